@@ -1,0 +1,148 @@
+"""Every error of the service, in one tree.
+
+    CdsError
+    ├── ConfigurationError          the service must not start, or the file must not take effect
+    │   ├── SettingsError           CDS-101  deployment settings
+    │   ├── PolicyError             CDS-102  the clinical lead's policy file
+    │   ├── ManifestError           CDS-103  a model folder
+    │   ├── VocabularyError         CDS-104  concepts, units, a site's ConceptMap
+    │   ├── ServiceError            CDS-105  a service declaration in hooks/
+    │   └── RuntimeConflict         CDS-106  ONNX Runtime installed wrongly
+    ├── RequestError                the caller can mend it
+    │   ├── MalformedRequest   400  CDS-400  not the JSON or the shape CDS Hooks asks for
+    │   ├── NotAuthenticated   401  CDS-401  says nothing more to the caller; the log says why
+    │   ├── ForeignServer      403  CDS-403  fhirServer is not on this client's list
+    │   ├── UnknownService     404  CDS-404  no such service, card or page
+    │   ├── MissingData        412  CDS-412  required data neither sent nor to be had
+    │   ├── RequestTooLarge    413  CDS-413  body over the limit
+    │   └── WrongMediaType     415  CDS-415  body is not JSON
+    ├── SourceError                 one source of data failed; the answer degrades and says so
+    │   ├── SourceTimeout           CDS-601  nothing within the deadline
+    │   ├── SourceUnreachable       CDS-602  no connection
+    │   ├── SourceRefused           CDS-603  4xx/5xx, or an OperationOutcome
+    │   ├── SourceMalformed         CDS-604  not FHIR JSON (HTML, truncated, too large)
+    │   └── SourceForeign           CDS-605  a redirect or a paging link left the client's servers
+    ├── ModelError                  CDS-700  a model failed to load or run; its card says so
+    └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
+
+Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
+``status``. The message is one sentence a person can act on: what was wrong, and what to do. It never
+contains a patient's data.
+"""
+
+from __future__ import annotations
+
+
+class CdsError(Exception):
+    """Root of the tree."""
+
+    code = "CDS-500"
+    status = 500
+
+
+class ConfigurationError(CdsError):
+    """What an administrator or a clinical lead wrote can't be used."""
+
+    code = "CDS-100"
+
+
+class SettingsError(ConfigurationError):
+    code = "CDS-101"
+
+
+class PolicyError(ConfigurationError):
+    code = "CDS-102"
+
+
+class ManifestError(ConfigurationError):
+    code = "CDS-103"
+
+
+class VocabularyError(ConfigurationError):
+    code = "CDS-104"
+
+
+class ServiceError(ConfigurationError):
+    code = "CDS-105"
+
+
+class RuntimeConflict(ConfigurationError):
+    code = "CDS-106"
+
+
+class RequestError(CdsError):
+    """The caller sent something that can't be answered."""
+
+    code = "CDS-400"
+    status = 400
+
+
+class MalformedRequest(RequestError):
+    pass
+
+
+class NotAuthenticated(RequestError):
+    """``str(error)`` is for the log only: the caller gets 401 and no reason."""
+
+    code = "CDS-401"
+    status = 401
+
+
+class ForeignServer(RequestError):
+    code = "CDS-403"
+    status = 403
+
+
+class UnknownService(RequestError):
+    code = "CDS-404"
+    status = 404
+
+
+class MissingData(RequestError):
+    code = "CDS-412"
+    status = 412
+
+
+class RequestTooLarge(RequestError):
+    code = "CDS-413"
+    status = 413
+
+
+class WrongMediaType(RequestError):
+    code = "CDS-415"
+    status = 415
+
+
+class SourceError(CdsError):
+    """A source of patient data failed. Never reaches the caller as an error: the card names the gap."""
+
+    code = "CDS-600"
+
+
+class SourceTimeout(SourceError):
+    code = "CDS-601"
+
+
+class SourceUnreachable(SourceError):
+    code = "CDS-602"
+
+
+class SourceRefused(SourceError):
+    code = "CDS-603"
+
+
+class SourceMalformed(SourceError):
+    code = "CDS-604"
+
+
+class SourceForeign(SourceError):
+    code = "CDS-605"
+
+
+class ModelError(CdsError):
+    code = "CDS-700"
+
+
+class LedgerError(CdsError):
+    code = "CDS-800"
+    status = 503
