@@ -1,0 +1,288 @@
+"""Slim typed views of FHIR R4 resources: only the elements the record reads.
+
+Reading is tolerant: unknown elements are skipped without cost, and each resource is decoded by itself, so that one
+malformed entry is counted and left out instead of spoiling its Bundle. (Measured against full validation: see
+benchmarks/RESULTS.md.) What this service *sends* is built and validated with fhir.resources instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+
+class Coding(msgspec.Struct):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class CodeableConcept(msgspec.Struct):
+    coding: list[Coding] = []
+    text: str | None = None
+
+
+class Quantity(msgspec.Struct):
+    value: float | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Reference(msgspec.Struct):
+    reference: str | None = None
+
+
+class Period(msgspec.Struct):
+    start: str | None = None
+    end: str | None = None
+
+
+class Resource(msgspec.Struct, tag_field="resourceType"):
+    id: str | None = None
+
+
+class Patient(Resource):
+    gender: str | None = None
+    birthDate: str | None = None
+    deceasedBoolean: bool | None = None
+    deceasedDateTime: str | None = None
+
+
+class Component(msgspec.Struct):
+    code: CodeableConcept | None = None
+    valueQuantity: Quantity | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+    valueInteger: int | None = None
+
+
+class Observation(Resource):
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    effectiveDateTime: str | None = None
+    effectiveInstant: str | None = None
+    effectivePeriod: Period | None = None
+    issued: str | None = None
+    valueQuantity: Quantity | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+    valueInteger: int | None = None
+    component: list[Component] = []
+
+
+class Condition(Resource):
+    clinicalStatus: CodeableConcept | None = None
+    verificationStatus: CodeableConcept | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    onsetDateTime: str | None = None
+    onsetPeriod: Period | None = None
+    recordedDate: str | None = None
+
+
+class Medication(Resource):
+    code: CodeableConcept | None = None
+
+
+class MedicationRequest(Resource):
+    status: str | None = None
+    intent: str | None = None
+    doNotPerform: bool | None = None
+    medicationCodeableConcept: CodeableConcept | None = None
+    medicationReference: Reference | None = None
+    subject: Reference | None = None
+    authoredOn: str | None = None
+    contained: list[msgspec.Raw] = []
+
+
+class MedicationStatement(Resource):
+    status: str | None = None
+    medicationCodeableConcept: CodeableConcept | None = None
+    medicationReference: Reference | None = None
+    subject: Reference | None = None
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    contained: list[msgspec.Raw] = []
+
+
+class MedicationAdministration(Resource):
+    status: str | None = None
+    medicationCodeableConcept: CodeableConcept | None = None
+    medicationReference: Reference | None = None
+    subject: Reference | None = None
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    contained: list[msgspec.Raw] = []
+
+
+class Procedure(Resource):
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    performedDateTime: str | None = None
+    performedPeriod: Period | None = None
+
+
+class ServiceRequest(Resource):
+    status: str | None = None
+    intent: str | None = None
+    doNotPerform: bool | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    authoredOn: str | None = None
+    occurrenceDateTime: str | None = None
+
+
+class Series(msgspec.Struct):
+    modality: Coding | None = None
+    bodySite: Coding | None = None
+
+
+class ImagingStudy(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    started: str | None = None
+    modality: list[Coding] = []
+    procedureCode: list[CodeableConcept] = []
+    series: list[Series] = []
+
+
+class Issue(msgspec.Struct):
+    severity: str | None = None
+    code: str | None = None
+
+
+class OperationOutcome(Resource):
+    issue: list[Issue] = []
+
+
+class Link(msgspec.Struct):
+    relation: str | None = None
+    url: str | None = None
+
+
+class _Search(msgspec.Struct):
+    mode: str | None = None
+
+
+class _Entry(msgspec.Struct):
+    resource: msgspec.Raw | None = None
+    search: _Search | None = None
+
+
+class Bundle(Resource):
+    entry: list[_Entry] = []
+    link: list[Link] = []
+
+
+class _Head(msgspec.Struct):
+    resourceType: str
+
+
+Clinical = (
+    Patient
+    | Observation
+    | Condition
+    | Medication
+    | MedicationRequest
+    | MedicationStatement
+    | MedicationAdministration
+    | Procedure
+    | ServiceRequest
+    | ImagingStudy
+)
+
+KNOWN_TYPES = frozenset(t.__name__ for t in Clinical.__args__)
+
+_any = msgspec.json.Decoder(Clinical | Bundle | OperationOutcome)
+_one = msgspec.json.Decoder(Clinical | OperationOutcome)
+_head = msgspec.json.Decoder(_Head)
+
+
+@dataclass
+class Decoded:
+    """What one JSON value held."""
+
+    resources: list[Any] = field(default_factory=list)
+    is_bundle: bool = False
+    outcome: OperationOutcome | None = None
+    """An OperationOutcome at the top level: the query failed."""
+    warnings: int = 0
+    """OperationOutcomes among the entries: the server had something to say of the search."""
+    malformed: int = 0
+    """Resources of a known type that could not be read."""
+    other: int = 0
+    """Resources of types the record doesn't use."""
+    next_url: str | None = None
+    self_url: str | None = None
+    readable: bool = True
+    """False: not JSON, or not FHIR."""
+
+
+def decode(raw: bytes) -> Decoded:
+    """Never raises: what can't be read is counted in the result."""
+    found = Decoded()
+    try:
+        value = _any.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        kind = _type_of(raw)
+        if kind is None or kind in ("Bundle", "OperationOutcome"):
+            found.readable = False
+        elif kind in KNOWN_TYPES:
+            found.malformed = 1
+        else:
+            found.other = 1
+        return found
+    if isinstance(value, OperationOutcome):
+        found.outcome = value
+    elif isinstance(value, Bundle):
+        _read_bundle(value, found)
+    else:
+        found.resources.append(value)
+    return found
+
+
+def _read_bundle(bundle: Bundle, found: Decoded) -> None:
+    found.is_bundle = True
+    for link in bundle.link:
+        if link.relation == "next":
+            found.next_url = link.url
+        elif link.relation == "self":
+            found.self_url = link.url
+    for entry in bundle.entry:
+        if entry.resource is None:
+            continue
+        try:
+            value = _one.decode(entry.resource)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            if _type_of(bytes(entry.resource)) in KNOWN_TYPES:
+                found.malformed += 1
+            else:
+                found.other += 1
+            continue
+        if isinstance(value, OperationOutcome):
+            if any(issue.severity in ("error", "fatal") for issue in value.issue):
+                found.warnings += 1
+        else:
+            found.resources.append(value)
+
+
+def _type_of(raw: bytes) -> str | None:
+    try:
+        return _head.decode(raw).resourceType
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def subject_of(resource: Any) -> str | None:
+    """The id of the patient a resource is about; None when it doesn't say."""
+    if isinstance(resource, Patient):
+        return resource.id
+    subject = getattr(resource, "subject", None)
+    if subject is None or subject.reference is None:
+        return None
+    kind, _, identifier = subject.reference.split("/_history/")[0].rpartition("/")
+    return identifier if kind.rpartition("/")[2] == "Patient" else None

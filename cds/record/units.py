@@ -1,0 +1,137 @@
+"""Units as hospitals write them, brought to one canonical unit a concept.
+
+Each accepted spelling is a row: dimension and factor to that dimension's base. UCUM codes are taken from the UCUM
+specification 2.2; the other spellings are those HL7 v2 laboratories send (``10^9/L``, ``K/uL``, ``umol/l``, ``gr/dL``).
+Arithmetic inside a dimension is plain; mass <-> substance needs the analyte's molar mass; what is neither (HbA1c's
+mmol/mol to NGSP %) is a conversion declared on the concept with its source. Anything else is refused: a value in a
+unit we can't place is no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+_TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
+    # base: g/L
+    "mass-concentration": (
+        (1.0, ("g/L", "mg/mL", "gr/L")),
+        (10.0, ("g/dL", "gr/dL", "g%", "g/100mL")),
+        (0.01, ("mg/dL", "mg%", "mg/100mL")),
+        (0.001, ("mg/L", "ug/mL", "mcg/mL")),
+        (1e-5, ("ug/dL", "mcg/dL")),
+        (1e-6, ("ug/L", "mcg/L", "ng/mL")),
+    ),
+    # base: mol/L
+    "substance-concentration": (
+        (1.0, ("mol/L",)),
+        (1e-3, ("mmol/L",)),
+        (1e-6, ("umol/L", "mcmol/L", "nmol/mL")),
+        (1e-9, ("nmol/L",)),
+    ),
+    # base: U/mL (arbitrary and international units count alike here: an assay's unit, not an amount)
+    "arbitrary-concentration": (
+        (1.0, ("U/mL", "[U]/mL", "[arb'U]/mL", "[IU]/mL", "IU/mL", "kU/L", "k[U]/L", "k[IU]/L", "kIU/L", "E/mL", "kE/L")),
+        (1e-3, ("U/L", "[U]/L", "[IU]/L", "IU/L", "[arb'U]/L", "mU/mL", "E/L")),
+        (1e3, ("kU/mL", "k[IU]/mL", "U/uL")),
+    ),
+    # base: 10*9/L
+    "number-concentration": (
+        (1.0, ("10*9/L", "10^9/L", "10E9/L", "x10E9/L", "x10^9/L", "x10*9/L", "10*3/uL", "10^3/uL", "10*3/mm3",
+               "x10E3/uL", "x10^3/uL", "10E3/uL", "K/uL", "k/uL", "G/L", "Gpt/L", "thou/uL", "/nL", "10*6/mL")),
+        (1e-3, ("/uL", "/mm3", "{cells}/uL", "cells/uL", "10*6/L", "10^6/L")),
+    ),
+    # base: 1
+    "fraction": (
+        (1.0, ("1", "{ratio}", "{score}", "{#}", "ratio", "score", "L/L")),
+        (0.01, ("%", "%{Hb}", "% Hb", "%Hb", "{%}")),
+        (0.001, ("mmol/mol", "mmol/mol{Hb}")),
+    ),
+    # base: kg
+    "mass": ((1.0, ("kg",)), (1e-3, ("g",)), (0.45359237, ("[lb_av]", "lb", "lbs")), (0.028349523125, ("[oz_av]", "oz"))),
+    # base: cm
+    "length": ((1.0, ("cm",)), (100.0, ("m",)), (0.1, ("mm",)), (2.54, ("[in_i]", "in", "inch")), (30.48, ("[ft_i]", "ft"))),
+    # base: kg/m2
+    "body-mass-index": ((1.0, ("kg/m2", "kg/m^2", "kg/m²")),),
+    # base: mm[Hg]
+    "pressure": ((1.0, ("mm[Hg]", "mmHg")),),
+    # base: a
+    "time": ((1.0, ("a", "year", "years", "yr")), (1 / 12, ("mo", "month", "months")), (1 / 365.25, ("d", "day", "days"))),
+}  # fmt: skip
+
+
+def _fold(unit: str) -> str:
+    """Spelling variants that carry no meaning: micro signs, blanks, ``l`` for litre, ``ML``/``DL`` in capitals."""
+    text = unit.strip().replace("μ", "u").replace("µ", "u").replace(" ", "").replace("**", "^")
+    head, slash, tail = text.partition("/")
+    if slash:
+        litre = {"l": "L", "ml": "mL", "dl": "dL", "ul": "uL", "ML": "mL", "DL": "dL", "UL": "uL", "mcl": "uL"}
+        tail = litre.get(tail, tail)
+        head = {"MG": "mg", "G": "g", "MMOL": "mmol", "UMOL": "umol", "gm": "g", "u": "U", "iu": "IU"}.get(head, head)
+        if head == "G" and tail == "L":  # folded to g/L above only for capitals of a mass; giga per litre stays G/L
+            head = "G"
+    return head + slash + tail
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    dimension: str
+    factor: float
+
+
+def _index() -> dict[str, _Unit]:
+    index: dict[str, _Unit] = {}
+    for dimension, rows in _TABLE.items():
+        for factor, spellings in rows:
+            for spelling in spellings:
+                index[spelling] = _Unit(dimension, factor)
+                index.setdefault(_fold(spelling), _Unit(dimension, factor))
+    return index
+
+
+_UNITS = _index()
+
+
+def known(unit: str) -> bool:
+    return _find(unit) is not None
+
+
+def _find(unit: str) -> _Unit | None:
+    exact = _UNITS.get(unit)
+    return exact if exact is not None else _UNITS.get(_fold(unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """``canonical = value * factor + offset``"""
+
+    factor: float
+    offset: float = 0.0
+
+    def __call__(self, value: float) -> float:
+        return value * self.factor + self.offset
+
+
+@lru_cache(maxsize=4096)
+def conversion(
+    unit: str, canonical: str, molar_mass: float | None = None, declared: Sequence[tuple[str, float, float]] = ()
+) -> Linear | None:
+    """How to bring ``unit`` to ``canonical``; None when there is no honest way.
+
+    ``molar_mass`` is in g/mol. ``declared`` are the concept's own (unit, factor, offset) rows, which win.
+    """
+    for name, factor, offset in declared:
+        if unit == name or _fold(unit) == _fold(name):
+            return Linear(factor, offset)
+    source, target = _find(unit), _find(canonical)
+    if source is None or target is None:
+        return None
+    if source.dimension == target.dimension:
+        return Linear(source.factor / target.factor)
+    if molar_mass:
+        if (source.dimension, target.dimension) == ("substance-concentration", "mass-concentration"):
+            return Linear(source.factor * molar_mass / target.factor)
+        if (source.dimension, target.dimension) == ("mass-concentration", "substance-concentration"):
+            return Linear(source.factor / molar_mass / target.factor)
+    return None
