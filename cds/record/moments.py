@@ -56,7 +56,13 @@ def parse(text: str, zone: tzinfo = UTC) -> Moment | None:
             stated = zone if offset is None else datetime.fromisoformat(f"2000-01-01T00:00:00{offset}").tzinfo
             leap = second == "60"
             start = datetime(
-                int(year), int(month), int(day), int(hour), int(minute), 59 if leap else int(second or 0), tzinfo=stated
+                int(year),
+                int(month),
+                int(day),
+                int(hour),
+                int(minute),
+                59 if leap else int(second or 0),
+                tzinfo=stated,
             )
             end = start
         return Moment(start.astimezone(UTC), end.astimezone(UTC), text[:10])

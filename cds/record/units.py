@@ -46,7 +46,6 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     "fraction": (
         (1.0, ("1", "{ratio}", "{score}", "{#}", "ratio", "score", "L/L")),
         (0.01, ("%", "%{Hb}", "% Hb", "%Hb", "{%}")),
-        (0.001, ("mmol/mol", "mmol/mol{Hb}")),
     ),
     # base: kg
     "mass": ((1.0, ("kg",)), (1e-3, ("g",)), (0.45359237, ("[lb_av]", "lb", "lbs")), (0.028349523125, ("[oz_av]", "oz"))),
@@ -66,11 +65,20 @@ def _fold(unit: str) -> str:
     text = unit.strip().replace("μ", "u").replace("µ", "u").replace(" ", "").replace("**", "^")
     head, slash, tail = text.partition("/")
     if slash:
-        litre = {"l": "L", "ml": "mL", "dl": "dL", "ul": "uL", "ML": "mL", "DL": "dL", "UL": "uL", "mcl": "uL"}
+        litre = {
+            "l": "L",
+            "ml": "mL",
+            "dl": "dL",
+            "ul": "uL",
+            "ML": "mL",
+            "DL": "dL",
+            "UL": "uL",
+            "mcl": "uL",
+        }
         tail = litre.get(tail, tail)
-        head = {"MG": "mg", "G": "g", "MMOL": "mmol", "UMOL": "umol", "gm": "g", "u": "U", "iu": "IU"}.get(head, head)
-        if head == "G" and tail == "L":  # folded to g/L above only for capitals of a mass; giga per litre stays G/L
-            head = "G"
+        head = {"MG": "mg", "G": "g", "MMOL": "mmol", "UMOL": "umol", "gm": "g", "u": "U", "iu": "IU"}.get(
+            head, head
+        )
     return head + slash + tail
 
 
@@ -115,7 +123,10 @@ class Linear:
 
 @lru_cache(maxsize=4096)
 def conversion(
-    unit: str, canonical: str, molar_mass: float | None = None, declared: Sequence[tuple[str, float, float]] = ()
+    unit: str,
+    canonical: str,
+    molar_mass: float | None = None,
+    declared: Sequence[tuple[str, float, float]] = (),
 ) -> Linear | None:
     """How to bring ``unit`` to ``canonical``; None when there is no honest way.
 
