@@ -36,16 +36,10 @@ class _Block(BaseModel):
 class FhirSettings(_Block):
     """How patient data is fetched when the EHR did not send it."""
 
-    deadline_s: float = Field(
-        2.0, gt=0, le=30, description="Time for all queries of one call together, seconds."
-    )
+    deadline_s: float = Field(2.0, gt=0, le=30, description="Time for all queries of one call together, seconds.")
     connect_timeout_s: float = Field(1.0, gt=0, le=10, description="Time to open one connection, seconds.")
-    page_limit: int = Field(
-        10, ge=1, le=100, description="Pages followed per query before it counts as cut off."
-    )
-    max_bytes: int = Field(
-        20_000_000, ge=10_000, description="Largest answer read from a FHIR server, bytes."
-    )
+    page_limit: int = Field(10, ge=1, le=100, description="Pages followed per query before it counts as cut off.")
+    max_bytes: int = Field(20_000_000, ge=10_000, description="Largest answer read from a FHIR server, bytes.")
     retries: int = Field(2, ge=0, le=5, description="Repeats after 429, 502, 503, 504 or a lost connection.")
     pool_size: int = Field(64, ge=4, le=512, description="Connections and fetching threads per worker.")
 
@@ -58,25 +52,13 @@ class ClientSettings(_Block):
         "jwt", description="`loopback` skips the JWT, for calls from this machine only; never for a hospital."
     )
     jwks: dict[str, Any] | None = Field(None, description="The client's public keys, inline (a JWK Set).")
-    jwks_file: Path | None = Field(
-        None, description="The client's public keys as a file; read again when changed."
-    )
-    jku: str | None = Field(
-        None, description="https address of the client's key set. The only one ever fetched."
-    )
-    algorithms: tuple[Algorithm, ...] = Field(
-        ("RS384", "ES384"), description="Signature algorithms accepted."
-    )
+    jwks_file: Path | None = Field(None, description="The client's public keys as a file; read again when changed.")
+    jku: str | None = Field(None, description="https address of the client's key set. The only one ever fetched.")
+    algorithms: tuple[Algorithm, ...] = Field(("RS384", "ES384"), description="Signature algorithms accepted.")
     tenant: str | None = Field(None, description="If set, the JWT's `tenant` must equal it.")
-    fhir_servers: tuple[str, ...] = Field(
-        (), description="FHIR base addresses this client may name; no others."
-    )
-    fhir_access: bool = Field(
-        True, description="false: answer from prefetch alone, never call the FHIR server."
-    )
-    language: str | None = Field(
-        None, description="Language of the cards, when the call does not ask for one."
-    )
+    fhir_servers: tuple[str, ...] = Field((), description="FHIR base addresses this client may name; no others.")
+    fhir_access: bool = Field(True, description="false: answer from prefetch alone, never call the FHIR server.")
+    language: str | None = Field(None, description="Language of the cards, when the call does not ask for one.")
     patient_facing: bool = Field(False, description="true: users may be patients; survival is never shown.")
     cors_origins: tuple[str, ...] = Field((), description="Browser origins that may call, such as a sandbox.")
 
@@ -86,9 +68,7 @@ class ClientSettings(_Block):
             if not self.issuer:
                 raise ValueError("'issuer' is missing: the `iss` value in this client's JWT")
             if sum(x is not None for x in (self.jwks, self.jwks_file, self.jku)) != 1:
-                raise ValueError(
-                    "give exactly one of 'jwks', 'jwks_file' or 'jku': where the client's keys are"
-                )
+                raise ValueError("give exactly one of 'jwks', 'jwks_file' or 'jku': where the client's keys are")
         return self
 
     @field_validator("jku")
@@ -123,38 +103,24 @@ class Settings(BaseSettings):
     threads: int = Field(
         16, ge=2, le=128, description="Threads a worker; calls waiting on a FHIR server hold one each."
     )
-    data_dir: Path = Field(
-        Path("var"), description="Folder for the embedded database, the spool and generated keys."
-    )
-    database_url: str | None = Field(
-        None, description="SQLAlchemy URL of the ledger; empty: SQLite in data_dir."
-    )
+    data_dir: Path = Field(Path("var"), description="Folder for the embedded database, the spool and generated keys.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the ledger; empty: SQLite in data_dir.")
     ledger_key: SecretStr | None = Field(None, description="Key of the patient hash, 32 characters or more.")
     ledger_key_file: Path | None = Field(None, description="File that holds the key of the patient hash.")
-    policy_file: Path | None = Field(
-        None, description="The clinical lead's policy.yaml; empty: the packaged one."
-    )
-    policy_poll_s: float = Field(
-        2.0, gt=0, le=60, description="How often a worker looks for a changed policy."
-    )
-    concept_map: Path | None = Field(
-        None, description="FHIR ConceptMap with this site's local codes and units."
-    )
+    policy_file: Path | None = Field(None, description="The clinical lead's policy.yaml; empty: the packaged one.")
+    policy_poll_s: float = Field(2.0, gt=0, le=60, description="How often a worker looks for a changed policy.")
+    concept_map: Path | None = Field(None, description="FHIR ConceptMap with this site's local codes and units.")
     model_dirs: tuple[Path, ...] = Field((), description="Mounted folders with further models.")
     hook_dirs: tuple[Path, ...] = Field((), description="Mounted folders with further services.")
     language: str = Field("en", description="Language of the cards, when neither call nor client says.")
-    timezone: str = Field(
-        "UTC", description="Time zone of dates that come without one, such as Europe/Amsterdam."
-    )
+    timezone: str = Field("UTC", description="Time zone of dates that come without one, such as Europe/Amsterdam.")
     max_body_bytes: int = Field(8_000_000, ge=10_000, description="Largest request body accepted, bytes.")
     require_gpu: bool = Field(False, description="true: not ready unless models really run on a GPU.")
     environment: Literal["production", "demo"] = Field(
         "production", description="`demo` allows loopback clients and makes its own keys."
     )
     fhir: FhirSettings = FhirSettings()  # type: ignore[call-arg]
-    clients: dict[str, ClientSettings] = Field(
-        default_factory=dict, description="The EHRs that may call, by name."
-    )
+    clients: dict[str, ClientSettings] = Field(default_factory=dict, description="The EHRs that may call, by name.")
 
     @classmethod
     def settings_customise_sources(

@@ -95,9 +95,7 @@ class Condition(Strict):
 
     @model_validator(mode="after")
     def _one_comparison(self) -> Condition:
-        given = [
-            k for k in ("at_least", "at_most", "below", "above", "present") if getattr(self, k) is not None
-        ]
+        given = [k for k in ("at_least", "at_most", "below", "above", "present") if getattr(self, k) is not None]
         if len(given) != 1:
             raise ValueError("a rule's test needs exactly one of at_least, at_most, below, above, present")
         return self
@@ -216,12 +214,8 @@ class Manifest(Strict):
         for duplicate in {n for n in names if names.count(n) > 1}:
             raise ValueError(f"two inputs are called '{duplicate}'")
         for i in self.inputs:
-            if i.anchor and (
-                i.anchor.input not in names or names.index(i.anchor.input) >= names.index(i.name)
-            ):
-                raise ValueError(
-                    f"input '{i.name}' is anchored on '{i.anchor.input}', which is not declared before it"
-                )
+            if i.anchor and (i.anchor.input not in names or names.index(i.anchor.input) >= names.index(i.name)):
+                raise ValueError(f"input '{i.name}' is anchored on '{i.anchor.input}', which is not declared before it")
         for rule in self.runtime.rules:
             for condition in (*rule.all, *rule.any):
                 if condition.input not in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
+from enum import Enum
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -66,7 +66,7 @@ class Anchor(Strict):
         return value
 
 
-class Reduce(StrEnum):
+class Reduce(Enum):
     latest = "latest"
     """Newest value within ``within``."""
     earliest = "earliest"
@@ -115,9 +115,7 @@ class Input(Strict):
         if self.source == "record" and (not self.concepts or self.reduce is None):
             raise ValueError(f"input '{self.name}' reads the record, so it needs 'concepts' and 'reduce'")
         if self.source != "record" and (self.concepts or self.reduce):
-            raise ValueError(
-                f"input '{self.name}' comes from {self.source}: 'concepts' and 'reduce' don't apply"
-            )
+            raise ValueError(f"input '{self.name}' comes from {self.source}: 'concepts' and 'reduce' don't apply")
         if self.source == "constant" and self.constant is None:
             raise ValueError(f"input '{self.name}' is a constant: give 'constant'")
         if self.reduce is Reduce.first_at_least and self.threshold is None:
@@ -125,7 +123,7 @@ class Input(Strict):
         if self.reduce is Reduce.coded and not self.values:
             raise ValueError(f"input '{self.name}' is coded: give 'values', answer -> number")
         if self.reduce in (Reduce.nearest, Reduce.change_per_year) and self.anchor is None:
-            raise ValueError(f"input '{self.name}' reduces by {self.reduce}: give 'anchor'")
+            raise ValueError(f"input '{self.name}' reduces by {self.reduce.value}: give 'anchor'")
         if self.reduce is Reduce.new and self.within is None:
             raise ValueError(f"input '{self.name}' reduces by new: give 'within'")
         return self

@@ -76,9 +76,7 @@ def _fold(unit: str) -> str:
             "mcl": "uL",
         }
         tail = litre.get(tail, tail)
-        head = {"MG": "mg", "G": "g", "MMOL": "mmol", "UMOL": "umol", "gm": "g", "u": "U", "iu": "IU"}.get(
-            head, head
-        )
+        head = {"MG": "mg", "G": "g", "MMOL": "mmol", "UMOL": "umol", "gm": "g", "u": "U", "iu": "IU"}.get(head, head)
     return head + slash + tail
 
 

@@ -1,0 +1,1 @@
+"""Models: manifests, the registry they are found in, and the runtimes that run them."""

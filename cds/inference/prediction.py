@@ -1,0 +1,78 @@
+"""What a model said for one patient at one moment, or why it said nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cds.inference.manifest import Manifest
+from cds.record.features import Feature
+
+Value = float | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """How the answer would change if an absent input had this value."""
+
+    feature: Feature
+    assumed: float
+    value: float
+    outputs: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    manifest: Manifest
+    outputs: Mapping[str, Value]
+    """By output name; float64, or a tuple for survival functions and contributions."""
+    features: tuple[Feature, ...]
+    what_if: tuple[WhatIf, ...] = ()
+    rules: tuple[str, ...] = ()
+    """Ids of the declarative rules that held."""
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def number(self, name: str) -> float:
+        value = self.outputs[name]
+        if isinstance(value, tuple):
+            raise TypeError(f"output '{name}' is a series")
+        return value
+
+    def series(self, name: str) -> tuple[float, ...]:
+        value = self.outputs[name]
+        return value if isinstance(value, tuple) else (value,)
+
+    def feature(self, name: str) -> Feature:
+        return next(f for f in self.features if f.input.name == name)
+
+    @property
+    def absent(self) -> tuple[Feature, ...]:
+        return tuple(f for f in self.features if not f.found)
+
+
+@dataclass(frozen=True)
+class NotAssessed:
+    """Abstention: a result, not an error and not a zero."""
+
+    manifest: Manifest
+    reason: str
+    """``not-eligible`` or ``input-absent``"""
+    says: Mapping[str, str]
+    """Why, by language (for ``not-eligible``)."""
+    features: tuple[Feature, ...]
+    lacking: tuple[Feature, ...] = ()
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The model could not run. Never silence: the card says so."""
+
+    manifest: Manifest
+    error: str
+    features: tuple[Feature, ...] = ()
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+Assessment = Prediction | NotAssessed | Failed

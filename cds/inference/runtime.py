@@ -1,0 +1,109 @@
+"""ONNX Runtime in this process.
+
+Sessions are made lazily after the fork (a session never crosses one), one thread each: tabular graphs take
+microseconds and more threads only spin. The provider really in use is read back, because a missing CUDA library
+makes ONNX Runtime fall back to the CPU without an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cds  # noqa: F401  # sets ORT_DISABLE_TELEMETRY before the import below can happen
+from cds.errors import ModelError, RuntimeConflict
+
+_log = logging.getLogger("cds.inference")
+
+DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
+
+
+def check_installation() -> str:
+    """The one ONNX Runtime distribution installed, as ``name version``. Raises RuntimeConflict for two or none:
+    both unpack into the same folder, the later wins, and pip does not notice."""
+    found = []
+    for name in DISTRIBUTIONS:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    if len(found) > 1:
+        raise RuntimeConflict(
+            f"{' and '.join(found)} are installed together, so which of them runs is chance. Mend it with: "
+            "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install onnxruntime-gpu (or onnxruntime "
+            "for a machine that never has a GPU)"
+        )
+    if not found:
+        raise RuntimeConflict("ONNX Runtime is not installed: pip install onnxruntime-gpu")
+    return found[0]
+
+
+def wanted_providers() -> list[str]:
+    """CUDA when this build has it and a device is there, then the CPU."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and _gpu_present():
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    return ["CPUExecutionProvider"]
+
+
+def _gpu_present() -> bool:
+    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists()
+
+
+class OnnxGraph:
+    """One graph file, pinned by its SHA-256."""
+
+    def __init__(self, path: Path, sha256: str) -> None:
+        self._path = path
+        self._sha256 = sha256
+        self._pid = -1
+        self._session: Any = None
+        self._lock = threading.Lock()
+        self.provider = ""
+
+    def run(self, x: NDArray[np.float64], outputs: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+        """``x``: ``[n, inputs]`` float64. Raises ModelError."""
+        session = self._session if self._pid == os.getpid() else self._open()
+        try:
+            results = session.run(list(outputs), {"x": x})
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise ModelError(f"{self._path.parent.name}: the graph failed: {type(error).__name__}") from error
+        return dict(zip(outputs, results, strict=True))
+
+    def _open(self) -> Any:
+        with self._lock:
+            if self._pid == os.getpid():
+                return self._session
+            try:
+                content = self._path.read_bytes()
+            except OSError as error:
+                raise ModelError(f"{self._path} can't be read: {error.strerror}") from error
+            if hashlib.sha256(content).hexdigest() != self._sha256:
+                raise ModelError(f"{self._path} is not the file its manifest pins (SHA-256 differs)")
+            self._session = self._make(content)
+            self._pid = os.getpid()
+            return self._session
+
+    def _make(self, content: bytes) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(content, options, providers=wanted_providers())
+        except Exception as error:  # as above
+            raise ModelError(f"{self._path.parent.name}: the graph can't be loaded: {type(error).__name__}") from error
+        self.provider = session.get_providers()[0]
+        _log.info("model.loaded model=%s provider=%s", self._path.parent.name, self.provider)
+        return session

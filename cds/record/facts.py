@@ -1,0 +1,93 @@
+"""The record: what is known of one patient at one moment, and what was sent but could not be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cds.record.moments import Moment, completed_years, years_between
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One coded, dated statement; ``value`` is in the concept's canonical unit."""
+
+    concept: str
+    source: str
+    """``Type/id`` of the resource it came from."""
+    when: Moment | None
+    value: float | None = None
+    unit: str | None = None
+    answers: tuple[str, ...] = ()
+    """Concepts of a coded answer."""
+    original: str = ""
+    """Value and unit as sent."""
+    comparator: str | None = None
+    status: str | None = None
+    modalities: tuple[str, ...] = ()
+    """ImagingStudy: DICOM modality codes."""
+    title: str = ""
+    """The code's display as sent, for showing only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A resource that names a concept we know but can't be used."""
+
+    concept: str
+    source: str
+    reason: str
+    """unit-missing, unit-unknown, implausible, in-the-future, no-value, no-date"""
+    detail: str = ""
+
+
+@dataclass
+class Record:
+    now: datetime
+    patient_id: str
+    birth: Moment | None = None
+    male: bool | None = None
+    """None: neither male nor female is recorded."""
+    deceased: bool = False
+    facts: dict[str, list[Fact]] = field(default_factory=dict)
+    """By concept, newest first; undated last."""
+    refused: list[Refused] = field(default_factory=list)
+    foreign: int = 0
+    """Resources of another patient, or of nobody, that were not used."""
+    malformed: int = 0
+
+    @property
+    def age(self) -> int | None:
+        return None if self.birth is None else completed_years(self.birth, self.now)
+
+    def age_at(self, at: datetime) -> float | None:
+        return None if self.birth is None else years_between(self.birth, at)
+
+    def of(self, *concepts: str) -> list[Fact]:
+        """Facts of any of the concepts, newest first."""
+        if len(concepts) == 1:
+            return self.facts.get(concepts[0], [])
+        found = [fact for name in concepts for fact in self.facts.get(name, ())]
+        found.sort(key=_newest_first)
+        return found
+
+    def has(self, *concepts: str, within_days: float | None = None) -> Fact | None:
+        """The newest fact of any of the concepts, if there is one (in the last ``within_days``)."""
+        for fact in self.of(*concepts):
+            if within_days is None:
+                return fact
+            if fact.when is not None and fact.when.days_before(self.now) <= within_days:
+                return fact
+        return None
+
+    def add(self, fact: Fact) -> None:
+        self.facts.setdefault(fact.concept, []).append(fact)
+
+    def arrange(self) -> None:
+        for facts in self.facts.values():
+            if len(facts) > 1:
+                facts.sort(key=_newest_first)
+
+
+def _newest_first(fact: Fact) -> float:
+    return -fact.when.middle.timestamp() if fact.when is not None else float("inf")

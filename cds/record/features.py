@@ -1,0 +1,204 @@
+"""From record to a model's inputs: each value with where it came from, or why it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cds.record.facts import Fact, Record
+from cds.record.inputs import Anchor, Input, Reduce, days
+from cds.record.moments import YEAR_DAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One input of one model for one patient."""
+
+    input: Input
+    value: float | None
+    """In the input's unit; None when absent."""
+    state: str
+    """``found``; or why it is absent: ``missing``, ``out-of-range``, or a refusal of the record
+    (``unit-unknown``, ``unit-missing``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``)."""
+    facts: tuple[Fact, ...] = ()
+    """What the value was read from, newest first."""
+    at: datetime | None = None
+    """The moment the value stands for; other inputs may be anchored on it."""
+    detail: str = ""
+    """The value as sent, where it could not be used."""
+
+    @property
+    def found(self) -> bool:
+        return self.state == "found"
+
+
+def extract(inputs: Iterable[Input], record: Record) -> tuple[Feature, ...]:
+    """One feature an input, in order. Never raises: what can't be had says why."""
+    features: dict[str, Feature] = {}
+    for spec in inputs:
+        features[spec.name] = _in_range(_one(spec, record, features))
+    return tuple(features.values())
+
+
+def _in_range(feature: Feature) -> Feature:
+    spec = feature.input
+    if feature.value is None or spec.range is None or spec.range[0] <= feature.value <= spec.range[1]:
+        return feature
+    original = feature.facts[0].original if feature.facts else f"{feature.value:g}"
+    return Feature(spec, None, "out-of-range", feature.facts, feature.at, original)
+
+
+def _one(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    if spec.source == "constant":
+        return Feature(spec, spec.constant, "found")
+    if spec.source == "patient.age":
+        age = record.age
+        return Feature(spec, None if age is None else float(age), "missing" if age is None else "found")
+    if spec.source == "patient.male":
+        return Feature(spec, None if record.male is None else float(record.male), _state(record.male))
+    return _REDUCERS[spec.reduce or Reduce.latest](spec, record, before)
+
+
+def _state(value: object) -> str:
+    return "missing" if value is None else "found"
+
+
+def _candidates(spec: Input, record: Record) -> list[Fact]:
+    """Numeric facts of the first concept that has any inside the window: concepts are in order of preference."""
+    for concept in spec.concepts:
+        facts = [f for f in record.of(concept) if f.value is not None and f.when and _recent(f, spec, record)]
+        if facts:
+            return facts
+    return []
+
+
+def _recent(fact: Fact, spec: Input, record: Record) -> bool:
+    if spec.within is None:
+        return True
+    return fact.when is not None and fact.when.days_before(record.now) <= days(spec.within)
+
+
+def _absent(spec: Input, record: Record) -> Feature:
+    """Missing, or refused: the newest refusal of one of the concepts is the more useful answer."""
+    refused = [r for r in record.refused if r.concept in spec.concepts]
+    if refused:
+        return Feature(spec, None, refused[-1].reason, detail=refused[-1].detail)
+    return Feature(spec, None, "missing")
+
+
+def _from_fact(spec: Input, fact: Fact, record: Record) -> Feature:
+    return Feature(spec, fact.value, "found", (fact,), fact.when.middle if fact.when else None)
+
+
+def _latest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    facts = _candidates(spec, record)
+    return _from_fact(spec, facts[0], record) if facts else _absent(spec, record)
+
+
+def _earliest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    facts = _candidates(spec, record)
+    return _from_fact(spec, facts[-1], record) if facts else _absent(spec, record)
+
+
+def _near(facts: list[Fact], moment: datetime, anchor: Anchor) -> Fact | None:
+    target = moment + timedelta(days=days(anchor.offset))
+    first, last = (moment + timedelta(days=days(d)) for d in anchor.window)
+    inside = [f for f in facts if f.when and first <= f.when.middle <= last]
+    return min(inside, key=lambda f: abs((f.when.middle - target).total_seconds()) if f.when else 0.0, default=None)
+
+
+def _moment_of(spec: Input, before: Mapping[str, Feature]) -> datetime | None:
+    return before[spec.anchor.input].at if spec.anchor else None
+
+
+def _nearest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    moment = _moment_of(spec, before)
+    if moment is None or spec.anchor is None:
+        return _absent(spec, record)
+    for concept in spec.concepts:
+        facts = [f for f in record.of(concept) if f.value is not None]
+        if (fact := _near(facts, moment, spec.anchor)) is not None:
+            return _from_fact(spec, fact, record)
+    return _absent(spec, record)
+
+
+def _change_per_year(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    moment = _moment_of(spec, before)
+    if moment is None or spec.anchor is None:
+        return _absent(spec, record)
+    for concept in spec.concepts:
+        facts = [f for f in record.of(concept) if f.value is not None]
+        # the later value is read around the anchor itself, half a year at most on either side
+        later = _near(facts, moment, Anchor(input=spec.anchor.input, window=("-6m", "6m")))
+        earlier = _near(facts, moment, spec.anchor)
+        if later is None or earlier is None or later is earlier or not later.when or not earlier.when:
+            continue
+        apart = (later.when.middle - earlier.when.middle).total_seconds() / 86400 / YEAR_DAYS
+        if apart <= 0.25 or later.value is None or earlier.value is None:
+            continue  # a change over weeks, stretched to a year, is noise
+        value = (later.value - earlier.value) / apart
+        return Feature(spec, value, "found", (later, earlier), later.when.middle)
+    return _absent(spec, record)
+
+
+def _count(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    facts = [f for f in record.of(*spec.concepts) if f.status != "inactive" and _recent(f, spec, record)]
+    return Feature(spec, float(len(facts)), "found", tuple(facts[:5]))
+
+
+def _presence(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    facts = [f for f in record.of(*spec.concepts) if f.status != "inactive" and _recent(f, spec, record)]
+    return Feature(spec, float(bool(facts)), "found", tuple(facts[:3]), _at(facts))
+
+
+def _new(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    facts = [f for f in record.of(*spec.concepts) if f.when is not None]
+    is_new = bool(facts) and _recent(facts[-1], spec, record) and any(f.status != "inactive" for f in facts)
+    return Feature(spec, float(is_new), "found", tuple(facts[-1:]) if is_new else (), _at(facts[-1:]))
+
+
+def _at(facts: list[Fact]) -> datetime | None:
+    return facts[0].when.middle if facts and facts[0].when else None
+
+
+def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    threshold = spec.threshold or 0.0
+    for concept in spec.concepts:
+        facts = [f for f in reversed(record.of(concept)) if f.value is not None and f.when is not None]
+        crossing = next((i for i, f in enumerate(facts) if f.value is not None and f.value >= threshold), None)
+        if crossing is None:
+            continue
+        fact = facts[crossing]
+        if fact.when is None:
+            continue
+        lower = [
+            f
+            for f in facts[:crossing]
+            if spec.preceded_by is None or (f.when and f.when.days_before(fact.when.middle) <= days(spec.preceded_by))
+        ]
+        if (spec.preceded_by and not lower) or not _recent(fact, spec, record):
+            continue
+        return Feature(spec, record.age_at(fact.when.middle), "found", (fact, *lower[-1:]), fact.when.middle)
+    return _absent(spec, record)
+
+
+def _coded(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    for fact in record.of(*spec.concepts):
+        for answer in fact.answers:
+            if answer in spec.values and _recent(fact, spec, record):
+                return Feature(spec, spec.values[answer], "found", (fact,), fact.when.middle if fact.when else None)
+    return _absent(spec, record)
+
+
+_REDUCERS = {
+    Reduce.latest: _latest,
+    Reduce.earliest: _earliest,
+    Reduce.nearest: _nearest,
+    Reduce.change_per_year: _change_per_year,
+    Reduce.count: _count,
+    Reduce.presence: _presence,
+    Reduce.new: _new,
+    Reduce.first_at_least: _first_at_least,
+    Reduce.coded: _coded,
+}

@@ -1,0 +1,299 @@
+"""Resources -> record: statuses respected, codes matched, units converted, doubtful things refused with a reason.
+
+Never count: entered-in-error, cancelled, refuted, inactive, not-done, stopped drafts. Statuses follow the FHIR R4
+value sets of each resource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from cds.fhir import resources as fhir
+from cds.record import moments, units
+from cds.record.concepts import Concept
+from cds.record.facts import Fact, Record, Refused
+from cds.record.moments import Moment
+from cds.record.vocabulary import Vocabulary
+
+_OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
+_INACTIVE = frozenset({"inactive", "resolved", "remission"})
+_REFUTED = frozenset({"refuted", "entered-in-error"})
+_NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken", "draft", "unknown"})
+_NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
+_NOT_IMAGED = frozenset({"entered-in-error", "cancelled"})
+_NOT_DONE = frozenset({"entered-in-error", "not-done", "preparation", "stopped"})
+
+# A clock that is a little ahead is common; a result from next week is a mistake.
+_TOLERATED_AHEAD = timedelta(days=1)
+
+
+class Reader:
+    """Reads resources of one patient into one record."""
+
+    def __init__(self, vocabulary: Vocabulary, patient_id: str, now: datetime, zone: tzinfo) -> None:
+        self._vocabulary = vocabulary
+        self._zone = zone
+        self.record = Record(now=now, patient_id=patient_id)
+
+    def read(self, resources: Iterable[Any], *, attributed: bool = False) -> None:
+        """Add resources. ``attributed``: they came in the hook's context, so a missing subject is no doubt."""
+        medications = {f"Medication/{r.id}": r for r in resources if isinstance(r, fhir.Medication)}
+        for resource in resources:
+            reader = _READERS.get(type(resource))
+            if reader is None:
+                continue
+            subject = fhir.subject_of(resource)
+            if subject != self.record.patient_id and not (attributed and subject is None):
+                self.record.foreign += 1
+                continue
+            if reader is Reader._medication:
+                self._medication(resource, medications)
+            else:
+                reader(self, resource)
+
+    def finish(self) -> Record:
+        self.record.arrange()
+        _derive(self.record, self._vocabulary)
+        return self.record
+
+    def _names(self, concept: fhir.CodeableConcept | None, kind: str) -> tuple[list[str], tuple[str, str] | None]:
+        """Concepts of one resource type that a CodeableConcept stands for, and the code that matched first."""
+        names: list[str] = []
+        matched: tuple[str, str] | None = None
+        for coding in concept.coding if concept else ():
+            if coding.system and coding.code:
+                for name in self._vocabulary.names(coding.system, coding.code):
+                    if name not in names and self._vocabulary.concepts[name].resource == kind:
+                        names.append(name)
+                        matched = matched or (coding.system, coding.code)
+        return names, matched
+
+    def _moment(self, *texts: str | None) -> Moment | None:
+        for text in texts:
+            if text and (moment := moments.parse(text, self._zone)) is not None:
+                return moment
+        return None
+
+    def _in_future(self, when: Moment | None) -> bool:
+        return when is not None and when.earliest > self.record.now + _TOLERATED_AHEAD
+
+    def _refuse(self, concept: str, resource: Any, reason: str, detail: str = "") -> None:
+        self.record.refused.append(Refused(concept, _reference(resource), reason, detail))
+
+    def _patient(self, patient: fhir.Patient) -> None:
+        self.record.birth = self._moment(patient.birthDate)
+        self.record.male = {"male": True, "female": False}.get(patient.gender or "")
+        self.record.deceased = bool(patient.deceasedBoolean or patient.deceasedDateTime)
+
+    def _observation(self, observation: fhir.Observation) -> None:
+        if observation.status not in _OBSERVED:
+            return
+        period = observation.effectivePeriod
+        when = self._moment(
+            observation.effectiveDateTime,
+            observation.effectiveInstant,
+            period.start if period else None,
+            observation.issued,
+        )
+        self._measured(observation, observation, when)
+        for component in observation.component:
+            self._measured(observation, component, when)
+
+    def _measured(
+        self, observation: fhir.Observation, part: fhir.Observation | fhir.Component, when: Moment | None
+    ) -> None:
+        names, matched = self._names(part.code, "Observation")
+        for name in names:
+            concept = self._vocabulary.concepts[name]
+            if self._in_future(when):
+                self._refuse(name, observation, "in-the-future", when.text if when else "")
+            elif when is None:
+                self._refuse(name, observation, "no-date")
+            elif part.valueCodeableConcept is not None:
+                answers, _ = self._names(part.valueCodeableConcept, "answer")
+                if answers:
+                    self.record.add(Fact(name, _reference(observation), when, answers=tuple(answers)))
+                else:
+                    self._refuse(name, observation, "no-value")
+            elif part.valueQuantity is not None or part.valueInteger is not None:
+                quantity = part.valueQuantity or fhir.Quantity(value=part.valueInteger, unit=concept.unit)
+                self._quantity(observation, name, concept, quantity, when, matched)
+            elif part is not observation or not observation.component:
+                self._refuse(name, observation, "no-value")
+
+    def _quantity(
+        self,
+        observation: fhir.Observation,
+        name: str,
+        concept: Concept,
+        quantity: fhir.Quantity,
+        when: Moment,
+        matched: tuple[str, str] | None,
+    ) -> None:
+        if quantity.value is None or quantity.value != quantity.value:
+            self._refuse(name, observation, "no-value")
+            return
+        unit = quantity.unit or quantity.code or (self._vocabulary.local_units.get(matched) if matched else None)
+        original = f"{quantity.comparator or ''}{quantity.value:g} {unit or ''}".strip()
+        canonical = concept.unit or "1"
+        if unit is None and canonical != "1":
+            self._refuse(name, observation, "unit-missing", original)
+            return
+        convert = None
+        declared = tuple((c.unit, c.factor, c.offset) for c in concept.conversions)
+        for spelling in (quantity.code, quantity.unit, unit or "1"):
+            if spelling and convert is None:
+                convert = units.conversion(spelling, canonical, concept.molar_mass, declared)
+        if convert is None:
+            self._refuse(name, observation, "unit-unknown", original)
+            return
+        value = convert(quantity.value)
+        if concept.plausible and not concept.plausible[0] <= value <= concept.plausible[1]:
+            self._refuse(name, observation, "implausible", original)
+            return
+        self.record.add(
+            Fact(
+                name,
+                _reference(observation),
+                when,
+                value=value,
+                unit=canonical,
+                original=original,
+                comparator=quantity.comparator,
+            )
+        )
+
+    def _condition(self, condition: fhir.Condition) -> None:
+        verification = _code(condition.verificationStatus)
+        clinical = _code(condition.clinicalStatus)
+        if verification in _REFUTED:
+            return
+        period = condition.onsetPeriod
+        when = self._moment(condition.onsetDateTime, period.start if period else None, condition.recordedDate)
+        names, _ = self._names(condition.code, "Condition")
+        for name in names:
+            if self._in_future(when):
+                self._refuse(name, condition, "in-the-future", when.text if when else "")
+                continue
+            status = "inactive" if clinical in _INACTIVE else verification or "active"
+            self.record.add(Fact(name, _reference(condition), when, status=status, title=_display(condition.code)))
+
+    def _medication(self, resource: Any, shared: dict[str, fhir.Medication]) -> None:
+        if resource.status in _NOT_TAKEN or getattr(resource, "doNotPerform", False):
+            return
+        code = resource.medicationCodeableConcept or _referenced(resource, shared)
+        period = getattr(resource, "effectivePeriod", None)
+        when = self._moment(
+            getattr(resource, "authoredOn", None),
+            getattr(resource, "effectiveDateTime", None),
+            period.start if period else None,
+        )
+        names, _ = self._names(code, "Medication")
+        for name in names:
+            if not self._in_future(when):
+                self.record.add(Fact(name, _reference(resource), when, status=resource.status, title=_display(code)))
+
+    def _procedure(self, procedure: fhir.Procedure) -> None:
+        if procedure.status in _NOT_DONE:
+            return
+        period = procedure.performedPeriod
+        when = self._moment(procedure.performedDateTime, period.start if period else None)
+        for name in self._names(procedure.code, "Procedure")[0]:
+            self.record.add(Fact(name, _reference(procedure), when, status=procedure.status))
+
+    def _order(self, order: fhir.ServiceRequest) -> None:
+        if order.status in _NOT_ORDERED or order.doNotPerform:
+            return
+        when = self._moment(order.authoredOn, order.occurrenceDateTime)
+        for name in self._names(order.code, "ServiceRequest")[0]:
+            self.record.add(Fact(name, _reference(order), when, status=order.status, title=_display(order.code)))
+
+    def _imaging(self, study: fhir.ImagingStudy) -> None:
+        if study.status in _NOT_IMAGED:
+            return
+        when = self._moment(study.started)
+        if self._in_future(when):
+            return
+        sites = [s.bodySite for s in study.series if s.bodySite is not None]
+        codes = fhir.CodeableConcept(coding=[*sites, *(c for p in study.procedureCode for c in p.coding)])
+        modalities = {m.code for m in study.modality if m.code}
+        modalities |= {s.modality.code for s in study.series if s.modality is not None and s.modality.code}
+        for name in self._names(codes, "ImagingStudy")[0]:
+            self.record.add(
+                Fact(
+                    name,
+                    _reference(study),
+                    when,
+                    status=study.status,
+                    modalities=tuple(sorted(modalities)),
+                    title=_display(study.procedureCode[0]) if study.procedureCode else "",
+                )
+            )
+
+
+_READERS: dict[type, Any] = {
+    fhir.Patient: Reader._patient,
+    fhir.Observation: Reader._observation,
+    fhir.Condition: Reader._condition,
+    fhir.MedicationRequest: Reader._medication,
+    fhir.MedicationStatement: Reader._medication,
+    fhir.MedicationAdministration: Reader._medication,
+    fhir.Procedure: Reader._procedure,
+    fhir.ServiceRequest: Reader._order,
+    fhir.ImagingStudy: Reader._imaging,
+}
+
+
+def _reference(resource: Any) -> str:
+    return f"{type(resource).__name__}/{resource.id or ''}"
+
+
+def _code(concept: fhir.CodeableConcept | None) -> str | None:
+    return concept.coding[0].code if concept and concept.coding else None
+
+
+def _display(concept: fhir.CodeableConcept | None) -> str:
+    if concept is None:
+        return ""
+    return concept.text or next((c.display for c in concept.coding if c.display), "")
+
+
+def _referenced(resource: Any, shared: dict[str, fhir.Medication]) -> fhir.CodeableConcept | None:
+    reference = resource.medicationReference.reference if resource.medicationReference else None
+    if not reference:
+        return None
+    if reference.startswith("#"):
+        for raw in resource.contained:
+            inner = fhir.decode(bytes(raw)).resources
+            if inner and isinstance(inner[0], fhir.Medication) and inner[0].id == reference[1:]:
+                return inner[0].code
+        return None
+    found = shared.get("/".join(reference.split("/_history/")[0].split("/")[-2:]))
+    return found.code if found else None
+
+
+def _derive(record: Record, vocabulary: Vocabulary) -> None:
+    """Body-mass index from the newest weight and any height, when none was recorded as new as that weight."""
+    for name, concept in vocabulary.concepts.items():
+        if concept.derive != "bmi":
+            continue
+        weight, height = record.has("body-weight"), record.has("body-height")
+        if weight is None or height is None or not weight.value or not height.value:
+            continue
+        recorded = record.has(name)
+        if recorded and recorded.when and weight.when and recorded.when.middle >= weight.when.middle:
+            continue
+        value = weight.value / (height.value / 100) ** 2
+        if concept.plausible and not concept.plausible[0] <= value <= concept.plausible[1]:
+            continue
+        derived = Fact(
+            name,
+            weight.source,
+            weight.when,
+            value=value,
+            unit="kg/m2",
+            original=f"{weight.original}, {height.original}",
+        )
+        record.facts[name] = [derived, *record.facts.get(name, [])]

@@ -1,0 +1,200 @@
+"""From (system, code) to concepts, a hospital's own codes included.
+
+Matching is on system + code, never on display: public and private data mislabel codes often. ICD-10 concepts written
+``C25*`` take their children. A site's local codes join through one FHIR ConceptMap whose targets are codes the
+vocabulary knows (or, with target system ``urn:cds:concept``, concept names).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from cds.errors import VocabularyError
+from cds.record import units
+from cds.record.concepts import Concept
+
+CONCEPT_SYSTEM = "urn:cds:concept"
+
+# Code systems under the OIDs and old addresses some servers still send (HL7 Terminology, "External code systems").
+SYSTEMS = {
+    "urn:oid:2.16.840.1.113883.6.1": "http://loinc.org",
+    "urn:oid:2.16.840.1.113883.6.96": "http://snomed.info/sct",
+    "urn:oid:2.16.840.1.113883.6.3": "http://hl7.org/fhir/sid/icd-10",
+    "urn:oid:2.16.840.1.113883.6.90": "http://hl7.org/fhir/sid/icd-10-cm",
+    "urn:oid:2.16.840.1.113883.6.88": "http://www.nlm.nih.gov/research/umls/rxnorm",
+    "urn:oid:2.16.840.1.113883.6.73": "http://www.whocc.no/atc",
+    "https://loinc.org": "http://loinc.org",
+    "https://snomed.info/sct": "http://snomed.info/sct",
+    "http://hl7.org/fhir/sid/icd-10-nl": "http://hl7.org/fhir/sid/icd-10",
+}
+ICD = frozenset({"http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm"})
+
+Key = tuple[str, str]
+
+
+def canonical_system(system: str) -> str:
+    return SYSTEMS.get(system, system)
+
+
+@dataclass
+class Vocabulary:
+    """All concepts of the loaded models and services, indexed by code."""
+
+    concepts: dict[str, Concept]
+    local_units: dict[Key, str] = field(default_factory=dict)
+    """Local code -> the unit it always means, where the site's ConceptMap says so."""
+    _exact: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    _prefixes: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    _excluded: dict[str, frozenset[Key]] = field(default_factory=dict)
+    _local: dict[str, list[Key]] = field(default_factory=lambda: defaultdict(list))
+    _resolved: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        exact: dict[Key, list[str]] = defaultdict(list)
+        prefixes: dict[Key, list[str]] = defaultdict(list)
+        for name, concept in self.concepts.items():
+            for code in concept.codes:
+                if code.code.endswith("*"):
+                    prefixes[code.system, code.code[:-1]].append(name)
+                else:
+                    exact[code.system, code.code].append(name)
+            self._excluded[name] = frozenset((c.system, c.code) for c in concept.exclude)
+            if concept.unit is not None and not units.known(concept.unit):
+                raise VocabularyError(f"concept '{name}': unit '{concept.unit}' is not one this service knows")
+        self._exact = {key: tuple(names) for key, names in exact.items()}
+        self._prefixes = {key: tuple(names) for key, names in prefixes.items()}
+
+    def names(self, system: str, code: str) -> tuple[str, ...]:
+        """Concepts a code stands for; several are possible, none is common."""
+        key = (system, code)
+        found = self._resolved.get(key)
+        if found is None:
+            found = self._look_up(canonical_system(system), code)
+            if len(self._resolved) < 50_000:  # codes come from outside: the cache must not grow for ever
+                self._resolved[key] = found
+        return found
+
+    def _look_up(self, system: str, code: str) -> tuple[str, ...]:
+        names = list(self._exact.get((system, code), ()))
+        if system in ICD:
+            for length in range(len(code), 2, -1):
+                for name in self._prefixes.get((system, code[:length].rstrip(".")), ()):
+                    if name not in names:
+                        names.append(name)
+        return tuple(n for n in names if not self._is_excluded(n, system, code))
+
+    def _is_excluded(self, name: str, system: str, code: str) -> bool:
+        return any(
+            system == excluded_system and (code == excluded or code.startswith(excluded + "."))
+            for excluded_system, excluded in self._excluded[name]
+        )
+
+    def codes_of(self, name: str) -> tuple[Key, ...]:
+        """Every code a search has to ask for to find a concept, the site's own included."""
+        concept = self.concepts[name]
+        return tuple((c.system, c.code) for c in concept.codes) + tuple(self._local.get(name, ()))
+
+    def require(self, names: Iterable[str], *, where: str) -> None:
+        missing = sorted(set(names) - set(self.concepts))
+        if missing:
+            raise VocabularyError(f"{where} names concepts that no vocabulary defines: {', '.join(missing)}")
+
+    def add_site_codes(self, mapping: SiteCodes) -> None:
+        """Raises VocabularyError when a target is unknown: a local code that maps to nothing is a silent gap."""
+        for key, target in mapping.targets.items():
+            names = (target[1],) if target[0] == CONCEPT_SYSTEM else self._look_up(*target)
+            names = tuple(n for n in names if n in self.concepts)
+            if not names:
+                raise VocabularyError(
+                    f"{mapping.path}: local code {key[0]}|{key[1]} maps to {target[0]}|{target[1]}, "
+                    "which no concept of the vocabulary holds"
+                )
+            self._exact[key] = tuple(dict.fromkeys((*self._exact.get(key, ()), *names)))
+            for name in names:
+                self._local[name].append(key)
+        self.local_units.update(mapping.units)
+        self._resolved.clear()
+
+
+@dataclass(frozen=True)
+class SiteCodes:
+    path: Path
+    targets: Mapping[Key, Key]
+    units: Mapping[Key, str]
+
+
+_vocabulary_file: TypeAdapter[dict[str, Concept]] = TypeAdapter(dict[str, Concept])
+
+
+def read_folder(folder: Path) -> dict[str, Concept]:
+    """Concepts of every ``*.yaml`` in ``folder``. Raises VocabularyError naming file, concept and fault."""
+    concepts: dict[str, Concept] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            found = _vocabulary_file.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        except (OSError, yaml.YAMLError) as error:
+            raise VocabularyError(f"{path}: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise VocabularyError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        for name in found.keys() & concepts.keys():
+            raise VocabularyError(f"{path}: concept '{name}' is defined twice")
+        concepts.update(found)
+    return concepts
+
+
+class _Target(BaseModel):
+    code: str | None = None
+    equivalence: str = "equivalent"
+
+
+class _Element(BaseModel):
+    code: str
+    target: list[_Target] = []
+    extension: list[dict[str, object]] = []
+
+
+class _Group(BaseModel):
+    source: str
+    target: str
+    element: list[_Element]
+
+
+class _ConceptMap(BaseModel):
+    group: list[_Group]
+
+
+UNIT_EXTENSION = "urn:cds:unit"
+_USABLE = frozenset({"equivalent", "equal", "wider", "subsumes", "relatedto", "inexact", "narrower", "specializes"})
+
+
+def read_concept_map(path: Path) -> SiteCodes:
+    """A FHIR R4 ConceptMap (JSON). An element's extension ``urn:cds:unit`` (valueString) states the unit a local
+    code's bare numbers are in. Raises VocabularyError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        parsed = _ConceptMap.model_validate(content)
+    except OSError as error:
+        raise VocabularyError(f"the ConceptMap can't be read: {error}") from error
+    except ValueError as error:
+        raise VocabularyError(f"{path}: not a FHIR ConceptMap: {error}") from error
+    targets: dict[Key, Key] = {}
+    local_units: dict[Key, str] = {}
+    for group in parsed.group:
+        for element in group.element:
+            usable = [t.code for t in element.target if t.code and t.equivalence in _USABLE]
+            if not usable:
+                continue
+            key = (canonical_system(group.source), element.code)
+            targets[key] = (canonical_system(group.target), usable[0])
+            for extension in element.extension:
+                if extension.get("url") == UNIT_EXTENSION and isinstance(extension.get("valueString"), str):
+                    local_units[key] = str(extension["valueString"])
+    return SiteCodes(path, targets, local_units)
