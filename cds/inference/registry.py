@@ -33,7 +33,7 @@ class Registry:
 
 def installed_folders() -> list[Path]:
     """The folder of each package that announces models."""
-    folders = []
+    folders: list[Path] = []
     for entry in sorted(importlib.metadata.entry_points(group="cds.models"), key=lambda e: e.name):
         spec = importlib.util.find_spec(entry.value)
         if spec is None or not spec.submodule_search_locations:

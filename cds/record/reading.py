@@ -32,9 +32,13 @@ _TOLERATED_AHEAD = timedelta(days=1)
 class Reader:
     """Reads resources of one patient into one record."""
 
-    def __init__(self, vocabulary: Vocabulary, patient_id: str, now: datetime, zone: tzinfo) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, patient_id: str, now: datetime, zone: tzinfo, *, drafts: bool = False
+    ) -> None:
+        """``drafts``: the resources are orders in the making, whose status ``draft`` does not disqualify them."""
         self._vocabulary = vocabulary
         self._zone = zone
+        self._not_taken = _NOT_TAKEN - {"draft"} if drafts else _NOT_TAKEN
         self.record = Record(now=now, patient_id=patient_id)
 
     def read(self, resources: Iterable[Any], *, attributed: bool = False) -> None:
@@ -181,7 +185,7 @@ class Reader:
             self.record.add(Fact(name, _reference(condition), when, status=status, title=_display(condition.code)))
 
     def _medication(self, resource: Any, shared: dict[str, fhir.Medication]) -> None:
-        if resource.status in _NOT_TAKEN or getattr(resource, "doNotPerform", False):
+        if resource.status in self._not_taken or getattr(resource, "doNotPerform", False):
             return
         code = resource.medicationCodeableConcept or _referenced(resource, shared)
         period = getattr(resource, "effectivePeriod", None)

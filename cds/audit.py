@@ -1,0 +1,128 @@
+"""One call as the ledger keeps it: inputs as a replayable snapshot, what was said, what was held back and why.
+
+No name, number or birth date goes in: the patient is a keyed hash, and a snapshot holds values, units, dates and the
+references of the resources they came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
+from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, SuppressionEntry
+from cds.protocol.response import Card
+from cds.record.features import Feature
+from cds.services import CardDraft, Case, Service, Suppressed
+from cds.trust import Caller
+
+
+def entry(
+    call_id: str,
+    caller: Caller,
+    case: Case,
+    service: Service,
+    cards: Sequence[tuple[Card, CardDraft]],
+    suppressed: Sequence[Suppressed],
+    timings: dict[str, float],
+    ledger: Ledger,
+) -> CallEntry:
+    user = case.call.context.userId
+    return CallEntry(
+        id=call_id,
+        at=case.record.now,
+        client=caller.name,
+        service=service.id,
+        hook=service.hook,
+        hook_instance=case.call.hook_instance[:200],
+        patient_key=ledger.patient_key(caller.name, case.record.patient_id),
+        user_key=ledger.patient_key(caller.name, user) if user else None,
+        policy_version=case.policy.version,
+        service_version=service.version,
+        language=case.words.language,
+        data_state=_data_state(case),
+        status="answered",
+        error_code=None,
+        duration_ms=sum(timings.values()),
+        timings={stage: round(ms, 3) for stage, ms in timings.items()},
+        predictions=tuple(prediction(a) for a in case.assessments.values()),
+        cards=tuple(_card(card, draft, case) for card, draft in cards),
+        suppressions=tuple(
+            SuppressionEntry(topic=s.topic, reason=s.reason, until=s.until, prediction_ids=_ids(s.models, case))
+            for s in suppressed
+        ),
+    )
+
+
+def prediction(assessment: Assessment) -> PredictionEntry:
+    manifest = assessment.manifest
+    outcome, reason, outputs = "predicted", None, {}
+    if isinstance(assessment, Prediction):
+        outputs = dict(assessment.outputs)
+        if assessment.rules:
+            outputs["rules"] = list(assessment.rules)
+    elif isinstance(assessment, NotAssessed):
+        outcome, reason = "not-assessed", assessment.reason
+    elif isinstance(assessment, Failed):
+        outcome, reason = "failed", "CDS-700"
+    return PredictionEntry(
+        id=assessment.id,
+        model=manifest.id,
+        model_version=manifest.version,
+        model_sha256=manifest.runtime.sha256 or "",
+        outcome=outcome,
+        reason=reason,
+        inputs={f.input.name: _snapshot(f) for f in assessment.features},
+        outputs=outputs,
+    )
+
+
+def _snapshot(feature: Feature) -> dict[str, Any]:
+    found: dict[str, Any] = {"state": feature.state}
+    if feature.value is not None:
+        found["value"] = feature.value
+    if feature.input.unit != "1":
+        found["unit"] = feature.input.unit
+    if feature.facts:
+        found["from"] = [f.source for f in feature.facts]
+        if feature.facts[0].when is not None:
+            found["date"] = feature.facts[0].when.text
+    return found
+
+
+def _data_state(case: Case) -> dict[str, Any]:
+    states: dict[str, Any] = {}
+    for key, state in case.evidence.states.items():
+        states[key] = {"state": state.state, "count": state.count}
+        if state.error:
+            states[key]["error"] = state.error
+    if case.record.foreign:
+        states["foreign"] = case.record.foreign
+    if case.record.malformed:
+        states["malformed"] = case.record.malformed
+    return states
+
+
+def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
+    return CardEntry(
+        id=card.uuid,
+        topic=draft.topic,
+        indicator=card.indicator,
+        body=_without_patient(msgspec.to_builtins(card)),
+        prediction_ids=_ids(draft.models, case),
+    )
+
+
+def _without_patient(body: dict[str, Any]) -> dict[str, Any]:
+    """The draft orders on a card name the patient; the ledger's copy must not."""
+    for suggestion in body.get("suggestions", ()):
+        for action in suggestion.get("actions", ()):
+            for element in ("subject", "encounter", "requester"):
+                action.get("resource", {}).pop(element, None)
+    return body
+
+
+def _ids(models: Sequence[str], case: Case) -> tuple[str, ...]:
+    return tuple(case.assessments[m].id for m in models if m in case.assessments)

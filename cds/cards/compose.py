@@ -1,0 +1,112 @@
+"""Findings -> cards: order, limits, identity, override reasons, draft orders."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fhir.resources.R4B.servicerequest import ServiceRequest
+from pydantic import ValidationError
+
+from cds.cards.phrasebook import Phrasebook
+from cds.errors import PolicyError
+from cds.policy.schema import Policy
+from cds.protocol.request import Context
+from cds.protocol.response import Action, Card, Coding, Link, Source, Suggestion
+from cds.services.case import CardDraft, Proposal
+
+TOPIC_SYSTEM = "urn:cds:topic"
+_RANK = {"safety": 0, "action": 1, "information": 2}
+SUMMARY_LIMIT = 139
+
+
+def in_order(drafts: Iterable[CardDraft]) -> list[CardDraft]:
+    """Safety, then action, then information; warnings first within a rank."""
+    return sorted(drafts, key=lambda d: (_RANK[d.rank], d.indicator != "warning"))
+
+
+def limited(drafts: Sequence[CardDraft], policy: Policy) -> tuple[list[CardDraft], list[CardDraft]]:
+    """(shown, left out) under the policy's limits; warnings over their limit are shown as info."""
+    shown, warnings = [], 0
+    for draft in drafts[: policy.cards.most]:
+        if draft.indicator == "warning":
+            warnings += 1
+            if warnings > policy.cards.most_warnings:
+                draft = CardDraft(**{**draft.__dict__, "indicator": "info"})
+        shown.append(draft)
+    return shown, list(drafts[policy.cards.most :])
+
+
+def compose(draft: CardDraft, policy: Policy, words: Phrasebook, context: Context, patient_id: str) -> Card:
+    suggestions = tuple(_suggestion(p, policy, context, patient_id) for p in draft.proposals)
+    return Card(
+        uuid=str(uuid.uuid4()),
+        summary=fit(draft.summary),
+        detail=draft.detail,
+        indicator=draft.indicator,
+        source=Source(
+            label=draft.source_label,
+            url=draft.source_url,
+            topic=Coding(system=TOPIC_SYSTEM, code=draft.topic, display=words(f"topic.{draft.topic}")),
+        ),
+        suggestions=suggestions,
+        selectionBehavior="any" if suggestions else None,
+        overrideReasons=tuple(
+            Coding(system=reason.system, code=code, display=words.pick(reason.display))
+            for code, reason in policy.override_reasons.items()
+        ),
+        links=tuple(Link(label=label, url=url, type="absolute") for label, url in draft.links),
+    )
+
+
+def fit(summary: str) -> str:
+    """Cut at a word's end to what the specification allows (fewer than 140 characters)."""
+    if len(summary) <= SUMMARY_LIMIT:
+        return summary
+    return summary[: SUMMARY_LIMIT - 1].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"
+
+
+def _suggestion(proposal: Proposal, policy: Policy, context: Context, patient_id: str) -> Suggestion:
+    """One action each: some EHRs take no more."""
+    return Suggestion(
+        label=proposal.label,
+        uuid=str(uuid.uuid4()),
+        isRecommended=proposal.recommended or None,
+        actions=(
+            Action(
+                type="create",
+                description=proposal.label,
+                resource=draft_order(proposal, policy, context, patient_id),
+            ),
+        ),
+    )
+
+
+def draft_order(proposal: Proposal, policy: Policy, context: Context, patient_id: str) -> dict[str, Any]:
+    """A draft ServiceRequest, validated. Raises PolicyError if the site gave the order no code."""
+    order = policy.orders.get(proposal.order)
+    if order is None:
+        raise PolicyError(f"the policy has no code for the order '{proposal.order}': add it under 'orders'")
+    resource: dict[str, Any] = {
+        "resourceType": "ServiceRequest",
+        "status": "draft",
+        "intent": "proposal",
+        "priority": proposal.priority,
+        "code": {
+            "coding": [{"system": order.system, "code": order.code, "display": order.display}],
+            "text": order.display,
+        },
+        "subject": {"reference": f"Patient/{patient_id}"},
+    }
+    if context.encounterId:
+        resource["encounter"] = {"reference": f"Encounter/{context.encounterId.removeprefix('Encounter/')}"}
+    if context.userId and context.userId.startswith(("Practitioner/", "PractitionerRole/")):
+        resource["requester"] = {"reference": context.userId}
+    if proposal.reason:
+        resource["reasonCode"] = [{"text": proposal.reason}]
+    try:
+        ServiceRequest.model_validate(resource)
+    except (ValidationError, ValueError, KeyError) as error:
+        raise PolicyError(f"the order '{proposal.order}' does not make a valid ServiceRequest: {error}") from error
+    return resource

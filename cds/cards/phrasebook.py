@@ -1,0 +1,146 @@
+"""Words by language: one YAML catalogue a language, the engine's and each hooks package's merged.
+
+A sentence is ``str.format`` text with named fields. Numbers and dates are written as the language writes them (Babel).
+A key that a catalogue lacks is a start-up error, not an empty card: ``check`` compares all catalogues.
+"""
+
+from __future__ import annotations
+
+import functools
+import string
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from babel import Locale
+from babel.dates import format_date
+from babel.lists import format_list
+from babel.numbers import format_decimal
+
+from cds.errors import ServiceError
+from cds.record.moments import Moment
+
+ENGINE_CATALOGUE = Path(__file__).parent / "catalogue"
+
+
+@dataclass(frozen=True)
+class Phrasebook:
+    language: str
+    texts: Mapping[str, str]
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """The sentence ``key``, filled in. Raises ServiceError for a key no catalogue has."""
+        try:
+            return self.texts[key].format(**values)
+        except KeyError as error:
+            raise ServiceError(
+                f"catalogue '{self.language}': sentence '{key}' or its field {error} is missing"
+            ) from error
+
+    def pick(self, texts: Mapping[str, str]) -> str:
+        """From ``{"en": ..., "nl": ...}``: this language, else English, else whatever there is."""
+        return texts.get(self.language) or texts.get("en") or next(iter(texts.values()), "")
+
+    def number(self, value: float, digits: int = 1) -> str:
+        return format_decimal(round(value, digits), locale=_locale(self.language), decimal_quantization=False)
+
+    def significant(self, value: float, figures: int = 2) -> str:
+        """At most ``figures`` significant digits: a model knows no more."""
+        return format_decimal(float(f"{value:.{figures}g}"), locale=_locale(self.language), decimal_quantization=False)
+
+    def day(self, value: Moment | datetime | date | None) -> str:
+        """A date as people write it; ``2021-03`` and ``2019`` keep their precision."""
+        if value is None:
+            return self("engine.undated")
+        if isinstance(value, Moment):
+            if len(value.text) < 10:
+                return value.text
+            value = date.fromisoformat(value.text)
+        return _day(value.date() if isinstance(value, datetime) else value, self.language)
+
+    def join(self, parts: Iterable[str], style: Literal["standard", "or"] = "standard") -> str:
+        return format_list(list(parts), style=style, locale=_locale(self.language))
+
+
+@functools.lru_cache(maxsize=16)
+def _locale(language: str) -> Locale:
+    return Locale.parse(language)
+
+
+@functools.lru_cache(maxsize=4096)
+def _day(value: date, language: str) -> str:
+    return str(format_date(value, "d MMM y", locale=_locale(language)))
+
+
+class Catalogues:
+    """All languages that every catalogue folder has."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        """Raises ServiceError when a language lacks a sentence, or a sentence's fields, that English has."""
+        texts: dict[str, dict[str, str]] = {}
+        for folder in (ENGINE_CATALOGUE, *folders):
+            for path in sorted(folder.glob("*.yaml")):
+                texts.setdefault(path.stem, {}).update(_read(path))
+        self._books = {language: Phrasebook(language, found) for language, found in texts.items()}
+        _compare(texts)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(sorted(self._books))
+
+    def book(self, *wishes: str | None, fallback: str = "en") -> Phrasebook:
+        """The first wish (``nl``, ``nl-BE``, an Accept-Language header) that there is a catalogue for."""
+        for wish in wishes:
+            for tag in _tags(wish):
+                if tag in self._books:
+                    return self._books[tag]
+        return self._books.get(fallback) or self._books["en"]
+
+
+def _tags(wish: str | None) -> list[str]:
+    """Primary language tags of an Accept-Language value, the most wanted first."""
+    if not wish:
+        return []
+    weighted: list[tuple[float, int, str]] = []
+    for position, part in enumerate(wish.split(",")[:20]):
+        tag, _, parameter = part.strip().partition(";")
+        try:
+            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+        except ValueError:
+            weight = 0.0
+        if tag and weight > 0:
+            weighted.append((-weight, position, tag.split("-")[0].lower()))
+    return [tag for _, _, tag in sorted(weighted)]
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ServiceError(f"{path}: {error}") from error
+    return dict(_flat(content, ""))
+
+
+def _flat(content: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value).strip()
+
+
+def _fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def _compare(texts: Mapping[str, Mapping[str, str]]) -> None:
+    reference = texts.get("en", {})
+    for language, found in texts.items():
+        if missing := sorted(set(reference) ^ set(found)):
+            raise ServiceError(f"catalogues 'en' and '{language}' differ in: {', '.join(missing[:10])}")
+        for key, text in found.items():
+            if _fields(text) != _fields(reference[key]):
+                raise ServiceError(f"catalogue '{language}': '{key}' has other fields than in English")

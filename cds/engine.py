@@ -1,0 +1,286 @@
+"""From call to cards, on one screen:
+
+    authenticate -> parse -> gather (prefetch, then one parallel round) -> record -> models -> service -> policy
+    -> cards -> ledger
+
+Each step is a plain function in its own room; this file only joins them and keeps the time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cds import audit
+from cds.cards.compose import compose, in_order, limited
+from cds.cards.phrasebook import Catalogues, Phrasebook
+from cds.errors import LedgerError, MalformedRequest
+from cds.fhir import resources as fhir
+from cds.fhir.client import FhirClient, Target
+from cds.fhir.evidence import Evidence, deadline_in, gather
+from cds.fhir.queries import Query, plan
+from cds.inference.prediction import Assessment
+from cds.inference.registry import Registry, concepts_of
+from cds.ledger import Ledger
+from cds.policy.schema import Policy
+from cds.policy.store import PolicyStore
+from cds.protocol.request import HookCall, parse_call
+from cds.protocol.response import Card, Response
+from cds.record.facts import Record
+from cds.record.inputs import days
+from cds.record.reading import Reader
+from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
+from cds.settings import Settings
+from cds.trust import AllowList, Authenticator, Caller
+
+_log = logging.getLogger("cds.engine")
+
+
+@dataclass
+class Timings:
+    """Milliseconds by stage, for the ledger, the metrics and the log line."""
+
+    ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.ms[name] = self.ms.get(name, 0.0) + (time.perf_counter() - start) * 1000
+
+    @property
+    def total(self) -> float:
+        return sum(self.ms.values())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes out, and what observers (metrics, log) may look at."""
+
+    response: Response
+    service: Service
+    evidence: Evidence
+    assessments: Mapping[str, Assessment]
+    suppressed: tuple[Suppressed, ...]
+    timings: Timings
+    recorded: bool
+    """False: the ledger was unreachable and the row is on the spool."""
+
+
+@dataclass
+class Engine:
+    """Everything a call needs; made once a process by ``cds.app.create_app``."""
+
+    settings: Settings
+    authenticator: Authenticator
+    services: ServiceRegistry
+    models: Registry
+    policies: PolicyStore
+    catalogues: Catalogues
+    fhir: FhirClient
+    ledger: Ledger
+    now: Callable[[], datetime]
+
+    def __post_init__(self) -> None:
+        self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
+        self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
+        self._zone = ZoneInfo(self.settings.timezone)
+
+    def queries(self, service: Service) -> tuple[Query, ...]:
+        return self._queries[service.id, service.hook]
+
+    def _plan(self, service: Service) -> tuple[Query, ...]:
+        self.models.vocabulary.require(service.reads, where=f"service '{service.id}'")
+        concepts = {c for m in service.models for c in concepts_of(self.models[m].manifest)}
+        return plan(concepts | set(service.reads), self.models.vocabulary)
+
+    def answer(
+        self,
+        service_id: str,
+        body: bytes,
+        *,
+        authorization: str | None,
+        path: str,
+        remote_addr: str,
+        accept_language: str | None,
+    ) -> Answer:
+        """Raises a RequestError for what the caller must mend; anything else degrades and is said on a card."""
+        timings = Timings()
+        call_id, at = str(uuid.uuid4()), self.now()
+        with timings.stage("trust"):
+            self.services.hooks_of(service_id)
+            caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
+        with timings.stage("parse"):
+            call = parse_call(body)
+            service = self.services.find(service_id, call.hook)
+            policy = self.policies.current()
+            words = self.catalogues.book(accept_language, caller.client.language, fallback=self.settings.language)
+            target = self._target(call, caller)
+        with timings.stage("gather"):
+            deadline = deadline_in(self.settings.fhir.deadline_s)
+            evidence = gather(call, self.queries(service), self.fhir, target, deadline)
+        with timings.stage("record"):
+            record, drafts = self._read(service, call, evidence, at)
+        with timings.stage("models"):
+            assessments = self._assess(service, policy, record)
+        with timings.stage("cards"):
+            case = Case(
+                call,
+                record,
+                drafts,
+                assessments,
+                evidence,
+                service.parameters.model_validate(policy.service(service.id).parameters),
+                policy,
+                words,
+                caller.client.patient_facing or call.by_patient,
+            )
+            cards, suppressed = self._cards(case, service, caller)
+        with timings.stage("ledger"):
+            recorded = self._record(call_id, caller, case, service, cards, suppressed, timings)
+        response = Response(tuple(card for card, _ in cards))
+        return Answer(response, service, evidence, assessments, tuple(suppressed), timings, recorded)
+
+    def _target(self, call: HookCall, caller: Caller) -> Target | None:
+        """Where this call's data may be fetched. Raises ForeignServer for an address outside the client's list."""
+        if call.fhir_server is None:
+            return None
+        allowed = self._allowed[caller.name]
+        allowed.require(call.fhir_server)
+        if not caller.client.fhir_access:
+            return None
+        return Target(call.fhir_server, allowed, call.authorization.access_token if call.authorization else None)
+
+    def _read(self, service: Service, call: HookCall, evidence: Evidence, at: datetime) -> tuple[Record, Record]:
+        reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone)
+        reader.read(evidence.resources)
+        record = reader.finish()
+        record.malformed = evidence.malformed
+        drafts = self._drafts(call, at)
+        if service.derive is not None:
+            service.derive(record, drafts)
+        return record, drafts
+
+    def _drafts(self, call: HookCall, at: datetime) -> Record:
+        reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone, drafts=True)
+        if call.context.draftOrders is not None:
+            found = fhir.decode(bytes(call.context.draftOrders))
+            if not found.readable or not found.is_bundle:
+                raise MalformedRequest("context.draftOrders is not a Bundle")
+            chosen = call.context.selections
+            reader.read(
+                [
+                    r
+                    for r in found.resources
+                    if chosen is None or isinstance(r, fhir.Medication) or _selected(r, chosen)
+                ],
+                attributed=True,
+            )
+        return reader.finish()
+
+    def _assess(self, service: Service, policy: Policy, record: Record) -> dict[str, Assessment]:
+        found: dict[str, Assessment] = {}
+        for model_id in service.models:
+            model = self.models[model_id]
+            if policy.model_enabled(model_id, needs_enabling=model.manifest.status.needs_enabling):
+                found[model_id] = model.assess(record)
+        return found
+
+    def _cards(
+        self, case: Case, service: Service, caller: Caller
+    ) -> tuple[list[tuple[Card, CardDraft]], list[Suppressed]]:
+        if not case.policy.service(service.id).enabled:
+            return [], [Suppressed(service.id, "service-disabled")]
+        findings = self._findings(case, service)
+        suppressed = [f for f in findings if isinstance(f, Suppressed)]
+        drafts = [f for f in findings if isinstance(f, CardDraft)]
+        snoozed = self._snoozed(case, caller) if drafts else {}
+        suppressed += [
+            Suppressed(d.topic, f"snoozed:{snoozed[d.topic][0]}", snoozed[d.topic][1].date(), d.models)
+            for d in drafts
+            if d.topic in snoozed
+        ]
+        shown, left_out = limited(in_order(d for d in drafts if d.topic not in snoozed), case.policy)
+        suppressed += [Suppressed(d.topic, "over-card-limit", models=d.models) for d in left_out]
+        made = [(compose(d, case.policy, case.words, case.call.context, case.record.patient_id), d) for d in shown]
+        return made, suppressed
+
+    def _findings(self, case: Case, service: Service) -> list[Finding]:
+        """What the service found. A fault in it is a visible, modest card: silence would read as "no risk"."""
+        try:
+            return list(service.run(case))
+        except Exception as error:  # the last guard between a site's own service and the EHR
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            # the message may hold a patient's values: type and place are enough to find the fault
+            _log.error(
+                "service.failed service=%s error=%s at=%s:%s",
+                service.id,
+                type(error).__name__,
+                place.name,
+                place.lineno,
+            )
+            return [failure_card(service.id, case.words)]
+
+    def _snoozed(self, case: Case, caller: Caller) -> dict[str, tuple[str, datetime]]:
+        """Topic -> (reason, until) for what the clinician asked not to hear again yet."""
+        policy = case.policy
+        longest = max((days(r.snooze) for r in policy.override_reasons.values()), default=0.0)
+        if longest <= 0:
+            return {}
+        key = self.ledger.patient_key(caller.name, case.record.patient_id)
+        now = case.record.now
+        try:
+            overrides = self.ledger.overrides(key, now - timedelta(days=longest))
+        except LedgerError:
+            return {}  # without the ledger a card may be repeated; it must not be withheld
+        found: dict[str, tuple[str, datetime]] = {}
+        for override in overrides:
+            reason = policy.override_reasons.get(override.reason_code or "")
+            if reason is not None:
+                until = override.at + timedelta(days=days(reason.snooze))
+                if until > now:
+                    found[override.topic] = (override.reason_code or "", until)
+        return found
+
+    def _record(
+        self,
+        call_id: str,
+        caller: Caller,
+        case: Case,
+        service: Service,
+        cards: list[tuple[Card, CardDraft]],
+        suppressed: list[Suppressed],
+        timings: Timings,
+    ) -> bool:
+        row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger)
+        try:
+            return self.ledger.record_call(row)
+        except LedgerError as error:
+            # neither database nor spool took it: the clinician still gets the card, the operator an alarm
+            _log.critical("ledger.lost call=%s error=%s", call_id, error)
+            return False
+
+
+def _selected(resource: object, selections: list[str]) -> bool:
+    reference = f"{type(resource).__name__}/{getattr(resource, 'id', None)}"
+    return any(s == reference or s.endswith("/" + reference) for s in selections)
+
+
+def failure_card(service_id: str, words: Phrasebook) -> CardDraft:
+    return CardDraft(
+        topic="service-failed",
+        rank="information",
+        indicator="info",
+        summary=words("engine.failed.summary"),
+        detail=words("engine.failed.detail", service=service_id),
+        source_label=words("engine.source"),
+    )

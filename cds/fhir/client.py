@@ -1,0 +1,209 @@
+"""Fetching from a client's FHIR server: allow-listed, bounded in time, size and pages, never following a redirect.
+
+One ``requests`` session a process and thread pool; each search runs in its own thread so that all of a call's
+queries are one parallel round. A deadline bounds the whole round, the body of a slow answer included.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from cds.errors import (
+    SourceError,
+    SourceForeign,
+    SourceMalformed,
+    SourceRefused,
+    SourceTimeout,
+    SourceUnreachable,
+)
+from cds.fhir import resources as fhir
+from cds.fhir.queries import Query
+from cds.settings import FhirSettings
+from cds.trust.allowlist import AllowList
+
+_RETRIED = frozenset({429, 502, 503, 504})
+_FIRST_WAIT_S = 0.05
+_CHUNK = 65536
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where one call's data is, and with what it may be read."""
+
+    base: str
+    allowed: AllowList
+    token: str | None
+
+    def __repr__(self) -> str:
+        return f"Target({self.base})"
+
+
+@dataclass
+class Fetched:
+    """The answer to one query: what came, and the fault if not all of it did."""
+
+    query: Query
+    pages: list[fhir.Decoded]
+    fault: SourceError | None = None
+    truncated: bool = False
+    """More pages exist than were read."""
+
+
+class FhirClient:
+    """Shared by all calls of a process; made after the fork, on first use."""
+
+    def __init__(self, settings: FhirSettings) -> None:
+        self._settings = settings
+        self._pid = -1
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self._session: requests.Session | None = None
+
+    def fetch(
+        self,
+        queries: tuple[Query, ...],
+        patient_id: str,
+        target: Target,
+        deadline: float,
+        continued: dict[str, str] | None = None,
+    ) -> list[Fetched]:
+        """All queries in one parallel round, back by ``deadline`` (``time.monotonic()``), whatever happened.
+
+        ``continued``: prefetch key -> ``next`` link of a first page the EHR sent already.
+        """
+        pool, session = self._ready()
+        starts = {q.key: (continued or {}).get(q.key) for q in queries}
+        futures: dict[str, Future[Fetched]] = {}
+        for query in queries:
+            url = starts[query.key] or f"{target.base.rstrip('/')}/{query.path(patient_id)}"
+            futures[query.key] = pool.submit(self._one, session, query, url, target, deadline)
+        wait(futures.values(), timeout=max(0.0, deadline - time.monotonic()) + 0.02)
+        return [self._result(query, futures[query.key]) for query in queries]
+
+    def _result(self, query: Query, future: Future[Fetched]) -> Fetched:
+        if not future.done():
+            future.cancel()
+            return Fetched(query, [], SourceTimeout("no answer within the deadline"))
+        return future.result()
+
+    def _ready(self) -> tuple[ThreadPoolExecutor, requests.Session]:
+        with self._lock:
+            if self._pid != os.getpid() or self._pool is None or self._session is None:
+                self._pool = ThreadPoolExecutor(self._settings.pool_size, thread_name_prefix="fhir")
+                self._session = requests.Session()
+                self._session.trust_env = False  # no proxy or .netrc of the environment gets to see a patient's data
+                adapter = HTTPAdapter(pool_connections=8, pool_maxsize=self._settings.pool_size)
+                self._session.mount("https://", adapter)
+                self._session.mount("http://", adapter)
+                self._pid = os.getpid()
+            return self._pool, self._session
+
+    def _one(self, session: requests.Session, query: Query, url: str, target: Target, deadline: float) -> Fetched:
+        found = Fetched(query, [])
+        seen: set[str] = set()
+        try:
+            while url:
+                if len(found.pages) >= self._settings.page_limit or url in seen:
+                    found.truncated = True
+                    return found
+                seen.add(url)
+                page = self._page(session, url, target, deadline)
+                found.pages.append(page)
+                # a relative link is legal; it must still stay on the client's servers
+                url = urljoin(url, page.next_url) if page.next_url else ""
+                if url:
+                    target.allowed.base_of(url)
+        except SourceError as error:
+            found.fault = error
+        return found
+
+    def _page(self, session: requests.Session, url: str, target: Target, deadline: float) -> fhir.Decoded:
+        target.allowed.base_of(url)
+        body = self._read(session, url, target, deadline)
+        page = fhir.decode(body)
+        if page.outcome is not None:
+            raise SourceRefused("the FHIR server answered with an OperationOutcome instead of data")
+        if not page.readable:
+            raise SourceMalformed("the FHIR server's answer is not FHIR JSON")
+        return page
+
+    def _read(self, session: requests.Session, url: str, target: Target, deadline: float) -> bytes:
+        """GET with retries. The wait between them is jittered, so that many workers don't return in step."""
+        for attempt in range(self._settings.retries + 1):
+            last = attempt == self._settings.retries
+            try:
+                return self._get(session, url, target, deadline)
+            except _TryAgain as again:
+                pause = min(again.after, 1.0) or _FIRST_WAIT_S * 2**attempt
+                pause *= 0.5 + random.random()
+                if last or time.monotonic() + pause >= deadline:
+                    raise again.fault from again
+                time.sleep(pause)
+        raise SourceUnreachable("no answer")  # the loop above returns or raises
+
+    def _get(self, session: requests.Session, url: str, target: Target, deadline: float) -> bytes:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise SourceTimeout("no answer within the deadline")
+        headers = {"Accept": "application/fhir+json", "Prefer": "handling=strict"}
+        if target.token:
+            headers["Authorization"] = f"Bearer {target.token}"
+        try:
+            with session.get(
+                url,
+                headers=headers,
+                timeout=(min(self._settings.connect_timeout_s, left), left),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                _check(response)
+                return self._body(response, deadline)
+        except requests.Timeout as error:
+            raise SourceTimeout("no answer within the deadline") from error
+        except requests.ConnectionError as error:
+            raise _TryAgain(SourceUnreachable("no connection to the FHIR server")) from error
+        except requests.RequestException as error:
+            raise SourceMalformed(f"the FHIR server's answer broke off: {type(error).__name__}") from error
+
+    def _body(self, response: requests.Response, deadline: float) -> bytes:
+        """Read in pieces: a server that drips must not outlast the deadline, a large answer not fill the memory."""
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_content(_CHUNK):
+            size += len(chunk)
+            if size > self._settings.max_bytes:
+                raise SourceMalformed("the FHIR server's answer is larger than fhir.max_bytes allows")
+            if time.monotonic() > deadline:
+                raise SourceTimeout("the answer was still arriving at the deadline")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+class _TryAgain(Exception):
+    def __init__(self, fault: SourceError, after: float = 0.0) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+        self.after = after
+
+
+def _check(response: requests.Response) -> None:
+    status = response.status_code
+    if status in _RETRIED:
+        try:
+            after = float(response.headers.get("Retry-After", 0))
+        except ValueError:
+            after = 0.0
+        raise _TryAgain(SourceRefused(f"the FHIR server answered {status}"), after)
+    if 300 <= status < 400:
+        raise SourceForeign("the FHIR server answered with a redirect, which is not followed")
+    if status >= 400:
+        raise SourceRefused(f"the FHIR server answered {status}")

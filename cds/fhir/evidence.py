@@ -1,0 +1,178 @@
+"""All of a call's data in one place: what the EHR sent, what was fetched, and what could not be had.
+
+A prefetch key is in one of four states (CDS Hooks 2.0.1, "Prefetch"): absent, null, OperationOutcome, data. Absent and
+failed keys are fetched; null means asked and nothing there. Keys named otherwise than ours, as sites that type their
+prefetch in by hand do, are matched by the resource types they hold.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from cds.errors import MissingData
+from cds.fhir import resources as fhir
+from cds.fhir.client import Fetched, FhirClient, Target
+from cds.fhir.queries import Query
+from cds.protocol.request import NULL, HookCall
+
+
+@dataclass(frozen=True)
+class KeyState:
+    """How one query fared."""
+
+    state: str
+    """``sent``, ``null``, ``fetched``; ``partly`` (cut off, or a later page failed); ``failed``; ``missing`` (not sent,
+    and there is no FHIR server to ask)."""
+    count: int = 0
+    error: str | None = None
+    """Code of the error that stood in the way, such as CDS-601."""
+    why: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return self.state in ("sent", "null", "fetched")
+
+
+_MISSING = KeyState("missing", why="it was not sent and there is no FHIR server to ask")
+
+
+@dataclass
+class Evidence:
+    states: dict[str, KeyState] = field(default_factory=dict)
+    resources: list[Any] = field(default_factory=list)
+    malformed: int = 0
+    _seen: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Keys that could not be had, or not whole."""
+        return tuple(key for key, state in self.states.items() if not state.complete)
+
+    def add(self, found: fhir.Decoded) -> None:
+        """The same resource under two keys, or on two pages, counts once."""
+        self.malformed += found.malformed
+        for resource in found.resources:
+            identity = (type(resource).__name__, resource.id or "")
+            if resource.id is not None:
+                if identity in self._seen:
+                    continue
+                self._seen.add(identity)
+            self.resources.append(resource)
+
+
+def deadline_in(seconds: float) -> float:
+    return time.monotonic() + seconds
+
+
+def gather(
+    call: HookCall,
+    queries: tuple[Query, ...],
+    client: FhirClient,
+    target: Target | None,
+    deadline: float,
+) -> Evidence:
+    """Merge prefetch with one parallel round for the rest, back by ``deadline``.
+
+    Raises MissingData (412) when a required query's data was neither sent nor to be had.
+    """
+    evidence = Evidence()
+    continued = _take_prefetch(call, queries, evidence)
+    wanted = tuple(q for q in queries if q.key in continued or not _state(evidence, q.key).complete)
+    if wanted and target is not None:
+        for answer in client.fetch(wanted, call.patient_id, target, deadline, continued):
+            evidence.states[answer.query.key] = _after_fetch(answer, evidence, call.patient_id)
+    else:
+        for query in wanted:
+            before = evidence.states.get(query.key, _MISSING)
+            if query.key in continued:
+                before = KeyState("partly", before.count, why="more pages exist, and there is no FHIR server to ask")
+            evidence.states[query.key] = before
+    _require(queries, evidence)
+    return evidence
+
+
+def _state(evidence: Evidence, key: str) -> KeyState:
+    return evidence.states.get(key, _MISSING)
+
+
+def _take_prefetch(call: HookCall, queries: tuple[Query, ...], evidence: Evidence) -> dict[str, str]:
+    """Fill ``evidence`` from what was sent. Returns the ``next`` links of keys that came with a first page only."""
+    continued: dict[str, str] = {}
+    known = {q.key for q in queries}
+    for key, raw in call.prefetch.items():
+        found = None if raw == NULL else fhir.decode(raw)
+        if found is not None:
+            evidence.add(found)
+        for query in _answers(key, found, queries, known, call.prefetch):
+            state = _after_prefetch(query, found, call.patient_id)
+            if not _state(evidence, query.key).complete:
+                evidence.states[query.key] = state
+            if state.complete and found is not None and found.next_url:
+                continued[query.key] = found.next_url
+    return continued
+
+
+def _answers(
+    key: str,
+    found: fhir.Decoded | None,
+    queries: tuple[Query, ...],
+    known: set[str],
+    prefetch: Mapping[str, bytes],
+) -> Iterable[Query]:
+    """The queries a prefetch value answers: its own key's, or, for a key that isn't ours, those it is the content of."""
+    if key in known:
+        return [q for q in queries if q.key == key]
+    if found is None or not found.readable or found.outcome is not None:
+        return []
+    kinds = {type(resource).__name__ for resource in found.resources}
+    if found.self_url:  # an empty searchset still says what was searched
+        kinds.add(urlsplit(found.self_url).path.rstrip("/").rpartition("/")[2])
+    return [q for q in queries if q.resource in kinds and q.key not in prefetch]
+
+
+def _after_prefetch(query: Query, found: fhir.Decoded | None, patient_id: str) -> KeyState:
+    if found is None:
+        return KeyState("null")
+    if found.outcome is not None or (found.warnings and not found.resources):
+        return KeyState("failed", error="CDS-603", why="the EHR sent an OperationOutcome instead of data")
+    if not found.readable:
+        return KeyState("failed", error="CDS-604", why="the EHR sent something that is not FHIR")
+    if query.resource == "Patient" and not _holds(found, patient_id):
+        return KeyState("failed", error="CDS-604", why="the EHR sent another patient, which is not used")
+    return KeyState("sent", len(found.resources))
+
+
+def _holds(found: fhir.Decoded, patient_id: str) -> bool:
+    return any(isinstance(r, fhir.Patient) and r.id == patient_id for r in found.resources)
+
+
+def _after_fetch(answer: Fetched, evidence: Evidence, patient_id: str) -> KeyState:
+    for page in answer.pages:
+        evidence.add(page)
+    count = sum(len(page.resources) for page in answer.pages)
+    if answer.query.resource == "Patient" and answer.pages and not _holds(answer.pages[0], patient_id):
+        return KeyState("failed", error="CDS-604", why="the FHIR server gave another patient, which is not used")
+    if answer.fault is not None:
+        state = "partly" if answer.pages else "failed"
+        return KeyState(state, count, answer.fault.code, str(answer.fault))
+    if answer.truncated:
+        return KeyState("partly", count, why="there are more pages than fhir.page_limit allows")
+    return KeyState("fetched", count)
+
+
+def _require(queries: tuple[Query, ...], evidence: Evidence) -> None:
+    lacking = [q.key for q in queries if q.required and not _usable(evidence.states[q.key])]
+    if lacking:
+        why = "; ".join(f"{key}: {evidence.states[key].why or 'it is null'}" for key in lacking)
+        raise MissingData(
+            f"required data is missing ({why}). Send these prefetch keys, or fhirServer and fhirAuthorization "
+            "that this service may use"
+        )
+
+
+def _usable(state: KeyState) -> bool:
+    return state.state in ("sent", "fetched")

@@ -1,0 +1,75 @@
+"""Which FHIR queries a service needs, derived from the concepts its models and its own logic read.
+
+One query a resource type, the same string serving as the published prefetch template and as the query we run when
+the EHR did not send it. Only the common subset of CDS Hooks 2.0.1 ("Prefetch query restrictions") is used: instance
+read; search by reference and token equality, ``_sort`` and ``_count``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cds.record.vocabulary import CONCEPT_SYSTEM, Vocabulary
+
+PATIENT_TOKEN = "{{context.patientId}}"
+
+
+@dataclass(frozen=True)
+class Query:
+    key: str
+    resource: str
+    """FHIR resource type the answer holds."""
+    template: str
+    required: bool = False
+
+    def path(self, patient_id: str) -> str:
+        return self.template.replace(PATIENT_TOKEN, patient_id)
+
+
+# concept resource -> (prefetch key, resource type, search without codes). Conditions are read whole: their code
+# lists are open (children of ICD-10 chapters), and a site's problem list is short.
+_SEARCHES: dict[str, tuple[str, str, str]] = {
+    "Condition": ("conditions", "Condition", f"Condition?patient={PATIENT_TOKEN}&_count=200"),
+    "Medication": (
+        "medications",
+        "MedicationRequest",
+        f"MedicationRequest?patient={PATIENT_TOKEN}&_count=200",
+    ),
+    "Procedure": ("procedures", "Procedure", f"Procedure?patient={PATIENT_TOKEN}&_count=100"),
+    "ServiceRequest": ("orders", "ServiceRequest", f"ServiceRequest?patient={PATIENT_TOKEN}&_count=100"),
+    "ImagingStudy": ("imaging", "ImagingStudy", f"ImagingStudy?patient={PATIENT_TOKEN}&_count=100"),
+}
+
+PATIENT = Query("patient", "Patient", f"Patient/{PATIENT_TOKEN}", required=True)
+
+
+def plan(concepts: Iterable[str], vocabulary: Vocabulary) -> tuple[Query, ...]:
+    """The patient, the observations by code, and one search for each other resource type that is read."""
+    names = sorted(set(concepts))
+    queries = [PATIENT]
+    codes = sorted(
+        {
+            f"{system}|{code}"
+            for name in _with_parts(names, vocabulary)
+            if vocabulary.concepts[name].resource == "Observation"
+            for system, code in vocabulary.codes_of(name)
+            if system != CONCEPT_SYSTEM
+        }
+    )
+    if codes:
+        template = f"Observation?patient={PATIENT_TOKEN}&code={','.join(codes)}&_sort=-date&_count=250"
+        queries.append(Query("observations", "Observation", template))
+    wanted = {vocabulary.concepts[name].resource for name in names}
+    queries.extend(Query(*_SEARCHES[resource]) for resource in _SEARCHES if resource in wanted)
+    return tuple(queries)
+
+
+def _with_parts(names: list[str], vocabulary: Vocabulary) -> list[str]:
+    """A derived concept needs what it is derived from."""
+    parts = {"bmi": ("body-weight", "body-height")}
+    found = list(names)
+    for name in names:
+        derived = vocabulary.concepts[name].derive
+        found.extend(p for p in parts.get(derived or "", ()) if p in vocabulary.concepts and p not in found)
+    return found

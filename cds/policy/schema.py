@@ -1,0 +1,198 @@
+"""``policy.yaml``, validated so that a wrong key or value is named with its line and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from cds.errors import PolicyError
+from cds.record.inputs import days
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CardLimits(_Block):
+    """How much one call may say."""
+
+    most: int = Field(3, ge=0, le=10, description="Cards one call may give, the most important first.")
+    most_warnings: int = Field(1, ge=0, le=5, description="Cards shown as a warning; further ones become info.")
+
+
+class ModelPolicy(_Block):
+    enabled: bool = Field(True, description="false: the model does not run.")
+
+
+class ServicePolicy(_Block):
+    enabled: bool = Field(True, description="false: the service answers with no cards.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="The service's own settings; see its page.")
+
+
+class Order(_Block):
+    """One thing a card can propose to order, under this site's code."""
+
+    system: str
+    code: str
+    display: str
+
+
+class OverrideReason(_Block):
+    system: str
+    display: dict[str, str]
+    snooze: str = Field("0d", description="How long the same topic stays silent for this patient after this reason.")
+
+    @field_validator("snooze")
+    @classmethod
+    def _duration(cls, value: str) -> str:
+        days(value)
+        return value
+
+
+class Policy(_Block):
+    name: str
+    author: str
+    approver: str
+    effective: date
+    reason: str
+    cards: CardLimits = CardLimits()  # type: ignore[call-arg]
+    models: dict[str, ModelPolicy] = Field(default_factory=dict)
+    services: dict[str, ServicePolicy] = Field(default_factory=dict)
+    orders: dict[str, Order] = Field(default_factory=dict)
+    override_reasons: dict[str, OverrideReason] = Field(default_factory=dict, max_length=5)
+    version: str = ""
+    """Content address: set when the file is read."""
+
+    def model_enabled(self, model_id: str, *, needs_enabling: bool) -> bool:
+        """A research, demonstration or unverified model runs only if this policy names it."""
+        named = self.models.get(model_id)
+        return named.enabled if named is not None else not needs_enabling
+
+    def service(self, service_id: str) -> ServicePolicy:
+        return self.services.get(service_id) or ServicePolicy()  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a policy may name: taken from the loaded services and models."""
+
+    models: frozenset[str]
+    services: Mapping[str, type[BaseModel]]
+    """Service id -> the model of its parameters."""
+
+
+def parse(text: str, where: str, known: Known) -> Policy:
+    """Raises PolicyError listing every fault as ``file:line: key: what is wrong; what is allowed``."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise PolicyError(f"{where}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(content, dict):
+        raise PolicyError(f"{where}:1: a policy is a mapping of keys; see docs/policy.md")
+    faults: list[str] = []
+    policy: Policy | None = None
+    try:
+        policy = Policy.model_validate(content)
+    except ValidationError as error:
+        faults += [_fault(f, Policy, node, where, ()) for f in error.errors()]
+    faults += _unknown_names(content, known, node, where)
+    faults += _wrong_parameters(content, known, node, where)
+    if faults or policy is None:
+        raise PolicyError("\n".join(faults))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return policy.model_copy(update={"version": digest})
+
+
+def _unknown_names(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
+    faults = []
+    for section, allowed in (("models", known.models), ("services", frozenset(known.services))):
+        for name in _mapping(content.get(section)):
+            if name not in allowed:
+                near = difflib.get_close_matches(name, allowed, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(sorted(allowed))}"
+                faults.append(f"{where}:{line_of(node, (section, name))}: {section}.{name}: not installed; {hint}")
+    return faults
+
+
+def _wrong_parameters(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
+    faults = []
+    for name, block in _mapping(content.get("services")).items():
+        parameters = known.services.get(name)
+        given = _mapping(block).get("parameters")
+        if parameters is None or given is None:
+            continue
+        try:
+            parameters.model_validate(given)
+        except ValidationError as error:
+            prefix = ("services", name, "parameters")
+            faults += [_fault(f, parameters, node, where, prefix) for f in error.errors()]
+    return faults
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _fault(
+    fault: Any, model: type[BaseModel], node: yaml.Node | None, where: str, prefix: tuple[int | str, ...]
+) -> str:
+    location = (*prefix, *fault["loc"])
+    key = ".".join(str(part) for part in location)
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        allowed = _allowed(model, fault["loc"][:-1])
+        near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+        message = "unknown key; " + (f"did you mean '{near[0]}'?" if near else f"allowed are: {', '.join(allowed)}")
+    elif fault["type"] == "missing":
+        message = "this key is required"
+    return f"{where}:{line_of(node, location)}: {key}: {message}"
+
+
+def _allowed(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue  # a name inside a mapping of blocks
+        found = _block_in(field.annotation)
+        if found is not None:
+            model = found
+    return list(model.model_fields)
+
+
+def _block_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _block_in(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
+    """Line of the deepest part of ``path`` that is in the file, from 1."""
+    line = 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    line, node = key.start_mark.line + 1, value
+                    break
+            else:
+                return line
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line

@@ -1,0 +1,80 @@
+"""What a service function is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from cds.cards.phrasebook import Phrasebook
+from cds.fhir.evidence import Evidence
+from cds.inference.prediction import Assessment, Prediction
+from cds.policy.schema import Policy
+from cds.protocol.request import HookCall
+from cds.record.facts import Record
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call, with everything known about it."""
+
+    call: HookCall
+    record: Record
+    drafts: Record
+    """Orders in the making (order-select: the selected ones only), read like a record of their own."""
+    assessments: Mapping[str, Assessment]
+    """By model id; only models that this service declares and the policy enables."""
+    evidence: Evidence
+    parameters: Any
+    """The service's own settings: an instance of its declared parameters class."""
+    policy: Policy
+    words: Phrasebook
+    patient_facing: bool
+
+    def prediction(self, model_id: str) -> Prediction | None:
+        found = self.assessments.get(model_id)
+        return found if isinstance(found, Prediction) else None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One order the clinician may accept: a draft ServiceRequest under the site's own code for ``order``."""
+
+    order: str
+    label: str
+    priority: Literal["routine", "urgent", "asap"] = "routine"
+    reason: str = ""
+    recommended: bool = False
+
+
+@dataclass(frozen=True)
+class CardDraft:
+    """A card before it is given its identity, its limits and its place in the row."""
+
+    topic: str
+    """Code of ``source.topic``: static, override memory hangs on it."""
+    rank: Literal["safety", "action", "information"]
+    indicator: Literal["info", "warning"]
+    summary: str
+    detail: str
+    source_label: str
+    source_url: str | None = None
+    proposals: tuple[Proposal, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    """(label, absolute address)"""
+    models: tuple[str, ...] = ()
+    """Models whose assessment the card rests on."""
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """A card that was not given, and why: the ledger keeps it, so that silence can be explained."""
+
+    topic: str
+    reason: str
+    until: date | None = None
+    models: tuple[str, ...] = ()
+
+
+Finding = CardDraft | Suppressed
