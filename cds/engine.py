@@ -165,6 +165,7 @@ class Engine:
         reader.read(evidence.resources)
         record = reader.finish()
         record.malformed = evidence.malformed
+        record.unread = evidence.unread(self.queries(service))
         drafts = self._drafts(call, at)
         if service.derive is not None:
             service.derive(record, drafts)

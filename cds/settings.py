@@ -148,7 +148,7 @@ class Settings(BaseSettings):
                     )
                 if self.host not in ("127.0.0.1", "::1", "localhost"):
                     raise ValueError(
-                        f"client '{name}' has authentication = \"loopback\", so 'host' must be 127.0.0.1, not {self.host}"
+                        f"client '{name}' is a loopback client, so 'host' must be 127.0.0.1, not {self.host}"
                     )
         return self
 

@@ -52,6 +52,11 @@ class Evidence:
         """Keys that could not be had, or not whole."""
         return tuple(key for key, state in self.states.items() if not state.complete)
 
+    def unread(self, queries: tuple[Query, ...]) -> frozenset[str]:
+        """Concept sources whose answer is lacking or cut off. Medications are asked for as MedicationRequests."""
+        kinds = {q.resource for q in queries if not self.states[q.key].complete}
+        return frozenset(kinds | ({"Medication"} if "MedicationRequest" in kinds else set()))
+
     def add(self, found: fhir.Decoded) -> None:
         """The same resource under two keys, or on two pages, counts once."""
         self.malformed += found.malformed
@@ -123,7 +128,7 @@ def _answers(
     known: set[str],
     prefetch: Mapping[str, bytes],
 ) -> Iterable[Query]:
-    """The queries a prefetch value answers: its own key's, or, for a key that isn't ours, those it is the content of."""
+    """The queries a prefetch value answers: its own key's; for a key that isn't ours, those it is the content of."""
     if key in known:
         return [q for q in queries if q.key == key]
     if found is None or not found.readable or found.outcome is not None:
@@ -165,14 +170,14 @@ def _after_fetch(answer: Fetched, evidence: Evidence, patient_id: str) -> KeySta
 
 
 def _require(queries: tuple[Query, ...], evidence: Evidence) -> None:
-    lacking = [q.key for q in queries if q.required and not _usable(evidence.states[q.key])]
+    """412 only when nothing can be said: a required query failed, or nothing but the patient could be had."""
+    lacking = [q.key for q in queries if q.required and evidence.states[q.key].state not in ("sent", "fetched")]
+    clinical = [q.key for q in queries if not q.required]
+    if not lacking and clinical and all(evidence.states[k].state in ("failed", "missing") for k in clinical):
+        lacking = clinical
     if lacking:
         why = "; ".join(f"{key}: {evidence.states[key].why or 'it is null'}" for key in lacking)
         raise MissingData(
             f"required data is missing ({why}). Send these prefetch keys, or fhirServer and fhirAuthorization "
             "that this service may use"
         )
-
-
-def _usable(state: KeyState) -> bool:
-    return state.state in ("sent", "fetched")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from cds.inference.manifest import Eligibility, Manifest, Output
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
 from cds.inference.runtime import OnnxGraph
 from cds.record.facts import Record
-from cds.record.features import Feature, extract
+from cds.record.features import Feature, Kinds, extract
 
 _log = logging.getLogger("cds.inference")
 
@@ -25,10 +25,12 @@ class Model:
     manifest: Manifest
     folder: Path
     graph: OnnxGraph | None
+    kinds: Kinds = field(default_factory=dict)
+    """Resource type of each concept it reads; filled in by the registry."""
 
     def assess(self, record: Record) -> Assessment:
         """Never raises: a model that can't run yields ``Failed``, one that must not, ``NotAssessed``."""
-        features = extract(self.manifest.inputs, record)
+        features = extract(self.manifest.inputs, record, self.kinds)
         by_name = {f.input.name: f for f in features}
         for test in self.manifest.population.eligibility:
             if not _eligible(test, by_name, record):
@@ -43,6 +45,12 @@ class Model:
         except ModelError as error:
             _log.error("model.failed model=%s error=%s", self.manifest.id, error)
             return Failed(self.manifest, str(error), features)
+
+    def warm(self) -> None:
+        """Open the session now, so that the first patient doesn't wait for it. Raises ModelError."""
+        if self.graph is not None:
+            x = np.zeros((1, len(self.manifest.inputs)), dtype=np.float64)
+            self.graph.run(x, tuple(o.name for o in self.manifest.outputs))
 
     def _by_rules(self, features: tuple[Feature, ...], by_name: Mapping[str, Feature]) -> Assessment:
         fired = [r for r in self.manifest.runtime.rules if rules.fires(r, by_name)]

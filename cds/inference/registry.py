@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -60,6 +60,8 @@ def load(folders: Iterable[Path]) -> Registry:
     vocabulary = Vocabulary(concepts)
     for model in models.values():
         vocabulary.require(concepts_of(model.manifest), where=f"model '{model.manifest.id}'")
+    kinds = {name: concept.resource for name, concept in concepts.items()}
+    models = {id: replace(model, kinds=kinds) for id, model in models.items()}
     return Registry(models, vocabulary)
 
 

@@ -27,7 +27,9 @@ class Fact:
     modalities: tuple[str, ...] = ()
     """ImagingStudy: DICOM modality codes."""
     title: str = ""
-    """The code's display as sent, for showing only."""
+    """The code's text as sent, for showing; never for matching a concept."""
+    codes: tuple[tuple[str, str], ...] = ()
+    """ServiceRequest: (system, code) as ordered, so that a site's own order codes can be recognised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Record:
     facts: dict[str, list[Fact]] = field(default_factory=dict)
     """By concept, newest first; undated last."""
     refused: list[Refused] = field(default_factory=list)
+    unread: frozenset[str] = frozenset()
+    """Resource types that could not be had, or not whole: what is not found there is unknown, not absent."""
+    orders: list[Fact] = field(default_factory=list)
+    """Every ServiceRequest that stands, whatever its code."""
     foreign: int = 0
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0

@@ -19,7 +19,8 @@ class Feature:
     value: float | None
     """In the input's unit; None when absent."""
     state: str
-    """``found``; or why it is absent: ``missing``, ``out-of-range``, or a refusal of the record
+    """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``out-of-range``, or a
+    refusal of the record
     (``unit-unknown``, ``unit-missing``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``)."""
     facts: tuple[Fact, ...] = ()
     """What the value was read from, newest first."""
@@ -33,12 +34,25 @@ class Feature:
         return self.state == "found"
 
 
-def extract(inputs: Iterable[Input], record: Record) -> tuple[Feature, ...]:
+Kinds = Mapping[str, str]
+"""Concept name -> the FHIR resource type it is found in."""
+
+
+def extract(inputs: Iterable[Input], record: Record, kinds: Kinds) -> tuple[Feature, ...]:
     """One feature an input, in order. Never raises: what can't be had says why."""
     features: dict[str, Feature] = {}
     for spec in inputs:
-        features[spec.name] = _in_range(_one(spec, record, features))
+        features[spec.name] = _if_read(_in_range(_one(spec, record, features)), record, kinds)
     return tuple(features.values())
+
+
+def _if_read(feature: Feature, record: Record, kinds: Kinds) -> Feature:
+    """What was not found in a source that could not be read is unknown: a flag must not turn into a "no"."""
+    if not record.unread or feature.facts or (feature.found and feature.input.source != "record"):
+        return feature
+    if any(kinds.get(concept) in record.unread for concept in feature.input.concepts):
+        return Feature(feature.input, None, "unread")
+    return feature
 
 
 def _in_range(feature: Feature) -> Feature:

@@ -211,8 +211,15 @@ class Reader:
         if order.status in _NOT_ORDERED or order.doNotPerform:
             return
         when = self._moment(order.authoredOn, order.occurrenceDateTime)
-        for name in self._names(order.code, "ServiceRequest")[0]:
-            self.record.add(Fact(name, _reference(order), when, status=order.status, title=_display(order.code)))
+        codes = tuple((c.system, c.code) for c in (order.code.coding if order.code else ()) if c.system and c.code)
+        names = self._names(order.code, "ServiceRequest")[0]
+        made = [
+            Fact(name, _reference(order), when, status=order.status, title=_display(order.code), codes=codes)
+            for name in names or ("",)
+        ]
+        self.record.orders.append(made[0])
+        for fact in made[: len(names)]:
+            self.record.add(fact)
 
     def _imaging(self, study: fhir.ImagingStudy) -> None:
         if study.status in _NOT_IMAGED:

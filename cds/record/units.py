@@ -32,7 +32,8 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     ),
     # base: U/mL (arbitrary and international units count alike here: an assay's unit, not an amount)
     "arbitrary-concentration": (
-        (1.0, ("U/mL", "[U]/mL", "[arb'U]/mL", "[IU]/mL", "IU/mL", "kU/L", "k[U]/L", "k[IU]/L", "kIU/L", "E/mL", "kE/L")),
+        (1.0, ("U/mL", "[U]/mL", "[arb'U]/mL", "[IU]/mL", "IU/mL", "kU/L", "k[U]/L", "k[IU]/L", "kIU/L",
+               "E/mL", "kE/L")),
         (1e-3, ("U/L", "[U]/L", "[IU]/L", "IU/L", "[arb'U]/L", "mU/mL", "E/L")),
         (1e3, ("kU/mL", "k[IU]/mL", "U/uL")),
     ),
@@ -48,15 +49,21 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
         (0.01, ("%", "%{Hb}", "% Hb", "%Hb", "{%}")),
     ),
     # base: kg
-    "mass": ((1.0, ("kg",)), (1e-3, ("g",)), (0.45359237, ("[lb_av]", "lb", "lbs")), (0.028349523125, ("[oz_av]", "oz"))),
+    "mass": (
+        (1.0, ("kg",)), (1e-3, ("g",)), (0.45359237, ("[lb_av]", "lb", "lbs")), (0.028349523125, ("[oz_av]", "oz")),
+    ),
     # base: cm
-    "length": ((1.0, ("cm",)), (100.0, ("m",)), (0.1, ("mm",)), (2.54, ("[in_i]", "in", "inch")), (30.48, ("[ft_i]", "ft"))),
+    "length": (
+        (1.0, ("cm",)), (100.0, ("m",)), (0.1, ("mm",)), (2.54, ("[in_i]", "in", "inch")), (30.48, ("[ft_i]", "ft")),
+    ),
     # base: kg/m2
     "body-mass-index": ((1.0, ("kg/m2", "kg/m^2", "kg/m²")),),
     # base: mm[Hg]
     "pressure": ((1.0, ("mm[Hg]", "mmHg")),),
     # base: a
-    "time": ((1.0, ("a", "year", "years", "yr")), (1 / 12, ("mo", "month", "months")), (1 / 365.25, ("d", "day", "days"))),
+    "time": (
+        (1.0, ("a", "year", "years", "yr")), (1 / 12, ("mo", "month", "months")), (1 / 365.25, ("d", "day", "days")),
+    ),
 }  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from types import ModuleType
 from pydantic import BaseModel, ConfigDict
 
 from cds.errors import MalformedRequest, ServiceError, UnknownService
-from cds.protocol.hooks import HOOKS
 from cds.record.facts import Record
 from cds.services.case import Case, Finding
 
@@ -131,6 +130,16 @@ def _installed_modules() -> Iterable[ModuleType]:
                 yield importlib.import_module(f"{package.__name__}.{info.name}")
 
 
+def installed_packages() -> list[Path]:
+    """Folders of the packages that announce services: their catalogues and default policy lie there."""
+    folders: list[Path] = []
+    for entry in sorted(importlib.metadata.entry_points(group="cds.hooks"), key=lambda e: e.name):
+        spec = importlib.util.find_spec(entry.value)
+        if spec is not None and spec.submodule_search_locations:
+            folders.extend(Path(location) for location in spec.submodule_search_locations)
+    return folders
+
+
 def _folder_modules(folder: Path) -> Iterable[ModuleType]:
     if not folder.is_dir():
         raise ServiceError(f"hooks folder {folder} does not exist")
@@ -146,7 +155,3 @@ def _folder_modules(folder: Path) -> Iterable[ModuleType]:
         except Exception as error:  # whatever a site's file raises is its own fault, named with the file
             raise ServiceError(f"{path}: {type(error).__name__}: {error}") from error
         yield module
-
-
-def well_known(hook: str) -> bool:
-    return hook in HOOKS

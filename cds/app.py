@@ -1,0 +1,120 @@
+"""``create_app(settings)``: the one place that wires the rooms together."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flask import Flask, Response, g, request
+
+from cds import services as service_room
+from cds.cards.phrasebook import Catalogues
+from cds.engine import Engine
+from cds.errors import PolicyError, ServiceError
+from cds.fhir.client import FhirClient
+from cds.inference import registry as model_room
+from cds.inference.runtime import check_installation
+from cds.ledger import Ledger
+from cds.policy.schema import Known
+from cds.policy.store import PolicyStore
+from cds.record.vocabulary import read_concept_map
+from cds.services.declaration import installed_packages
+from cds.settings import Settings
+from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
+from cds.web import cds_hooks, operations
+from cds.web.errors import init_errors
+
+_log = logging.getLogger("cds.web")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Engine:
+    """Raises a ConfigurationError naming what is wrong; nothing is half-started."""
+    check_installation()
+    packages = installed_packages()
+    services = service_room.load(settings.hook_dirs)
+    models = model_room.load([*model_room.installed_folders(), *settings.model_dirs])
+    if settings.concept_map is not None:
+        models.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
+    for service in services.services.values():
+        if unknown := sorted(set(service.models) - set(models.models)):
+            raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
+    ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool", now=now)
+    policies = PolicyStore(
+        settings.policy_file or packaged_policy(packages),
+        Known(frozenset(models.models), services.parameters()),
+        poll_s=settings.policy_poll_s,
+        on_change=lambda policy, text: ledger.remember_policy(policy.version, text),
+    )
+    replay = ReplayGuard(ledger.use_jti, settings.data_dir / "jti", now=now)
+    return Engine(
+        settings=settings,
+        authenticator=Authenticator(settings, KeyStore(settings), replay, now),
+        services=services,
+        models=models,
+        policies=policies,
+        catalogues=Catalogues(p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        fhir=FhirClient(settings.fhir),
+        ledger=ledger,
+        now=now,
+    )
+
+
+def packaged_policy(packages: list[Path]) -> Path:
+    """The default policy that comes with the installed services."""
+    for package in packages:
+        if (package / "policy.yaml").exists():
+            return package / "policy.yaml"
+    raise PolicyError("no policy: set policy_file, since no installed package of services brings one")
+
+
+def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Flask:
+    engine = create_engine(settings, now)
+    app = Flask("cds", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.extensions["cds"] = engine
+    init_errors(app)
+    init_cors(app, settings)
+    app.register_blueprint(cds_hooks.blueprint(engine))
+    app.register_blueprint(operations.blueprint(engine))
+    app.before_request(_start)
+    app.after_request(_finish)
+    return app
+
+
+def warm(app: Flask) -> None:
+    """Load what the first call would otherwise wait for: graphs, catalogues, validators. After the fork only."""
+    engine: Engine = app.extensions["cds"]
+    for model in engine.models.models.values():
+        model.warm()
+    engine.policies.current()
+
+
+def _start() -> None:
+    g.started = time.perf_counter()
+    sent = request.headers.get("X-Request-ID", "")
+    g.request_id = sent if sent.isascii() and sent.isprintable() and 0 < len(sent) <= 64 else uuid.uuid4().hex
+
+
+def _finish(answer: Response) -> Response:
+    answer.headers["X-Request-ID"] = g.get("request_id", "")
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    if request.endpoint in ("operations.health", "operations.ready", "operations.prometheus"):
+        return answer
+    fields = {"request": g.get("request_id", "-"), "method": request.method, "status": answer.status_code}
+    # the rule, not the address: an address may hold what a caller should not have put there
+    fields["route"] = request.url_rule.rule if request.url_rule else "-"
+    fields["ms"] = f"{(time.perf_counter() - g.get('started', time.perf_counter())) * 1000:.1f}"
+    if code := g.get("error_code"):
+        fields["code"] = code
+    fields |= g.get("log", {})
+    _log.info("call %s", " ".join(f"{k}={v}" for k, v in fields.items()))
+    return answer

@@ -1,0 +1,1 @@
+"""HTTP only: addresses, bodies, headers, error bodies. No clinical logic."""

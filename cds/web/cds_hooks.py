@@ -1,0 +1,117 @@
+"""Discovery, calls and feedback: the three addresses of CDS Hooks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, g, request
+
+from cds.engine import Engine
+from cds.errors import CdsError, WrongMediaType
+from cds.ledger import FeedbackEntry
+from cds.protocol.request import FeedbackItem, parse_feedback
+from cds.protocol.response import encode
+from cds.web import metrics
+
+_log = logging.getLogger("cds.web")
+
+
+def blueprint(engine: Engine) -> Blueprint:
+    pages = Blueprint("cds_hooks", __name__)
+    discovery = orjson.dumps({"services": [describe(engine, key) for key in engine.services.services]})
+
+    @pages.get("/cds-services")
+    def discover() -> Response:
+        answer = Response(discovery, content_type="application/json")
+        answer.add_etag()
+        return answer.make_conditional(request)
+
+    @pages.post("/cds-services/<service_id>")
+    def call(service_id: str) -> Response:
+        start = time.perf_counter()
+        body = _body()
+        try:
+            answer = engine.answer(
+                service_id,
+                body,
+                authorization=request.headers.get("Authorization"),
+                path=request.path,
+                remote_addr=request.remote_addr or "",
+                accept_language=request.headers.get("Accept-Language"),
+            )
+        except CdsError as error:
+            metrics.refused(error.code)
+            raise
+        metrics.answered(answer, time.perf_counter() - start)
+        g.log = {
+            "service": answer.service.id,
+            "hook": answer.service.hook,
+            "cards": len(answer.response.cards),
+            "suppressed": len(answer.suppressed),
+            "gaps": ",".join(answer.evidence.gaps) or "-",
+            "ledger": "row" if answer.recorded else "spool",
+        }
+        return _private(Response(encode(answer.response), content_type="application/json"))
+
+    @pages.post("/cds-services/<service_id>/feedback")
+    def feedback(service_id: str) -> Response:
+        body = _body()
+        engine.services.hooks_of(service_id)
+        caller = engine.authenticator.authenticate(
+            request.headers.get("Authorization"), path=request.path, remote_addr=request.remote_addr or ""
+        )
+        items = parse_feedback(body)
+        received = engine.now()
+        stored = engine.ledger.record_feedback([_entry(item, caller.name, service_id, received) for item in items])
+        metrics.feedback(items)
+        g.log = {"service": service_id, "feedback": len(items)}
+        return _private(
+            Response(orjson.dumps({"received": len(items), "stored": stored}), content_type="application/json")
+        )
+
+    return pages
+
+
+def describe(engine: Engine, key: tuple[str, str]) -> dict[str, Any]:
+    """One service as discovery shows it, derived from its declaration and its models' manifests."""
+    service = engine.services.services[key]
+    return {
+        "hook": service.hook,
+        "id": service.id,
+        "title": service.title,
+        "description": service.description,
+        "prefetch": {q.key: q.template for q in engine.queries(service)},
+        "usageRequirements": "FHIR R4. Works from prefetch alone; missing keys are read from fhirServer if allowed.",
+        "version": "2.0.1",
+        "hookVersion": "1.0",
+    }
+
+
+def _entry(item: FeedbackItem, client: str, service_id: str, received: Any) -> FeedbackEntry:
+    return FeedbackEntry(
+        card_id=item.card,
+        outcome=item.outcome,
+        suggestion_ids=item.suggestions,
+        reason_code=item.reason_code,
+        reason_system=item.reason_system,
+        comment_present=item.commented,
+        client=client,
+        service=service_id,
+        outcome_at=item.at,
+        received_at=received,
+    )
+
+
+def _body() -> bytes:
+    kind = request.mimetype
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise WrongMediaType("the body must be JSON: send Content-Type: application/json")
+    return request.get_data(cache=False)
+
+
+def _private(answer: Response) -> Response:
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

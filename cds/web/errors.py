@@ -1,0 +1,76 @@
+"""Every error as an OperationOutcome (CDS Hooks 3.0 ballot: bodies of non-2xx answers), from one handler."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from cds.errors import CdsError, NotAuthenticated, RequestError, RequestTooLarge
+
+_log = logging.getLogger("cds.web")
+
+# FHIR R4 value set issue-type, by status
+_ISSUE = {400: "invalid", 401: "login", 403: "security", 404: "not-found", 405: "not-supported", 412: "required"}
+
+
+def outcome(status: int, code: str, text: str) -> Response:
+    body: dict[str, Any] = {
+        "resourceType": "OperationOutcome",
+        "issue": [
+            {
+                "severity": "error",
+                "code": _ISSUE.get(status, "too-long" if status == 413 else "processing"),
+                "details": {"coding": [{"system": "urn:cds:error", "code": code}], "text": text},
+            }
+        ],
+    }
+    answer = Response(orjson.dumps(body), status=status, content_type="application/fhir+json")
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def init_errors(app: Flask) -> None:
+    app.register_error_handler(CdsError, _known)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _known(error: CdsError) -> Response:
+    g.error_code = error.code
+    if isinstance(error, NotAuthenticated):
+        # the reason is for the operator; a caller that can't authenticate learns nothing from us
+        _log.warning("call.refused code=%s reason=%s", error.code, error)
+        return outcome(401, error.code, "Not authenticated")
+    if isinstance(error, RequestError):
+        return outcome(error.status, error.code, str(error))
+    _log.error("call.failed code=%s error=%s", error.code, error)
+    return outcome(error.status, error.code, "The service could not answer; the operator's log has the reason")
+
+
+def _http(error: HTTPException) -> Response:
+    if isinstance(error, RequestEntityTooLarge):
+        limit = request.max_content_length or 0
+        return _known(
+            RequestTooLarge(f"the body is larger than {limit} bytes; send less prefetch, or raise max_body_bytes")
+        )
+    status = error.code or 500
+    answer = outcome(status, f"CDS-{status}", error.description or error.name)
+    if status == 405 and (allowed := getattr(error, "valid_methods", None)):
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def _unforeseen(error: Exception) -> Response:
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place is not None else "?"
+    # no message: it may hold a patient's values
+    _log.error("call.failed code=CDS-500 error=%s at=%s", type(error).__name__, where)
+    g.error_code = "CDS-500"
+    return outcome(500, "CDS-500", "The service met an unforeseen error; the operator's log has the place")

@@ -1,0 +1,66 @@
+"""What Prometheus may know: counts and times by service, model, topic. Never a patient, a user or a client's data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client.registry import REGISTRY
+
+from cds.engine import Answer
+from cds.inference.prediction import Failed, NotAssessed
+from cds.protocol.request import FeedbackItem
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+
+CALLS = Counter("cds_calls_total", "Hook calls answered.", ["service", "hook"])
+REFUSED = Counter("cds_calls_refused_total", "Hook calls refused, by error code.", ["code"])
+SECONDS = Histogram("cds_call_seconds", "Time to answer a hook call.", ["service"], buckets=_BUCKETS)
+CARDS = Counter("cds_cards_total", "Cards given.", ["service", "topic", "indicator"])
+SUPPRESSED = Counter("cds_cards_suppressed_total", "Cards held back, by reason.", ["topic", "reason"])
+ASSESSED = Counter("cds_assessments_total", "Model assessments, by outcome.", ["model", "outcome"])
+GAPS = Counter("cds_data_gaps_total", "Prefetch keys that could not be had.", ["service", "key"])
+SPOOLED = Counter("cds_ledger_spooled_total", "Rows written to the spool because the ledger was unreachable.")
+FEEDBACK = Counter("cds_feedback_total", "Feedback received.", ["outcome"])
+
+
+def answered(answer: Answer, seconds: float) -> None:
+    service = answer.service.id
+    CALLS.labels(service, answer.service.hook).inc()
+    SECONDS.labels(service).observe(seconds)
+    for card in answer.response.cards:
+        topic = card.source.topic.code if card.source.topic else ""
+        CARDS.labels(service, topic, card.indicator).inc()
+    for held in answer.suppressed:
+        SUPPRESSED.labels(held.topic, held.reason.partition(":")[0]).inc()
+    for model_id, assessment in answer.assessments.items():
+        if isinstance(assessment, Failed):
+            outcome = "failed"
+        elif isinstance(assessment, NotAssessed):
+            outcome = assessment.reason
+        else:
+            outcome = "predicted"
+        ASSESSED.labels(model_id, outcome).inc()
+    for key in answer.evidence.gaps:
+        GAPS.labels(service, key).inc()
+    if not answer.recorded:
+        SPOOLED.inc()
+
+
+def refused(code: str) -> None:
+    REFUSED.labels(code).inc()
+
+
+def feedback(items: Iterable[FeedbackItem]) -> None:
+    for item in items:
+        FEEDBACK.labels(item.outcome).inc()
+
+
+def exposition() -> bytes:
+    """All workers' counts together, when they share ``PROMETHEUS_MULTIPROC_DIR``."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+        return generate_latest(registry)
+    return generate_latest(REGISTRY)

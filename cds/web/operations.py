@@ -1,0 +1,70 @@
+"""For those who run the service: is it alive, is it ready, how is it doing, what does it speak."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from cds.engine import Engine
+from cds.web import metrics
+
+
+def blueprint(engine: Engine) -> Blueprint:
+    pages = Blueprint("operations", __name__)
+
+    @pages.get("/health")
+    def health() -> Response:
+        """Alive: answers without touching anything that can be slow."""
+        return _json({"status": "alive"})
+
+    @pages.get("/ready")
+    def ready() -> Response:
+        found = readiness(engine)
+        return _json(found, 200 if found["ready"] else 503)
+
+    @pages.get("/metrics")
+    def prometheus() -> Response:
+        return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+
+    @pages.get("/openapi.yaml")
+    def openapi() -> Response:
+        return Response(openapi_text(), content_type="application/yaml")
+
+    return pages
+
+
+def readiness(engine: Engine) -> dict[str, Any]:
+    """Ready to take calls. A ledger that is down does not make it unready: cards still go out, rows are spooled."""
+    providers = {m.manifest.id: m.graph.provider for m in engine.models.models.values() if m.graph is not None}
+    on_gpu = bool(providers) and all(p not in ("", "CPUExecutionProvider") for p in providers.values())
+    reasons = []
+    if engine.settings.require_gpu and not on_gpu:
+        reasons.append("require_gpu is set, but models run on the CPU")
+    return {
+        "ready": not reasons,
+        "reasons": reasons,
+        "policy": {"version": engine.policies.current().version, "rejected": engine.policies.fault},
+        "ledger": {"reachable": engine.ledger.ping(), "spooled": engine.ledger.spooled()},
+        "providers": providers,
+    }
+
+
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    answer = Response(orjson.dumps(content), status=status, content_type="application/json")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@cache
+def openapi_text() -> str:
+    """The contract, from the package or, in a checkout, from the repository's top."""
+    here = Path(__file__).resolve().parents[1]
+    for path in (here / "openapi.yaml", here.parent / "openapi.yaml"):
+        if path.exists():
+            return path.read_text(encoding="utf-8")
+    raise FileNotFoundError("openapi.yaml is not part of this installation")
