@@ -1,0 +1,163 @@
+"""The parts of a card's text that are the same whatever the disease: chances, reasons, gaps, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cds.cards.phrasebook import Phrasebook
+from cds.fhir.evidence import Evidence
+from cds.inference.manifest import Manifest
+from cds.inference.prediction import Assessment, Prediction, WhatIf
+from cds.policy.schema import Policy
+from cds.record.facts import Fact, Record
+from cds.record.features import Feature
+
+
+def chance(words: Phrasebook, probability: float) -> str:
+    """``about 3 in 100``: two significant digits at most, the denominator chosen so that the count is readable."""
+    for denominator in (100, 1_000, 10_000, 100_000):
+        count = probability * denominator
+        if count >= 0.95 or denominator == 100_000:
+            break
+    if probability * 100_000 < 0.95:
+        return words("engine.chance.rare")
+    return words("engine.chance.about", count=_count(words, count), total=words.number(denominator, 0))
+
+
+def _count(words: Phrasebook, count: float) -> str:
+    return words.number(count, 0) if count >= 9.5 else words.significant(count, 1 if count >= 3 else 2)
+
+
+def between(words: Phrasebook, low: float, high: float) -> str:
+    """``between about 2 in 100 and about 5 in 100``"""
+    return words("engine.chance.between", low=chance(words, low), high=chance(words, high))
+
+
+def fact_text(words: Phrasebook, fact: Fact) -> str:
+    """Value and unit as the hospital wrote them, and the date."""
+    value = _localised(words, fact.original)
+    day = words.day(fact.when)
+    return f"{value} ({day})" if value else day
+
+
+def _localised(words: Phrasebook, original: str) -> str:
+    number, _, unit = original.partition(" ")
+    sign = number[:1] if number[:1] in "<>" else ""
+    try:
+        value = float(number.lstrip("<>="))
+    except ValueError:
+        return original
+    return f"{sign}{words.number(value, 2)} {unit}".strip()
+
+
+def reason(words: Phrasebook, feature: Feature) -> str:
+    """One line of "why": what, how much, when; for a change, both values."""
+    label = words.pick(feature.input.label)
+    facts = [f for f in feature.facts if f.when is not None or f.original]
+    if not facts:
+        return label
+    if len(facts) >= 2 and feature.input.anchor is not None:
+        return words(
+            "engine.reason.change",
+            label=label,
+            later=fact_text(words, facts[0]),
+            earlier=fact_text(words, facts[1]),
+        )
+    if facts[0].original:
+        return words("engine.reason.value", label=label, value=fact_text(words, facts[0]))
+    return words("engine.reason.since", label=label, day=words.day(facts[0].when))
+
+
+def absence(words: Phrasebook, feature: Feature) -> str:
+    """``smoking (not recorded)``, ``HbA1c (sent as 65 g/L: not a unit for it)``."""
+    why = words(f"engine.absent.{feature.state}", detail=feature.detail)
+    return words("engine.absent.item", label=words.pick(feature.input.label), why=why)
+
+
+def spreads(what_if: Iterable[WhatIf], output: str, base: float) -> dict[str, tuple[Feature, float, float]]:
+    """By input name: how low and how high ``output`` could be, had the absent input been known."""
+    found: dict[str, tuple[Feature, float, float]] = {}
+    for alternative in what_if:
+        value = alternative.outputs[output]
+        if isinstance(value, tuple):
+            continue
+        name = alternative.feature.input.name
+        _, low, high = found.get(name, (alternative.feature, base, base))
+        found[name] = (alternative.feature, min(low, value), max(high, value))
+    return found
+
+
+def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
+    """What could not be had, each as a sentence; nothing when everything was."""
+    lines = []
+    for key in evidence.gaps:
+        state = evidence.states[key]
+        name = words(f"engine.sources.{key}")
+        sentence = "partly" if state.state == "partly" else "unread"
+        lines.append(words(f"engine.gaps.{sentence}", source=name, code=state.error or "-"))
+    if record.foreign:
+        lines.append(words("engine.gaps.foreign", count=record.foreign))
+    if record.malformed:
+        lines.append(words("engine.gaps.malformed", count=record.malformed))
+    return lines
+
+
+def rests_on(words: Phrasebook, assessments: Sequence[Assessment], policy: Policy, record: Record) -> str:
+    """Models with versions, policy version, how old the data is, and that nobody has yet validated it here."""
+    models = words.join(_model(words, a.manifest) for a in assessments)
+    return words(
+        "engine.rests_on",
+        models=models,
+        policy=policy.version,
+        day=words.day(record.now),
+        newest=_newest(words, record),
+    )
+
+
+def _model(words: Phrasebook, manifest: Manifest) -> str:
+    return f"{words.pick(manifest.words.title)} {manifest.version}"
+
+
+def _newest(words: Phrasebook, record: Record) -> str:
+    moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]
+    return words.day(max(moments, key=lambda m: m.middle)) if moments else words("engine.undated")
+
+
+def performance(words: Phrasebook, manifest: Manifest) -> str:
+    """How well the model told patients apart, best external evidence first, with n and interval."""
+    order = {"external-validation": 0, "internal-validation": 1, "derivation": 2}
+    items = sorted((e for e in manifest.evidence if e.value is not None), key=lambda e: order[e.stage])
+    if not items:
+        return words("engine.performance.none")
+    item = items[0]
+    interval = ""
+    if item.interval:
+        interval = words(
+            "engine.performance.interval", low=words.number(item.interval[0], 2), high=words.number(item.interval[1], 2)
+        )
+    return words(
+        "engine.performance.one",
+        metric=item.metric,
+        value=words.number(item.value or 0.0, 2),
+        interval=interval,
+        stage=words(f"engine.stage.{item.stage}"),
+        cohort=words.pick(item.cohort),
+        n=words.number(item.n, 0) if item.n else "?",
+    )
+
+
+def bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def paragraphs(*parts: str) -> str:
+    """GitHub-flavoured Markdown, as every EHR that renders ``detail`` takes it."""
+    return "\n\n".join(part for part in parts if part)
+
+
+def found_reasons(words: Phrasebook, prediction: Prediction, names: Sequence[str], most: int = 5) -> list[str]:
+    return [
+        reason(words, feature)
+        for feature in (prediction.feature(name) for name in names)
+        if feature.found and feature.facts
+    ][:most]

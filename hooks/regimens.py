@@ -1,0 +1,93 @@
+"""Which first-line regimen is being ordered, from its drugs.
+
+Regimen codes are not reliable, so a regimen is inferred from ingredients ordered within one cycle (three days). Two
+formulations share their ingredient's code with the plain drug (liposomal irinotecan, albumin-bound paclitaxel); there
+the order's text decides, and only there. Gemcitabine with paclitaxel is read as the albumin-bound regimen: the
+combination is not used otherwise in this disease; the card says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from cds.record.facts import Fact, Record
+
+_CYCLE_DAYS = 3.0
+_LIPOSOMAL = ("lipos", "onivyde", "nal-iri")
+
+DRUGS = (
+    "fluorouracil",
+    "leucovorin",
+    "irinotecan",
+    "irinotecan-liposomal",
+    "oxaliplatin",
+    "gemcitabine",
+    "paclitaxel",
+    "nab-paclitaxel",
+    "capecitabine",
+)
+
+
+class Regimen(Enum):
+    """Value: the concept of the answer that models read."""
+
+    folfirinox = "regimen-folfirinox"
+    nalirifox = "regimen-nalirifox"
+    gemcitabine_nab_paclitaxel = "regimen-gnp"
+    gemcitabine = "regimen-gemcitabine"
+
+    @property
+    def title(self) -> str:
+        return {
+            Regimen.folfirinox: "FOLFIRINOX",
+            Regimen.nalirifox: "NALIRIFOX",
+            Regimen.gemcitabine_nab_paclitaxel: "gemcitabine + nab-paclitaxel",
+            Regimen.gemcitabine: "gemcitabine",
+        }[self]
+
+
+@dataclass(frozen=True)
+class Recognised:
+    regimen: Regimen
+    drugs: tuple[Fact, ...]
+
+
+def recognise(record: Record, drafts: Record) -> Recognised | None:
+    """The regimen that the drafted drugs, with those ordered in the same cycle, make up. None if none of ours."""
+    drafted = drafts.of(*DRUGS)
+    if not drafted:
+        return None
+    recent = [
+        f
+        for f in record.of(*DRUGS)
+        if f.status in ("active", "draft") and f.when and abs(f.when.days_before(record.now)) <= _CYCLE_DAYS
+    ]
+    drugs = {_plain(f): f for f in (*recent, *drafted)}
+    regimen = _by_drugs(frozenset(drugs))
+    return Recognised(regimen, tuple(drugs.values())) if regimen else None
+
+
+def _plain(fact: Fact) -> str:
+    if fact.concept == "irinotecan" and any(word in fact.title.lower() for word in _LIPOSOMAL):
+        return "irinotecan-liposomal"
+    return "nab-paclitaxel" if fact.concept == "paclitaxel" else fact.concept
+
+
+def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
+    if {"fluorouracil", "oxaliplatin", "irinotecan"} <= drugs:
+        return Regimen.folfirinox
+    if {"fluorouracil", "oxaliplatin", "irinotecan-liposomal"} <= drugs:
+        return Regimen.nalirifox
+    if {"gemcitabine", "nab-paclitaxel"} <= drugs:
+        return Regimen.gemcitabine_nab_paclitaxel
+    if drugs & set(DRUGS) == {"gemcitabine"}:
+        return Regimen.gemcitabine
+    return None
+
+
+def derive(record: Record, drafts: Record) -> None:
+    """Give the models the regimen as a coded answer, dated now: no EHR sends it."""
+    found = recognise(record, drafts)
+    if found is not None:
+        record.add(Fact("regimen", "draftOrders", when=None, answers=(found.regimen.value,)))

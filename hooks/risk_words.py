@@ -1,0 +1,262 @@
+"""The risk card in words: recommendation, why, how likely, how sure, what is missing, what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cds.cards import wording
+from cds.inference.manifest import Rule
+from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
+from cds.record.facts import Fact
+from cds.services import CardDraft, Case, Proposal
+
+NG12_URL = "https://www.nice.org.uk/guidance/ng12"
+REFERRAL_RULE = "NG12-1.2.4"
+SYMPTOM_RULE = "NG12-1.2.5"
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Why a card is given: the first of guideline, new-onset diabetes score, two-year risk."""
+
+    kind: Literal["guideline", "endpac", "risk"]
+    prediction: Prediction
+    indicator: Literal["info", "warning"]
+
+    @property
+    def refers(self) -> bool:
+        """The guideline asks for referral rather than a scan first."""
+        return REFERRAL_RULE in self.prediction.rules
+
+
+def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
+    words = case.words
+    age = case.record.age if case.record.age is not None else words("engine.undated")
+    likely = _likely(case)
+    detail = wording.paragraphs(
+        f"**{_recommendation(case, trigger)}**",
+        _section(case, "why", _why(case, trigger)),
+        _section(case, "likely", likely),
+        _section(case, "sure", [*_sure(case), *_missing(case), *_confounders(case)]),
+        _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
+        wording.rests_on(words, _used(case), case.policy, case.record),
+    )
+    return CardDraft(
+        topic=topic,
+        rank="action",
+        indicator=trigger.indicator,
+        summary=_summary(case, trigger, age),
+        detail=detail,
+        source_label=words(f"risk.source.{trigger.kind}"),
+        source_url=_source_url(trigger),
+        proposals=_proposals(case, trigger),
+        links=_links(case),
+        models=tuple(case.assessments),
+    )
+
+
+def not_assessed(case: Case) -> CardDraft:
+    """Modest and visible: something stood in the way, and that is not a low risk."""
+    words = case.words
+    failed = [words.pick(a.manifest.words.title) for a in case.assessments.values() if isinstance(a, Failed)]
+    lines = wording.gaps(words, case.evidence, case.record)
+    lines += [words("risk.failed", model=name) for name in failed]
+    return CardDraft(
+        topic="pancreas-risk-not-assessed",
+        rank="information",
+        indicator="info",
+        summary=words("risk.not_assessed.summary"),
+        detail=wording.paragraphs(
+            words("risk.not_assessed.detail"),
+            wording.bullets(lines),
+            wording.rests_on(words, list(case.assessments.values()), case.policy, case.record),
+        ),
+        source_label=words("engine.source"),
+        models=tuple(case.assessments),
+    )
+
+
+def _section(case: Case, name: str, lines: Sequence[str]) -> str:
+    return f"**{case.words(f'risk.heading.{name}')}**\n{wording.bullets(lines)}" if lines else ""
+
+
+def _recommendation(case: Case, trigger: Trigger) -> str:
+    if trigger.kind == "guideline":
+        return case.words("risk.recommend.referral" if trigger.refers else "risk.recommend.ct_urgent")
+    return case.words(f"risk.recommend.{trigger.kind}")
+
+
+def _summary(case: Case, trigger: Trigger, age: int | str) -> str:
+    words = case.words
+    if trigger.kind == "endpac":
+        return words("risk.summary.endpac", score=words.number(trigger.prediction.number("score"), 0))
+    risk = case.prediction("qcancer-2013-pancreas")
+    if trigger.kind == "risk":
+        return words("risk.summary.risk", chance=wording.chance(words, trigger.prediction.number("risk")))
+    key = "referral" if trigger.refers else "ct_urgent"
+    findings = words.join(_holding(trigger, words.language))
+    if risk is not None and risk.number("risk") >= case.parameters.risk_at_least:
+        longer = words(
+            f"risk.summary.{key}_with_risk",
+            age=age,
+            findings=findings,
+            chance=wording.chance(words, risk.number("risk")),
+        )
+        if len(longer) <= 139:
+            return longer
+    return words(f"risk.summary.{key}", age=age, findings=findings)
+
+
+def _rule(trigger: Trigger) -> Rule:
+    rules = {rule.id: rule for rule in trigger.prediction.manifest.runtime.rules}
+    first = REFERRAL_RULE if trigger.refers else trigger.prediction.rules[0]
+    return rules[first]
+
+
+def _holding(trigger: Trigger, language: str) -> list[str]:
+    """Labels of the findings that made the rule true, age aside; two symptoms are enough for a summary."""
+    prediction = trigger.prediction
+    rule = _rule(trigger)
+    needed = [c.input for c in rule.all if prediction.feature(c.input).facts]
+    one_of = [c.input for c in rule.any if prediction.feature(c.input).value]
+    names = [*needed, *one_of[:2]]
+    labels = [prediction.feature(n).input.label for n in names]
+    found = [label.get(language) or label["en"] for label in labels]
+    return [text if i == 0 else text[:1].lower() + text[1:] for i, text in enumerate(found)]
+
+
+def _why(case: Case, trigger: Trigger) -> list[str]:
+    """The patient's own facts, three to six, the ones that count most first, none twice."""
+    words, lines = case.words, list[str]()
+    seen: set[str] = set()
+    for prediction, names in _telling(case, trigger):
+        for name in names:
+            feature = prediction.feature(name)
+            sources = {f.source for f in feature.facts}
+            if not feature.found or not feature.value or not sources or sources <= seen:
+                continue
+            seen |= sources
+            lines.append(wording.reason(words, feature))
+    return lines[:6]
+
+
+def _telling(case: Case, trigger: Trigger) -> list[tuple[Prediction, list[str]]]:
+    found: list[tuple[Prediction, list[str]]] = []
+    if trigger.kind == "guideline":
+        rule = _rule(trigger)
+        found.append((trigger.prediction, [c.input for c in (*rule.all, *rule.any)]))
+    if (score := case.prediction("endpac")) is not None and trigger.kind != "risk":
+        found.append((score, [f.input.name for f in score.features]))
+    if (risk := case.prediction("qcancer-2013-pancreas")) is not None:
+        weights = dict(zip((f.input.name for f in risk.features), risk.series("contributions"), strict=True))
+        raising = [n for n in sorted(weights, key=lambda n: -weights[n]) if weights[n] > 0 and n != "age"]
+        found.append((risk, raising))
+    return found
+
+
+def _likely(case: Case) -> list[str]:
+    words, lines = case.words, list[str]()
+    risk = case.prediction("qcancer-2013-pancreas")
+    if risk is not None:
+        lines.append(
+            words(
+                "risk.likely.qcancer",
+                chance=wording.chance(words, risk.number("risk")),
+                reference=wording.chance(words, risk.number("reference_risk")),
+            )
+        )
+    score = case.prediction("endpac")
+    if score is not None:
+        value = score.number("score")
+        band = "high" if value >= 3 else "intermediate" if value >= 1 else "low"
+        lines.append(words(f"risk.likely.endpac_{band}", score=words.number(value, 0)))
+    return lines
+
+
+def _sure(case: Case) -> list[str]:
+    words, lines = case.words, list[str]()
+    for model in ("qcancer-2013-pancreas", "endpac"):
+        prediction = case.prediction(model)
+        if prediction is not None:
+            title = words.pick(prediction.manifest.words.title)
+            lines.append(
+                words("risk.sure.performance", model=title, text=wording.performance(words, prediction.manifest))
+            )
+    if case.prediction("qcancer-2013-pancreas") is not None:
+        lines.append(words("risk.sure.qcancer"))
+    lines += [
+        words("risk.failed", model=words.pick(a.manifest.words.title))
+        for a in case.assessments.values()
+        if isinstance(a, Failed)
+    ]
+    return lines
+
+
+def _missing(case: Case) -> list[str]:
+    """What is not known, and how far it could move the answer."""
+    words, lines = case.words, list[str]()
+    risk = case.prediction("qcancer-2013-pancreas")
+    if risk is not None:
+        for feature, low, high in wording.spreads(risk.what_if, "risk", risk.number("risk")).values():
+            spread = wording.between(words, low, high)
+            lines.append(words("risk.missing.spread", item=wording.absence(words, feature), spread=spread))
+    score = case.assessments.get("endpac")
+    if isinstance(score, NotAssessed) and score.reason == "input-absent" and _has_diabetes(case):
+        items = words.join(wording.absence(words, f) for f in score.lacking[:3])
+        lines.append(words("risk.missing.endpac", items=items))
+    return lines
+
+
+def _has_diabetes(case: Case) -> bool:
+    return case.record.has("diabetes", "type-2-diabetes") is not None or any(
+        r.concept in ("hba1c", "glucose", "glucose-fasting") for r in case.record.refused
+    )
+
+
+def _confounders(case: Case) -> list[str]:
+    """CA 19-9 is not part of any score here; if it is there, say what it can and can't mean."""
+    marker = case.record.has("ca19-9", within_days=183)
+    bilirubin = case.record.has("bilirubin-total", within_days=183)
+    if marker is None or marker.value is None:
+        return []
+    text = wording.fact_text(case.words, marker)
+    if bilirubin is not None and bilirubin.value is not None and bilirubin.value > 2.0:
+        return [case.words("risk.marker.cholestasis", value=text, bilirubin=wording.fact_text(case.words, bilirubin))]
+    return [case.words("risk.marker.plain", value=text)] if marker.value > 37 else []
+
+
+def _proposals(case: Case, trigger: Trigger) -> tuple[Proposal, ...]:
+    words = case.words
+    reason = words("risk.order_reason")
+    ct = Proposal("ct-pancreas", words("risk.order.ct"), "urgent", reason, recommended=not trigger.refers)
+    referral = Proposal("referral-hpb", words("risk.order.referral"), "urgent", reason, recommended=trigger.refers)
+    found = [referral, ct] if trigger.refers else [ct, referral]
+    if _hba1c_is_old(case.record.has("hba1c"), case):
+        found.append(Proposal("hba1c", words("risk.order.hba1c"), "routine", reason))
+    return tuple(p for p in found if p.order in case.policy.orders)
+
+
+def _hba1c_is_old(fact: Fact | None, case: Case) -> bool:
+    return fact is None or fact.when is None or fact.when.days_before(case.record.now) > 92
+
+
+def _links(case: Case) -> tuple[tuple[str, str], ...]:
+    """Where each published number comes from."""
+    found = []
+    for assessment in _used(case):
+        source = next((s for s in assessment.manifest.sources.values() if s.url), None)
+        if source is not None and source.url:
+            found.append((case.words.pick(assessment.manifest.words.title), source.url))
+    return tuple(found)
+
+
+def _used(case: Case) -> list[Assessment]:
+    return [a for a in case.assessments.values() if isinstance(a, Prediction)]
+
+
+def _source_url(trigger: Trigger) -> str | None:
+    if trigger.kind == "guideline":
+        return NG12_URL
+    return next((s.url for s in trigger.prediction.manifest.sources.values() if s.url), None)

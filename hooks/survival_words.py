@@ -1,0 +1,275 @@
+"""The survival card in words: range and milestones with intervals, trial beside real world, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cds.cards import wording
+from cds.inference.prediction import Assessment, NotAssessed, Prediction, Value
+from cds.services import CardDraft, Case, Proposal
+from cds.survival import Curve
+from hooks import trials
+from hooks.regimens import Recognised, Regimen
+from hooks.stage import Extent
+from hooks.trials import Arm
+
+MILESTONES = (6, 12, 24)
+
+
+def curve_of(prediction: Prediction, outputs: Mapping[str, Value] | None = None) -> Curve:
+    """The survival output with its declared bounds; a model without bounds gets a band of no width."""
+    spec = next(o for o in prediction.manifest.outputs if o.kind == "survival")
+    values = outputs if outputs is not None else prediction.outputs
+
+    def series(name: str) -> tuple[float, ...]:
+        found = values[name]
+        return found if isinstance(found, tuple) else (found,)
+
+    alive = series(spec.name)
+    return Curve(spec.times, alive, series(spec.lower or spec.name), series(spec.upper or spec.name))
+
+
+def estimate(case: Case, found: Recognised, full: Prediction, comparator: Prediction | None, topic: str) -> CardDraft:
+    words = case.words
+    curve = curve_of(full)
+    detail = wording.paragraphs(
+        words("survival.lead", regimen=found.regimen.title),
+        _section(case, "outlook", wording.bullets(_outlook(case, curve))),
+        _section(case, "table", _table(case, full, curve, comparator, found.regimen)),
+        _section(case, "trial", wording.bullets(_trial_lines(case, found))),
+        _section(case, "why", wording.bullets(_why(case, full))),
+        _section(case, "missing", wording.bullets(_missing(case, full))),
+        _section(case, "sure", wording.bullets(_sure(case, full, comparator))),
+        _section(case, "gaps", wording.bullets(wording.gaps(words, case.evidence, case.record))),
+        wording.rests_on(words, [a for a in (full, comparator) if a is not None], case.policy, case.record),
+    )
+    return _draft(case, topic, words("survival.summary", regimen=found.regimen.title), detail, found)
+
+
+def score_only(case: Case, found: Recognised, score: Prediction, full: Assessment | None, topic: str) -> CardDraft:
+    """The group's range when the full model lacks its inputs. Percentages are not published, so none are shown."""
+    words = case.words
+    points = round(score.number("score"))
+    median = float(score.manifest.parameters["groups"][points]["median_months"])
+    albumin, ratio = score.feature("albumin"), _ratio(score)
+    group = words(
+        "survival.fallback.group",
+        score=points,
+        albumin=wording.fact_text(words, albumin.facts[0]) if albumin.facts else "–",
+        nlr=words.number(ratio, 1) if ratio is not None else "–",
+        median=words.number(median, 1),
+        half=words.number(median / 2, 0),
+        double=words.number(median * 2, 0),
+    )
+    missing = []
+    if isinstance(full, NotAssessed) and full.lacking:
+        items = words.join(wording.absence(words, f) for f in full.lacking)
+        missing.append(words("survival.missing.lacking", items=items))
+    title = words.pick(score.manifest.words.title)
+    detail = wording.paragraphs(
+        words("survival.lead", regimen=found.regimen.title),
+        group,
+        words("survival.fallback.percentages"),
+        _section(case, "trial", wording.bullets(_trial_lines(case, found))),
+        _section(case, "missing", wording.bullets(missing)),
+        _section(
+            case,
+            "sure",
+            wording.bullets(
+                [words("survival.sure.performance", model=title, text=wording.performance(words, score.manifest))]
+            ),
+        ),
+        _section(case, "gaps", wording.bullets(wording.gaps(words, case.evidence, case.record))),
+        wording.rests_on(words, [score], case.policy, case.record),
+    )
+    draft = _draft(case, topic, words("survival.fallback.summary", regimen=found.regimen.title), detail, found)
+    return CardDraft(**{**draft.__dict__, "proposals": _proposals(case, full)})
+
+
+def none(case: Case, found: Recognised, why: str, extent: Extent, full: Assessment | None) -> CardDraft:
+    """Quietly: what stands in the way of an estimate."""
+    words = case.words
+    lacking = full.lacking if isinstance(full, NotAssessed) else ()
+    stage = wording.fact_text(words, extent.facts[-1]) if extent.facts else ""
+    reason = words(
+        f"survival.none.detail_{why}",
+        items=words.join(wording.absence(words, f) for f in lacking),
+        stage=stage,
+    )
+    return CardDraft(
+        topic="pancreas-survival-none",
+        rank="information",
+        indicator="info",
+        summary=words("survival.none.summary", why=words(f"survival.none.{why}"), regimen=found.regimen.title),
+        detail=wording.paragraphs(
+            f"{words('survival.none.lead')} {reason}",
+            wording.bullets(wording.gaps(words, case.evidence, case.record)),
+            wording.rests_on(words, list(case.assessments.values()), case.policy, case.record),
+        ),
+        source_label=words("survival.source"),
+        proposals=_proposals(case, full),
+        models=tuple(case.assessments),
+    )
+
+
+def _draft(case: Case, topic: str, summary: str, detail: str, found: Recognised) -> CardDraft:
+    arms = trials.arms_of(found.regimen)
+    return CardDraft(
+        topic=topic,
+        rank="information",
+        indicator="info",
+        summary=summary,
+        detail=detail,
+        source_label=case.words("survival.source"),
+        source_url=arms[0].source if arms else None,
+        links=tuple((f"{arm.trial} ({arm.year})", arm.source) for arm in arms),
+        models=tuple(case.assessments),
+    )
+
+
+def _section(case: Case, name: str, body: str) -> str:
+    # a table needs a blank line before it, a list doesn't mind one
+    return f"**{case.words(f'survival.heading.{name}')}**\n\n{body}" if body else ""
+
+
+def _outlook(case: Case, curve: Curve) -> list[str]:
+    words, scenario, end = case.words, curve.scenario, words_months(case, curve.times[-1])
+    lines = []
+    if scenario.typical_from is not None:
+        high = words_months(case, scenario.typical_to) if scenario.typical_to is not None else f"> {end}"
+        lines.append(words("survival.outlook.typical", low=words_months(case, scenario.typical_from), high=high))
+    if scenario.best is not None:
+        lines.append(words("survival.outlook.best", months=words_months(case, scenario.best)))
+    else:
+        lines.append(words("survival.outlook.best_open", months=end))
+    if scenario.worst is not None:
+        lines.append(words("survival.outlook.worst", months=words_months(case, scenario.worst)))
+    return lines
+
+
+def words_months(case: Case, months: float) -> str:
+    """Whole months from three on: the data know no finer."""
+    return case.words.number(months, 0) if months >= 3 else case.words.number(months, 1)
+
+
+def _table(case: Case, full: Prediction, curve: Curve, comparator: Prediction | None, regimen: Regimen) -> str:
+    words = case.words
+    rows = [words("survival.table.head"), words("survival.table.rule")]
+    rows.append(_row(case, words("survival.table.estimate"), {m: _cell(case, curve, m) for m in MILESTONES}))
+    rows.append(_row(case, words("survival.table.dead"), {m: _dead(case, curve, m) for m in MILESTONES}))
+    cohort = full.manifest.parameters.get("cohort_survival", {})
+    observed = {int(m): _percent(case, 100 * float(s)) for m, s in cohort.items() if int(m) in MILESTONES}
+    rows.append(_row(case, words("survival.table.real_world"), observed))
+    for arm in trials.arms_of(regimen):
+        name = words("survival.table.trial", trial=arm.trial, arm=arm.arm)
+        rows.append(_row(case, name, {m: _percent(case, p) for m, p in arm.alive.items()}))
+    if comparator is not None:
+        other = curve_of(comparator)
+        title = words.pick(comparator.manifest.words.title)
+        cells = {m: _percent(case, 100 * point.alive) for m in MILESTONES if (point := other.at(m)) is not None}
+        rows.append(_row(case, words("survival.table.comparator", name=title), cells))
+    return "\n".join(rows)
+
+
+def _row(case: Case, name: str, cells: Mapping[int, str]) -> str:
+    empty = case.words("survival.table.empty")
+    six, twelve, twentyfour = (cells.get(m, empty) for m in MILESTONES)
+    return case.words("survival.table.row", name=name, six=six, twelve=twelve, twentyfour=twentyfour)
+
+
+def _cell(case: Case, curve: Curve, months: int) -> str:
+    point = curve.at(months)
+    if point is None:
+        return case.words("survival.table.empty")
+    share, low, high = (case.words.number(100 * v, 0) for v in (point.alive, point.lower, point.upper))
+    return case.words("survival.table.cell", value=share, low=low, high=high)
+
+
+def _dead(case: Case, curve: Curve, months: int) -> str:
+    """Both frames: of the same 100, those who have died."""
+    point = curve.at(months)
+    if point is None:
+        return case.words("survival.table.empty")
+    return _percent(case, 100 - round(100 * point.alive))
+
+
+def _percent(case: Case, percent: float) -> str:
+    return case.words("survival.table.percent", value=case.words.number(percent, 0))
+
+
+def _trial_lines(case: Case, found: Recognised) -> list[str]:
+    words = case.words
+    arms = trials.arms_of(found.regimen)
+    lines = [_trial_line(case, arm) for arm in arms] or [words("survival.trial.none")]
+    lines.append(words("survival.trial.caution"))
+    if found.regimen is Regimen.gemcitabine_nab_paclitaxel and any(f.concept == "paclitaxel" for f in found.drugs):
+        lines.append(words("survival.regimen_assumed"))
+    return lines
+
+
+def _trial_line(case: Case, arm: Arm) -> str:
+    words = case.words
+    return words(
+        "survival.trial.line",
+        trial=arm.trial,
+        setting=arm.year,
+        arm=arm.arm,
+        n=arm.n,
+        median=words.number(arm.median, 1),
+        other_median=words.number(arm.other_median, 1),
+        other=arm.other,
+        hr=arm.hazard_ratio,
+    )
+
+
+def _why(case: Case, full: Prediction) -> list[str]:
+    words = case.words
+    return [wording.reason(words, f) for f in full.features if f.found and f.facts and f.value is not None][:9]
+
+
+def _missing(case: Case, full: Prediction) -> list[str]:
+    """For each absent input: 12-month survival over the values it might have had."""
+    words, lines = case.words, []
+    base = curve_of(full).at(12)
+    spread: dict[str, list[float]] = {}
+    for alternative in full.what_if:
+        point = curve_of(full, alternative.outputs).at(12)
+        if point is not None and base is not None:
+            spread.setdefault(alternative.feature.input.name, [base.alive]).append(point.alive)
+    for name, values in spread.items():
+        low, high = (words.number(100 * v, 0) for v in (min(values), max(values)))
+        item = wording.absence(words, full.feature(name))
+        lines.append(words("survival.missing.spread", item=item, low=low, high=high))
+    return lines
+
+
+def _sure(case: Case, full: Prediction, comparator: Prediction | None) -> list[str]:
+    words = case.words
+    title = words.pick(full.manifest.words.title)
+    lines = [words("survival.sure.performance", model=title, text=wording.performance(words, full.manifest))]
+    lines.append(words("survival.sure.no_regimen"))
+    lines += full.manifest.words.limits.get(words.language, full.manifest.words.limits.get("en", ()))[:3]
+    if comparator is not None:
+        lines.append(words("survival.sure.comparator", model=words.pick(comparator.manifest.words.title)))
+    return lines
+
+
+def _ratio(score: Prediction) -> float | None:
+    neutrophils, lymphocytes = score.feature("neutrophils").value, score.feature("lymphocytes").value
+    return neutrophils / lymphocytes if neutrophils is not None and lymphocytes else None
+
+
+def _proposals(case: Case, full: Assessment | None) -> tuple[Proposal, ...]:
+    """Tests that would make the estimate possible."""
+    words = case.words
+    lacking = {f.input.name for f in full.lacking} if isinstance(full, NotAssessed) else set()
+    if lacking & {"neutrophils", "lymphocytes", "monocytes"} and "blood-count-differential" in case.policy.orders:
+        return (
+            Proposal(
+                "blood-count-differential",
+                words("survival.order.differential"),
+                "routine",
+                words("order_reason_first_line"),
+            ),
+        )
+    return ()
