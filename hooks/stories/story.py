@@ -106,17 +106,17 @@ TOPICS: dict[str, str] = {
     "ng12-jaundice": "NG12 1.2.4: jaundice at 40 or over, suspected cancer pathway referral",
     "ng12-weight-loss": "NG12 1.2.5: weight loss with another symptom at 60 or over, CT within 2 weeks",
     "endpac-high": "END-PAC score 3 or more in new-onset diabetes",
-    "qcancer-raised": "QCancer risk of pancreatic cancer at or above the policy's threshold (3 in 100)",
+    "qcancer-raised": "QCancer risk of pancreatic cancer at or above the policy's threshold",
     "survival": "survival estimate for metastatic disease by the full model",
     "survival-fallback": "survival estimate from albumin and neutrophils/lymphocytes alone",
 }
 
 REASONS: dict[str, str] = {
     "known-cancer": "pancreatic cancer is already known",
-    "hospice": "the patient is in hospice care",
+    "hospice-or-palliative": "the patient is in hospice or palliative care",
     "deceased": "the patient has died",
     "recent-imaging": "CT or MR of the pancreas in the last three months",
-    "active-referral": "a CT or referral for this is already under way",
+    "work-up-ordered": "a CT, MR or referral for this is already under way",
     "below-threshold": "nothing reaches a threshold",
     "no-regimen": "the orders are not a first-line regimen for pancreatic cancer",
 }

@@ -396,7 +396,7 @@ STORIES: tuple[Story, ...] = (
         problems="heart-failure@y-5 jaundice@-9 weight-loss@-60",
         orders="hospice-care@-40",
         expects=(
-            _view(reason="hospice", words="Comfort comes first: no urgent referral is proposed in hospice care."),
+            _view(reason="hospice-or-palliative", words="Comfort comes first: no urgent referral is proposed in hospice care."),
         ),
     ),
     Story(
@@ -430,6 +430,6 @@ STORIES: tuple[Story, ...] = (
         series={"bilirubin": "-4:7.2", "alp": "-4:380", "weight": "-360:69.0 -4:67.8"},
         problems="jaundice@-4",
         orders="ct-abdomen@-3",
-        expects=(_view(reason="active-referral", words="The investigation is under way: no need to say it again."),),
+        expects=(_view(reason="work-up-ordered", words="The investigation is under way: no need to say it again."),),
     ),
 )
