@@ -1,0 +1,144 @@
+"""``cds call``: be the EHR. Fire one hook at any CDS server for one FHIR patient and print the cards."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+from rich.console import Console
+
+from cds.cli import show
+
+
+@click.command()
+@click.argument("url")
+@click.option("--hook", default="patient-view", show_default=True, help="Hook to fire.")
+@click.option("--service", help="Service id. Default: every service that answers the hook.")
+@click.option("--patient", "patient_id", required=True, help="Id of the patient on the FHIR server.")
+@click.option("--fhir", "fhir_base", required=True, help="FHIR base address, such as https://ehr.example.org/fhir.")
+@click.option("--user", default="Practitioner/1", show_default=True, help="context.userId.")
+@click.option("--encounter", help="context.encounterId.")
+@click.option(
+    "--draft-orders", type=click.Path(exists=True, path_type=Path), help="JSON Bundle of draft orders (order hooks)."
+)
+@click.option("--no-prefetch", is_flag=True, help="Send no prefetch: the service has to fetch everything.")
+@click.option("--token", envvar="CDS_CALL_TOKEN", help="JWT for the Authorization header. Better: $CDS_CALL_TOKEN.")
+@click.option("--language", default="en", show_default=True, help="Accept-Language.")
+@click.option("--json", "as_json", is_flag=True, help="Print the raw response.")
+def call(
+    url: str,
+    hook: str,
+    service: str | None,
+    patient_id: str,
+    fhir_base: str,
+    user: str,
+    encounter: str | None,
+    draft_orders: Path | None,
+    no_prefetch: bool,
+    token: str | None,
+    language: str,
+    as_json: bool,
+) -> None:
+    """Fire HOOK at the CDS server at URL and print its cards.
+
+    URL is the server's base address; /cds-services is added. The server's discovery document says which data to send
+    along, and this command fetches it from the FHIR server, as an EHR would.
+
+    \b
+      cds call http://127.0.0.1:8080 --patient new-diabetes --fhir http://127.0.0.1:8000/fhir
+    """
+    console = Console()
+    try:
+        services = discover(url, hook, service, token)
+    except (requests.RequestException, ValueError) as error:
+        raise click.ClickException(f"{url.rstrip('/')}/cds-services can't be read: {error}") from error
+    if not services:
+        raise click.ClickException(f"no service at {url} answers {hook}" + (f" as '{service}'" if service else ""))
+    context = _context(hook, patient_id, user, encounter, draft_orders)
+    worst = 0
+    for found in services:
+        body = build(hook, context, fhir_base, None if no_prefetch else found.get("prefetch", {}))
+        answer = _post(url, found["id"], body, token, language)
+        if as_json:
+            click.echo(answer.text)
+        elif answer.ok:
+            console.rule(f"{found['id']} · {hook} · {answer.elapsed.total_seconds() * 1000:.0f} ms")
+            show.cards(console, answer.json())
+        else:
+            console.print(f"{found['id']}: {answer.status_code}: {fault(answer)}", style="red")
+        worst = max(worst, 0 if answer.ok else 1)
+    sys.exit(worst)
+
+
+def discover(url: str, hook: str, service: str | None, token: str | None) -> list[dict[str, Any]]:
+    """Services of a server that answer ``hook``, as its discovery document has them."""
+    answer = requests.get(f"{url.rstrip('/')}/cds-services", headers=_headers(token, "en"), timeout=10)
+    answer.raise_for_status()
+    listed: list[dict[str, Any]] = answer.json()["services"]
+    return [s for s in listed if s["hook"] == hook and service in (None, s["id"])]
+
+
+def build(hook: str, context: dict[str, Any], fhir_base: str, templates: dict[str, str] | None) -> dict[str, Any]:
+    """A request body, with the prefetch templates filled from the FHIR server; a failed query's key is left out."""
+    body: dict[str, Any] = {
+        "hook": hook,
+        "hookInstance": str(uuid.uuid4()),
+        "fhirServer": fhir_base,
+        "context": context,
+    }
+    if templates is not None:
+        body["prefetch"] = {}
+        for key, template in templates.items():
+            query = template
+            for name, value in context.items():
+                if isinstance(value, str):
+                    query = query.replace("{{context." + name + "}}", value)
+            answer = requests.get(
+                f"{fhir_base.rstrip('/')}/{query}", headers={"Accept": "application/fhir+json"}, timeout=30
+            )
+            if answer.ok:
+                body["prefetch"][key] = answer.json()
+    return body
+
+
+def _context(hook: str, patient: str, user: str, encounter: str | None, drafts: Path | None) -> dict[str, Any]:
+    context: dict[str, Any] = {"userId": user, "patientId": patient}
+    if encounter or hook.startswith("encounter-"):
+        context["encounterId"] = encounter or "1"
+    if hook in ("order-select", "order-sign"):
+        if drafts is None:
+            raise click.UsageError(f"{hook} needs --draft-orders: a JSON file with the Bundle of orders")
+        bundle = json.loads(drafts.read_text(encoding="utf-8"))
+        context["draftOrders"] = bundle
+        if hook == "order-select":
+            context["selections"] = [f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in bundle["entry"]]
+    return context
+
+
+def _post(url: str, service: str, body: dict[str, Any], token: str | None, language: str) -> requests.Response:
+    try:
+        return requests.post(
+            f"{url.rstrip('/')}/cds-services/{service}", json=body, headers=_headers(token, language), timeout=30
+        )
+    except requests.RequestException as error:
+        raise click.ClickException(f"{url} does not answer: {error}") from error
+
+
+def _headers(token: str | None, language: str) -> dict[str, str]:
+    headers = {"Accept-Language": language}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+def fault(answer: requests.Response) -> str:
+    """The sentence in an OperationOutcome, or the start of whatever came instead."""
+    try:
+        return str(answer.json()["issue"][0]["details"]["text"])
+    except (ValueError, KeyError, IndexError, TypeError):
+        return answer.text[:200]

@@ -1,0 +1,132 @@
+"""``cds check``: settings, policy, models and connections, each with a plain verdict."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import click
+import requests
+from rich.console import Console
+from rich.progress import Progress
+
+from cds.errors import CdsError
+from cds.inference import registry
+from cds.inference.runtime import check_installation
+from cds.settings import ClientSettings, Settings, load
+
+
+@dataclass
+class Verdicts:
+    rows: list[tuple[str, str, str]] = field(default_factory=list)
+    """(verdict, what, why)"""
+
+    @contextmanager
+    def of(self, what: str) -> Iterator[Callable[[str], None]]:
+        """Good unless the block raises one of our errors; the block may say what it found."""
+        said: list[str] = []
+        try:
+            yield said.append
+        except CdsError as error:
+            self.rows.append(("fault", what, f"{error.code}: {error}"))
+        except requests.RequestException as error:
+            self.rows.append(("fault", what, f"no answer: {type(error).__name__}"))
+        else:
+            self.rows.append(("good", what, "; ".join(said)))
+
+    def note(self, what: str, why: str) -> None:
+        self.rows.append(("note", what, why))
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Skip everything that needs the network or the database.")
+@click.pass_context
+def check(ctx: click.Context, offline: bool) -> None:
+    """Is everything in place? Settings, ONNX Runtime, models, services, policy, ledger, each client's keys and FHIR
+    server. Exit code 1 if anything is at fault.
+    """
+    verdicts = Verdicts()
+    settings: Settings | None = None
+    with verdicts.of("settings") as say:
+        settings = load(ctx.find_root().obj)
+        say(f"environment {settings.environment}, {len(settings.clients)} client(s)")
+    with verdicts.of("ONNX Runtime") as say:
+        say(check_installation())
+    if settings is not None:
+        _rooms(settings, verdicts)
+        if not offline:
+            _connections(settings, verdicts)
+    _print(verdicts)
+    sys.exit(1 if any(verdict == "fault" for verdict, _, _ in verdicts.rows) else 0)
+
+
+def _rooms(settings: Settings, verdicts: Verdicts) -> None:
+    from cds.app import packaged_policy  # Flask only when needed
+    from cds.cli.policy import known_to
+    from cds.policy.schema import parse
+    from cds.services.declaration import installed_packages
+
+    found: registry.Registry | None = None
+    with verdicts.of("models") as say:
+        found = registry.load([*registry.installed_folders(), *settings.model_dirs])
+        for model in found.models.values():
+            model.warm()
+        providers = sorted({m.graph.provider for m in found.models.values() if m.graph is not None})
+        say(f"{len(found.models)} loaded and run once, on {', '.join(providers)}")
+    if settings.concept_map is not None and found is not None:
+        with verdicts.of("ConceptMap") as say:
+            from cds.record.vocabulary import read_concept_map
+
+            found.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
+            say("every local code maps to a known concept")
+    with verdicts.of("policy") as say:
+        path = settings.policy_file or packaged_policy(installed_packages())
+        policy = parse(path.read_text(encoding="utf-8"), str(path), known_to(settings))
+        say(f"{path.name}, version {policy.version}")
+    if not settings.clients:
+        verdicts.note("clients", "none is set: every call will be refused with 401")
+
+
+def _connections(settings: Settings, verdicts: Verdicts) -> None:
+    from cds.ledger import Ledger
+
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("connections", total=1 + len(settings.clients))
+        with verdicts.of("ledger") as say:
+            ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool")
+            say("reachable" if ledger.ping() else "unreachable: cards go out, rows are spooled")
+            ledger.close()
+        progress.advance(bar)
+        for name, client in settings.clients.items():
+            _client(name, client, verdicts)
+            progress.advance(bar)
+
+
+def _client(name: str, client: ClientSettings, verdicts: Verdicts) -> None:
+    if client.authentication == "loopback":
+        verdicts.note(f"client {name}", "authentication is off for this machine's own address (demo)")
+    if client.jku is not None:
+        with verdicts.of(f"client {name}: keys") as say:
+            answer = requests.get(client.jku, timeout=5, allow_redirects=False)
+            keys = answer.json().get("keys", []) if answer.ok else []
+            say(f"{len(keys)} key(s) at its jku" if keys else f"no keys: the jku answered {answer.status_code}")
+    for base in client.fhir_servers:
+        with verdicts.of(f"client {name}: {base}") as say:
+            answer = requests.get(
+                f"{base.rstrip('/')}/metadata",
+                headers={"Accept": "application/fhir+json"},
+                timeout=5,
+                allow_redirects=False,
+            )
+            version = answer.json().get("fhirVersion", "?") if answer.ok else ""
+            say(f"FHIR {version}" if version else f"/metadata answered {answer.status_code}")
+
+
+def _print(verdicts: Verdicts) -> None:
+    console = Console()
+    style = {"good": "green", "note": "yellow", "fault": "red"}
+    for verdict, what, why in verdicts.rows:
+        console.print(f"[{style[verdict]}]{verdict:>5}[/]  {what}: ", end="")
+        console.print(why, markup=False, highlight=False)

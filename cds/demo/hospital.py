@@ -1,0 +1,69 @@
+"""The hospital of the demonstration, in one process: an embedded FHIR endpoint and the demo EHR's pages."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+from datetime import date
+from types import ModuleType
+from typing import Any
+
+import requests
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from cds.demo.fhir_endpoint import create_fhir_app
+from cds.errors import SettingsError
+from cds.pages import create_ehr
+
+
+def stories() -> ModuleType:
+    """The authored patients an installed package brings (entry point ``cds.stories``). Raises SettingsError."""
+    for entry in importlib.metadata.entry_points(group="cds.stories"):
+        return importlib.import_module(entry.value)
+    raise SettingsError("no installed package brings demo patients (entry point cds.stories)")
+
+
+def create_hospital(service_url: str, fhir_base: str, today: date) -> Flask:
+    told = stories()
+    app = create_fhir_app(told.all_resources(today))
+    create_ehr(app, stories=told, service_url=service_url, fhir_base=fhir_base, session=requests.Session())
+    return app
+
+
+class _Hospital(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    """One worker: the patients live in its memory."""
+
+    def __init__(self, app: Flask, port: int) -> None:
+        self._app, self._port = app, port
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": f"127.0.0.1:{self._port}",
+            "workers": 1,
+            "threads": 16,
+            "worker_class": "gthread",
+            "loglevel": "warning",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--service", required=True, help="base address of the CDS service")
+    arguments = parser.parse_args()
+    fhir_base = f"http://127.0.0.1:{arguments.port}/fhir"
+    _Hospital(create_hospital(arguments.service, fhir_base, date.today()), arguments.port).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The main job, for real over HTTP: start service and hospital, open every chart, sign every order, print the cards."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.progress import Progress
+
+from cds.cli import call, show
+from cds.demo.hospital import stories
+from cds.errors import CdsError
+
+_PATIENCE_S = 60.0
+HOOKS = ("patient-view", "order-sign")
+
+
+class DemoFailed(CdsError):
+    code = "CDS-900"
+
+
+def run(*, once: bool, port: int, language: str, data_dir: Path | None) -> int:
+    """Exit code: 0 only if every patient got the cards expected of them."""
+    console = Console()
+    folder = data_dir or Path(tempfile.mkdtemp(prefix="cds-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    service_port, hospital_port = _free_port(8080), _free_port(port)
+    service, hospital = f"http://127.0.0.1:{service_port}", f"http://127.0.0.1:{hospital_port}"
+    settings = write_settings(folder, service_port, hospital)
+    with _running(
+        [sys.executable, "-m", "cds.demo.hospital", "--port", str(hospital_port), "--service", service],
+        [sys.executable, "-m", "cds", "--settings", str(settings), "serve"],
+        log=folder / "demo.log",
+    ) as processes:
+        _wait(f"{hospital}/fhir/metadata", processes, folder)
+        _wait(f"{service}/health", processes, folder)
+        console.print(
+            "Authentication is [bold]off[/] in this demo, for calls from this machine only. "
+            "A hospital's clients always sign their calls (docs/integrate.md).",
+        )
+        faults = main_job(console, service, f"{hospital}/fhir", language)
+        console.rule()
+        for fault in faults:
+            console.print(f"not as expected: {fault}", style="red")
+        console.print(
+            f"{len(stories().STORIES)} patients, "
+            + ("every one got the cards expected." if not faults else f"{len(faults)} finding(s) not as expected."),
+            style="green" if not faults else "red",
+        )
+        if not once:
+            console.print(
+                f"\nThe demo EHR is at [bold]{hospital}/[/]  (service {service}/cds-services). Ctrl-C stops it."
+            )
+            with contextlib.suppress(KeyboardInterrupt):
+                while all(p.poll() is None for p in processes):
+                    time.sleep(0.5)
+    return 1 if faults else 0
+
+
+def write_settings(folder: Path, port: int, hospital: str) -> Path:
+    """Settings of a demonstration: SQLite in ``folder``, one client on this machine, the example hospital's codes."""
+    from importlib import import_module  # the stories' own package knows its hospital's codes
+
+    concept_map = import_module(f"{stories().__name__}.concept_map").concept_map()
+    (folder / "concept_map.json").write_text(json.dumps(concept_map), encoding="utf-8")
+    path = folder / "cds.toml"
+    path.write_text(
+        f"""\
+environment = "demo"
+public_url = "http://127.0.0.1:{port}"
+port = {port}
+workers = 1
+data_dir = {json.dumps(str(folder))}
+concept_map = {json.dumps(str(folder / "concept_map.json"))}
+timezone = "Europe/Amsterdam"
+
+[clients.demo]
+authentication = "loopback"
+fhir_servers = ["{hospital}/fhir"]
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def main_job(console: Console, service: str, fhir_base: str, language: str) -> list[str]:
+    """Every story, every hook it has something to say of. Returns what was not as expected."""
+    from importlib import import_module
+
+    told = stories()
+    verdict = import_module(f"{told.__name__}.verdict")
+    found: list[str] = []
+    for story in told.STORIES:
+        console.rule(f"[bold]{story.name}[/], {story.age}, {story.sex} · {story.id}", align="left")
+        console.print(story.tells, style="italic")
+        for hook in HOOKS:
+            for answer in fire(service, fhir_base, told, story, hook, language):
+                console.print(f"{hook}:", style="dim")
+                show.cards(console, answer)
+                expect = story.expected(hook)
+                if expect is not None:
+                    english = fire(service, fhir_base, told, story, hook, "en") if language != "en" else [answer]
+                    found += [f"{story.id}: {fault}" for a in english for fault in verdict.faults(expect, a)]
+                    if not answer.get("cards") and expect.reason:
+                        console.print(f"  ({told.REASONS[expect.reason]})", style="dim")
+    return found
+
+
+def fire(service: str, fhir_base: str, told: Any, story: Any, hook: str, language: str) -> list[dict[str, Any]]:
+    """The responses of every service that answers ``hook``, called as an EHR calls: with prefetch."""
+    context: dict[str, Any] = {"userId": "Practitioner/gp", "patientId": story.id}
+    if hook == "order-sign":
+        if not story.drafts:
+            return []
+        context["draftOrders"] = told.draft_orders(story, date.today())
+    answers = []
+    for found in call.discover(service, hook, None, None):
+        body = call.build(hook, context, fhir_base, found.get("prefetch", {}))
+        answer = requests.post(
+            f"{service}/cds-services/{found['id']}", json=body, headers={"Accept-Language": language}, timeout=30
+        )
+        if not answer.ok:
+            raise DemoFailed(f"{found['id']} answered {answer.status_code} for {story.id}: {call.fault(answer)}")
+        answers.append(answer.json())
+    return answers
+
+
+@contextlib.contextmanager
+def _running(*commands: list[str], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Child processes of this one, stopped with it, whatever happens."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {k: v for k, v in environment.items() if not k.startswith("CDS_")}
+    with log.open("ab") as output:
+        processes = [subprocess.Popen(c, stdout=output, stderr=output, env=environment) for c in commands]
+        try:
+            yield processes
+        finally:
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            for process in processes:
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def _wait(url: str, processes: list[subprocess.Popen[bytes]], folder: Path) -> None:
+    with Progress(transient=True) as progress:
+        progress.add_task(f"starting {url.split('/')[2]}", total=None)
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            if any(p.poll() is not None for p in processes):
+                break
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(url, timeout=2).ok:
+                    return
+            time.sleep(0.1)
+    tail = (folder / "demo.log").read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
+    raise DemoFailed("the demo did not start; its log ends with:\n" + "\n".join(tail))
+
+
+def _free_port(wish: int) -> int:
+    """``wish`` if nobody listens there, else any free port of this machine."""
+    for candidate in (wish, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoFailed("no free port on 127.0.0.1")
