@@ -396,7 +396,10 @@ STORIES: tuple[Story, ...] = (
         problems="heart-failure@y-5 jaundice@-9 weight-loss@-60",
         orders="hospice-care@-40",
         expects=(
-            _view(reason="hospice-or-palliative", words="Comfort comes first: no urgent referral is proposed in hospice care."),
+            _view(
+                reason="hospice-or-palliative",
+                words="Comfort comes first: no urgent referral is proposed in hospice care.",
+            ),
         ),
     ),
     Story(
