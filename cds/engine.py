@@ -31,7 +31,7 @@ from cds.inference.registry import Registry, concepts_of
 from cds.ledger import Ledger
 from cds.policy.schema import Policy
 from cds.policy.store import PolicyStore
-from cds.protocol.request import HookCall, parse_call
+from cds.protocol.request import NULL, HookCall, parse_call
 from cds.protocol.response import Card, Response
 from cds.record.facts import Record
 from cds.record.inputs import days
@@ -173,8 +173,9 @@ class Engine:
 
     def _drafts(self, call: HookCall, at: datetime) -> Record:
         reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone, drafts=True)
-        if call.context.draftOrders is not None:
-            found = fhir.decode(bytes(call.context.draftOrders))
+        raw = bytes(call.context.draftOrders)
+        if raw not in (b"", NULL):
+            found = fhir.decode(raw)
             if not found.readable or not found.is_bundle:
                 raise MalformedRequest("context.draftOrders is not a Bundle")
             chosen = call.context.selections

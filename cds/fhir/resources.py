@@ -168,8 +168,11 @@ class _Search(msgspec.Struct):
     mode: str | None = None
 
 
+_NOTHING = msgspec.Raw(b"")
+
+
 class _Entry(msgspec.Struct):
-    resource: msgspec.Raw | None = None
+    resource: msgspec.Raw = _NOTHING
     search: _Search | None = None
 
 
@@ -253,7 +256,7 @@ def _read_bundle(bundle: Bundle, found: Decoded) -> None:
         elif link.relation == "self":
             found.self_url = link.url
     for entry in bundle.entry:
-        if entry.resource is None:
+        if not bytes(entry.resource):
             continue
         try:
             value = _one.decode(entry.resource)

@@ -33,19 +33,24 @@ class FhirAuthorization(msgspec.Struct, frozen=True):
         return "FhirAuthorization(…)"
 
 
+_NOTHING = msgspec.Raw(b"")
+
+
 class Context(msgspec.Struct, frozen=True):
+    """Fields of all hooks together; resources stay raw JSON until somebody needs them (empty: not sent)."""
+
     patientId: str | None = None
     userId: str | None = None
     encounterId: str | None = None
-    draftOrders: msgspec.Raw | None = None
+    draftOrders: msgspec.Raw = _NOTHING
     selections: list[str] | None = None
-    appointments: msgspec.Raw | None = None
+    appointments: msgspec.Raw = _NOTHING
     dispatchedOrders: list[str] | None = None
     order: str | None = None
     performer: str | None = None
-    medications: msgspec.Raw | None = None
-    allergyIntolerance: msgspec.Raw | None = None
-    conditions: msgspec.Raw | None = None
+    medications: msgspec.Raw = _NOTHING
+    allergyIntolerance: msgspec.Raw = _NOTHING
+    conditions: msgspec.Raw = _NOTHING
 
 
 class _Call(msgspec.Struct):
@@ -126,8 +131,15 @@ def _check_context(name: str, context: Context) -> None:
         return
     older = dict(hook.alternatives)
     for field in hook.required:
-        if getattr(context, field, None) is None and getattr(context, older.get(field, field), None) is None:
+        if not (_sent(context, field) or _sent(context, older.get(field, field))):
             raise MalformedRequest(f"context.{field} is missing; the hook {name} requires it")
+
+
+def _sent(context: Context, field: str) -> bool:
+    value = getattr(context, field, None)
+    if isinstance(value, msgspec.Raw):
+        return bytes(value) not in (b"", NULL)
+    return value is not None
 
 
 class _Reason(msgspec.Struct):

@@ -1,0 +1,125 @@
+"""Each input with where it came from, or why it is not there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cds.record.facts import Fact, Record, Refused
+from cds.record.features import Feature, extract
+from cds.record.inputs import Input
+from cds.record.moments import parse
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def fact(concept: str, days_ago: int, value: float | None = None, **more: Any) -> Fact:
+    day = (NOW - timedelta(days=days_ago)).date().isoformat()
+    return Fact(concept, f"Observation/{concept}-{days_ago}", parse(day), value=value, **more)
+
+
+def record(*facts: Fact) -> Record:
+    made = Record(now=NOW, patient_id="p1", birth=parse("1956-01-01"), male=True)
+    for item in facts:
+        made.add(item)
+    made.arrange()
+    return made
+
+
+def spec(**fields: Any) -> Input:
+    return Input.model_validate({"name": "x", "label": {"en": "x"}, "concepts": ["a"]} | fields)
+
+
+def one(spec: Input, made: Record) -> Feature:
+    return extract([spec], made, {"a": "Observation", "b": "Condition"})[0]
+
+
+def test_latest_takes_the_newest_inside_the_window() -> None:
+    made = record(fact("a", 10, 5.0), fact("a", 400, 9.0))
+    assert one(spec(reduce="latest", within="12m"), made).value == 5.0
+    assert one(spec(reduce="latest", within="5d"), made).state == "missing"
+
+
+def test_concepts_are_alternatives_in_order_of_preference() -> None:
+    made = record(fact("b", 1, 1.0), fact("a", 30, 2.0))
+    assert one(spec(concepts=["a", "b"], reduce="latest"), made).value == 2.0
+
+
+def test_out_of_range_is_absent_with_that_reason() -> None:
+    feature = one(spec(reduce="latest", range=[0, 4]), record(fact("a", 1, 5.0, original="5 mg/dL")))
+    assert (feature.value, feature.state, feature.detail) == (None, "out-of-range", "5 mg/dL")
+
+
+def test_a_refused_value_explains_the_absence() -> None:
+    made = record()
+    made.refused.append(Refused("a", "Observation/9", "unit-unknown", "65 g/L"))
+    feature = one(spec(reduce="latest"), made)
+    assert (feature.state, feature.detail) == ("unit-unknown", "65 g/L")
+
+
+def test_new_is_true_only_when_the_first_ever_lies_in_the_window() -> None:
+    new = spec(reduce="new", within="12m")
+    assert one(new, record(fact("a", 100))).value == 1
+    assert one(new, record(fact("a", 100), fact("a", 900))).value == 0
+    assert one(new, record()).value == 0
+
+
+def test_presence_ignores_what_is_inactive() -> None:
+    assert one(spec(reduce="presence"), record(fact("a", 100, status="inactive"))).value == 0
+
+
+def test_a_flag_whose_source_could_not_be_read_is_unknown_not_no() -> None:
+    made = record()
+    made.unread = frozenset({"Condition"})
+    assert one(spec(concepts=["b"], reduce="presence"), made).state == "unread"
+    assert one(spec(concepts=["a"], reduce="presence"), made).state == "found"
+
+
+def test_what_was_found_stands_though_its_source_was_cut_off() -> None:
+    made = record(fact("b", 10))
+    made.unread = frozenset({"Condition"})
+    assert one(spec(concepts=["b"], reduce="presence"), made).value == 1
+
+
+ONSET = {"name": "onset", "reduce": "first_at_least", "threshold": 126, "preceded_by": "18m", "within": "36m"}
+
+
+@pytest.mark.parametrize(
+    ("series", "found"),
+    [
+        ([(400, 97), (30, 141)], True),
+        ([(30, 141)], False),  # never known to have been lower: not new
+        ([(900, 97), (30, 141)], False),  # the lower value is too old to date the onset
+        ([(1500, 97), (1400, 141), (30, 150)], False),  # long ago
+        ([(400, 97), (30, 110)], False),
+    ],
+)
+def test_an_onset_needs_a_lower_value_before_it(series: list[tuple[int, float]], found: bool) -> None:
+    feature = one(spec(**ONSET), record(*(fact("a", d, v) for d, v in series)))
+    assert feature.found is found
+    if found:
+        assert feature.value == pytest.approx(70.8, abs=0.1)  # the patient's age then
+
+
+def test_a_change_is_per_year_and_needs_two_values_apart() -> None:
+    inputs = [
+        spec(**ONSET),
+        spec(
+            name="change",
+            concepts=["w"],
+            reduce="change_per_year",
+            anchor={"input": "onset", "offset": "-12m", "window": ["-18m", "-6m"]},
+        ),
+    ]
+    made = record(fact("a", 400, 97.0), fact("a", 30, 141.0), fact("w", 395, 80.0), fact("w", 30, 74.0))
+    change = extract(inputs, made, {})[1]
+    assert change.value == pytest.approx(-6.0, abs=0.05)
+    assert [f.value for f in change.facts] == [74.0, 80.0]
+
+
+def test_a_coded_answer_becomes_its_number() -> None:
+    made = record(fact("a", 5, answers=("ex",)))
+    assert one(spec(reduce="coded", values={"never": 0, "ex": 1}), made).value == 1
+    assert one(spec(reduce="coded", values={"never": 0}), made).state == "missing"

@@ -1,0 +1,68 @@
+"""A value in a unit we can't place is no value; one we can is exact."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds.record.units import conversion
+
+GLUCOSE, BILIRUBIN = 180.156, 584.66
+HBA1C = (("mmol/mol", 0.09148, 2.152),)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "canonical", "molar_mass", "expected"),
+    [
+        (7.0, "mmol/L", "mg/dL", GLUCOSE, 126.1),
+        (126, "mg/dL", "mmol/L", GLUCOSE, 6.99),
+        (20, "umol/L", "mg/dL", BILIRUBIN, 1.169),
+        (20, "µmol/l", "mg/dL", BILIRUBIN, 1.169),
+        (1.2, "mg/dl", "mg/dL", BILIRUBIN, 1.2),
+        (37, "U/mL", "U/mL", None, 37),
+        (37, "[arb'U]/mL", "U/mL", None, 37),
+        (37, "k[IU]/L", "U/mL", None, 37),
+        (37, "kU/L", "U/mL", None, 37),
+        (37000, "U/L", "U/mL", None, 37),
+        (3.8, "g/dL", "g/L", None, 38),
+        (38, "g/l", "g/L", None, 38),
+        (4.2, "10*9/L", "10*9/L", None, 4.2),
+        (4.2, "10^9/L", "10*9/L", None, 4.2),
+        (4.2, "K/uL", "10*9/L", None, 4.2),
+        (4200, "/uL", "10*9/L", None, 4.2),
+        (4.2, "G/L", "10*9/L", None, 4.2),
+        (180, "[lb_av]", "kg", None, 81.6466266),
+        (1.75, "m", "cm", None, 175),
+    ],
+)
+def test_a_known_unit_is_converted(
+    value: float, unit: str, canonical: str, molar_mass: float | None, expected: float
+) -> None:
+    convert = conversion(unit, canonical, molar_mass)
+    assert convert is not None
+    assert convert(value) == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize(("ifcc", "ngsp"), [(20, 3.98), (42, 5.99), (48, 6.54), (86, 10.02)])
+def test_hba1c_follows_the_master_equation(ifcc: float, ngsp: float) -> None:
+    convert = conversion("mmol/mol", "%", None, HBA1C)
+    assert convert is not None
+    assert convert(ifcc) == pytest.approx(ngsp, abs=0.01)
+
+
+def test_hba1c_in_mmol_per_mol_is_never_taken_for_a_plain_fraction() -> None:
+    assert conversion("mmol/mol", "%") is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "canonical", "molar_mass"),
+    [
+        ("g/L", "%", None),  # HbA1c sent as a concentration
+        ("mmol/L", "mg/dL", None),  # no molar mass: no guess
+        ("U/mL", "mg/dL", None),
+        ("furlong", "cm", None),
+        ("", "mg/dL", None),
+        ("G/L", "g/L", None),  # giga a litre is a cell count, never grams
+    ],
+)
+def test_a_wrong_unit_has_no_conversion(unit: str, canonical: str, molar_mass: float | None) -> None:
+    assert conversion(unit, canonical, molar_mass) is None
