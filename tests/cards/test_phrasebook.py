@@ -1,0 +1,78 @@
+"""Words in the reader's language: complete, and written as that language writes numbers and dates."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from cds.cards.phrasebook import Catalogues
+from cds.cards.wording import chance
+from cds.errors import ServiceError
+from cds.record.moments import parse
+
+BUILT_IN = Path(__file__).parents[2] / "hooks" / "catalogue"
+
+
+@pytest.fixture(scope="module")
+def catalogues() -> Catalogues:
+    return Catalogues([BUILT_IN])
+
+
+@pytest.mark.parametrize(
+    ("wishes", "language"),
+    [
+        (("nl",), "nl"),
+        (("nl-BE",), "nl"),
+        (("de, nl;q=0.8, en;q=0.9",), "en"),
+        (("fr-FR",), "en"),
+        ((None, "nl"), "nl"),
+        (("*", None), "en"),
+        (("nl;q=x",), "en"),
+        (("",), "en"),
+    ],
+)
+def test_the_first_wish_that_can_be_met_is(
+    catalogues: Catalogues, wishes: tuple[str | None, ...], language: str
+) -> None:
+    assert catalogues.book(*wishes).language == language
+
+
+@pytest.mark.parametrize(
+    ("probability", "english", "dutch"),
+    [
+        (0.0754, "about 8 in 100", "ongeveer 8 op de 100"),
+        (0.0231, "about 2.3 in 100", "ongeveer 2,3 op de 100"),
+        (0.207, "about 21 in 100", "ongeveer 21 op de 100"),
+        (0.00066, "about 7 in 10,000", "ongeveer 7 op de 10.000"),
+        (0.0000001, "fewer than 1 in 100,000", "minder dan 1 op de 100.000"),
+    ],
+)
+def test_a_chance_is_a_count_of_at_most_two_digits(
+    catalogues: Catalogues, probability: float, english: str, dutch: str
+) -> None:
+    assert chance(catalogues.book("en"), probability) == english
+    assert chance(catalogues.book("nl"), probability) == dutch
+
+
+def test_dates_keep_their_precision_in_both_languages(catalogues: Catalogues) -> None:
+    english, dutch = catalogues.book("en"), catalogues.book("nl")
+    assert english.day(date(2026, 3, 1)) == "1 Mar 2026"
+    assert dutch.day(date(2026, 3, 1)) == "1 mrt 2026"
+    assert english.day(parse("2021-03")) == "2021-03"
+    assert english.day(None) == "no date"
+
+
+def test_a_language_that_lacks_a_sentence_is_a_start_up_error(tmp_path: Path) -> None:
+    (tmp_path / "en.yaml").write_text("a: {b: 'x {y}', c: z}\n", encoding="utf-8")
+    (tmp_path / "nl.yaml").write_text("a: {b: 'x {y}'}\n", encoding="utf-8")
+    with pytest.raises(ServiceError, match=r"a\.c"):
+        Catalogues([tmp_path])
+
+
+def test_a_translation_with_other_fields_is_a_start_up_error(tmp_path: Path) -> None:
+    (tmp_path / "en.yaml").write_text("a: 'x {y}'\n", encoding="utf-8")
+    (tmp_path / "nl.yaml").write_text("a: 'x {z}'\n", encoding="utf-8")
+    with pytest.raises(ServiceError, match="other fields"):
+        Catalogues([tmp_path])

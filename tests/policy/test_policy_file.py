@@ -1,0 +1,126 @@
+"""What a clinical lead gets wrong is named with line and what is allowed; the last good policy stays in force."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from cds.errors import PolicyError
+from cds.policy.schema import Known, parse
+from cds.policy.store import PolicyStore
+
+GOOD = """\
+name: Test
+author: A
+approver: B
+effective: 2026-01-01
+reason: because
+models:
+  score-a: {enabled: true}
+services:
+  my-service:
+    parameters:
+      threshold: 0.02
+"""
+
+
+class Parameters(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    threshold: float = 0.03
+
+
+KNOWN = Known(frozenset({"score-a", "score-b"}), {"my-service": Parameters})
+
+
+def test_the_version_is_the_content() -> None:
+    first, same, other = (parse(t, "p.yaml", KNOWN).version for t in (GOOD, GOOD, GOOD + "# changed\n"))
+    assert first == same != other
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("threshold: 0.02", "treshold: 0.02", 11, "did you mean 'threshold'?"),
+        ("threshold: 0.02", "threshold: much", 11, "valid number"),
+        ("score-a: {enabled: true}", "scorea: {enabled: true}", 7, "did you mean 'score-a'?"),
+        ("my-service:", "my-servise:", 9, "did you mean 'my-service'?"),
+        ("author: A", "autor: A", 2, "did you mean 'author'?"),
+        ("enabled: true", "enabled: perhaps", 7, "valid boolean"),
+        ("effective: 2026-01-01", "effective: soon", 4, "date"),
+        ("name: Test", "name: [unclosed", 2, "not valid YAML"),
+    ],
+)
+def test_a_fault_is_named_with_its_line(old: str, new: str, line: int, says: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parse(GOOD.replace(old, new), "p.yaml", KNOWN)
+    assert any(fault.startswith(f"p.yaml:{line}:") and says in fault for fault in str(caught.value).splitlines()), str(
+        caught.value
+    )
+
+
+def test_all_faults_are_named_at_once() -> None:
+    broken = GOOD.replace("author: A\n", "").replace("threshold: 0.02", "treshold: 1")
+    with pytest.raises(PolicyError) as caught:
+        parse(broken, "p.yaml", KNOWN)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_research_model_runs_only_if_named() -> None:
+    policy = parse(GOOD, "p.yaml", KNOWN)
+    assert policy.model_enabled("score-a", needs_enabling=True)
+    assert not policy.model_enabled("score-b", needs_enabling=True)
+    assert policy.model_enabled("score-b", needs_enabling=False)
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: list[float]) -> tuple[PolicyStore, Callable[[str], None]]:
+    path = tmp_path / "policy.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+
+    def write(text: str) -> None:
+        # as Kubernetes does it: a new file is moved into place
+        fresh = tmp_path / "next"
+        fresh.write_text(text, encoding="utf-8")
+        os.replace(fresh, path)
+        clock[0] += 10
+
+    return PolicyStore(path, KNOWN, poll_s=2, clock=lambda: clock[0]), write
+
+
+def test_a_changed_file_takes_effect(store: tuple[PolicyStore, Callable[[str], None]]) -> None:
+    policies, write = store
+    before = policies.current().version
+    write(GOOD.replace("0.02", "0.05"))
+    assert policies.current().version != before
+    assert policies.current().service("my-service").parameters == {"threshold": 0.05}
+
+
+def test_a_wrong_file_leaves_the_last_good_policy_in_force(
+    store: tuple[PolicyStore, Callable[[str], None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    policies, write = store
+    before = policies.current().version
+    write(GOOD.replace("threshold", "treshold"))
+    assert policies.current().version == before
+    assert policies.fault is not None
+    assert "treshold" in policies.fault
+    assert "policy.rejected" in caplog.text
+    write(GOOD)
+    assert policies.current().version == before
+    assert policies.fault is None
+
+
+def test_without_a_good_policy_nothing_starts(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("name: x\n", encoding="utf-8")
+    with pytest.raises(PolicyError, match="author"):
+        PolicyStore(path, KNOWN, poll_s=1)
