@@ -1,0 +1,1 @@
+"""Models and the vocabulary they share: one folder a model, found through the entry point ``cds.models``."""
