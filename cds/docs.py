@@ -1,0 +1,146 @@
+"""Reference pages, written from the code they describe: settings, policy, errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from cds import errors
+from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
+from cds.services import ServiceRegistry
+from cds.settings import ClientSettings, FhirSettings, Settings
+
+_GENERATED = "<!-- Written by scripts/generate-docs; change the code, not this page. -->"
+
+
+def settings_page() -> str:
+    return "\n".join(
+        [
+            "# Settings",
+            _GENERATED,
+            "",
+            "In `cds.toml` (or the file named by `--settings` or `CDS_SETTINGS`); each can be overridden by an",
+            "environment variable, `CDS_` + name, nested with `__`: `CDS_PORT`, `CDS_FHIR__DEADLINE_S`. Secrets belong in",
+            "the environment or in files, never in `cds.toml`. An unknown key is refused with the nearest right one.",
+            "",
+            "## General",
+            "",
+            *_table(Settings, skip=("fhir", "clients")),
+            "",
+            "## `[fhir]`: fetching what the EHR did not send",
+            "",
+            *_table(FhirSettings),
+            "",
+            "## `[clients.NAME]`: one block an EHR",
+            "",
+            *_table(ClientSettings),
+            "",
+        ]
+    )
+
+
+def policy_page(services: ServiceRegistry) -> str:
+    parts = [
+        "# Policy",
+        _GENERATED,
+        "",
+        "`policy.yaml` is the clinical lead's file: which models speak, from which threshold, how urgently, and when not.",
+        "Its version is a hash of its content; every card and every ledger row names it. A changed file takes effect in",
+        "every worker within seconds; a wrong one is refused, with line and allowed values, and the last good one stays",
+        "in force. Try a change first: `cds policy check FILE`.",
+        "",
+        "Durations are a whole number and `d`, `m` or `y`: `90d`, `3m`.",
+        "",
+        "## Top level",
+        "",
+        *_table(Policy, skip=("version",)),
+    ]
+    blocks: list[tuple[str, type[BaseModel]]] = [
+        ("`cards`", CardLimits),
+        ("`models.ID`", ModelPolicy),
+        ("`services.ID`", ServicePolicy),
+        ("`orders.NAME`", Order),
+        ("`override_reasons.CODE`", OverrideReason),
+    ]
+    for title, model in blocks:
+        parts += ["", f"## {title}", "", *_table(model)]
+    for service_id, parameters in sorted(services.parameters().items()):
+        if parameters.model_fields:
+            parts += ["", f"## `services.{service_id}.parameters`", "", *_table(parameters)]
+    return "\n".join([*parts, ""])
+
+
+def errors_page() -> str:
+    rows = ["| code | HTTP | error | meaning |", "|---|---|---|---|"]
+    tree = errors.__doc__ or ""
+    for kind in _tree(errors.CdsError):
+        http = str(kind.status) if issubclass(kind, errors.RequestError) else "–"
+        rows.append(f"| `{kind.code}` | {http} | {kind.__name__} | {_meaning(kind, tree)} |")
+    return "\n".join(
+        [
+            "# Errors",
+            _GENERATED,
+            "",
+            "Every fault carries one of these codes: in the OperationOutcome's `details.coding`, in the log line and, where",
+            "a source of data failed, on the card. Search the log for the code; the sentence beside it says what to do.",
+            "",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _tree(kind: type[errors.CdsError]) -> Iterable[type[errors.CdsError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from _tree(child)
+
+
+def _meaning(kind: type[errors.CdsError], tree: str) -> str:
+    """The words beside the class in the tree drawn at the top of ``cds/errors.py``."""
+    for line in tree.splitlines():
+        if re.search(rf"\b{kind.__name__}\b", line):
+            text = line.split(kind.__name__, 1)[1]
+            return re.sub(r"^\s*(\d{3}\s+)?(CDS-\d{3}\s+)?", "", text).strip() or "root of the tree"
+    return ""
+
+
+def _table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> list[str]:
+    rows = ["| key | type | default | what it does |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        if name not in skip:
+            rows.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {field.description or ''} |")
+    return rows
+
+
+def _type(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is None:
+        return getattr(annotation, "__name__", str(annotation)).replace("NoneType", "empty")
+    if origin in (tuple, list):
+        inner = [_type(a) for a in arguments if a is not Ellipsis]
+        return f"list of {inner[0]}" if len(set(inner)) == 1 else " and ".join(inner)
+    if origin is dict:
+        return f"names, each with {_type(arguments[1])}"
+    if getattr(origin, "__name__", "") == "Literal":
+        return " or ".join(f"`{a}`" for a in arguments)
+    return " or ".join(_type(a) for a in arguments)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default if field.default is not PydanticUndefined else None
+    if isinstance(value, BaseModel):
+        return "see below"
+    if value is None or value == () or value == "":
+        return "empty"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{v}`" for v in value)
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
