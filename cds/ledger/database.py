@@ -1,0 +1,172 @@
+"""One process's way to the database: SQLite or PostgreSQL by URL, and never a long wait."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError, TimeoutError
+
+from cds.errors import SettingsError
+from cds.ledger.rows import to_json
+
+T = TypeVar("T")
+
+STATEMENT_S = 0.5
+CONNECT_S = 1.0
+_POSTGRES = ("postgres", "postgresql", "postgresql+psycopg")
+# SQLSTATE classes in which the row itself is at fault: cardinality, data, constraint, program limit
+_ROW_AT_FAULT = ("21", "22", "23", "54")
+
+
+def parse_url(url: str) -> sa.URL:
+    """Raises SettingsError for anything but a SQLite file or PostgreSQL."""
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError as error:
+        raise SettingsError("database_url is not a URL: write postgresql://user:password@host/database") from error
+    if parsed.drivername in _POSTGRES:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        if not parsed.database or parsed.database == ":memory:":
+            raise SettingsError("database_url: the ledger needs a SQLite file: write sqlite:////path/to/ledger.db")
+        return parsed.set(drivername="sqlite+pysqlite")
+    raise SettingsError(
+        f"database_url starts with '{parsed.drivername}': the ledger runs on sqlite:////path/to/ledger.db or "
+        "postgresql://user:password@host/database"
+    )
+
+
+def make_engine(url: sa.URL, *, statement_s: float, connect_s: float, **options: Any) -> sa.Engine:
+    """An engine that connects lazily. Raises SettingsError when the driver is not installed.
+
+    A transaction on SQLite begins as IMMEDIATE, so that two writers queue instead of one of them failing halfway.
+    """
+    sqlite = url.get_backend_name() == "sqlite"
+    arguments: dict[str, Any] = {"timeout": statement_s} if sqlite else {}
+    try:
+        engine = sa.create_engine(
+            url,
+            connect_args=arguments,
+            json_serializer=to_json,
+            json_deserializer=orjson.loads,
+            # an exception may be logged, and parameters are a patient's values
+            hide_parameters=True,
+            **options,
+        )
+    except ImportError as error:
+        raise SettingsError("PostgreSQL needs its driver: pip install 'pancreas-cds[postgres]'") from error
+    if sqlite:
+        _as_sqlite(engine, Path(url.database or ""))
+    else:
+        _as_postgres(engine, statement_s, connect_s)
+    return engine
+
+
+def _as_sqlite(engine: sa.Engine, path: Path) -> None:
+    @sa.event.listens_for(engine, "do_connect")
+    def private(_dialect: Any, _record: Any, _args: Any, _kwargs: Any) -> None:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+    @sa.event.listens_for(engine, "connect")
+    def settings(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing; `begin` below does
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if not connection.get_execution_options().get("single"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _as_postgres(engine: sa.Engine, statement_s: float, connect_s: float) -> None:
+    from cds.ledger import postgres  # an optional driver
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+        return postgres.connect(statement_s, connect_s, *args, **kwargs)
+
+
+class Database:
+    """A pool of connections for one process; never used across a fork."""
+
+    def __init__(self, url: sa.URL) -> None:
+        self._engine = make_engine(
+            url,
+            statement_s=STATEMENT_S,
+            connect_s=CONNECT_S,
+            pool_size=4,
+            max_overflow=12,
+            pool_timeout=STATEMENT_S,
+        )
+        self.dialect: str = self._engine.dialect.name
+        # single statements need no transaction around them: on PostgreSQL one round trip instead of three
+        single = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {"single": True}
+        self._single = self._engine.execution_options(**single)
+        # SQLite has one writer: threads queue here in order, since its own waiting is by sleeping and retrying
+        self._turn = threading.Lock() if self.dialect == "sqlite" else None
+
+    def transaction(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run ``work`` in one transaction. Raises SQLAlchemyError; the transaction is then undone."""
+        if self._turn is None:
+            return self._again_if_stale(lambda: self._in(self._engine, work))
+        if not self._turn.acquire(timeout=STATEMENT_S):
+            raise TimeoutError("the ledger's writers are queueing for too long")
+        try:
+            return self._in(self._engine, work)
+        finally:
+            self._turn.release()
+
+    def single(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run ``work``, each statement on its own: for reading, and for a write of one statement."""
+        return self._again_if_stale(lambda: self._in(self._single, work))
+
+    @staticmethod
+    def _in(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+        with engine.begin() as connection:
+            return work(connection)
+
+    @staticmethod
+    def _again_if_stale(attempt: Callable[[], T]) -> T:
+        """Once more when a pooled connection turns out to be dead: the server restarted or a firewall cut it.
+
+        Not after a long wait: then the server hangs, and so would the second attempt. ``work`` is idempotent.
+        """
+        start = time.monotonic()
+        try:
+            return attempt()
+        except DBAPIError as error:
+            if not error.connection_invalidated or time.monotonic() - start > STATEMENT_S / 2:
+                raise
+        return attempt()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def row_at_fault(error: SQLAlchemyError) -> bool:
+    """True when this row can never be stored; False when the database is down, locked, full or not migrated."""
+    if not isinstance(error, DBAPIError):
+        # a value that could not be turned into a column: raised before anything was sent
+        return isinstance(error, StatementError) and not isinstance(error, TimeoutError)
+    state = getattr(error.orig, "sqlstate", None)
+    if state:
+        return state[:2] in _ROW_AT_FAULT
+    return isinstance(error, sa.exc.IntegrityError | sa.exc.DataError)
+
+
+def fault(error: BaseException) -> str:
+    """A short name for logs: the driver's message may quote a patient's values, so its class and state it is."""
+    original = getattr(error, "orig", None) or error
+    state = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
+    name = type(original).__name__
+    return f"{name} {state}" if state else name

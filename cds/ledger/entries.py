@@ -1,0 +1,128 @@
+"""What the call path hands to the ledger and gets back from it.
+
+Clinical values may be in here (inputs, outputs, the card's body); who the patient is may not: ``patient_key`` and
+``user_key`` are keyed hashes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class PredictionEntry:
+    """What one model said, with all it takes to say it again."""
+
+    id: str
+    model: str
+    model_version: str
+    model_sha256: str
+    outcome: Literal["predicted", "not-assessed", "failed"]
+    reason: str | None
+    """Code of the abstention or of the error; None when predicted."""
+    inputs: dict[str, Any]
+    """By input name: state, and where found value, unit, date and the references it came from."""
+    outputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CardEntry:
+    """A card as it went out; ``id`` is the card's uuid, which feedback names."""
+
+    id: str
+    topic: str
+    indicator: str
+    body: dict[str, Any]
+    """The card's JSON, suggestions with their uuids included."""
+    prediction_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SuppressionEntry:
+    """A card that was held back, and why."""
+
+    topic: str
+    reason: str
+    until: date | None
+    prediction_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CallEntry:
+    """One hook call: one transaction of the ledger."""
+
+    id: str
+    at: datetime
+    """With a time zone."""
+    client: str
+    service: str
+    hook: str
+    hook_instance: str
+    patient_key: str
+    user_key: str | None
+    policy_version: str
+    service_version: str
+    language: str
+    data_state: dict[str, Any]
+    """By prefetch key: state (sent, null, failed, fetched, missing, refused), count, error code."""
+    status: Literal["answered", "refused", "failed"]
+    error_code: str | None
+    duration_ms: float
+    timings: dict[str, float]
+    """Milliseconds by stage."""
+    predictions: tuple[PredictionEntry, ...] = ()
+    cards: tuple[CardEntry, ...] = ()
+    suppressions: tuple[SuppressionEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class FeedbackEntry:
+    """What a clinician did with a card. A comment's words may name the patient, so only its presence is kept."""
+
+    card_id: str
+    """As sent: it may be a card this ledger never gave."""
+    outcome: str
+    suggestion_ids: tuple[str, ...]
+    reason_code: str | None
+    reason_system: str | None
+    comment_present: bool
+    client: str
+    service: str
+    outcome_at: str | None
+    """As sent (RFC 3339); None or unreadable: the time of receipt counts."""
+    received_at: datetime
+    reason_display: str | None = None
+
+
+@dataclass(frozen=True)
+class PolicyEntry:
+    """A policy's full text, so that an old card can be read against the policy it was given under."""
+
+    version: str
+    content: str
+    first_used_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredPrediction:
+    call_id: str
+    at: datetime
+    entry: PredictionEntry
+
+
+@dataclass(frozen=True)
+class StoredCard:
+    call_id: str
+    at: datetime
+    entry: CardEntry
+
+
+@dataclass(frozen=True)
+class Override:
+    """A clinician said no to cards of this topic: the reason, and when."""
+
+    topic: str
+    reason_code: str | None
+    at: datetime

@@ -1,0 +1,130 @@
+"""Brings a ledger to the schema this version needs. Safe when many workers and replicas start at once.
+
+The whole upgrade is one transaction on both databases. PostgreSQL: an advisory lock lets one process at a time
+in; SQLite: the transaction itself is the lock. Whoever comes second finds nothing left to do.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from cds.errors import LedgerError
+from cds.ledger.database import fault, make_engine, parse_url
+from cds.ledger.tables import metadata
+
+_log = logging.getLogger("cds.ledger")
+_FOLDER = Path(__file__).parent / "migrations"
+_LOCK = 0x6C656467  # any number, the same in every process
+_PATIENCE_S = 60.0
+
+T = TypeVar("T")
+
+
+def upgrade(url: str, revision: str = "head") -> str:
+    """Apply what is missing; the revision afterwards. A ledger newer than this version is left as it is.
+
+    Raises LedgerError when the database can't be reached or refuses, SettingsError for a wrong URL.
+    """
+    return _change(url, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(url: str, revision: str) -> str:
+    """Undo back to ``revision`` (``base``: everything, rows included); the revision afterwards."""
+    return _change(url, lambda config: command.downgrade(config, revision))
+
+
+def current(url: str) -> str | None:
+    """The revision the database is at; None when it holds no ledger yet. Raises LedgerError."""
+    return _with(url, _revision)
+
+
+def check(url: str) -> tuple[str, ...]:
+    """What differs between the database and this version, a sentence each; empty when all is well.
+
+    Raises LedgerError when the database can't be reached.
+    """
+    head = ScriptDirectory(str(_FOLDER)).get_current_head()
+
+    def look(connection: sa.Connection) -> tuple[str, ...]:
+        found = _revision(connection)
+        if found is None:
+            return ("the database holds no ledger yet; it is made when the service starts",)
+        if found != head:
+            return (f"the ledger's schema is at {found}, this version needs {head}",)
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return tuple(f"the schema differs: {_said(change)}" for change in compare_metadata(context, metadata))
+
+    return _with(url, look)
+
+
+def _said(change: object) -> str:
+    parts = change[0] if isinstance(change, list) else change
+    return " ".join(str(p) for p in parts) if isinstance(parts, tuple) else str(parts)
+
+
+def _change(url: str, step: Callable[[Config], None]) -> str:
+    def work(connection: sa.Connection) -> str:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        before = _revision(connection)
+        known = {s.revision for s in ScriptDirectory(str(_FOLDER)).walk_revisions()}
+        if before is not None and before not in known:
+            _log.warning("ledger.newer revision=%s", before)
+            return before
+        config = Config()
+        config.set_main_option("script_location", str(_FOLDER))
+        config.attributes["connection"] = connection
+        step(config)
+        after = _revision(connection) or "base"
+        if after != before:
+            _log.info("ledger.migrated from=%s to=%s", before or "base", after)
+        return after
+
+    return _with(url, work, write=True)
+
+
+def _with(url: str, work: Callable[[sa.Connection], T], *, write: bool = False) -> T:
+    engine = make_engine(parse_url(url), statement_s=_PATIENCE_S, connect_s=5.0, poolclass=sa.NullPool)
+    try:
+        if write and engine.dialect.name == "sqlite":
+            _use_wal(engine)
+        options = {"single": not write} if engine.dialect.name == "sqlite" else {}
+        with engine.execution_options(**options).begin() as connection:
+            return work(connection)
+    except SQLAlchemyError as error:
+        raise LedgerError(
+            f"the ledger's database can't be reached or can't be changed ({fault(error)}): "
+            "check database_url, that the server runs, and that the user may create tables"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _use_wal(engine: sa.Engine) -> None:
+    """Kept in the file, so once is enough. SQLite does not wait for other openers here, so this does."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with engine.execution_options(single=True).connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            return
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

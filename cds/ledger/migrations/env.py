@@ -1,0 +1,13 @@
+"""Run by Alembic, always through ``cds.ledger.migrate``, which brings the connection and its transaction."""
+
+from alembic import context
+
+from cds.ledger.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    compare_type=True,
+)
+context.run_migrations()

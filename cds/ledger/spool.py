@@ -1,0 +1,148 @@
+"""Entries the database did not take, one file each, until it does.
+
+A file is complete or absent (written aside, synced, renamed), readable by the service's user only, and holds
+clinical values like the ledger itself. What can never be stored goes to ``rejected/`` with the reason beside it,
+so that one bad file does not hold up the others.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from cds.errors import LedgerError
+from cds.ledger.entries import CallEntry, FeedbackEntry, PolicyEntry
+
+_log = logging.getLogger("cds.ledger")
+
+Entry = CallEntry | PolicyEntry | FeedbackEntry
+_KINDS: dict[str, type[Entry]] = {"call": CallEntry, "feedback": FeedbackEntry, "policy": PolicyEntry}
+_NAMES: dict[type[Entry], str] = {cls: kind for kind, cls in _KINDS.items()}
+
+
+class _Envelope(msgspec.Struct):
+    kind: str
+    entry: msgspec.Raw
+
+
+class Spool:
+    """A folder of entries, shared by the processes of one machine. Made on first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rejected = folder / "rejected"
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Keep the entries. Durable when this returns; raises LedgerError when they can't be kept."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for entry in entries:
+                self._write(self._folder, _encode(entry))
+            _sync_folder(self._folder)
+        except (OSError, TypeError) as error:
+            raise _lost(error) from error
+
+    def reject(self, entry: Entry, reason: str) -> None:
+        """Keep an entry the database can never take, for a person to look at. Raises LedgerError."""
+        try:
+            self._rejected.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self._write(self._rejected, _encode(entry))
+            _give_reason(path, reason)
+        except (OSError, TypeError) as error:
+            raise _lost(error) from error
+
+    def set_aside(self, path: Path, reason: str) -> None:
+        """Move a file that can never be stored out of the way."""
+        self._rejected.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = self._rejected / path.name
+        path.rename(kept)
+        _give_reason(kept, reason)
+
+    def waiting(self) -> list[Path]:
+        """Files to be stored, oldest first."""
+        try:
+            with os.scandir(self._folder) as found:
+                names = sorted(entry.name for entry in found if entry.name.endswith(".json"))
+        except FileNotFoundError:
+            return []
+        return [self._folder / name for name in names]
+
+    @contextmanager
+    def turn(self) -> Iterator[bool]:
+        """True for one drainer at a time on this machine. The lock dies with its holder, however that dies."""
+        try:
+            descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            yield False  # nothing was ever spooled
+            return
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(descriptor)
+
+    @staticmethod
+    def read(path: Path) -> Entry:
+        """Raises msgspec.MsgspecError when the file is not an entry, OSError when it can't be read."""
+        envelope = msgspec.json.decode(path.read_bytes(), type=_Envelope)
+        if envelope.kind not in _KINDS:
+            raise msgspec.ValidationError("unknown kind of entry")
+        entry: Entry = msgspec.json.decode(envelope.entry, type=_KINDS[envelope.kind])
+        return entry
+
+    @staticmethod
+    def _write(folder: Path, content: bytes) -> Path:
+        name = f"{time.time_ns():020d}-{uuid.uuid4().hex}"
+        aside, path = folder / f"{name}.part", folder / f"{name}.json"
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.rename(path)
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
+        return path
+
+
+def _encode(entry: Entry) -> bytes:
+    body: dict[str, Any] = {"kind": _NAMES[type(entry)], "entry": entry}
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _give_reason(path: Path, reason: str) -> None:
+    path.with_suffix(".reason").write_text(reason + "\n", encoding="utf-8")
+    _log.error("ledger.rejected file=%s reason=%s", path.name, reason)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lost(error: Exception) -> LedgerError:
+    name = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+    _log.critical("ledger.unspoolable reason=%s", name)
+    return LedgerError(
+        f"neither the database nor the spool took a ledger row ({name}): mend the database, or make data_dir/spool "
+        "writable with room on its disk"
+    )

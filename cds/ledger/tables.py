@@ -1,0 +1,157 @@
+"""The tables, the same on SQLite and PostgreSQL. A change here needs a revision in ``migrations/versions``.
+
+Rows are only ever added: nothing in the product updates or deletes a call, prediction, card or feedback.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+HEAD = "0001"
+"""The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """A moment. SQLite keeps no time zone, so UTC goes in and UTC comes out; a naive one is refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment in the ledger needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("hook", sa.Text, nullable=False),
+    sa.Column("hook_instance", sa.Text, nullable=False),
+    sa.Column("patient_key", sa.Text, nullable=False),
+    sa.Column("user_key", sa.Text),
+    sa.Column("policy_version", sa.Text, nullable=False),
+    sa.Column("service_version", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("data_state", Json, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("error_code", sa.Text),
+    sa.Column("duration_ms", sa.Double, nullable=False),
+    sa.Column("timings", Json, nullable=False),
+    sa.Index("ix_calls_patient_key_at", "patient_key", "at"),
+)
+
+predictions = sa.Table(
+    "predictions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("call_id", sa.ForeignKey("calls.id"), nullable=False, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    # the call's time again: monitoring reads one model over a period, without the calls
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("model_sha256", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("inputs", Json, nullable=False),
+    sa.Column("outputs", Json, nullable=False),
+    sa.Index("ix_predictions_model_at", "model", "at"),
+)
+
+cards = sa.Table(
+    "cards",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("call_id", sa.ForeignKey("calls.id"), nullable=False, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    # patient and time again: a snooze asks for a patient's cards on every call, and most calls gave none
+    sa.Column("patient_key", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("indicator", sa.Text, nullable=False),
+    sa.Column("body", Json, nullable=False),
+    sa.Index("ix_cards_patient_key_at", "patient_key", "at"),
+    sa.Index("ix_cards_topic_at", "topic", "at"),
+)
+
+card_predictions = sa.Table(
+    "card_predictions",
+    metadata,
+    sa.Column("card_id", sa.ForeignKey("cards.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    # no foreign key: a card may rest on an earlier call's prediction whose row is still on the spool
+    sa.Column("prediction_id", sa.Text, nullable=False, index=True),
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("call_id", sa.ForeignKey("calls.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("until", sa.Date),
+    sa.Column("prediction_ids", Json, nullable=False),
+)
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    # hash of client, card, outcome and its time: the same feedback delivered again is the same row
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("card_id", sa.Text, nullable=False, index=True),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("suggestion_ids", Json, nullable=False),
+    sa.Column("reason_code", sa.Text),
+    sa.Column("reason_system", sa.Text),
+    sa.Column("reason_display", sa.Text),
+    sa.Column("comment_present", sa.Boolean, nullable=False),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("outcome_at", sa.Text),
+    # the moment that counts: as sent if readable and not in the future, else of receipt
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False, index=True),
+)
+
+jti = sa.Table(
+    "jti",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("expires", UtcDateTime, nullable=False, index=True),
+)
+
+policies = sa.Table(
+    "policies",
+    metadata,
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("first_used_at", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,317 @@
+"""The ledger as the service uses it: write at once if the database is there, spool if it is not, never wait long.
+
+Each process keeps its own connections and its own circuit breaker. The first failure opens the breaker: rows then
+go straight to the spool, reading fails at once, and a thread of the process tries the database until it answers,
+brings its schema up to date, moves the spool in and closes the breaker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from cds.errors import LedgerError
+from cds.ledger import queries
+from cds.ledger.database import Database, fault, parse_url, row_at_fault
+from cds.ledger.entries import (
+    CallEntry,
+    FeedbackEntry,
+    Override,
+    PolicyEntry,
+    StoredCard,
+    StoredPrediction,
+)
+from cds.ledger.spool import Entry, Spool
+from cds.ledger.tables import HEAD
+
+_log = logging.getLogger("cds.ledger")
+_FIRST_TRY_S, _LONGEST_TRY_S = 0.2, 5.0
+_LOOK_AT_SPOOL_S = 30.0
+_PURGE_S = 300.0
+
+T = TypeVar("T")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _Process:
+    """What must not be shared with a forked child: connections, locks, the breaker and its thread."""
+
+    def __init__(self, url: sa.URL) -> None:
+        self.database = Database(url)
+        self.insert = queries.inserts(self.database.dialect)
+        self.open = False
+        self.lock = threading.Lock()
+        self.drainer: threading.Thread | None = None
+        self.stop = threading.Event()
+        self.look_at = 0.0
+        self.purge_at = time.monotonic() + _PURGE_S
+
+
+class Ledger:
+    """Safe for threads and across forks. Writing raises LedgerError only when the spool fails as well."""
+
+    def __init__(self, url: str, key: bytes, spool_dir: Path, now: Callable[[], datetime] = _utc_now) -> None:
+        """``key`` is the secret of the patient hash. Connects to nothing. Raises SettingsError for a wrong URL."""
+        self._address = url
+        self._url = parse_url(url)
+        self._key = key
+        self._now = now
+        self._spool = Spool(spool_dir)
+        # by process id; a parent's entry is kept in the child, since closing it would close the parent's sockets
+        self._processes: dict[int, _Process] = {}
+        self._process()
+
+    # writing
+
+    def patient_key(self, client: str, patient_id: str) -> str:
+        """Keyed hash of a patient (or user) of one client: the only way a person is named in the ledger."""
+        return hmac.digest(self._key, f"{len(client)}:{client}:{patient_id}".encode(), "sha256").hex()
+
+    def record_call(self, entry: CallEntry) -> bool:
+        """True: stored (now or before). False: on the spool. Raises LedgerError when neither took it."""
+        return self._store([entry]) is not None
+
+    def record_feedback(self, entries: Sequence[FeedbackEntry]) -> int:
+        """How many were new; 0 when they went to the spool, where repeats are sorted out later.
+
+        The same feedback (client, card, outcome and its time) is stored once. Raises LedgerError when neither
+        database nor spool took it.
+        """
+        return (self._store(entries) or 0) if entries else 0
+
+    def remember_policy(self, version: str, content: str) -> bool:
+        """Keep a policy's text the first time it is used. Meaning of the result and error as `record_call`."""
+        return self._store([PolicyEntry(version, content, self._now())]) is not None
+
+    def use_jti(self, key: str, expires: datetime) -> bool:
+        """True for the first use of a token anywhere, False for a replay. Raises LedgerError when unknown."""
+        process = self._process()
+        # a token's id is the sender's text, of any length
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+        fresh = self._ask(lambda c: queries.store_jti(c, process.insert, digest, expires))
+        if time.monotonic() > process.purge_at:
+            process.purge_at = time.monotonic() + _PURGE_S
+            self._ask(lambda c: queries.purge_jti(c, self._now()))
+        return fresh
+
+    def _store(self, entries: Sequence[Entry]) -> int | None:
+        """How many were new; None when they are on the spool."""
+        process = self._process()
+        if not process.open:
+            try:
+                stored = process.database.transaction(lambda c: self._insert(c, process, entries))
+            except SQLAlchemyError as error:
+                if row_at_fault(error):
+                    for entry in entries:
+                        self._spool.reject(entry, fault(error))
+                    return None
+                self._trip(process, error)
+            else:
+                if time.monotonic() > process.look_at:
+                    self._look_at_spool(process)
+                return stored
+        self._spool.put(entries)
+        self._start_drainer(process)
+        return None
+
+    @staticmethod
+    def _insert(connection: sa.Connection, process: _Process, entries: Sequence[Entry]) -> int:
+        stored = 0
+        for entry in entries:
+            if isinstance(entry, CallEntry):
+                stored += queries.store_call(connection, process.insert, entry)
+            elif isinstance(entry, FeedbackEntry):
+                stored += queries.store_feedback(connection, process.insert, (entry,))
+            else:
+                stored += queries.store_policy(connection, process.insert, entry)
+        return stored
+
+    # reading; all raise LedgerError at once while the database is down
+
+    def overrides(self, patient_key: str, since: datetime) -> tuple[Override, ...]:
+        """The latest override of each topic on this patient's cards, newest first."""
+        return self._ask(lambda c: queries.overrides(c, patient_key, since))
+
+    def cards_of(self, patient_key: str, topic: str, since: datetime) -> tuple[StoredCard, ...]:
+        """Cards of this topic given on this patient, newest first."""
+        return self._ask(lambda c: queries.cards_of(c, patient_key, topic, since))
+
+    def call(self, call_id: str) -> CallEntry | None:
+        return self._ask(lambda c: queries.call(c, call_id))
+
+    def prediction(self, prediction_id: str) -> StoredPrediction | None:
+        return self._ask(lambda c: queries.prediction(c, prediction_id))
+
+    def card(self, card_id: str) -> StoredCard | None:
+        return self._ask(lambda c: queries.card(c, card_id))
+
+    def feedback_on(self, card_id: str) -> tuple[FeedbackEntry, ...]:
+        """Feedback on a card, known to this ledger or not, oldest first."""
+        return self._ask(lambda c: queries.feedback_on(c, card_id))
+
+    def policy(self, version: str) -> str | None:
+        """The text of a policy that was in force."""
+        return self._ask(lambda c: queries.policy(c, version))
+
+    def _ask(self, question: Callable[[sa.Connection], T]) -> T:
+        process = self._process()
+        if process.open:
+            raise LedgerError("the ledger's database is down; it is tried again every few seconds")
+        try:
+            return process.database.single(question)
+        except SQLAlchemyError as error:
+            if not row_at_fault(error):
+                self._trip(process, error)
+                self._start_drainer(process)
+            raise LedgerError(f"the ledger's database did not answer ({fault(error)})") from error
+
+    # operation
+
+    def prepare(self) -> bool:
+        """Bring the schema up to date. False when the database is down: that then happens when it comes back."""
+        process = self._process()
+        try:
+            self._upgrade(process)
+        except LedgerError as error:
+            self._trip(process, error)
+            self._start_drainer(process)
+            return False
+        return True
+
+    def ping(self) -> bool:
+        """Does the database answer, with a ledger in it?"""
+        try:
+            self._ask(queries.revision)
+        except LedgerError:
+            return False
+        return True
+
+    def spooled(self) -> int:
+        """Entries on this machine's spool, not yet in the database."""
+        return len(self._spool.waiting())
+
+    def drain(self) -> int:
+        """Move the spool into the database now; how many entries this process moved.
+
+        0 when another process is at it. Raises LedgerError when the database is down.
+        """
+        process = self._process()
+        self._upgrade(process)
+        process.open = False
+        return self._drain(process)
+
+    def close(self) -> None:
+        """Stop this process's thread and close its connections. The ledger may be used again afterwards."""
+        process = self._processes.pop(os.getpid(), None)
+        if process is None:
+            return
+        process.stop.set()
+        if process.drainer is not None:
+            process.drainer.join(timeout=10)
+        process.database.close()
+
+    def _process(self) -> _Process:
+        process = self._processes.get(os.getpid())
+        # setdefault is atomic, a lock taken here could be inherited locked by a forked child
+        return process or self._processes.setdefault(os.getpid(), _Process(self._url))
+
+    def _trip(self, process: _Process, error: Exception) -> None:
+        with process.lock:
+            first, process.open = not process.open, True
+        if first:
+            _log.error("ledger.down reason=%s", error if isinstance(error, LedgerError) else fault(error))
+
+    def _look_at_spool(self, process: _Process) -> None:
+        """What a process that was killed left behind is moved in by whoever comes next."""
+        process.look_at = time.monotonic() + _LOOK_AT_SPOOL_S
+        if self._spool.waiting():
+            self._start_drainer(process)
+
+    def _start_drainer(self, process: _Process) -> None:
+        with process.lock:
+            if process.drainer is None or not process.drainer.is_alive():
+                process.drainer = threading.Thread(
+                    target=self._until_drained, args=(process,), name="ledger-drain", daemon=True
+                )
+                process.drainer.start()
+
+    def _until_drained(self, process: _Process) -> None:
+        pause = _FIRST_TRY_S
+        while not process.stop.wait(pause):
+            try:
+                self._upgrade(process)
+                if process.open:
+                    process.open = False
+                    _log.warning("ledger.up")
+                self._drain(process)
+            except LedgerError as error:
+                self._trip(process, error)
+                pause = min(pause * 2, _LONGEST_TRY_S)
+                continue
+            with process.lock:
+                # under the lock: whoever spools next sees either this thread or none
+                if not process.open and not self._spool.waiting():
+                    process.drainer = None
+                    return
+            pause = _LONGEST_TRY_S
+
+    def _upgrade(self, process: _Process) -> None:
+        """Make the schema what this version needs, and prove that the database takes writes."""
+        try:
+            revision = process.database.single(queries.revision)
+        except SQLAlchemyError as error:
+            _log.debug("ledger.no_revision reason=%s", fault(error))
+            revision = None
+        if revision != HEAD:
+            from cds.ledger import migrate  # slow to import, seldom needed
+
+            migrate.upgrade(self._address)
+        try:
+            process.database.transaction(lambda c: queries.purge_jti(c, self._now()))
+        except SQLAlchemyError as error:
+            raise LedgerError(f"the ledger's database takes no rows ({fault(error)})") from error
+
+    def _drain(self, process: _Process) -> int:
+        """Raises LedgerError when the database goes down on the way; what was moved until then stays moved."""
+        moved = 0
+        with self._spool.turn() as mine:
+            for path in self._spool.waiting() if mine else ():
+                if process.stop.is_set():
+                    break
+                moved += self._move(process, path)
+        if moved:
+            _log.warning("ledger.drained entries=%d", moved)
+        return moved
+
+    def _move(self, process: _Process, path: Path) -> int:
+        try:
+            entry = self._spool.read(path)
+        except msgspec.MsgspecError as error:
+            self._spool.set_aside(path, f"not a ledger entry: {type(error).__name__}")
+            return 0
+        try:
+            process.database.transaction(lambda c: self._insert(c, process, [entry]))
+        except SQLAlchemyError as error:
+            if row_at_fault(error):
+                self._spool.set_aside(path, fault(error))
+                return 0
+            self._upgrade(process)  # raises when the database is down; else this one waits and the others go on
+            _log.error("ledger.held file=%s reason=%s", path.name, fault(error))
+            return 0
+        path.unlink()
+        return 1

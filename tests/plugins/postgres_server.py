@@ -1,0 +1,152 @@
+"""Fixture ``postgres``: a real PostgreSQL server on a free loopback port, that a test may kill and start again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+
+class PostgresServer:
+    """One cluster in ``folder``, owned by an unprivileged user, trusted on loopback only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._bin = _binaries()
+        self._folder = folder
+        self._data = folder / "data"
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.chmod(0o755)
+        if os.getuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        arguments = ["-D", str(self._data), "-U", "cds", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        subprocess.run([*self._as_user(), str(self._bin / "initdb"), *arguments], check=True, capture_output=True)
+
+    @property
+    def url(self) -> str:
+        """Of the database ``postgres``."""
+        return self.database_url("postgres")
+
+    def database_url(self, name: str) -> str:
+        return f"postgresql://cds@127.0.0.1:{self.port}/{name}"
+
+    def create_database(self, name: str) -> str:
+        """A new empty database; its URL."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self.database_url(name)
+
+    def start(self) -> None:
+        """Start, or start again after `kill`; returns when the server takes connections."""
+        settings = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._as_user(), str(self._bin / "postgres"), "-D", str(self._data), *options],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                psycopg.connect(self.url, connect_timeout=2).close()
+                return
+            except psycopg.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail("PostgreSQL did not start:\n" + (self._folder / "log").read_text()[-2000:])
+                time.sleep(0.05)
+
+    def kill(self) -> None:
+        """SIGKILL to the server and all its backends at once: a machine that lost power."""
+        self._each(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(timeout=10)
+            self._process = None
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay open, nothing answers."""
+        self._each(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._each(signal.SIGCONT)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self.thaw()
+            self._each(signal.SIGQUIT, children=False)
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def _each(self, number: signal.Signals, *, children: bool = True) -> None:
+        """Parent first, so that it does not answer the death of a child by a restart of its own."""
+        if self._process is None:
+            return
+        parent = self._process.pid
+        # a backend is its own process group, but a child of the server
+        listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split() if children else []
+        for pid in [parent, *map(int, listed)]:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+
+    def _as_user(self) -> list[str]:
+        if os.getuid() != 0:
+            return []
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+
+
+def _binaries() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: float(p.parts[-3]))
+    if found:
+        return found[-1].parent
+    if config := shutil.which("pg_config"):
+        folder = Path(subprocess.run([config, "--bindir"], check=True, capture_output=True, text=True).stdout.strip())
+        if (folder / "initdb").exists():
+            return folder
+    pytest.fail("PostgreSQL's server is not installed: apt-get install postgresql", pytrace=False)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The session's server. Started before any test that asks for it; fails where PostgreSQL is absent."""
+    # in /tmp: the path of a unix socket may be 107 characters, and the server's user must reach the folder
+    folder = Path(tempfile.mkdtemp(prefix="cds-pg-", dir="/tmp"))
+    try:
+        server = PostgresServer(folder)
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    """The server, up at the start of the test and up again after it, whatever the test did to it."""
+    yield postgres_server
+    postgres_server.thaw()
+    if postgres_server._process is None:
+        postgres_server.start()
+
+
+@pytest.fixture
+def postgres_database(postgres: PostgresServer) -> Callable[[], str]:
+    """Call it for the URL of a new, empty database."""
+    return lambda: postgres.create_database(f"t{time.time_ns()}")
