@@ -1,0 +1,2 @@
+"""What people look at. The demonstration EHR here is a client like any other: it knows FHIR and CDS Hooks over HTTP,
+no disease, and nothing of the engine beside it."""
