@@ -44,10 +44,7 @@ def parse_url(url: str) -> sa.URL:
 
 
 def make_engine(url: sa.URL, *, statement_s: float, connect_s: float, **options: Any) -> sa.Engine:
-    """An engine that connects lazily. Raises SettingsError when the driver is not installed.
-
-    A transaction on SQLite begins as IMMEDIATE, so that two writers queue instead of one of them failing halfway.
-    """
+    """An engine that connects lazily. Raises SettingsError when the driver is not installed."""
     sqlite = url.get_backend_name() == "sqlite"
     arguments: dict[str, Any] = {"timeout": statement_s} if sqlite else {}
     try:
@@ -78,14 +75,11 @@ def _as_sqlite(engine: sa.Engine, path: Path) -> None:
 
     @sa.event.listens_for(engine, "connect")
     def settings(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver begins nothing; `begin` below does
+        # the driver itself begins before the first INSERT, and as IMMEDIATE: two writers then queue, where a
+        # transaction that starts as a reader may fail halfway
+        connection.isolation_level = "IMMEDIATE"
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=FULL")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        if not connection.get_execution_options().get("single"):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _as_postgres(engine: sa.Engine, statement_s: float, connect_s: float) -> None:
@@ -109,9 +103,10 @@ class Database:
             pool_timeout=STATEMENT_S,
         )
         self.dialect: str = self._engine.dialect.name
-        # single statements need no transaction around them: on PostgreSQL one round trip instead of three
-        single = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {"single": True}
-        self._single = self._engine.execution_options(**single)
+        self._single = self._engine
+        if self.dialect == "postgresql":
+            # a single statement needs no transaction around it: one round trip instead of three
+            self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         # SQLite has one writer: threads queue here in order, since its own waiting is by sleeping and retrying
         self._turn = threading.Lock() if self.dialect == "sqlite" else None
 

@@ -100,8 +100,10 @@ def _with(url: str, work: Callable[[sa.Connection], T], *, write: bool = False) 
     try:
         if write and engine.dialect.name == "sqlite":
             _use_wal(engine)
-        options = {"single": not write} if engine.dialect.name == "sqlite" else {}
-        with engine.execution_options(**options).begin() as connection:
+        with engine.begin() as connection:
+            if write and engine.dialect.name == "sqlite":
+                # tables are made inside it too, which the driver would not begin one for
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             return work(connection)
     except SQLAlchemyError as error:
         raise LedgerError(
@@ -117,7 +119,7 @@ def _use_wal(engine: sa.Engine) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            with engine.execution_options(single=True).connect() as connection:
+            with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             return
         except OperationalError as error:
