@@ -51,7 +51,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         settings.policy_file or packaged_policy(packages),
         Known(frozenset(models.models), services.parameters()),
         poll_s=settings.policy_poll_s,
-        on_change=lambda policy, text: ledger.remember_policy(policy.version, text),
+        on_change=lambda policy, text: _remember(ledger, policy.version, text),
     )
     replay = ReplayGuard(ledger.use_jti, settings.data_dir / "jti", now=now)
     return Engine(
@@ -60,11 +60,19 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         services=services,
         models=models,
         policies=policies,
-        catalogues=Catalogues(p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        catalogues=Catalogues(
+            (p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+            {name: concept.label for name, concept in models.vocabulary.concepts.items()},
+        ),
         fhir=FhirClient(settings.fhir),
         ledger=ledger,
         now=now,
     )
+
+
+def _remember(ledger: Ledger, version: str, text: str) -> None:
+    """Keep the policy's text, so that an old card can be read against it; spooled if the ledger is down."""
+    ledger.remember_policy(version, text)
 
 
 def packaged_policy(packages: list[Path]) -> Path:

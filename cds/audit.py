@@ -7,7 +7,7 @@ references of the resources they came from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -58,9 +58,11 @@ def entry(
 
 def prediction(assessment: Assessment) -> PredictionEntry:
     manifest = assessment.manifest
-    outcome, reason, outputs = "predicted", None, {}
+    outcome: Literal["predicted", "not-assessed", "failed"] = "predicted"
+    reason: str | None = None
+    outputs: dict[str, Any] = {}
     if isinstance(assessment, Prediction):
-        outputs = dict(assessment.outputs)
+        outputs.update(assessment.outputs)
         if assessment.rules:
             outputs["rules"] = list(assessment.rules)
     elif isinstance(assessment, NotAssessed):

@@ -19,7 +19,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from prometheus_client import multiprocess
 
-from cds.ledger import upgrade
+from cds.ledger.migrate import upgrade
 from cds.settings import Settings
 
 

@@ -70,7 +70,7 @@ def _card(case: Case, regimen: str, lacking: list[str]) -> CardDraft:
         topic=TOPIC,
         rank="information",
         indicator="info",
-        summary=words("select.summary", regimen=regimen, items=items),
+        summary=wording.capital(words("select.summary", regimen=regimen, items=items)),
         detail=wording.paragraphs(
             words("select.detail", items=items),
             wording.bullets(wording.gaps(words, case.evidence, case.record)),

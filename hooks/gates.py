@@ -14,7 +14,7 @@ from cds.record.facts import Fact, Record
 from cds.record.inputs import days
 
 KNOWN_CANCER = ("pancreatic-cancer", "pancreatic-neuroendocrine")
-HOSPICE = ("hospice-or-palliative",)
+HOSPICE = ("hospice-or-palliative", "hospice-order")
 IMAGING = ("abdomen-or-pancreas",)
 WORKUP = ("ct-pancreas", "mr-pancreas", "referral-hpb")
 READS = (*KNOWN_CANCER, *HOSPICE, *IMAGING, *WORKUP)

@@ -10,9 +10,12 @@ from cds.cards import wording
 from cds.inference.manifest import Rule
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.record.facts import Fact
+from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
 
 NG12_URL = "https://www.nice.org.uk/guidance/ng12"
+# log odds: smaller contributions are true, and not worth a busy reader's line
+_TELLING = 0.2
 REFERRAL_RULE = "NG12-1.2.4"
 SYMPTOM_RULE = "NG12-1.2.5"
 
@@ -124,7 +127,7 @@ def _holding(trigger: Trigger, language: str) -> list[str]:
     names = [*needed, *one_of[:2]]
     labels = [prediction.feature(n).input.label for n in names]
     found = [label.get(language) or label["en"] for label in labels]
-    return [text if i == 0 else text[:1].lower() + text[1:] for i, text in enumerate(found)]
+    return [wording.capital(text) if i == 0 else text for i, text in enumerate(found)]
 
 
 def _why(case: Case, trigger: Trigger) -> list[str]:
@@ -151,7 +154,7 @@ def _telling(case: Case, trigger: Trigger) -> list[tuple[Prediction, list[str]]]
         found.append((score, [f.input.name for f in score.features]))
     if (risk := case.prediction("qcancer-2013-pancreas")) is not None:
         weights = dict(zip((f.input.name for f in risk.features), risk.series("contributions"), strict=True))
-        raising = [n for n in sorted(weights, key=lambda n: -weights[n]) if weights[n] > 0 and n != "age"]
+        raising = [n for n in sorted(weights, key=lambda n: -weights[n]) if weights[n] > _TELLING and n != "age"]
         found.append((risk, raising))
     return found
 
@@ -203,16 +206,17 @@ def _missing(case: Case) -> list[str]:
             spread = wording.between(words, low, high)
             lines.append(words("risk.missing.spread", item=wording.absence(words, feature), spread=spread))
     score = case.assessments.get("endpac")
-    if isinstance(score, NotAssessed) and score.reason == "input-absent" and _has_diabetes(case):
+    if isinstance(score, NotAssessed) and score.reason == "input-absent" and _may_be_new_diabetes(case):
         items = words.join(wording.absence(words, f) for f in score.lacking[:3])
         lines.append(words("risk.missing.endpac", items=items))
     return lines
 
 
-def _has_diabetes(case: Case) -> bool:
-    return case.record.has("diabetes", "type-2-diabetes") is not None or any(
-        r.concept in ("hba1c", "glucose", "glucose-fasting") for r in case.record.refused
-    )
+def _may_be_new_diabetes(case: Case) -> bool:
+    """The score's question is open: diabetes recorded in its window, or a glucose value that could not be used."""
+    found = case.record.of("diabetes", "type-2-diabetes")
+    is_new = bool(found) and found[-1].when is not None and found[-1].when.days_before(case.record.now) <= days("36m")
+    return is_new or any(r.concept in ("glucose", "glucose-fasting") for r in case.record.refused)
 
 
 def _confounders(case: Case) -> list[str]:

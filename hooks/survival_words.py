@@ -9,11 +9,12 @@ from cds.inference.prediction import Assessment, NotAssessed, Prediction, Value
 from cds.services import CardDraft, Case, Proposal
 from cds.survival import Curve
 from hooks import trials
-from hooks.regimens import Recognised, Regimen
+from hooks.regimens import DRUGS, Recognised, Regimen
 from hooks.stage import Extent
 from hooks.trials import Arm
 
 MILESTONES = (6, 12, 24)
+_SAME_CYCLE_DAYS = 7
 
 
 def curve_of(prediction: Prediction, outputs: Mapping[str, Value] | None = None) -> Curve:
@@ -49,8 +50,8 @@ def estimate(case: Case, found: Recognised, full: Prediction, comparator: Predic
 def score_only(case: Case, found: Recognised, score: Prediction, full: Assessment | None, topic: str) -> CardDraft:
     """The group's range when the full model lacks its inputs. Percentages are not published, so none are shown."""
     words = case.words
-    points = round(score.number("score"))
-    median = float(score.manifest.parameters["groups"][points]["median_months"])
+    points = round(score.number("group"))
+    median = float(score.manifest.parameters["median_survival_months"]["groups"][str(points)])
     albumin, ratio = score.feature("albumin"), _ratio(score)
     group = words(
         "survival.fallback.group",
@@ -136,7 +137,8 @@ def _outlook(case: Case, curve: Curve) -> list[str]:
     words, scenario, end = case.words, curve.scenario, words_months(case, curve.times[-1])
     lines = []
     if scenario.typical_from is not None:
-        high = words_months(case, scenario.typical_to) if scenario.typical_to is not None else f"> {end}"
+        late = words("survival.outlook.more_than", months=end)
+        high = words_months(case, scenario.typical_to) if scenario.typical_to is not None else late
         lines.append(words("survival.outlook.typical", low=words_months(case, scenario.typical_from), high=high))
     if scenario.best is not None:
         lines.append(words("survival.outlook.best", months=words_months(case, scenario.best)))
@@ -157,8 +159,8 @@ def _table(case: Case, full: Prediction, curve: Curve, comparator: Prediction | 
     rows = [words("survival.table.head"), words("survival.table.rule")]
     rows.append(_row(case, words("survival.table.estimate"), {m: _cell(case, curve, m) for m in MILESTONES}))
     rows.append(_row(case, words("survival.table.dead"), {m: _dead(case, curve, m) for m in MILESTONES}))
-    cohort = full.manifest.parameters.get("cohort_survival", {})
-    observed = {int(m): _percent(case, 100 * float(s)) for m, s in cohort.items() if int(m) in MILESTONES}
+    cohort = full.manifest.parameters["cohort"]["alive"]
+    observed = {m: _percent(case, 100 * float(cohort[str(m)])) for m in MILESTONES}
     rows.append(_row(case, words("survival.table.real_world"), observed))
     for arm in trials.arms_of(regimen):
         name = words("survival.table.trial", trial=arm.trial, arm=arm.arm)
@@ -247,11 +249,22 @@ def _sure(case: Case, full: Prediction, comparator: Prediction | None) -> list[s
     words = case.words
     title = words.pick(full.manifest.words.title)
     lines = [words("survival.sure.performance", model=title, text=wording.performance(words, full.manifest))]
+    lines += _already_started(case)
     lines.append(words("survival.sure.no_regimen"))
-    lines += full.manifest.words.limits.get(words.language, full.manifest.words.limits.get("en", ()))[:3]
+    lines += full.manifest.words.limits.get(words.language, full.manifest.words.limits.get("en", ()))[:2]
     if comparator is not None:
         lines.append(words("survival.sure.comparator", model=words.pick(comparator.manifest.words.title)))
     return lines
+
+
+def _already_started(case: Case) -> list[str]:
+    """The estimate counts from the start of first-line treatment: say so to a reader who signs a later cycle."""
+    ages = {f: f.when.days_before(case.record.now) for f in case.record.of(*DRUGS) if f.when}
+    # older than a year is another line of treatment, after an operation say
+    earlier = [f for f, days in ages.items() if _SAME_CYCLE_DAYS < days < 366]
+    if not earlier:
+        return []
+    return [case.words("survival.sure.started", day=case.words.day(earlier[-1].when))]
 
 
 def _ratio(score: Prediction) -> float | None:

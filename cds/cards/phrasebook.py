@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import string
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,8 @@ ENGINE_CATALOGUE = Path(__file__).parent / "catalogue"
 class Phrasebook:
     language: str
     texts: Mapping[str, str]
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Concept name -> its label by language."""
 
     def __call__(self, key: str, **values: Any) -> str:
         """The sentence ``key``, filled in. Raises ServiceError for a key no catalogue has."""
@@ -43,6 +45,10 @@ class Phrasebook:
     def pick(self, texts: Mapping[str, str]) -> str:
         """From ``{"en": ..., "nl": ...}``: this language, else English, else whatever there is."""
         return texts.get(self.language) or texts.get("en") or next(iter(texts.values()), "")
+
+    def concept(self, name: str) -> str:
+        """A concept's label; its name where the vocabulary has none."""
+        return self.pick(self.labels.get(name, {})) or name
 
     def number(self, value: float, digits: int = 1) -> str:
         return format_decimal(round(value, digits), locale=_locale(self.language), decimal_quantization=False)
@@ -78,13 +84,13 @@ def _day(value: date, language: str) -> str:
 class Catalogues:
     """All languages that every catalogue folder has."""
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path], labels: Mapping[str, Mapping[str, str]] | None = None) -> None:
         """Raises ServiceError when a language lacks a sentence, or a sentence's fields, that English has."""
         texts: dict[str, dict[str, str]] = {}
         for folder in (ENGINE_CATALOGUE, *folders):
             for path in sorted(folder.glob("*.yaml")):
                 texts.setdefault(path.stem, {}).update(_read(path))
-        self._books = {language: Phrasebook(language, found) for language, found in texts.items()}
+        self._books = {language: Phrasebook(language, found, labels or {}) for language, found in texts.items()}
         _compare(texts)
 
     @property

@@ -52,11 +52,14 @@ def _localised(words: Phrasebook, original: str) -> str:
 
 def reason(words: Phrasebook, feature: Feature) -> str:
     """One line of "why": what, how much, when; for a change, both values."""
-    label = words.pick(feature.input.label)
+    label = capital(words.pick(feature.input.label))
     facts = [f for f in feature.facts if f.when is not None or f.original]
     if not facts:
         return label
-    if len(facts) >= 2 and feature.input.anchor is not None:
+    if facts[0].answers:
+        answer = next((a for a in facts[0].answers if a in feature.input.values), facts[0].answers[0])
+        return words("engine.reason.value", label=label, value=f"{words.concept(answer)} ({words.day(facts[0].when)})")
+    if len(facts) >= 2 and facts[0].original and facts[1].original and not feature.input.is_flag:
         return words(
             "engine.reason.change",
             label=label,
@@ -66,6 +69,10 @@ def reason(words: Phrasebook, feature: Feature) -> str:
     if facts[0].original:
         return words("engine.reason.value", label=label, value=fact_text(words, facts[0]))
     return words("engine.reason.since", label=label, day=words.day(facts[0].when))
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def absence(words: Phrasebook, feature: Feature) -> str:
@@ -131,8 +138,8 @@ def performance(words: Phrasebook, manifest: Manifest) -> str:
         return words("engine.performance.none")
     item = items[0]
     interval = ""
-    if item.interval:
-        interval = words(
+    if item.interval:  # the blank before it is ours: catalogues are stripped
+        interval = " " + words(
             "engine.performance.interval", low=words.number(item.interval[0], 2), high=words.number(item.interval[1], 2)
         )
     return words(
@@ -142,7 +149,7 @@ def performance(words: Phrasebook, manifest: Manifest) -> str:
         interval=interval,
         stage=words(f"engine.stage.{item.stage}"),
         cohort=words.pick(item.cohort),
-        n=words.number(item.n, 0) if item.n else "?",
+        size=words("engine.performance.size", n=words.number(item.n, 0)) + " " if item.n else "",
     )
 
 

@@ -70,6 +70,6 @@ def _print(console: Console, m: Manifest, language: str) -> None:
     for limit in m.words.limits.get(language) or m.words.limits.get("en", ()):
         console.print(f"  · {limit}")
     console.print("[bold]Sources[/]")
-    for source in m.sources.values():
-        console.print(f"  · {source.citation} {source.url or ''}")
+    for cited in m.sources.values():
+        console.print(f"  · {cited.citation} {cited.url or ''}")
     console.print(f"[bold]Licence[/] {m.licence.name}: {m.licence.notice}")

@@ -39,14 +39,14 @@ class ServicePolicy(_Block):
 class Order(_Block):
     """One thing a card can propose to order, under this site's code."""
 
-    system: str
-    code: str
-    display: str
+    system: str = Field(description="Code system, or the EHR's preference-list key system.")
+    code: str = Field(description="Code this site orders it under.")
+    display: str = Field(description="Name of the order as it should read in the EHR.")
 
 
 class OverrideReason(_Block):
-    system: str
-    display: dict[str, str]
+    system: str = Field(description="Code system of the reason.")
+    display: dict[str, str] = Field(description="The reason in words, by language.")
     snooze: str = Field("0d", description="How long the same topic stays silent for this patient after this reason.")
 
     @field_validator("snooze")
@@ -57,16 +57,22 @@ class OverrideReason(_Block):
 
 
 class Policy(_Block):
-    name: str
-    author: str
-    approver: str
-    effective: date
-    reason: str
-    cards: CardLimits = CardLimits()  # type: ignore[call-arg]
-    models: dict[str, ModelPolicy] = Field(default_factory=dict)
-    services: dict[str, ServicePolicy] = Field(default_factory=dict)
-    orders: dict[str, Order] = Field(default_factory=dict)
-    override_reasons: dict[str, OverrideReason] = Field(default_factory=dict, max_length=5)
+    name: str = Field(description="What this policy is called here.")
+    author: str = Field(description="Who wrote it.")
+    approver: str = Field(description="Who approved it.")
+    effective: date = Field(description="From which day it is meant to hold.")
+    reason: str = Field(description="Why it is as it is.")
+    cards: CardLimits = Field(CardLimits(), description="How much one call may say.")  # type: ignore[call-arg]
+    models: dict[str, ModelPolicy] = Field(
+        default_factory=dict, description="By model id. A research model runs only if it is named here."
+    )
+    services: dict[str, ServicePolicy] = Field(default_factory=dict, description="By service id.")
+    orders: dict[str, Order] = Field(
+        default_factory=dict, description="What cards may propose to order, under this site's codes."
+    )
+    override_reasons: dict[str, OverrideReason] = Field(
+        default_factory=dict, max_length=5, description="Reasons a clinician may give, five at most, by code."
+    )
     version: str = ""
     """Content address: set when the file is read."""
 

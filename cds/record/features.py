@@ -163,11 +163,15 @@ def _count(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featur
 
 def _presence(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     facts = [f for f in record.of(*spec.concepts) if f.status != "inactive" and _recent(f, spec, record)]
+    if not facts and spec.unrecorded == "unknown":
+        return Feature(spec, None, "missing")
     return Feature(spec, float(bool(facts)), "found", tuple(facts[:3]), _at(facts))
 
 
 def _new(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     facts = [f for f in record.of(*spec.concepts) if f.when is not None]
+    if not facts and spec.unrecorded == "unknown":
+        return Feature(spec, None, "missing")
     is_new = bool(facts) and _recent(facts[-1], spec, record) and any(f.status != "inactive" for f in facts)
     return Feature(spec, float(is_new), "found", tuple(facts[-1:]) if is_new else (), _at(facts[-1:]))
 

@@ -104,6 +104,9 @@ class Input(Strict):
     """Inclusive range the model was made for; outside it counts as absent, with that reason."""
     absent: Absent = Absent()
     constant: float | None = None
+    unrecorded: Literal["no", "unknown"] = "no"
+    """``presence`` and ``new``: what it means that nothing is recorded. ``no`` where a record would hold it (a
+    diagnosis), ``unknown`` where records often don't (a symptom asked for at the bedside)."""
 
     @field_validator("within", "preceded_by")
     @classmethod

@@ -140,8 +140,9 @@ class Reader:
             self._refuse(name, observation, "no-value")
             return
         unit = quantity.unit or quantity.code or (self._vocabulary.local_units.get(matched) if matched else None)
-        original = f"{quantity.comparator or ''}{quantity.value:g} {unit or ''}".strip()
         canonical = concept.unit or "1"
+        shown = "" if unit in (None, "1", "{score}") else unit
+        original = f"{quantity.comparator or ''}{quantity.value:g} {shown}".strip()
         if unit is None and canonical != "1":
             self._refuse(name, observation, "unit-missing", original)
             return

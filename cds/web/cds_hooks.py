@@ -27,7 +27,8 @@ def blueprint(engine: Engine) -> Blueprint:
     def discover() -> Response:
         answer = Response(discovery, content_type="application/json")
         answer.add_etag()
-        return answer.make_conditional(request)
+        answer.make_conditional(request)
+        return answer
 
     @pages.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
