@@ -32,7 +32,8 @@ def serialise(x: Var, outputs: dict[str, Var]) -> bytes:
     model.producer_version = ""
     model.doc_string = ""
     del model.metadata_props[:]
-    return model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def pin(folder: Path, content: bytes) -> str:

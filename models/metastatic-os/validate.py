@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from lifelines import CoxPHFitter, KaplanMeierFitter
+from lifelines.statistics import proportional_hazard_test
 from lifelines.utils import concordance_index
 
 REPEATS, FOLDS, RESAMPLES, SEED = 10, 5, 500, 20250302
@@ -38,6 +39,8 @@ def measure(
         "calibration": calibration(data, alive),
         "calibration_by_third_at_12_months": by_third(data, scores, alive),
         "brier": brier(data, alive),
+        "proportional_hazards_p": proportionality(data, apparent, covariates),
+        "median_months": round(float(KaplanMeierFitter().fit(data.months, data.died).median_survival_time_), 2),
     }
 
 
@@ -106,6 +109,12 @@ def slope(data: pd.DataFrame, scores: np.ndarray) -> dict[str, float]:
         "lower": round(value - 1.96 * error, 3),
         "upper": round(value + 1.96 * error, 3),
     }
+
+
+def proportionality(data: pd.DataFrame, fitted: CoxPHFitter, covariates: tuple[str, ...]) -> dict[str, float]:
+    """p of the scaled Schoenfeld residuals' trend with time: small where an effect changes over time."""
+    tested = proportional_hazard_test(fitted, data[[*covariates, "months", "died"]], time_transform="rank")
+    return {name: round(float(tested.summary.loc[name, "p"]), 4) for name in covariates}
 
 
 def kaplan_meier(months: pd.Series, died: pd.Series, at: float) -> tuple[float, float, float]:

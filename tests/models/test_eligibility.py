@@ -1,0 +1,124 @@
+"""Who the models speak for, from a record: new-onset diabetes by glucose, ages, missing inputs and what they change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from cds.inference.prediction import NotAssessed, Prediction
+from cds.record.facts import Fact, Record
+from cds.record.moments import parse
+
+NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def record(age: int = 68, *, male: bool | None = True) -> Record:
+    born = NOW.replace(year=NOW.year - age) - timedelta(days=30)
+    return Record(now=NOW, patient_id="p", birth=parse(born.date().isoformat()), male=male)
+
+
+def on(days_ago: int):
+    return parse((NOW - timedelta(days=days_ago)).isoformat())
+
+
+def with_values(patient: Record, concept: str, **values: float) -> Record:
+    """``d30=126`` is a value of 126, 30 days ago."""
+    for when, value in values.items():
+        patient.add(Fact(concept, f"Observation/{concept}-{when}", on(int(when[1:])), value=value, unit="x"))
+    patient.arrange()
+    return patient
+
+
+def coded(patient: Record, concept: str, days_ago: int = 20, answers: tuple[str, ...] = ()) -> Record:
+    patient.add(Fact(concept, f"Condition/{concept}", on(days_ago), status="active", answers=answers))
+    patient.arrange()
+    return patient
+
+
+def test_endpac_scores_new_onset_diabetes_with_weight_loss(registry) -> None:
+    patient = with_values(record(72), "glucose-fasting", d60=142, d425=98)
+    with_values(patient, "body-weight", d60=74.0, d425=81.0)
+    assessment = registry["endpac"].assess(patient)
+    assert isinstance(assessment, Prediction)
+    # age 71 at onset +1, glucose category 4 - 1 = 3, seven kilos lost in a year +6
+    assert assessment.number("score") == 10
+    assert assessment.number("band") == 2
+
+
+def test_endpac_does_not_speak_without_an_earlier_lower_glucose(registry) -> None:
+    patient = with_values(record(72), "glucose-fasting", d60=142, d425=139)
+    with_values(patient, "body-weight", d60=74.0, d425=81.0)
+    assert isinstance(registry["endpac"].assess(patient), NotAssessed)
+
+
+def test_endpac_does_not_read_a_random_glucose_as_diabetes(registry) -> None:
+    patient = with_values(record(72), "glucose", d60=142, d425=98)
+    with_values(patient, "body-weight", d60=74.0, d425=81.0)
+    assert isinstance(registry["endpac"].assess(patient), NotAssessed)
+
+
+def test_endpac_is_for_an_onset_at_fifty_or_over_in_the_last_three_years(registry) -> None:
+    young = with_values(record(49), "glucose-fasting", d60=142, d425=98)
+    assessment = registry["endpac"].assess(with_values(young, "body-weight", d60=74.0, d425=81.0))
+    assert isinstance(assessment, NotAssessed)
+    assert assessment.reason == "not-eligible"
+    old = with_values(record(72), "glucose-fasting", d1200=142, d1565=98)
+    assert isinstance(registry["endpac"].assess(with_values(old, "body-weight", d1200=74.0, d1565=81.0)), NotAssessed)
+
+
+def test_endpac_names_the_weight_it_lacks(registry) -> None:
+    patient = with_values(record(72), "glucose-fasting", d60=142, d425=98)
+    assessment = registry["endpac"].assess(patient)
+    assert isinstance(assessment, NotAssessed)
+    assert [f.input.name for f in assessment.lacking] == ["weight_change"]
+
+
+def test_qcancer_without_weight_or_smoking_says_what_they_would_change(registry) -> None:
+    assessment = registry["qcancer-2013-pancreas"].assess(coded(record(70), "abdominal-pain"))
+    assert isinstance(assessment, Prediction)
+    assert {f.input.name for f in assessment.absent} == {"bmi", "smoking"}
+    varied = {(w.feature.input.name, w.value) for w in assessment.what_if}
+    assert varied == {("bmi", 20.0), ("bmi", 40.0), ("smoking", 4.0)}
+
+
+def test_qcancer_refuses_other_ages_and_unknown_sex(registry) -> None:
+    for patient in (record(90), record(24), record(70, male=None)):
+        assert isinstance(registry["qcancer-2013-pancreas"].assess(patient), NotAssessed)
+
+
+def metastatic(patient: Record) -> Record:
+    coded(patient, "pancreatic-cancer", 40)
+    for concept, value in (("neutrophils", 5.1), ("monocytes", 0.6), ("lymphocytes", 1.4)):
+        with_values(patient, concept, d5=value)
+    return patient
+
+
+def test_survival_without_performance_status_shows_each_one(registry) -> None:
+    assessment = registry["metastatic-os"].assess(coded(metastatic(record()), "metastasis-liver"))
+    assert isinstance(assessment, Prediction)
+    assert {(w.feature.input.name, w.value) for w in assessment.what_if} == {("ecog", 0.0), ("ecog", 2.0)}
+    better, worse = (w.outputs["survival"][12] for w in assessment.what_if)
+    assert worse < assessment.series("survival")[12] < better
+
+
+def test_survival_needs_all_three_counts(registry) -> None:
+    patient = coded(record(), "pancreatic-cancer", 40)
+    with_values(patient, "neutrophils", d5=5.1)
+    assessment = registry["metastatic-os"].assess(patient)
+    assert isinstance(assessment, NotAssessed)
+    assert [f.input.name for f in assessment.lacking] == ["monocytes", "lymphocytes"]
+
+
+def test_survival_does_not_change_with_the_regimen_ordered(registry) -> None:
+    plain = registry["metastatic-os"].assess(metastatic(record()))
+    ordered = registry["metastatic-os"].assess(coded(metastatic(record()), "regimen", answers=("regimen-folfirinox",)))
+    assert isinstance(plain, Prediction)
+    assert isinstance(ordered, Prediction)
+    assert plain.outputs == ordered.outputs
+
+
+def test_pantheia_speaks_only_for_regimens_it_was_made_for(registry) -> None:
+    known = registry["pantheia-siri"].assess(coded(metastatic(record()), "regimen", answers=("regimen-gnp",)))
+    assert isinstance(known, Prediction)
+    unknown = registry["pantheia-siri"].assess(coded(metastatic(record()), "regimen", answers=("regimen-nalirifox",)))
+    assert isinstance(unknown, NotAssessed)
+    assert [f.input.name for f in unknown.lacking] == ["regimen"]

@@ -1,0 +1,197 @@
+"""Every folder can be rebuilt bit for bit, is pinned, speaks both languages and names only concepts that exist."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from cds.inference.manifest import Manifest
+from cds.record.vocabulary import read_folder
+
+FOLDER = Path(__file__).parents[2] / "models"
+MODELS = sorted(path.parent.name for path in FOLDER.glob("*/model.yaml"))
+GRAPHS = [m for m in MODELS if (FOLDER / m / "build.py").exists()]
+
+KNOWN_SYSTEMS = {
+    "http://loinc.org",
+    "http://snomed.info/sct",
+    "http://hl7.org/fhir/sid/icd-10",
+    "http://hl7.org/fhir/sid/icd-10-cm",
+    "http://www.nlm.nih.gov/research/umls/rxnorm",
+    "http://www.whocc.no/atc",
+    "http://cancerstaging.org",
+}
+
+# a union holds its parts' codes; one ICD code stands for nausea and vomiting alike; a metastasis of pancreatic cancer
+# is pancreatic cancer
+INTENDED = {
+    frozenset({"diabetes", "type-1-diabetes"}),
+    frozenset({"diabetes", "type-2-diabetes"}),
+    frozenset({"metastasis-any", "metastasis-liver"}),
+    frozenset({"metastasis-any", "metastasis-lung"}),
+    frozenset({"metastasis-any", "metastasis-peritoneum"}),
+    frozenset({"metastasis-any", "pancreatic-cancer"}),
+    frozenset({"nausea", "vomiting"}),
+}
+
+
+@pytest.fixture(scope="module")
+def concepts():
+    return read_folder(FOLDER / "vocabulary")
+
+
+def manifest(model: str) -> Manifest:
+    return Manifest.model_validate(yaml.safe_load((FOLDER / model / "model.yaml").read_text(encoding="utf-8")))
+
+
+def texts(value: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every mapping of words by language in a manifest."""
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from texts(getattr(value, name), f"{where}.{name}")
+    elif isinstance(value, dict):
+        if "en" in value or "nl" in value:
+            yield where, value
+        else:
+            for key, inner in value.items():
+                yield from texts(inner, f"{where}.{key}")
+    elif isinstance(value, tuple | list):
+        for index, inner in enumerate(value):
+            yield from texts(inner, f"{where}[{index}]")
+
+
+def test_the_issues_models_are_all_here() -> None:
+    assert set(MODELS) >= {
+        "nice-ng12",
+        "endpac",
+        "qcancer-2013-pancreas",
+        "metastatic-os",
+        "pantheia-siri",
+        "msk-prognostic-score",
+    }
+
+
+@pytest.mark.parametrize("model", GRAPHS)
+def test_rebuilding_gives_the_committed_graph_and_its_pinned_hash(builder, model) -> None:
+    committed = (FOLDER / model / "model.onnx").read_bytes()
+    assert builder(model).graph() == committed
+    assert hashlib.sha256(committed).hexdigest() == manifest(model).runtime.sha256
+
+
+def test_another_process_builds_the_same_bytes(tmp_path) -> None:
+    script = (
+        "import importlib.util, sys; sys.path.insert(0, sys.argv[2]);"
+        "s = importlib.util.spec_from_file_location('b', sys.argv[1]); m = importlib.util.module_from_spec(s);"
+        "s.loader.exec_module(m); sys.stdout.buffer.write(m.graph())"
+    )
+    path = FOLDER / "metastatic-os" / "build.py"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path), str(FOLDER.parent)], capture_output=True, check=True
+    )
+    assert done.stdout == (FOLDER / "metastatic-os" / "model.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("model", GRAPHS)
+def test_the_builder_and_the_manifest_agree_on_the_columns(builder, model) -> None:
+    assert [i.name for i in manifest(model).inputs] == list(builder(model).INPUTS)
+
+
+@pytest.mark.parametrize("model", GRAPHS)
+def test_outputs_have_the_shapes_the_manifest_declares(ask, model) -> None:
+    declared = manifest(model)
+    row = {i.name: 1.0 for i in declared.inputs}
+    answer = ask(model, row, row, row)
+    for output in declared.outputs:
+        width = len(output.times) or (len(declared.inputs) if output.per_input else None)
+        assert answer[output.name].shape == ((3,) if width is None else (3, width))
+        assert answer[output.name].dtype == "float64"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_sentence_is_there_in_english_and_dutch(model) -> None:
+    found = list(texts(manifest(model)))
+    assert found
+    for where, words in found:
+        assert set(words) == {"en", "nl"}, where
+        assert all(words.values()), where
+        if isinstance(words["en"], tuple):
+            assert len(words["en"]) == len(words["nl"]), where
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_input_output_and_rule_has_words(model) -> None:
+    declared = manifest(model)
+    for item in (*declared.inputs, *declared.outputs, *declared.runtime.rules):
+        assert set(item.label) == {"en", "nl"}
+    assert declared.words.limits
+    assert declared.words.summary
+    assert declared.evidence
+    for output in declared.outputs:
+        if output.kind in ("survival", "probability"):
+            assert output.times or output.horizon
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_concept_a_model_reads_is_in_the_vocabulary(registry, model) -> None:
+    """The registry refuses a model that names an unknown concept; here it is loaded with nothing but these folders."""
+    assert registry[model].manifest.id == model
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_parameters_name_a_source_of_the_manifest(model) -> None:
+    declared = manifest(model)
+    for name, value in declared.parameters.items():
+        assert value["source"] in declared.sources, name
+
+
+def test_each_concept_has_words_a_source_and_known_code_systems(concepts) -> None:
+    for name, concept in concepts.items():
+        assert set(concept.label) == {"en", "nl"}, name
+        assert all(concept.label.values()), name
+        assert concept.source, name
+        for code in (*concept.codes, *concept.exclude):
+            assert code.system in KNOWN_SYSTEMS, (name, code)
+        if not concept.codes:
+            assert re.search(r"[Nn]o .*code|Supplied by the service", concept.source), name
+
+
+def test_measured_concepts_have_a_unit_and_plausible_limits(concepts) -> None:
+    coded = {"smoking-status", "stage-group", "tnm-t", "tnm-n", "tnm-m"}
+    for name, concept in concepts.items():
+        if concept.resource == "Observation" and name not in coded:
+            assert concept.unit, name
+            assert concept.plausible, name
+            assert concept.plausible[0] < concept.plausible[1], name
+
+
+def test_no_code_stands_for_two_concepts_unless_meant(concepts) -> None:
+    claimed = defaultdict(set)
+    for name, concept in concepts.items():
+        for code in concept.codes:
+            claimed[concept.resource, code.system, code.code].add(name)
+    shared = {frozenset(names) for names in claimed.values() if len(names) > 1}
+    assert shared == INTENDED
+
+
+def test_an_endocrine_tumour_is_not_taken_for_pancreatic_cancer(registry) -> None:
+    for system in ("http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm"):
+        assert registry.vocabulary.names(system, "C25.4") == ("pancreatic-neuroendocrine",)
+        assert registry.vocabulary.names(system, "C25.0") == ("pancreatic-cancer",)
+
+
+def test_lymph_node_codes_do_not_by_themselves_mean_distant_metastasis(registry) -> None:
+    assert registry.vocabulary.names("http://hl7.org/fhir/sid/icd-10", "C77.2") == ("metastasis-nodes",)
+
+
+def test_no_patient_row_is_shipped() -> None:
+    assert not list(FOLDER.rglob("*.csv"))

@@ -1,0 +1,81 @@
+"""NICE NG12 1.2.4 and 1.2.5 as a truth table over real records."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cds.inference.prediction import NotAssessed, Prediction
+from cds.record.facts import Fact, Record
+from cds.record.moments import parse
+
+NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+OTHER = ("diarrhoea", "back-pain", "abdominal-pain", "nausea", "vomiting", "constipation")
+
+
+def record(age: int, **days_ago: int) -> Record:
+    born = NOW.replace(year=NOW.year - age) - timedelta(days=30)
+    made = Record(now=NOW, patient_id="p", birth=parse(born.date().isoformat()), male=True)
+    for name, days in days_ago.items():
+        concept = name.replace("_", "-")
+        when = parse((NOW - timedelta(days=days)).date().isoformat())
+        made.add(Fact(concept, f"Condition/{concept}", when, status="active"))
+    made.arrange()
+    return made
+
+
+def fired(registry, patient: Record) -> tuple[str, ...]:
+    assessment = registry["nice-ng12"].assess(patient)
+    assert isinstance(assessment, Prediction)
+    assert assessment.number("criteria") == len(assessment.rules)
+    return assessment.rules
+
+
+@pytest.mark.parametrize(
+    ("age", "jaundice", "expected"),
+    [(39, True, ()), (40, True, ("NG12-1.2.4",)), (85, True, ("NG12-1.2.4",)), (40, False, ()), (85, False, ())],
+)
+def test_jaundice_refers_from_forty(registry, age, jaundice, expected) -> None:
+    assert fired(registry, record(age, **({"jaundice": 5} if jaundice else {}))) == expected
+
+
+@pytest.mark.parametrize("other", [*OTHER, "diabetes", "metformin"])
+@pytest.mark.parametrize(("age", "loss"), [*itertools.product((59, 60), (True, False))])
+def test_weight_loss_and_one_more_from_sixty(registry, other, age, loss) -> None:
+    patient = record(age, **{other.replace("-", "_"): 40}, **({"weight_loss": 30} if loss else {}))
+    assert fired(registry, patient) == (("NG12-1.2.5",) if age >= 60 and loss else ())
+
+
+def test_weight_loss_alone_is_not_enough(registry) -> None:
+    assert fired(registry, record(75, weight_loss=10)) == ()
+
+
+def test_both_criteria_can_hold(registry) -> None:
+    assert fired(registry, record(70, jaundice=3, weight_loss=30, nausea=10)) == ("NG12-1.2.4", "NG12-1.2.5")
+
+
+def test_old_symptoms_and_old_diabetes_do_not_count(registry) -> None:
+    assert fired(registry, record(70, jaundice=200)) == ()
+    assert fired(registry, record(70, weight_loss=400, nausea=10)) == ()
+    assert fired(registry, record(70, weight_loss=30, back_pain=400)) == ()
+    assert fired(registry, record(70, weight_loss=30, diabetes=1200)) == ()
+
+
+def test_an_old_diabetes_drug_shows_that_a_new_code_is_not_new_diabetes(registry) -> None:
+    assert fired(registry, record(70, weight_loss=30, diabetes=60, metformin=2000)) == ()
+
+
+def test_known_cancer_is_not_assessed(registry) -> None:
+    assessment = registry["nice-ng12"].assess(record(70, jaundice=3, pancreatic_cancer=10))
+    assert isinstance(assessment, NotAssessed)
+    assert assessment.reason == "not-eligible"
+
+
+def test_unread_conditions_leave_it_undecided_not_negative(registry) -> None:
+    patient = record(70)
+    patient.unread = frozenset({"Condition"})
+    assessment = registry["nice-ng12"].assess(patient)
+    assert isinstance(assessment, NotAssessed)
+    assert assessment.reason == "input-absent"

@@ -1,0 +1,195 @@
+"""The survival graphs say what their coefficients say, worked out here by plain numpy."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from published_vectors import PANTHEIA
+
+FOLDER = Path(__file__).parents[2] / "models"
+
+FIT = json.loads((FOLDER / "metastatic-os" / "fit.json").read_text(encoding="utf-8"))
+MILESTONES = (6, 12, 24)
+
+
+def patients() -> list[dict[str, float]]:
+    rows = []
+    sites = itertools.product((0.0, 1.0), repeat=4)
+    for number, (liver, peritoneum, lung, cacs) in enumerate(sites):
+        for ecog in (0.0, 1.0, 2.0, 4.0):
+            rows.append(
+                {
+                    "age": 26.0 + 4 * number,
+                    "male": float(number % 2),
+                    "ecog": ecog,
+                    "neutrophils": 2.0 + 1.5 * number,
+                    "monocytes": 0.3 + 0.1 * number,
+                    "lymphocytes": 2.4 - 0.12 * number,
+                    "liver": liver,
+                    "peritoneum": peritoneum,
+                    "lung": lung,
+                    "cacs": cacs,
+                }
+            )
+    return rows
+
+
+def covariates(p: dict[str, float]) -> np.ndarray:
+    log_siri = np.clip(np.log(p["neutrophils"] * p["monocytes"] / p["lymphocytes"]), *FIT["log_siri_range"])
+    return np.array(
+        [
+            (p["age"] - 65) / 10,
+            p["male"],
+            p["ecog"] == 1,
+            p["ecog"] >= 2,
+            p["liver"],
+            p["peritoneum"],
+            p["lung"],
+            p["cacs"],
+            log_siri,
+        ],
+        dtype=np.float64,
+    )
+
+
+def test_the_cox_graph_is_the_fitted_cox_model(ask) -> None:
+    rows = patients()
+    z = np.array([covariates(p) for p in rows]) - FIT["means"]
+    lp = z @ np.array(FIT["beta"])
+    expected = np.exp(-np.exp(lp)[:, None] * np.array(FIT["cumulative_hazard"])[None, :])
+    answer = ask("metastatic-os", *rows)
+    assert np.abs(answer["survival"] - expected).max() < 1e-9
+    assert np.abs(answer["lp"] - lp).max() < 1e-9
+    assert np.abs(answer["contributions"].sum(axis=1) - lp).max() < 1e-9
+
+
+def test_the_bounds_are_the_bootstraps_percentiles_and_contain_the_estimate(ask) -> None:
+    rows = patients()
+    z = np.array([covariates(p) for p in rows]) - FIT["means"]
+    lp = z @ np.array(FIT["replicates"]["beta"]).T
+    spread = np.exp(-np.exp(lp)[:, :, None] * np.array(FIT["replicates"]["cumulative_hazard"])[None])
+    low, high = np.percentile(spread, [2.5, 97.5], axis=1)
+    answer = ask("metastatic-os", *rows)
+    assert np.abs(answer["survival_lower"] - np.minimum(low, answer["survival"])).max() < 1e-9
+    assert np.abs(answer["survival_upper"] - np.maximum(high, answer["survival"])).max() < 1e-9
+    assert (answer["survival_lower"] <= answer["survival"]).all()
+    assert (answer["survival"] <= answer["survival_upper"]).all()
+    assert ((answer["survival_upper"] - answer["survival_lower"])[:, list(MILESTONES)] > 0.001).all()
+    # the guard that the estimate lies inside is there for rounding, not to hide a biased bootstrap
+    assert ((low <= answer["survival"] + 1e-9) & (answer["survival"] <= high + 1e-9)).mean() > 0.99
+
+
+def test_survival_starts_at_one_and_never_rises(ask) -> None:
+    answer = ask("metastatic-os", *patients())
+    for name in ("survival", "survival_lower", "survival_upper"):
+        assert (answer[name][:, 0] == 1.0).all()
+        assert (np.diff(answer[name], axis=1) <= 1e-12).all()
+
+
+def test_worse_function_higher_counts_and_more_sites_shorten_survival(ask) -> None:
+    base = patients()[0]
+    worse = [
+        {**base, "ecog": 1.0},
+        {**base, "ecog": 2.0},
+        {**base, "neutrophils": 12.0},
+        {**base, "liver": 1.0},
+        {**base, "cacs": 1.0},
+    ]
+    survival = ask("metastatic-os", base, *worse)["survival"][:, 12]
+    assert (survival[1:] < survival[0]).all()
+    assert survival[2] < survival[1]
+
+
+def test_siri_outside_the_cohort_is_held_at_its_edge(ask) -> None:
+    base = patients()[0]
+    edge = {**base, "monocytes": 1.0, "lymphocytes": 1.0, "neutrophils": float(np.exp(FIT["log_siri_range"][1]))}
+    beyond = {**edge, "lymphocytes": 0.3}
+    survival = ask("metastatic-os", edge, beyond)["survival"]
+    assert np.abs(survival[0] - survival[1]).max() < 1e-12
+
+
+def test_the_default_model_has_no_regimen(registry) -> None:
+    """A regimen's term in such data is prognosis, and the estimate must not change with the drug being ordered."""
+    assert not any("regimen" in i.name for i in registry["metastatic-os"].manifest.inputs)
+
+
+def test_the_manifests_figures_are_those_the_fit_measured(registry) -> None:
+    evidence = {e.metric: e for e in registry["metastatic-os"].manifest.evidence}
+    measured = FIT["measured"]
+    c = measured["c_index"]
+    assert evidence["C-index"].value == pytest.approx(c["value"], abs=5.1e-4)
+    assert evidence["C-index"].interval == pytest.approx((c["lower"], c["upper"]), abs=5.1e-4)
+    slope = measured["calibration_slope"]
+    assert evidence["calibration slope"].value == slope["value"]
+    assert evidence["calibration slope"].interval == (slope["lower"], slope["upper"])
+    for row in measured["calibration"]:
+        stated = next(e for m, e in evidence.items() if m.startswith(f"alive at {row['months']:g} months"))
+        assert stated.value == row["observed"]
+        assert stated.interval == (row["lower"], row["upper"])
+        predicted = float(stated.metric.rsplit(" ", 1)[1].rstrip("%")) / 100
+        assert predicted == pytest.approx(row["predicted"], abs=6e-4)
+    assert evidence["integrated Brier score, 1 to 24 months"].value == measured["brier"]["integrated"]
+    assert all(e.n == FIT["n"] and e.events == FIT["events"] for e in evidence.values())
+
+
+def pantheia_row(v) -> dict[str, float]:
+    return {
+        "regimen": v.regimen,
+        "ecog": v.ecog,
+        "cacs": v.cacs,
+        "diameters": v.diameters,
+        "neutrophils": float(np.exp(v.log_siri)),
+        "monocytes": 1.0,
+        "lymphocytes": 1.0,
+    }
+
+
+@pytest.mark.parametrize("vector", PANTHEIA, ids=lambda v: f"median-{v.median}")
+def test_pantheia_gives_the_published_predictor_and_median(ask, vector) -> None:
+    answer = ask("pantheia-siri", pantheia_row(vector))
+    assert answer["lp"][0] == pytest.approx(vector.lp, abs=1e-6)
+    assert answer["median"][0] == pytest.approx(vector.median, abs=0.05)
+
+
+def test_pantheias_curve_is_weibull_and_passes_one_half_at_its_median(ask) -> None:
+    for vector in PANTHEIA:
+        answer = ask("pantheia-siri", pantheia_row(vector))
+        months = np.arange(37.0)
+        expected = np.exp(-((months / np.exp(answer["lp"][0])) ** (1 / 0.8739813830979)))
+        assert np.abs(answer["survival"][0] - expected).max() < 1e-12
+        assert np.interp(answer["median"][0], months, expected) == pytest.approx(0.5, abs=0.002)
+
+
+def test_pantheia_is_silent_on_a_regimen_it_was_not_made_for(registry) -> None:
+    regimen = registry["pantheia-siri"].manifest.inputs[0]
+    assert "regimen-nalirifox" not in regimen.values
+    assert regimen.absent.does == "abstain"
+
+
+@pytest.mark.parametrize(
+    ("albumin", "neutrophils", "lymphocytes", "group"),
+    [
+        (40.0, 4.0, 1.0, 0),  # both exactly at the border: no point
+        (39.9, 4.0, 1.0, 1),
+        (40.0, 4.01, 1.0, 1),
+        (39.9, 4.01, 1.0, 2),
+        (45.0, 3.0, 1.5, 0),
+        (25.0, 12.0, 0.6, 2),
+    ],
+)
+def test_msk_prognostic_score_groups(ask, albumin, neutrophils, lymphocytes, group) -> None:
+    row = {"albumin": albumin, "neutrophils": neutrophils, "lymphocytes": lymphocytes}
+    answer = ask("msk-prognostic-score", row)
+    assert answer["group"][0] == group
+    assert answer["nlr"][0] == neutrophils / lymphocytes
+
+
+def test_msk_prognostic_score_names_its_medians_and_their_source(registry) -> None:
+    manifest = registry["msk-prognostic-score"].manifest
+    medians = manifest.parameters["median_survival_months"]
+    assert medians["groups"] == {"0": 12.9, "1": 9.0, "2": 5.4}
+    assert "PMC8084949" in (manifest.sources[medians["source"]].url or "")
