@@ -133,6 +133,9 @@ def test_the_manifests_figures_are_those_the_fit_measured(registry) -> None:
         predicted = float(stated.metric.rsplit(" ", 1)[1].rstrip("%")) / 100
         assert predicted == pytest.approx(row["predicted"], abs=6e-4)
     assert evidence["integrated Brier score, 1 to 24 months"].value == measured["brier"]["integrated"]
+    cohort = registry["metastatic-os"].manifest.parameters["cohort"]
+    assert cohort["alive"] == {f"{row['months']:g}": row["observed"] for row in measured["calibration"]}
+    assert cohort["median_months"] == measured["median_months"]
     assert all(e.n == FIT["n"] and e.events == FIT["events"] for e in evidence.values())
 
 
