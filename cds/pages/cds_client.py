@@ -114,9 +114,7 @@ class CdsClient:
         self._known = (now, services)
         return services
 
-    def fire(
-        self, service: Offered, context: Mapping[str, Any], record: FhirRecord, language: str
-    ) -> Exchange:
+    def fire(self, service: Offered, context: Mapping[str, Any], record: FhirRecord, language: str) -> Exchange:
         """Call one service with its prefetch filled. Never raises for what the service does: see ``problem``."""
         prefetch, notes = filled(service.prefetch or {}, context, record)
         body = {
@@ -128,9 +126,7 @@ class CdsClient:
         }
         started = time.perf_counter()
         try:
-            answer = send(
-                self._session, "POST", self._of(service.id), json=body, headers={"Accept-Language": language}
-            )
+            answer = send(self._session, "POST", self._of(service.id), json=body, headers={"Accept-Language": language})
         except SourceError as error:
             return Exchange(service, body, problem=str(error), notes=notes, milliseconds=_since(started))
         took = _since(started)

@@ -75,6 +75,8 @@ class Chart:
     labs: tuple[Measured, ...]
     vitals: tuple[Measured, ...]
     medication: tuple[Line, ...]
+    given: tuple[Line, ...]
+    """Administered here: the last time of each, and how often in ``note``."""
     imaging: tuple[Line, ...]
     orders: tuple[Line, ...]
     drafts: tuple[Order, ...]
@@ -98,6 +100,7 @@ def read_chart(record: FhirRecord, patient: str) -> Chart:
         medication=_newest(
             _line(m, "medicationCodeableConcept", "authoredOn") for m in prescriptions if m.get("status") == "active"
         ),
+        given=_given(record.search(f"MedicationAdministration?patient={patient}&_count=100")),
         imaging=_newest(_study(s) for s in record.search(f"ImagingStudy?patient={patient}&_count=100") if _is_real(s)),
         orders=_newest(_line(r, "code", "authoredOn") for r in requests if r.get("status") == "active"),
         drafts=tuple(order_of(r, proposed=True) for r in requests if r.get("status") == "draft"),
@@ -152,6 +155,14 @@ def _study(resource: Resource) -> Line:
     return Line(str(text), parse(resource.get("started", "")), modality)
 
 
+def _given(administrations: Iterable[Resource]) -> tuple[Line, ...]:
+    times: dict[str, list[Line]] = {}
+    for resource in filter(_is_real, administrations):
+        line = _line(resource, "medicationCodeableConcept", "effectiveDateTime")
+        times.setdefault(line.text, []).append(line)
+    return _newest(Line(text, _newest(found)[0].when, f"× {len(found)}") for text, found in times.items())
+
+
 def _newest(lines: Iterable[Line]) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: _order(line.when), reverse=True))
 
@@ -177,7 +188,7 @@ def _measured(observations: Iterable[Resource]) -> tuple[Measured, ...]:
         Measured(*names[key], tuple(sorted(values, key=lambda v: _order(v.when), reverse=True)))
         for key, values in series.items()
     ]
-    return tuple(sorted(found, key=lambda m: _order(m.values[0].when)[:10], reverse=True))
+    return tuple(sorted(sorted(found, key=lambda m: m.name), key=lambda m: _order(m.values[0].when), reverse=True))
 
 
 def _names(text: str, loinc: bool) -> tuple[str, str]:

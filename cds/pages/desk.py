@@ -37,9 +37,7 @@ DraftOrders = Callable[[Any, date], Resource]
 
 
 class Desk:
-    def __init__(
-        self, stories: Iterable[Story], draft_orders: DraftOrders, cds: CdsClient, record: FhirRecord
-    ) -> None:
+    def __init__(self, stories: Iterable[Story], draft_orders: DraftOrders, cds: CdsClient, record: FhirRecord) -> None:
         self.stories = {story.id: story for story in stories}
         self.cds, self.record = cds, record
         self._draft_orders = draft_orders
@@ -86,9 +84,7 @@ class Desk:
             return
         why: dict[str, Any] = {}
         if reason is not None:
-            why["reason"] = {
-                k: v for k in ("code", "system", "display") if (v := getattr(reason, k)) is not None
-            }
+            why["reason"] = {k: v for k in ("code", "system", "display") if (v := getattr(reason, k)) is not None}
         if comment.strip():
             why["userComment"] = comment.strip()[:_COMMENT_LIMIT]
         visit.notices = []

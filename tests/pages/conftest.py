@@ -1,0 +1,39 @@
+"""Fixture ``hospital``: one for the session, cleared before each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+import requests
+from demo_hospital import STORY_IDS, Hospital, serving
+from stub_cds_service import StubService
+
+from cds.demo.fhir_endpoint import create_fhir_app
+from cds.pages.ehr import create_ehr
+from hooks import stories
+
+
+@pytest.fixture(scope="session")
+def _hospital() -> Iterator[Hospital]:
+    stub = StubService()
+    rows = [stories.story(name) for name in STORY_IDS]
+    today = date.today()
+    app = create_fhir_app([r for row in rows for r in stories.build(row, today)])
+    with requests.Session() as session, serving(stub.app()) as service_url, serving(app) as url:
+        create_ehr(
+            app,
+            stories=rows,
+            draft_orders=stories.draft_orders,
+            service_url=service_url,
+            fhir_base=f"{url}/fhir",
+            session=session,
+        )
+        yield Hospital(url, service_url, stub, session)
+
+
+@pytest.fixture
+def hospital(_hospital: Hospital) -> Hospital:
+    _hospital.clear()
+    return _hospital
