@@ -98,7 +98,6 @@ cards = sa.Table(
     sa.Column("indicator", sa.Text, nullable=False),
     sa.Column("body", Json, nullable=False),
     sa.Index("ix_cards_patient_key_at", "patient_key", "at"),
-    sa.Index("ix_cards_topic_at", "topic", "at"),
 )
 
 card_predictions = sa.Table(
@@ -107,7 +106,7 @@ card_predictions = sa.Table(
     sa.Column("card_id", sa.ForeignKey("cards.id"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     # no foreign key: a card may rest on an earlier call's prediction whose row is still on the spool
-    sa.Column("prediction_id", sa.Text, nullable=False, index=True),
+    sa.Column("prediction_id", sa.Text, nullable=False),
 )
 
 suppressions = sa.Table(

@@ -37,7 +37,7 @@ from cds.ledger.spool import Entry, Spool
 from cds.ledger.tables import HEAD
 
 _log = logging.getLogger("cds.ledger")
-_FIRST_TRY_S, _LONGEST_TRY_S = 0.2, 5.0
+_FIRST_TRY_S, _LONGEST_TRY_S = 0.2, 2.0
 _LOOK_AT_SPOOL_S = 30.0
 _PURGE_S = 300.0
 
@@ -258,7 +258,7 @@ class Ledger:
                 if process.open:
                     process.open = False
                     _log.warning("ledger.up")
-                self._drain(process)
+                moved = self._drain(process)
             except LedgerError as error:
                 self._trip(process, error)
                 pause = min(pause * 2, _LONGEST_TRY_S)
@@ -268,7 +268,8 @@ class Ledger:
                 if not process.open and not self._spool.waiting():
                     process.drainer = None
                     return
-            pause = _LONGEST_TRY_S
+            # nothing moved, yet files wait: another process is at it, or they are held
+            pause = _FIRST_TRY_S if moved else _LONGEST_TRY_S
 
     def _upgrade(self, process: _Process) -> None:
         """Make the schema what this version needs, and prove that the database takes writes."""
@@ -293,7 +294,10 @@ class Ledger:
             for path in self._spool.waiting() if mine else ():
                 if process.stop.is_set():
                     break
-                moved += self._move(process, path)
+                try:
+                    moved += self._move(process, path)
+                except OSError as error:
+                    _log.error("ledger.held file=%s reason=%s", path.name, os.strerror(error.errno or 0))
         if moved:
             _log.warning("ledger.drained entries=%d", moved)
         return moved

@@ -99,7 +99,6 @@ def _cards() -> None:
     )
     op.create_index("ix_cards_call_id", "cards", ["call_id"])
     op.create_index("ix_cards_patient_key_at", "cards", ["patient_key", "at"])
-    op.create_index("ix_cards_topic_at", "cards", ["topic", "at"])
     op.create_table(
         "card_predictions",
         sa.Column("card_id", sa.Text, sa.ForeignKey("cards.id"), nullable=False),
@@ -107,7 +106,6 @@ def _cards() -> None:
         sa.Column("prediction_id", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("card_id", "position"),
     )
-    op.create_index("ix_card_predictions_prediction_id", "card_predictions", ["prediction_id"])
 
 
 def _feedback() -> None:

@@ -1,0 +1,133 @@
+"""The spool: private, durable, never blocked by one bad file, and loud when it can't keep a row."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import ledger_entries as made
+import pytest
+from patience import eventually
+
+from cds.errors import LedgerError
+from cds.ledger import Ledger, migrate
+from cds.ledger.spool import Spool
+
+NOWHERE = "postgresql://cds@127.0.0.1:9/none"
+
+
+def test_a_spooled_file_is_for_the_service_user_only(tmp_path: Path, open_ledger: Callable[[str], Ledger]) -> None:
+    assert open_ledger(NOWHERE).record_call(made.call()) is False
+    [path] = Spool(tmp_path / "spool").waiting()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_every_kind_of_entry_comes_back_from_its_file(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    entries = [made.call(), made.feedback("a-card")]
+    spool.put(entries)
+    assert [spool.read(path) for path in spool.waiting()] == entries
+
+
+def test_a_spool_that_cannot_be_written_is_an_error_and_an_alarm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    ledger = Ledger(NOWHERE, made.KEY, tmp_path / "file" / "spool")
+    with caplog.at_level(logging.INFO, logger="cds"), pytest.raises(LedgerError, match="neither the database nor"):
+        ledger.record_call(made.call())
+    assert [r.levelname for r in caplog.records if "ledger.unspoolable" in r.message] == ["CRITICAL"]
+    ledger.close()
+
+
+FULL_DISK = """
+import os, resource, sys
+import ledger_entries as made
+from cds.errors import LedgerError
+from cds.ledger import Ledger
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+try:
+    Ledger(sys.argv[1], made.KEY, Path(sys.argv[2])).record_call(made.call())
+except LedgerError as error:
+    print(error)
+os._exit(0)
+"""
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None:
+    """The limit on file size stands for the disk: a write fails halfway."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-u", "-c", FULL_DISK, NOWHERE, str(tmp_path / "spool")]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "File too large" in said.stdout, said.stderr
+    assert os.listdir(tmp_path / "spool") == []
+
+
+def test_a_row_that_can_never_be_stored_is_set_aside_with_its_reason(ledger: Ledger, tmp_path: Path) -> None:
+    good = made.call()
+    ledger.record_call(good)
+    again = replace(made.call(), cards=good.cards)
+    naive = made.call(at=made.NOW.replace(tzinfo=None))
+    assert [ledger.record_call(again), ledger.record_call(naive)] == [False, False]
+    assert ledger.record_call(made.call()) is True
+    rejected = tmp_path / "spool" / "rejected"
+    assert sorted(Spool.read(p).id for p in rejected.glob("*.json")) == sorted([again.id, naive.id])  # type: ignore[union-attr]
+    reasons = sorted(p.read_text() for p in rejected.glob("*.reason"))
+    assert len(reasons) == 2 and not any(good.cards[0].id in reason for reason in reasons)
+    assert ledger.spooled() == 0 and ledger.call(again.id) is None
+
+
+def test_poisoned_files_are_set_aside_and_the_others_go_through(ledger: Ledger, tmp_path: Path) -> None:
+    stored, good = made.call(), made.call()
+    ledger.record_call(stored)
+    spool = Spool(tmp_path / "spool")
+    spool.put([replace(made.call(), cards=stored.cards)])
+    for name, content in (
+        ("0", b"\x00not json"),
+        ("1", b'{"kind":"call","entry":{}}'),
+        ("2", b'{"kind":"?","entry":1}'),
+    ):
+        (tmp_path / "spool" / f"{name}.json").write_bytes(content)
+    spool.put([good])
+    assert ledger.drain() == 1
+    assert ledger.call(good.id) == good
+    assert ledger.spooled() == 0
+    rejected = tmp_path / "spool" / "rejected"
+    assert len(list(rejected.glob("*.json"))) == len(list(rejected.glob("*.reason"))) == 4
+
+
+def test_a_file_already_in_the_database_is_not_stored_twice(ledger: Ledger, tmp_path: Path) -> None:
+    entry = made.call()
+    ledger.record_call(entry)
+    Spool(tmp_path / "spool").put([entry, entry])
+    ledger.drain()
+    assert ledger.spooled() == 0 and ledger.call(entry.id) == entry
+
+
+def test_what_a_killed_process_left_behind_is_moved_in_by_the_next(tmp_path: Path, ledger: Ledger) -> None:
+    left = made.call()
+    Spool(tmp_path / "spool").put([left])
+    ledger.record_call(made.call())
+    eventually(lambda: ledger.spooled() == 0)
+    assert ledger.call(left.id) == left
+
+
+def test_draining_an_empty_spool_is_nothing(ledger: Ledger) -> None:
+    assert ledger.drain() == 0
+
+
+def test_a_closed_ledger_can_be_used_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    migrate.upgrade(url)
+    ledger = Ledger(url, made.KEY, tmp_path / "spool")
+    ledger.close()
+    assert ledger.record_call(made.call()) is True
+    ledger.close()
