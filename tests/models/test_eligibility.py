@@ -95,9 +95,18 @@ def metastatic(patient: Record) -> Record:
 def test_survival_without_performance_status_shows_each_one(registry) -> None:
     assessment = registry["metastatic-os"].assess(coded(metastatic(record()), "metastasis-liver"))
     assert isinstance(assessment, Prediction)
-    assert {(w.feature.input.name, w.value) for w in assessment.what_if} == {("ecog", 0.0), ("ecog", 2.0)}
-    better, worse = (w.outputs["survival"][12] for w in assessment.what_if)
+    better, worse = (w.outputs["survival"][12] for w in assessment.what_if if w.feature.input.name == "ecog")
     assert worse < assessment.series("survival")[12] < better
+
+
+def test_decline_that_nobody_coded_is_unknown_and_shown_both_ways(registry) -> None:
+    silent = registry["metastatic-os"].assess(metastatic(record()))
+    told = registry["metastatic-os"].assess(coded(metastatic(record()), "cachexia"))
+    assert isinstance(silent, Prediction)
+    assert isinstance(told, Prediction)
+    without, with_decline = (w.outputs["survival"][12] for w in silent.what_if if w.feature.input.name == "cacs")
+    assert with_decline == told.series("survival")[12]
+    assert with_decline < silent.series("survival")[12] < without
 
 
 def test_survival_needs_all_three_counts(registry) -> None:
