@@ -32,15 +32,21 @@ class Story(Protocol):
     def tells(self) -> str: ...
 
 
-DraftOrders = Callable[[Any, date], Resource]
-"""(story, today) -> Bundle of orders waiting for a signature."""
+class Stories(Protocol):
+    """What an installed package of demo patients brings; a module will do."""
+
+    @property
+    def STORIES(self) -> Iterable[Story]: ...
+    @property
+    def draft_orders(self) -> Callable[[Any, date], Resource]:
+        """(story, today) -> Bundle of orders waiting for a signature."""
 
 
 class Desk:
-    def __init__(self, stories: Iterable[Story], draft_orders: DraftOrders, cds: CdsClient, record: FhirRecord) -> None:
-        self.stories = {story.id: story for story in stories}
+    def __init__(self, told: Stories, cds: CdsClient, record: FhirRecord) -> None:
+        self.stories = {story.id: story for story in told.STORIES}
         self.cds, self.record = cds, record
-        self._draft_orders = draft_orders
+        self._draft_orders = told.draft_orders
 
     def drafts(self, patient: str) -> tuple[Order, ...]:
         """The orders the story's clinician has written and not signed."""

@@ -7,7 +7,7 @@ repeats nothing. It speaks only the public specifications: FHIR R4 to its record
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from cds.cards.phrasebook import Catalogues, Phrasebook
 from cds.errors import SourceError
 from cds.pages import chart as charts
 from cds.pages.cds_client import CdsClient, Exchange, Offered
-from cds.pages.desk import HOOKS, Desk, DraftOrders, Story
+from cds.pages.desk import HOOKS, Desk, Stories
 from cds.pages.fhir_record import FhirRecord
 from cds.pages.markdown import is_web, to_html
 from cds.pages.visits import Notice, Visit, Visits
@@ -39,20 +39,19 @@ _POLICY = (
 def create_ehr(
     app: Flask,
     *,
-    stories: Iterable[Story],
-    draft_orders: DraftOrders,
+    stories: Stories,
     service_url: str,
     fhir_base: str,
     session: requests.Session,
 ) -> None:
     """Serve the EHR at ``/`` of ``app``, its static files at ``/ehr-assets``.
 
-    ``service_url``: base address of a CDS service; ``/cds-services`` is added. ``fhir_base``: where the stories'
+    ``stories``: the patients listed, and the orders each has waiting. ``service_url``: base address of a CDS service; ``/cds-services`` is added. ``fhir_base``: where the stories'
     records are; it may be this same app, if that is served by more than one thread. Raises ServiceError when the
     page's own catalogues do not match each other.
     """
     cds, record = CdsClient(service_url, session), FhirRecord(fhir_base, session)
-    app.register_blueprint(_Pages(Desk(stories, draft_orders, cds, record)).blueprint())
+    app.register_blueprint(_Pages(Desk(stories, cds, record)).blueprint())
 
 
 class _Pages:

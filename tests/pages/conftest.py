@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 import requests
-from demo_hospital import STORY_IDS, Hospital, serving
+from demo_hospital import STORY_IDS, Hospital, Told, serving
 from stub_cds_service import StubService
 
 from cds.demo.fhir_endpoint import create_fhir_app
@@ -18,14 +18,13 @@ from hooks import stories
 @pytest.fixture(scope="session")
 def _hospital() -> Iterator[Hospital]:
     stub = StubService()
-    rows = [stories.story(name) for name in STORY_IDS]
+    told = Told(STORY_IDS)
     today = date.today()
-    app = create_fhir_app([r for row in rows for r in stories.build(row, today)])
+    app = create_fhir_app([r for row in told.STORIES for r in stories.build(row, today)])
     with requests.Session() as session, serving(stub.app()) as service_url, serving(app) as url:
         create_ehr(
             app,
-            stories=rows,
-            draft_orders=stories.draft_orders,
+            stories=told,
             service_url=service_url,
             fhir_base=f"{url}/fhir",
             session=session,

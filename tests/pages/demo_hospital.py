@@ -12,7 +12,17 @@ from flask import Flask
 from stub_cds_service import StubService
 from werkzeug.serving import make_server
 
+from hooks import stories
+
 STORY_IDS = ("new-diabetes", "folfirinox-falling", "deceased")
+
+
+class Told:
+    """Some of the authored stories."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.STORIES = tuple(stories.story(name) for name in names)
+        self.draft_orders = stories.draft_orders
 
 
 @dataclass

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from demo_hospital import serving
+from demo_hospital import Told, serving
 from flask import Flask
 from stub_cds_service import StubService
 
 from cds.pages.ehr import create_ehr
-from hooks import stories
 
 
 def _closed_port() -> str:
@@ -23,11 +22,9 @@ def _closed_port() -> str:
 
 def _ehr(session: requests.Session, service_url: str, fhir_base: str) -> Flask:
     app = Flask("ehr_alone")
-    rows = [stories.story("new-diabetes")]
     create_ehr(
         app,
-        stories=rows,
-        draft_orders=stories.draft_orders,
+        stories=Told(("new-diabetes",)),
         service_url=service_url,
         fhir_base=fhir_base,
         session=session,
