@@ -53,9 +53,10 @@ class Evidence:
         return tuple(key for key, state in self.states.items() if not state.complete)
 
     def unread(self, queries: tuple[Query, ...]) -> frozenset[str]:
-        """Concept sources whose answer is lacking or cut off. Medications are asked for as MedicationRequests."""
+        """Concept sources whose answer is lacking or cut off. Medications come from two kinds of resource."""
         kinds = {q.resource for q in queries if not self.states[q.key].complete}
-        return frozenset(kinds | ({"Medication"} if "MedicationRequest" in kinds else set()))
+        drugs = kinds & {"MedicationRequest", "MedicationAdministration"}
+        return frozenset(kinds | ({"Medication"} if drugs else set()))
 
     def add(self, found: fhir.Decoded) -> None:
         """The same resource under two keys, or on two pages, counts once."""

@@ -27,18 +27,17 @@ class Query:
         return self.template.replace(PATIENT_TOKEN, patient_id)
 
 
-# concept resource -> (prefetch key, resource type, search without codes). Conditions are read whole: their code
-# lists are open (children of ICD-10 chapters), and a site's problem list is short.
-_SEARCHES: dict[str, tuple[str, str, str]] = {
-    "Condition": ("conditions", "Condition", f"Condition?patient={PATIENT_TOKEN}&_count=200"),
+# concept resource -> (prefetch key, resource type, page size) of each search it needs. Conditions are read whole:
+# their code lists are open (children of ICD-10 chapters), and a site's problem list is short.
+_SEARCHES: dict[str, tuple[tuple[str, str, int], ...]] = {
+    "Condition": (("conditions", "Condition", 200),),
     "Medication": (
-        "medications",
-        "MedicationRequest",
-        f"MedicationRequest?patient={PATIENT_TOKEN}&_count=200",
+        ("medications", "MedicationRequest", 200),
+        ("administrations", "MedicationAdministration", 200),
     ),
-    "Procedure": ("procedures", "Procedure", f"Procedure?patient={PATIENT_TOKEN}&_count=100"),
-    "ServiceRequest": ("orders", "ServiceRequest", f"ServiceRequest?patient={PATIENT_TOKEN}&_count=100"),
-    "ImagingStudy": ("imaging", "ImagingStudy", f"ImagingStudy?patient={PATIENT_TOKEN}&_count=100"),
+    "Procedure": (("procedures", "Procedure", 100),),
+    "ServiceRequest": (("orders", "ServiceRequest", 100),),
+    "ImagingStudy": (("imaging", "ImagingStudy", 100),),
 }
 
 PATIENT = Query("patient", "Patient", f"Patient/{PATIENT_TOKEN}", required=True)
@@ -61,7 +60,12 @@ def plan(concepts: Iterable[str], vocabulary: Vocabulary) -> tuple[Query, ...]:
         template = f"Observation?patient={PATIENT_TOKEN}&code={','.join(codes)}&_sort=-date&_count=250"
         queries.append(Query("observations", "Observation", template))
     wanted = {vocabulary.concepts[name].resource for name in names}
-    queries.extend(Query(*_SEARCHES[resource]) for resource in _SEARCHES if resource in wanted)
+    queries.extend(
+        Query(key, resource, f"{resource}?patient={PATIENT_TOKEN}&_count={count}")
+        for kind, searches in _SEARCHES.items()
+        if kind in wanted
+        for key, resource, count in searches
+    )
     return tuple(queries)
 
 

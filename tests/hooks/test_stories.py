@@ -1,0 +1,147 @@
+"""Every authored patient gets the cards a clinician expects, word for word.
+
+``tests/golden`` holds each story's cards in English and Dutch as plain text, to be read and judged by people. After a
+deliberate change: ``UPDATE_GOLDEN=1 pytest tests/hooks`` and read the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds.app import create_app
+from cds.demo.fhir_endpoint import create_fhir_app
+from cds.ledger.migrate import upgrade
+from cds.settings import load
+from hooks import stories
+from hooks.stories import verdict
+from hooks.stories.concept_map import concept_map
+
+TODAY = date(2026, 11, 23)
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+GOLDEN = Path(__file__).parents[1] / "golden"
+HOOKS = ("patient-view", "order-select", "order-sign")
+
+Fire = Callable[[stories.Story, str, str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    folder = tmp_path_factory.mktemp("stories")
+    (folder / "map.json").write_text(json.dumps(concept_map()), encoding="utf-8")
+    settings = load(
+        None,
+        environment="demo",
+        data_dir=folder,
+        concept_map=folder / "map.json",
+        clients={"demo": {"authentication": "loopback"}},
+    )
+    upgrade(settings.ledger_url)
+    app = create_app(settings, now=lambda: NOW)
+    yield app.test_client()
+    app.extensions["cds"].ledger.close()
+
+
+@pytest.fixture(scope="module")
+def fire(service: FlaskClient) -> Fire:
+    record = create_fhir_app(stories.all_resources(TODAY), page_size=1000).test_client()
+    discovered = service.get("/cds-services").get_json()["services"]
+
+    def fire(story: stories.Story, hook: str, language: str) -> dict[str, Any]:
+        context: dict[str, Any] = {"userId": "Practitioner/gp", "patientId": story.id}
+        if hook.startswith("order"):
+            context["draftOrders"] = stories.draft_orders(story, TODAY)
+            context["selections"] = [
+                f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in context["draftOrders"]["entry"]
+            ]
+        (found,) = (s for s in discovered if s["hook"] == hook)
+        prefetch = {
+            key: record.get("/fhir/" + template.replace("{{context.patientId}}", story.id)).get_json()
+            for key, template in found["prefetch"].items()
+        }
+        answer = service.post(
+            f"/cds-services/{found['id']}",
+            json={"hook": hook, "hookInstance": "x", "context": context, "prefetch": prefetch},
+            headers={"Accept-Language": language},
+        )
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        response: dict[str, Any] = answer.get_json()
+        return response
+
+    return fire
+
+
+def as_text(response: dict[str, Any]) -> str:
+    """A response as people read it: no ids, no policy version."""
+    if not response["cards"]:
+        return "(no card)\n"
+    return "\n\n".join(_card(card) for card in response["cards"]) + "\n"
+
+
+def _card(card: dict[str, Any]) -> str:
+    source = card["source"]
+    lines = [f"[{card['indicator']}] {card['summary']}", "", card["detail"], ""]
+    for suggestion in card.get("suggestions", ()):
+        (action,) = suggestion["actions"]
+        coding = action["resource"]["code"]["coding"][0]
+        star = " (recommended)" if suggestion.get("isRecommended") else ""
+        lines.append(f"-> {suggestion['label']}{star} = {action['resource']['priority']} {coding['code']}")
+    lines += [f"override: {reason['display']}" for reason in card.get("overrideReasons", ())]
+    lines += [f"link: {link['label']} {link['url']}" for link in card.get("links", ())]
+    lines.append(f"source: {source['label']} {source.get('url', '')} topic {source['topic']['code']}")
+    return re.sub(r"(policy|beleid) [0-9a-f]{12}", r"\1 …", "\n".join(lines))
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+@pytest.mark.parametrize("story", stories.STORIES, ids=lambda s: s.id)
+def test_the_cards_are_the_reviewed_ones(fire: Fire, story: stories.Story, language: str) -> None:
+    hooks = [hook for hook in HOOKS if hook == "patient-view" or story.drafts]
+    text = "".join(f"## {hook}\n\n{as_text(fire(story, hook, language))}\n" for hook in hooks)
+    text = f"# {story.id}: {story.tells}\n\n{text}"
+    path = GOLDEN / f"{story.id}.{language}.md"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("story", stories.STORIES, ids=lambda s: s.id)
+def test_each_story_gets_what_a_clinician_expects(fire: Fire, story: stories.Story) -> None:
+    for expect in story.expects:
+        assert verdict.faults(expect, fire(story, expect.hook, "en")) == []
+
+
+def test_the_same_person_under_local_codes_and_molar_units_gets_the_same_answer(fire: Fire) -> None:
+    american = fire(stories.story("new-diabetes"), "patient-view", "en")["cards"][0]
+    dutch = fire(stories.story("dutch-new-diabetes"), "patient-view", "en")["cards"][0]
+    assert american["summary"] == dutch["summary"]
+    assert "END-PAC 9, high" in american["detail"]
+    assert "END-PAC 9, high" in dutch["detail"]
+
+
+def test_the_survival_headline_holds_no_number(fire: Fire) -> None:
+    for story in stories.STORIES:
+        if story.drafts:
+            for card in fire(story, "order-sign", "en")["cards"]:
+                assert not re.search(r"\d", card["summary"]), card["summary"]
+
+
+def test_another_drug_in_the_draft_does_not_change_the_estimate(fire: Fire) -> None:
+    """The estimate must not be usable to choose between regimens."""
+    from dataclasses import replace
+
+    story = stories.story("folfirinox-falling")
+    rows = [
+        next(line for line in card["detail"].splitlines() if line.startswith("| This estimate, alive"))
+        for drafts in (("folfirinox",), ("gemcitabine",))
+        for card in fire(replace(story, drafts=drafts), "order-sign", "en")["cards"]
+    ]
+    assert len(rows) == 2
+    assert rows[0] == rows[1]
