@@ -46,9 +46,9 @@ def create_ehr(
 ) -> None:
     """Serve the EHR at ``/`` of ``app``, its static files at ``/ehr-assets``.
 
-    ``stories``: the patients listed, and the orders each has waiting. ``service_url``: base address of a CDS service; ``/cds-services`` is added. ``fhir_base``: where the stories'
-    records are; it may be this same app, if that is served by more than one thread. Raises ServiceError when the
-    page's own catalogues do not match each other.
+    ``stories``: the patients listed, and the orders each has waiting. ``service_url``: base address of a CDS service;
+    ``/cds-services`` is added. ``fhir_base``: where the stories' records are; it may be this same app, if that is
+    served by more than one thread. Raises ServiceError when the page's own catalogues do not match each other.
     """
     cds, record = CdsClient(service_url, session), FhirRecord(fhir_base, session)
     app.register_blueprint(_Pages(Desk(stories, cds, record)).blueprint())
