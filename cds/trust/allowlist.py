@@ -1,103 +1,157 @@
-"""Whom this service may call for a client: the FHIR servers on its list, and nothing else.
+"""Whom we may call: the FHIR servers a client was registered with, and nothing beside, under or in front of them.
 
-An address is inside a listed base when scheme, host and port are equal after normalisation and its path lies below the
-base's, on a segment border. Everything an address can hide a second host in is refused outright: user information,
-backslashes, control characters, fragments, encoded or plain dot segments.
+An address is accepted only if every parser must read it the same way, so there is nothing to disagree about
+between this check and the HTTP client: no user info, no backslash, no fragment, no dot segments however encoded,
+no number that some resolver takes for an IP address. What is odd is refused rather than repaired.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
-from urllib.parse import SplitResult, unquote, urlsplit
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+import idna
 
 from cds.errors import ForeignServer, SettingsError, SourceForeign
 
-_DEFAULT_PORTS = {"https": 443, "http": 80}
-_SUSPECT = re.compile(r"[\x00-\x20\x7f\\#]")
+_MAX_LENGTH = 8192
+_URL = re.compile(r"(https?)://([^/?#]*)(/[^?#]*)?(\?[^#]*)?", re.ASCII | re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:@%\[\]]+))(?::([0-9]{1,5}))?", re.ASCII | re.IGNORECASE)
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_ESCAPE = re.compile(r"%(..?)?", re.DOTALL)
+_DEFAULT_PORT = {"http": 80, "https": 443}
+_ESCAPED_OK = frozenset(range(0x21, 0x7F)) - frozenset(b"./\\%;#?")
 
-_Place = tuple[str, str, int, str]
+
+@dataclass(frozen=True)
+class _Address:
+    scheme: str
+    host: str
+    port: int
+    path: tuple[str, ...]
+
+    def holds(self, other: _Address) -> bool:
+        """Whether ``other`` is this address or one below it. Path segments count whole: /fhir-2 is not in /fhir."""
+        same_server = (self.scheme, self.host, self.port) == (other.scheme, other.host, other.port)
+        return same_server and other.path[: len(self.path)] == self.path
 
 
 class AllowList:
+    """One client's FHIR servers."""
+
     def __init__(self, bases: Iterable[str]) -> None:
-        """Raises SettingsError for a base that is no plain http(s) address."""
-        self._bases: list[tuple[_Place, str]] = []
+        """Raises SettingsError for a base that is not a plain address."""
+        listed: list[tuple[_Address, str]] = []
         for base in bases:
-            place = _place(base)
-            if place is None:
-                raise SettingsError(f"fhir_servers: {base!r} is not a plain https address of a FHIR base")
-            self._bases.append((place, base))
+            try:
+                if "?" in base:
+                    raise _Odd("it has a query")
+                listed.append((_parse(base.rstrip("/")), base.rstrip("/")))
+            except _Odd as odd:
+                raise SettingsError(f"fhir_servers: {base!r} can't be a FHIR base address: {odd}") from odd
+        # the most specific one first
+        self._bases = sorted(listed, key=lambda one: -len(one[0].path))
 
     def base_of(self, url: str) -> str:
-        """The listed base that contains ``url``. Raises SourceForeign."""
-        place = _place(url)
-        if place is not None:
-            for (scheme, host, port, path), base in self._bases:
-                if place[:3] == (scheme, host, port) and (place[3] + "/").startswith(path.rstrip("/") + "/"):
-                    return base
-        raise SourceForeign(f"{_host(url)} is not on this client's list of FHIR servers")
+        """The listed base that ``url`` lies in, as listed, without a trailing slash. Raises SourceForeign."""
+        try:
+            address = _parse(url)
+        except _Odd as odd:
+            raise SourceForeign(f"an address was not called: {odd}") from odd
+        for listed, base in self._bases:
+            if listed.holds(address):
+                return base
+        raise SourceForeign(f"an address on {address.host} was not called: it is outside this client's FHIR servers")
 
     def require(self, url: str) -> str:
-        """As ``base_of``, for the address a caller names. Raises ForeignServer (403)."""
+        """As ``base_of``, for ``fhirServer``: raises ForeignServer, which tells the caller."""
         try:
             return self.base_of(url)
-        except SourceForeign as error:
+        except SourceForeign as foreign:
             raise ForeignServer(
-                f"fhirServer {_host(url)} is not allowed for this client: add its base address to the client's "
-                "'fhir_servers' setting if it should be"
-            ) from error
+                f"fhirServer {_named(url)} is not registered for this client: "
+                "add its base address to 'fhir_servers' in the client's settings, or correct the address"
+            ) from foreign
 
 
-def _place(url: str) -> _Place | None:
-    if _SUSPECT.search(url):
-        return None
+class _Odd(ValueError):
+    """An address that is not plainly one; says why, without the address."""
+
+
+def _named(url: str) -> str:
+    """The host and nothing more: a path or query could hold what doesn't belong in an error."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme.lower() not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
-        return None
-    host = _normal_host(parts)
-    if host is None or not _plain_path(parts.path):
-        return None
-    scheme = parts.scheme.lower()
-    return scheme, host, port if port is not None else _DEFAULT_PORTS[scheme], parts.path
+        return f"on {_parse(url).host}"
+    except _Odd as odd:
+        return f"({odd})"
 
 
-def _normal_host(parts: SplitResult) -> str | None:
-    host = (parts.hostname or "").lower()
-    if "%" in host or host.endswith("."):
-        return None
-    if host.isascii():
-        return host
+def _parse(url: str) -> _Address:
+    if len(url) > _MAX_LENGTH:
+        raise _Odd("it is too long")
+    if "\\" in url or any(unicodedata.category(character)[0] in "CZ" for character in url):
+        raise _Odd("it holds a backslash, a space or a control character")
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        raise _Odd("it is not a plain http or https address")
+    scheme, authority, path, query = parts[1].lower(), parts[2], parts[3] or "", parts[4] or ""
+    if not (path + query).isascii():
+        raise _Odd("it holds characters that have to be percent-encoded")
+    host, port = _server(authority)
+    return _Address(scheme, host, port or _DEFAULT_PORT[scheme], _segments(path))
+
+
+def _server(authority: str) -> tuple[str, int | None]:
+    parts = _AUTHORITY.fullmatch(authority)
+    if parts is None:
+        raise _Odd("its server part is not just a host and a port")
+    six, name, digits = parts.groups()
+    port = int(digits) if digits else None
+    if port is not None and not 0 < port < 65536:
+        raise _Odd("its port is not a port")
+    if six is None:
+        return _host(name), port
     try:
-        return host.encode("idna").decode("ascii")
-    except UnicodeError:
-        return None
+        return f"[{IPv6Address(six).compressed}]", port
+    except AddressValueError as error:
+        raise _Odd("its host is not an IPv6 address") from error
 
 
-def _plain_path(path: str) -> bool:
-    """No dot segments, however often encoded, and no encoded separators."""
-    plain = path
-    for _ in range(3):
-        if any(segment in (".", "..") for segment in plain.split("/")) or "\\" in plain:
-            return False
-        decoded = unquote(plain)
-        if decoded.count("/") != plain.count("/"):
-            return False
-        if decoded == plain:
-            return True
-        plain = decoded
-    return False
+def _host(name: str) -> str:
+    """As the HTTP client will resolve it: lower case, IDNA."""
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode("ascii")
+        except idna.IDNAError as error:
+            raise _Odd("its host is not a valid international name") from error
+    name = name.lower()
+    labels = name.split(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise _Odd("its host is not a valid name")
+    if _NUMBER.fullmatch(labels[-1]):
+        # 2130706433, 0x7f.1, 127.1 and 0177.0.0.1 are all 127.0.0.1 to one resolver or another
+        try:
+            return str(IPv4Address(name))
+        except AddressValueError as error:
+            raise _Odd("its host is a number but not a plain IPv4 address") from error
+    return name
 
 
-def _host(url: str) -> str:
-    """Scheme and host only: a path or query may name a patient."""
-    try:
-        parts = urlsplit(url)
-        host = re.sub(r"[^A-Za-z0-9.\-\[\]:]", "?", parts.hostname or "")[:100]
-        return f"{parts.scheme[:10]}://{host}" if host else "an address that can't be read"
-    except ValueError:
-        return "an address that can't be read"
+def _segments(path: str) -> tuple[str, ...]:
+    if ";" in path:
+        raise _Odd("its path has parameters (;)")
+    for escape in _ESCAPE.finditer(path):
+        try:
+            code = int(escape[1] or "", 16)
+        except ValueError as error:
+            raise _Odd("its path has a broken percent-encoding") from error
+        if len(escape[0]) != 3 or code not in _ESCAPED_OK:
+            raise _Odd("its path hides a character behind percent-encoding")
+    segments = path.rstrip("/").split("/")[1:]
+    if any(segment in (".", "..") for segment in segments):
+        raise _Odd("its path has dot segments")
+    return tuple(segments)

@@ -1,35 +1,63 @@
-"""Who is calling: the CDS client's JWT (CDS Hooks 2.0.1, "Trusting CDS Clients"), checked to the last claim.
+"""Who calls: a CDS client's JWT to the client's settings, or nothing.
 
-The reasons raised here go to the log; the caller learns only that it was not authenticated.
+The order matters. What a token says of itself only chooses which client's key may prove it; nothing it says is
+believed before the signature is; and its ``jti`` is used up last, so that a forged token can't spend a real one.
+
+``typ``: the specification wants "JWT". It is compared without regard to case, and a token without it is accepted,
+since JOSE libraries leave it out by default and issuer, audience and lifetime already bind the token to this use.
+Any other value is refused: it is a token made for something else.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 import jwt
 
 from cds.errors import NotAuthenticated, SettingsError
 from cds.settings import ClientSettings, Settings
+from cds.trust.claims import check_audience, check_times, text_claim
 from cds.trust.keys import KeyStore
 
-LEEWAY = timedelta(seconds=30)
-LONGEST = timedelta(hours=1)
-"""Epic signs for 15 minutes, the specification suggests 5; a token for days is a password."""
-_LOOPBACK = ("127.", "::1", "::ffff:127.")
+_BEARER = re.compile(r"bearer +([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
+_MAX_TOKEN = 16_384
+_MAX_JTI = 1024
+# claims are checked in cds.trust.claims, against the service's own clock
+_NO_CHECKS: Any = {f"verify_{part}": False for part in ("signature", "exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
+_SIGNATURE_ONLY: Any = {**_NO_CHECKS, "verify_signature": True}
 
 
 @dataclass(frozen=True)
 class Caller:
+    """The client that made a call. ``subject`` is what it calls itself (``sub``): for display, never for a decision."""
+
     name: str
     client: ClientSettings
     subject: str | None
 
 
+@dataclass(frozen=True)
+class _Token:
+    """A token as sent: nothing in it is proven."""
+
+    text: str
+    header: dict[str, Any]
+    claims: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """What the log may hold: no more than iss, kid and jti, and those short and without line breaks."""
+        shown = {"iss": self.claims.get("iss"), "kid": self.header.get("kid"), "jti": self.claims.get("jti")}
+        return " ".join(f"{name}={ascii(value)[:120]}" for name, value in shown.items())
+
+
 class Authenticator:
+    """Made once a process; safe to share between threads."""
+
     def __init__(
         self,
         settings: Settings,
@@ -38,110 +66,118 @@ class Authenticator:
         now: Callable[[], datetime],
     ) -> None:
         """``replay(issuer, jti, expires)`` is True the first time. Raises SettingsError for ambiguous clients."""
-        self._public_url = settings.public_url.rstrip("/")
+        self._public_url = settings.public_url
         self._keys = keys
         self._replay = replay
         self._now = now
-        self._by_issuer: dict[tuple[str, str | None], tuple[str, ClientSettings]] = {}
-        self._local: tuple[str, ClientSettings] | None = None
-        for name, client in settings.clients.items():
-            if client.authentication == "loopback":
-                self._local = self._local or (name, client)
-            elif client.issuer is not None:
-                key = (client.issuer, client.tenant)
-                if key in self._by_issuer:
-                    raise SettingsError(
-                        f"clients '{self._by_issuer[key][0]}' and '{name}' have the same issuer; "
-                        "give each its 'tenant', or make them one"
-                    )
-                self._by_issuer[key] = (name, client)
+        self._clients = settings.clients
+        self._by_issuer = _by_issuer(settings.clients)
+        self._loopback = _loopback(settings.clients)
 
     def authenticate(self, authorization: str | None, *, path: str, remote_addr: str) -> Caller:
-        """``path`` is the address called, as the application sees it. Raises NotAuthenticated."""
-        if authorization is None:
-            if self._local is not None and remote_addr.startswith(_LOOPBACK):
-                return Caller(*self._local, None)
-            raise NotAuthenticated("no Authorization header")
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise NotAuthenticated("the Authorization header is not a Bearer token")
-        return self._by_token(token.strip(), path)
+        """The client behind a call to ``path`` (such as ``/cds-services/x``, without the public prefix).
 
-    def _by_token(self, token: str, path: str) -> Caller:
+        Raises NotAuthenticated, whose message is for the log only, and LedgerError when it can't be found out
+        whether the token was used before.
+        """
+        if authorization is None:
+            if self._loopback is not None and is_loopback(remote_addr):
+                return Caller(self._loopback, self._clients[self._loopback], None)
+            raise NotAuthenticated("no Authorization header")
+        token = _read(authorization)
         try:
-            header = jwt.get_unverified_header(token)
-            unverified = jwt.decode(token, options={"verify_signature": False})
-        except (jwt.PyJWTError, ValueError) as error:
-            raise NotAuthenticated(f"not a JWT: {type(error).__name__}") from error
-        name, client = self._client(unverified)
-        self._check_header(name, client, header)
-        key = self._keys.key(name, client, header.get("kid"))
-        claims = self._verified(name, token, header["alg"], key, path)
-        expires = datetime.fromtimestamp(claims["exp"], UTC)
-        if not self._replay(claims["iss"], str(claims["jti"]), expires + LEEWAY):
-            raise NotAuthenticated(f"client {name}: this token was used before (jti)")
+            return self._verified(token, path)
+        except NotAuthenticated as error:
+            raise NotAuthenticated(f"{error} ({token!r})") from error
+
+    def _verified(self, token: _Token, path: str) -> Caller:
+        name = self._claimed(token)
+        client = self._clients[name]
+        claims = self._proven(token, name, client)
+        if client.tenant is not None and claims.get("tenant") != client.tenant:
+            raise NotAuthenticated("tenant is not the client's")
+        expires = check_times(claims, self._now())
+        check_audience(claims, self._public_url, path)
+        jti = text_claim(claims, "jti")
+        if len(jti) > _MAX_JTI:
+            raise NotAuthenticated(f"jti is longer than {_MAX_JTI} characters")
+        if not self._replay(text_claim(claims, "iss"), jti, expires):
+            raise NotAuthenticated("token was used before (jti)")
         subject = claims.get("sub")
         return Caller(name, client, subject if isinstance(subject, str) else None)
 
-    def _client(self, claims: dict[str, Any]) -> tuple[str, ClientSettings]:
-        issuer, tenant = claims.get("iss"), claims.get("tenant")
-        if not isinstance(issuer, str):
-            raise NotAuthenticated("no iss")
-        found = self._by_issuer.get((issuer, tenant if isinstance(tenant, str) else None))
-        found = found or self._by_issuer.get((issuer, None))
-        if found is None:
-            raise NotAuthenticated("iss (with its tenant) is not a configured client")
-        return found
+    def _claimed(self, token: _Token) -> str:
+        """The client a token says it comes from: an exact look-up, no pattern."""
+        tenants = self._by_issuer.get(text_claim(token.claims, "iss"))
+        if tenants is None:
+            raise NotAuthenticated("no client has this issuer")
+        if len(tenants) == 1:
+            return next(iter(tenants.values()))
+        tenant = token.claims.get("tenant")
+        name = tenants.get(tenant) if isinstance(tenant, str) else None
+        if name is None:
+            raise NotAuthenticated("no client has this issuer and tenant")
+        return name
 
-    def _check_header(self, name: str, client: ClientSettings, header: dict[str, Any]) -> None:
-        if header.get("alg") not in client.algorithms:
-            raise NotAuthenticated(f"client {name}: alg is not one of {', '.join(client.algorithms)}")
-        if str(header.get("typ", "JWT")).upper() != "JWT":
-            raise NotAuthenticated(f"client {name}: typ is not JWT")
-        if client.jku is not None and header.get("jku", client.jku) != client.jku:
-            raise NotAuthenticated(f"client {name}: jku is not the configured one")
-
-    def _verified(self, name: str, token: str, algorithm: str, key: jwt.PyJWK, path: str) -> dict[str, Any]:
-        if key.algorithm_name != algorithm:
-            raise NotAuthenticated(f"client {name}: the key is not for {algorithm}")
+    def _proven(self, token: _Token, name: str, client: ClientSettings) -> dict[str, Any]:
+        """The claims, their signature verified with a key of this client."""
+        alg, kid, typ = (token.header.get(part) for part in ("alg", "kid", "typ"))
+        if alg not in client.algorithms:
+            raise NotAuthenticated(f"alg {ascii(alg)[:20]} is not one of {', '.join(client.algorithms)}")
+        if typ is not None and (not isinstance(typ, str) or typ.lower() != "jwt"):
+            raise NotAuthenticated("typ is not JWT")
+        if kid is not None and not isinstance(kid, str):
+            raise NotAuthenticated("kid is not a string")
+        if client.jku is not None and token.header.get("jku", client.jku) != client.jku:
+            raise NotAuthenticated("jku is not the client's")
+        key = self._keys.find(name, kid=kid, alg=alg)
         try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key.key,
-                algorithms=[algorithm],
-                audience=self._audiences(path),
-                leeway=LEEWAY,
-                # times are checked below, against this service's own clock
-                options={
-                    "require": ["iss", "aud", "exp", "iat", "jti"],
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
-            )
+            return jwt.decode(token.text, key, algorithms=[alg], options=_SIGNATURE_ONLY)
         except jwt.PyJWTError as error:
-            raise NotAuthenticated(f"client {name}: {type(error).__name__}") from error
-        self._check_times(name, claims)
-        return claims
+            raise NotAuthenticated(f"signature not verified: {type(error).__name__}") from error
 
-    def _check_times(self, name: str, claims: dict[str, Any]) -> None:
-        now = self._now().timestamp()
-        leeway = LEEWAY.total_seconds()
-        times = {claim: claims.get(claim) for claim in ("exp", "iat", "nbf")}
-        if any(t is not None and (isinstance(t, bool) or not isinstance(t, int | float)) for t in times.values()):
-            raise NotAuthenticated(f"client {name}: a time claim is not a number")
-        if not abs(claims["exp"]) < 1e11:
-            raise NotAuthenticated(f"client {name}: exp is no date")
-        if now > claims["exp"] + leeway:
-            raise NotAuthenticated(f"client {name}: expired")
-        if claims["iat"] > now + leeway or (times["nbf"] is not None and times["nbf"] > now + leeway):
-            raise NotAuthenticated(f"client {name}: not valid yet; is a clock wrong?")
-        if claims["exp"] - claims["iat"] > LONGEST.total_seconds():
-            raise NotAuthenticated(f"client {name}: valid for more than an hour")
 
-    def _audiences(self, path: str) -> list[str]:
-        """The address called and the services' base, each with and without a trailing slash."""
-        called = self._public_url + path.rstrip("/")
-        base = f"{self._public_url}/cds-services"
-        service = called.removesuffix("/feedback")
-        return [a for x in dict.fromkeys((called, service, base)) for a in (x, x + "/")]
+def _read(authorization: str) -> _Token:
+    if len(authorization) > _MAX_TOKEN:
+        raise NotAuthenticated("Authorization header too long")
+    sent = _BEARER.fullmatch(authorization.strip())
+    if sent is None:
+        raise NotAuthenticated("Authorization header holds no bearer JWT")
+    try:
+        parts = jwt.decode_complete(sent[1], options=_NO_CHECKS)
+    except (jwt.PyJWTError, RecursionError) as error:
+        raise NotAuthenticated(f"not a JWT: {type(error).__name__}") from error
+    return _Token(sent[1], parts["header"], parts["payload"])
+
+
+def is_loopback(remote_addr: str) -> bool:
+    try:
+        address = ip_address(remote_addr)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
+
+
+def _by_issuer(clients: dict[str, ClientSettings]) -> dict[str, dict[str | None, str]]:
+    """issuer -> tenant -> name. One vendor may sign for many hospitals; then each needs its tenant."""
+    found: dict[str, dict[str | None, str]] = {}
+    for name, client in clients.items():
+        if client.authentication != "jwt" or client.issuer is None:
+            continue
+        tenants = found.setdefault(client.issuer, {})
+        if client.tenant in tenants or (tenants and (client.tenant is None or None in tenants)):
+            other = next(iter(tenants.values()))
+            raise SettingsError(
+                f"clients '{other}' and '{name}' have the same issuer: give each its own 'tenant', or one issuer each"
+            )
+        tenants[client.tenant] = name
+    return found
+
+
+def _loopback(clients: dict[str, ClientSettings]) -> str | None:
+    names = [name for name, client in clients.items() if client.authentication == "loopback"]
+    if len(names) > 1:
+        raise SettingsError(f'only one client may have authentication = "loopback", not {", ".join(names)}')
+    return names[0] if names else None

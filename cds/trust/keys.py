@@ -1,9 +1,4 @@
-"""The public keys of each client: from settings, from a file, or from the one address its settings name.
-
-A ``jku`` in a token is never fetched: it can only be compared. Fetching is bounded (https, no redirect, 3 s, 256 kB),
-single-flight per client, repeated at most every 30 s for an unknown key, and an address that fails leaves the keys it
-gave before in use for a day.
-"""
+"""The public keys of all clients: inline, in a file, or behind an address."""
 
 from __future__ import annotations
 
@@ -11,126 +6,122 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Protocol
 
-import jwt
-import orjson
-import requests
+from jwt import PyJWK
 
 from cds.errors import NotAuthenticated, SettingsError
 from cds.settings import ClientSettings, Settings
+from cds.trust.jku import Limits, RemoteKeys, log_rejected
+from cds.trust.keyset import KeySet, parse_key_set, read_key_set
 
 _log = logging.getLogger("cds.trust")
 
-FRESH_S = 3600.0
-STALE_S = 86_400.0
-COOL_DOWN_S = 30.0
-TIMEOUT_S = 3.0
-MAX_BYTES = 256_000
 
+class KeySource(Protocol):
+    """Where one client's keys are."""
 
-@dataclass
-class _Held:
-    keys: dict[str | None, jwt.PyJWK] = field(default_factory=dict)
-    loaded: float = float("-inf")
-    tried: float = float("-inf")
-    mtime: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def find(self, kid: str | None, alg: str) -> PyJWK | None: ...
+
+    def load(self) -> KeySet: ...
 
 
 class KeyStore:
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        """Raises SettingsError when a key set given in the settings can't be read."""
-        self._clock = clock
-        self._held: dict[str, _Held] = {name: _Held() for name in settings.clients}
+    """Parsed keys by client. Thread-safe; opens no connection and starts no thread until a key is asked for."""
+
+    def __init__(
+        self, settings: Settings, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Raises SettingsError naming the client whose keys can't be read or hold none that is usable."""
+        self._sources: dict[str, KeySource] = {}
         for name, client in settings.clients.items():
-            if client.jwks is not None:
-                try:
-                    self._held[name].keys = _parse(client.jwks)
-                except (ValueError, jwt.PyJWTError) as error:
-                    raise SettingsError(f"clients.{name}.jwks: {error}") from error
-            elif client.jwks_file is not None:
-                self._read_file(name, client)
-
-    def key(self, name: str, client: ClientSettings, kid: str | None) -> jwt.PyJWK:
-        """The key ``kid`` of a client; with no kid, its only one. Raises NotAuthenticated."""
-        held = self._held[name]
-        if client.jwks_file is not None:
-            self._read_file(name, client)
-        elif client.jku is not None and self._clock() - held.loaded > FRESH_S:
-            self._fetch(name, client.jku, held)
-        found = _pick(held.keys, kid)
-        if found is None and client.jku is not None:
-            self._fetch(name, client.jku, held)
-            found = _pick(held.keys, kid)
-        if found is None:
-            raise NotAuthenticated(f"client {name}: no key with this kid")
-        return found
-
-    def _read_file(self, name: str, client: ClientSettings) -> None:
-        held, path = self._held[name], client.jwks_file
-        if path is None:
-            return
-        try:
-            mtime = path.stat().st_mtime
-            if mtime == held.mtime:
-                return
-            held.keys, held.mtime = _parse(orjson.loads(path.read_bytes())), mtime
-        except (OSError, ValueError, jwt.PyJWTError) as error:
-            if not held.keys:
-                raise SettingsError(f"clients.{name}.jwks_file: {error}") from error
-            _log.error("keys.kept client=%s reason=%s", name, type(error).__name__)
-
-    def _fetch(self, name: str, jku: str, held: _Held) -> None:
-        with held.lock:
-            now = self._clock()
-            if now - held.tried < COOL_DOWN_S:
-                return
-            held.tried = now
+            if client.authentication != "jwt":
+                continue
             try:
-                held.keys, held.loaded = _parse(_download(jku)), now
-            except (requests.RequestException, ValueError, jwt.PyJWTError) as error:
-                _log.error("keys.unreachable client=%s reason=%s", name, type(error).__name__)
-                if now - held.loaded > STALE_S:
-                    held.keys = {}
+                self._sources[name] = _source(client, limits or Limits(), clock)
+            except SettingsError as error:
+                raise SettingsError(f"client '{name}': {error}") from error
+
+    def find(self, client: str, *, kid: str | None, alg: str) -> PyJWK:
+        """The key that verifies this client's token with these headers. Raises NotAuthenticated if there is none."""
+        key = self._sources[client].find(kid, alg)
+        if key is None:
+            wanted = "no kid, and its set has not exactly one key" if kid is None else "a kid it has no key for"
+            raise NotAuthenticated(f"client '{client}' sent {wanted}, for {alg}")
+        return key
+
+    def load(self, client: str) -> KeySet:
+        """What the client's set holds right now. Raises SettingsError. For ``cds check``; a call uses ``find``."""
+        return self._sources[client].load()
 
 
-def _pick(keys: dict[str | None, jwt.PyJWK], kid: str | None) -> jwt.PyJWK | None:
-    if kid is None:
-        return next(iter(keys.values())) if len(keys) == 1 else None
-    return keys.get(kid)
+def _source(client: ClientSettings, limits: Limits, clock: Callable[[], float]) -> KeySource:
+    if client.jku is not None:
+        return RemoteKeys(client.jku, limits, clock)
+    if client.jwks_file is not None:
+        return _FileKeys(client.jwks_file)
+    return _InlineKeys(_usable(parse_key_set(client.jwks), "jwks"))
 
 
-def _parse(content: Any) -> dict[str | None, jwt.PyJWK]:
-    """Signature keys by kid; keys of other uses or kinds are left out, and so is anything symmetric."""
-    listed = content.get("keys") if isinstance(content, dict) else None
-    if not isinstance(listed, list):
-        raise ValueError("not a JWK Set: it needs a list called 'keys'")
-    keys: dict[str | None, jwt.PyJWK] = {}
-    for item in listed:
-        kind = str(item.get("kty")) if isinstance(item, dict) else ""
-        algorithm = {"RSA": "RS384", "EC": "ES384"}.get(kind)
-        if algorithm is None or item.get("use", "sig") != "sig" or item.get("alg", algorithm) != algorithm:
-            continue
-        if item["kty"] == "EC" and item.get("crv") != "P-384":
-            continue
-        keys[item.get("kid")] = jwt.PyJWK({k: v for k, v in item.items() if k != "d"}, algorithm)
-    if not keys:
-        raise ValueError("the key set holds no RS384 or ES384 signature key")
+class _InlineKeys:
+    def __init__(self, keys: KeySet) -> None:
+        self._keys = keys
+
+    def find(self, kid: str | None, alg: str) -> PyJWK | None:
+        return self._keys.find(kid, alg)
+
+    def load(self) -> KeySet:
+        return self._keys
+
+
+class _FileKeys:
+    """Read again whenever the file changes. A changed file that can't be used leaves the last good keys in force."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._stamp = self._look()
+        self._keys = self.load()
+
+    def find(self, kid: str | None, alg: str) -> PyJWK | None:
+        if self._look() != self._stamp:
+            self._renew()
+        return self._keys.find(kid, alg)
+
+    def load(self) -> KeySet:
+        try:
+            body = self._path.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"jwks_file can't be read: {error}") from error
+        try:
+            return _usable(read_key_set(body), str(self._path))
+        except SettingsError as error:
+            raise SettingsError(f"jwks_file {self._path}: {error}") from error
+
+    def _renew(self) -> None:
+        with self._lock:
+            stamp = self._look()
+            if stamp == self._stamp:
+                return
+            try:
+                self._keys = self.load()
+            except SettingsError as error:
+                _log.error("the last good keys stay in force: %s", error)
+            # also after a failure: a broken file is complained of once, not at each call
+            self._stamp = stamp
+
+    def _look(self) -> tuple[int, int, int] | None:
+        """Inode and size beside the time: a mounted ConfigMap swaps links, and clocks of file systems are coarse."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _usable(keys: KeySet, where: str) -> KeySet:
+    if not keys.keys:
+        raise SettingsError("no usable public key in it" + "".join(f"; {reason}" for reason in keys.rejected))
+    log_rejected(keys, where)
     return keys
-
-
-def _download(jku: str) -> Any:
-    with requests.Session() as session:
-        session.trust_env = False
-        with session.get(jku, timeout=TIMEOUT_S, allow_redirects=False, stream=True) as response:
-            if response.status_code != 200:
-                raise ValueError(f"the key address answered {response.status_code}")
-            body = b""
-            end = time.monotonic() + TIMEOUT_S
-            for chunk in response.iter_content(8192):
-                body += chunk
-                if len(body) > MAX_BYTES or time.monotonic() > end:
-                    raise ValueError("the key set is too large or arrives too slowly")
-    return orjson.loads(body)
