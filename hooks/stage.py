@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from cds.record.facts import Fact, Record
 from hooks.gates import is_confirmed
 
-METASTASES = (
-    "metastasis-liver",
-    "metastasis-peritoneum",
-    "metastasis-lung",
-    "metastasis-nodes",
-    "metastasis-any",
-)
+# nodes are not among them: their code does not tell a regional node (N) from a distant one (M)
+METASTASES = ("metastasis-liver", "metastasis-peritoneum", "metastasis-lung", "metastasis-any")
 READS = ("pancreatic-cancer", "pancreatic-neuroendocrine", "stage-group", "tnm-m", "stage-iv", "m1", *METASTASES)
 
 

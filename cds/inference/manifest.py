@@ -134,6 +134,8 @@ class Eligibility(Strict):
     at_least: float | None = None
     at_most: float | None = None
     present: bool | None = None
+    older_than: Duration | None = None
+    """With ``present: false``: only a fact recorded longer ago than this excludes."""
     says: Text
     """Why the model does not speak when this fails."""
 

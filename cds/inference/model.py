@@ -11,7 +11,7 @@ import numpy as np
 
 from cds.errors import ModelError
 from cds.inference import rules
-from cds.inference.manifest import Eligibility, Manifest, Output
+from cds.inference.manifest import Eligibility, Manifest, Output, days
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
 from cds.inference.runtime import OnnxGraph
 from cds.record.facts import Record
@@ -93,7 +93,11 @@ def _row(outputs: tuple[Output, ...], results: Mapping[str, np.ndarray], row: in
 
 def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record) -> bool:
     if test.input is None:
-        return (record.has(*test.concepts) is not None) is test.present
+        facts = record.of(*test.concepts)
+        if test.older_than is not None:
+            limit = days(test.older_than)
+            facts = [f for f in facts if f.when is not None and f.when.days_before(record.now) > limit]
+        return bool(facts) is test.present
     value = features[test.input].value
     if value is None:
         # an absent input is not a failed test: what its absence does is declared with the input

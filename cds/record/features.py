@@ -81,10 +81,17 @@ def _state(value: object) -> str:
 def _candidates(spec: Input, record: Record) -> list[Fact]:
     """Numeric facts of the first concept that has any inside the window: concepts are in order of preference."""
     for concept in spec.concepts:
-        facts = [f for f in record.of(concept) if f.value is not None and f.when and _recent(f, spec, record)]
+        facts = [f for f in record.of(concept) if _number(spec, f) is not None and f.when and _recent(f, spec, record)]
         if facts:
             return facts
     return []
+
+
+def _number(spec: Input, fact: Fact) -> float | None:
+    """The value, or the number the manifest gives a coded answer (a performance status sent as a code, say)."""
+    if fact.value is not None:
+        return fact.value
+    return next((spec.values[answer] for answer in fact.answers if answer in spec.values), None)
 
 
 def _recent(fact: Fact, spec: Input, record: Record) -> bool:
@@ -102,7 +109,7 @@ def _absent(spec: Input, record: Record) -> Feature:
 
 
 def _from_fact(spec: Input, fact: Fact, record: Record) -> Feature:
-    return Feature(spec, fact.value, "found", (fact,), fact.when.middle if fact.when else None)
+    return Feature(spec, _number(spec, fact), "found", (fact,), fact.when.middle if fact.when else None)
 
 
 def _latest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:

@@ -97,7 +97,7 @@ class Input(Strict):
     threshold: float | None = None
     preceded_by: Duration | None = None
     values: dict[str, float] = Field(default_factory=dict)
-    """``coded``: answer concept -> number."""
+    """Answer concept -> number: all there is for ``coded``; for ``latest``, beside plain numbers."""
     anchor: Anchor | None = None
     unit: str = "1"
     range: tuple[float, float] | None = None

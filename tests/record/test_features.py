@@ -123,3 +123,15 @@ def test_a_coded_answer_becomes_its_number() -> None:
     made = record(fact("a", 5, answers=("ex",)))
     assert one(spec(reduce="coded", values={"never": 0, "ex": 1}), made).value == 1
     assert one(spec(reduce="coded", values={"never": 0}), made).state == "missing"
+
+
+def test_a_coded_answer_counts_beside_plain_numbers() -> None:
+    latest = spec(reduce="latest", values={"grade-two": 2})
+    assert one(latest, record(fact("a", 5, answers=("grade-two",)), fact("a", 50, 1.0))).value == 2
+    assert one(latest, record(fact("a", 5, answers=("other",)), fact("a", 50, 1.0))).value == 1
+    assert one(latest, record(fact("a", 5, 0.0), fact("a", 50, answers=("grade-two",)))).value == 0
+
+
+def test_what_records_often_lack_can_be_declared_unknown() -> None:
+    assert one(spec(reduce="presence", unrecorded="unknown"), record()).state == "missing"
+    assert one(spec(reduce="presence", unrecorded="unknown"), record(fact("a", 5))).value == 1
