@@ -1,0 +1,92 @@
+"""How long a clinician waits: beside a busy processor, and for /health while calls wait on a slow FHIR server."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import servers
+from cpu import templates
+from no_prefetch import answers, asked_for
+from patient_view import WITH_CARD, Ehr, body, without_prefetch
+from report import Section
+from rich.progress import Progress
+
+CLIENTS, P99_MS, HEALTH_MS, PER_SECOND = 8, 50.0, 10.0, 70.0
+UPSTREAM_S = 0.1
+
+
+def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
+    seconds = 5.0 if quick else 60.0
+    section = Section(
+        "latency",
+        "Latency beside other work",
+        f"Busy: {CLIENTS} clients call with 50 kB of prefetch for {seconds:.0f} s, two workers, while another process "
+        "burns one core at the same priority; once calling again at once (saturated, so that queueing is all that shows), "
+        "once at the pace of a large hospital (8 × 5 calls a second). "
+        f"Waiting: one worker, {CLIENTS} clients, no prefetch, each upstream query takes {UPSTREAM_S * 1000:.0f} ms; "
+        "meanwhile `/health` is asked 20 times a second.",
+    )
+    ehr = Ehr()
+    task = progress.add_task("latency", total=4)
+    _busy(section, ehr, folder, seconds, progress, task)
+    _waiting(section, ehr, folder, min(seconds, 30.0), progress, task)
+    return section
+
+
+def _busy(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Progress, task: object) -> None:
+    place = folder / "busy"
+    place.mkdir()
+    with servers.ours(ehr, place) as server:
+        sent = body(WITH_CARD, templates(server))
+        servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=200).run()
+        paced = servers.Load(
+            server, sent, ehr, place, clients=CLIENTS, seconds=seconds, pause=0.2, tokens=int(seconds * 45) + 100
+        )
+        saturated = servers.Load(
+            server, sent, ehr, place, clients=CLIENTS, seconds=seconds, tokens=int(seconds * 900) + 100
+        )
+        for name, load in (("paced", paced), ("saturated", saturated)):
+            job = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            try:
+                measured = load.run()
+            finally:
+                job.kill()
+                job.wait()
+            section.raw.append(
+                f"busy, {name}: {len(measured.ms)} calls, {measured.per_second:.0f}/s, "
+                f"p50 {statistics.median(measured.ms):.1f} ms, p99 {measured.quantile(0.99):.1f} ms"
+            )
+            section.add(f"busy, {name}: p50", statistics.median(measured.ms), "ms")
+            section.add(f"busy, {name}: p99", measured.quantile(0.99), "ms", bar=P99_MS)
+            progress.advance(task)  # type: ignore[arg-type]
+
+
+def _waiting(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Progress, task: object) -> None:
+    place = folder / "waiting"
+    place.mkdir()
+    given = answers(asked_for(folder, ehr), (UPSTREAM_S,))
+    progress.advance(task)  # type: ignore[arg-type]
+    with servers.upstream(given, place) as far:
+        base = f"http://127.0.0.1:{far.port}/fhir"
+        with servers.ours(ehr, place, workers=1, fhir=base) as server:
+            sent = without_prefetch(WITH_CARD, base)
+            servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=40).run()
+            calls = servers.Load(
+                server, sent, ehr, place, clients=CLIENTS, seconds=seconds, tokens=int(seconds * 90) + 100
+            )
+            prober = replace(server, path="/health")
+            probes = servers.Load(prober, None, None, place, clients=1, seconds=seconds, pause=0.05)
+            calls.start(), probes.start()
+            measured, health = calls.finish(), probes.finish()
+            progress.advance(task)  # type: ignore[arg-type]
+    section.add("waiting: calls per second and worker", measured.per_second, "/s", bar=PER_SECOND, sense="at least")
+    section.add("waiting: /health p99", health.quantile(0.99), "ms", bar=HEALTH_MS)
+    section.raw.append(
+        f"waiting: {len(measured.ms)} calls, p50 {statistics.median(measured.ms):.1f} ms, "
+        f"p99 {measured.quantile(0.99):.1f} ms, CPU {measured.cpu_ms:.1f} ms a call; "
+        f"/health p50 {statistics.median(health.ms):.1f} ms, p99 {health.quantile(0.99):.1f} ms"
+    )

@@ -1,0 +1,77 @@
+"""The EHRs, as a process of their own: clients that each keep one connection and call again when answered.
+
+    python benchmarks/load.py SPEC.json
+
+SPEC: ``port``, ``path``, ``body`` (a file; empty: GET), ``tokens`` (a file, one a line; empty: none), ``clients``, and
+``calls`` in all or ``seconds``. ``pause`` between a client's calls, in seconds. Prints ``{"ms": [...], "wall_s": ...}``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Spec:
+    port: int
+    path: str
+    body: str = ""
+    tokens: str = ""
+    clients: int = 4
+    calls: int = 0
+    seconds: float = 0.0
+    pause: float = 0.0
+
+
+def run(spec: Spec) -> dict[str, object]:
+    payload = Path(spec.body).read_bytes() if spec.body else None
+    tokens = iter(Path(spec.tokens).read_text().split()) if spec.tokens else itertools.repeat("")
+    turns = iter(range(spec.calls)) if spec.calls else itertools.count()
+    end = time.perf_counter() + spec.seconds if spec.seconds else float("inf")
+    found: list[float] = []
+    faults: list[str] = []
+    lock = threading.Lock()
+
+    def client() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", spec.port, timeout=60)
+        connection.connect()
+        while time.perf_counter() < end and not faults:
+            with lock:
+                if next(turns, None) is None:
+                    break
+                token = next(tokens)
+            headers = {"Content-Type": "application/json", "Accept-Language": "en"}
+            if token:
+                headers["Authorization"] = f"Bearer {token}"
+            start = time.perf_counter()
+            connection.request("POST" if payload else "GET", spec.path, payload, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            found.append((time.perf_counter() - start) * 1000)
+            if answer.status != 200:
+                faults.append(f"{spec.path} answered {answer.status}: {content[:300]!r}")
+            if spec.pause:
+                time.sleep(spec.pause)
+        connection.close()
+
+    threads = [threading.Thread(target=client) for _ in range(spec.clients)]
+    begin = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wall = time.perf_counter() - begin
+    if faults:
+        raise SystemExit(faults[0])
+    return {"ms": found, "wall_s": wall}
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(Spec(**json.loads(Path(sys.argv[1]).read_text())))))

@@ -1,0 +1,66 @@
+"""Nothing sent along: the whole call against the slowest of its queries. One parallel round, or the sum would show."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import servers
+from cpu import templates
+from patient_view import WITH_CARD, Ehr, prefetch, without_prefetch
+from report import Section
+from rich.progress import Progress
+
+DELAYS_S = (0.08, 0.1, 0.12, 0.15)
+TIMES, PLUS_MS = 1.3, 20.0
+
+
+def answers(prefetched: dict[str, dict[str, object]], delays: tuple[float, ...]) -> dict[str, dict[str, object]]:
+    """Resource type -> what the upstream answers and after how long; the delays go round, the last one is used."""
+    kinds = {"patient": "Patient", "observations": "Observation", "conditions": "Condition", "imaging": "ImagingStudy"}
+    kinds |= {"medications": "MedicationRequest", "orders": "ServiceRequest", "procedures": "Procedure"}
+    if unknown := set(prefetched) - set(kinds):
+        raise SystemExit(f"the service asks for {', '.join(sorted(unknown))}, which this benchmark can't answer")
+    return {
+        kinds[key]: {"delay_s": delays[i % len(delays)], "body": {k: v for k, v in body.items() if k != "link"}}
+        for i, (key, body) in enumerate(prefetched.items())
+    }
+
+
+def asked_for(folder: Path, ehr: Ehr) -> dict[str, dict[str, object]]:
+    """What the service would have been sent."""
+    place = folder / "discovery"
+    place.mkdir()
+    with servers.ours(ehr, place, workers=1) as server:
+        return prefetch(WITH_CARD, templates(server))
+
+
+def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
+    calls = 20 if quick else 150
+    task = progress.add_task("no-prefetch", total=3)
+    ehr = Ehr()
+    found = asked_for(folder, ehr)
+    progress.advance(task)
+    given = answers(found, DELAYS_S)
+    with servers.upstream(given, folder) as far:
+        base = f"http://127.0.0.1:{far.port}/fhir"
+        with servers.ours(ehr, folder, fhir=base) as server:
+            sent = without_prefetch(WITH_CARD, base)
+            servers.Load(server, sent, ehr, folder, clients=2, calls=10).run()
+            progress.advance(task)
+            measured = servers.Load(server, sent, ehr, folder, clients=1, calls=calls).run()
+            progress.advance(task)
+    slowest = max(float(str(a["delay_s"])) for a in given.values()) * 1000
+    section = Section(
+        "no-prefetch",
+        "Everything fetched by the service",
+        f"{len(given)} queries that take {', '.join(f'{d * 1000:.0f}' for d in DELAYS_S)} ms in turn, one client, "
+        f"{calls} calls. The bar is {TIMES} × the slowest query + {PLUS_MS:.0f} ms.",
+        raw=[f"{kind:20} {float(str(a['delay_s'])) * 1000:.0f} ms" for kind, a in given.items()],
+    )
+    bar = TIMES * slowest + PLUS_MS
+    section.add("slowest query", slowest, "ms")
+    section.add("total, median", statistics.median(measured.ms), "ms", bar=bar)
+    section.add("total, 95th percentile", measured.quantile(0.95), "ms", bar=bar)
+    section.add("CPU per call", measured.cpu_ms, "ms")
+    return section

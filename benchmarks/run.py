@@ -1,0 +1,82 @@
+"""Measure the service against its bars and write benchmarks/RESULTS.md.
+
+    python benchmarks/run.py               everything, about ten minutes
+    python benchmarks/run.py cpu split     two of them; the other sections of RESULTS.md stay as they are
+    python benchmarks/run.py --quick       a smoke run in a minute or two; prints, writes nothing
+
+Each benchmark starts the servers it needs on free loopback ports, with a ledger of their own in a temporary folder.
+HealthChain is installed from PyPI into .cache/bench-healthchain on first use. Close other programs: what counts are
+ratios within one run, but latencies suffer from company. Linux only (CPU and memory are read from /proc).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout that is not installed works as well
+
+import cpu
+import decoding
+import footprint
+import latency
+import no_prefetch
+import report
+import split
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+BENCHMARKS = {
+    "cpu": (cpu.run, "CPU per 50 kB call against bare Flask and HealthChain"),
+    "split": (split.run, "where the time of one call goes"),
+    "latency": (latency.run, "p50, p99 and /health beside a busy processor and a slow FHIR server"),
+    "no-prefetch": (no_prefetch.run, "total time when everything has to be fetched"),
+    "footprint": (footprint.run, "memory per worker, time from start to first answer"),
+    "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
+}
+
+
+def main() -> int:
+    listing = "\n".join(f"  {name:12} {says}" for name, (_, says) in BENCHMARKS.items())
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=f"benchmarks:\n{listing}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="BENCHMARK", help="which to run; default: all")
+    parser.add_argument("--quick", action="store_true", help="few repetitions, to see that it works; writes no results")
+    parser.add_argument("--output", type=Path, default=report.RESULTS, help="results file (default: %(default)s)")
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
+        parser.error(f"no benchmark called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
+    console = Console()
+    sections, missed = {}, 0
+    for name in arguments.names or BENCHMARKS:
+        load = os.getloadavg()[0]
+        with (
+            tempfile.TemporaryDirectory(prefix="cds-bench-") as folder,
+            Progress(TextColumn("{task.description:>12}"), BarColumn(), TimeElapsedColumn(), console=console) as progress,
+        ):
+            section = BENCHMARKS[name][0](Path(folder), progress, quick=arguments.quick)
+        show(console, section)
+        missed += sum(f.met is False for f in section.figures)
+        sections[name] = section.markdown(load, arguments.quick)
+        if not arguments.quick:
+            report.write({name: sections[name]}, arguments.output)
+    console.print("every bar met" if not missed else f"{missed} bar(s) missed", style="red" if missed else "green")
+    return 1 if missed else 0
+
+
+def show(console: Console, section: report.Section) -> None:
+    table = Table("figure", "measured", "asked", "", title=section.title, title_justify="left")
+    for f in section.figures:
+        table.add_row(f.name, f"{f.value:,.3g} {f.unit}", f.asked, f.verdict.strip("*"))
+    console.print(table)
+    for line in section.raw:
+        console.print(line, style="dim", markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
