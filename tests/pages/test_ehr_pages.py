@@ -126,6 +126,7 @@ def test_signing_fires_order_sign_with_the_chosen_drafts_only(hospital: Hospital
     assert [f"MedicationRequest/{e['resource']['id']}" for e in entries] == chosen
     assert {e["resource"]["status"] for e in entries} == {"draft"}
     assert "selections" not in body["context"]
+    assert "The signature waits until the advice has been read." in page
     assert "Prognosis information available" in page
 
 
