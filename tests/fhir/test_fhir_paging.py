@@ -1,0 +1,82 @@
+"""Paging links are followed inside the client's servers and nowhere else, and never for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from servers import FhirServer, gives, searchset, status
+from small_chart import observation
+
+Fetch = Callable[..., Any]
+
+
+def ids(found: Any) -> list[str]:
+    return [resource.id for page in found.pages for resource in page.resources]
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["{base}/Observation?page=2", "Observation?page=2", "?page=2", "/fhir/Observation?page=2"],
+    ids=["absolute", "relative", "query only", "from the root"],
+)
+def test_a_next_link_is_followed(fhir: FhirServer, fetch: Fetch, link: str) -> None:
+    first = gives(searchset([observation(1)], next=link.format(base=fhir.base)))
+    fhir.on("Observation", first, gives(searchset([observation(2)])))
+    round_ = fetch()
+    assert round_.code() is None
+    assert ids(round_["observations"]) == ["o1", "o2"]
+    assert fhir.hits[1].query == {"page": ["2"]}
+
+
+def test_a_link_to_itself_is_not_followed_twice(fhir: FhirServer, fetch: Fetch) -> None:
+    fhir.on("Observation", gives(searchset([observation()], next=f"{fhir.base}/Observation?page=same")))
+    found = fetch()["observations"]
+    assert found.truncated
+    assert len(fhir.hits) == 2
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "{stranger}/Observation?page=2",
+        "//127.0.0.1:{port}/fhir/Observation?page=2",
+        "http://me@127.0.0.1:{port}/fhir/Observation",
+        "{base}@127.0.0.1:{port}/fhir",
+        "{base}/../../admin",
+        "{root}/other/Observation?page=2",
+        "{base}x/Observation",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1/",
+        "http://[::1",
+        "http://[not-an-address]/fhir",
+        "http://127.0.0.1:99999999/fhir",
+    ],
+)
+def test_a_link_that_leaves_the_clients_servers_is_not_followed(
+    fhir: FhirServer, stranger: FhirServer, fetch: Fetch, link: str
+) -> None:
+    url = link.format(base=fhir.base, stranger=stranger.base, port=stranger.port, root=fhir.base.removesuffix("/fhir"))
+    fhir.on("Observation", gives(searchset([observation()], next=url)))
+    round_ = fetch(token="secret-token")
+    assert stranger.hits == []
+    assert len(fhir.hits) == 1
+    assert ids(round_["observations"]) == ["o1"]  # what came before the link is kept
+    assert round_.code() == "CDS-605"
+
+
+@pytest.mark.parametrize("link", ["", "\u0000", "#"])
+def test_a_link_to_nowhere_ends_the_pages(fhir: FhirServer, fetch: Fetch, link: str) -> None:
+    fhir.on("Observation", gives(searchset([observation()], next=link)))
+    round_ = fetch()
+    assert ids(round_["observations"]) == ["o1"]
+    assert len(fhir.hits) <= 2
+
+
+def test_a_page_that_fails_leaves_the_earlier_ones(fhir: FhirServer, fetch: Fetch) -> None:
+    first = gives(searchset([observation(1)], next=f"{fhir.base}/Observation?page=2"))
+    fhir.on("Observation", first, status(500))
+    round_ = fetch()
+    assert ids(round_["observations"]) == ["o1"]
+    assert round_.code() == "CDS-603"
