@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cds.cards import wording
@@ -34,15 +34,20 @@ class Trigger:
         return REFERRAL_RULE in self.prediction.rules
 
 
+RISK = "qcancer-2013-pancreas"
+
+
 def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
     words = case.words
+    if trigger.refers:
+        # the equation has no term for jaundice: beside "refer", its low figure would read as a contradiction
+        case = replace(case, assessments={k: a for k, a in case.assessments.items() if k != RISK})
     age = case.record.age if case.record.age is not None else words("engine.undated")
-    likely = _likely(case)
     detail = wording.paragraphs(
         f"**{_recommendation(case, trigger)}**",
         _section(case, "why", _why(case, trigger)),
-        _section(case, "likely", likely),
-        _section(case, "sure", [*_sure(case), *_missing(case), *_confounders(case)]),
+        _section(case, "likely", _likely(case)),
+        _section(case, "sure", [*_sure(case, trigger), *_missing(case), *_confounders(case)]),
         _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
         wording.rests_on(words, _used(case), case.policy, case.record),
     )
@@ -95,7 +100,7 @@ def _summary(case: Case, trigger: Trigger, age: int | str) -> str:
     words = case.words
     if trigger.kind == "endpac":
         return words("risk.summary.endpac", score=words.number(trigger.prediction.number("score"), 0))
-    risk = case.prediction("qcancer-2013-pancreas")
+    risk = case.prediction(RISK)
     if trigger.kind == "risk":
         return words("risk.summary.risk", chance=wording.chance(words, trigger.prediction.number("risk")))
     key = "referral" if trigger.refers else "ct_urgent"
@@ -152,7 +157,7 @@ def _telling(case: Case, trigger: Trigger) -> list[tuple[Prediction, list[str]]]
         found.append((trigger.prediction, [c.input for c in (*rule.all, *rule.any)]))
     if (score := case.prediction("endpac")) is not None and trigger.kind != "risk":
         found.append((score, [f.input.name for f in score.features]))
-    if (risk := case.prediction("qcancer-2013-pancreas")) is not None:
+    if (risk := case.prediction(RISK)) is not None:
         weights = dict(zip((f.input.name for f in risk.features), risk.series("contributions"), strict=True))
         raising = [n for n in sorted(weights, key=lambda n: -weights[n]) if weights[n] > _TELLING and n != "age"]
         found.append((risk, raising))
@@ -161,7 +166,7 @@ def _telling(case: Case, trigger: Trigger) -> list[tuple[Prediction, list[str]]]
 
 def _likely(case: Case) -> list[str]:
     words, lines = case.words, list[str]()
-    risk = case.prediction("qcancer-2013-pancreas")
+    risk = case.prediction(RISK)
     if risk is not None:
         lines.append(
             words(
@@ -178,16 +183,18 @@ def _likely(case: Case) -> list[str]:
     return lines
 
 
-def _sure(case: Case) -> list[str]:
+def _sure(case: Case, trigger: Trigger) -> list[str]:
     words, lines = case.words, list[str]()
-    for model in ("qcancer-2013-pancreas", "endpac"):
+    if trigger.refers:
+        lines.append(words("risk.sure.no_jaundice"))
+    for model in (RISK, "endpac"):
         prediction = case.prediction(model)
         if prediction is not None:
             title = words.pick(prediction.manifest.words.title)
             lines.append(
                 words("risk.sure.performance", model=title, text=wording.performance(words, prediction.manifest))
             )
-    if case.prediction("qcancer-2013-pancreas") is not None:
+    if case.prediction(RISK) is not None:
         lines.append(words("risk.sure.qcancer"))
     lines += [
         words("risk.failed", model=words.pick(a.manifest.words.title))
@@ -200,7 +207,7 @@ def _sure(case: Case) -> list[str]:
 def _missing(case: Case) -> list[str]:
     """What is not known, and how far it could move the answer."""
     words, lines = case.words, list[str]()
-    risk = case.prediction("qcancer-2013-pancreas")
+    risk = case.prediction(RISK)
     if risk is not None:
         for feature, low, high in wording.spreads(risk.what_if, "risk", risk.number("risk")).values():
             spread = wording.between(words, low, high)

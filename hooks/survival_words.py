@@ -65,7 +65,7 @@ def score_only(case: Case, found: Recognised, score: Prediction, full: Assessmen
     missing = []
     if isinstance(full, NotAssessed) and full.lacking:
         items = words.join(wording.absence(words, f) for f in full.lacking)
-        missing.append(words("survival.missing.lacking", items=items))
+        missing.append(wording.capital(words("survival.missing.lacking", items=items)))
     title = words.pick(score.manifest.words.title)
     detail = wording.paragraphs(
         words("survival.lead", regimen=found.regimen.title),
@@ -220,7 +220,10 @@ def _trial_line(case: Case, arm: Arm) -> str:
         median=words.number(arm.median, 1),
         other_median=words.number(arm.other_median, 1),
         other=arm.other,
-        hr=arm.hazard_ratio,
+        hr=words.number(arm.hazard_ratio.value, 2),
+        low=words.number(arm.hazard_ratio.low, 2),
+        high=words.number(arm.hazard_ratio.high, 2),
+        favoured=arm.arm if arm.hazard_ratio.favours == "arm" else arm.other,
     )
 
 
@@ -240,7 +243,7 @@ def _missing(case: Case, full: Prediction) -> list[str]:
             spread.setdefault(alternative.feature.input.name, [base.alive]).append(point.alive)
     for name, values in spread.items():
         low, high = (words.number(100 * v, 0) for v in (min(values), max(values)))
-        item = wording.absence(words, full.feature(name))
+        item = wording.capital(wording.absence(words, full.feature(name)))
         lines.append(words("survival.missing.spread", item=item, low=low, high=high))
     return lines
 

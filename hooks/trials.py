@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from hooks.regimens import Regimen
+
+
+class HazardRatio(BaseModel):
+    """Of death, the favoured arm against the other, with its 95% interval."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: float
+    low: float
+    high: float
+    favours: Literal["arm", "other"]
 
 
 class Arm(BaseModel):
@@ -23,7 +35,7 @@ class Arm(BaseModel):
     median: float
     """Months."""
     other_median: float
-    hazard_ratio: str
+    hazard_ratio: HazardRatio
     alive: dict[int, float]
     """Months -> percent alive."""
     source: str

@@ -138,11 +138,16 @@ def fire(service: str, fhir_base: str, told: Any, story: Any, hook: str, languag
     return answers
 
 
+def _stop(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def _running(*commands: list[str], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Child processes of this one, stopped with it, whatever happens."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment = {k: v for k, v in environment.items() if not k.startswith("CDS_")}
+    signal.signal(signal.SIGTERM, _stop)  # so that the children are stopped on a plain kill, too
     with log.open("ab") as output:
         processes = [subprocess.Popen(c, stdout=output, stderr=output, env=environment) for c in commands]
         try:
