@@ -46,7 +46,7 @@ def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
     detail = wording.paragraphs(
         f"**{_recommendation(case, trigger)}**",
         _section(case, "why", _why(case, trigger)),
-        _section(case, "likely", _likely(case)),
+        _section(case, "likely", _likely(case, trigger)),
         _section(case, "sure", [*_sure(case, trigger), *_missing(case), *_confounders(case)]),
         _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
         wording.rests_on(words, _used(case), case.policy, case.record),
@@ -164,8 +164,11 @@ def _telling(case: Case, trigger: Trigger) -> list[tuple[Prediction, list[str]]]
     return found
 
 
-def _likely(case: Case) -> list[str]:
+def _likely(case: Case, trigger: Trigger) -> list[str]:
     words, lines = case.words, list[str]()
+    if trigger.kind == "guideline":
+        threshold = float(trigger.prediction.manifest.parameters["threshold"]["ppv"])
+        lines.append(words("risk.likely.guideline", chance=wording.chance(words, threshold)))
     risk = case.prediction(RISK)
     if risk is not None:
         lines.append(
