@@ -107,6 +107,11 @@ class FhirServer:
             else:
                 self.on(kind, gives(searchset(found)))
 
+    def forget(self) -> None:
+        """Neither behaviours nor hits."""
+        self._behaviours.clear()
+        self.hits.clear()
+
     def asked(self, kind: str) -> list[Hit]:
         return [hit for hit in self.hits if hit.kind == kind]
 
@@ -133,6 +138,7 @@ PREFETCH = {
     "observations": "Observation",
     "conditions": "Condition",
     "medications": "MedicationRequest",
+    "administrations": "MedicationAdministration",
     "orders": "ServiceRequest",
     "imaging": "ImagingStudy",
 }
