@@ -149,6 +149,8 @@ def _after_prefetch(query: Query, found: fhir.Decoded | None, patient_id: str) -
         return KeyState("failed", error="CDS-604", why="the EHR sent something that is not FHIR")
     if query.resource == "Patient" and not _holds(found, patient_id):
         return KeyState("failed", error="CDS-604", why="the EHR sent another patient, which is not used")
+    if found.warnings:
+        return KeyState("partly", len(found.resources), "CDS-603", "the EHR sent an OperationOutcome beside the data")
     return KeyState("sent", len(found.resources))
 
 
@@ -165,6 +167,8 @@ def _after_fetch(answer: Fetched, evidence: Evidence, patient_id: str) -> KeySta
     if answer.fault is not None:
         state = "partly" if answer.pages else "failed"
         return KeyState(state, count, answer.fault.code, str(answer.fault))
+    if any(page.warnings for page in answer.pages):
+        return KeyState("partly", count, "CDS-603", "the FHIR server sent an OperationOutcome beside the data")
     if answer.truncated:
         return KeyState("partly", count, why="there are more pages than fhir.page_limit allows")
     return KeyState("fetched", count)
