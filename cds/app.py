@@ -7,18 +7,18 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from flask import Flask, Response, g, request
 
 from cds import services as service_room
 from cds.cards.phrasebook import Catalogues
 from cds.engine import Engine
-from cds.errors import PolicyError, ServiceError
+from cds.errors import ServiceError
 from cds.fhir.client import FhirClient
 from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
 from cds.ledger import Ledger
+from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known
 from cds.policy.store import PolicyStore
 from cds.record.vocabulary import read_concept_map
@@ -73,14 +73,6 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
 def _remember(ledger: Ledger, version: str, text: str) -> None:
     """Keep the policy's text, so that an old card can be read against it; spooled if the ledger is down."""
     ledger.remember_policy(version, text)
-
-
-def packaged_policy(packages: list[Path]) -> Path:
-    """The default policy that comes with the installed services."""
-    for package in packages:
-        if (package / "policy.yaml").exists():
-            return package / "policy.yaml"
-    raise PolicyError("no policy: set policy_file, since no installed package of services brings one")
 
 
 def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Flask:

@@ -17,7 +17,6 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from prometheus_client import multiprocess
 
 from cds.ledger.migrate import upgrade
 from cds.settings import Settings
@@ -85,6 +84,8 @@ def _after_start(worker: Any) -> None:
 
 
 def _after_exit(server: Any, worker: Any) -> None:
+    from prometheus_client import multiprocess  # as in load()
+
     multiprocess.mark_process_dead(worker.pid)
 
 

@@ -63,8 +63,8 @@ def check(ctx: click.Context, offline: bool) -> None:
 
 
 def _rooms(settings: Settings, verdicts: Verdicts) -> None:
-    from cds.app import packaged_policy  # Flask only when needed
     from cds.cli.policy import known_to
+    from cds.policy.packaged import packaged_policy
     from cds.policy.schema import parse
     from cds.services.declaration import installed_packages
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from cds import services as service_room
-from cds.app import packaged_policy
 from cds.inference import registry
+from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy, parse
 from cds.services.declaration import installed_packages
 from cds.settings import Settings, load
