@@ -122,10 +122,10 @@ def _server(authority: str) -> tuple[str, int | None]:
 
 
 def _host(name: str) -> str:
-    """As the HTTP client will resolve it: lower case, IDNA."""
+    """As the HTTP client resolves it: lower case, IDNA without the mapping of look-alikes that browsers do."""
     if not name.isascii():
         try:
-            name = idna.encode(name, uts46=True).decode("ascii")
+            name = idna.encode(name.lower(), strict=True, std3_rules=True).decode("ascii")
         except idna.IDNAError as error:
             raise _Odd("its host is not a valid international name") from error
     name = name.lower()

@@ -47,8 +47,9 @@ class KeyStore:
         """The key that verifies this client's token with these headers. Raises NotAuthenticated if there is none."""
         key = self._sources[client].find(kid, alg)
         if key is None:
-            wanted = "no kid, and its set has not exactly one key" if kid is None else "a kid it has no key for"
-            raise NotAuthenticated(f"client '{client}' sent {wanted}, for {alg}")
+            if kid is None:
+                raise NotAuthenticated(f"the token names no kid, and client '{client}' has not just one {alg} key")
+            raise NotAuthenticated(f"client '{client}' has no {alg} key with the kid it sent")
         return key
 
     def load(self, client: str) -> KeySet:

@@ -1,0 +1,180 @@
+"""A token is good for one call: between threads, between processes, and while the ledger is out."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds.errors import LedgerError
+from cds.trust import ReplayGuard
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SOON = NOW + timedelta(minutes=5)
+ISSUER = "https://ehr.example"
+
+
+def ledger_out(key: str, expires: datetime) -> bool:
+    raise LedgerError("the database is down")
+
+
+def in_sqlite(path: Path, key: str, expires: datetime) -> bool:
+    """A book like the ledger's: the unique key decides."""
+    connection = sqlite3.connect(path, timeout=20)
+    try:
+        with connection:
+            found = connection.execute("INSERT OR IGNORE INTO jti VALUES (?, ?)", (key, expires.isoformat()))
+            return found.rowcount == 1
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def sqlite_book(tmp_path: Path) -> Callable[[str, datetime], bool]:
+    path = tmp_path / "book.db"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE jti (key TEXT PRIMARY KEY, expires TEXT)")
+    connection.close()
+    return partial(in_sqlite, path)
+
+
+@pytest.fixture(params=["ledger", "folder"])
+def store(request: pytest.FixtureRequest, sqlite_book: Callable[[str, datetime], bool]) -> Any:
+    return sqlite_book if request.param == "ledger" else ledger_out
+
+
+def test_a_token_is_new_once(store: Any, tmp_path: Path) -> None:
+    guard = ReplayGuard(store, tmp_path / "jti", now=lambda: NOW)
+    assert guard(ISSUER, "one", SOON)
+    assert not guard(ISSUER, "one", SOON)
+    assert guard(ISSUER, "two", SOON)
+    assert guard("https://other.example", "one", SOON)
+
+
+def test_issuer_and_jti_do_not_run_together(store: Any, tmp_path: Path) -> None:
+    guard = ReplayGuard(store, tmp_path / "jti", now=lambda: NOW)
+    assert guard("a", "bc", SOON) and guard("ab", "c", SOON) and guard("", "abc", SOON)
+
+
+@pytest.mark.parametrize("jti", ["../../etc/passwd", "a/b\\c", "\x00", "\ud800", "é" * 500, "con", "."])
+def test_any_text_will_do_as_a_jti(store: Any, tmp_path: Path, jti: str) -> None:
+    guard = ReplayGuard(store, tmp_path / "jti", now=lambda: NOW)
+    assert guard(ISSUER, jti, SOON) and not guard(ISSUER, jti, SOON)
+    assert {file.suffix for file in (tmp_path / "jti").rglob("*")} <= {""}
+
+
+def test_neither_book_holds_what_the_token_said(tmp_path: Path) -> None:
+    keys: list[str] = []
+
+    def remember(key: str, expires: datetime) -> bool:
+        keys.append(key)
+        raise LedgerError("out")
+
+    ReplayGuard(remember, tmp_path / "jti", now=lambda: NOW)(ISSUER, "Jane-Roe", SOON)
+    names = [file.name for file in (tmp_path / "jti").rglob("*") if file.is_file()]
+    assert names == keys and len(keys[0]) == 64 and "Jane" not in keys[0]
+
+
+def _race(store: Any, folder: Path, start: Any, wins: Any) -> None:
+    guard = ReplayGuard(store, folder, now=lambda: NOW)
+    start.wait()
+    wins.put([number for number in range(50) if guard(ISSUER, str(number), SOON)])
+
+
+def test_of_two_processes_one_gets_the_token(store: Any, tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    start, wins = spawn.Barrier(2), spawn.Queue()
+    racers = [spawn.Process(target=_race, args=(store, tmp_path / "jti", start, wins)) for _ in range(2)]
+    for racer in racers:
+        racer.start()
+    won = wins.get(timeout=60) + wins.get(timeout=60)
+    for racer in racers:
+        racer.join(timeout=60)
+    assert sorted(won) == list(range(50))
+
+
+def test_of_many_threads_one_gets_the_token(store: Any, tmp_path: Path) -> None:
+    guard = ReplayGuard(store, tmp_path / "jti", now=lambda: NOW)
+    start, wins = threading.Barrier(8), []
+
+    def take() -> None:
+        start.wait()
+        wins.append(guard(ISSUER, "one", SOON))
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(wins) == [False] * 7 + [True]
+
+
+class Switch:
+    """A ledger that goes and comes back."""
+
+    def __init__(self) -> None:
+        self.out = False
+        self.keys: set[str] = set()
+
+    def __call__(self, key: str, expires: datetime) -> bool:
+        if self.out:
+            raise LedgerError("the database is down")
+        new = key not in self.keys
+        self.keys.add(key)
+        return new
+
+
+def test_a_token_of_the_outage_is_refused_after_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Switch()
+    guard = ReplayGuard(ledger, tmp_path / "jti", now=lambda: NOW)
+    assert guard(ISSUER, "before", SOON)
+    ledger.out = True
+    assert guard(ISSUER, "during", SOON) and guard(ISSUER, "during as well", SOON)
+    ledger.out = False
+    assert not guard(ISSUER, "during", SOON)
+    assert not guard(ISSUER, "before", SOON)
+    assert guard(ISSUER, "after", SOON)
+    assert caplog.text.count("until the ledger is back") == 1
+    assert caplog.text.count("in the ledger again") == 1
+
+
+def test_expired_files_are_removed_and_others_stay(tmp_path: Path) -> None:
+    at = [NOW]
+    guard = ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: at[0])
+    for minute in range(10):
+        assert guard(ISSUER, str(minute), NOW + timedelta(minutes=minute))
+    at[0] = NOW + timedelta(minutes=5)
+    assert not guard(ISSUER, "9", NOW + timedelta(minutes=9))
+    assert not guard(ISSUER, "5", NOW + timedelta(minutes=5))
+    assert len(list((tmp_path / "jti").iterdir())) == 7  # the minutes 3 to 9
+    at[0] = NOW + timedelta(hours=2)
+    assert guard(ISSUER, "new", at[0] + timedelta(minutes=5))
+    assert len(list((tmp_path / "jti").iterdir())) == 1
+
+
+def test_while_the_ledger_works_no_file_is_made(tmp_path: Path) -> None:
+    guard = ReplayGuard(Switch(), tmp_path / "jti", now=lambda: NOW)
+    assert guard(ISSUER, "one", SOON)
+    assert not (tmp_path / "jti").exists()
+
+
+def test_without_any_book_no_token_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "jti").write_text("a file where the folder should be")
+    guard = ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: NOW)
+    with pytest.raises(LedgerError, match="can't be written"):
+        guard(ISSUER, "one", SOON)
+    assert ReplayGuard(Switch(), tmp_path / "jti", now=lambda: NOW)(ISSUER, "one", SOON)
+
+
+def test_the_folder_is_for_the_service_alone(tmp_path: Path) -> None:
+    ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: NOW)(ISSUER, "one", SOON)
+    modes = {path.stat().st_mode & 0o077 for path in (tmp_path / "jti").rglob("*")}
+    assert modes == {0}
