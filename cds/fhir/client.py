@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urljoin
 
 import requests
@@ -100,6 +101,8 @@ class FhirClient:
             if self._pid != os.getpid() or self._pool is None or self._session is None:
                 self._pool = ThreadPoolExecutor(self._settings.pool_size, thread_name_prefix="fhir")
                 self._session = requests.Session()
+                # one session serves all clients: a cookie of one hospital's server must not reach another's
+                self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
                 self._session.trust_env = False  # no proxy or .netrc of the environment gets to see a patient's data
                 adapter = HTTPAdapter(pool_connections=8, pool_maxsize=self._settings.pool_size)
                 self._session.mount("https://", adapter)
