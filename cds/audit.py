@@ -7,12 +7,15 @@ references of the resources they came from.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
+from cds.errors import RequestError
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, SuppressionEntry
+from cds.policy.schema import Policy
 from cds.protocol.response import Card
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Service, Suppressed
@@ -53,6 +56,36 @@ def entry(
             SuppressionEntry(topic=s.topic, reason=s.reason, until=s.until, prediction_ids=_ids(s.models, case))
             for s in suppressed
         ),
+    )
+
+
+def refusal(
+    call_id: str,
+    at: datetime,
+    caller: Caller,
+    service_id: str,
+    policy: Policy,
+    error: RequestError,
+    timings: dict[str, float],
+) -> CallEntry:
+    """A call that could not be answered: who called what and why not. Its body may not have been readable."""
+    return CallEntry(
+        id=call_id,
+        at=at,
+        client=caller.name,
+        service=service_id,
+        hook="",
+        hook_instance="",
+        patient_key="",
+        user_key=None,
+        policy_version=policy.version,
+        service_version="",
+        language="",
+        data_state={},
+        status="refused",
+        error_code=error.code,
+        duration_ms=sum(timings.values()),
+        timings={stage: round(ms, 3) for stage, ms in timings.items()},
     )
 
 

@@ -9,57 +9,37 @@ Each step is a plain function in its own room; this file only joins them and kee
 from __future__ import annotations
 
 import logging
-import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cds import audit
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
-from cds.errors import LedgerError, MalformedRequest
+from cds.cards.snooze import awake_and_snoozed
+from cds.errors import LedgerError, MalformedRequest, RequestError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.evidence import Evidence, deadline_in, gather
 from cds.fhir.queries import Query, plan
 from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry, concepts_of
-from cds.ledger import Ledger
+from cds.ledger import CallEntry, Ledger
 from cds.policy.schema import Policy
 from cds.policy.store import PolicyStore
 from cds.protocol.request import NULL, HookCall, parse_call
 from cds.protocol.response import Card, Response
 from cds.record.facts import Record
-from cds.record.inputs import days
 from cds.record.reading import Reader
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
 from cds.settings import Settings
+from cds.timings import Timings
 from cds.trust import AllowList, Authenticator, Caller
 
 _log = logging.getLogger("cds.engine")
-
-
-@dataclass
-class Timings:
-    """Milliseconds by stage, for the ledger, the metrics and the log line."""
-
-    ms: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.ms[name] = self.ms.get(name, 0.0) + (time.perf_counter() - start) * 1000
-
-    @property
-    def total(self) -> float:
-        return sum(self.ms.values())
 
 
 @dataclass(frozen=True)
@@ -113,12 +93,33 @@ class Engine:
         remote_addr: str,
         accept_language: str | None,
     ) -> Answer:
-        """Raises a RequestError for what the caller must mend; anything else degrades and is said on a card."""
+        """Raises a RequestError for what the caller must mend; anything else degrades and is said on a card.
+
+        A refusal of a caller we know is a row of the ledger, too. One we don't know leaves a line in the log only:
+        strangers must not be able to fill the ledger.
+        """
         timings = Timings()
         call_id, at = str(uuid.uuid4()), self.now()
         with timings.stage("trust"):
             self.services.hooks_of(service_id)
             caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
+        try:
+            return self._answer(call_id, at, caller, service_id, body, accept_language, timings)
+        except RequestError as error:
+            policy = self.policies.current()
+            self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
+            raise
+
+    def _answer(
+        self,
+        call_id: str,
+        at: datetime,
+        caller: Caller,
+        service_id: str,
+        body: bytes,
+        accept_language: str | None,
+        timings: Timings,
+    ) -> Answer:
         with timings.stage("parse"):
             call = parse_call(body)
             service = self.services.find(service_id, call.hook)
@@ -133,20 +134,13 @@ class Engine:
         with timings.stage("models"):
             assessments = self._assess(service, policy, record)
         with timings.stage("cards"):
-            case = Case(
-                call,
-                record,
-                drafts,
-                assessments,
-                evidence,
-                service.parameters.model_validate(policy.service(service.id).parameters),
-                policy,
-                words,
-                caller.client.patient_facing or call.by_patient,
-            )
+            parameters = service.parameters.model_validate(policy.service(service.id).parameters)
+            patient_facing = caller.client.patient_facing or call.by_patient
+            case = Case(call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing)
             cards, suppressed = self._cards(case, service, caller)
         with timings.stage("ledger"):
-            recorded = self._record(call_id, caller, case, service, cards, suppressed, timings)
+            row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger)
+            recorded = self._keep(row)
         response = Response(tuple(card for card, _ in cards))
         return Answer(response, service, evidence, assessments, tuple(suppressed), timings, recorded)
 
@@ -203,15 +197,11 @@ class Engine:
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")]
         findings = self._findings(case, service)
-        suppressed = [f for f in findings if isinstance(f, Suppressed)]
+        key = self.ledger.patient_key(caller.name, case.record.patient_id)
         drafts = [f for f in findings if isinstance(f, CardDraft)]
-        snoozed = self._snoozed(case, caller) if drafts else {}
-        suppressed += [
-            Suppressed(d.topic, f"snoozed:{snoozed[d.topic][0]}", snoozed[d.topic][1].date(), d.models)
-            for d in drafts
-            if d.topic in snoozed
-        ]
-        shown, left_out = limited(in_order(d for d in drafts if d.topic not in snoozed), case.policy)
+        awake, snoozed = awake_and_snoozed(drafts, case.policy, self.ledger, key, case.record.now)
+        shown, left_out = limited(in_order(awake), case.policy)
+        suppressed = [f for f in findings if isinstance(f, Suppressed)] + snoozed
         suppressed += [Suppressed(d.topic, "over-card-limit", models=d.models) for d in left_out]
         made = [(compose(d, case.policy, case.words, case.call.context, case.record.patient_id), d) for d in shown]
         return made, suppressed
@@ -232,43 +222,12 @@ class Engine:
             )
             return [failure_card(service.id, case.words)]
 
-    def _snoozed(self, case: Case, caller: Caller) -> dict[str, tuple[str, datetime]]:
-        """Topic -> (reason, until) for what the clinician asked not to hear again yet."""
-        policy = case.policy
-        longest = max((days(r.snooze) for r in policy.override_reasons.values()), default=0.0)
-        if longest <= 0:
-            return {}
-        key = self.ledger.patient_key(caller.name, case.record.patient_id)
-        now = case.record.now
-        try:
-            overrides = self.ledger.overrides(key, now - timedelta(days=longest))
-        except LedgerError:
-            return {}  # without the ledger a card may be repeated; it must not be withheld
-        found: dict[str, tuple[str, datetime]] = {}
-        for override in overrides:
-            reason = policy.override_reasons.get(override.reason_code or "")
-            if reason is not None:
-                until = override.at + timedelta(days=days(reason.snooze))
-                if until > now:
-                    found[override.topic] = (override.reason_code or "", until)
-        return found
-
-    def _record(
-        self,
-        call_id: str,
-        caller: Caller,
-        case: Case,
-        service: Service,
-        cards: list[tuple[Card, CardDraft]],
-        suppressed: list[Suppressed],
-        timings: Timings,
-    ) -> bool:
-        row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger)
+    def _keep(self, row: CallEntry) -> bool:
+        """Write one row. False: it is on the spool, or (with an alarm in the log) nowhere; the card goes out."""
         try:
             return self.ledger.record_call(row)
         except LedgerError as error:
-            # neither database nor spool took it: the clinician still gets the card, the operator an alarm
-            _log.critical("ledger.lost call=%s error=%s", call_id, error)
+            _log.critical("ledger.lost call=%s error=%s", row.id, error)
             return False
 
 
