@@ -92,6 +92,7 @@ def _after_exit(server: Any, worker: Any) -> None:
 def serve(settings: Settings) -> None:
     """Blocks until stopped. Raises a ConfigurationError before anything listens."""
     configure_logging()
+    settings.load_ledger_key()  # refuses before the database is touched
     upgrade(settings.ledger_url)
     prepare_metrics(settings.data_dir / "metrics")
     Server(settings).run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cds.inference import registry
 from cds.inference.manifest import Manifest
@@ -25,7 +25,7 @@ def models() -> None:
 @click.pass_context
 def list_models(ctx: click.Context) -> None:
     """Every model found: built in, from installed packages and from mounted folders."""
-    table = Table("id", "version", "task", "status", "title", "runtime")
+    table = Table(Column("id", no_wrap=True), "version", "task", "status", "title", "runtime")
     for model in _load(ctx).models.values():
         m = model.manifest
         table.add_row(m.id, m.version, m.task.value, m.status.value, m.words.title.get("en", ""), m.runtime.kind)
