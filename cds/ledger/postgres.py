@@ -7,12 +7,14 @@ off: here the client itself stops waiting.
 from __future__ import annotations
 
 import queue
+import select
 import threading
 import time
 from collections.abc import Generator
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.waiting import Ready, Wait
 
 T = TypeVar("T")
 
@@ -27,19 +29,24 @@ class ImpatientConnection(psycopg.Connection[Any]):
 
     deadline_s: float = 60.0
 
-    def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
-        return super().wait(self._until(time.monotonic() + self.deadline_s, gen), 0.05)
-
-    def _until(self, deadline: float, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+    def wait(self, gen: Generator[Any, Any, T], *_args: Any, **_kwargs: Any) -> T:
+        # the driver's own loops wait for ever, some of them without giving the generator a chance to object
+        socket, poll, registered = self.pgconn.socket, select.poll(), 0
+        deadline = time.monotonic() + self.deadline_s
         try:
             wanted = next(gen)
             while True:
-                ready = yield wanted
-                # falsy: woken by the interval, with nothing from the server
-                if not ready and time.monotonic() > deadline:
+                if wanted != registered:
+                    registered = wanted
+                    poll.register(socket, (wanted & Wait.R and select.POLLIN) | (wanted & Wait.W and select.POLLOUT))
+                events = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+                if not events:
                     self.pgconn.finish()
                     raise NoAnswer("the database did not answer in time")
-                wanted = gen.send(ready)
+                # an error or a hang-up shows when the generator reads
+                writable = Ready.W if events[0][1] & select.POLLOUT else Ready.NONE
+                readable = Ready.R if events[0][1] & ~select.POLLOUT else Ready.NONE
+                wanted = gen.send(Ready(readable | writable))
         except StopIteration as end:
             result: T = end.value
             return result

@@ -37,7 +37,8 @@ def test_predictions_and_cards_are_found_by_id_with_their_call(ledger: Ledger) -
 
 
 def test_what_is_not_there_is_none(ledger: Ledger) -> None:
-    assert ledger.call("x") is ledger.prediction("x") is ledger.card("x") is ledger.policy("x") is None
+    found: list[object] = [ledger.call("x"), ledger.prediction("x"), ledger.card("x"), ledger.policy("x")]
+    assert found == [None] * 4
     assert ledger.feedback_on("x") == ()
 
 

@@ -16,8 +16,8 @@ import pytest
 from patience import eventually
 
 from cds.errors import LedgerError
-from cds.ledger import Ledger, migrate
-from cds.ledger.spool import Spool
+from cds.ledger import Ledger, PolicyEntry, migrate
+from cds.ledger.spool import Entry, Spool
 
 NOWHERE = "postgresql://cds@127.0.0.1:9/none"
 
@@ -31,7 +31,7 @@ def test_a_spooled_file_is_for_the_service_user_only(tmp_path: Path, open_ledger
 
 def test_every_kind_of_entry_comes_back_from_its_file(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool")
-    entries = [made.call(), made.feedback("a-card")]
+    entries: list[Entry] = [made.call(), made.feedback("a-card"), PolicyEntry("v", "text", made.NOW)]
     spool.put(entries)
     assert [spool.read(path) for path in spool.waiting()] == entries
 

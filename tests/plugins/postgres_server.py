@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -68,42 +69,69 @@ class PostgresServer:
 
     def kill(self) -> None:
         """SIGKILL to the server and all its backends at once: a machine that lost power."""
-        self._each(signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait(timeout=10)
-            self._process = None
+        if self._process is None:
+            return
+        backends = self.freeze()
+        for pid in (self._process.pid, *backends):
+            _signal(pid, signal.SIGKILL)
+        self._process.wait(timeout=10)
+        self._process = None
+        # while one is left, the shared memory is in use and the server can't be started again
+        deadline = time.monotonic() + 10
+        while any(_runs(pid) for pid in backends):
+            assert time.monotonic() < deadline, "a PostgreSQL backend survived SIGKILL"
+            time.sleep(0.01)
 
-    def freeze(self) -> None:
-        """SIGSTOP: connections stay open, nothing answers."""
-        self._each(signal.SIGSTOP)
+    def freeze(self) -> list[int]:
+        """SIGSTOP: connections stay open, nothing answers. The process ids of the backends.
+
+        The parent first: it then neither makes a child nor answers the death of one.
+        """
+        assert self._process is not None, "the server is not running"
+        _signal(self._process.pid, signal.SIGSTOP)
+        backends = self._backends()
+        for pid in backends:
+            _signal(pid, signal.SIGSTOP)
+        return backends
 
     def thaw(self) -> None:
-        self._each(signal.SIGCONT)
+        if self._process is not None:
+            for pid in (*self._backends(), self._process.pid):
+                _signal(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         if self._process is not None:
             self.thaw()
-            self._each(signal.SIGQUIT, children=False)
+            _signal(self._process.pid, signal.SIGQUIT)
             self._process.wait(timeout=30)
             self._process = None
 
-    def _each(self, number: signal.Signals, *, children: bool = True) -> None:
-        """Parent first, so that it does not answer the death of a child by a restart of its own."""
-        if self._process is None:
-            return
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def _backends(self) -> list[int]:
+        assert self._process is not None
         parent = self._process.pid
-        # a backend is its own process group, but a child of the server
-        listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split() if children else []
-        for pid in [parent, *map(int, listed)]:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+        return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
     def _as_user(self) -> list[str]:
         if os.getuid() != 0:
             return []
         return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _runs(pid: int) -> bool:
+    """False for a process that is gone, or dead and not yet reaped by init."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def _binaries() -> Path:
@@ -142,7 +170,7 @@ def postgres(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
     """The server, up at the start of the test and up again after it, whatever the test did to it."""
     yield postgres_server
     postgres_server.thaw()
-    if postgres_server._process is None:
+    if not postgres_server.running:
         postgres_server.start()
 
 
