@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from cds.record.moments import Moment, completed_years, years_between
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True):
     """One coded, dated statement; ``value`` is in the concept's canonical unit."""
 
     concept: str
@@ -32,8 +33,7 @@ class Fact:
     """ServiceRequest: (system, code) as ordered, so that a site's own order codes can be recognised."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """A resource that names a concept we know but can't be used."""
 
     concept: str

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from cds.record.facts import Fact, Record
 from cds.record.inputs import Anchor, Input, Reduce, days
 from cds.record.moments import YEAR_DAYS
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(msgspec.Struct, frozen=True):
     """One input of one model for one patient."""
 
     input: Input

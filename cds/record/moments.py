@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 _FORM = re.compile(
     r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?)?)?$"
@@ -17,7 +17,7 @@ _FORM = re.compile(
 YEAR_DAYS = 365.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Moment:
     earliest: datetime
     """UTC, inclusive."""
@@ -26,7 +26,7 @@ class Moment:
     text: str
     """As written, cut to the day: for showing."""
 
-    @property
+    @cached_property
     def middle(self) -> datetime:
         return self.earliest + (self.latest - self.earliest) / 2
 
