@@ -123,12 +123,10 @@ def _server(authority: str) -> tuple[str, int | None]:
 
 def _host(name: str) -> str:
     """As the HTTP client resolves it: lower case, IDNA without the mapping of look-alikes that browsers do."""
-    if not name.isascii():
-        try:
-            name = idna.encode(name.lower(), strict=True, std3_rules=True).decode("ascii")
-        except idna.IDNAError as error:
-            raise _Odd("its host is not a valid international name") from error
-    name = name.lower()
+    try:
+        name = ".".join(_label(label) for label in name.split("."))
+    except idna.IDNAError as error:
+        raise _Odd("its host is not a valid international name") from error
     labels = name.split(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise _Odd("its host is not a valid name")
@@ -139,6 +137,12 @@ def _host(name: str) -> str:
         except AddressValueError as error:
             raise _Odd("its host is a number but not a plain IPv4 address") from error
     return name
+
+
+def _label(label: str) -> str:
+    """Label by label, as the client does: the small form of a Greek capital depends on what stands behind it."""
+    lower = label.lower()
+    return lower if lower.isascii() else idna.encode(lower, strict=True, std3_rules=True).decode("ascii")
 
 
 def _segments(path: str) -> tuple[str, ...]:

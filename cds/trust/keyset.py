@@ -86,7 +86,8 @@ def _key(entry: object) -> PyJWK:
         raise SettingsError("it holds a private key, which anyone who reads the set could sign with")
     if entry.get("alg", alg) != alg:
         raise SettingsError(f"its alg says {entry['alg']!r}; such a key is good for {alg} only")
-    if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]):
+    operations = entry.get("key_ops", ["verify"])
+    if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         raise SettingsError("it is not meant for signatures")
     try:
         key = PyJWK({**public, "kid": kid}, algorithm=alg)

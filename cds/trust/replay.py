@@ -1,10 +1,10 @@
 """Each token is good for one call: its ``jti`` is written down, and refused when seen again.
 
-The book is the ledger's, shared by all workers on all hosts. While the ledger is out, it is a folder shared by the
-workers of this host, where creating a file that must not exist is the atomic step. Each is asked about the other's
-time where it can be: after an outage the folder is still looked into, so no token gets through twice by way of the
-ledger's return. What remains open is a token used just before an outage and again during it, within the minutes
-until it expires.
+There are two books, and a token has to be new to both. One is a folder shared by the workers of this host, where
+creating a file that must not exist is the atomic step; the other is the ledger's, shared by all hosts. Workers notice
+an outage of the ledger one by one, so the folder is kept at all times and not only during an outage: no token gets
+through twice on one host, whatever each worker thinks of the ledger. What remains open is a token used on one host
+and, while the ledger is out, again on another, within the minutes until it expires.
 """
 
 from __future__ import annotations
@@ -41,39 +41,44 @@ class ReplayGuard:
         self._lock = threading.Lock()
         self._purged = float("-inf")
         self._out = False
+        self._unwritable = False
 
     def __call__(self, issuer: str, jti: str, expires: datetime) -> bool:
         """Raises LedgerError only if neither book can be written; the call must then be refused."""
         key = _key(issuer, jti)
         self._purge()
+        fault: OSError | None = None
+        try:
+            if not _create(self._file(key, expires)):
+                return False
+        except OSError as error:
+            fault = error
+        self._note_folder(fault)
         try:
             new = self._store(key, expires)
         except LedgerError as error:
             self._note_outage(error)
-            return self._create(self._file(key, expires))
+            if fault is not None:
+                raise LedgerError(
+                    f"the ledger is out and {self._folder} can't be written, so no token can be accepted: {fault}"
+                ) from error
+            return True
         self._note_outage(None)
-        return new and not os.path.exists(self._file(key, expires))
+        return new
 
     def _file(self, key: str, expires: datetime) -> Path:
         """One subfolder a minute of expiry: purging needs no look at single files. A token's expiry is signed."""
         return self._folder / str(int(expires.timestamp()) // _MINUTE) / key
 
-    def _create(self, file: Path) -> bool:
-        try:
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise LedgerError(
-                f"the ledger is out and {self._folder} can't be written, so no token can be accepted: {error}"
-            ) from error
-        return True
+    def _note_folder(self, error: OSError | None) -> None:
+        if error is not None and not self._unwritable:
+            _log.warning("used tokens are kept in the ledger only: %s can't be written: %s", self._folder, error)
+        self._unwritable = error is not None
 
     def _note_outage(self, error: LedgerError | None) -> None:
         """Said when it begins and when it ends, not at each call between."""
         if error is not None and not self._out:
-            _log.warning("used tokens are kept in %s until the ledger is back: %s", self._folder, error)
+            _log.warning("used tokens are kept in %s alone until the ledger is back: %s", self._folder, error)
         if error is None and self._out:
             _log.warning("used tokens are kept in the ledger again")
         self._out = error is not None
@@ -90,9 +95,23 @@ class ReplayGuard:
                 if minute.name.isdigit() and (int(minute.name) + 2) * _MINUTE < at:
                     _remove(minute)
         except FileNotFoundError:
-            return  # no outage yet, or another worker was quicker
+            return  # no call yet, or another worker was quicker
         except OSError as error:
             _log.warning("expired tokens can't be removed from %s: %s", self._folder, error)
+
+
+def _create(file: Path) -> bool:
+    """Whether it is new. Raises OSError when that can't be found out."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    try:
+        try:
+            os.close(os.open(file, flags, 0o600))
+        except FileNotFoundError:  # the first of its minute
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(file, flags, 0o600))
+    except FileExistsError:
+        return False
+    return True
 
 
 def _remove(folder: Path) -> None:

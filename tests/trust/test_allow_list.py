@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 
 import pytest
 import requests
@@ -169,6 +170,18 @@ def test_every_other_address_is_foreign(url: str) -> None:
         LISTED.require(url)
 
 
+def test_a_greek_name_is_the_server_that_the_http_client_calls() -> None:
+    """A capital sigma has two small forms, and two servers may be told apart by nothing else."""
+    final, inner = AllowList(["https://οδος.example/fhir"]), AllowList(["https://οδοσ.example/fhir"])
+    capitals = "https://ΟΔΟΣ.example/fhir/Patient/1"
+    called = requests.Request("GET", capitals).prepare().url
+    assert called is not None and called.startswith("https://xn--pxavbm.example/")
+    assert final.base_of(capitals) == "https://οδος.example/fhir" == final.base_of("https://οδος.example/fhir")
+    for url in (capitals, called):
+        with pytest.raises(SourceForeign):
+            inner.base_of(url)
+
+
 def test_an_empty_list_allows_nothing() -> None:
     for url in INSIDE:
         with pytest.raises(SourceForeign):
@@ -279,6 +292,24 @@ def test_no_other_host_is_accepted(host: str) -> None:
     for url in (f"https://{host}/fhir", f"https://{host}:443/fhir/Patient", f"https://EHR.example@{host}/fhir"):
         with pytest.raises(SourceForeign):
             LISTED.base_of(url)
+
+
+X
+
+
+@given(st.text(_LETTERS, min_size=1, max_size=8), st.sampled_from([str, str.upper, str.lower, str.title]))
+@example("ΟΔΟΣ", str)
+@example("straẞe", str)
+@example("İx", str)
+@settings(max_examples=600, deadline=None)
+def test_an_international_name_is_read_as_the_http_client_reads_it(host: str, spelt: Callable[[str], str]) -> None:
+    base, url = f"https://{host}.example/fhir", f"https://{spelt(host)}.example/fhir"
+    try:
+        AllowList([base]).base_of(url)
+    except (SettingsError, SourceForeign):
+        return
+    listed, sent = (requests.Request("GET", address).prepare().url for address in (base, url))
+    assert listed == sent
 
 
 @given(st.ip_addresses(v=4), st.ip_addresses(v=4))

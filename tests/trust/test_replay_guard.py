@@ -160,10 +160,33 @@ def test_expired_files_are_removed_and_others_stay(tmp_path: Path) -> None:
     assert len(list((tmp_path / "jti").iterdir())) == 1
 
 
-def test_while_the_ledger_works_no_file_is_made(tmp_path: Path) -> None:
+def test_a_token_used_before_an_outage_is_refused_during_it(tmp_path: Path) -> None:
+    ledger = Switch()
+    guard = ReplayGuard(ledger, tmp_path / "jti", now=lambda: NOW)
+    assert guard(ISSUER, "before", SOON)
+    ledger.out = True
+    assert not guard(ISSUER, "before", SOON)
+
+
+def test_a_worker_that_alone_has_lost_the_ledger_takes_no_token_twice(tmp_path: Path) -> None:
+    sound, cut_off = (ReplayGuard(store, tmp_path / "jti", now=lambda: NOW) for store in (Switch(), ledger_out))
+    assert sound(ISSUER, "one", SOON) and not cut_off(ISSUER, "one", SOON)
+    assert cut_off(ISSUER, "two", SOON) and not sound(ISSUER, "two", SOON)
+
+
+def test_a_token_used_on_another_host_is_refused_by_the_ledger(tmp_path: Path) -> None:
+    ledger = Switch()
+    here, there = (ReplayGuard(ledger, tmp_path / host, now=lambda: NOW) for host in ("here", "there"))
+    assert here(ISSUER, "one", SOON) and not there(ISSUER, "one", SOON)
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_ledger_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "jti").write_text("a file where the folder should be")
     guard = ReplayGuard(Switch(), tmp_path / "jti", now=lambda: NOW)
-    assert guard(ISSUER, "one", SOON)
-    assert not (tmp_path / "jti").exists()
+    assert guard(ISSUER, "one", SOON) and not guard(ISSUER, "one", SOON) and guard(ISSUER, "two", SOON)
+    assert caplog.text.count("used tokens are kept in the ledger only") == 1
 
 
 def test_without_any_book_no_token_is_accepted(tmp_path: Path) -> None:
