@@ -1,0 +1,107 @@
+"""Against a FHIR server somebody else wrote (sekmet): the same cards whether the data is sent along or fetched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import story_calls
+from running_service import Ehr, RunningService, free_port, running
+from servers import prefetch_of
+
+from hooks import stories
+from hooks.stories.story import Story
+
+pytestmark = pytest.mark.system
+
+STORIES = tuple(stories.story(name) for name in ("new-diabetes", "jaundice-head", "folfirinox-falling", "two-labs"))
+UNKNOWN_HERE = {"FamilyMemberHistory"}
+"""Resource types of the stories that this server's table lacks; no service reads them."""
+FHIR_JSON = {"Content-Type": "application/fhir+json"}
+
+
+@pytest.fixture(scope="module")
+def fhir_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own on a loopback port, with the stories loaded over REST."""
+    folder = tmp_path_factory.mktemp("sekmet")
+    port = free_port()
+    base = f"http://127.0.0.1:{port}/fhir"
+    settings = folder / "settings.yaml"
+    settings.write_text(
+        f"base_url: {base}\nhost: 127.0.0.1\nport: {port}\ndata_dir: {folder / 'data'}\n"
+        "simulator: {enabled: false}\nvalidation: {inbound: strict}\n"
+    )
+    command = [str(Path(sys.executable).with_name("sekmet")), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**os.environ, "SEKMET_CONFIG": str(settings), "HOME": str(folder)}
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
+    try:
+        _wait(f"{base}/metadata", server, folder / "log")
+        with requests.Session() as session:
+            for story in STORIES:
+                _load(session, base, story)
+        yield base
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if requests.get(url, timeout=5).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.1)
+    raise AssertionError(f"sekmet did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _load(session: requests.Session, base: str, story: Story) -> None:
+    bundle = stories.bundle(story, date.today())
+    bundle["entry"] = [e for e in bundle["entry"] if e["resource"]["resourceType"] not in UNKNOWN_HERE]
+    answer = session.post(base, json=bundle, headers=FHIR_JSON, timeout=60)
+    assert answer.ok, answer.text[:1000]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, ehr: Ehr, fhir_base: str) -> Iterator[RunningService]:
+    folder = tmp_path_factory.mktemp("service")
+    with running(folder, ehr, fhir_servers=(fhir_base,)) as service:
+        yield service
+
+
+def _cards(answer: requests.Response) -> list[tuple[str, str, str]]:
+    assert answer.status_code == 200, answer.text
+    return [(c["source"]["topic"]["code"], c["summary"], c["detail"]) for c in answer.json()["cards"]]
+
+
+def _drafts(story: Story, hook: str) -> dict[str, Any] | None:
+    return stories.draft_orders(story, date.today()) if hook == "order-sign" else None
+
+
+@pytest.mark.parametrize("hook", ["patient-view", "order-sign"])
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.id)
+def test_fetched_data_gives_the_same_cards_as_data_sent(
+    service: RunningService, fhir_base: str, story: Story, hook: str
+) -> None:
+    name, drafts = story_calls.SERVICES[hook], _drafts(story, hook)
+    sent = prefetch_of(stories.build(story, date.today()))
+    with_prefetch = service.call(story_calls.body(hook, story.id, drafts, prefetch=sent), name)
+    fetched = service.call(story_calls.body(hook, story.id, drafts, fhirServer=fhir_base), name)
+    assert _cards(fetched) == _cards(with_prefetch)
+    expected = story.expected(hook)
+    assert bool(_cards(fetched)) == bool(expected and expected.topics)
+
+
+def test_a_patient_it_does_not_know_is_missing_data(service: RunningService, fhir_base: str) -> None:
+    answer = service.call(story_calls.body("patient-view", "nobody", fhirServer=fhir_base))
+    assert answer.status_code == 412
