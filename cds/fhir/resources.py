@@ -8,6 +8,7 @@ benchmarks/RESULTS.md.) What this service *sends* is built and validated with fh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -287,5 +288,11 @@ def subject_of(resource: Any) -> str | None:
     subject = getattr(resource, "subject", None)
     if subject is None or subject.reference is None:
         return None
-    kind, _, identifier = subject.reference.split("/_history/")[0].rpartition("/")
+    return _patient_in(subject.reference)
+
+
+@lru_cache(maxsize=256)
+def _patient_in(reference: str) -> str | None:
+    """Cached, because one call's resources all say the same."""
+    kind, _, identifier = reference.split("/_history/")[0].rpartition("/")
     return identifier if kind.rpartition("/")[2] == "Patient" else None

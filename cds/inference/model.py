@@ -73,9 +73,9 @@ class Model:
             raise ModelError(f"{self.manifest.id} has no graph")
         names = tuple(o.name for o in self.manifest.outputs)
         results = self.graph.run(x, names)
-        rows = [_row(self.manifest.outputs, results, i) for i in range(len(x))]
-        if not all(np.isfinite(np.asarray(v)).all() for v in rows[0].values()):
+        if not all(np.isfinite(results[name][0]).all() for name in names):
             raise ModelError(f"{self.manifest.id}: the graph gave a value that is not finite")
+        rows = [_row(self.manifest.outputs, results, i) for i in range(len(x))]
         what_if = tuple(
             WhatIf(features[column], assumed[column], value, rows[row])
             for row, (column, value) in enumerate(variants, start=1)
@@ -86,8 +86,8 @@ class Model:
 def _row(outputs: tuple[Output, ...], results: Mapping[str, np.ndarray], row: int) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for output in outputs:
-        value = results[output.name][row]
-        values[output.name] = tuple(float(v) for v in value) if np.ndim(value) else float(value)
+        value = results[output.name][row].tolist()
+        values[output.name] = tuple(value) if isinstance(value, list) else value
     return values
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +15,7 @@ _DURATION = re.compile(r"^([+-]?\d+)([dmy])$")
 DAYS = {"d": 1.0, "m": 365.25 / 12, "y": 365.25}
 
 
+@lru_cache(maxsize=256)
 def days(duration: str) -> float:
     """``"12m"`` -> 365.25; ``"-90d"`` -> -90. Months and years are mean Gregorian ones."""
     match = _DURATION.match(duration)

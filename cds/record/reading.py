@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from cds.fhir import resources as fhir
-from cds.record import moments, units
+from cds.record import moments
 from cds.record.concepts import Concept
 from cds.record.facts import Fact, Record, Refused
 from cds.record.moments import Moment
@@ -147,10 +147,9 @@ class Reader:
             self._refuse(name, observation, "unit-missing", original)
             return
         convert = None
-        declared = tuple((c.unit, c.factor, c.offset) for c in concept.conversions)
         for spelling in (quantity.code, quantity.unit, unit or "1"):
             if spelling and convert is None:
-                convert = units.conversion(spelling, canonical, concept.molar_mass, declared)
+                convert = self._vocabulary.conversion(name, spelling)
         if convert is None:
             self._refuse(name, observation, "unit-unknown", original)
             return
@@ -288,9 +287,7 @@ def _referenced(resource: Any, shared: dict[str, fhir.Medication]) -> fhir.Codea
 
 def _derive(record: Record, vocabulary: Vocabulary) -> None:
     """Body-mass index from the newest weight and any height, when none was recorded as new as that weight."""
-    for name, concept in vocabulary.concepts.items():
-        if concept.derive != "bmi":
-            continue
+    for name, concept in vocabulary.derived.items():
         weight, height = record.has("body-weight"), record.has("body-height")
         if weight is None or height is None or not weight.value or not height.value:
             continue

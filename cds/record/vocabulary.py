@@ -50,13 +50,17 @@ class Vocabulary:
     concepts: dict[str, Concept]
     local_units: dict[Key, str] = field(default_factory=dict)
     """Local code -> the unit it always means, where the site's ConceptMap says so."""
+    derived: dict[str, Concept] = field(init=False)
+    """Those computed from others where they were not recorded."""
     _exact: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _prefixes: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _excluded: dict[str, frozenset[Key]] = field(default_factory=dict)
+    _conversions: dict[str, tuple[tuple[str, float, float], ...]] = field(default_factory=dict)
     _local: dict[str, list[Key]] = field(default_factory=lambda: defaultdict(list))
     _resolved: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.derived = {name: concept for name, concept in self.concepts.items() if concept.derive is not None}
         exact: dict[Key, list[str]] = defaultdict(list)
         prefixes: dict[Key, list[str]] = defaultdict(list)
         for name, concept in self.concepts.items():
@@ -66,6 +70,7 @@ class Vocabulary:
                 else:
                     exact[code.system, code.code].append(name)
             self._excluded[name] = frozenset((c.system, c.code) for c in concept.exclude)
+            self._conversions[name] = tuple((c.unit, c.factor, c.offset) for c in concept.conversions)
             if concept.unit is not None and not units.known(concept.unit):
                 raise VocabularyError(f"concept '{name}': unit '{concept.unit}' is not one this service knows")
         self._exact = {key: tuple(names) for key, names in exact.items()}
@@ -95,6 +100,11 @@ class Vocabulary:
             system == excluded_system and (code == excluded or code.startswith(excluded + "."))
             for excluded_system, excluded in self._excluded[name]
         )
+
+    def conversion(self, name: str, unit: str) -> units.Linear | None:
+        """How to bring a value of a concept to its canonical unit; None when there is no honest way."""
+        concept = self.concepts[name]
+        return units.conversion(unit, concept.unit or "1", concept.molar_mass, self._conversions[name])
 
     def codes_of(self, name: str) -> tuple[Key, ...]:
         """Every code a search has to ask for to find a concept, the site's own included."""
