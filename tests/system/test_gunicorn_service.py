@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from running_service import Ehr, RunningService, running
 from servers import PREFETCH, FhirServer, fhir_server, gives, searchset
 
-from cds.app import packaged_policy
+from cds.policy.packaged import packaged_policy
 from cds.services.declaration import installed_packages
 from hooks import stories
 

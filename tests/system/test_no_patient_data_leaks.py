@@ -41,7 +41,7 @@ class Traces:
 def _asks(patient: OpaquePatient, fhir: FhirServer) -> Iterator[tuple[str, dict[str, Any]]]:
     """Both hooks, each with the data sent along and with the data to be fetched, and some calls that go wrong."""
     authorization = {"access_token": FHIR_TOKEN, "token_type": "Bearer", "scope": "patient/*.read", "subject": "x"}
-    fetched = {"fhirServer": fhir.base, "fhirAuthorization": authorization}
+    fetched: dict[str, Any] = {"fhirServer": fhir.base, "fhirAuthorization": authorization}
     sent = {"prefetch": prefetch_of(patient.resources)}
     for hook, service in story_calls.SERVICES.items():
         if hook == "order-sign" and patient.drafts is None:
