@@ -49,7 +49,7 @@ def run(*, once: bool, port: int, language: str, data_dir: Path | None) -> int:
         _wait(f"{service}/health", processes, folder)
         console.print(
             "Authentication is [bold]off[/] in this demo, for calls from this machine only. "
-            "A hospital's clients always sign their calls (docs/integrate.md).",
+            "A hospital's clients always sign their calls (README.md, step 2).",
         )
         faults = main_job(console, service, f"{hospital}/fhir", language)
         console.rule()

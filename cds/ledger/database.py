@@ -43,8 +43,13 @@ def parse_url(url: str) -> sa.URL:
     )
 
 
-def make_engine(url: sa.URL, *, statement_s: float, connect_s: float, **options: Any) -> sa.Engine:
-    """An engine that connects lazily. Raises SettingsError when the driver is not installed."""
+def make_engine(
+    url: sa.URL, *, statement_s: float, connect_s: float, durable: bool = True, **options: Any
+) -> sa.Engine:
+    """An engine that connects lazily. Raises SettingsError when the driver is not installed.
+
+    ``durable`` false: on SQLite a commit need not reach the disk before it returns.
+    """
     sqlite = url.get_backend_name() == "sqlite"
     arguments: dict[str, Any] = {"timeout": statement_s} if sqlite else {}
     try:
@@ -58,15 +63,15 @@ def make_engine(url: sa.URL, *, statement_s: float, connect_s: float, **options:
             **options,
         )
     except ImportError as error:
-        raise SettingsError("PostgreSQL needs its driver: pip install 'pancreas-cds[postgres]'") from error
+        raise SettingsError("PostgreSQL needs its driver: pip install 'psycopg[binary]'") from error
     if sqlite:
-        _as_sqlite(engine, Path(url.database or ""))
+        _as_sqlite(engine, Path(url.database or ""), "FULL" if durable else "NORMAL")
     else:
         _as_postgres(engine, statement_s, connect_s)
     return engine
 
 
-def _as_sqlite(engine: sa.Engine, path: Path) -> None:
+def _as_sqlite(engine: sa.Engine, path: Path, synchronous: str) -> None:
     @sa.event.listens_for(engine, "do_connect")
     def private(_dialect: Any, _record: Any, _args: Any, _kwargs: Any) -> None:
         if not path.exists():
@@ -79,7 +84,7 @@ def _as_sqlite(engine: sa.Engine, path: Path) -> None:
         # transaction that starts as a reader may fail halfway
         connection.isolation_level = "IMMEDIATE"
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
 
 
 def _as_postgres(engine: sa.Engine, statement_s: float, connect_s: float) -> None:
@@ -94,36 +99,37 @@ class Database:
     """A pool of connections for one process; never used across a fork."""
 
     def __init__(self, url: sa.URL) -> None:
-        self._engine = make_engine(
-            url,
-            statement_s=STATEMENT_S,
-            connect_s=CONNECT_S,
-            pool_size=4,
-            max_overflow=12,
-            pool_timeout=STATEMENT_S,
-        )
+        waits = {"statement_s": STATEMENT_S, "connect_s": CONNECT_S, "pool_timeout": STATEMENT_S}
+        self._engine = make_engine(url, **waits, pool_size=4, max_overflow=12)
         self.dialect: str = self._engine.dialect.name
-        self._single = self._engine
-        if self.dialect == "postgresql":
-            # a single statement needs no transaction around it: one round trip instead of three
-            self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         # SQLite has one writer: threads queue here in order, since its own waiting is by sleeping and retrying
         self._turn = threading.Lock() if self.dialect == "sqlite" else None
+        if self._turn is None:
+            # a single statement needs no transaction around it: one round trip instead of three
+            self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        else:
+            self._single = make_engine(url, **waits, pool_size=4, max_overflow=12, durable=False)
 
     def transaction(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run ``work`` in one transaction. Raises SQLAlchemyError; the transaction is then undone."""
-        if self._turn is None:
-            return self._again_if_stale(lambda: self._in(self._engine, work))
+        """Run ``work`` in one durable transaction. Raises SQLAlchemyError; the transaction is then undone."""
+        return self._run(self._engine, work, in_turn=True)
+
+    def light(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run one writing statement that a power cut may undo on SQLite: a seen token, a purge."""
+        return self._run(self._single, work, in_turn=True)
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        return self._run(self._single, work, in_turn=False)
+
+    def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T], *, in_turn: bool) -> T:
+        if self._turn is None or not in_turn:
+            return self._again_if_stale(lambda: self._in(engine, work))
         if not self._turn.acquire(timeout=STATEMENT_S):
             raise TimeoutError("the ledger's writers are queueing for too long")
         try:
-            return self._in(self._engine, work)
+            return self._in(engine, work)
         finally:
             self._turn.release()
-
-    def single(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run ``work``, each statement on its own: for reading, and for a write of one statement."""
-        return self._again_if_stale(lambda: self._in(self._single, work))
 
     @staticmethod
     def _in(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
@@ -146,6 +152,7 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+        self._single.dispose()
 
 
 def row_at_fault(error: SQLAlchemyError) -> bool:
