@@ -58,7 +58,7 @@ class Clock:
 _FIXED = Clock()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def make_app(tmp_path_factory: pytest.TempPathFactory) -> MakeApp:
     """Call it with settings for an application of its own: own folder, own ledger, models loaded."""
 
@@ -132,9 +132,8 @@ def filled(template: str, context: Mapping[str, Any]) -> str:
 PrefetchOf = Callable[..., dict[str, Json]]
 
 
-@pytest.fixture(scope="module")
-def prefetch_of(app: Flask) -> PrefetchOf:
-    """``prefetch_of(story_id, service_id, hook)``: the discovered templates, answered from the story's chart."""
+def prefetcher(app: Flask) -> PrefetchOf:
+    """Fills the templates that ``app`` publishes."""
     services = app.test_client().get("/cds-services").get_json()["services"]
     templates = {(s["id"], s["hook"]): s["prefetch"] for s in services}
 
@@ -143,6 +142,12 @@ def prefetch_of(app: Flask) -> PrefetchOf:
         return {key: read(story_id, filled(t, context)) for key, t in templates[service_id, hook].items()}
 
     return fill
+
+
+@pytest.fixture(scope="module")
+def prefetch_of(app: Flask) -> PrefetchOf:
+    """``prefetch_of(story_id, service_id, hook)``: the discovered templates, answered from the story's chart."""
+    return prefetcher(app)
 
 
 def context_of(story_id: str, hook: str) -> Json:
@@ -181,6 +186,7 @@ class StoryCalls:
         story_id: str,
         service_id: str = "pancreas-risk",
         hook: str = "patient-view",
+        /,
         *,
         headers: Mapping[str, str] | None = None,
         **changed: Any,
