@@ -41,7 +41,7 @@ def ask(fetching: FlaskClient, hospital: Hospital) -> Callable[[Prefetch | None]
 
     def post(prefetch: Prefetch | None) -> Json:
         context = context_of(STORY, "patient-view")
-        access = {"fhirServer": hospital.base, "fhirAuthorization": authorization()}
+        access: Json = {"fhirServer": hospital.base, "fhirAuthorization": authorization()}
         answer = fetching.post(CALL, json=request("patient-view", context, prefetch, **access))
         assert answer.status_code == 200, answer.get_data(as_text=True)
         found: Json = answer.get_json()
@@ -227,7 +227,7 @@ def test_the_access_token_is_neither_kept_nor_told(
     make_app: MakeApp, hospital: Hospital, caplog: pytest.LogCaptureFixture
 ) -> None:
     app: Flask = make_app(**loopback(fhir_servers=[hospital.base]))
-    access = {"fhirServer": hospital.base, "fhirAuthorization": authorization()}
+    access: Json = {"fhirServer": hospital.base, "fhirAuthorization": authorization()}
     body = request("patient-view", context_of(STORY, "patient-view"), **access)
     with caplog.at_level(logging.DEBUG):
         answer = app.test_client().post(CALL, json=body)
@@ -250,7 +250,7 @@ def test_the_access_token_stays_with_the_server_it_was_given_for(
     prefetch: Prefetch = prefetch_of(STORY)
     elsewhere = hospital.base.replace("127.0.0.1", "localhost") + "/ImagingStudy?_page=2"
     prefetch["imaging"] = {**prefetch["imaging"], "link": [{"relation": "next", "url": elsewhere}]}
-    access = {"fhirServer": hospital.base, "fhirAuthorization": authorization()}
+    access: Json = {"fhirServer": hospital.base, "fhirAuthorization": authorization()}
     answer = fetching.post(CALL, json=request("patient-view", context_of(STORY, "patient-view"), prefetch, **access))
     assert hospital.asked == []
     assert "Imaging studies" in answer.get_json()["cards"][0]["detail"]

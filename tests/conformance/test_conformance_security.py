@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import logging
 import os
@@ -95,7 +96,8 @@ def test_a_signed_call_gets_its_cards(signed_client: SignedClient, body: Json, a
 @requirement(35)
 @pytest.mark.parametrize("claim", ["iss", "aud", "exp", "iat", "jti"])
 def test_a_token_without_a_required_claim_is_refused(signed_client: SignedClient, body: Json, claim: str) -> None:
-    assert refused(signed_client.post(CALL, body, signed_client.sign(CALL, **{claim: None})))
+    without: Json = {claim: None}
+    assert refused(signed_client.post(CALL, body, signed_client.sign(CALL, **without)))
 
 
 @requirement(35)
@@ -160,7 +162,7 @@ def test_the_host_header_decides_nothing(signed_client: SignedClient, body: Json
 
 @requirement(37)
 def test_an_unsigned_token_is_refused(signed_client: SignedClient, body: Json) -> None:
-    unsigned = jwt.encode(signed_client.claims(CALL), None, "none", headers={"kid": "rsa+key/1=="})
+    unsigned = jwt.encode(signed_client.claims(CALL), "", "none", headers={"kid": "rsa+key/1=="})
     assert refused(signed_client.post(CALL, body, unsigned))
 
 
@@ -172,9 +174,9 @@ def test_a_public_key_is_not_taken_for_a_shared_secret(signed_client: SignedClie
     )
     head = _part({"alg": algorithm, "typ": "JWT", "kid": signed_client.keys.kids["RS384"]})
     signed = f"{head}.{_part(signed_client.claims(CALL))}"
-    mac = jwt.algorithms.get_default_algorithms()[algorithm]
-    # PyJWT itself refuses to sign with a public key; an attacker's library does not
-    signature = base64.urlsafe_b64encode(jwt.algorithms.HMACAlgorithm(mac.hash_alg).sign(signed.encode(), public))
+    # made by hand: PyJWT itself refuses to sign with a public key
+    digest = hmac.new(public, signed.encode(), algorithm.replace("HS", "sha")).digest()
+    signature = base64.urlsafe_b64encode(digest)
     assert refused(signed_client.post(CALL, body, f"{signed}.{signature.rstrip(b'=').decode()}"))
 
 
@@ -304,51 +306,6 @@ def test_keys_rotate_without_a_restart(make_app: MakeApp, body: Json, tmp_path: 
     os.utime(file, (1, file.stat().st_mtime + 5))
     assert after.post(CALL, body).status_code == 200
     assert refused(before.post(CALL, body))
-
-
-ORIGIN = "https://sandbox.cds-hooks.example"
-PREFLIGHT = {
-    "Origin": ORIGIN,
-    "Access-Control-Request-Method": "POST",
-    "Access-Control-Request-Headers": "authorization,content-type",
-}
-
-
-@pytest.fixture(scope="module")
-def browser_client(make_app: MakeApp, client_keys: Keys) -> SignedClient:
-    """A production client that runs in a browser."""
-    settings = signed_settings(client_keys.public_set(), cors_origins=[ORIGIN])
-    return SignedClient(make_app(now=Clock(), **settings), client_keys, Clock())
-
-
-@requirement(40)
-@pytest.mark.parametrize("path", ["/cds-services", CALL, FEEDBACK])
-def test_a_preflight_is_answered_without_a_jwt(browser_client: SignedClient, path: str) -> None:
-    answer = browser_client.app.test_client().options(path, headers=PREFLIGHT)
-    assert answer.status_code == 204
-    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert {"GET", "POST"} <= set(answer.headers["Access-Control-Allow-Methods"].split(", "))
-    allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
-    assert {"authorization", "content-type"} <= set(allowed)
-
-
-@requirement(40)
-def test_answers_may_be_read_by_the_listed_origin_and_no_other(browser_client: SignedClient, body: Json) -> None:
-    for origin, expected in ((ORIGIN, ORIGIN), ("https://evil.example", None), ("null", None)):
-        answer = browser_client.post(CALL, body, None, Origin=origin)
-        assert answer.status_code == 200
-        assert answer.headers.get("Access-Control-Allow-Origin") == expected
-        assert "Origin" in answer.headers["Vary"]
-        refusal = browser_client.post(CALL, body, "", Origin=origin)
-        assert refused(refusal)
-        assert refusal.headers.get("Access-Control-Allow-Origin") == expected
-
-
-@requirement(40)
-def test_without_browser_clients_no_origin_is_let_in(signed_client: SignedClient) -> None:
-    answer = signed_client.app.test_client().options(CALL, headers=PREFLIGHT)
-    assert answer.status_code == 200
-    assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def _empty(folder: Path) -> Path:
