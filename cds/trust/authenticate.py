@@ -11,7 +11,7 @@ Any other value is refused: it is a token made for something else.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
@@ -27,6 +27,7 @@ from cds.trust.keys import KeyStore
 _BEARER = re.compile(r"bearer +([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
 _MAX_TOKEN = 16_384
 _MAX_JTI = 1024
+_PASSED_ON = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
 # claims are checked in cds.trust.claims, against the service's own clock
 _NO_CHECKS: Any = {f"verify_{part}": False for part in ("signature", "exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
 _SIGNATURE_ONLY: Any = {**_NO_CHECKS, "verify_signature": True}
@@ -81,9 +82,11 @@ class Authenticator:
         whether the token was used before.
         """
         if authorization is None:
-            if self._loopback is not None and is_loopback(remote_addr):
-                return Caller(self._loopback, self._clients[self._loopback], None)
-            raise NotAuthenticated("no Authorization header")
+            if self._loopback is None:
+                raise NotAuthenticated("no Authorization header")
+            if not is_loopback(remote_addr):
+                raise NotAuthenticated("no Authorization header, and not called from this machine without a proxy")
+            return Caller(self._loopback, self._clients[self._loopback], None)
         token = _read(authorization)
         try:
             return self._verified(token, path)
@@ -148,6 +151,15 @@ def _read(authorization: str) -> _Token:
     except (jwt.PyJWTError, RecursionError) as error:
         raise NotAuthenticated(f"not a JWT: {type(error).__name__}") from error
     return _Token(sent[1], parts["header"], parts["payload"])
+
+
+def sender(remote_addr: str | None, headers: Iterable[str]) -> str:
+    """Where a call with headers of these names came from, for ``authenticate``; empty when a proxy passed it on.
+
+    A proxy on this machine has this machine's address, which says nothing of who called it. What it writes about
+    that in a header is not believed either: that there is such a header is enough.
+    """
+    return "" if any(name.lower() in _PASSED_ON for name in headers) else remote_addr or ""
 
 
 def is_loopback(remote_addr: str) -> bool:

@@ -23,6 +23,9 @@ from cds.trust.keyset import KeySet, read_key_set
 
 _log = logging.getLogger("cds.trust")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_MOST_FETCHES = 4
+"""At a time, for one client: only a server that drips its answer keeps more than one of them."""
+_PIECE = 64  # small: the clock is looked at once a piece, and a piece of a dripping answer takes long
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class RemoteKeys:
         self._held: _Held | None = None
         self._attempted = float("-inf")
         self._flight: threading.Event | None = None
+        self._fetches: list[threading.Thread] = []
         self._pid = -1
 
     def find(self, kid: str | None, alg: str) -> PyJWK | None:
@@ -88,15 +92,18 @@ class RemoteKeys:
         """The fetch in progress, or a new one; None if the last one is less than ``pause`` ago."""
         with self._lock:
             if self._pid != os.getpid():  # a fetch begun before a fork has no thread here to end it
-                self._pid, self._flight = os.getpid(), None
+                self._pid, self._flight, self._fetches = os.getpid(), None, []
             since = self._clock() - self._attempted
             if self._flight is not None and not self._flight.is_set() and since < self._limits.timeout_s:
                 return self._flight
-            if since < pause:
+            self._fetches = [fetch for fetch in self._fetches if fetch.is_alive()]
+            if since < pause or len(self._fetches) >= _MOST_FETCHES:
                 return None
             self._attempted = self._clock()
             self._flight = threading.Event()
-            threading.Thread(target=self._fetch, args=(self._flight,), name="jku", daemon=True).start()
+            fetch = threading.Thread(target=self._fetch, args=(self._flight,), name="jku", daemon=True)
+            self._fetches.append(fetch)
+            fetch.start()
             return self._flight
 
     def _fetch(self, flight: threading.Event) -> None:
@@ -140,7 +147,8 @@ class RemoteKeys:
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise SettingsError("answered compressed, though asked not to")
             body = b""
-            for piece in answer.iter_content(1024):
+            # small pieces: each is waited for in full, and a dripping server must not keep this thread either
+            for piece in answer.iter_content(64):
                 body += piece
                 if len(body) > limits.max_bytes:
                     raise SettingsError(f"answered more than {limits.max_bytes} bytes")

@@ -294,7 +294,10 @@ def test_no_other_host_is_accepted(host: str) -> None:
             LISTED.base_of(url)
 
 
-X
+_LETTERS = st.one_of(
+    st.characters(categories=["Ll", "Lu", "Lo", "Nd", "Mn"], max_codepoint=0x2FFF),
+    st.sampled_from("ΣσςßẞİıſKÅ.-。"),
+)
 
 
 @given(st.text(_LETTERS, min_size=1, max_size=8), st.sampled_from([str, str.upper, str.lower, str.title]))
