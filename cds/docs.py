@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -80,7 +82,7 @@ def errors_page() -> str:
     rows = ["| code | HTTP | error | meaning |", "|---|---|---|---|"]
     tree = errors.__doc__ or ""
     for kind in _tree(errors.CdsError):
-        http = str(kind.status) if issubclass(kind, errors.RequestError) else "–"
+        http = str(kind.status) if issubclass(kind, errors.RequestError) or "status" in vars(kind) else "–"
         rows.append(f"| `{kind.code}` | {http} | {kind.__name__} | {_meaning(kind, tree)} |")
     return "\n".join(
         [
@@ -121,15 +123,29 @@ def _table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> list[str]:
     return rows
 
 
+_WORDS: dict[Any, str] = {
+    Any: "any value",
+    Path: "path",
+    SecretStr: "text (secret)",
+    bool: "true or false",
+    date: "date",
+    float: "number",
+    int: "whole number",
+    str: "text",
+    type(None): "empty",
+}
+
+
 def _type(annotation: Any) -> str:
+    """In the words of those who write the file, not in Python's."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is None:
-        return getattr(annotation, "__name__", str(annotation)).replace("NoneType", "empty")
+        return _WORDS.get(annotation, "a block, see below")
     if origin in (tuple, list):
         inner = [_type(a) for a in arguments if a is not Ellipsis]
-        return f"list of {inner[0]}" if len(set(inner)) == 1 else " and ".join(inner)
+        return f"list of {inner[0]}" if origin is list or Ellipsis in arguments else f"[{', '.join(inner)}]"
     if origin is dict:
-        return f"names, each with {_type(arguments[1])}"
+        return f"names, each with {_type(arguments[1]).removesuffix(' or empty')}"
     if getattr(origin, "__name__", "") == "Literal":
         return " or ".join(f"`{a}`" for a in arguments)
     return " or ".join(_type(a) for a in arguments)
@@ -140,7 +156,7 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.default if field.default is not PydanticUndefined else None
     if isinstance(value, BaseModel):
-        return "see below"
+        return "as below"
     if value is None or value == () or value == "":
         return "empty"
     if isinstance(value, tuple):

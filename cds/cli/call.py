@@ -53,10 +53,7 @@ def call(
       cds call http://127.0.0.1:8080 --patient new-diabetes --fhir http://127.0.0.1:8000/fhir
     """
     console = Console()
-    try:
-        services = discover(url, hook, service, token)
-    except (requests.RequestException, ValueError) as error:
-        raise click.ClickException(f"{url.rstrip('/')}/cds-services can't be read: {error}") from error
+    services = discover(url, hook, service, token)
     if not services:
         raise click.ClickException(f"no service at {url} answers {hook}" + (f" as '{service}'" if service else ""))
     context = _context(hook, patient_id, user, encounter, draft_orders)
@@ -66,9 +63,9 @@ def call(
         answer = _post(url, found["id"], body, token, language)
         if as_json:
             click.echo(answer.text)
-        elif answer.ok:
+        elif answer.ok and (told := _object(answer)) is not None:
             console.rule(f"{found['id']} · {hook} · {answer.elapsed.total_seconds() * 1000:.0f} ms")
-            show.cards(console, answer.json())
+            show.cards(console, told)
         else:
             console.print(f"{found['id']}: {answer.status_code}: {fault(answer)}", style="red")
         worst = max(worst, 0 if answer.ok else 1)
@@ -76,11 +73,19 @@ def call(
 
 
 def discover(url: str, hook: str, service: str | None, token: str | None) -> list[dict[str, Any]]:
-    """Services of a server that answer ``hook``, as its discovery document has them."""
-    answer = requests.get(f"{url.rstrip('/')}/cds-services", headers=_headers(token, "en"), timeout=10)
-    answer.raise_for_status()
-    listed: list[dict[str, Any]] = answer.json()["services"]
-    return [s for s in listed if s["hook"] == hook and service in (None, s["id"])]
+    """Services of a server that answer ``hook``, as its discovery document has them. Raises ClickException."""
+    address = f"{url.rstrip('/')}/cds-services"
+    try:
+        answer = requests.get(address, headers=_headers(token, "en"), timeout=10)
+    except requests.RequestException as error:
+        raise click.ClickException(f"{address} can't be read: {_why(error)}") from error
+    if not answer.ok:
+        raise click.ClickException(f"{address} can't be read: it answered {answer.status_code}")
+    try:
+        listed: list[dict[str, Any]] = answer.json()["services"]
+        return [s for s in listed if s["hook"] == hook and service in (None, s["id"])]
+    except (ValueError, KeyError, TypeError) as error:
+        raise click.ClickException(f"{address} is no CDS Hooks discovery document") from error
 
 
 def build(hook: str, context: dict[str, Any], fhir_base: str, templates: dict[str, str] | None) -> dict[str, Any]:
@@ -98,10 +103,13 @@ def build(hook: str, context: dict[str, Any], fhir_base: str, templates: dict[st
             for name, value in context.items():
                 if isinstance(value, str):
                     query = query.replace("{{context." + name + "}}", value)
-            answer = requests.get(
-                f"{fhir_base.rstrip('/')}/{query}", headers={"Accept": "application/fhir+json"}, timeout=30
-            )
-            if answer.ok:
+            try:
+                answer = requests.get(
+                    f"{fhir_base.rstrip('/')}/{query}", headers={"Accept": "application/fhir+json"}, timeout=30
+                )
+            except requests.RequestException as error:
+                raise click.ClickException(f"the FHIR server {fhir_base} can't be read: {_why(error)}") from error
+            if answer.ok and _object(answer) is not None:
                 body["prefetch"][key] = answer.json()
     return body
 
@@ -113,10 +121,14 @@ def _context(hook: str, patient: str, user: str, encounter: str | None, drafts: 
     if hook in ("order-select", "order-sign"):
         if drafts is None:
             raise click.UsageError(f"{hook} needs --draft-orders: a JSON file with the Bundle of orders")
-        bundle = json.loads(drafts.read_text(encoding="utf-8"))
+        try:
+            bundle = json.loads(drafts.read_text(encoding="utf-8"))
+            orders = [f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in bundle["entry"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise click.UsageError(f"{drafts} is not a Bundle of orders with an id each, as JSON") from error
         context["draftOrders"] = bundle
         if hook == "order-select":
-            context["selections"] = [f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in bundle["entry"]]
+            context["selections"] = orders
     return context
 
 
@@ -126,7 +138,7 @@ def _post(url: str, service: str, body: dict[str, Any], token: str | None, langu
             f"{url.rstrip('/')}/cds-services/{service}", json=body, headers=_headers(token, language), timeout=30
         )
     except requests.RequestException as error:
-        raise click.ClickException(f"{url} does not answer: {error}") from error
+        raise click.ClickException(f"{url} does not answer: {_why(error)}") from error
 
 
 def _headers(token: str | None, language: str) -> dict[str, str]:
@@ -134,6 +146,26 @@ def _headers(token: str | None, language: str) -> dict[str, str]:
     if token:
         headers["Authorization"] = f"Bearer {token}"
     return headers
+
+
+def _why(error: requests.RequestException) -> str:
+    """The reason in words: the library's own text is a chain of its internal exceptions."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its TLS certificate is not trusted here"
+    if isinstance(error, requests.ConnectionError):
+        return "nothing answers there"
+    return f"not an address that can be called ({type(error).__name__})"
+
+
+def _object(answer: requests.Response) -> dict[str, Any] | None:
+    """The JSON object in an answer; None when something else came."""
+    try:
+        content = answer.json()
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def fault(answer: requests.Response) -> str:

@@ -6,13 +6,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import click
 import requests
 from rich.console import Console
 from rich.progress import Progress
 
-from cds.errors import CdsError
+from cds.errors import (
+    CdsError,
+    LedgerError,
+    ServiceError,
+    SettingsError,
+    SourceMalformed,
+    SourceRefused,
+    SourceUnreachable,
+)
 from cds.inference import registry
 from cds.inference.runtime import check_installation
 from cds.settings import ClientSettings, Settings, load
@@ -31,8 +40,6 @@ class Verdicts:
             yield said.append
         except CdsError as error:
             self.rows.append(("fault", what, f"{error.code}: {error}"))
-        except requests.RequestException as error:
-            self.rows.append(("fault", what, f"no answer: {type(error).__name__}"))
         else:
             self.rows.append(("good", what, "; ".join(said)))
 
@@ -63,7 +70,9 @@ def check(ctx: click.Context, offline: bool) -> None:
 
 
 def _rooms(settings: Settings, verdicts: Verdicts) -> None:
-    from cds.cli.policy import known_to
+    from cds import services as service_room
+    from cds.cards.phrasebook import Catalogues
+    from cds.cli.policy import known_to, text_of
     from cds.policy.packaged import packaged_policy
     from cds.policy.schema import parse
     from cds.services.declaration import installed_packages
@@ -81,27 +90,49 @@ def _rooms(settings: Settings, verdicts: Verdicts) -> None:
 
             found.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
             say("every local code maps to a known concept")
+    with verdicts.of("services") as say:
+        declared = service_room.load(settings.hook_dirs)
+        for service in declared.services.values():
+            if found is not None and (missing := sorted(set(service.models) - set(found.models))):
+                raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(missing)}")
+        sources = (*installed_packages(), *settings.hook_dirs)
+        languages = Catalogues(p / "catalogue" for p in sources if (p / "catalogue").is_dir()).languages
+        say(f"{len(declared.services)} declared, cards in {', '.join(languages)}")
     with verdicts.of("policy") as say:
         path = settings.policy_file or packaged_policy(installed_packages())
-        policy = parse(path.read_text(encoding="utf-8"), str(path), known_to(settings))
+        policy = parse(text_of(path), str(path), known_to(settings))
         say(f"{path.name}, version {policy.version}")
+    with verdicts.of("ledger key") as say:
+        settings.load_ledger_key()
+        say("strong enough")
     if not settings.clients:
         verdicts.note("clients", "none is set: every call will be refused with 401")
 
 
 def _connections(settings: Settings, verdicts: Verdicts) -> None:
-    from cds.ledger import Ledger
-
     with Progress(transient=True) as progress:
         bar = progress.add_task("connections", total=1 + len(settings.clients))
-        with verdicts.of("ledger") as say:
-            ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool")
-            say("reachable" if ledger.ping() else "unreachable: cards go out, rows are spooled")
-            ledger.close()
+        _ledger(settings, verdicts)
         progress.advance(bar)
         for name, client in settings.clients.items():
             _client(name, client, verdicts)
             progress.advance(bar)
+
+
+def _ledger(settings: Settings, verdicts: Verdicts) -> None:
+    from cds.ledger import Ledger
+
+    try:
+        key = settings.load_ledger_key()
+    except SettingsError:
+        return  # said on the key's own line
+    with verdicts.of("ledger") as say:
+        ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool")
+        reachable = ledger.ping()
+        ledger.close()
+        if not reachable:
+            raise LedgerError("no database with a ledger answers; `cds serve` makes one, or spools rows until one does")
+        say("reachable")
 
 
 def _client(name: str, client: ClientSettings, verdicts: Verdicts) -> None:
@@ -109,19 +140,33 @@ def _client(name: str, client: ClientSettings, verdicts: Verdicts) -> None:
         verdicts.note(f"client {name}", "authentication is off for this machine's own address (demo)")
     if client.jku is not None:
         with verdicts.of(f"client {name}: keys") as say:
-            answer = requests.get(client.jku, timeout=5, allow_redirects=False)
-            keys = answer.json().get("keys", []) if answer.ok else []
-            say(f"{len(keys)} key(s) at its jku" if keys else f"no keys: the jku answered {answer.status_code}")
+            keys = _json(client.jku, "application/json").get("keys")
+            if not isinstance(keys, list) or not keys:
+                raise SourceMalformed("no key set (JSON with a list of 'keys') is at its jku")
+            say(f"{len(keys)} key(s) at its jku")
     for base in client.fhir_servers:
         with verdicts.of(f"client {name}: {base}") as say:
-            answer = requests.get(
-                f"{base.rstrip('/')}/metadata",
-                headers={"Accept": "application/fhir+json"},
-                timeout=5,
-                allow_redirects=False,
-            )
-            version = answer.json().get("fhirVersion", "?") if answer.ok else ""
-            say(f"FHIR {version}" if version else f"/metadata answered {answer.status_code}")
+            version = str(_json(f"{base.rstrip('/')}/metadata", "application/fhir+json").get("fhirVersion", ""))
+            if not version.startswith("4."):
+                raise SourceMalformed(f"/metadata tells FHIR version '{version}'; this service reads R4 (4.0 or 4.3)")
+            say(f"FHIR {version}")
+
+
+def _json(url: str, kind: str) -> dict[str, Any]:
+    """Raises a SourceError saying what came instead of a JSON object."""
+    try:
+        answer = requests.get(url, headers={"Accept": kind}, timeout=5, allow_redirects=False)
+    except requests.RequestException as error:
+        raise SourceUnreachable(f"nothing answers at {url} ({type(error).__name__})") from error
+    if answer.status_code != 200:
+        raise SourceRefused(f"{url} answered {answer.status_code}")
+    try:
+        content = answer.json()
+    except ValueError as error:
+        raise SourceMalformed(f"{url} answered something that is not JSON") from error
+    if not isinstance(content, dict):
+        raise SourceMalformed(f"{url} answered JSON of another kind")
+    return content
 
 
 def _print(verdicts: Verdicts) -> None:

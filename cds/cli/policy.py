@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cds import services as service_room
+from cds.errors import PolicyError
 from cds.inference import registry
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy, parse
@@ -31,9 +32,10 @@ def known_to(settings: Settings) -> Known:
 @click.pass_context
 def check(ctx: click.Context, file: Path) -> None:
     """Check FILE. Exit 0 and its version if it would take effect; else every fault with line and allowed values."""
-    found = parse(file.read_text(encoding="utf-8"), str(file), known_to(load(ctx.find_root().obj)))
+    known = known_to(load(ctx.find_root().obj))
+    found = parse(text_of(file), str(file), known)
     click.secho(f"{file}: good. Version {found.version}, effective {found.effective}.", fg="green")
-    for line in unnamed(found, known_to(load(ctx.find_root().obj))):
+    for line in unnamed(found, known):
         click.echo(line)
 
 
@@ -51,4 +53,12 @@ def show(ctx: click.Context) -> None:
     """Print the policy file in force (setting: policy_file, else the packaged default)."""
     settings = load(ctx.find_root().obj)
     path = settings.policy_file or packaged_policy(installed_packages())
-    click.echo(path.read_text(encoding="utf-8"))
+    click.echo(text_of(path))
+
+
+def text_of(path: Path) -> str:
+    """Raises PolicyError for a file that is missing or no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: the policy can't be read: {error}") from error
