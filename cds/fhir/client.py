@@ -122,7 +122,7 @@ class FhirClient:
                 page = self._page(session, url, target, deadline)
                 found.pages.append(page)
                 # a relative link is legal; it must still stay on the client's servers
-                url = urljoin(url, page.next_url) if page.next_url else ""
+                url = _joined(url, page.next_url) if page.next_url else ""
                 if url:
                     target.allowed.base_of(url)
         except SourceError as error:
@@ -189,6 +189,13 @@ class FhirClient:
                 raise SourceTimeout("the answer was still arriving at the deadline")
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def _joined(url: str, link: str) -> str:
+    try:
+        return urljoin(url, link)
+    except ValueError as error:  # such as a bracket that opens an IPv6 address and is never closed
+        raise SourceForeign("the FHIR server's paging link is not an address") from error
 
 
 class _TryAgain(Exception):
