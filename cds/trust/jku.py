@@ -25,7 +25,7 @@ _log = logging.getLogger("cds.trust")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MOST_FETCHES = 4
 """At a time, for one client: only a server that drips its answer keeps more than one of them."""
-_PIECE = 64  # small: the clock is looked at once a piece, and a piece of a dripping answer takes long
+_PIECE = 64  # bytes; each is waited for in full, and a dripping server must not keep the thread either
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,7 @@ class RemoteKeys:
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise SettingsError("answered compressed, though asked not to")
             body = b""
-            # small pieces: each is waited for in full, and a dripping server must not keep this thread either
-            for piece in answer.iter_content(64):
+            for piece in answer.iter_content(_PIECE):
                 body += piece
                 if len(body) > limits.max_bytes:
                     raise SettingsError(f"answered more than {limits.max_bytes} bytes")

@@ -23,7 +23,7 @@ def test_outside_a_demonstration_it_is_a_settings_error(make_settings: MakeSetti
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "cds.hospital.example", "", "127.0.0.1.evil.example"])
 def test_on_an_address_that_others_reach_it_is_a_settings_error(make_settings: MakeSettings, host: str) -> None:
-    with pytest.raises(SettingsError, match="'host' must be 127.0.0.1"):
+    with pytest.raises(SettingsError, match=r"'host' must be 127\.0\.0\.1"):
         make_settings(clients=LOOPBACK, environment="demo", host=host)
 
 
