@@ -8,12 +8,14 @@ from typing import Any
 
 import orjson
 from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from cds.engine import Engine
 from cds.errors import CdsError, WrongMediaType
 from cds.ledger import FeedbackEntry
 from cds.protocol.request import FeedbackItem, parse_feedback
 from cds.protocol.response import encode
+from cds.trust import sender
 from cds.web import metrics
 
 _log = logging.getLogger("cds.web")
@@ -40,7 +42,7 @@ def blueprint(engine: Engine) -> Blueprint:
                 body,
                 authorization=request.headers.get("Authorization"),
                 path=request.path,
-                remote_addr=request.remote_addr or "",
+                remote_addr=sender(request.remote_addr, request.headers.keys()),
                 accept_language=request.headers.get("Accept-Language"),
             )
         except CdsError as error:
@@ -62,7 +64,9 @@ def blueprint(engine: Engine) -> Blueprint:
         body = _body()
         engine.services.hooks_of(service_id)
         caller = engine.authenticator.authenticate(
-            request.headers.get("Authorization"), path=request.path, remote_addr=request.remote_addr or ""
+            request.headers.get("Authorization"),
+            path=request.path,
+            remote_addr=sender(request.remote_addr, request.headers.keys()),
         )
         items = parse_feedback(body)
         received = engine.now()
@@ -110,7 +114,11 @@ def _body() -> bytes:
     kind = request.mimetype
     if kind and kind != "application/json" and not kind.endswith("+json"):
         raise WrongMediaType("the body must be JSON: send Content-Type: application/json")
-    return request.get_data(cache=False)
+    body = request.get_data(cache=False)
+    # a body in chunks announces no length, and Werkzeug cuts it off at the limit without a word
+    if request.content_length is None and len(body) >= (request.max_content_length or len(body) + 1):
+        raise RequestEntityTooLarge
+    return body
 
 
 def _private(answer: Response) -> Response:
