@@ -1,0 +1,101 @@
+"""The reference pages are what the code says, and the code leaves nothing unsaid."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from pydantic import BaseModel
+
+from cds import errors
+from cds import services as service_room
+from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
+from cds.settings import ClientSettings, FhirSettings, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCKS: list[type[BaseModel]] = [
+    *(Settings, FhirSettings, ClientSettings),
+    *(Policy, CardLimits, ModelPolicy, ServicePolicy, Order, OverrideReason),
+    *service_room.load().parameters().values(),
+]
+# set by the code that reads the file, or a block with a section of its own
+UNWRITTEN = {"Policy.version", "Settings.fhir"}
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    path = str(ROOT / "scripts" / "generate-docs")
+    loader = importlib.machinery.SourceFileLoader("generate_docs", path)
+    spec = importlib.util.spec_from_loader("generate_docs", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["settings.md", "policy.md", "errors.md"])
+def test_the_page_is_what_the_script_writes(generator: ModuleType, name: str) -> None:
+    page = ROOT / "docs" / name
+    assert page.read_text(encoding="utf-8") == generator.pages()[page], "run scripts/generate-docs"
+
+
+def keys() -> Iterator[tuple[str, str | None]]:
+    for block in BLOCKS:
+        yield from ((f"{block.__name__}.{name}", field.description) for name, field in block.model_fields.items())
+
+
+@pytest.mark.parametrize(("key", "description"), [k for k in keys() if k[0] not in UNWRITTEN])
+def test_every_key_people_write_is_described(key: str, description: str | None) -> None:
+    assert description, f"{key} has no description"
+    assert description.endswith("."), f"{key}: a description is a sentence"
+    assert "|" not in description, f"{key}: a bar would break the table"
+
+
+@pytest.mark.parametrize("page", ["settings.md", "policy.md"])
+def test_every_key_has_its_row(page: str) -> None:
+    told = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE))
+    blocks = BLOCKS[:3] if page == "settings.md" else BLOCKS[3:]
+    wanted = {name for block in blocks for name in block.model_fields if f"{block.__name__}.{name}" not in UNWRITTEN}
+    assert wanted - told - {"clients"} == set()
+
+
+def kinds() -> list[type[errors.CdsError]]:
+    found = [errors.CdsError]
+    for kind in found:
+        found += [k for k in kind.__subclasses__() if k.__module__ == errors.__name__]
+    return found
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda k: k.__name__)
+def test_every_error_is_in_the_tree_with_its_code_and_status(kind: type[errors.CdsError]) -> None:
+    lines = [line for line in (errors.__doc__ or "").splitlines() if re.search(rf"\b{kind.__name__}\b", line)]
+    assert len(lines) == 1
+    codes = re.findall(r"CDS-\d{3}", lines[0])
+    assert codes in ([kind.code], []), lines[0]
+    if status := re.search(r"\s(\d{3})\s", lines[0]):
+        assert kind.status == int(status[1])
+
+
+def test_every_error_that_can_be_raised_has_a_code_of_its_own() -> None:
+    """A parent of others is never raised itself; MalformedRequest bears the general code of requests."""
+    raised = [kind for kind in kinds() if not kind.__subclasses__()]
+    codes = [kind.code for kind in raised]
+    assert len(codes) == len(set(codes))
+    parents = {kind.code for kind in kinds() if kind not in raised}
+    assert parents & set(codes) <= {errors.MalformedRequest.code}
+
+
+def test_every_code_in_the_source_is_documented() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    used = {
+        code
+        for folder in ("cds", "hooks")
+        for path in (ROOT / folder).rglob("*.py")
+        for code in re.findall(r"CDS-\d{3}", path.read_text(encoding="utf-8"))
+    }
+    assert {code for code in used if code not in page} == set()
