@@ -1,0 +1,73 @@
+"""``cds models`` prints what the manifests say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from command_line import cds
+
+import models
+
+FOLDER = Path(models.__file__).parent
+MANIFESTS = {p.parent.name: yaml.safe_load(p.read_text(encoding="utf-8")) for p in FOLDER.glob("*/model.yaml")}
+
+
+def words(text: str) -> str:
+    """Tables wrap: compare without blanks and lines."""
+    return "".join(c for c in text if c.isalnum())
+
+
+def test_the_list_has_every_model_with_its_version_status_and_title() -> None:
+    result = cds("models", "list")
+    assert result.exit_code == 0
+    rows = [line for line in result.stdout.splitlines() if any(i in line for i in MANIFESTS)]
+    assert len(rows) == len(MANIFESTS)
+    for identity, manifest in MANIFESTS.items():
+        (row,) = (line for line in rows if f" {identity} " in line)
+        for told in (manifest["version"], manifest["status"], manifest["task"], manifest["runtime"]["kind"]):
+            assert told in row
+        assert manifest["words"]["title"]["en"][:10] in row
+
+
+@pytest.mark.parametrize("identity", sorted(MANIFESTS))
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_one_model_is_shown_with_inputs_evidence_limits_sources_and_licence(identity: str, language: str) -> None:
+    manifest = MANIFESTS[identity]
+    result = cds("models", "show", identity, "--language", language)
+    assert result.exit_code == 0
+    told = words(result.stdout)
+    for text in (
+        manifest["words"]["title"][language],
+        manifest["words"]["summary"][language],
+        manifest["population"]["description"][language],
+        *manifest["words"]["limits"][language],
+        *(source["citation"] for source in manifest["sources"].values()),
+        manifest["licence"]["notice"],
+    ):
+        assert words(text) in told
+    lines = [words(line) for line in result.stdout.splitlines()]
+    for entry in manifest["inputs"]:
+        first = words(entry["label"][language].split()[0])
+        assert any(first in line for line in lines), entry["name"]
+    for study in manifest["evidence"]:
+        assert study["stage"] in result.stdout
+        if study.get("n"):
+            assert str(study["n"]) in result.stdout
+
+
+def test_an_unknown_model_is_a_usage_error_that_names_the_known_ones() -> None:
+    result = cds("models", "show", "breast")
+    assert result.exit_code == 2
+    assert "there is no model 'breast'" in result.stderr
+    for identity in MANIFESTS:
+        assert identity in result.stderr
+
+
+def test_a_broken_models_folder_is_a_sentence(tmp_path: Path) -> None:
+    settings = tmp_path / "cds.toml"
+    settings.write_text('model_dirs = ["nowhere"]\n', encoding="utf-8")
+    result = cds("models", "list", settings=settings)
+    assert result.exit_code == 2
+    assert result.stderr == "CDS-103: models folder nowhere does not exist\n"
