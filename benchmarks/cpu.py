@@ -30,9 +30,9 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
         "cpu",
         "CPU per 50 kB patient-view call with prefetch",
         "User and system time of the server's process tree per call, closed loop of four keep-alive clients in another "
-        "process. Ours: `cds serve`, two workers, a fresh RS384 token each call, every model, SQLite ledger, metrics, log. "
-        "Bare: Flask and gunicorn gthread, two workers, `request.get_json()` and a constant answer. HealthChain: uvicorn, "
-        "two workers, `CdsFhirAdapter` and one rule, no authentication. "
+        "process, another patient id each call. Ours: `cds serve`, two workers, a fresh RS384 token each call, every "
+        "model, SQLite ledger, metrics, log. Bare: Flask and gunicorn gthread, two workers, `request.get_json()` and a "
+        "constant answer. HealthChain: uvicorn, two workers, `CdsFhirAdapter` and one rule, no authentication. "
         f"Median of {rounds} rounds, the servers taking turns.",
     )
     found: dict[str, list[float]] = defaultdict(list)
@@ -48,7 +48,7 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
                 for server in (ours, *others):
                     count = peer_calls if server.name == "HealthChain" else calls
                     signer = ehr if server is ours else None
-                    measured = servers.Load(server, sent, signer, folder, clients=4, calls=count).run()
+                    measured = servers.Load(server, sent, signer, folder, clients=4, calls=count, patient=name).run()
                     if turn:
                         found[f"{server.name}, {name}"].append(measured.cpu_ms)
                     progress.advance(task)

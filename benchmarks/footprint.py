@@ -21,16 +21,16 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
     section = Section(
         "footprint",
         "Memory per worker and time to the first answer",
-        f"Memory after {calls} calls of 50 kB over two workers: resident, and proportional (what forked workers share is "
-        f"counted once). Start: from launching `cds serve` on an empty folder (ledger made, models loaded) to the first "
-        f"card received, median of {starts}.",
+        f"Memory after {calls} calls of 50 kB over two workers: resident, and proportional (what forked workers share "
+        "is counted once). Start: from launching `cds serve` on an empty folder (ledger made, models loaded) to the "
+        f"first card received, median of {starts}.",
     )
     ehr = Ehr()
     ehr.tokens("warm", 1)  # the key is made before any clock starts
     task = progress.add_task("footprint", total=starts + 1)
     with servers.ours(ehr, Path(tempfile.mkdtemp(dir=folder))) as server:
         sent = body(WITH_CARD, templates(server))
-        servers.Load(server, sent, ehr, folder, clients=8, calls=calls).run()
+        servers.Load(server, sent, ehr, folder, clients=8, calls=calls, patient=WITH_CARD).run()
         memory = server.memory_mb()
         progress.advance(task)
     seconds = []

@@ -1,7 +1,7 @@
 """The nearest open peer, as its documentation shows it: FHIR adapter, typed Document, a rule, cards.
 
-Runs in its own virtual environment: ``uvicorn healthchain_server:app``. The rule is as small as one can be: is the newest
-haemoglobin A1c 6.5 % or more? Its input is the prefetch as FHIR objects, which is what the adapter is for.
+Runs in its own virtual environment: ``uvicorn healthchain_server:app``. The rule is as small as one can be: is the
+newest haemoglobin A1c 6.5 % or more? Its input is the prefetch as FHIR objects, which is what the adapter is for.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
         "latency",
         "Latency beside other work",
         f"Busy: {CLIENTS} clients call with 50 kB of prefetch for {seconds:.0f} s, two workers, while another process "
-        "burns one core at the same priority; once calling again at once (saturated, so that queueing is all that shows), "
-        "once at the pace of a large hospital (8 × 5 calls a second). "
+        "burns one core at the same priority; once each calling again at once (saturated: what shows is queueing), once "
+        "at the pace of a large hospital (about 40 calls a second). "
         f"Waiting: one worker, {CLIENTS} clients, no prefetch, each upstream query takes {UPSTREAM_S * 1000:.0f} ms; "
         "meanwhile `/health` is asked 20 times a second.",
     )
@@ -42,12 +42,27 @@ def _busy(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Pr
     place.mkdir()
     with servers.ours(ehr, place) as server:
         sent = body(WITH_CARD, templates(server))
-        servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=200).run()
+        servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=200, patient=WITH_CARD).run()
         paced = servers.Load(
-            server, sent, ehr, place, clients=CLIENTS, seconds=seconds, pause=0.2, tokens=int(seconds * 45) + 100
+            server,
+            sent,
+            ehr,
+            place,
+            clients=CLIENTS,
+            seconds=seconds,
+            pause=0.2,
+            patient=WITH_CARD,
+            tokens=int(seconds * 45) + 100,
         )
         saturated = servers.Load(
-            server, sent, ehr, place, clients=CLIENTS, seconds=seconds, tokens=int(seconds * 900) + 100
+            server,
+            sent,
+            ehr,
+            place,
+            clients=CLIENTS,
+            seconds=seconds,
+            patient=WITH_CARD,
+            tokens=int(seconds * 900) + 100,
         )
         for name, load in (("paced", paced), ("saturated", saturated)):
             job = subprocess.Popen([sys.executable, "-c", "while True: pass"])

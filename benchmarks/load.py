@@ -3,7 +3,9 @@
     python benchmarks/load.py SPEC.json
 
 SPEC: ``port``, ``path``, ``body`` (a file; empty: GET), ``tokens`` (a file, one a line; empty: none), ``clients``, and
-``calls`` in all or ``seconds``. ``pause`` between a client's calls, in seconds. Prints ``{"ms": [...], "wall_s": ...}``.
+``calls`` in all or ``seconds``. ``pause`` between a client's calls, in seconds. ``patient``: the id in the body that is
+replaced by a new one of the same length in each call, since a hospital's calls are not all about one patient.
+Prints ``{"ms": [...], "wall_s": ...}``.
 """
 
 from __future__ import annotations
@@ -28,12 +30,14 @@ class Spec:
     calls: int = 0
     seconds: float = 0.0
     pause: float = 0.0
+    patient: str = ""
 
 
 def run(spec: Spec) -> dict[str, object]:
     payload = Path(spec.body).read_bytes() if spec.body else None
     tokens = iter(Path(spec.tokens).read_text().split()) if spec.tokens else itertools.repeat("")
     turns = iter(range(spec.calls)) if spec.calls else itertools.count()
+    first = time.time_ns() // 1000 % 10 ** len(spec.patient)  # another run's patients are others
     end = time.perf_counter() + spec.seconds if spec.seconds else float("inf")
     found: list[float] = []
     faults: list[str] = []
@@ -44,14 +48,19 @@ def run(spec: Spec) -> dict[str, object]:
         connection.connect()
         while time.perf_counter() < end and not faults:
             with lock:
-                if next(turns, None) is None:
+                turn = next(turns, None)
+                if turn is None:
                     break
                 token = next(tokens)
+            sent = payload
+            if payload and spec.patient:
+                number = (first + turn) % 10 ** len(spec.patient)
+                sent = payload.replace(spec.patient.encode(), b"%0*d" % (len(spec.patient), number))
             headers = {"Content-Type": "application/json", "Accept-Language": "en"}
             if token:
                 headers["Authorization"] = f"Bearer {token}"
             start = time.perf_counter()
-            connection.request("POST" if payload else "GET", spec.path, payload, headers)
+            connection.request("POST" if sent else "GET", spec.path, sent, headers)
             answer = connection.getresponse()
             content = answer.read()
             found.append((time.perf_counter() - start) * 1000)

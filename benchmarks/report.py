@@ -55,7 +55,14 @@ class Section:
         self.figures.append(Figure(name, value, unit, **bar))  # type: ignore[arg-type]
 
     def markdown(self, load_before: float, quick: bool) -> str:
-        lines = [f"## {self.name}: {self.title}", "", self.how, "", "| figure | measured | asked | |", "|---|--:|--:|---|"]
+        lines = [
+            f"## {self.name}: {self.title}",
+            "",
+            self.how,
+            "",
+            "| figure | measured | asked | |",
+            "|---|--:|--:|---|",
+        ]
         lines += [f"| {f.name} | {f.value:,.3g} {f.unit} | {f.asked} | {f.verdict} |" for f in self.figures]
         if self.raw:
             lines += ["", "```text", *self.raw, "```"]

@@ -57,7 +57,7 @@ def main() -> int:
         load = os.getloadavg()[0]
         with (
             tempfile.TemporaryDirectory(prefix="cds-bench-") as folder,
-            Progress(TextColumn("{task.description:>12}"), BarColumn(), TimeElapsedColumn(), console=console) as progress,
+            Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as progress,
         ):
             section = BENCHMARKS[name][0](Path(folder), progress, quick=arguments.quick)
         show(console, section)

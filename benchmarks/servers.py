@@ -78,7 +78,9 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
 
 
-def ours(ehr: Ehr, folder: Path, *, workers: int = 2, fhir: str | None = None) -> contextlib.AbstractContextManager[Server]:
+def ours(
+    ehr: Ehr, folder: Path, *, workers: int = 2, fhir: str | None = None
+) -> contextlib.AbstractContextManager[Server]:
     """`cds serve` as a hospital runs it: signed calls, all models, SQLite ledger, metrics, log."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
