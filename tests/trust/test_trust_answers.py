@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from service import FHIR, ISSUER, PUBLIC_URL, Clock, Keys, MakeApp, SignedClient, loopback, signed_settings
+from service import ISSUER, Clock, Keys, MakeApp, SignedClient, loopback, signed_settings
 from werkzeug.test import TestResponse
 
 PATH = "/cds-services/pancreas-risk"
@@ -107,7 +107,6 @@ def test_the_host_header_decides_nothing(hospital: SignedClient) -> None:
     for_us, for_them = signed(hospital), signed(hospital, aud=f"https://evil.example{PATH}")
     assert hospital.post(PATH, BODY, for_us, **elsewhere).status_code != 401
     assert hospital.post(PATH, BODY, for_them, **elsewhere).status_code == 401
-    assert PUBLIC_URL not in "evil.example"
 
 
 def test_two_authorization_headers_are_refused(hospital: SignedClient) -> None:
@@ -165,7 +164,6 @@ def called(demo: Flask, remote: str = "127.0.0.1", **headers: str) -> int:
 @pytest.mark.parametrize("remote", ["127.0.0.1", "127.8.8.8", "::1"])
 def test_this_machine_may_call_a_demonstration_without_a_token(demo: Flask, remote: str) -> None:
     assert called(demo, remote) == 403  # beyond the door: the FHIR server is not on the list
-    assert FHIR != "https://elsewhere.example"
 
 
 @pytest.mark.parametrize("remote", ["192.0.2.1", "10.0.0.1", "2001:db8::1", ""])
