@@ -1,0 +1,173 @@
+"""``cds check``: one line each, good, note or fault; exit code 1 as soon as one is at fault."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import cds, serving
+from flask import Flask, Response, jsonify
+
+from cds.ledger.migrate import upgrade
+from cds.settings import load
+
+WHAT = r"client \w+(?:: (?:keys|https?://[^ ]+))?|[^:]+"
+LINE = re.compile(rf"^ ?(good|note|fault) +({WHAT}): (.*)$", re.MULTILINE)
+KEY = 'ledger_key = "0123456789abcdef-of-the-check-tests"\n'
+
+
+def verdicts(output: str) -> dict[str, tuple[str, str]]:
+    """What -> (verdict, why)."""
+    return {what: (verdict, why) for verdict, what, why in LINE.findall(output)}
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "cds.toml"
+    path.write_text(f'data_dir = "{folder}"\n{text}', encoding="utf-8")
+    return path
+
+
+def demo(folder: Path, *bases: str) -> Path:
+    return written(
+        folder, f'environment = "demo"\n[clients.demo]\nauthentication = "loopback"\nfhir_servers = {list(bases)}\n'
+    )
+
+
+def test_offline_says_what_is_installed_is_good(tmp_path: Path) -> None:
+    result = cds("check", "--offline", settings=written(tmp_path, KEY))
+    assert result.exit_code == 0
+    found = verdicts(result.stdout)
+    assert {what for what, (verdict, _) in found.items() if verdict == "good"} == {
+        *("settings", "ONNX Runtime", "models", "services", "policy", "ledger key")
+    }
+    assert found["models"][1].startswith("6 loaded and run once")
+    assert found["clients"] == ("note", "none is set: every call will be refused with 401")
+
+
+def test_offline_touches_no_network_and_no_database(tmp_path: Path) -> None:
+    settings = written(
+        tmp_path,
+        KEY + 'database_url = "postgresql+psycopg://cds@192.0.2.1/cds"\n'
+        '[clients.far]\nissuer = "x"\njku = "https://192.0.2.1/jwks"\nfhir_servers = ["https://192.0.2.1/fhir"]\n',
+    )
+    start = time.monotonic()
+    result = cds("check", "--offline", settings=settings)
+    assert result.exit_code == 0
+    assert time.monotonic() - start < 5
+    assert "192.0.2.1" not in result.output
+    assert not list(tmp_path.glob("ledger.db*"))
+
+
+def test_wrong_settings_are_the_one_fault_told(tmp_path: Path) -> None:
+    result = cds("check", settings=written(tmp_path, "prot = 1\n"))
+    assert result.exit_code == 1
+    found = verdicts(result.stdout)
+    assert found["settings"][0] == "fault"
+    assert "did you mean 'port'?" in found["settings"][1]
+    assert "models" not in found
+
+
+def test_a_missing_ledger_key_is_a_fault_with_what_to_do(tmp_path: Path) -> None:
+    result = cds("check", "--offline", settings=written(tmp_path, ""))
+    assert result.exit_code == 1
+    assert verdicts(result.stdout)["ledger key"][0] == "fault"
+    assert "openssl rand -hex 32" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "told"),
+    [
+        ('model_dirs = ["/nowhere"]\n', "models", "models folder /nowhere does not exist"),
+        ('hook_dirs = ["/nowhere"]\n', "services", "hooks folder /nowhere does not exist"),
+        ('policy_file = "/nowhere"\n', "policy", "the policy can't be read"),
+        ('concept_map = "/nowhere"\n', "ConceptMap", "the ConceptMap can't be read"),
+    ],
+)
+def test_each_room_answers_for_itself(tmp_path: Path, line: str, what: str, told: str) -> None:
+    result = cds("check", "--offline", settings=written(tmp_path, KEY + line))
+    assert result.exit_code == 1
+    verdict, why = verdicts(result.stdout)[what]
+    assert verdict == "fault"
+    assert told in why
+
+
+def test_a_demonstration_in_order(tmp_path: Path, hospital: str) -> None:
+    settings = demo(tmp_path, hospital)
+    upgrade(load(settings).ledger_url)
+    result = cds("check", settings=settings)
+    assert result.exit_code == 0, result.stdout
+    found = verdicts(result.stdout)
+    assert found["ledger"] == ("good", "reachable")
+    assert found[f"client demo: {hospital}"] == ("good", "FHIR 4.0.1")
+    assert found["client demo"] == ("note", "authentication is off for this machine's own address (demo)")
+
+
+def test_a_ledger_that_is_not_there_yet_is_told(tmp_path: Path, hospital: str) -> None:
+    result = cds("check", settings=demo(tmp_path, hospital))
+    assert verdicts(result.stdout)["ledger"][0] == "fault"
+    assert result.exit_code == 1
+
+
+def test_a_fhir_server_that_is_down_is_a_fault(tmp_path: Path) -> None:
+    result = cds("check", settings=demo(tmp_path, "http://127.0.0.1:9/fhir"))
+    assert result.exit_code == 1
+    verdict, why = verdicts(result.stdout)["client demo: http://127.0.0.1:9/fhir"]
+    assert verdict == "fault"
+    assert "nothing answers" in why
+
+
+@pytest.fixture(scope="module")
+def strange() -> Iterator[str]:
+    """A server that answers everything but what is asked."""
+    app = Flask("strange")
+
+    def answer(body: Any) -> Any:
+        return lambda: body
+
+    app.add_url_rule("/text/metadata", "text", answer("<html>hello</html>"))
+    app.add_url_rule("/list/metadata", "list", answer("[]"))
+    app.add_url_rule("/old/metadata", "old", lambda: jsonify(fhirVersion="3.0.2"))
+    app.add_url_rule("/away/metadata", "away", lambda: Response(status=302, headers={"Location": "/old/metadata"}))
+    app.add_url_rule("/jwks", "jwks", lambda: jsonify(keys=[{"kty": "RSA"}, {"kty": "EC"}]))
+    app.add_url_rule("/nokeys", "nokeys", lambda: jsonify(keys=[]))
+    app.add_url_rule("/html", "html", answer("<html>login</html>"))
+    with serving(app) as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("text", "not JSON"),
+        ("list", "another kind"),
+        ("old", "3.0.2"),
+        ("away", "answered 302"),
+        ("none", "answered 404"),
+    ],
+)
+def test_what_is_no_fhir_r4_server_is_a_fault(tmp_path: Path, strange: str, path: str, told: str) -> None:
+    result = cds("check", settings=demo(tmp_path, f"{strange}/{path}"))
+    assert result.exit_code == 1
+    verdict, why = verdicts(result.stdout)[f"client demo: {strange}/{path}"]
+    assert verdict == "fault"
+    assert told in why
+
+
+@pytest.mark.parametrize(
+    ("path", "verdict", "told"),
+    [
+        ("jwks", "good", "2 key(s)"),
+        ("nokeys", "fault", "no key set"),
+        ("html", "fault", "not JSON"),
+        ("missing", "fault", "answered 404"),
+    ],
+)
+def test_the_clients_keys_are_looked_for(tmp_path: Path, strange: str, path: str, verdict: str, told: str) -> None:
+    settings = written(tmp_path, f'{KEY}[clients.north]\nissuer = "x"\njku = "{strange}/{path}"\n')
+    found = verdicts(cds("check", settings=settings).stdout)["client north: keys"]
+    assert found[0] == verdict
+    assert told in found[1]

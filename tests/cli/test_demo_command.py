@@ -1,0 +1,138 @@
+"""``cds demo``: the main job for real, and nothing left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import cast
+
+import pytest
+
+from cds.demo import run as demo
+from hooks import stories
+
+pytestmark = pytest.mark.system
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """The demonstration takes SIGTERM to itself; the tests want it back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def command(*more: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "cds", "demo", "--port", str(port), *more]
+
+
+def test_once_every_patient_gets_what_is_due(tmp_path: Path) -> None:
+    words = command("--once", "--data-dir", str(tmp_path), port=free_port())
+    done = subprocess.run(
+        words, cwd=tmp_path, env={**ENVIRONMENT, "COLUMNS": "200"}, capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for story in stories.STORIES:
+        assert f"{story.name}, {story.age}" in done.stdout
+    assert f"{len(stories.STORIES)} patients, every one got the cards expected." in done.stdout
+    assert "Authentication is off in this demo" in done.stdout
+    assert "Traceback" not in (tmp_path / "demo.log").read_text(encoding="utf-8")
+
+
+def told(story_id: str, **changed: object) -> ModuleType:
+    """The stories' package with one patient, of whom something else is expected."""
+    story = stories.story(story_id)
+    expects = tuple(dataclasses.replace(e, **changed) if e.hook == "patient-view" else e for e in story.expects)
+    one = SimpleNamespace(**vars(stories))
+    one.STORIES = (dataclasses.replace(story, expects=expects),)
+    return cast(ModuleType, one)
+
+
+@pytest.mark.parametrize(
+    ("topics", "status"), [(("ng12-jaundice",), 0), (("endpac-high",), 1), ((), 1)], ids=["due", "another", "none"]
+)
+def test_a_patient_who_gets_something_else_than_is_due_is_exit_code_1(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    topics: tuple[str, ...],
+    status: int,
+) -> None:
+    monkeypatch.setattr(demo, "stories", lambda: told("jaundice-head", topics=topics))
+    assert demo.run(once=True, port=free_port(), language="en", data_dir=tmp_path) == status
+    assert ("not as expected: jaundice-head: " in capsys.readouterr().out) is bool(status)
+
+
+def descendants(pid: int) -> set[int]:
+    """Children, their children and so on, as the kernel lists them."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        for child in (task / "children").read_text().split():
+            found |= {int(child)} | descendants(int(child))
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def running(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / "printed").open("wb") as printed:
+        process = subprocess.Popen(
+            command("--data-dir", str(folder), port=port), cwd=folder, env=ENVIRONMENT, stdout=printed, stderr=printed
+        )
+    try:
+        yield process
+    finally:
+        for pid in (*descendants(process.pid), process.pid) if process.poll() is None else ():
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["Authentication is", "The demo EHR is at"], ids=["at work", "serving"])
+def test_stopped_it_leaves_no_process_behind(tmp_path: Path, sent: signal.Signals, moment: str) -> None:
+    with running(tmp_path, free_port()) as process:
+        deadline = time.monotonic() + 120
+        while moment.encode() not in (tmp_path / "printed").read_bytes():
+            assert time.monotonic() < deadline, (tmp_path / "printed").read_text()
+            assert process.poll() is None
+            time.sleep(0.1)
+        children = descendants(process.pid)
+        assert len(children) >= 4  # two servers with a worker each
+        process.send_signal(sent)
+        process.wait(timeout=30)
+        deadline = time.monotonic() + 5
+        while any(map(alive, children)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [pid for pid in children if alive(pid)] == []
+    assert "Traceback" not in (tmp_path / "printed").read_text()
+
+
+def test_a_port_in_use_is_gone_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "stories", lambda: told("jaundice-head"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = int(taken.getsockname()[1])
+        assert demo.run(once=True, port=port, language="nl", data_dir=tmp_path) == 0
