@@ -52,6 +52,12 @@ def test_the_services_named_are_the_services_declared(app: Flask, document: dict
     assert sorted(named) == sorted({service.id for service in engine.services.services.values()})
 
 
+def test_the_hooks_named_are_the_hooks_answered(app: Flask, document: dict[str, Any]) -> None:
+    engine: Engine = app.extensions["cds"]
+    named = document["components"]["schemas"]["HookCall"]["properties"]["hook"]["enum"]
+    assert sorted(named) == sorted({service.hook for service in engine.services.services.values()})
+
+
 def test_the_document_is_served_as_it_is_in_the_repository(client: FlaskClient) -> None:
     answer = client.get("/openapi.yaml")
     assert answer.content_type.startswith("application/yaml")

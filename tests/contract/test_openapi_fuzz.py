@@ -1,0 +1,47 @@
+"""The contract, fuzzed: whatever is sent, the answer is one that openapi.yaml describes, and never a 5xx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+import yaml
+from flask import Flask
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+FILE = Path(__file__).resolve().parents[2] / "openapi.yaml"
+
+# the same inputs in every run: a failure can be repeated
+CONFIG: dict[str, Any] = {
+    "seed": 20261123,
+    "generation": {"deterministic": True, "max-examples": 150, "database": "none"},
+}
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    unsupported_method,
+]
+
+
+schema = schemathesis.openapi.from_dict(
+    yaml.safe_load(FILE.read_text(encoding="utf-8")), config=SchemathesisConfig.from_dict(CONFIG)
+)
+
+
+@schema.parametrize()
+def test_every_answer_is_one_the_contract_describes(case: schemathesis.Case[Any], app: Flask) -> None:
+    answer = case.call(app=app)
+    case.validate_response(answer, checks=CHECKS, transport_kwargs={"app": app})
