@@ -54,8 +54,8 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
     section = Section(
         "decoding",
         "Reading one Bundle of laboratory results",
-        f"A searchset of {LABS} Observations, {len(raw) / 1000:.0f} kB, the same bytes each way; CPU, median of {rounds} "
-        "runs in turn. "
+        f"A searchset of {LABS} Observations, {len(raw) / 1000:.0f} kB, the same bytes each way; CPU, median of "
+        f"{rounds} runs in turn. "
         "`decode` gives typed structs of the elements that are used; `decode + Reader` goes all the way to coded, "
         "unit-converted, dated facts; `fhir.resources` validates every element.",
         raw=[f"{name:20} {m:7.3f} ms" for name, m in medians.items()],

@@ -25,8 +25,8 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
         "latency",
         "Latency beside other work",
         f"Busy: {CLIENTS} clients call with 50 kB of prefetch for {seconds:.0f} s, two workers, while another process "
-        "burns one core at the same priority; once each calling again at once (saturated: what shows is queueing), once "
-        "at the pace of a large hospital (about 40 calls a second). "
+        "burns one core at the same priority; once each calling again at once (saturated: what shows is queueing), "
+        "once at the pace of a large hospital (about 40 calls a second). "
         f"Waiting: one worker, {CLIENTS} clients, no prefetch, each upstream query takes {UPSTREAM_S * 1000:.0f} ms; "
         "meanwhile `/health` is asked 20 times a second.",
     )
@@ -83,7 +83,7 @@ def _busy(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Pr
 def _waiting(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Progress, task: object) -> None:
     place = folder / "waiting"
     place.mkdir()
-    given = answers(asked_for(folder, ehr), (UPSTREAM_S,))
+    given = answers(asked_for(place, ehr), (UPSTREAM_S,))
     progress.advance(task)  # type: ignore[arg-type]
     with servers.upstream(given, place) as far:
         base = f"http://127.0.0.1:{far.port}/fhir"

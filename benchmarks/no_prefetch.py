@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from pathlib import Path
 
 import servers
 from cpu import templates
-from patient_view import WITH_CARD, Ehr, prefetch, without_prefetch
+from patient_view import WITH_CARD, Ehr, Json, prefetch, without_prefetch
 from report import Section
 from rich.progress import Progress
 
@@ -15,24 +16,22 @@ DELAYS_S = (0.08, 0.1, 0.12, 0.15)
 TIMES, PLUS_MS = 1.3, 20.0
 
 
-def answers(prefetched: dict[str, dict[str, object]], delays: tuple[float, ...]) -> dict[str, dict[str, object]]:
-    """Resource type -> what the upstream answers and after how long; the delays go round, the last one is used."""
-    kinds = {"patient": "Patient", "observations": "Observation", "conditions": "Condition", "imaging": "ImagingStudy"}
-    kinds |= {"medications": "MedicationRequest", "orders": "ServiceRequest", "procedures": "Procedure"}
-    if unknown := set(prefetched) - set(kinds):
-        raise SystemExit(f"the service asks for {', '.join(sorted(unknown))}, which this benchmark can't answer")
+def answers(found: dict[str, Json], delays: tuple[float, ...]) -> dict[str, dict[str, object]]:
+    """Resource type -> what the upstream answers and after how long; the delays go round."""
     return {
-        kinds[key]: {"delay_s": delays[i % len(delays)], "body": {k: v for k, v in body.items() if k != "link"}}
-        for i, (key, body) in enumerate(prefetched.items())
+        kind: {"delay_s": delays[i % len(delays)], "body": {k: v for k, v in body.items() if k != "link"}}
+        for i, (kind, body) in enumerate(found.items())
     }
 
 
-def asked_for(folder: Path, ehr: Ehr) -> dict[str, dict[str, object]]:
-    """What the service would have been sent."""
+def asked_for(folder: Path, ehr: Ehr) -> dict[str, Json]:
+    """Resource type -> the answer to the service's one query for it."""
     place = folder / "discovery"
     place.mkdir()
     with servers.ours(ehr, place, workers=1) as server:
-        return prefetch(WITH_CARD, templates(server))
+        wanted = templates(server)
+    kinds = {key: re.split(r"[/?]", template)[0] for key, template in wanted.items()}
+    return {kinds[key]: body for key, body in prefetch(WITH_CARD, wanted).items()}
 
 
 def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
