@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError, TimeoutError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
 
 from cds.errors import SettingsError
 from cds.ledger.rows import to_json
+from cds.ledger.turn import Turn
 
 T = TypeVar("T")
 
@@ -95,20 +95,30 @@ def _as_postgres(engine: sa.Engine, statement_s: float, connect_s: float) -> Non
         return postgres.connect(statement_s, connect_s, *args, **kwargs)
 
 
+def _pool(url: sa.URL, *, durable: bool) -> sa.Engine:
+    return make_engine(
+        url,
+        statement_s=STATEMENT_S,
+        connect_s=CONNECT_S,
+        durable=durable,
+        pool_timeout=STATEMENT_S,
+        pool_size=4,
+        max_overflow=12,
+    )
+
+
 class Database:
     """A pool of connections for one process; never used across a fork."""
 
     def __init__(self, url: sa.URL) -> None:
-        waits = {"statement_s": STATEMENT_S, "connect_s": CONNECT_S, "pool_timeout": STATEMENT_S}
-        self._engine = make_engine(url, **waits, pool_size=4, max_overflow=12)
+        self._engine = _pool(url, durable=True)
         self.dialect: str = self._engine.dialect.name
-        # SQLite has one writer: threads queue here in order, since its own waiting is by sleeping and retrying
-        self._turn = threading.Lock() if self.dialect == "sqlite" else None
+        self._turn = Turn(Path(url.database or ""), STATEMENT_S) if self.dialect == "sqlite" else None
         if self._turn is None:
             # a single statement needs no transaction around it: one round trip instead of three
-            self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._single: sa.Engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         else:
-            self._single = make_engine(url, **waits, pool_size=4, max_overflow=12, durable=False)
+            self._single = _pool(url, durable=False)
 
     def transaction(self, work: Callable[[sa.Connection], T]) -> T:
         """Run ``work`` in one durable transaction. Raises SQLAlchemyError; the transaction is then undone."""
@@ -124,12 +134,8 @@ class Database:
     def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T], *, in_turn: bool) -> T:
         if self._turn is None or not in_turn:
             return self._again_if_stale(lambda: self._in(engine, work))
-        if not self._turn.acquire(timeout=STATEMENT_S):
-            raise TimeoutError("the ledger's writers are queueing for too long")
-        try:
+        with self._turn.hold():
             return self._in(engine, work)
-        finally:
-            self._turn.release()
 
     @staticmethod
     def _in(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
@@ -153,13 +159,15 @@ class Database:
     def close(self) -> None:
         self._engine.dispose()
         self._single.dispose()
+        if self._turn is not None:
+            self._turn.close()
 
 
 def row_at_fault(error: SQLAlchemyError) -> bool:
     """True when this row can never be stored; False when the database is down, locked, full or not migrated."""
     if not isinstance(error, DBAPIError):
         # a value that could not be turned into a column: raised before anything was sent
-        return isinstance(error, StatementError) and not isinstance(error, TimeoutError)
+        return isinstance(error, StatementError)
     state = getattr(error.orig, "sqlstate", None)
     if state:
         return state[:2] in _ROW_AT_FAULT

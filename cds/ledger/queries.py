@@ -56,8 +56,22 @@ _PREDICTIONS, _CARDS = sa.insert(predictions), sa.insert(cards)
 _CARD_PREDICTIONS, _SUPPRESSIONS = sa.insert(card_predictions), sa.insert(suppressions)
 
 
-def store_call(connection: sa.Connection, insert: Inserts, entry: CallEntry) -> int:
-    """1 when stored, 0 when this call was stored before."""
+def store(
+    connection: sa.Connection, insert: Inserts, entries: Iterable[CallEntry | FeedbackEntry | PolicyEntry]
+) -> int:
+    """How many were new."""
+    stored = 0
+    for entry in entries:
+        if isinstance(entry, CallEntry):
+            stored += _store_call(connection, insert, entry)
+        elif isinstance(entry, FeedbackEntry):
+            stored += connection.execute(insert.feedback, rows.feedback_row(entry)).rowcount
+        else:
+            stored += connection.execute(insert.policy, rows.policy_row(entry)).rowcount
+    return stored
+
+
+def _store_call(connection: sa.Connection, insert: Inserts, entry: CallEntry) -> int:
     if connection.execute(insert.call, rows.call_row(entry)).rowcount == 0:
         return 0
     if entry.predictions:
@@ -69,16 +83,6 @@ def store_call(connection: sa.Connection, insert: Inserts, entry: CallEntry) -> 
     if entry.suppressions:
         connection.execute(_SUPPRESSIONS, rows.suppression_rows(entry))
     return 1
-
-
-def store_feedback(connection: sa.Connection, insert: Inserts, entries: Iterable[FeedbackEntry]) -> int:
-    """How many were new."""
-    return sum(connection.execute(insert.feedback, rows.feedback_row(entry)).rowcount for entry in entries)
-
-
-def store_policy(connection: sa.Connection, insert: Inserts, entry: PolicyEntry) -> int:
-    row = {"version": entry.version, "content": entry.content, "first_used_at": entry.first_used_at}
-    return connection.execute(insert.policy, row).rowcount
 
 
 def store_jti(connection: sa.Connection, insert: Inserts, key: str, expires: datetime) -> bool:

@@ -13,6 +13,7 @@ from cds.ledger.entries import (
     CallEntry,
     CardEntry,
     FeedbackEntry,
+    PolicyEntry,
     PredictionEntry,
     SuppressionEntry,
 )
@@ -124,6 +125,10 @@ def feedback_row(entry: FeedbackEntry) -> Row:
         "at": sent if sent is not None and sent <= entry.received_at else entry.received_at,
         "received_at": entry.received_at,
     }
+
+
+def policy_row(entry: PolicyEntry) -> Row:
+    return {"version": entry.version, "content": entry.content, "first_used_at": entry.first_used_at}
 
 
 def read_prediction(row: RowMapping) -> PredictionEntry:

@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
 from cds.ledger import queries
 from cds.ledger.database import Database, fault, parse_url, row_at_fault
+from cds.ledger.drain import Drain
 from cds.ledger.entries import (
     CallEntry,
     FeedbackEntry,
@@ -103,10 +103,11 @@ class Ledger:
         process = self._process()
         # a token's id is the sender's text, of any length
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-        fresh = self._ask(lambda c: queries.store_jti(c, process.insert, digest, expires))
-        if time.monotonic() > process.purge_at:
+        fresh = self._ask(lambda c: queries.store_jti(c, process.insert, digest, expires), light=True)
+        # a replay is refused whatever becomes of the purge
+        if fresh and time.monotonic() > process.purge_at:
             process.purge_at = time.monotonic() + _PURGE_S
-            self._ask(lambda c: queries.purge_jti(c, self._now()))
+            self._ask(lambda c: queries.purge_jti(c, self._now()), light=True)
         return fresh
 
     def _store(self, entries: Sequence[Entry]) -> int | None:
@@ -114,7 +115,7 @@ class Ledger:
         process = self._process()
         if not process.open:
             try:
-                stored = process.database.transaction(lambda c: self._insert(c, process, entries))
+                stored = process.database.transaction(lambda c: queries.store(c, process.insert, entries))
             except SQLAlchemyError as error:
                 if row_at_fault(error):
                     for entry in entries:
@@ -128,18 +129,6 @@ class Ledger:
         self._spool.put(entries)
         self._start_drainer(process)
         return None
-
-    @staticmethod
-    def _insert(connection: sa.Connection, process: _Process, entries: Sequence[Entry]) -> int:
-        stored = 0
-        for entry in entries:
-            if isinstance(entry, CallEntry):
-                stored += queries.store_call(connection, process.insert, entry)
-            elif isinstance(entry, FeedbackEntry):
-                stored += queries.store_feedback(connection, process.insert, (entry,))
-            else:
-                stored += queries.store_policy(connection, process.insert, entry)
-        return stored
 
     # reading; all raise LedgerError at once while the database is down
 
@@ -168,12 +157,12 @@ class Ledger:
         """The text of a policy that was in force."""
         return self._ask(lambda c: queries.policy(c, version))
 
-    def _ask(self, question: Callable[[sa.Connection], T]) -> T:
+    def _ask(self, question: Callable[[sa.Connection], T], *, light: bool = False) -> T:
         process = self._process()
         if process.open:
             raise LedgerError("the ledger's database is down; it is tried again every few seconds")
         try:
-            return process.database.single(question)
+            return process.database.light(question) if light else process.database.read(question)
         except SQLAlchemyError as error:
             if not row_at_fault(error):
                 self._trip(process, error)
@@ -274,7 +263,7 @@ class Ledger:
     def _upgrade(self, process: _Process) -> None:
         """Make the schema what this version needs, and prove that the database takes writes."""
         try:
-            revision = process.database.single(queries.revision)
+            revision = process.database.read(queries.revision)
         except SQLAlchemyError as error:
             _log.debug("ledger.no_revision reason=%s", fault(error))
             revision = None
@@ -288,34 +277,5 @@ class Ledger:
             raise LedgerError(f"the ledger's database takes no rows ({fault(error)})") from error
 
     def _drain(self, process: _Process) -> int:
-        """Raises LedgerError when the database goes down on the way; what was moved until then stays moved."""
-        moved = 0
-        with self._spool.turn() as mine:
-            for path in self._spool.waiting() if mine else ():
-                if process.stop.is_set():
-                    break
-                try:
-                    moved += self._move(process, path)
-                except OSError as error:
-                    _log.error("ledger.held file=%s reason=%s", path.name, os.strerror(error.errno or 0))
-        if moved:
-            _log.warning("ledger.drained entries=%d", moved)
-        return moved
-
-    def _move(self, process: _Process, path: Path) -> int:
-        try:
-            entry = self._spool.read(path)
-        except msgspec.MsgspecError as error:
-            self._spool.set_aside(path, f"not a ledger entry: {type(error).__name__}")
-            return 0
-        try:
-            process.database.transaction(lambda c: self._insert(c, process, [entry]))
-        except SQLAlchemyError as error:
-            if row_at_fault(error):
-                self._spool.set_aside(path, fault(error))
-                return 0
-            self._upgrade(process)  # raises when the database is down; else this one waits and the others go on
-            _log.error("ledger.held file=%s reason=%s", path.name, fault(error))
-            return 0
-        path.unlink()
-        return 1
+        database, prove = process.database, lambda: self._upgrade(process)
+        return Drain(self._spool, database, process.insert, prove, process.stop).run()

@@ -57,7 +57,7 @@ def _traffic(ledger: Ledger) -> Iterator[tuple[list[CallEntry], list[float]]]:
     stop = threading.Event()
 
     def client() -> None:
-        while not stop.wait(0.005):
+        while not stop.wait(0.02):
             entry = made.call()
             took.append(_seconds(partial(ledger.record_call, entry)))
             sent.append(entry)
@@ -65,10 +65,12 @@ def _traffic(ledger: Ledger) -> Iterator[tuple[list[CallEntry], list[float]]]:
     threads = [threading.Thread(target=client) for _ in range(4)]
     for thread in threads:
         thread.start()
-    yield sent, took
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        yield sent, took
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_postgres_killed_in_mid_traffic_delays_nobody_and_loses_nothing(

@@ -113,13 +113,15 @@ children = []
 for _ in range(3):
     pid = os.fork()
     if pid == 0:
-        stored = [ledger.record_call(made.call()) for _ in range(20)]
-        os._exit(0 if all(stored) else 1)
+        for _ in range(20):
+            ledger.record_call(made.call())
+        os._exit(0)
     children.append(pid)
-stored = [ledger.record_call(made.call()) for _ in range(20)]
+for _ in range(20):
+    ledger.record_call(made.call())
 codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
-after = ledger.record_call(made.call())
-print(all(stored), codes, after)
+ledger.drain()  # on a busy machine a rival may have been given up on
+print(codes, ledger.record_call(made.call()), ledger.call("none"))
 os._exit(0)
 """
 
@@ -130,7 +132,7 @@ def test_a_ledger_used_before_a_fork_works_in_parent_and_children(url: str, tmp_
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-u", "-c", FORK, url, str(tmp_path / "spool"), lock]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert said.stdout.strip() == "True [0, 0, 0] True", said.stderr
+    assert said.stdout.strip() == "[0, 0, 0] True None", said.stderr
     assert _counts(url) == _of(82)
 
 
