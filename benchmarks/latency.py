@@ -62,7 +62,7 @@ def _busy(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Pr
             clients=CLIENTS,
             seconds=seconds,
             patient=WITH_CARD,
-            tokens=int(seconds * 900) + 100,
+            tokens=int(seconds * 600) + 100,
         )
         for name, load in (("paced", paced), ("saturated", saturated)):
             job = subprocess.Popen([sys.executable, "-c", "while True: pass"])

@@ -51,7 +51,10 @@ def run(spec: Spec) -> dict[str, object]:
                 turn = next(turns, None)
                 if turn is None:
                     break
-                token = next(tokens)
+                token = next(tokens, None)
+            if token is None:
+                faults.append("more calls than tokens: the load was given too few")
+                break
             sent = payload
             if payload and spec.patient:
                 number = (first + turn) % 10 ** len(spec.patient)
