@@ -64,7 +64,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
             (p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
             {name: concept.label for name, concept in models.vocabulary.concepts.items()},
         ),
-        fhir=FhirClient(settings.fhir),
+        fhir=FhirClient(settings.fhir, settings.ca_file),
         ledger=ledger,
         now=now,
     )

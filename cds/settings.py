@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     model_dirs: tuple[Path, ...] = Field((), description="Mounted folders with further models.")
     hook_dirs: tuple[Path, ...] = Field((), description="Mounted folders with further services.")
     language: str = Field("en", description="Language of the cards, when neither call nor client says.")
+    ca_file: Path | None = Field(
+        None, description="Certificates (PEM) to trust for FHIR servers and key sets; empty: the well-known ones."
+    )
     timezone: str = Field("UTC", description="Time zone of dates that come without one, such as Europe/Amsterdam.")
     max_body_bytes: int = Field(8_000_000, ge=10_000, description="Largest request body accepted, bytes.")
     require_gpu: bool = Field(False, description="true: not ready unless models really run on a GPU.")

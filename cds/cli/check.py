@@ -115,7 +115,7 @@ def _connections(settings: Settings, verdicts: Verdicts) -> None:
         _ledger(settings, verdicts)
         progress.advance(bar)
         for name, client in settings.clients.items():
-            _client(name, client, verdicts)
+            _client(name, client, verdicts, str(settings.ca_file) if settings.ca_file else True)
             progress.advance(bar)
 
 
@@ -135,27 +135,27 @@ def _ledger(settings: Settings, verdicts: Verdicts) -> None:
         say("reachable")
 
 
-def _client(name: str, client: ClientSettings, verdicts: Verdicts) -> None:
+def _client(name: str, client: ClientSettings, verdicts: Verdicts, verify: str | bool) -> None:
     if client.authentication == "loopback":
         verdicts.note(f"client {name}", "authentication is off for this machine's own address (demo)")
     if client.jku is not None:
         with verdicts.of(f"client {name}: keys") as say:
-            keys = _json(client.jku, "application/json").get("keys")
+            keys = _json(client.jku, "application/json", verify).get("keys")
             if not isinstance(keys, list) or not keys:
                 raise SourceMalformed("no key set (JSON with a list of 'keys') is at its jku")
             say(f"{len(keys)} key(s) at its jku")
     for base in client.fhir_servers:
         with verdicts.of(f"client {name}: {base}") as say:
-            version = str(_json(f"{base.rstrip('/')}/metadata", "application/fhir+json").get("fhirVersion", ""))
+            version = str(_json(f"{base.rstrip('/')}/metadata", "application/fhir+json", verify).get("fhirVersion", ""))
             if not version.startswith("4."):
                 raise SourceMalformed(f"/metadata tells FHIR version '{version}'; this service reads R4 (4.0 or 4.3)")
             say(f"FHIR {version}")
 
 
-def _json(url: str, kind: str) -> dict[str, Any]:
+def _json(url: str, kind: str, verify: str | bool) -> dict[str, Any]:
     """Raises a SourceError saying what came instead of a JSON object."""
     try:
-        answer = requests.get(url, headers={"Accept": kind}, timeout=5, allow_redirects=False)
+        answer = requests.get(url, headers={"Accept": kind}, timeout=5, allow_redirects=False, verify=verify)
     except requests.RequestException as error:
         raise SourceUnreachable(f"nothing answers at {url} ({type(error).__name__})") from error
     if answer.status_code != 200:

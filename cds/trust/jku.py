@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
@@ -55,10 +56,11 @@ class _Held:
 class RemoteKeys:
     """One client's key set. Safe to share between threads; each process fetches for itself."""
 
-    def __init__(self, url: str, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(self, url: str, limits: Limits, clock: Callable[[], float], ca_file: Path | None = None) -> None:
         check_address(url)
         self._url = url
         self._limits = limits
+        self._verify: str | bool = str(ca_file) if ca_file is not None else True
         self._clock = clock
         self._lock = threading.Lock()
         self._held: _Held | None = None
@@ -139,6 +141,7 @@ class RemoteKeys:
                 allow_redirects=False,
                 stream=True,
                 auth=_no_credentials,
+                verify=self._verify,
                 proxies=_proxies(self._url),
             ) as answer,
         ):

@@ -39,7 +39,7 @@ class KeyStore:
             if client.authentication != "jwt":
                 continue
             try:
-                self._sources[name] = _source(client, limits or Limits(), clock)
+                self._sources[name] = _source(client, limits or Limits(), clock, settings.ca_file)
             except SettingsError as error:
                 raise SettingsError(f"client '{name}': {error}") from error
 
@@ -57,9 +57,9 @@ class KeyStore:
         return self._sources[client].load()
 
 
-def _source(client: ClientSettings, limits: Limits, clock: Callable[[], float]) -> KeySource:
+def _source(client: ClientSettings, limits: Limits, clock: Callable[[], float], ca_file: Path | None) -> KeySource:
     if client.jku is not None:
-        return RemoteKeys(client.jku, limits, clock)
+        return RemoteKeys(client.jku, limits, clock, ca_file)
     if client.jwks_file is not None:
         return _FileKeys(client.jwks_file)
     return _InlineKeys(_usable(parse_key_set(client.jwks), "jwks"))
