@@ -88,6 +88,8 @@ def _trigger(case: Case, parameters: RiskParameters) -> Trigger | None:
 
 def _unassessed(case: Case) -> bool:
     """A model failed, or what it needs could not be read: "no card" must not be taken for "no risk"."""
+    if case.record.foreign or case.record.malformed:
+        return True
     for assessment in case.assessments.values():
         if isinstance(assessment, Failed):
             return True

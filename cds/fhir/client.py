@@ -13,6 +13,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from urllib.parse import urljoin
 
 import requests
@@ -62,8 +63,9 @@ class Fetched:
 class FhirClient:
     """Shared by all calls of a process; made after the fork, on first use."""
 
-    def __init__(self, settings: FhirSettings) -> None:
+    def __init__(self, settings: FhirSettings, ca_file: Path | None = None) -> None:
         self._settings = settings
+        self._verify: str | bool = str(ca_file) if ca_file is not None else True
         self._pid = -1
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
@@ -104,6 +106,7 @@ class FhirClient:
                 # one session serves all clients: a cookie of one hospital's server must not reach another's
                 self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
                 self._session.trust_env = False  # no proxy or .netrc of the environment gets to see a patient's data
+                self._session.verify = self._verify
                 adapter = HTTPAdapter(pool_connections=8, pool_maxsize=self._settings.pool_size)
                 self._session.mount("https://", adapter)
                 self._session.mount("http://", adapter)
@@ -146,8 +149,8 @@ class FhirClient:
             try:
                 return self._get(session, url, target, deadline)
             except _TryAgain as again:
-                pause = min(again.after, 1.0) or _FIRST_WAIT_S * 2**attempt
-                pause *= 0.5 + random.random()
+                # never sooner than the server asked for
+                pause = again.after + _FIRST_WAIT_S * 2**attempt * (0.5 + random.random())
                 if last or time.monotonic() + pause >= deadline:
                     raise again.fault from again
                 time.sleep(pause)
@@ -211,8 +214,8 @@ def _check(response: requests.Response) -> None:
         try:
             after = float(response.headers.get("Retry-After", 0))
         except ValueError:
-            after = 0.0
-        raise _TryAgain(SourceRefused(f"the FHIR server answered {status}"), after)
+            after = 0.0  # a date: too far off for a call that lasts two seconds
+        raise _TryAgain(SourceRefused(f"the FHIR server answered {status}"), after if after > 0 else 0.0)
     if 300 <= status < 400:
         raise SourceForeign("the FHIR server answered with a redirect, which is not followed")
     if status >= 400:

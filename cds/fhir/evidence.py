@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from cds.errors import MissingData
 from cds.fhir import resources as fhir
@@ -90,7 +89,10 @@ def gather(
     wanted = tuple(q for q in queries if q.key in continued or not _state(evidence, q.key).complete)
     if wanted and target is not None:
         for answer in client.fetch(wanted, call.patient_id, target, deadline, continued):
-            evidence.states[answer.query.key] = _after_fetch(answer, evidence, call.patient_id)
+            state = _after_fetch(answer, evidence, call.patient_id)
+            if answer.query.key in continued and state.state == "failed":
+                state = replace(state, state="partly")  # the first page is in hand
+            evidence.states[answer.query.key] = state
     else:
         for query in wanted:
             before = evidence.states.get(query.key, _MISSING)
@@ -136,7 +138,7 @@ def _answers(
         return []
     kinds = {type(resource).__name__ for resource in found.resources}
     if found.self_url:  # an empty searchset still says what was searched
-        kinds.add(urlsplit(found.self_url).path.rstrip("/").rpartition("/")[2])
+        kinds.add(found.self_url.partition("?")[0].rstrip("/").rpartition("/")[2])
     return [q for q in queries if q.resource in kinds and q.key not in prefetch]
 
 

@@ -15,6 +15,7 @@ from cds.errors import MalformedRequest
 from cds.protocol.hooks import HOOKS
 
 NULL = b"null"
+_TOKEN = re.compile(r"\A[\x21-\x7e]*\Z")
 _ID = re.compile(r"^[A-Za-z0-9\-._~]{1,256}$")
 """FHIR allows 64 of ``[A-Za-z0-9-.]``; real servers also use ``_`` and longer ids."""
 
@@ -112,6 +113,8 @@ def parse_call(body: bytes) -> HookCall:
         raise MalformedRequest("context.patientId is missing")
     if call.fhirAuthorization is not None and not call.fhirServer:
         raise MalformedRequest("fhirAuthorization came without fhirServer; send both or neither")
+    if call.fhirAuthorization is not None and not _TOKEN.match(call.fhirAuthorization.access_token):
+        raise MalformedRequest("fhirAuthorization.access_token holds characters that an HTTP header can't carry")
     _check_context(call.hook, call.context)
     prefetch = {key: bytes(raw) for key, raw in (call.prefetch or {}).items()}
     return HookCall(
