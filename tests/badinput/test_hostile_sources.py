@@ -31,7 +31,7 @@ ENDLESS = {"resourceType": "Observation", "status": "final", "code": {}}
 
 HOSTILE = [
     pytest.param(hangs(), "CDS-601", id="hangs"),
-    pytest.param(drips(LABS), "CDS-601", id="drips"),
+    pytest.param(drips(LABS), "CDS-60", id="drips"),
     pytest.param(stalls(LABS), "CDS-60", id="stalls"),
     pytest.param(hangs_up(), "CDS-602", id="hangs up"),
     pytest.param(status(401), "CDS-603", id="401"),

@@ -30,6 +30,8 @@ class Hit:
     headers: Mapping[str, str]
     at: float
     """``time.monotonic()`` of its arrival."""
+    caller: tuple[str, int]
+    """Address and port of the connection."""
 
     @property
     def kind(self) -> str:
@@ -116,7 +118,8 @@ class FhirServer:
         return [hit for hit in self.hits if hit.kind == kind]
 
     def handle(self, handler: BaseHTTPRequestHandler) -> None:
-        hit = Hit(handler.path, {k.lower(): v for k, v in handler.headers.items()}, time.monotonic())
+        headers = {k.lower(): v for k, v in handler.headers.items()}
+        hit = Hit(handler.path, headers, time.monotonic(), handler.client_address)
         with self._lock:
             self.hits.append(hit)
             left = self._behaviours.get(hit.kind) or self._behaviours.get("*") or [status(404)]
