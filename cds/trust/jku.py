@@ -95,6 +95,7 @@ class RemoteKeys:
         with self._lock:
             if self._pid != os.getpid():  # a fetch begun before a fork has no thread here to end it
                 self._pid, self._flight, self._fetches = os.getpid(), None, []
+                self._attempted = float("-inf")
             since = self._clock() - self._attempted
             if self._flight is not None and not self._flight.is_set() and since < self._limits.timeout_s:
                 return self._flight

@@ -214,7 +214,9 @@ def test_one_server_written_in_two_ways_is_one_server(base: str, same: str, othe
 
 
 @pytest.mark.parametrize(
-    "base", ["", "ehr.example", "https://ehr.example/fhir?x=1", "https://a@ehr.example", "https://ehr.example/a/../b"]
+    "base",
+    ["", "ehr.example", "https://ehr.example/fhir?x=1", "https://a@ehr.example", "https://ehr.example/a/../b"]
+    + [f"http://{number}/fhir" for number in ("2130706433", "127.1", "0177.0.0.1", "0x7f.0.0.1", "10.0.0.0x7")],
 )
 def test_a_base_that_is_no_plain_address_is_a_settings_error(base: str) -> None:
     with pytest.raises(SettingsError, match="fhir_servers"):
