@@ -20,7 +20,7 @@ from cds import audit
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
 from cds.cards.snooze import awake_and_snoozed
-from cds.errors import LedgerError, MalformedRequest, RequestError
+from cds.errors import ConfigurationError, LedgerError, MalformedRequest, RequestError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.evidence import Evidence, deadline_in, gather
@@ -203,8 +203,17 @@ class Engine:
         shown, left_out = limited(in_order(awake), case.policy)
         suppressed = [f for f in findings if isinstance(f, Suppressed)] + snoozed
         suppressed += [Suppressed(d.topic, "over-card-limit", models=d.models) for d in left_out]
-        made = [(compose(d, case.policy, case.words, case.call.context, case.record.patient_id), d) for d in shown]
-        return made, suppressed
+        return [self._made(d, case, service) for d in shown], suppressed
+
+    def _made(self, draft: CardDraft, case: Case, service: Service) -> tuple[Card, CardDraft]:
+        """The card; a modest one in its place when a word or an order's code for it is missing."""
+        try:
+            return compose(draft, case.policy, case.words, case.call.context, case.record.patient_id), draft
+        except ConfigurationError as error:
+            # no message: an order that is not valid would be quoted in it, with the patient it is for
+            _log.error("card.failed service=%s topic=%s code=%s", service.id, draft.topic, error.code)
+            modest = failure_card(service.id, case.words)
+            return compose(modest, case.policy, case.words, case.call.context, case.record.patient_id), modest
 
     def _findings(self, case: Case, service: Service) -> list[Finding]:
         """What the service found. A fault in it is a visible, modest card: silence would read as "no risk"."""

@@ -63,12 +63,12 @@ MODEL = """
     population:
       description: {en: Adults in hospital}
     inputs:
-      - name: temperature
-        label: {en: temperature, nl: temperatuur}
-        concepts: [body-temperature]
+      - name: crp
+        label: {en: C-reactive protein, nl: CRP}
+        concepts: [c-reactive-protein]
         reduce: latest
         within: 2d
-        unit: Cel
+        unit: mg/L
       - name: lactate
         label: {en: lactate, nl: lactaat}
         concepts: [lactate]
@@ -80,25 +80,25 @@ MODEL = """
     runtime:
       kind: rules
       rules:
-        - id: hot-and-acid
-          label: {en: Fever with a raised lactate}
+        - id: inflamed-and-acid
+          label: {en: A high CRP with a raised lactate}
           all:
-            - {input: temperature, at_least: 38.3}
+            - {input: crp, at_least: 100}
             - {input: lactate, at_least: 2}
           gives: sepsis
-          says: {en: Fever with a raised lactate}
+          says: {en: A high CRP with a raised lactate}
     sources:
       protocol: {citation: The hospital's own protocol}
     licence: {name: own, notice: The hospital's own}
 """
 
 VOCABULARY = """
-    body-temperature:
+    c-reactive-protein:
       resource: Observation
-      label: {en: body temperature, nl: lichaamstemperatuur}
-      unit: Cel
+      label: {en: C-reactive protein, nl: CRP}
+      unit: mg/L
       codes:
-        - {system: "http://loinc.org", code: 8310-5}
+        - {system: "http://loinc.org", code: 1988-5}
     lactate:
       resource: Observation
       label: {en: lactate, nl: lactaat}

@@ -27,11 +27,11 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         del sys.modules[name]
 
 
-def ill(temperature: float = 39.1) -> dict[str, Any]:
-    """Prefetch of somebody with fever and lactate."""
+def ill(crp: float = 240) -> dict[str, Any]:
+    """Prefetch of somebody with a high CRP and lactate."""
     when = NOW.isoformat()
     found = [
-        sepsis_package.observation("8310-5", temperature, "Cel", when, "ill"),
+        sepsis_package.observation("1988-5", crp, "mg/L", when, "ill"),
         sepsis_package.observation("2524-7", 3.4, "mmol/L", when, "ill"),
     ]
     bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": r} for r in found]}
@@ -53,6 +53,7 @@ def call(client: FlaskClient, prefetch: dict[str, Any], language: str = "en") ->
 
 @pytest.mark.usefixtures("_installed")
 def test_an_installed_package_is_discovered_with_the_prefetch_its_model_needs(make_app: MakeApp) -> None:
+    """The hospital's own code for CRP, from its ConceptMap, included."""
     found = listed(make_app(**loopback()).test_client())
     assert {"sepsis-watch", "pancreas-risk"} <= set(found)
     assert found["sepsis-watch"]["title"] == "Sepsis: is there reason to look?"
@@ -60,7 +61,8 @@ def test_an_installed_package_is_discovered_with_the_prefetch_its_model_needs(ma
         "patient": "Patient/{{context.patientId}}",
         "observations": (
             "Observation?patient={{context.patientId}}"
-            "&code=http://loinc.org|2524-7,http://loinc.org|8310-5&_sort=-date&_count=250"
+            "&code=http://loinc.org|1988-5,http://loinc.org|2524-7,https://example-ziekenhuis.nl/labcodes|CRP"
+            "&_sort=-date&_count=250"
         ),
     }
 
@@ -70,13 +72,13 @@ def test_it_gives_its_card_in_its_own_words_and_the_ledger_has_it(make_app: Make
     app = make_app(**loopback())
     client = app.test_client()
     (card,) = call(client, ill())
-    assert card["summary"] == "Signs of sepsis: hot-and-acid"
+    assert card["summary"] == "Signs of sepsis: inflamed-and-acid"
     assert card["indicator"] == "warning"
     assert card["source"]["topic"] == {"system": "urn:cds:topic", "code": "sepsis", "display": "Sepsis"}
     assert outcomes(app) == {"sepsis-signs": "predicted"}
     (dutch,) = call(client, ill(), language="nl")
-    assert dutch["summary"] == "Tekenen van sepsis: hot-and-acid"
-    assert call(client, ill(temperature=37.0)) == []
+    assert dutch["summary"] == "Tekenen van sepsis: inflamed-and-acid"
+    assert call(client, ill(crp=5)) == []
 
 
 def test_mounted_folders_do_the_same(make_app: MakeApp, tmp_path: Path) -> None:

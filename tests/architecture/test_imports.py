@@ -71,7 +71,7 @@ def named(path: Path) -> str:
 
 
 def imported(path: Path) -> Iterator[tuple[str, int]]:
-    """(module, line) of every import, those inside functions included; ``from x import y`` names ``x.y`` if a module."""
+    """(module, line) of every import, inside functions too; ``from x import y`` names ``x.y`` if that is a module."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
