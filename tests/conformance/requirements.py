@@ -33,7 +33,7 @@ _ROWS: tuple[tuple[int, Requirement], ...] = (
             "SHALL",
             "Bodies are JSON, FHIR resources inside them FHIR JSON; HTTPS in production.",
             "Use of JSON; Security and Safety",
-            "HTTPS: TLS ends at the ingress or reverse proxy in front of this process (README, "Start").",
+            "HTTPS: TLS ends at the ingress or reverse proxy in front of this process (README, step 4).",
         ),
     ),
     (
