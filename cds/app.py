@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from cds import services as service_room
 from cds.cards.phrasebook import Catalogues
 from cds.engine import Engine
-from cds.errors import ServiceError
+from cds.errors import LedgerError, ModelError, ServiceError
 from cds.fhir.client import FhirClient
 from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
@@ -72,7 +72,10 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
 
 def _remember(ledger: Ledger, version: str, text: str) -> None:
     """Keep the policy's text, so that an old card can be read against it; spooled if the ledger is down."""
-    ledger.remember_policy(version, text)
+    try:
+        ledger.remember_policy(version, text)
+    except LedgerError as error:
+        _log.critical("ledger.lost policy=%s error=%s", version, error)
 
 
 def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Flask:
@@ -90,10 +93,16 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
 
 
 def warm(app: Flask) -> None:
-    """Load what the first call would otherwise wait for: graphs, catalogues, validators. After the fork only."""
+    """Load what the first call would otherwise wait for: graphs, catalogues, validators. After the fork only.
+
+    A model that can't be loaded keeps nobody from the others: its failure is in the log here and on every card later.
+    """
     engine: Engine = app.extensions["cds"]
     for model in engine.models.models.values():
-        model.warm()
+        try:
+            model.warm()
+        except ModelError as error:
+            _log.error("model.failed model=%s error=%s", model.manifest.id, error)
     engine.policies.current()
 
 

@@ -14,7 +14,7 @@ from ledger_reading import last_call, outcomes
 from service import FHIR, NOW, MakeApp, StoryCalls, loopback, prefetcher, request
 
 import models
-from cds.app import create_app
+from cds.app import create_app, warm
 from cds.inference import registry
 from cds.ledger.migrate import upgrade
 from cds.settings import load
@@ -84,6 +84,19 @@ def test_an_altered_graph_is_not_run(copied_models: Path, cold_app: Flask) -> No
     fire = StoryCalls(cold_app.test_client(), prefetcher(cold_app))
     assert fire("new-diabetes", *FIRED).status_code == 200
     assert outcomes(cold_app)["endpac"] == "failed"
+
+
+def test_a_model_that_cannot_be_loaded_does_not_keep_the_others_from_starting(
+    copied_models: Path, cold_app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    (copied_models / "endpac" / "model.onnx").write_bytes(b"not a graph")
+    warm(cold_app)
+    assert "model.failed model=endpac" in caplog.text
+    assert "SHA-256 differs" in caplog.text
+    ready = cold_app.test_client().get("/ready").get_json()
+    assert ready["ready"] is True
+    assert ready["providers"]["qcancer-2013-pancreas"] != ""
+    assert ready["providers"]["endpac"] == ""
 
 
 RAISES = """

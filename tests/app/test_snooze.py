@@ -76,8 +76,8 @@ def test_an_override_without_a_reason_that_snoozes_silences_nothing(ward: Ward, 
 
 def test_accepting_silences_nothing(ward: Ward) -> None:
     (card,) = ward.cards("jaundice-head")
-    accepted = {"card": card["uuid"], "outcome": "accepted"}
-    accepted["acceptedSuggestions"] = [{"id": card["suggestions"][0]["uuid"]}]  # type: ignore[assignment]
+    accepted: dict[str, Any] = {"card": card["uuid"], "outcome": "accepted"}
+    accepted["acceptedSuggestions"] = [{"id": card["suggestions"][0]["uuid"]}]
     answer = ward.app.test_client().post(f"/cds-services/{SERVICE}/feedback", json={"feedback": [accepted]})
     assert answer.status_code == 200
     assert len(ward.cards("jaundice-head")) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import cds, serving
@@ -146,11 +147,11 @@ def test_a_token_is_taken_from_the_environment_and_sent(hospital: str, monkeypat
     app = Flask("other")
 
     @app.get("/cds-services")
-    def discovery() -> object:
+    def discovery() -> dict[str, Any]:
         return {"services": [{"id": "a", "hook": "patient-view", "title": "A", "description": "A"}]}
 
     @app.post("/cds-services/a")
-    def answer() -> object:
+    def answer() -> dict[str, Any]:
         seen.append(request.headers.get("Authorization"))
         return {"cards": []}
 

@@ -64,10 +64,13 @@ def test_once_every_patient_gets_what_is_due(tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "demo.log").read_text(encoding="utf-8")
 
 
-def told(story_id: str, **changed: object) -> ModuleType:
-    """The stories' package with one patient, of whom something else is expected."""
+def told(story_id: str, topics: tuple[str, ...] | None = None) -> ModuleType:
+    """The stories' package with one patient, of whom something else may be expected."""
     story = stories.story(story_id)
-    expects = tuple(dataclasses.replace(e, **changed) if e.hook == "patient-view" else e for e in story.expects)
+    expects = tuple(
+        dataclasses.replace(e, topics=topics) if topics is not None and e.hook == "patient-view" else e
+        for e in story.expects
+    )
     one = SimpleNamespace(**vars(stories))
     one.STORIES = (dataclasses.replace(story, expects=expects),)
     return cast(ModuleType, one)
