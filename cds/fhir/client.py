@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from cds.errors import (
@@ -87,8 +88,8 @@ class FhirClient:
         starts = {q.key: (continued or {}).get(q.key) for q in queries}
         futures: dict[str, Future[Fetched]] = {}
         for query in queries:
-            url = starts[query.key] or f"{target.base.rstrip('/')}/{query.path(patient_id)}"
-            futures[query.key] = pool.submit(self._one, session, query, url, target, deadline)
+            start = starts[query.key] or query.path(patient_id)
+            futures[query.key] = pool.submit(self._one, session, query, start, target, deadline)
         wait(futures.values(), timeout=max(0.0, deadline - time.monotonic()) + 0.02)
         return [self._result(query, futures[query.key]) for query in queries]
 
@@ -113,10 +114,12 @@ class FhirClient:
                 self._pid = os.getpid()
             return self._pool, self._session
 
-    def _one(self, session: requests.Session, query: Query, url: str, target: Target, deadline: float) -> Fetched:
+    def _one(self, session: requests.Session, query: Query, start: str, target: Target, deadline: float) -> Fetched:
+        """``start``: the query's path, or a paging link, which may be relative to the base."""
         found = Fetched(query, [])
         seen: set[str] = set()
         try:
+            url = _joined(f"{target.base.rstrip('/')}/", start)
             while url:
                 if len(found.pages) >= self._settings.page_limit or url in seen:
                     found.truncated = True
@@ -173,18 +176,19 @@ class FhirClient:
             ) as response:
                 _check(response)
                 return self._body(response, deadline)
-        except requests.Timeout as error:
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise SourceTimeout("no answer within the deadline") from error
         except requests.ConnectionError as error:
             raise _TryAgain(SourceUnreachable("no connection to the FHIR server")) from error
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise SourceMalformed(f"the FHIR server's answer broke off: {type(error).__name__}") from error
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
         """Read in pieces: a server that drips must not outlast the deadline, a large answer not fill the memory."""
         chunks: list[bytes] = []
         size = 0
-        for chunk in response.iter_content(_CHUNK):
+        # read1 hands over what has arrived; iter_content would wait until a whole piece has
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             size += len(chunk)
             if size > self._settings.max_bytes:
                 raise SourceMalformed("the FHIR server's answer is larger than fhir.max_bytes allows")

@@ -16,6 +16,8 @@ class Hook:
     optional: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ("userId", "patientId", "encounterId")
     """Context fields that may stand in a prefetch template ("Prefetch Token: Yes")."""
+    version: str = "1.0"
+    """hookVersion of the definition this service follows."""
     alternatives: tuple[tuple[str, str], ...] = ()
     """(name, older name) pairs that count as the same field."""
 
@@ -32,11 +34,12 @@ _HOOKS = (
         ("patientId", "dispatchedOrders", "performer"),
         ("fulfillmentTasks",),
         tokens=("patientId", "dispatchedOrders", "performer"),
+        version="1.1",
         alternatives=(("dispatchedOrders", "order"), ("fulfillmentTasks", "task")),
     ),
-    Hook("medication-refill", ("patientId", "medications"), ("userId", "encounterId")),
-    Hook("allergyintolerance-create", ("userId", "patientId", "allergyIntolerance"), ("encounterId",)),
-    Hook("problem-list-item-create", ("userId", "patientId", "conditions"), ("encounterId",)),
+    Hook("medication-refill", ("patientId", "medications"), ("userId", "encounterId"), version="0.1.0"),
+    Hook("allergyintolerance-create", ("userId", "patientId", "allergyIntolerance"), ("encounterId",), version="0.1.0"),
+    Hook("problem-list-item-create", ("userId", "patientId", "conditions"), ("encounterId",), version="0.1.0"),
 )
 
 HOOKS: dict[str, Hook] = {hook.name: hook for hook in _HOOKS}

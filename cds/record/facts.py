@@ -39,7 +39,7 @@ class Refused(msgspec.Struct, frozen=True):
     concept: str
     source: str
     reason: str
-    """unit-missing, unit-unknown, implausible, in-the-future, no-value, no-date"""
+    """unit-missing, unit-unknown, unit-conflict, implausible, in-the-future, no-value, no-date"""
     detail: str = ""
 
 

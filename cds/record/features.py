@@ -20,8 +20,8 @@ class Feature(msgspec.Struct, frozen=True):
     """In the input's unit; None when absent."""
     state: str
     """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``out-of-range``, or a
-    refusal of the record
-    (``unit-unknown``, ``unit-missing``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``)."""
+    refusal of the record (``unit-unknown``, ``unit-missing``, ``unit-conflict``, ``implausible``, ``in-the-future``,
+    ``no-value``, ``no-date``)."""
     facts: tuple[Fact, ...] = ()
     """What the value was read from, newest first."""
     at: datetime | None = None

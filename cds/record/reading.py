@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 
 from cds.fhir import resources as fhir
-from cds.record import moments
+from cds.record import moments, quantities
 from cds.record.concepts import Concept
 from cds.record.facts import Fact, Record, Refused
 from cds.record.moments import Moment
@@ -136,35 +137,19 @@ class Reader:
         when: Moment,
         matched: tuple[str, str] | None,
     ) -> None:
-        if quantity.value is None or quantity.value != quantity.value:
-            self._refuse(name, observation, "no-value")
-            return
-        unit = quantity.unit or quantity.code or (self._vocabulary.local_units.get(matched) if matched else None)
-        canonical = concept.unit or "1"
-        shown = "" if unit in (None, "1", "{score}") else unit
-        original = f"{quantity.comparator or ''}{quantity.value:g} {shown}".strip()
-        if unit is None and canonical != "1":
-            self._refuse(name, observation, "unit-missing", original)
-            return
-        convert = None
-        for spelling in (quantity.code, quantity.unit, unit or "1"):
-            if spelling and convert is None:
-                convert = self._vocabulary.conversion(name, spelling)
-        if convert is None:
-            self._refuse(name, observation, "unit-unknown", original)
-            return
-        value = convert(quantity.value)
-        if concept.plausible and not concept.plausible[0] <= value <= concept.plausible[1]:
-            self._refuse(name, observation, "implausible", original)
+        usual = self._vocabulary.local_units.get(matched) if matched else None
+        found = quantities.read(quantity, concept, usual, partial(self._vocabulary.conversion, name))
+        if found.value is None:
+            self._refuse(name, observation, found.refused, found.original)
             return
         self.record.add(
             Fact(
                 name,
                 _reference(observation),
                 when,
-                value=value,
-                unit=canonical,
-                original=original,
+                value=found.value,
+                unit=concept.unit or "1",
+                original=found.original,
                 comparator=quantity.comparator,
             )
         )

@@ -13,6 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from cds.engine import Engine
 from cds.errors import CdsError, WrongMediaType
 from cds.ledger import FeedbackEntry
+from cds.protocol.hooks import HOOKS
 from cds.protocol.request import FeedbackItem, parse_feedback
 from cds.protocol.response import encode
 from cds.trust import sender
@@ -83,6 +84,7 @@ def blueprint(engine: Engine) -> Blueprint:
 def describe(engine: Engine, key: tuple[str, str]) -> dict[str, Any]:
     """One service as discovery shows it, derived from its declaration and its models' manifests."""
     service = engine.services.services[key]
+    published = HOOKS.get(service.hook)
     return {
         "hook": service.hook,
         "id": service.id,
@@ -91,8 +93,7 @@ def describe(engine: Engine, key: tuple[str, str]) -> dict[str, Any]:
         "prefetch": {q.key: q.template for q in engine.queries(service)},
         "usageRequirements": "FHIR R4. Works from prefetch alone; missing keys are read from fhirServer if allowed.",
         "version": "2.0.1",
-        "hookVersion": "1.0",
-    }
+    } | ({"hookVersion": published.version} if published else {})
 
 
 def _entry(item: FeedbackItem, client: str, service_id: str, received: Any) -> FeedbackEntry:

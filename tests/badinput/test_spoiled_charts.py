@@ -154,7 +154,6 @@ def test_mixed_up_units_are_not_guessed(service: CalledService, unit: str | None
     assert "not a unit" in told.text or "without a unit" in told.text or "can't be right" in told.text
 
 
-@pytest.mark.xfail(strict=True, reason="the code wins and the text is shown")
 def test_a_unit_at_odds_with_its_code_is_not_guessed(service: CalledService) -> None:
     """The text says mmol/L and the code mg/dL: one of them is wrong, and nobody can know which."""
     resources = chart(ALARMING)
@@ -206,7 +205,6 @@ def test_odd_ids_and_references_do_no_harm(service: CalledService) -> None:
     assert "<script>" not in told.text
 
 
-@pytest.mark.xfail(strict=True, reason="a unit is shown as it was sent")
 def test_words_of_the_chart_cannot_draw_on_the_card(service: CalledService) -> None:
     """A card's detail is Markdown: a resource's text must not become a link, an image or a tag in the EHR."""
     resources = chart(ALARMING)
