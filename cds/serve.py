@@ -18,6 +18,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from cds.errors import LedgerError
 from cds.ledger.migrate import upgrade
 from cds.settings import Settings
 
@@ -95,6 +96,10 @@ def serve(settings: Settings) -> None:
     """Blocks until stopped. Raises a ConfigurationError before anything listens."""
     configure_logging()
     settings.load_ledger_key()  # refuses before the database is touched
-    upgrade(settings.ledger_url)
+    try:
+        upgrade(settings.ledger_url)
+    except LedgerError as error:
+        # cards go out without a ledger; rows are spooled, and it is migrated when it is back
+        logging.getLogger("cds.serve").critical("ledger.unreachable at=start error=%s", error)
     prepare_metrics(settings.data_dir / "metrics")
     Server(settings).run()

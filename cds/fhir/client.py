@@ -86,18 +86,21 @@ class FhirClient:
         """
         pool, session = self._ready()
         starts = {q.key: (continued or {}).get(q.key) for q in queries}
-        futures: dict[str, Future[Fetched]] = {}
+        found = {q.key: Fetched(q, []) for q in queries}
+        futures: dict[str, Future[None]] = {}
         for query in queries:
             start = starts[query.key] or query.path(patient_id)
-            futures[query.key] = pool.submit(self._one, session, query, start, target, deadline)
+            futures[query.key] = pool.submit(self._one, session, found[query.key], start, target, deadline)
         wait(futures.values(), timeout=max(0.0, deadline - time.monotonic()) + 0.02)
-        return [self._result(query, futures[query.key]) for query in queries]
+        return [self._result(found[query.key], futures[query.key]) for query in queries]
 
-    def _result(self, query: Query, future: Future[Fetched]) -> Fetched:
+    def _result(self, found: Fetched, future: Future[None]) -> Fetched:
         if not future.done():
             future.cancel()
-            return Fetched(query, [], SourceTimeout("no answer within the deadline"))
-        return future.result()
+            # its thread may still be at it: what has come by now is kept, what comes later is not
+            return Fetched(found.query, list(found.pages), SourceTimeout("no answer within the deadline"))
+        future.result()
+        return found
 
     def _ready(self) -> tuple[ThreadPoolExecutor, requests.Session]:
         with self._lock:
@@ -114,16 +117,15 @@ class FhirClient:
                 self._pid = os.getpid()
             return self._pool, self._session
 
-    def _one(self, session: requests.Session, query: Query, start: str, target: Target, deadline: float) -> Fetched:
-        """``start``: the query's path, or a paging link, which may be relative to the base."""
-        found = Fetched(query, [])
+    def _one(self, session: requests.Session, found: Fetched, start: str, target: Target, deadline: float) -> None:
+        """Fill ``found``. ``start``: the query's path, or a paging link, which may be relative to the base."""
         seen: set[str] = set()
         try:
             url = _joined(f"{target.base.rstrip('/')}/", start)
             while url:
                 if len(found.pages) >= self._settings.page_limit or url in seen:
                     found.truncated = True
-                    return found
+                    return
                 seen.add(url)
                 page = self._page(session, url, target, deadline)
                 found.pages.append(page)
@@ -133,7 +135,6 @@ class FhirClient:
                     target.allowed.base_of(url)
         except SourceError as error:
             found.fault = error
-        return found
 
     def _page(self, session: requests.Session, url: str, target: Target, deadline: float) -> fhir.Decoded:
         target.allowed.base_of(url)

@@ -151,7 +151,9 @@ def _after_prefetch(query: Query, found: fhir.Decoded | None, patient_id: str) -
         return KeyState("failed", error="CDS-604", why="the EHR sent something that is not FHIR")
     if query.resource == "Patient" and not _holds(found, patient_id):
         return KeyState("failed", error="CDS-604", why="the EHR sent another patient, which is not used")
-    if found.resources and not any(type(r).__name__ == query.resource for r in found.resources):
+    # statements and administrations are a medication list, too
+    kind = "Medication" if query.resource.startswith("Medication") else query.resource
+    if found.resources and not any(type(r).__name__.startswith(kind) for r in found.resources):
         return KeyState("failed", error="CDS-604", why=f"the EHR sent other things than {query.resource}")
     if found.warnings:
         return KeyState("partly", len(found.resources), "CDS-603", "the EHR sent an OperationOutcome beside the data")
