@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from cds import services as service_room
 from cds.cards.phrasebook import Catalogues
 from cds.engine import Engine
-from cds.errors import LedgerError, ModelError, ServiceError
+from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
 from cds.fhir.client import FhirClient
 from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
@@ -46,6 +46,11 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
     for service in services.services.values():
         if unknown := sorted(set(service.models) - set(models.models)):
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
+    catalogues = Catalogues(
+        (p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        {name: concept.label for name, concept in models.vocabulary.concepts.items()},
+    )
+    _check_languages(settings, catalogues)
     ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool", now=now)
     policies = PolicyStore(
         settings.policy_file or packaged_policy(packages),
@@ -60,14 +65,23 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         services=services,
         models=models,
         policies=policies,
-        catalogues=Catalogues(
-            (p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
-            {name: concept.label for name, concept in models.vocabulary.concepts.items()},
-        ),
+        catalogues=catalogues,
         fhir=FhirClient(settings.fhir, settings.ca_file),
         ledger=ledger,
         now=now,
     )
+
+
+def _check_languages(settings: Settings, catalogues: Catalogues) -> None:
+    """A language nobody wrote words for would fall back to English without a sign. Raises SettingsError."""
+    wanted = {"language": settings.language} | {
+        f"clients.{name}.language": client.language for name, client in settings.clients.items() if client.language
+    }
+    for key, language in wanted.items():
+        if language.split("-")[0].lower() not in catalogues.languages:
+            raise SettingsError(
+                f"{key}: there are no words in '{language}'; there are: {', '.join(catalogues.languages)}"
+            )
 
 
 def _remember(ledger: Ledger, version: str, text: str) -> None:

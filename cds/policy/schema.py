@@ -33,7 +33,7 @@ class ModelPolicy(_Block):
 
 class ServicePolicy(_Block):
     enabled: bool = Field(True, description="false: the service answers with no cards.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="The service's own settings; see its page.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="The service's own settings; see below.")
 
 
 class Order(_Block):

@@ -60,6 +60,12 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     "body-mass-index": ((1.0, ("kg/m2", "kg/m^2", "kg/m²")),),
     # base: mm[Hg]
     "pressure": ((1.0, ("mm[Hg]", "mmHg")),),
+    # base: 1/min
+    "frequency": ((1.0, ("/min", "{beats}/min", "bpm", "1/min", "{breaths}/min")), (60.0, ("Hz", "/s"))),
+    # base: Cel (Fahrenheit has an offset: a concept that expects it declares the conversion)
+    "temperature": ((1.0, ("Cel", "°C", "degC", "C")),),
+    # base: mol/L of nothing in particular: hydrogen ions, osmoles and equivalents stay with themselves
+    "equivalents": ((1.0, ("meq/L", "mEq/L")),),
     # base: a
     "time": (
         (1.0, ("a", "year", "years", "yr")), (1 / 12, ("mo", "month", "months")), (1 / 365.25, ("d", "day", "days")),

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from cds.app import create_app
+from cds.errors import SettingsError
 from cds.ledger.migrate import upgrade
 from cds.settings import Settings, load
 
@@ -79,3 +80,9 @@ def test_an_unforeseen_error_names_its_place_and_no_value(
     assert answer.get_json()["resourceType"] == "OperationOutcome"
     assert "Smith" not in answer.get_data(as_text=True) + caplog.text
     assert "RuntimeError" in caplog.text
+
+
+def test_a_language_without_words_is_refused_at_start(tmp_path: Path) -> None:
+    client = {"authentication": "loopback", "language": "fr"}
+    with pytest.raises(SettingsError, match=r"clients\.demo\.language.*'fr'.*en, nl"):
+        create_app(load(None, environment="demo", data_dir=tmp_path, clients={"demo": client}))
