@@ -9,8 +9,11 @@ from cds.record.features import Feature
 
 
 def holds(condition: Condition, feature: Feature) -> bool | None:
-    """None when the input is absent: neither true nor false."""
+    """None when the input is absent: neither true nor false, unless the manifest says what to put in its place."""
     value = feature.value
+    if value is None and feature.state != "unread":
+        # what was never recorded may be assumed; a source that could not be read says nothing
+        value = feature.input.absent.value
     if value is None:
         return None
     if condition.at_least is not None:

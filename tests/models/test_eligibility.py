@@ -125,9 +125,20 @@ def test_survival_does_not_change_with_the_regimen_ordered(registry) -> None:
     assert plain.outputs == ordered.outputs
 
 
-def test_pantheia_speaks_only_for_regimens_it_was_made_for(registry) -> None:
-    known = registry["pantheia-siri"].assess(coded(metastatic(record()), "regimen", answers=("regimen-gnp",)))
-    assert isinstance(known, Prediction)
-    unknown = registry["pantheia-siri"].assess(coded(metastatic(record()), "regimen", answers=("regimen-nalirifox",)))
-    assert isinstance(unknown, NotAssessed)
-    assert [f.input.name for f in unknown.lacking] == ["regimen"]
+def test_pantheia_takes_the_commonest_regimen_of_its_cohort_and_varies_no_regimen(registry) -> None:
+    silent = registry["pantheia-siri"].assess(metastatic(record()))
+    told = registry["pantheia-siri"].assess(coded(metastatic(record()), "regimen", answers=("regimen-gnp",)))
+    assert isinstance(silent, Prediction)
+    assert isinstance(told, Prediction)
+    assert silent.outputs == told.outputs
+    assert "regimen" in {f.input.name for f in silent.absent}
+    assert "regimen" not in {w.feature.input.name for w in silent.what_if}
+
+
+def test_survival_is_silent_where_the_cohort_holds_nobody_so_unwell(registry) -> None:
+    for status, speaks in ((0, True), (2, True), (3, False), (4, False)):
+        assessment = registry["metastatic-os"].assess(with_values(metastatic(record()), "ecog", d5=status))
+        assert isinstance(assessment, Prediction) is speaks
+        if isinstance(assessment, NotAssessed):
+            assert assessment.reason == "not-eligible"
+            assert "ECOG" in assessment.says["nl"]

@@ -33,8 +33,20 @@ KNOWN_SYSTEMS = {
 }
 
 # a union holds its parts' codes; one ICD code stands for nausea and vomiting alike; a metastasis of pancreatic cancer
-# is pancreatic cancer
+# is pancreatic cancer; every drug against cancer is an antineoplastic
 INTENDED = {
+    *(
+        frozenset({"antineoplastic", drug})
+        for drug in (
+            "capecitabine",
+            "fluorouracil",
+            "gemcitabine",
+            "irinotecan",
+            "olaparib",
+            "oxaliplatin",
+            "paclitaxel",
+        )
+    ),
     frozenset({"diabetes", "type-1-diabetes"}),
     frozenset({"diabetes", "type-2-diabetes"}),
     frozenset({"metastasis-any", "metastasis-liver"}),
@@ -174,11 +186,16 @@ def test_measured_concepts_have_a_unit_and_plausible_limits(concepts) -> None:
             assert concept.plausible[0] < concept.plausible[1], name
 
 
-def test_no_code_stands_for_two_concepts_unless_meant(concepts) -> None:
+def test_no_code_stands_for_two_concepts_unless_meant(registry, concepts) -> None:
+    """Codes that take their children are looked up like any other, by what they begin with."""
     claimed = defaultdict(set)
-    for name, concept in concepts.items():
+    for concept in concepts.values():
         for code in concept.codes:
-            claimed[concept.resource, code.system, code.code].add(name)
+            stem = code.code.removesuffix("*")
+            names = registry.vocabulary.names(code.system, stem)
+            claimed[concept.resource, code.system, stem] |= {
+                n for n in names if concepts[n].resource == concept.resource
+            }
     shared = {frozenset(names) for names in claimed.values() if len(names) > 1}
     assert shared == INTENDED
 
@@ -187,6 +204,29 @@ def test_an_endocrine_tumour_is_not_taken_for_pancreatic_cancer(registry) -> Non
     for system in ("http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm"):
         assert registry.vocabulary.names(system, "C25.4") == ("pancreatic-neuroendocrine",)
         assert registry.vocabulary.names(system, "C25.0") == ("pancreatic-cancer",)
+
+
+def test_another_cancer_is_neither_the_pancreas_nor_skin_nor_a_metastasis(registry) -> None:
+    for system in ("http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm"):
+        for code in ("C00.1", "C18.7", "C24.0", "C34.1", "C43.5", "C50.9", "C61", "C76.2", "C81.9", "C92.0"):
+            assert registry.vocabulary.names(system, code) == ("other-primary-cancer",), code
+        for code in ("C25.0", "C25.4", "C44.3", "C77.2", "C78.7", "C79.5", "C80.0", "D01.0"):
+            assert "other-primary-cancer" not in registry.vocabulary.names(system, code), code
+
+
+def test_another_or_an_earlier_cancer_of_the_pancreas_is_not_taken_for_the_usual_one(registry) -> None:
+    for code in ("783771003", "866052009"):
+        assert registry.vocabulary.names("http://snomed.info/sct", code) == ("pancreatic-cancer-other",)
+    history = registry.vocabulary.names("http://hl7.org/fhir/sid/icd-10-cm", "Z85.07")
+    assert history == ("pancreatic-cancer-other",)
+
+
+def test_a_drug_against_cancer_is_known_by_its_group(registry) -> None:
+    atc = "http://www.whocc.no/atc"
+    assert registry.vocabulary.names(atc, "L01XA01") == ("antineoplastic",)
+    assert registry.vocabulary.names(atc, "L01BC05") == ("gemcitabine", "antineoplastic")
+    assert registry.vocabulary.names(atc, "L02BA01") == ()
+    assert registry.vocabulary.names("http://www.nlm.nih.gov/research/umls/rxnorm", "2555") == ("antineoplastic",)
 
 
 def test_lymph_node_codes_do_not_by_themselves_mean_distant_metastasis(registry) -> None:

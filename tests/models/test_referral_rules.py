@@ -26,6 +26,15 @@ def record(age: int, **days_ago: int) -> Record:
     return made
 
 
+def with_values(patient: Record, concept: str, **values: float) -> Record:
+    """``d30=6.8`` is a value of 6.8, 30 days ago."""
+    for when, value in values.items():
+        moment = parse((NOW - timedelta(days=int(when[1:]))).isoformat())
+        patient.add(Fact(concept, f"Observation/{concept}-{when}", moment, value=value, unit="x"))
+    patient.arrange()
+    return patient
+
+
 def fired(registry, patient: Record) -> tuple[str, ...]:
     assessment = registry["nice-ng12"].assess(patient)
     assert isinstance(assessment, Prediction)
@@ -41,11 +50,37 @@ def test_jaundice_refers_from_forty(registry, age, jaundice, expected) -> None:
     assert fired(registry, record(age, **({"jaundice": 5} if jaundice else {}))) == expected
 
 
-@pytest.mark.parametrize("other", [*OTHER, "diabetes", "metformin"])
+@pytest.mark.parametrize("other", [*OTHER, "diabetes", "type-2-diabetes"])
 @pytest.mark.parametrize(("age", "loss"), [*itertools.product((59, 60), (True, False))])
 def test_weight_loss_and_one_more_from_sixty(registry, other, age, loss) -> None:
     patient = record(age, **{other.replace("-", "_"): 40}, **({"weight_loss": 30} if loss else {}))
     assert fired(registry, patient) == (("NG12-1.2.5",) if age >= 60 and loss else ())
+
+
+def test_an_obstructed_bile_duct_is_jaundice(registry) -> None:
+    assert fired(registry, record(52, cholestasis=5)) == ("NG12-1.2.4",)
+
+
+@pytest.mark.parametrize(
+    ("concept", "values", "expected"),
+    [
+        ("hba1c", {"d500": 5.4, "d60": 8.5}, ("NG12-1.2.5",)),
+        ("hba1c", {"d500": 5.4, "d60": 6.5}, ("NG12-1.2.5",)),
+        ("hba1c", {"d500": 5.4, "d60": 6.4}, ()),
+        ("hba1c", {"d60": 8.5}, ()),  # one high value ever: how long it has been high is not known
+        ("hba1c", {"d500": 8.1, "d60": 8.5}, ()),
+        ("hba1c", {"d1500": 5.4, "d1200": 8.5, "d60": 8.5}, ()),  # first high more than three years ago
+        ("hba1c", {"d1400": 5.4, "d60": 8.5}, ()),  # the lower value is too far before it
+        ("glucose-fasting", {"d500": 95, "d60": 126}, ("NG12-1.2.5",)),
+        ("glucose-fasting", {"d500": 95, "d60": 125}, ()),
+        ("glucose-fasting", {"d60": 180}, ()),
+        ("glucose", {"d500": 95, "d60": 180}, ()),  # not known to be fasting
+    ],
+)
+def test_diabetes_that_shows_in_the_laboratory_is_new_diabetes(registry, concept, values, expected) -> None:
+    assert fired(registry, with_values(record(66, weight_loss=30), concept, **values)) == expected
+    assert fired(registry, with_values(record(66), concept, **values)) == ()
+    assert fired(registry, with_values(record(58, weight_loss=30), concept, **values)) == ()
 
 
 def test_weight_loss_alone_is_not_enough(registry) -> None:
@@ -63,8 +98,9 @@ def test_old_symptoms_and_old_diabetes_do_not_count(registry) -> None:
     assert fired(registry, record(70, weight_loss=30, diabetes=1200)) == ()
 
 
-def test_an_old_diabetes_drug_shows_that_a_new_code_is_not_new_diabetes(registry) -> None:
-    assert fired(registry, record(70, weight_loss=30, diabetes=60, metformin=2000)) == ()
+@pytest.mark.parametrize("drug", ["insulin", "metformin"])
+def test_a_diabetes_drug_is_no_onset_of_diabetes(registry, drug) -> None:
+    assert fired(registry, record(70, weight_loss=30, **{drug: 20})) == ()
 
 
 def test_known_cancer_is_not_assessed(registry) -> None:
@@ -79,3 +115,11 @@ def test_unread_conditions_leave_it_undecided_not_negative(registry) -> None:
     assessment = registry["nice-ng12"].assess(patient)
     assert isinstance(assessment, NotAssessed)
     assert assessment.reason == "input-absent"
+
+
+def test_unread_laboratory_values_leave_weight_loss_undecided(registry) -> None:
+    patient = record(70, weight_loss=30)
+    patient.unread = frozenset({"Observation"})
+    assessment = registry["nice-ng12"].assess(patient)
+    assert isinstance(assessment, NotAssessed)
+    assert [f.input.name for f in assessment.lacking] == ["diabetes_by_hba1c", "diabetes_by_glucose"]

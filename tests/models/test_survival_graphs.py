@@ -167,10 +167,19 @@ def test_pantheias_curve_is_weibull_and_passes_one_half_at_its_median(ask) -> No
         assert np.interp(answer["median"][0], months, expected) == pytest.approx(0.5, abs=0.002)
 
 
-def test_pantheia_is_silent_on_a_regimen_it_was_not_made_for(registry) -> None:
+def test_pantheia_has_no_regimen_it_was_not_made_for_and_assumes_the_commonest(registry) -> None:
     regimen = registry["pantheia-siri"].manifest.inputs[0]
     assert "regimen-nalirifox" not in regimen.values
-    assert regimen.absent.does == "abstain"
+    assert regimen.absent.value == regimen.values["regimen-gnp"]
+    assert not regimen.absent.vary
+
+
+def test_pantheia_states_that_it_promises_too_much(registry) -> None:
+    twelve = [e for e in registry["pantheia-siri"].manifest.evidence if e.metric.startswith("alive at 12 months")]
+    assert [(e.n, e.value) for e in twelve] == [(593, 0.391), (62, 0.387)]
+    for e in twelve:
+        assert e.value is not None
+        assert float(e.metric.rsplit(" ", 1)[1].rstrip("%")) / 100 > e.value
 
 
 @pytest.mark.parametrize(
@@ -196,3 +205,9 @@ def test_msk_prognostic_score_names_its_medians_and_their_source(registry) -> No
     medians = manifest.parameters["median_survival_months"]
     assert medians["groups"] == {"0": 12.9, "1": 9.0, "2": 5.4}
     assert "PMC8084949" in (manifest.sources[medians["source"]].url or "")
+
+
+def test_msk_prognostic_scores_number_of_patients_cites_the_abstracts(registry) -> None:
+    manifest = registry["msk-prognostic-score"].manifest
+    (counted,) = [e for e in manifest.evidence if e.n is not None]
+    assert (counted.n, counted.source) == (833, "mps-abstracts")
