@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from pathlib import Path
 
 import servers
 from cpu import templates
-from patient_view import WITH_CARD, Ehr, Json, prefetch, without_prefetch
+from patient_view import WITH_CARD, Ehr, Json, body, without_prefetch
 from report import Section
 from rich.progress import Progress
 
@@ -19,19 +20,19 @@ TIMES, PLUS_MS = 1.3, 20.0
 def answers(found: dict[str, Json], delays: tuple[float, ...]) -> dict[str, dict[str, object]]:
     """Resource type -> what the upstream answers and after how long; the delays go round."""
     return {
-        kind: {"delay_s": delays[i % len(delays)], "body": {k: v for k, v in body.items() if k != "link"}}
-        for i, (kind, body) in enumerate(found.items())
+        kind: {"delay_s": delays[i % len(delays)], "body": {k: v for k, v in answer.items() if k != "link"}}
+        for i, (kind, answer) in enumerate(found.items())
     }
 
 
 def asked_for(folder: Path, ehr: Ehr) -> dict[str, Json]:
-    """Resource type -> the answer to the service's one query for it."""
+    """Resource type -> the answer to the service's one query for it: the 50 kB that `cpu` sends as prefetch."""
     place = folder / "discovery"
     place.mkdir()
     with servers.ours(ehr, place, workers=1) as server:
         wanted = templates(server)
     kinds = {key: re.split(r"[/?]", template)[0] for key, template in wanted.items()}
-    return {kinds[key]: body for key, body in prefetch(WITH_CARD, wanted).items()}
+    return {kinds[key]: found for key, found in json.loads(body(WITH_CARD, wanted))["prefetch"].items()}
 
 
 def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
