@@ -53,7 +53,12 @@ def entry(
         predictions=tuple(prediction(a) for a in case.assessments.values()),
         cards=tuple(_card(card, draft, case) for card, draft in cards),
         suppressions=tuple(
-            SuppressionEntry(topic=s.topic, reason=s.reason, until=s.until, prediction_ids=_ids(s.models, case))
+            SuppressionEntry(
+                topic=s.topic,
+                reason=f"{s.reason} ({s.source})" if s.source else s.reason,
+                until=s.until,
+                prediction_ids=_ids(s.models, case),
+            )
             for s in suppressed
         ),
     )
@@ -120,6 +125,8 @@ def _snapshot(feature: Feature) -> dict[str, Any]:
         found["value"] = feature.value
     if feature.input.unit != "1":
         found["unit"] = feature.input.unit
+    if feature.detail:
+        found["sent"] = feature.detail
     if feature.facts:
         found["from"] = [f.source for f in feature.facts]
         if feature.facts[0].when is not None:
@@ -143,7 +150,7 @@ def _data_state(case: Case) -> dict[str, Any]:
 def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
     return CardEntry(
         id=card.uuid,
-        topic=draft.topic,
+        topic=draft.memory,
         indicator=card.indicator,
         body=_without_patient(msgspec.to_builtins(card)),
         prediction_ids=_ids(draft.models, case),

@@ -160,10 +160,7 @@ class Engine:
         record = reader.finish()
         record.malformed = evidence.malformed
         record.unread = evidence.unread(self.queries(service))
-        drafts = self._drafts(call, at)
-        if service.derive is not None:
-            service.derive(record, drafts)
-        return record, drafts
+        return record, self._drafts(call, at)
 
     def _drafts(self, call: HookCall, at: datetime) -> Record:
         reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone, drafts=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds.cards import wording
-from cds.record.inputs import days
+from cds.inference.prediction import NotAssessed, Prediction
 from cds.services import CardDraft, Case, Finding, Proposal, Suppressed, service
 from hooks import regimens, stage
-from hooks.first_line_sign import MODELS, READS, FirstLineParameters
+from hooks.first_line_sign import FULL, MODELS, READS, FirstLineParameters
+from hooks.line import line
+from hooks.regimens import Recognised
+from hooks.stage import Extent
 
 TOPIC = "pancreas-first-line-data"
 
@@ -21,50 +24,56 @@ TOPIC = "pancreas-first-line-data"
     models=MODELS,
     reads=READS,
     parameters=FirstLineParameters,
-    derive=regimens.derive,
 )
 def first_line_select(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)
-    if found is None or case.patient_facing or case.record.deceased:
+    if found is None:
+        if regimens.drafts_cancer_drugs(case.drafts):
+            yield Suppressed(TOPIC, "unrecognised-regimen", models=MODELS)
         return
     extent = stage.extent(case.record)
-    if extent.known == "unconfirmed":
-        yield Suppressed(TOPIC, "no-confirmed-cancer", models=MODELS)
-        return
-    if extent.known == "not-metastatic":
-        yield Suppressed(TOPIC, "not-metastatic", models=MODELS)
+    if reason := _silent(case, found, extent):
+        yield Suppressed(TOPIC, reason, models=MODELS)
         return
     lacking = _lacking(case, stage_known=extent.known == "metastatic")
     if lacking:
         yield _card(case, found.regimen.title, lacking)
 
 
+def _silent(case: Case, found: Recognised, extent: Extent) -> str | None:
+    if case.patient_facing:
+        return "patient-facing"
+    if case.record.deceased:
+        return "deceased"
+    if extent.known not in ("metastatic", "unknown"):
+        return f"cancer-{extent.known}"
+    if line(case.record, found, extent).kind != "first":
+        return "not-before-first-line"
+    return None
+
+
 def _lacking(case: Case, *, stage_known: bool) -> list[str]:
-    """Names of what is missing or too old, as catalogue keys. What could not be read is not called missing."""
-    if "Observation" in case.record.unread:
-        return []
-    window = days(case.parameters.recent_labs)
+    """What the estimate on signing would lack, as catalogue keys: just what its model could not read or assumed."""
+    full = case.assessments.get(FULL)
+    features = full.features if isinstance(full, Prediction | NotAssessed) else ()
+    absent = {f.input.name for f in features if not f.found and f.state != "unread"}
     lacking = []
-    counts = ("neutrophils", "lymphocytes", "monocytes")
-    if any(case.record.has(name, within_days=window) is None for name in counts):
+    if absent & {"neutrophils", "lymphocytes", "monocytes"}:
         lacking.append("differential")
-    if case.record.has("albumin", within_days=window) is None:
-        lacking.append("albumin")
-    if not stage_known:
-        lacking.append("stage")
-    if case.record.has("ecog") is None:
+    if "ecog" in absent:
         lacking.append("ecog")
-    return lacking
+    return lacking if stage_known else [*lacking, "stage"]
 
 
 def _card(case: Case, regimen: str, lacking: list[str]) -> CardDraft:
     words = case.words
     items = words.join(words(f"select.{name}") for name in lacking)
     reason = words("order_reason_first_line")
+    orders = {"differential": "blood-count-differential"}
     proposals = [
-        Proposal(order, words(f"survival.order.{name}"), "routine", reason)
-        for name, order in (("differential", "blood-count-differential"), ("albumin", "albumin"))
-        if name in lacking and order in case.policy.orders
+        Proposal(orders[name], words(f"survival.order.{name}"), "routine", reason)
+        for name in lacking
+        if orders.get(name) in case.policy.orders
     ]
     return CardDraft(
         topic=TOPIC,

@@ -9,17 +9,19 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cds.inference.prediction import Failed, Prediction
+from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.services import Case, Finding, Suppressed, service
 from hooks import regimens, stage, survival_words
+from hooks.line import Line, line
 from hooks.regimens import Recognised
+from hooks.stage import Extent
 
 TOPIC = "pancreas-survival"
 FULL = "metastatic-os"
 COMPARATOR = "pantheia-siri"
 FALLBACK = "msk-prognostic-score"
 MODELS = (FULL, COMPARATOR, FALLBACK)
-READS = (*stage.READS, *regimens.DRUGS, "regimen", "albumin", "neutrophils", "lymphocytes", "ecog")
+READS = (*stage.READS, *regimens.DRUGS, regimens.PARTNER)
 
 
 class FirstLineParameters(BaseModel):
@@ -28,7 +30,6 @@ class FirstLineParameters(BaseModel):
     say_when_not_possible: bool = Field(
         True, description="true: an info card says why no survival estimate can be given for a first-line regimen."
     )
-    recent_labs: str = Field("1m", description="order-select asks for blood counts and albumin older than this.")
 
 
 @service(
@@ -42,13 +43,13 @@ class FirstLineParameters(BaseModel):
     models=MODELS,
     reads=READS,
     parameters=FirstLineParameters,
-    derive=regimens.derive,
 )
 def first_line_sign(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)
     if found is None:
-        return
-    if case.patient_facing:
+        if regimens.drafts_cancer_drugs(case.drafts):
+            yield Suppressed(TOPIC, "unrecognised-regimen", models=MODELS)
+    elif case.patient_facing:
         yield Suppressed(TOPIC, "patient-facing", models=MODELS)
     elif case.record.deceased:
         yield Suppressed(TOPIC, "deceased", models=MODELS)
@@ -58,19 +59,36 @@ def first_line_sign(case: Case) -> Iterable[Finding]:
 
 def _speak(case: Case, found: Recognised) -> Iterable[Finding]:
     extent = stage.extent(case.record)
-    if extent.known == "unconfirmed":
+    if extent.known == "absent":
         # these drugs treat other cancers too: without this diagnosis the order is none of our business
         yield Suppressed(TOPIC, "no-confirmed-cancer", models=MODELS)
-    elif extent.known == "metastatic":
-        full = case.assessments.get(FULL)
-        score = case.prediction(FALLBACK)
-        if isinstance(full, Prediction):
-            yield survival_words.estimate(case, found, full, case.prediction(COMPARATOR), TOPIC)
-        elif score is not None:
-            yield survival_words.score_only(case, found, score, full, TOPIC)
-        elif case.parameters.say_when_not_possible:
-            why = "failed" if isinstance(full, Failed) else "lacking"
-            yield survival_words.none(case, found, why, extent, full)
-    elif case.parameters.say_when_not_possible:
-        why = "stage" if extent.known == "unknown" else "not_metastatic"
-        yield survival_words.none(case, found, why, extent, None)
+    elif extent.known != "metastatic":
+        yield from _none(case, found, extent.known.replace("-", "_"), extent)
+    elif (reached := line(case.record, found, extent)).kind == "not-first":
+        yield from _none(case, found, "not_first", extent)
+    else:
+        yield from _estimate(case, found, extent, reached)
+
+
+def _estimate(case: Case, found: Recognised, extent: Extent, reached: Line) -> Iterable[Finding]:
+    full = case.assessments.get(FULL)
+    score = case.prediction(FALLBACK)
+    if isinstance(full, Prediction):
+        yield survival_words.estimate(case, found, full, case.prediction(COMPARATOR), reached, TOPIC)
+    elif score is not None:
+        yield survival_words.score_only(case, found, score, full, TOPIC)
+    else:
+        yield from _none(case, found, _why_not(full), extent, full)
+
+
+def _why_not(full: Assessment | None) -> str:
+    if isinstance(full, Failed):
+        return "failed"
+    return "not_eligible" if isinstance(full, NotAssessed) and full.reason == "not-eligible" else "lacking"
+
+
+def _none(case: Case, found: Recognised, why: str, extent: Extent, full: Assessment | None = None) -> Iterable[Finding]:
+    if case.parameters.say_when_not_possible:
+        yield survival_words.none(case, found, why, extent, full)
+    else:
+        yield Suppressed(TOPIC, f"no-estimate:{why}", models=MODELS)

@@ -7,19 +7,23 @@ pancreas, an order or referral already under way.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from cds.policy.schema import Policy
 from cds.record.facts import Fact, Record
 from cds.record.inputs import days
 
-KNOWN_CANCER = ("pancreatic-cancer", "pancreatic-neuroendocrine")
-HOSPICE = ("hospice-or-palliative", "hospice-order")
+KNOWN_CANCER = ("pancreatic-cancer", "pancreatic-neuroendocrine", "pancreatic-cancer-other")
+HOSPICE = ("hospice-or-palliative",)
+HOSPICE_ORDER = ("hospice-order",)
 IMAGING = ("abdomen-or-pancreas",)
 WORKUP = ("ct-pancreas", "mr-pancreas", "referral-hpb")
-READS = (*KNOWN_CANCER, *HOSPICE, *IMAGING, *WORKUP)
+READS = (*KNOWN_CANCER, *HOSPICE, *HOSPICE_ORDER, *IMAGING, *WORKUP)
 
-_ACTIVE_ORDER = frozenset({"active", "on-hold", "draft"})
+_STANDING = frozenset({"active", "on-hold"})
+# a completed CT order whose study is not filed yet is work-up under way, too
+_UNDER_WAY = _STANDING | {"completed", "draft"}
+_HOSPICE_ORDER_DAYS = 366.0
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,9 @@ class Held:
     fact: Fact | None = None
 
 
-def is_confirmed(fact: Fact) -> bool:
-    """A diagnosis that stands: not provisional, not one of a differential. Servers that send no verification
-    status mean a problem-list entry."""
-    return fact.status not in ("provisional", "differential", "unconfirmed")
-
-
 def known_cancer(record: Record) -> Fact | None:
-    return next((f for f in record.of(*KNOWN_CANCER) if is_confirmed(f)), None)
+    """A diagnosis, past or present; a suspicion is no reason to stop looking."""
+    return next((f for f in record.of(*KNOWN_CANCER) if not f.provisional), None)
 
 
 def held_back(
@@ -47,22 +46,39 @@ def held_back(
     recent_imaging: str,
     active_order: str,
     modalities: tuple[str, ...],
+    since: datetime | None,
 ) -> Held | None:
-    """The first reason not to give a risk card, or None."""
+    """The first reason not to give a risk card, or None. ``since``: when the newest finding behind the card arose;
+    imaging from before it has not answered it."""
     if record.deceased:
         return Held("deceased")
     if fact := known_cancer(record):
         return Held("known-cancer", fact=fact)
-    if fact := next((f for f in record.of(*HOSPICE) if f.status != "inactive"), None):
+    if fact := _hospice(record):
         return Held("hospice-or-palliative", fact=fact)
     if record.age is not None and not ages[0] <= record.age <= ages[1]:
         return Held("age-outside-range")
-    return _imaged(record, recent_imaging, modalities) or _ordered(record, policy, active_order)
+    return _imaged(record, recent_imaging, modalities, since) or _ordered(record, policy, active_order)
 
 
-def _imaged(record: Record, window: str, modalities: tuple[str, ...]) -> Held | None:
+def _hospice(record: Record) -> Fact | None:
+    """Hospice or palliative care that holds now: an active condition, or a standing order of the last year."""
+    care = next((f for f in record.of(*HOSPICE) if f.status != "inactive" and not f.provisional), None)
+    return care or next(
+        (
+            f
+            for f in record.of(*HOSPICE_ORDER)
+            if f.status in _STANDING and (f.when is None or f.when.days_before(record.now) <= _HOSPICE_ORDER_DAYS)
+        ),
+        None,
+    )
+
+
+def _imaged(record: Record, window: str, modalities: tuple[str, ...], since: datetime | None) -> Held | None:
     for fact in record.of(*IMAGING):
         if fact.when is None or fact.when.days_before(record.now) > days(window):
+            continue
+        if since is not None and fact.when.latest < since:
             continue
         if set(fact.modalities) & set(modalities):
             return Held("recent-imaging", (fact.when.middle + timedelta(days=days(window))).date(), fact)
@@ -74,6 +90,6 @@ def _ordered(record: Record, policy: Policy, window: str) -> Held | None:
     site = {(o.system, o.code) for name, o in policy.orders.items() if name in WORKUP}
     for fact in [*record.of(*WORKUP), *(o for o in record.orders if site & set(o.codes))]:
         recent = fact.when is None or fact.when.days_before(record.now) <= days(window)
-        if fact.status in _ACTIVE_ORDER and recent:
+        if fact.status in _UNDER_WAY and recent:
             return Held("work-up-ordered", fact=fact)
     return None

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from cds.inference.prediction import Failed, NotAssessed, Prediction
+from cds.record.features import Feature
 from cds.services import Case, Finding, Suppressed, service
 from hooks import gates, risk_words
 from hooks.risk_words import Trigger
@@ -35,6 +36,11 @@ class RiskParameters(BaseModel):
     recent_imaging: str = Field("3m", description="A CT or MR of the abdomen this recent holds the card back.")
     active_order: str = Field("3m", description="A work-up ordered this recently holds the card back.")
     imaging_modalities: tuple[str, ...] = Field(("CT", "MR"), description="DICOM modalities that count as imaging.")
+    marker_within: str = Field("6m", description="A CA 19-9 or bilirubin older than this is not mentioned.")
+    marker_above: float = Field(37, gt=0, description="CA 19-9 in U/mL from which a card mentions it, and its limits.")
+    bilirubin_confounds_above: float = Field(
+        2.0, gt=0, description="Bilirubin in mg/dL above which a raised CA 19-9 is put down to cholestasis first."
+    )
     say_when_not_assessed: bool = Field(
         True, description="true: an info card says so when data could not be read and no card could be given."
     )
@@ -54,6 +60,7 @@ class RiskParameters(BaseModel):
 )
 def pancreas_risk(case: Case) -> Iterable[Finding]:
     parameters: RiskParameters = case.parameters
+    trigger = _trigger(case, parameters)
     held = gates.held_back(
         case.record,
         case.policy,
@@ -61,11 +68,12 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
         recent_imaging=parameters.recent_imaging,
         active_order=parameters.active_order,
         modalities=parameters.imaging_modalities,
+        since=trigger.newest if trigger is not None else None,
     )
-    trigger = _trigger(case, parameters)
     if held is not None:
         if trigger is not None or held.reason in ("known-cancer", "deceased", "hospice-or-palliative"):
-            yield Suppressed(TOPIC, held.reason, held.until, MODELS)
+            source = held.fact.source if held.fact is not None else ""
+            yield Suppressed(TOPIC, held.reason, held.until, MODELS, source)
         return
     if trigger is not None:
         yield risk_words.card(case, trigger, TOPIC)
@@ -86,6 +94,11 @@ def _trigger(case: Case, parameters: RiskParameters) -> Trigger | None:
     return None
 
 
+def _stands_in_the_way(feature: Feature) -> bool:
+    """Not read, or an age nobody recorded: what is merely not measured is no fault of the record."""
+    return feature.state == "unread" or (feature.input.source == "patient.age" and not feature.found)
+
+
 def _unassessed(case: Case) -> bool:
     """A model failed, or what it needs could not be read: "no card" must not be taken for "no risk"."""
     if case.record.foreign or case.record.malformed:
@@ -93,7 +106,7 @@ def _unassessed(case: Case) -> bool:
     for assessment in case.assessments.values():
         if isinstance(assessment, Failed):
             return True
-        if isinstance(assessment, NotAssessed) and any(f.state == "unread" for f in assessment.lacking):
+        if isinstance(assessment, NotAssessed) and any(_stands_in_the_way(f) for f in assessment.lacking):
             return True
         if isinstance(assessment, Prediction) and any(f.state == "unread" for f in assessment.features):
             return True

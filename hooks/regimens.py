@@ -27,6 +27,8 @@ DRUGS = (
     "nab-paclitaxel",
     "capecitabine",
 )
+PARTNER = "antineoplastic"
+"""Any other anticancer drug: with one of these a combination is none of ours."""
 
 
 class Regimen(Enum):
@@ -63,12 +65,16 @@ def recognise(record: Record, drafts: Record) -> Recognised | None:
         for f in record.of(*DRUGS)
         if f.status in ("active", "draft") and f.when and abs(f.when.days_before(record.now)) <= _CYCLE_DAYS
     ]
-    drugs = {_plain(f): f for f in (*recent, *drafted)}
+    drugs = {plain(f): f for f in (*recent, *drafted)}
+    known = {f.source for f in drugs.values()}
+    if any(f.source not in known for f in drafts.of(PARTNER)):
+        return None
     regimen = _by_drugs(frozenset(drugs))
     return Recognised(regimen, tuple(drugs.values())) if regimen else None
 
 
-def _plain(fact: Fact) -> str:
+def plain(fact: Fact) -> str:
+    """The drug as regimens tell it apart: by its formulation where that matters."""
     if fact.concept == "irinotecan" and any(word in fact.title.lower() for word in _LIPOSOMAL):
         return "irinotecan-liposomal"
     return "nab-paclitaxel" if fact.concept == "paclitaxel" else fact.concept
@@ -86,8 +92,10 @@ def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
     return None
 
 
-def derive(record: Record, drafts: Record) -> None:
-    """Give the models the regimen as a coded answer, dated now: no EHR sends it."""
-    found = recognise(record, drafts)
-    if found is not None:
-        record.add(Fact("regimen", "draftOrders", when=None, answers=(found.regimen.value,)))
+def previous(record: Record) -> list[Fact]:
+    """Every earlier order or administration of a first-line drug, newest first; those of this very cycle left out."""
+    return [f for f in record.of(*DRUGS) if f.when is not None and f.when.days_before(record.now) > _CYCLE_DAYS]
+
+
+def drafts_cancer_drugs(drafts: Record) -> bool:
+    return bool(drafts.of(*DRUGS, PARTNER))

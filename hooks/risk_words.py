@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from cds.cards import wording
 from cds.inference.manifest import Rule
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
+from cds.inference.rules import holds
 from cds.record.facts import Fact
 from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
@@ -29,12 +31,38 @@ class Trigger:
     indicator: Literal["info", "warning"]
 
     @property
+    def weight(self) -> str:
+        """The kind that snoozing remembers."""
+        if self.kind != "guideline":
+            return self.kind
+        return "referral" if self.refers else "ct"
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the newest finding it rests on arose: imaging from before that has not answered it."""
+        moments = [fact.when.earliest for fact in self._facts() if fact.when is not None]
+        return max(moments, default=None)
+
+    def _facts(self) -> list[Fact]:
+        if self.kind == "guideline":
+            rule = _rule(self)
+            names = [c.input for c in (*rule.all, *rule.any)]
+        else:
+            names = [f.input.name for f in self.prediction.features if f.input.is_flag or f.input.anchor is None]
+        found = [self.prediction.feature(name) for name in names]
+        # the first fact of a feature is its newest; for "first at or above" it is the one that crossed
+        return [f.facts[0] for f in found if f.found and f.value and f.facts]
+
+    @property
     def refers(self) -> bool:
         """The guideline asks for referral rather than a scan first."""
         return REFERRAL_RULE in self.prediction.rules
 
 
 RISK = "qcancer-2013-pancreas"
+_DIABETES = ("new_diabetes", "diabetes_by_hba1c", "diabetes_by_glucose")
+_KINDS = ("referral", "ct", "endpac", "risk")
+"""The heaviest first: a snooze of one silences it and those after it."""
 
 
 def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
@@ -53,6 +81,8 @@ def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
     )
     return CardDraft(
         topic=topic,
+        kind=trigger.weight,
+        quieted_by=_KINDS[: _KINDS.index(trigger.weight)],
         rank="action",
         indicator=trigger.indicator,
         summary=_summary(case, trigger, age),
@@ -70,6 +100,8 @@ def not_assessed(case: Case) -> CardDraft:
     words = case.words
     failed = [words.pick(a.manifest.words.title) for a in case.assessments.values() if isinstance(a, Failed)]
     lines = wording.gaps(words, case.evidence, case.record)
+    if case.record.age is None:
+        lines.append(words("risk.no_age"))
     lines += [words("risk.failed", model=name) for name in failed]
     return CardDraft(
         topic="pancreas-risk-not-assessed",
@@ -104,7 +136,7 @@ def _summary(case: Case, trigger: Trigger, age: int | str) -> str:
     if trigger.kind == "risk":
         return words("risk.summary.risk", chance=wording.chance(words, trigger.prediction.number("risk")))
     key = "referral" if trigger.refers else "ct_urgent"
-    findings = words.join(_holding(trigger, words.language))
+    findings = words.join(_holding(case, trigger))
     if risk is not None and risk.number("risk") >= case.parameters.risk_at_least:
         longer = words(
             f"risk.summary.{key}_with_risk",
@@ -123,16 +155,20 @@ def _rule(trigger: Trigger) -> Rule:
     return rules[first]
 
 
-def _holding(trigger: Trigger, language: str) -> list[str]:
-    """Labels of the findings that made the rule true, age aside; two symptoms are enough for a summary."""
-    prediction = trigger.prediction
-    rule = _rule(trigger)
-    needed = [c.input for c in rule.all if prediction.feature(c.input).facts]
-    one_of = [c.input for c in rule.any if prediction.feature(c.input).value]
-    names = [*needed, *one_of[:2]]
-    labels = [prediction.feature(n).input.label for n in names]
-    found = [label.get(language) or label["en"] for label in labels]
-    return [wording.capital(text) if i == 0 else text for i, text in enumerate(found)]
+def _holding(case: Case, trigger: Trigger) -> list[str]:
+    """The findings that made the rule true, age aside, in words; two of the alternatives are enough for a summary.
+
+    New diabetes is one finding, whether the problem list, HbA1c or glucose says so.
+    """
+    words, prediction, rule = case.words, trigger.prediction, _rule(trigger)
+
+    def label(name: str) -> str:
+        return words("risk.new_diabetes") if name in _DIABETES else words.pick(prediction.feature(name).input.label)
+
+    labels = [label(c.input) for c in rule.all if prediction.feature(c.input).facts]
+    telling = [label(c.input) for c in rule.any if holds(c, prediction.feature(c.input)) is True]
+    labels += list(dict.fromkeys(telling))[:2]
+    return [wording.capital(text) if i == 0 else text for i, text in enumerate(labels)]
 
 
 def _why(case: Case, trigger: Trigger) -> list[str]:
@@ -147,7 +183,7 @@ def _why(case: Case, trigger: Trigger) -> list[str]:
                 continue
             seen |= sources
             lines.append(wording.reason(words, feature))
-    return lines[:6]
+    return lines[:5]
 
 
 def _telling(case: Case, trigger: Trigger) -> list[tuple[Prediction, list[str]]]:
@@ -231,14 +267,19 @@ def _may_be_new_diabetes(case: Case) -> bool:
 
 def _confounders(case: Case) -> list[str]:
     """CA 19-9 is not part of any score here; if it is there, say what it can and can't mean."""
-    marker = case.record.has("ca19-9", within_days=183)
-    bilirubin = case.record.has("bilirubin-total", within_days=183)
+    recent = days(case.parameters.marker_within)
+    marker = case.record.has("ca19-9", within_days=recent)
+    bilirubin = case.record.has("bilirubin-total", within_days=recent)
     if marker is None or marker.value is None:
         return []
     text = wording.fact_text(case.words, marker)
-    if bilirubin is not None and bilirubin.value is not None and bilirubin.value > 2.0:
+    if (
+        bilirubin is not None
+        and bilirubin.value is not None
+        and bilirubin.value > case.parameters.bilirubin_confounds_above
+    ):
         return [case.words("risk.marker.cholestasis", value=text, bilirubin=wording.fact_text(case.words, bilirubin))]
-    return [case.words("risk.marker.plain", value=text)] if marker.value > 37 else []
+    return [case.words("risk.marker.plain", value=text)] if marker.value > case.parameters.marker_above else []
 
 
 def _proposals(case: Case, trigger: Trigger) -> tuple[Proposal, ...]:

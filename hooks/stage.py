@@ -3,32 +3,71 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cds.record.facts import Fact, Record
-from hooks.gates import is_confirmed
 
 # nodes are not among them: their code does not tell a regional node (N) from a distant one (M)
 METASTASES = ("metastasis-liver", "metastasis-peritoneum", "metastasis-lung", "metastasis-any")
-READS = ("pancreatic-cancer", "pancreatic-neuroendocrine", "stage-group", "tnm-m", "stage-iv", "m1", *METASTASES)
+_STAGING = ("stage-group", "tnm-m")
+_SPREAD = frozenset({"stage-iv", "m1"})
+READS = (
+    "pancreatic-cancer",
+    "pancreatic-neuroendocrine",
+    "other-primary-cancer",
+    *_STAGING,
+    "stage-iv",
+    "m1",
+    *METASTASES,
+)
+
+# staging work-up begins before the diagnosis is entered
+_BEFORE_DIAGNOSIS = timedelta(days=90)
 
 
 @dataclass(frozen=True)
 class Extent:
-    """``known`` is ``metastatic``, ``not-metastatic``, ``unknown`` (stage not found) or ``unconfirmed`` (diagnosis)."""
+    """``known``: ``metastatic``, ``not-metastatic``, ``unknown`` (stage not found), ``conflict`` (the record
+    contradicts itself, or another cancer is on it), ``unverified`` (the diagnosis is not marked confirmed), ``absent``
+    (there is none)."""
 
     known: str
     facts: tuple[Fact, ...] = ()
+    since: Fact | None = None
+    """Metastatic: the fact that first says so."""
 
 
 def extent(record: Record) -> Extent:
-    cancer = next((f for f in record.of("pancreatic-cancer") if is_confirmed(f)), None)
-    if cancer is None:
-        return Extent("unconfirmed")
-    staged = [f for f in record.of("stage-group", "tnm-m") if f.answers]
-    spread = [f for f in record.of(*METASTASES) if is_confirmed(f) and f.status != "inactive"]
-    if spread or any({"stage-iv", "m1"} & set(f.answers) for f in staged):
-        says = [f for f in staged if {"stage-iv", "m1"} & set(f.answers)]
-        return Extent("metastatic", (cancer, *(says or spread)[:2]))
-    if staged:
-        return Extent("not-metastatic", (cancer, staged[0]))
-    return Extent("unknown", (cancer,))
+    """The newest staging decides, from the diagnosis on; coded metastases count where no later staging denies them."""
+    diagnoses = [f for f in record.of("pancreatic-cancer") if not f.provisional and f.status != "inactive"]
+    confirmed = [f for f in diagnoses if f.verification == "confirmed"]
+    if not confirmed:
+        return Extent("unverified", tuple(diagnoses[:1])) if diagnoses else Extent("absent")
+    cancer = confirmed[-1]
+    staged = [f for f in record.of(*_STAGING) if f.answers and _after(f, cancer)]
+    spread = [f for f in record.of(*METASTASES) if _stands(f) and _after(f, cancer)]
+    if staged and _SPREAD & set(staged[0].answers):
+        says = [f for f in staged if _SPREAD & set(f.answers)]
+        return Extent("metastatic", (cancer, says[0]), says[-1])
+    if spread and any(_stands(f) for f in record.of("other-primary-cancer")):
+        return Extent("conflict", (cancer, spread[0]))
+    if spread and (not staged or _later(spread[0], staged[0])):
+        return Extent("metastatic", (cancer, *spread[:2]), spread[-1])
+    if spread:
+        return Extent("conflict", (cancer, staged[0]))
+    return Extent("not-metastatic", (cancer, staged[0])) if staged else Extent("unknown", (cancer,))
+
+
+def _stands(fact: Fact) -> bool:
+    return not fact.provisional and fact.status != "inactive"
+
+
+def _after(fact: Fact, cancer: Fact) -> bool:
+    """From the diagnosis on: an older stage belongs to another disease. Undated facts are given the benefit."""
+    if fact.when is None or cancer.when is None:
+        return True
+    return fact.when.latest >= cancer.when.earliest - _BEFORE_DIAGNOSIS
+
+
+def _later(fact: Fact, other: Fact) -> bool:
+    return fact.when is not None and other.when is not None and fact.when.middle > other.when.middle

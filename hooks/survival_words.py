@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cds.cards import wording
-from cds.inference.prediction import Assessment, NotAssessed, Prediction, Value
+from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value
 from cds.services import CardDraft, Case, Proposal
 from cds.survival import Curve
 from hooks import trials
-from hooks.regimens import DRUGS, Recognised, Regimen
+from hooks.line import Line
+from hooks.regimens import Recognised, Regimen
 from hooks.stage import Extent
 from hooks.trials import Arm
 
 MILESTONES = (6, 12, 24)
-_SAME_CYCLE_DAYS = 7
 
 
 def curve_of(prediction: Prediction, outputs: Mapping[str, Value] | None = None) -> Curve:
@@ -30,17 +30,19 @@ def curve_of(prediction: Prediction, outputs: Mapping[str, Value] | None = None)
     return Curve(spec.times, alive, series(spec.lower or spec.name), series(spec.upper or spec.name))
 
 
-def estimate(case: Case, found: Recognised, full: Prediction, comparator: Prediction | None, topic: str) -> CardDraft:
+def estimate(
+    case: Case, found: Recognised, full: Prediction, comparator: Prediction | None, reached: Line, topic: str
+) -> CardDraft:
     words = case.words
     curve = curve_of(full)
     detail = wording.paragraphs(
         words("survival.lead", regimen=found.regimen.title),
         _section(case, "outlook", wording.bullets(_outlook(case, curve))),
-        _section(case, "table", _table(case, full, curve, comparator, found.regimen)),
+        _section(case, "table", _table(case, full, curve, found.regimen)),
         _section(case, "trial", wording.bullets(_trial_lines(case, found))),
         _section(case, "why", wording.bullets(_why(case, full))),
         _section(case, "missing", wording.bullets(_missing(case, full))),
-        _section(case, "sure", wording.bullets(_sure(case, full, comparator))),
+        _section(case, "sure", wording.bullets(_sure(case, full, comparator, reached))),
         _section(case, "gaps", wording.bullets(wording.gaps(words, case.evidence, case.record))),
         wording.rests_on(words, [a for a in (full, comparator) if a is not None], case.policy, case.record),
     )
@@ -59,13 +61,19 @@ def score_only(case: Case, found: Recognised, score: Prediction, full: Assessmen
         albumin=wording.fact_text(words, albumin.facts[0]) if albumin.facts else "–",
         nlr=words.number(ratio, 1) if ratio is not None else "–",
         median=words.number(median, 1),
+        worst=words.number(median / 4, 1),
         half=words.number(median / 2, 0),
         double=words.number(median * 2, 0),
+        best=words.number(median * 3, 0),
     )
     missing = []
     if isinstance(full, NotAssessed) and full.lacking:
         items = words.join(wording.absence(words, f) for f in full.lacking)
         missing.append(wording.capital(words("survival.missing.lacking", items=items)))
+    elif isinstance(full, NotAssessed):
+        missing.append(words.pick(full.says))
+    elif isinstance(full, Failed):
+        missing.append(words("survival.none.detail_failed"))
     title = words.pick(score.manifest.words.title)
     detail = wording.paragraphs(
         words("survival.lead", regimen=found.regimen.title),
@@ -91,11 +99,11 @@ def none(case: Case, found: Recognised, why: str, extent: Extent, full: Assessme
     """Quietly: what stands in the way of an estimate."""
     words = case.words
     lacking = full.lacking if isinstance(full, NotAssessed) else ()
-    stage = wording.fact_text(words, extent.facts[-1]) if extent.facts else ""
     reason = words(
         f"survival.none.detail_{why}",
         items=words.join(wording.absence(words, f) for f in lacking),
-        stage=stage,
+        stage=wording.fact_text(words, extent.facts[-1]) if extent.facts else "",
+        says=words.pick(full.says) if isinstance(full, NotAssessed) else "",
     )
     return CardDraft(
         topic="pancreas-survival-none",
@@ -154,10 +162,12 @@ def words_months(case: Case, months: float) -> str:
     return case.words.number(months, 0) if months >= 3 else case.words.number(months, 1)
 
 
-def _table(case: Case, full: Prediction, curve: Curve, comparator: Prediction | None, regimen: Regimen) -> str:
+def _table(case: Case, full: Prediction, curve: Curve, regimen: Regimen) -> str:
     words = case.words
     rows = [words("survival.table.head"), words("survival.table.rule")]
-    rows.append(_row(case, words("survival.table.estimate"), {m: _cell(case, curve, m) for m in MILESTONES}))
+    assumed = words("survival.table.assumed") if any(f.input.name == "ecog" for f in full.absent) else ""
+    name = words("survival.table.estimate", assumed=assumed)
+    rows.append(_row(case, name, {m: _cell(case, curve, m) for m in MILESTONES}))
     rows.append(_row(case, words("survival.table.dead"), {m: _dead(case, curve, m) for m in MILESTONES}))
     cohort = full.manifest.parameters["cohort"]["alive"]
     observed = {m: _percent(case, 100 * float(cohort[str(m)])) for m in MILESTONES}
@@ -165,11 +175,6 @@ def _table(case: Case, full: Prediction, curve: Curve, comparator: Prediction | 
     for arm in trials.arms_of(regimen):
         name = words("survival.table.trial", trial=arm.trial, arm=arm.arm)
         rows.append(_row(case, name, {m: _percent(case, p) for m, p in arm.alive.items()}))
-    if comparator is not None:
-        other = curve_of(comparator)
-        title = words.pick(comparator.manifest.words.title)
-        cells = {m: _percent(case, 100 * point.alive) for m in MILESTONES if (point := other.at(m)) is not None}
-        rows.append(_row(case, words("survival.table.comparator", name=title), cells))
     return "\n".join(rows)
 
 
@@ -248,26 +253,29 @@ def _missing(case: Case, full: Prediction) -> list[str]:
     return lines
 
 
-def _sure(case: Case, full: Prediction, comparator: Prediction | None) -> list[str]:
+def _sure(case: Case, full: Prediction, comparator: Prediction | None, reached: Line) -> list[str]:
     words = case.words
     title = words.pick(full.manifest.words.title)
     lines = [words("survival.sure.performance", model=title, text=wording.performance(words, full.manifest))]
-    lines += _already_started(case)
+    if reached.kind == "later-cycle" and reached.begun is not None:
+        lines.append(words("survival.sure.started", day=words.day(reached.begun.when)))
     lines.append(words("survival.sure.no_regimen"))
     lines += full.manifest.words.limits.get(words.language, full.manifest.words.limits.get("en", ()))[:2]
     if comparator is not None:
-        lines.append(words("survival.sure.comparator", model=words.pick(comparator.manifest.words.title)))
+        lines.append(_compared(case, comparator))
     return lines
 
 
-def _already_started(case: Case) -> list[str]:
-    """The estimate counts from the start of first-line treatment: say so to a reader who signs a later cycle."""
-    ages = {f: f.when.days_before(case.record.now) for f in case.record.of(*DRUGS) if f.when}
-    # older than a year is another line of treatment, after an operation say
-    earlier = [f for f, days in ages.items() if _SAME_CYCLE_DAYS < days < 366]
-    if not earlier:
-        return []
-    return [case.words("survival.sure.started", day=case.words.day(earlier[-1].when))]
+def _compared(case: Case, comparator: Prediction) -> str:
+    """One line beside the estimate, with its evidence: a research model, kept out of the table."""
+    words, curve = case.words, curve_of(comparator)
+    shares = [words.number(100 * point.alive, 0) for m in MILESTONES if (point := curve.at(m)) is not None]
+    return words(
+        "survival.sure.comparator",
+        model=words.pick(comparator.manifest.words.title),
+        shares=words.join(shares),
+        text=wording.performance(words, comparator.manifest),
+    )
 
 
 def _ratio(score: Prediction) -> float | None:

@@ -8,25 +8,32 @@ from cds.errors import LedgerError
 from cds.ledger import Ledger
 from cds.policy.schema import Policy
 from cds.record.inputs import days
-from cds.services.case import CardDraft, Suppressed
+from cds.services.case import CardDraft, Suppressed, remembered_as
 
 
 def awake_and_snoozed(
     drafts: list[CardDraft], policy: Policy, ledger: Ledger, patient_key: str, now: datetime
 ) -> tuple[list[CardDraft], list[Suppressed]]:
-    """Drafts to show, and those held back with reason and end. The ledger is asked only if there is a draft."""
+    """Drafts to show, and those held back with reason and end. The ledger is asked only if there is a draft.
+
+    A snooze holds for the reason it was given on: a weightier one (new jaundice after a snoozed score) speaks.
+    """
     quiet = _snoozed(policy, ledger, patient_key, now) if drafts else {}
-    awake = [draft for draft in drafts if draft.topic not in quiet]
-    held = [
-        Suppressed(d.topic, f"snoozed:{quiet[d.topic][0]}", quiet[d.topic][1].date(), d.models)
-        for d in drafts
-        if d.topic in quiet
-    ]
+    awake: list[CardDraft] = []
+    held: list[Suppressed] = []
+    for draft in drafts:
+        silencing = (draft.memory, *(remembered_as(draft.topic, kind) for kind in draft.quieted_by))
+        found = next((quiet[name] for name in silencing if name in quiet), None)
+        if found is None:
+            awake.append(draft)
+        else:
+            reason, until = found
+            held.append(Suppressed(draft.memory, f"snoozed:{reason}", until.date(), draft.models))
     return awake, held
 
 
 def _snoozed(policy: Policy, ledger: Ledger, patient_key: str, now: datetime) -> dict[str, tuple[str, datetime]]:
-    """Topic -> (reason, until)."""
+    """Topic and kind -> (override reason, until)."""
     lengths = {code: timedelta(days=days(reason.snooze)) for code, reason in policy.override_reasons.items()}
     longest = max(lengths.values(), default=timedelta())
     if longest <= timedelta():

@@ -93,7 +93,8 @@ def _row(outputs: tuple[Output, ...], results: Mapping[str, np.ndarray], row: in
 
 def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record) -> bool:
     if test.input is None:
-        facts = record.of(*test.concepts)
+        # a suspicion neither makes a patient eligible nor rules one out
+        facts = [f for f in record.of(*test.concepts) if not f.provisional]
         if test.older_than is not None:
             limit = days(test.older_than)
             facts = [f for f in facts if f.when is not None and f.when.days_before(record.now) > limit]

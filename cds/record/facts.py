@@ -24,13 +24,22 @@ class Fact(msgspec.Struct, frozen=True):
     original: str = ""
     """Value and unit as sent."""
     comparator: str | None = None
+    """``<`` and its like: the value is only a bound."""
     status: str | None = None
+    """Conditions: ``active`` or ``inactive``; orders and drugs: their own status."""
+    verification: str | None = None
+    """Conditions: the verification status as sent; None when none was."""
     modalities: tuple[str, ...] = ()
     """ImagingStudy: DICOM modality codes."""
     title: str = ""
     """The code's text as sent, for showing; never for matching a concept."""
     codes: tuple[tuple[str, str], ...] = ()
     """ServiceRequest: (system, code) as ordered, so that a site's own order codes can be recognised."""
+
+    @property
+    def provisional(self) -> bool:
+        """A suspicion, or one of a differential: never to be taken for the diagnosis, resolved or not."""
+        return self.verification in ("provisional", "differential", "unconfirmed")
 
 
 class Refused(msgspec.Struct, frozen=True):

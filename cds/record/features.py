@@ -19,9 +19,9 @@ class Feature(msgspec.Struct, frozen=True):
     value: float | None
     """In the input's unit; None when absent."""
     state: str
-    """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``out-of-range``, or a
-    refusal of the record (``unit-unknown``, ``unit-missing``, ``unit-conflict``, ``implausible``, ``in-the-future``,
-    ``no-value``, ``no-date``)."""
+    """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``out-of-range``,
+    ``censored`` (known as a bound only), or a refusal of the record (``unit-unknown``, ``unit-missing``,
+    ``unit-conflict``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``)."""
     facts: tuple[Fact, ...] = ()
     """What the value was read from, newest first."""
     at: datetime | None = None
@@ -81,7 +81,8 @@ def _state(value: object) -> str:
 def _candidates(spec: Input, record: Record) -> list[Fact]:
     """Numeric facts of the first concept that has any inside the window: concepts are in order of preference."""
     for concept in spec.concepts:
-        facts = [f for f in record.of(concept) if _number(spec, f) is not None and f.when and _recent(f, spec, record)]
+        usable = [f for f in record.of(concept) if f.when and _number(spec, f) is not None]
+        facts = [f for f in usable if _recent(f, spec, record)]
         if facts:
             return facts
     return []
@@ -89,6 +90,8 @@ def _candidates(spec: Input, record: Record) -> list[Fact]:
 
 def _number(spec: Input, fact: Fact) -> float | None:
     """The value, or the number the manifest gives a coded answer (a performance status sent as a code, say)."""
+    if fact.comparator is not None:
+        return None  # "<130" is not 130, and which side of a threshold it is on is rarely known
     if fact.value is not None:
         return fact.value
     return next((spec.values[answer] for answer in fact.answers if answer in spec.values), None)
@@ -101,7 +104,10 @@ def _recent(fact: Fact, spec: Input, record: Record) -> bool:
 
 
 def _absent(spec: Input, record: Record) -> Feature:
-    """Missing, or refused: the newest refusal of one of the concepts is the more useful answer."""
+    """Missing, known as a bound only, or refused: the newest refusal of a concept is the more useful answer."""
+    bound = next((f for f in record.of(*spec.concepts) if f.comparator is not None), None)
+    if bound is not None and not spec.is_flag:
+        return Feature(spec, None, "censored", detail=bound.original)
     refused = [r for r in record.refused if r.concept in spec.concepts]
     if refused:
         return Feature(spec, None, refused[-1].reason, detail=refused[-1].detail)
@@ -138,7 +144,7 @@ def _nearest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feat
     if moment is None or spec.anchor is None:
         return _absent(spec, record)
     for concept in spec.concepts:
-        facts = [f for f in record.of(concept) if f.value is not None]
+        facts = [f for f in record.of(concept) if _number(spec, f) is not None]
         if (fact := _near(facts, moment, spec.anchor)) is not None:
             return _from_fact(spec, fact, record)
     return _absent(spec, record)
@@ -149,7 +155,7 @@ def _change_per_year(spec: Input, record: Record, before: Mapping[str, Feature])
     if moment is None or spec.anchor is None:
         return _absent(spec, record)
     for concept in spec.concepts:
-        facts = [f for f in record.of(concept) if f.value is not None]
+        facts = [f for f in record.of(concept) if f.value is not None and f.comparator is None]
         # the later value is read around the anchor itself, half a year at most on either side
         later = _near(facts, moment, Anchor(input=spec.anchor.input, window=("-6m", "6m")))
         earlier = _near(facts, moment, spec.anchor)
@@ -169,7 +175,12 @@ def _count(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featur
 
 
 def _presence(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
-    facts = [f for f in record.of(*spec.concepts) if f.status != "inactive" and _recent(f, spec, record)]
+    facts = [
+        # an active entry without a date is there now, whenever it began
+        f
+        for f in record.of(*spec.concepts)
+        if f.status != "inactive" and (_recent(f, spec, record) or (f.when is None and f.status == "active"))
+    ]
     if not facts and spec.unrecorded == "unknown":
         return Feature(spec, None, "missing")
     return Feature(spec, float(bool(facts)), "found", tuple(facts[:3]), _at(facts))
@@ -179,7 +190,9 @@ def _new(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     facts = [f for f in record.of(*spec.concepts) if f.when is not None]
     if not facts and spec.unrecorded == "unknown":
         return Feature(spec, None, "missing")
-    is_new = bool(facts) and _recent(facts[-1], spec, record) and any(f.status != "inactive" for f in facts)
+    undated = any(f.when is None for f in record.of(*spec.concepts))  # may be older than all the dated ones
+    standing = any(f.status != "inactive" for f in facts)
+    is_new = bool(facts) and not undated and standing and _recent(facts[-1], spec, record)
     return Feature(spec, float(is_new), "found", tuple(facts[-1:]) if is_new else (), _at(facts[-1:]))
 
 
@@ -190,7 +203,7 @@ def _at(facts: list[Fact]) -> datetime | None:
 def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     threshold = spec.threshold or 0.0
     for concept in spec.concepts:
-        facts = [f for f in reversed(record.of(concept)) if f.value is not None and f.when is not None]
+        facts = [f for f in reversed(record.of(concept)) if f.when and f.value is not None and not f.comparator]
         crossing = next((i for i, f in enumerate(facts) if f.value is not None and f.value >= threshold), None)
         if crossing is None:
             continue

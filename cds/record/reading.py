@@ -155,8 +155,8 @@ class Reader:
         )
 
     def _condition(self, condition: fhir.Condition) -> None:
-        verification = _code(condition.verificationStatus)
-        clinical = _code(condition.clinicalStatus)
+        verification = _code(condition.verificationStatus, "condition-ver-status")
+        clinical = _code(condition.clinicalStatus, "condition-clinical")
         if verification in _REFUTED:
             return
         period = condition.onsetPeriod
@@ -166,8 +166,16 @@ class Reader:
             if self._in_future(when):
                 self._refuse(name, condition, "in-the-future", when.text if when else "")
                 continue
-            status = "inactive" if clinical in _INACTIVE else verification or "active"
-            self.record.add(Fact(name, _reference(condition), when, status=status, title=_display(condition.code)))
+            self.record.add(
+                Fact(
+                    name,
+                    _reference(condition),
+                    when,
+                    status="inactive" if clinical in _INACTIVE else "active",
+                    verification=verification,
+                    title=_display(condition.code),
+                )
+            )
 
     def _medication(self, resource: Any, shared: dict[str, fhir.Medication]) -> None:
         if resource.status in self._not_taken or getattr(resource, "doNotPerform", False):
@@ -246,8 +254,11 @@ def _reference(resource: Any) -> str:
     return f"{type(resource).__name__}/{resource.id or ''}"
 
 
-def _code(concept: fhir.CodeableConcept | None) -> str | None:
-    return concept.coding[0].code if concept and concept.coding else None
+def _code(concept: fhir.CodeableConcept | None, system: str) -> str | None:
+    """The code of HL7's own system (by its last segment); of whatever system comes first where that is not sent."""
+    codings = concept.coding if concept else []
+    own = next((c.code for c in codings if (c.system or "").endswith("/" + system)), None)
+    return own or next((c.code for c in codings if c.code), None)
 
 
 def _display(concept: fhir.CodeableConcept | None) -> str:

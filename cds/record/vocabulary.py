@@ -34,7 +34,10 @@ SYSTEMS = {
     "https://snomed.info/sct": "http://snomed.info/sct",
     "http://hl7.org/fhir/sid/icd-10-nl": "http://hl7.org/fhir/sid/icd-10",
 }
-ICD = frozenset({"http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm"})
+# systems whose codes hold their parents' as a beginning
+HIERARCHICAL = frozenset(
+    {"http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", "http://www.whocc.no/atc"}
+)
 
 Key = tuple[str, str]
 
@@ -88,7 +91,7 @@ class Vocabulary:
 
     def _look_up(self, system: str, code: str) -> tuple[str, ...]:
         names = list(self._exact.get((system, code), ()))
-        if system in ICD:
+        if system in HIERARCHICAL:
             for length in range(len(code), 2, -1):
                 for name in self._prefixes.get((system, code[:length].rstrip(".")), ()):
                     if name not in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
@@ -54,6 +54,10 @@ class CardDraft:
 
     topic: str
     """Code of ``source.topic``: static, override memory hangs on it."""
+    kind: str = field(default="", kw_only=True)
+    """Which of a topic's reasons this card has, where they differ in weight."""
+    quieted_by: tuple[str, ...] = field(default=(), kw_only=True)
+    """Kinds whose snooze silences this card, too: its own, and those that outrank it."""
     rank: Literal["safety", "action", "information"]
     indicator: Literal["info", "warning"]
     summary: str
@@ -66,6 +70,15 @@ class CardDraft:
     models: tuple[str, ...] = ()
     """Models whose assessment the card rests on."""
 
+    @property
+    def memory(self) -> str:
+        return remembered_as(self.topic, self.kind)
+
+
+def remembered_as(topic: str, kind: str) -> str:
+    """How the ledger names a card's reason: ``topic/kind``, or the topic alone."""
+    return f"{topic}/{kind}" if kind else topic
+
 
 @dataclass(frozen=True)
 class Suppressed:
@@ -75,6 +88,8 @@ class Suppressed:
     reason: str
     until: date | None = None
     models: tuple[str, ...] = ()
+    source: str = ""
+    """``Type/id`` of the resource that is the reason, where one is."""
 
 
 Finding = CardDraft | Suppressed

@@ -16,7 +16,6 @@ from types import ModuleType
 from pydantic import BaseModel, ConfigDict
 
 from cds.errors import MalformedRequest, ServiceError, UnknownService
-from cds.record.facts import Record
 from cds.services.case import Case, Finding
 
 
@@ -25,8 +24,6 @@ class NoParameters(BaseModel):
 
 
 Function = Callable[[Case], Iterable[Finding]]
-Derive = Callable[[Record, Record], None]
-"""(record, drafts) -> adds facts that only this service can infer, before the models run."""
 
 _ID = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 
@@ -42,7 +39,6 @@ class Service:
     reads: tuple[str, ...] = ()
     """Concepts the function itself looks at, beside its models' inputs."""
     parameters: type[BaseModel] = NoParameters
-    derive: Derive | None = None
     version: str = "1.0.0"
 
 
@@ -55,7 +51,6 @@ def service(
     models: tuple[str, ...] = (),
     reads: tuple[str, ...] = (),
     parameters: type[BaseModel] = NoParameters,
-    derive: Derive | None = None,
 ) -> Callable[[Function], Function]:
     """Declare the function below as a CDS service. Discovery, prefetch, docs and the tests derive from this."""
     if not _ID.match(id):
@@ -64,7 +59,7 @@ def service(
         )
 
     def declare(function: Function) -> Function:
-        declared = Service(id, hook, title, description, function, models, reads, parameters, derive)
+        declared = Service(id, hook, title, description, function, models, reads, parameters)
         function.__dict__.setdefault("cds_services", []).append(declared)
         return function
 

@@ -51,7 +51,7 @@ def test_later_means_a_week_and_this_patient_only(ward: Ward) -> None:
     (card,) = ward.cards("jaundice-head")
     ward.override(card, "later")
     assert ward.cards("jaundice-head") == []
-    assert suppressions(ward.app) == {"pancreas-risk": "snoozed:later"}
+    assert suppressions(ward.app) == {"pancreas-risk/referral": "snoozed:later"}
     (held,) = rows(ward.app, tables.suppressions)
     assert held["until"] == date(2026, 11, 30)
     assert held["prediction_ids"]

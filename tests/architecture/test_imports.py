@@ -43,7 +43,7 @@ ROOMS: dict[str, str] = {
     ),
     "web": "engine errors inference ledger protocol trust",
     "app": ("cards cards.phrasebook engine errors fhir inference ledger policy record services settings trust web"),
-    "serve": "app ledger settings",
+    "serve": "app errors ledger settings",
     # what people hold in their hands
     "pages": "cards.phrasebook errors record",
     "docs": "errors policy services settings",

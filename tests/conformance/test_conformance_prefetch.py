@@ -89,7 +89,7 @@ def test_keys_of_another_service_do_no_harm(
 @requirement(16)
 def test_each_fhir_request_carries_the_access_token(ask: Callable[[Prefetch | None], Json], hospital: Hospital) -> None:
     ask(None)
-    assert set(hospital.kinds()) >= {"Patient", "Observation", "Condition", "MedicationRequest"}
+    assert set(hospital.kinds()) >= {"Patient", "Observation", "Condition", "ImagingStudy"}
     assert {headers.get("authorization") for _, headers in hospital.asked} == {f"Bearer {TOKEN}"}
     assert {headers.get("prefer") for _, headers in hospital.asked} == {"handling=strict"}
 
@@ -198,12 +198,12 @@ def test_an_operationoutcome_among_the_entries_of_a_bundle_is_seen(
     ask_without_server: Callable[[Prefetch], Json], prefetch_of: PrefetchOf, with_resources: bool
 ) -> None:
     prefetch: Prefetch = prefetch_of(STORY)
-    entries = prefetch["medications"]["entry"] if with_resources else []
+    entries = prefetch["conditions"]["entry"] if with_resources else []
     assert bool(entries) == with_resources
     said = {"resource": failed(), "search": {"mode": "outcome"}}
-    prefetch["medications"] = {"resourceType": "Bundle", "type": "searchset", "entry": [*entries, said]}
+    prefetch["conditions"] = {"resourceType": "Bundle", "type": "searchset", "entry": [*entries, said]}
     card = ask_without_server(prefetch)["cards"][0]
-    assert "The medication list could" in card["detail"]
+    assert "The problem list could" in card["detail"]
 
 
 @requirement(18)
@@ -212,9 +212,9 @@ def test_a_hint_about_the_search_is_not_taken_for_a_failure(
 ) -> None:
     prefetch: Prefetch = prefetch_of(STORY)
     hint = {"resourceType": "OperationOutcome", "issue": [{"severity": "information", "code": "informational"}]}
-    entries = prefetch["medications"]["entry"]
-    prefetch["medications"] = {
-        **prefetch["medications"],
+    entries = prefetch["conditions"]["entry"]
+    prefetch["conditions"] = {
+        **prefetch["conditions"],
         "entry": [*entries, {"resource": hint, "search": {"mode": "outcome"}}],
     }
     assert cards_without_identity(ask_without_server(prefetch)) == cards_without_identity(

@@ -135,3 +135,17 @@ def test_a_coded_answer_counts_beside_plain_numbers() -> None:
 def test_what_records_often_lack_can_be_declared_unknown() -> None:
     assert one(spec(reduce="presence", unrecorded="unknown"), record()).state == "missing"
     assert one(spec(reduce="presence", unrecorded="unknown"), record(fact("a", 5))).value == 1
+
+
+def test_a_bound_is_not_a_value() -> None:
+    made = record(fact("a", 5, 130.0, comparator="<", original="<130 mg/dL"))
+    feature = one(spec(reduce="latest"), made)
+    assert (feature.value, feature.state, feature.detail) == (None, "censored", "<130 mg/dL")
+    below = fact("a", 30, 130.0, comparator="<", original="<130 mg/dL")
+    assert not one(spec(**ONSET), record(fact("a", 400, 97.0), below)).found
+
+
+def test_an_active_entry_without_a_date_is_there_but_not_new() -> None:
+    undated = Fact("a", "Condition/1", None, status="active")
+    assert one(spec(reduce="presence", within="6m"), record(undated)).value == 1
+    assert one(spec(reduce="new", within="12m"), record(undated, fact("a", 30))).value == 0

@@ -216,3 +216,19 @@ def test_a_malformed_resource_does_not_spoil_its_bundle() -> None:
     }
     found = decode(json.dumps(bundle).encode())
     assert (len(found.resources), found.malformed, found.other) == (1, 1, 2)
+
+
+def test_a_resolved_suspicion_stays_a_suspicion(vocabulary: Vocabulary) -> None:
+    status = {
+        "verificationStatus": {"coding": [{"code": "provisional"}]},
+        "clinicalStatus": {"coding": [{"code": "resolved"}]},
+    }
+    (fact,) = read(vocabulary, condition(**status)).of("tumour")
+    assert fact.provisional
+    assert fact.status == "inactive"
+
+
+def test_the_official_status_counts_beside_a_local_one(vocabulary: Vocabulary) -> None:
+    official = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+    coding = [{"system": "https://local", "code": "R"}, {"system": official, "code": "refuted"}]
+    assert not read(vocabulary, condition(verificationStatus={"coding": coding})).of("tumour")

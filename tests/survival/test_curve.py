@@ -8,7 +8,7 @@ import pytest
 
 from cds.survival import Curve
 
-TIMES = tuple(float(t) for t in range(0, 37))
+TIMES = tuple(float(t) for t in range(37))
 
 
 def exponential(mean: float) -> Curve:

@@ -1,0 +1,49 @@
+"""Is this the first line of treatment of the metastatic disease, and how far into it is the patient?
+
+The survival models were made at the start of first-line treatment. A second line is another population, with a worse
+outlook; a late cycle has lived part of the estimate already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cds.record.facts import Fact, Record
+from hooks import regimens
+from hooks.regimens import Recognised
+from hooks.stage import Extent
+
+# Drugs given longer ago than half a year, and before the disease was known to have spread, are taken for an adjuvant
+# course and make no second line. The half year is this product's choice; the models' cohorts do not settle it.
+_ADJUVANT_DAYS = 183.0
+_LATE_DAYS = 91.0
+_NEXT_CYCLE_DAYS = 7.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """``first`` (about to start), ``later-cycle`` (the same regimen, begun up to three months ago), ``not-first``."""
+
+    kind: str
+    begun: Fact | None = None
+
+
+def line(record: Record, found: Recognised, extent: Extent) -> Line:
+    ordered = {regimens.plain(fact) for fact in found.drugs} | {"leucovorin"}  # a rescue, ordered or not
+    earlier = [f for f in regimens.previous(record) if _counts(f, record, extent)]
+    if any(regimens.plain(f) not in ordered for f in earlier):
+        return Line("not-first", earlier[-1])
+    begun = earlier[-1] if earlier else None
+    if begun is None or begun.when is None or begun.when.days_before(record.now) <= _NEXT_CYCLE_DAYS:
+        return Line("first")
+    return Line("not-first" if begun.when.days_before(record.now) > _LATE_DAYS else "later-cycle", begun)
+
+
+def _counts(fact: Fact, record: Record, extent: Extent) -> bool:
+    """Given for the metastatic disease, or so shortly before it that the disease came back under it."""
+    if fact.when is None:
+        return False
+    if fact.when.days_before(record.now) <= _ADJUVANT_DAYS:
+        return True
+    since = extent.since.when if extent.since else None
+    return since is not None and fact.when.middle >= since.earliest

@@ -1,0 +1,121 @@
+"""Survival needs a confirmed cancer, a stage that stands, and the start of first-line treatment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cds.record.facts import Fact, Record
+from cds.record.moments import parse
+from hooks import regimens, stage
+from hooks.line import line
+from hooks.regimens import Regimen
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def fact(concept: str, days_ago: int, **more: Any) -> Fact:
+    return Fact(concept, f"X/{concept}-{days_ago}", parse((NOW - timedelta(days=days_ago)).date().isoformat()), **more)
+
+
+def record(*facts: Fact) -> Record:
+    made = Record(now=NOW, patient_id="p1")
+    for item in facts:
+        made.add(item)
+    made.arrange()
+    return made
+
+
+def cancer(days_ago: int = 60, **more: Any) -> Fact:
+    return fact("pancreatic-cancer", days_ago, **{"status": "active", "verification": "confirmed"} | more)
+
+
+def liver(days_ago: int) -> Fact:
+    return fact("metastasis-liver", days_ago, status="active", verification="confirmed")
+
+
+STAGE_IV, STAGE_II = {"answers": ("stage-iv",)}, {"answers": ("stage-ii",)}
+M1, M0 = {"answers": ("m1",)}, {"answers": ("m0",)}
+OTHER = fact("other-primary-cancer", 400, status="active")
+
+
+@pytest.mark.parametrize(
+    ("facts", "known"),
+    [
+        ((), "absent"),
+        ((cancer(verification="provisional"), fact("stage-group", 5, **STAGE_IV)), "absent"),
+        ((cancer(verification="provisional", status="inactive"), fact("stage-group", 5, **STAGE_IV)), "absent"),
+        ((cancer(verification=None), fact("stage-group", 5, **STAGE_IV)), "unverified"),
+        ((cancer(),), "unknown"),
+        ((cancer(), fact("stage-group", 50, **STAGE_IV)), "metastatic"),
+        ((cancer(), fact("stage-group", 50, **STAGE_II)), "not-metastatic"),
+        ((cancer(), liver(50)), "metastatic"),
+        # the newest staging decides
+        ((cancer(400), fact("tnm-m", 300, **M1), fact("tnm-m", 10, **M0)), "not-metastatic"),
+        ((cancer(400), fact("tnm-m", 300, **M0), fact("tnm-m", 10, **M1)), "metastatic"),
+        # spread after the last staging is progression; before it, a contradiction
+        ((cancer(400), fact("stage-group", 300, **STAGE_II), liver(10)), "metastatic"),
+        ((cancer(400), liver(300), fact("stage-group", 10, **STAGE_II)), "conflict"),
+        # the stage of another disease, years before
+        ((cancer(), fact("stage-group", 4000, **STAGE_IV)), "unknown"),
+        # whose metastases are they?
+        ((cancer(), OTHER, liver(50)), "conflict"),
+        ((cancer(), OTHER, fact("stage-group", 50, **STAGE_IV), liver(50)), "metastatic"),
+    ],
+)
+def test_the_extent_of_the_cancer(facts: tuple[Fact, ...], known: str) -> None:
+    assert stage.extent(record(*facts)).known == known
+
+
+def drugs(*names: str, days_ago: int = 0, status: str = "draft") -> list[Fact]:
+    return [fact(name, days_ago, status=status) for name in names]
+
+
+FOLFIRINOX = ("fluorouracil", "leucovorin", "irinotecan", "oxaliplatin")
+
+
+@pytest.mark.parametrize(
+    ("drafted", "regimen"),
+    [
+        (FOLFIRINOX, Regimen.folfirinox),
+        (("gemcitabine", "paclitaxel"), Regimen.gemcitabine_nab_paclitaxel),
+        (("gemcitabine",), Regimen.gemcitabine),
+        (("paclitaxel",), None),
+        (("leucovorin", "irinotecan", "oxaliplatin"), None),
+        (("gemcitabine", "antineoplastic"), None),  # with cisplatin, say: another regimen than gemcitabine alone
+    ],
+)
+def test_a_regimen_is_its_drugs_and_no_others(drafted: tuple[str, ...], regimen: Regimen | None) -> None:
+    found = regimens.recognise(record(), record(*drugs(*drafted)))
+    assert (found.regimen if found else None) is regimen
+
+
+def test_a_regimen_drug_is_not_its_own_partner() -> None:
+    """The class code matches the regimen's own drugs as well: the same order is no second drug."""
+    gemcitabine = fact("gemcitabine", 0, status="draft")
+    same = Fact("antineoplastic", gemcitabine.source, gemcitabine.when, status="draft")
+    found = regimens.recognise(record(), record(gemcitabine, same))
+    assert found is not None
+    assert found.regimen is Regimen.gemcitabine
+
+
+@pytest.mark.parametrize(
+    ("metastatic_since", "given", "days_ago", "kind"),
+    [
+        (60, (), 0, "first"),
+        (60, FOLFIRINOX, 46, "later-cycle"),
+        (120, FOLFIRINOX, 110, "not-first"),  # months into it: the estimate was for its start
+        (200, ("gemcitabine",), 180, "not-first"),  # another regimen before
+        (440, ("gemcitabine",), 430, "not-first"),  # however long ago, for the spread disease
+        (30, ("gemcitabine",), 430, "first"),  # adjuvant, before it came back
+        (30, ("gemcitabine",), 100, "not-first"),  # it came back under treatment
+        (60, ("leucovorin",), 46, "later-cycle"),
+    ],
+)
+def test_the_line_of_treatment(metastatic_since: int, given: tuple[str, ...], days_ago: int, kind: str) -> None:
+    made = record(cancer(500), liver(metastatic_since), *drugs(*given, days_ago=days_ago, status="completed"))
+    found = regimens.recognise(made, record(*drugs(*FOLFIRINOX)))
+    assert found is not None
+    assert line(made, found, stage.extent(made)).kind == kind
