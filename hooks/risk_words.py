@@ -214,6 +214,8 @@ def _likely(case: Case, trigger: Trigger) -> list[str]:
                 reference=wording.chance(words, risk.number("reference_risk")),
             )
         )
+        if trigger.kind != "risk" and risk.number("risk") < case.parameters.risk_at_least:
+            lines[-1] += " " + words("risk.likely.qcancer_lower")
     score = case.prediction("endpac")
     if score is not None:
         value = score.number("score")

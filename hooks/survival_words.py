@@ -233,8 +233,10 @@ def _trial_line(case: Case, arm: Arm) -> str:
 
 
 def _why(case: Case, full: Prediction) -> list[str]:
-    words = case.words
-    return [wording.reason(words, f) for f in full.features if f.found and f.facts and f.value is not None][:9]
+    words, record = case.words, case.record
+    sex = {True: "male", False: "female", None: "other"}[record.male]
+    found = [wording.reason(words, f) for f in full.features if f.found and f.facts and f.value is not None]
+    return [words(f"survival.person.{sex}", age=record.age), *found][:9]
 
 
 def _missing(case: Case, full: Prediction) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from cds.cards.phrasebook import Phrasebook
@@ -122,7 +123,13 @@ def rests_on(words: Phrasebook, assessments: Sequence[Assessment], policy: Polic
 
 
 def _model(words: Phrasebook, manifest: Manifest) -> str:
-    return f"{words.pick(manifest.words.title)} {manifest.version}"
+    """Title, the year of what it was made from, and its version here, which is not the publication's."""
+    published = next((s.published for s in manifest.sources.values() if s.published), None) or ""
+    year = re.search(r"\b(?:19|20)\d\d\b", published)
+    title = words.pick(manifest.words.title)
+    if year is None or year[0] in title:
+        return words("engine.model.plain", title=title, version=manifest.version)
+    return words("engine.model.dated", title=title, year=year[0], version=manifest.version)
 
 
 def _newest(words: Phrasebook, record: Record) -> str:
@@ -144,7 +151,7 @@ def performance(words: Phrasebook, manifest: Manifest) -> str:
         )
     return words(
         "engine.performance.one",
-        metric=item.metric,
+        metric=words.pick(item.metric) if isinstance(item.metric, dict) else item.metric,
         value=words.number(item.value or 0.0, 2),
         interval=interval,
         stage=words(f"engine.stage.{item.stage}"),

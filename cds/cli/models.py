@@ -64,7 +64,14 @@ def _print(console: Console, m: Manifest, language: str) -> None:
     for e in m.evidence:
         interval = f"{e.interval[0]:g}–{e.interval[1]:g}" if e.interval else ""
         value = f"{e.value:g}" if e.value is not None else ""
-        evidence.add_row(e.stage, pick(e.cohort), str(e.n or ""), e.metric, value, interval)
+        evidence.add_row(
+            e.stage,
+            pick(e.cohort),
+            str(e.n or ""),
+            pick(e.metric) if isinstance(e.metric, dict) else e.metric,
+            value,
+            interval,
+        )
     console.print(evidence)
     console.print("[bold]Limits[/]")
     for limit in m.words.limits.get(language) or m.words.limits.get("en", ()):

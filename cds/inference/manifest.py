@@ -160,7 +160,7 @@ class Evidence(Strict):
     cohort: Text
     n: int | None = None
     events: int | None = None
-    metric: str
+    metric: str | Text
     """Such as ``AUROC``, ``C-index``, ``calibration slope``."""
     value: float | None = None
     interval: tuple[float, float] | None = None
