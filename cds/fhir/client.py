@@ -1,7 +1,9 @@
 """Fetching from a client's FHIR server: allow-listed, bounded in time, size and pages, never following a redirect.
 
-One ``requests`` session a process and thread pool; each search runs in its own thread so that all of a call's
-queries are one parallel round. A deadline bounds the whole round, the body of a slow answer included.
+One pool of connections and threads a process; each search runs in its own thread so that all of a call's queries are
+one parallel round. Of ``requests`` the transport adapter is used and not the session, which would follow redirects,
+keep one hospital's cookies for another and ask the environment for proxies and passwords. A deadline bounds the whole
+round, the body of a slow answer included.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -70,7 +71,7 @@ class FhirClient:
         self._pid = -1
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
-        self._session: requests.Session | None = None
+        self._adapter: HTTPAdapter | None = None
 
     def fetch(
         self,
@@ -84,13 +85,13 @@ class FhirClient:
 
         ``continued``: prefetch key -> ``next`` link of a first page the EHR sent already.
         """
-        pool, session = self._ready()
+        pool, adapter = self._ready()
         starts = {q.key: (continued or {}).get(q.key) for q in queries}
         found = {q.key: Fetched(q, []) for q in queries}
         futures: dict[str, Future[None]] = {}
         for query in queries:
             start = starts[query.key] or query.path(patient_id)
-            futures[query.key] = pool.submit(self._one, session, found[query.key], start, target, deadline)
+            futures[query.key] = pool.submit(self._one, adapter, found[query.key], start, target, deadline)
         wait(futures.values(), timeout=max(0.0, deadline - time.monotonic()) + 0.02)
         return [self._result(found[query.key], futures[query.key]) for query in queries]
 
@@ -102,22 +103,15 @@ class FhirClient:
         future.result()
         return found
 
-    def _ready(self) -> tuple[ThreadPoolExecutor, requests.Session]:
+    def _ready(self) -> tuple[ThreadPoolExecutor, HTTPAdapter]:
         with self._lock:
-            if self._pid != os.getpid() or self._pool is None or self._session is None:
+            if self._pid != os.getpid() or self._pool is None or self._adapter is None:
                 self._pool = ThreadPoolExecutor(self._settings.pool_size, thread_name_prefix="fhir")
-                self._session = requests.Session()
-                # one session serves all clients: a cookie of one hospital's server must not reach another's
-                self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                self._session.trust_env = False  # no proxy or .netrc of the environment gets to see a patient's data
-                self._session.verify = self._verify
-                adapter = HTTPAdapter(pool_connections=8, pool_maxsize=self._settings.pool_size)
-                self._session.mount("https://", adapter)
-                self._session.mount("http://", adapter)
+                self._adapter = HTTPAdapter(pool_connections=8, pool_maxsize=self._settings.pool_size)
                 self._pid = os.getpid()
-            return self._pool, self._session
+            return self._pool, self._adapter
 
-    def _one(self, session: requests.Session, found: Fetched, start: str, target: Target, deadline: float) -> None:
+    def _one(self, adapter: HTTPAdapter, found: Fetched, start: str, target: Target, deadline: float) -> None:
         """Fill ``found``. ``start``: the query's path, or a paging link, which may be relative to the base."""
         seen: set[str] = set()
         try:
@@ -127,7 +121,7 @@ class FhirClient:
                     found.truncated = True
                     return
                 seen.add(url)
-                page = self._page(session, url, target, deadline)
+                page = self._page(adapter, url, target, deadline)
                 found.pages.append(page)
                 # a relative link is legal; it must still stay on the client's servers
                 url = _joined(url, page.next_url) if page.next_url else ""
@@ -136,9 +130,9 @@ class FhirClient:
         except SourceError as error:
             found.fault = error
 
-    def _page(self, session: requests.Session, url: str, target: Target, deadline: float) -> fhir.Decoded:
+    def _page(self, adapter: HTTPAdapter, url: str, target: Target, deadline: float) -> fhir.Decoded:
         target.allowed.base_of(url)
-        body = self._read(session, url, target, deadline)
+        body = self._read(adapter, url, target, deadline)
         page = fhir.decode(body)
         if page.outcome is not None:
             raise SourceRefused("the FHIR server answered with an OperationOutcome instead of data")
@@ -146,12 +140,12 @@ class FhirClient:
             raise SourceMalformed("the FHIR server's answer is not FHIR JSON")
         return page
 
-    def _read(self, session: requests.Session, url: str, target: Target, deadline: float) -> bytes:
+    def _read(self, adapter: HTTPAdapter, url: str, target: Target, deadline: float) -> bytes:
         """GET with retries. The wait between them is jittered, so that many workers don't return in step."""
         for attempt in range(self._settings.retries + 1):
             last = attempt == self._settings.retries
             try:
-                return self._get(session, url, target, deadline)
+                return self._get(adapter, url, target, deadline)
             except _TryAgain as again:
                 # never sooner than the server asked for
                 pause = again.after + _FIRST_WAIT_S * 2**attempt * (0.5 + random.random())
@@ -160,21 +154,17 @@ class FhirClient:
                 time.sleep(pause)
         raise SourceUnreachable("no answer")  # the loop above returns or raises
 
-    def _get(self, session: requests.Session, url: str, target: Target, deadline: float) -> bytes:
+    def _get(self, adapter: HTTPAdapter, url: str, target: Target, deadline: float) -> bytes:
         left = deadline - time.monotonic()
         if left <= 0:
             raise SourceTimeout("no answer within the deadline")
-        headers = {"Accept": "application/fhir+json", "Prefer": "handling=strict"}
+        headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip", "Prefer": "handling=strict"}
         if target.token:
             headers["Authorization"] = f"Bearer {target.token}"
         try:
-            with session.get(
-                url,
-                headers=headers,
-                timeout=(min(self._settings.connect_timeout_s, left), left),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            request = requests.Request("GET", url, headers).prepare()
+            timeout = (min(self._settings.connect_timeout_s, left), left)
+            with adapter.send(request, stream=True, timeout=timeout, verify=self._verify) as response:
                 _check(response)
                 return self._body(response, deadline)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
