@@ -24,7 +24,7 @@ from cds.inference.runtime import OnnxGraph
 from cds.ledger import Ledger
 from cds.ledger.migrate import upgrade
 from cds.settings import load
-from cds.trust import Authenticator
+from cds.trust import Authenticator, ReplayGuard
 from cds.web import cds_hooks, metrics
 
 BASE = "http://127.0.0.1"
@@ -33,6 +33,7 @@ PATH = "/cds-services/pancreas-risk"
 # (part, owner, attribute): a part's own time is its own less that of the parts inside it
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("JWT: signature and claims", Authenticator, "authenticate"),
+    ("replay: this host's book of tokens", ReplayGuard, "__call__"),
     ("ledger: token seen before?", Ledger, "use_jti"),
     ("decode: the call", engine, "parse_call"),
     ("decode: prefetch to structs", engine, "gather"),
@@ -134,7 +135,18 @@ def _measure(folder: Path, progress: Progress, rounds: int, clocks: Clocks) -> S
         groups: dict[str, float] = defaultdict(float)
         for part, value in table[story].items():
             groups[part.partition(":")[0]] += value
-        for group in ("Flask", "JWT", "decode", "features", "models", "ONNX Runtime", "card", "ledger", "all"):
+        for group in (
+            "Flask",
+            "JWT",
+            "replay",
+            "decode",
+            "features",
+            "models",
+            "ONNX Runtime",
+            "card",
+            "ledger",
+            "all",
+        ):
             section.add(f"{group}, {says}", groups[group], "ms")
     return section
 
