@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -25,10 +26,13 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.settings import Settings
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
-from cds.web import cds_hooks, operations
+from cds.web import cds_hooks, metrics, operations
 from cds.web.errors import init_errors
 
 _log = logging.getLogger("cds.web")
+
+# nothing that could pass for another field of the log line, or for a name
+_REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 
 
 def _utc_now() -> datetime:
@@ -123,7 +127,7 @@ def warm(app: Flask) -> None:
 def _start() -> None:
     g.started = time.perf_counter()
     sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if sent.isascii() and sent.isprintable() and 0 < len(sent) <= 64 else uuid.uuid4().hex
+    g.request_id = sent if _REQUEST_ID.match(sent) else uuid.uuid4().hex
 
 
 def _finish(answer: Response) -> Response:
@@ -138,6 +142,7 @@ def _finish(answer: Response) -> Response:
     fields["ms"] = f"{(time.perf_counter() - g.get('started', time.perf_counter())) * 1000:.1f}"
     if code := g.get("error_code"):
         fields["code"] = code
+        metrics.refused(code)
     fields |= g.get("log", {})
     _log.info("call %s", " ".join(f"{k}={v}" for k, v in fields.items()))
     return answer

@@ -142,6 +142,8 @@ def _data_state(case: Case) -> dict[str, Any]:
             states[key]["error"] = state.error
     if case.record.foreign:
         states["foreign"] = case.record.foreign
+    if case.drafts.lost:
+        states["drafts_lost"] = case.drafts.lost
     if case.record.malformed:
         states["malformed"] = case.record.malformed
     return states

@@ -164,11 +164,13 @@ class Engine:
 
     def _drafts(self, call: HookCall, at: datetime) -> Record:
         reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone, drafts=True)
+        malformed = 0
         raw = bytes(call.context.draftOrders)
         if raw not in (b"", NULL):
             found = fhir.decode(raw)
             if not found.readable or not found.is_bundle:
                 raise MalformedRequest("context.draftOrders is not a Bundle")
+            malformed = found.malformed
             chosen = call.context.selections
             reader.read(
                 [
@@ -178,7 +180,9 @@ class Engine:
                 ],
                 attributed=True,
             )
-        return reader.finish()
+        drafts = reader.finish()
+        drafts.malformed = malformed
+        return drafts
 
     def _assess(self, service: Service, policy: Policy, record: Record) -> dict[str, Assessment]:
         found: dict[str, Assessment] = {}

@@ -13,6 +13,7 @@
     │   ├── NotAuthenticated   401  CDS-401  says nothing more to the caller; the log says why
     │   ├── ForeignServer      403  CDS-403  fhirServer is not on this client's list
     │   ├── UnknownService     404  CDS-404  no such service, card or page
+    │   ├── RequestTimeout     408  CDS-408  the body did not arrive in time
     │   ├── MissingData        412  CDS-412  required data neither sent nor to be had
     │   ├── RequestTooLarge    413  CDS-413  body over the limit
     │   └── WrongMediaType     415  CDS-415  body is not JSON
@@ -96,6 +97,11 @@ class ForeignServer(RequestError):
 class UnknownService(RequestError):
     code = "CDS-404"
     status = 404
+
+
+class RequestTimeout(RequestError):
+    code = "CDS-408"
+    status = 408
 
 
 class MissingData(RequestError):

@@ -11,6 +11,8 @@ import gc
 import logging
 import os
 import shutil
+import socket
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,9 @@ def prepare_metrics(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
+_SILENCE_S = 10
+
+
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -63,6 +68,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,
             "control_socket_disable": True,
             "loglevel": "warning",
+            "when_ready": _when_ready,
             "post_worker_init": _after_start,
             "child_exit": _after_exit,
         }
@@ -77,6 +83,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         gc.collect()
         gc.freeze()
         return app
+
+
+def _when_ready(server: Any) -> None:
+    """A connection that sends half a request and then nothing must not hold a thread for ever. The kernel's receive
+    timeout is handed on to every accepted connection, so it bounds headers and bodies alike; between two requests
+    gunicorn waits without a thread."""
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _SILENCE_S, 0))
 
 
 def _after_start(worker: Any) -> None:

@@ -27,6 +27,9 @@ TOPIC = "pancreas-first-line-data"
 )
 def first_line_select(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)
+    if case.drafts.lost:
+        yield Suppressed(TOPIC, "orders-unreadable", models=MODELS)
+        return
     if found is None:
         if regimens.drafts_cancer_drugs(case.drafts):
             yield Suppressed(TOPIC, "unrecognised-regimen", models=MODELS)

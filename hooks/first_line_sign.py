@@ -46,7 +46,10 @@ class FirstLineParameters(BaseModel):
 )
 def first_line_sign(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)
-    if found is None:
+    if case.drafts.lost and not (case.patient_facing or case.record.deceased):
+        # with an order missing, what is left may look like another regimen
+        yield from _unreadable(case)
+    elif found is None:
         if regimens.drafts_cancer_drugs(case.drafts):
             yield Suppressed(TOPIC, "unrecognised-regimen", models=MODELS)
     elif case.patient_facing:
@@ -55,6 +58,16 @@ def first_line_sign(case: Case) -> Iterable[Finding]:
         yield Suppressed(TOPIC, "deceased", models=MODELS)
     else:
         yield from _speak(case, found)
+
+
+def _unreadable(case: Case) -> Iterable[Finding]:
+    extent = stage.extent(case.record)
+    if extent.known == "absent":
+        yield Suppressed(TOPIC, "orders-unreadable", models=MODELS)
+    elif case.parameters.say_when_not_possible:
+        yield survival_words.none(case, None, "unreadable", extent, None)
+    else:
+        yield Suppressed(TOPIC, "no-estimate:unreadable", models=MODELS)
 
 
 def _speak(case: Case, found: Recognised) -> Iterable[Finding]:

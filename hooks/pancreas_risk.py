@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.record.features import Feature
+from cds.record.inputs import Length
 from cds.services import Case, Finding, Suppressed, service
 from hooks import gates, risk_words
 from hooks.risk_words import Trigger
@@ -33,10 +34,10 @@ class RiskParameters(BaseModel):
         "warning", description="Urgency of a card whose reason is the guideline's referral criteria."
     )
     model_indicator: Literal["info", "warning"] = Field("info", description="Urgency of a card that rests on a model.")
-    recent_imaging: str = Field("3m", description="A CT or MR of the abdomen this recent holds the card back.")
-    active_order: str = Field("3m", description="A work-up ordered this recently holds the card back.")
+    recent_imaging: Length = Field("3m", description="A CT or MR of the abdomen this recent holds the card back.")
+    active_order: Length = Field("3m", description="A work-up ordered this recently holds the card back.")
     imaging_modalities: tuple[str, ...] = Field(("CT", "MR"), description="DICOM modalities that count as imaging.")
-    marker_within: str = Field("6m", description="A CA 19-9 or bilirubin older than this is not mentioned.")
+    marker_within: Length = Field("6m", description="A CA 19-9 or bilirubin older than this is not mentioned.")
     marker_above: float = Field(37, gt=0, description="CA 19-9 in U/mL from which a card mentions it, and its limits.")
     bilirubin_confounds_above: float = Field(
         2.0, gt=0, description="Bilirubin in mg/dL above which a raised CA 19-9 is put down to cholestasis first."

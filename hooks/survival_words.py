@@ -95,21 +95,23 @@ def score_only(case: Case, found: Recognised, score: Prediction, full: Assessmen
     return CardDraft(**{**draft.__dict__, "proposals": _proposals(case, full)})
 
 
-def none(case: Case, found: Recognised, why: str, extent: Extent, full: Assessment | None) -> CardDraft:
+def none(case: Case, found: Recognised | None, why: str, extent: Extent, full: Assessment | None) -> CardDraft:
     """Quietly: what stands in the way of an estimate."""
     words = case.words
+    regimen = found.regimen.title if found is not None else words("survival.none.some_regimen")
     lacking = full.lacking if isinstance(full, NotAssessed) else ()
     reason = words(
         f"survival.none.detail_{why}",
         items=words.join(wording.absence(words, f) for f in lacking),
         stage=wording.fact_text(words, extent.facts[-1]) if extent.facts else "",
         says=words.pick(full.says) if isinstance(full, NotAssessed) else "",
+        count=case.drafts.lost,
     )
     return CardDraft(
         topic="pancreas-survival-none",
         rank="information",
         indicator="info",
-        summary=words("survival.none.summary", why=words(f"survival.none.{why}"), regimen=found.regimen.title),
+        summary=words("survival.none.summary", why=words(f"survival.none.{why}"), regimen=regimen),
         detail=wording.paragraphs(
             f"{words('survival.none.lead')} {reason}",
             wording.bullets(wording.gaps(words, case.evidence, case.record)),

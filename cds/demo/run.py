@@ -35,6 +35,8 @@ class DemoFailed(CdsError):
 def run(*, once: bool, port: int, language: str, data_dir: Path | None) -> int:
     """Exit code: 0 only if every patient got the cards expected of them."""
     console = Console()
+    # everything here is on this machine: a proxy of the environment must not be asked for it
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     folder = data_dir or Path(tempfile.mkdtemp(prefix="cds-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     service_port, hospital_port = _free_port(8080), _free_port(port)

@@ -10,10 +10,10 @@ from datetime import date
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cds.errors import PolicyError
-from cds.record.inputs import days
+from cds.record.inputs import Length
 
 
 class _Block(BaseModel):
@@ -47,13 +47,7 @@ class Order(_Block):
 class OverrideReason(_Block):
     system: str = Field(description="Code system of the reason.")
     display: dict[str, str] = Field(description="The reason in words, by language.")
-    snooze: str = Field("0d", description="How long the same topic stays silent for this patient after this reason.")
-
-    @field_validator("snooze")
-    @classmethod
-    def _duration(cls, value: str) -> str:
-        days(value)
-        return value
+    snooze: Length = Field("0d", description="How long the same topic stays silent for this patient after this reason.")
 
 
 class Policy(_Block):
@@ -99,7 +93,7 @@ def parse(text: str, where: str, known: Known) -> Policy:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 30 February
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise PolicyError(f"{where}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
@@ -111,6 +105,7 @@ def parse(text: str, where: str, known: Known) -> Policy:
         policy = Policy.model_validate(content)
     except ValidationError as error:
         faults += [_fault(f, Policy, node, where, ()) for f in error.errors()]
+    faults += _repeated_keys(node, where)
     faults += _unknown_names(content, known, node, where)
     faults += _wrong_parameters(content, known, node, where)
     if faults or policy is None:
@@ -119,12 +114,26 @@ def parse(text: str, where: str, known: Known) -> Policy:
     return policy.model_copy(update={"version": digest})
 
 
+def _repeated_keys(node: yaml.Node | None, where: str) -> list[str]:
+    """YAML lets the second of two equal keys win in silence."""
+    faults: list[str] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                faults.append(f"{where}:{line}: {key.value}: written twice, first in line {seen[key.value]}")
+            seen.setdefault(str(key.value), line)
+            faults += _repeated_keys(value, where)
+    return faults
+
+
 def _unknown_names(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
     faults = []
     for section, allowed in (("models", known.models), ("services", frozenset(known.services))):
         for name in _mapping(content.get(section)):
             if name not in allowed:
-                near = difflib.get_close_matches(name, allowed, n=1)
+                near = difflib.get_close_matches(str(name), allowed, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(sorted(allowed))}"
                 faults.append(f"{where}:{line_of(node, (section, name))}: {section}.{name}: not installed; {hint}")
     return faults
@@ -132,13 +141,10 @@ def _unknown_names(content: dict[str, Any], known: Known, node: yaml.Node | None
 
 def _wrong_parameters(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
     faults = []
-    for name, block in _mapping(content.get("services")).items():
-        parameters = known.services.get(name)
-        given = _mapping(block).get("parameters")
-        if parameters is None or given is None:
-            continue
+    blocks = _mapping(content.get("services"))
+    for name, parameters in known.services.items():  # a service may require what the policy doesn't mention
         try:
-            parameters.model_validate(given)
+            parameters.model_validate(_mapping(blocks.get(name)).get("parameters") or {})
         except ValidationError as error:
             prefix = ("services", name, "parameters")
             faults += [_fault(f, parameters, node, where, prefix) for f in error.errors()]

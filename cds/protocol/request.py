@@ -15,6 +15,8 @@ from cds.errors import MalformedRequest
 from cds.protocol.hooks import HOOKS
 
 NULL = b"null"
+MOST_FEEDBACK = 1000
+_STAFF = frozenset({"practitioner", "practitionerrole"})
 _TOKEN = re.compile(r"\A[\x21-\x7e]*\Z")
 _ID = re.compile(r"^[A-Za-z0-9\-._~]{1,256}$")
 """FHIR allows 64 of ``[A-Za-z0-9-.]``; real servers also use ``_`` and longer ids."""
@@ -77,8 +79,10 @@ class HookCall(msgspec.Struct, frozen=True):
 
     @property
     def by_patient(self) -> bool:
-        """The user is the patient or a relative: some cards are not for them."""
-        return (self.context.userId or "").startswith(("Patient/", "RelatedPerson/"))
+        """The user may be the patient or a relative: some cards are not for them. Whoever is not plainly staff counts
+        as one, since the mistake in that direction does no harm."""
+        kind = (self.context.userId or "").strip().rpartition("/")[0].rpartition("/")[2]
+        return kind.lower() not in _STAFF
 
 
 _decoder = msgspec.json.Decoder(_Call)
@@ -195,10 +199,12 @@ def parse_feedback(body: bytes) -> tuple[FeedbackItem, ...]:
         message = _feedback.decode(body)
         raw = bytes(message["feedback"]) if "feedback" in message else body
         items = _items.decode(raw if raw.lstrip().startswith(b"[") else b"[" + raw + b"]")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedRequest(f"the body is not CDS Hooks feedback: {error}") from error
     except RecursionError as error:
         raise MalformedRequest("the body is nested too deeply") from error
+    if len(items) > MOST_FEEDBACK or any(len(i.acceptedSuggestions or ()) > MOST_FEEDBACK for i in items):
+        raise MalformedRequest(f"send at most {MOST_FEEDBACK} items of feedback in one message")
     return tuple(_read(item) for item in items)
 
 

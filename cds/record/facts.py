@@ -67,9 +67,16 @@ class Record:
     """Resource types that could not be had, or not whole: what is not found there is unknown, not absent."""
     orders: list[Fact] = field(default_factory=list)
     """Every ServiceRequest that stands, whatever its code."""
+    unnamed: int = 0
+    """Drug orders whose drug could not be found out: a reference that leads nowhere, or no code at all."""
     foreign: int = 0
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0
+
+    @property
+    def lost(self) -> int:
+        """Resources that were sent and are not in the record."""
+        return self.unnamed + self.foreign + self.malformed
 
     @property
     def age(self) -> int | None:

@@ -7,7 +7,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cds.record.concepts import Strict, Text
 
@@ -22,6 +22,16 @@ def days(duration: str) -> float:
     if match is None:
         raise ValueError(f"{duration!r} is not a duration: write a whole number and d, m or y, such as 12m")
     return int(match[1]) * DAYS[match[2]]
+
+
+def length(duration: str) -> str:
+    """A period people set: not negative, ten years at most. Raises ValueError."""
+    if not 0 <= days(duration) <= 3653:
+        raise ValueError(f"{duration!r} is too long or negative: write between 0d and 10y")
+    return duration
+
+
+Length = Annotated[str, AfterValidator(length)]
 
 
 def _check_duration(value: str) -> str:

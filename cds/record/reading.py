@@ -181,6 +181,9 @@ class Reader:
         if resource.status in self._not_taken or getattr(resource, "doNotPerform", False):
             return
         code = resource.medicationCodeableConcept or _referenced(resource, shared)
+        if code is None or not (code.coding or code.text):
+            self.record.unnamed += 1
+            return
         period = getattr(resource, "effectivePeriod", None)
         when = self._moment(
             getattr(resource, "authoredOn", None),

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cds.engine import Engine
-from cds.errors import CdsError, WrongMediaType
+from cds.errors import RequestTimeout, WrongMediaType
 from cds.ledger import FeedbackEntry
 from cds.protocol.hooks import HOOKS
 from cds.protocol.request import FeedbackItem, parse_feedback
@@ -37,18 +37,14 @@ def blueprint(engine: Engine) -> Blueprint:
     def call(service_id: str) -> Response:
         start = time.perf_counter()
         body = _body()
-        try:
-            answer = engine.answer(
-                service_id,
-                body,
-                authorization=request.headers.get("Authorization"),
-                path=request.path,
-                remote_addr=sender(request.remote_addr, request.headers.keys()),
-                accept_language=request.headers.get("Accept-Language"),
-            )
-        except CdsError as error:
-            metrics.refused(error.code)
-            raise
+        answer = engine.answer(
+            service_id,
+            body,
+            authorization=request.headers.get("Authorization"),
+            path=request.path,
+            remote_addr=sender(request.remote_addr, request.headers.keys()),
+            accept_language=request.headers.get("Accept-Language"),
+        )
         metrics.answered(answer, time.perf_counter() - start)
         g.log = {
             "service": answer.service.id,
@@ -116,7 +112,10 @@ def _body() -> bytes:
     # required, not only respected: a page in a browser can't send this type to another origin without being asked
     if kind != "application/json" and not kind.endswith("+json"):
         raise WrongMediaType("the body must be JSON: send Content-Type: application/json")
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except (BlockingIOError, TimeoutError) as error:
+        raise RequestTimeout("the body did not arrive in time") from error
     # a body in chunks announces no length, and Werkzeug cuts it off at the limit without a word
     if request.content_length is None and len(body) >= (request.max_content_length or len(body) + 1):
         raise RequestEntityTooLarge

@@ -15,7 +15,7 @@ from cds.protocol.request import FeedbackItem
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 CALLS = Counter("cds_calls_total", "Hook calls answered.", ["service", "hook"])
-REFUSED = Counter("cds_calls_refused_total", "Hook calls refused, by error code.", ["code"])
+REFUSED = Counter("cds_calls_refused_total", "Calls and feedback that ended in an error, by code.", ["code"])
 SECONDS = Histogram("cds_call_seconds", "Time to answer a hook call.", ["service"], buckets=_BUCKETS)
 CARDS = Counter("cds_cards_total", "Cards given.", ["service", "topic", "indicator"])
 SUPPRESSED = Counter("cds_cards_suppressed_total", "Cards held back, by reason.", ["topic", "reason"])
