@@ -42,7 +42,8 @@ def prepare_metrics(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-_SILENCE_S = 10
+_SILENCE_S = 5
+"""Seconds of silence within a request. A thread is free again after twice that: gunicorn also waits for the rest."""
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

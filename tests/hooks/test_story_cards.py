@@ -150,3 +150,27 @@ def test_another_drug_in_the_draft_does_not_change_the_estimate(fire: Fire) -> N
     assert len(told) == 2
     assert len(told[0]) >= 5
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"doNotPerform": "false"},
+        {"medicationCodeableConcept": None, "medicationReference": {"reference": "Medication/not-sent"}},
+        {"subject": {"reference": "Patient/somebody-else"}},
+    ],
+    ids=["malformed", "drug not sent", "another patient"],
+)
+def test_an_order_that_was_lost_does_not_make_another_regimen(
+    service: FlaskClient, fire: Fire, monkeypatch: pytest.MonkeyPatch, spoil: dict[str, Any]
+) -> None:
+    """Gemcitabine with a nab-paclitaxel that can't be read is not gemcitabine alone."""
+    story = stories.story("gemnab-rising")
+    bundle = stories.draft_orders(story, TODAY)
+    (lost,) = (e["resource"] for e in bundle["entry"] if "paclitaxel" in json.dumps(e))
+    lost.update(spoil)
+    monkeypatch.setattr(stories, "draft_orders", lambda *_: bundle)
+    (card,) = fire(story, "order-sign", "en")["cards"]
+    assert card["source"]["topic"]["code"] == "pancreas-survival-none"
+    assert "could not be read" in card["detail"]
+    assert "MPACT" not in card["detail"]

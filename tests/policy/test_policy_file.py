@@ -52,14 +52,17 @@ def test_the_version_is_the_content() -> None:
         ("enabled: true", "enabled: perhaps", 7, "valid boolean"),
         ("effective: 2026-01-01", "effective: soon", 4, "date"),
         ("name: Test", "name: [unclosed", 2, "not valid YAML"),
+        ("effective: 2026-01-01", "effective: 2026-02-30", 0, "not valid YAML"),
+        ("score-a: {enabled: true}", "2013: {enabled: true}", 7, "not installed"),
+        ("score-a: {enabled: true}", "on: {enabled: true}", 6, "not installed"),
+        ("reason: because", "reason: because\nname: Again", 6, "written twice"),
     ],
 )
 def test_a_fault_is_named_with_its_line(old: str, new: str, line: int, says: str) -> None:
     with pytest.raises(PolicyError) as caught:
         parse(GOOD.replace(old, new), "p.yaml", KNOWN)
-    assert any(fault.startswith(f"p.yaml:{line}:") and says in fault for fault in str(caught.value).splitlines()), str(
-        caught.value
-    )
+    start = f"p.yaml:{line}:" if line else "p.yaml:"
+    assert any(fault.startswith(start) and says in fault for fault in str(caught.value).splitlines()), str(caught.value)
 
 
 def test_all_faults_are_named_at_once() -> None:
@@ -124,3 +127,19 @@ def test_without_a_good_policy_nothing_starts(tmp_path: Path) -> None:
     path.write_text("name: x\n", encoding="utf-8")
     with pytest.raises(PolicyError, match="author"):
         PolicyStore(path, KNOWN, poll_s=1)
+
+
+@pytest.mark.parametrize("snooze", ["3000y", "-1d", "soon"])
+def test_a_snooze_is_a_length_people_live(snooze: str) -> None:
+    reasons = f"override_reasons:\n  later: {{system: x, display: {{en: Later}}, snooze: {snooze}}}\n"
+    with pytest.raises(PolicyError, match="snooze"):
+        parse(GOOD + reasons, "p.yaml", KNOWN)
+
+
+def test_what_a_service_requires_is_missed_though_the_policy_does_not_name_it() -> None:
+    class Demanding(BaseModel):
+        limit: float
+
+    known = Known(KNOWN.models, {**KNOWN.services, "demanding": Demanding})
+    with pytest.raises(PolicyError, match=r"services\.demanding\.parameters\.limit: this key is required"):
+        parse(GOOD, "p.yaml", known)

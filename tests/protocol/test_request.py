@@ -140,3 +140,34 @@ def test_a_reason_in_an_extension_is_taken() -> None:
 def test_wrong_feedback_is_named(raw: bytes) -> None:
     with pytest.raises(MalformedRequest):
         parse_feedback(raw)
+
+
+def test_feedback_in_another_encoding_is_refused_not_a_fault() -> None:
+    with pytest.raises(MalformedRequest):
+        parse_feedback(b'{"feedback":[{"card":"\xff","outcome":"accepted"}]}')
+
+
+def test_a_flood_of_feedback_is_refused_as_a_whole() -> None:
+    item = {"card": "c", "outcome": "overridden"}
+    with pytest.raises(MalformedRequest, match="at most 1000"):
+        parse_feedback(json.dumps({"feedback": [item] * 1001}).encode())
+
+
+@pytest.mark.parametrize(
+    ("user", "by_patient"),
+    [
+        ("Practitioner/1", False),
+        ("PractitionerRole/1", False),
+        ("https://ehr.example.org/fhir/Practitioner/1", False),
+        ("Patient/1", True),
+        (" Patient/1", True),
+        ("patient/1", True),
+        ("https://ehr.example.org/fhir/Patient/1", True),
+        ("RelatedPerson/1", True),
+        ("Patient", True),
+        ("1", True),
+        ("Person/1", True),
+    ],
+)
+def test_whoever_is_not_plainly_staff_may_be_the_patient(user: str, by_patient: bool) -> None:
+    assert parse_call(body(context={"userId": user, "patientId": "p1"})).by_patient is by_patient
