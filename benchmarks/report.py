@@ -100,7 +100,9 @@ def write(sections: dict[str, str], path: Path = RESULTS) -> None:
 # Benchmark results
 
 Written by `benchmarks/run.py`; do not edit. Ratios come from servers measured in turns within one run, so that they
-mean something on a machine other programs use as well; absolute figures hold for this machine only.
+mean something on a machine other programs use as well; absolute figures hold for this machine only. A bar that was not
+met says **missed**. The figures below are from a virtual machine of two processors that other programs were using, too:
+the load average before each run stands with it.
 
 Machine: {machine()}
 Versions: {versions()}
