@@ -26,8 +26,7 @@ def one_rule(request: CDSRequest) -> CDSResponse:
             if lab.valueQuantity.value >= 6.5:
                 cards.append(Card(summary="HbA1c of 6.5 % or more", indicator="info", source={"label": "bench"}))
             break
-    doc.cds.cards = cards
-    return adapter.format(doc)
+    return CDSResponse(cards=cards)  # through the Document, an empty list would be an error
 
 
 app.register_service(cds, path="/cds")
