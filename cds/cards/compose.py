@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from fhir.resources.R4B.servicerequest import ServiceRequest
 from pydantic import ValidationError
 
 from cds.cards.phrasebook import Phrasebook
 from cds.errors import PolicyError
-from cds.policy.schema import Policy
+from cds.policy.schema import Order, Policy
 from cds.protocol.request import Context
 from cds.protocol.response import Action, Card, Coding, Link, Source, Suggestion
 from cds.services.case import CardDraft, Proposal
+
+Priority = Literal["routine", "urgent", "asap"]
 
 TOPIC_SYSTEM = "urn:cds:topic"
 _RANK = {"safety": 0, "action": 1, "information": 2}
@@ -88,11 +91,28 @@ def draft_order(proposal: Proposal, policy: Policy, context: Context, patient_id
     order = policy.orders.get(proposal.order)
     if order is None:
         raise PolicyError(f"the policy has no code for the order '{proposal.order}': add it under 'orders'")
+    _check(proposal.order, order, proposal.priority)
+    return _service_request(order, proposal.priority, proposal.reason, context, patient_id)
+
+
+@functools.lru_cache(maxsize=256)
+def _check(name: str, order: Order, priority: Priority) -> None:
+    """Once for an order: what differs from call to call is references and text, which FHIR takes as they are."""
+    context = Context(userId="Practitioner/1", encounterId="1")
+    try:
+        ServiceRequest.model_validate(_service_request(order, priority, "reason", context, "1"))
+    except (ValidationError, ValueError, KeyError) as error:
+        raise PolicyError(f"the order '{name}' does not make a valid ServiceRequest: {error}") from error
+
+
+def _service_request(
+    order: Order, priority: Priority, reason: str, context: Context, patient_id: str
+) -> dict[str, Any]:
     resource: dict[str, Any] = {
         "resourceType": "ServiceRequest",
         "status": "draft",
         "intent": "proposal",
-        "priority": proposal.priority,
+        "priority": priority,
         "code": {
             "coding": [{"system": order.system, "code": order.code, "display": order.display}],
             "text": order.display,
@@ -103,10 +123,6 @@ def draft_order(proposal: Proposal, policy: Policy, context: Context, patient_id
         resource["encounter"] = {"reference": f"Encounter/{context.encounterId.removeprefix('Encounter/')}"}
     if context.userId and context.userId.startswith(("Practitioner/", "PractitionerRole/")):
         resource["requester"] = {"reference": context.userId}
-    if proposal.reason:
-        resource["reasonCode"] = [{"text": proposal.reason}]
-    try:
-        ServiceRequest.model_validate(resource)
-    except (ValidationError, ValueError, KeyError) as error:
-        raise PolicyError(f"the order '{proposal.order}' does not make a valid ServiceRequest: {error}") from error
+    if reason:
+        resource["reasonCode"] = [{"text": reason}]
     return resource

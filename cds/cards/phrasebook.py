@@ -51,11 +51,11 @@ class Phrasebook:
         return self.pick(self.labels.get(name, {})) or name
 
     def number(self, value: float, digits: int = 1) -> str:
-        return format_decimal(round(value, digits), locale=_locale(self.language), decimal_quantization=False)
+        return _decimal(round(value, digits), self.language)
 
     def significant(self, value: float, figures: int = 2) -> str:
         """At most ``figures`` significant digits: a model knows no more."""
-        return format_decimal(float(f"{value:.{figures}g}"), locale=_locale(self.language), decimal_quantization=False)
+        return _decimal(float(f"{value:.{figures}g}"), self.language)
 
     def day(self, value: Moment | datetime | date | None) -> str:
         """A date as people write it; ``2021-03`` and ``2019`` keep their precision."""
@@ -74,6 +74,11 @@ class Phrasebook:
 @functools.lru_cache(maxsize=16)
 def _locale(language: str) -> Locale:
     return Locale.parse(language)
+
+
+@functools.lru_cache(maxsize=4096)
+def _decimal(value: float, language: str) -> str:
+    return str(format_decimal(value, locale=_locale(language), decimal_quantization=False))
 
 
 @functools.lru_cache(maxsize=4096)
