@@ -1,7 +1,8 @@
 """gunicorn with sensible defaults: threads for calls that wait on a FHIR server, one process a core.
 
 Migrations run once, before the workers start. The app is built before the fork (its memory is shared); sessions,
-connections and threads are made after it. The garbage collector is told that what exists at start will stay, so that no collection walks it again.
+connections and threads are made after it. The garbage collector is told that what exists at start will stay, so that
+no collection walks it again.
 """
 
 from __future__ import annotations
