@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -130,9 +131,13 @@ def _earliest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Fea
 
 def _near(facts: list[Fact], moment: datetime, anchor: Anchor) -> Fact | None:
     target = moment + timedelta(days=days(anchor.offset))
-    first, last = (moment + timedelta(days=days(d)) for d in anchor.window)
-    inside = [f for f in facts if f.when and first <= f.when.middle <= last]
+    inside = _inside(facts, moment, anchor)
     return min(inside, key=lambda f: abs((f.when.middle - target).total_seconds()) if f.when else 0.0, default=None)
+
+
+def _inside(facts: list[Fact], moment: datetime, anchor: Anchor) -> list[Fact]:
+    first, last = (moment + timedelta(days=days(d)) for d in anchor.window)
+    return [f for f in facts if f.when and first <= f.when.middle <= last]
 
 
 def _moment_of(spec: Input, before: Mapping[str, Feature]) -> datetime | None:
@@ -229,7 +234,66 @@ def _coded(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featur
     return _absent(spec, record)
 
 
-_REDUCERS = {
+def _extreme(spec: Input, record: Record, before: Mapping[str, Feature], *, highest: bool) -> Feature:
+    """A bound counts as its limit: a value of ``<2`` is no higher than 2, and the lowest no lower than known."""
+    moment = _moment_of(spec, before)
+    if spec.anchor is not None and moment is None:
+        return _absent(spec, record)
+    for concept in spec.concepts:
+        facts = [f for f in record.of(concept) if f.when and f.value is not None and _recent(f, spec, record)]
+        if spec.anchor is not None and moment is not None:
+            facts = _inside(facts, moment, spec.anchor)
+        if facts:
+            found = (max if highest else min)(facts, key=lambda f: f.value if f.value is not None else 0.0)
+            return Feature(spec, found.value, "found", (found,), _at([found]))
+    return _absent(spec, record)
+
+
+def _ratio(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    moment = _moment_of(spec, before)
+    if moment is None or spec.anchor is None:
+        return _absent(spec, record)
+    for concept in spec.concepts:
+        dated = [f for f in record.of(concept) if f.when]
+        if dated and dated[0].comparator is not None:
+            return Feature(spec, None, "censored", detail=dated[0].original)  # an older number is not the newest
+        facts = [f for f in dated if _number(spec, f) is not None]
+        first = _near(facts, moment, spec.anchor)
+        newest = next((f for f in facts if _recent(f, spec, record)), None)
+        if first is None or newest is None or newest is first or not first.when or not newest.when:
+            continue
+        divisor, value = _number(spec, first), _number(spec, newest)
+        if not divisor or value is None or newest.when.middle <= first.when.middle:
+            continue
+        share = value / divisor * (100.0 if spec.unit == "%" else 1.0)
+        return Feature(spec, share, "found", (newest, first), newest.when.middle)
+    return _absent(spec, record)
+
+
+def _course(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    facts = [f for f in record.of(*spec.concepts) if f.when]
+    run = [f for f in facts[:1] if _recent(f, spec, record)]
+    for fact in facts[1:] if run else ():
+        newer = run[-1].when
+        if fact.when is None or newer is None or fact.when.days_before(newer.middle) > days(spec.gap or "0d"):
+            break
+        run.append(fact)
+    if not run or run[-1].when is None:
+        return _absent(spec, record)
+    began = run[-1].when
+    return Feature(spec, began.days_before(record.now), "found", (run[-1],), began.middle)
+
+
+def _days_since(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    moment = _moment_of(spec, before)
+    fact = next((f for f in record.of(*spec.concepts) if f.when and f.status != "inactive"), None)
+    if fact is None or fact.when is None or not _recent(fact, spec, record) or (spec.anchor and moment is None):
+        return _absent(spec, record)
+    since = fact.when.days_before(record.now) if moment is None else -fact.when.days_before(moment)
+    return Feature(spec, since, "found", (fact,), fact.when.middle)
+
+
+_REDUCERS: dict[Reduce, Callable[[Input, Record, Mapping[str, Feature]], Feature]] = {
     Reduce.latest: _latest,
     Reduce.earliest: _earliest,
     Reduce.nearest: _nearest,
@@ -239,4 +303,9 @@ _REDUCERS = {
     Reduce.new: _new,
     Reduce.first_at_least: _first_at_least,
     Reduce.coded: _coded,
+    Reduce.lowest: partial(_extreme, highest=False),
+    Reduce.highest: partial(_extreme, highest=True),
+    Reduce.ratio: _ratio,
+    Reduce.course: _course,
+    Reduce.days_since: _days_since,
 }

@@ -96,6 +96,18 @@ class Reduce(Enum):
     value is the patient's age in years at that date. Other inputs may anchor on it."""
     coded = "coded"
     """Newest coded answer, turned into a number by ``values``."""
+    lowest = "lowest"
+    """Lowest value within ``within`` or, anchored, inside the anchor's window; of equals the newest. A value known as
+    a bound (``<2``) counts as that bound."""
+    highest = "highest"
+    """Highest value, read the same way."""
+    ratio = "ratio"
+    """Newest value / value nearest the anchor; in ``%`` where that is the input's unit."""
+    course = "course"
+    """Days since the newest course began: the newest run of facts that no pause longer than ``gap`` breaks. Other
+    inputs may be anchored on its beginning."""
+    days_since = "days_since"
+    """Days since the newest fact; with an anchor, days from the anchor's date to the newest fact."""
 
 
 class Input(Strict):
@@ -108,6 +120,8 @@ class Input(Strict):
     within: Duration | None = None
     threshold: float | None = None
     preceded_by: Duration | None = None
+    gap: Duration | None = None
+    """``course``: a longer pause between two facts ends one course and begins the next."""
     values: dict[str, float] = Field(default_factory=dict)
     """Answer concept -> number: all there is for ``coded``; for ``latest``, beside plain numbers."""
     anchor: Anchor | None = None
@@ -120,7 +134,7 @@ class Input(Strict):
     """``presence`` and ``new``: what it means that nothing is recorded. ``no`` where a record would hold it (a
     diagnosis), ``unknown`` where records often don't (a symptom asked for at the bedside)."""
 
-    @field_validator("within", "preceded_by")
+    @field_validator("within", "preceded_by", "gap")
     @classmethod
     def _durations(cls, value: str | None) -> str | None:
         return None if value is None else _check_duration(value)
@@ -137,10 +151,16 @@ class Input(Strict):
             raise ValueError(f"input '{self.name}' reduces by first_at_least: give 'threshold'")
         if self.reduce is Reduce.coded and not self.values:
             raise ValueError(f"input '{self.name}' is coded: give 'values', answer -> number")
-        if self.reduce in (Reduce.nearest, Reduce.change_per_year) and self.anchor is None:
+        if self.reduce in (Reduce.nearest, Reduce.change_per_year, Reduce.ratio) and self.anchor is None:
             raise ValueError(f"input '{self.name}' reduces by {self.reduce.value}: give 'anchor'")
         if self.reduce is Reduce.new and self.within is None:
             raise ValueError(f"input '{self.name}' reduces by new: give 'within'")
+        if self.reduce is Reduce.course and self.gap is None:
+            raise ValueError(f"input '{self.name}' reduces by course: give 'gap', the pause that ends one")
+        if self.reduce in (Reduce.course, Reduce.days_since) and self.unit != "d":
+            raise ValueError(f"input '{self.name}' reduces by {self.reduce.value}: its unit is d, days")
+        if self.reduce is Reduce.ratio and self.unit not in ("1", "%"):
+            raise ValueError(f"input '{self.name}' is a ratio: its unit is 1 or %")
         return self
 
     @property
