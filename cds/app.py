@@ -24,6 +24,7 @@ from cds.policy.schema import Known
 from cds.policy.store import PolicyStore
 from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
+from cds.services.joined import join
 from cds.settings import Settings
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
 from cds.web import cds_hooks, metrics, operations
@@ -50,6 +51,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
     for service in services.services.values():
         if unknown := sorted(set(service.models) - set(models.models)):
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
+    services = join(services, models)
     catalogues = Catalogues(
         (p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
@@ -58,7 +60,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
     ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool", now=now)
     policies = PolicyStore(
         settings.policy_file or packaged_policy(packages),
-        Known(frozenset(models.models), services.parameters()),
+        Known(models.thresholds(), services.parameters()),
         poll_s=settings.policy_poll_s,
         on_change=lambda policy, text: _remember(ledger, policy.version, text),
     )

@@ -17,6 +17,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cds import audit
+from cds.cards import by_manifest
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
 from cds.cards.snooze import awake_and_snoozed
@@ -80,7 +81,7 @@ class Engine:
 
     def _plan(self, service: Service) -> tuple[Query, ...]:
         self.models.vocabulary.require(service.reads, where=f"service '{service.id}'")
-        concepts = {c for m in service.models for c in concepts_of(self.models[m].manifest)}
+        concepts = {c for m in service.all_models for c in concepts_of(self.models[m].manifest, fetched=True)}
         return plan(concepts | set(service.reads), self.models.vocabulary)
 
     def answer(
@@ -131,6 +132,7 @@ class Engine:
             evidence = gather(call, self.queries(service), self.fhir, target, deadline)
         with timings.stage("record"):
             record, drafts = self._read(service, call, evidence, at)
+            record.drafts = drafts
         with timings.stage("models"):
             assessments = self._assess(service, policy, record)
         with timings.stage("cards"):
@@ -186,7 +188,7 @@ class Engine:
 
     def _assess(self, service: Service, policy: Policy, record: Record) -> dict[str, Assessment]:
         found: dict[str, Assessment] = {}
-        for model_id in service.models:
+        for model_id in service.all_models:
             model = self.models[model_id]
             if policy.model_enabled(model_id, needs_enabling=model.manifest.status.needs_enabling):
                 found[model_id] = model.assess(record)
@@ -219,7 +221,7 @@ class Engine:
     def _findings(self, case: Case, service: Service) -> list[Finding]:
         """What the service found. A fault in it is a visible, modest card: silence would read as "no risk"."""
         try:
-            return list(service.run(case))
+            return [*service.run(case), *by_manifest.findings(case, service.contributors)]
         except Exception as error:  # the last guard between a site's own service and the EHR
             place = traceback.extract_tb(error.__traceback__)[-1]
             # the message may hold a patient's values: type and place are enough to find the fault

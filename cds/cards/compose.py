@@ -51,7 +51,9 @@ def compose(draft: CardDraft, policy: Policy, words: Phrasebook, context: Contex
         source=Source(
             label=draft.source_label,
             url=draft.source_url,
-            topic=Coding(system=TOPIC_SYSTEM, code=draft.topic, display=words(f"topic.{draft.topic}")),
+            topic=Coding(
+                system=TOPIC_SYSTEM, code=draft.topic, display=draft.topic_label or words(f"topic.{draft.topic}")
+            ),
         ),
         suggestions=suggestions,
         selectionBehavior="any" if suggestions else None,

@@ -12,6 +12,7 @@ from cds.inference import registry
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy, parse
 from cds.services.declaration import installed_packages
+from cds.services.joined import join
 from cds.settings import Settings, load
 
 
@@ -24,7 +25,7 @@ def known_to(settings: Settings) -> Known:
     """What a policy may name at this site: the services and models that are installed or mounted."""
     services = service_room.load(settings.hook_dirs)
     models = registry.load([*registry.installed_folders(), *settings.model_dirs])
-    return Known(frozenset(models.models), services.parameters())
+    return Known(models.thresholds(), join(services, models).parameters())
 
 
 @policy.command()

@@ -12,12 +12,15 @@ say so, ``[n, k]``.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from cds.inference.attributes import Attributes
+from cds.inference.contribution import Contribution
 from cds.record.concepts import Concept, ConceptCode, Conversion, Strict, Text
 from cds.record.inputs import Absent, Anchor, Duration, Input, Reduce, days
 
@@ -39,6 +42,9 @@ __all__ = [
     "Task",
     "days",
 ]
+
+
+ID = re.compile(r"^[a-z][a-z0-9-]*$")
 
 
 class Task(StrEnum):
@@ -81,6 +87,14 @@ class Output(Strict):
     interval: float | None = None
     categories: dict[str, str] = Field(default_factory=dict)
     """``category``: number -> name."""
+    category_labels: dict[str, Text] = Field(default_factory=dict)
+    """Name -> how people call it, by language."""
+
+    @model_validator(mode="after")
+    def _labels_name_categories(self) -> Output:
+        for name in self.category_labels.keys() - set(self.categories.values()):
+            raise ValueError(f"category_labels names '{name}', which is not among the categories of '{self.name}'")
+        return self
 
 
 class Condition(Strict):
@@ -106,8 +120,10 @@ class Rule(Strict):
     label: Text
     all: tuple[Condition, ...] = ()
     any: tuple[Condition, ...] = ()
+    needs: int = Field(1, ge=1)
+    """How many of ``any`` must hold."""
     gives: str
-    """The category this rule yields when it holds."""
+    """The category this rule yields when it holds; of several that hold, the one declared first decides."""
     says: Text
 
 
@@ -116,6 +132,8 @@ class Runtime(Strict):
     file: str | None = None
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     rules: tuple[Rule, ...] = ()
+    otherwise: str | None = None
+    """``rules``: the category when no rule holds."""
 
     @model_validator(mode="after")
     def _complete(self) -> Runtime:
@@ -191,7 +209,7 @@ class Words(Strict):
 
 
 class Manifest(Strict):
-    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    id: str = Field(pattern=ID.pattern)
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     released: date
     task: Task
@@ -204,6 +222,10 @@ class Manifest(Strict):
     evidence: tuple[Evidence, ...] = ()
     sources: dict[str, Source] = Field(min_length=1)
     licence: Licence
+    attributes: Attributes = Field(default_factory=lambda: Attributes.model_validate({}))
+    """Source attributes for regulators and committees; see ``cds.inference.attributes``."""
+    card: Contribution | None = None
+    """What the model itself puts on a card; None where a file in ``hooks/`` does the talking."""
     concepts: dict[str, Concept] = Field(default_factory=dict)
     """Concepts only this model needs; shared ones live in a ``vocabulary`` folder."""
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -232,4 +254,24 @@ class Manifest(Strict):
         for item in self.evidence:
             if item.source not in self.sources:
                 raise ValueError(f"evidence cites '{item.source}', which is not under 'sources'")
+        if self.card is not None:
+            self._card_resolves(self.card, set(names), outputs)
         return self
+
+    def _card_resolves(self, card: Contribution, inputs: set[str], outputs: set[str]) -> None:
+        rules = {r.id for r in self.runtime.rules}
+        for name, threshold in card.thresholds.items():
+            if threshold.source not in self.sources:
+                raise ValueError(f"threshold '{name}' cites '{threshold.source}', which is not under 'sources'")
+        for test in (t for speech in card.speaks for t in speech.when):
+            for kind, found, known in (
+                ("output", test.output, outputs),
+                ("input", test.input, inputs),
+                ("rule", test.rule, rules),
+            ):
+                if found is not None and found not in known:
+                    raise ValueError(f"the card tests the {kind} '{found}', which the manifest does not declare")
+            if test.is_ is not None:
+                output = next((o for o in self.outputs if o.name == test.output), None)
+                if output is None or test.is_ not in output.categories.values():
+                    raise ValueError(f"the card tests for the category '{test.is_}', which '{test.output}' lacks")

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cds.errors import ModelError
-from cds.inference import rules
+from cds.inference import marginal, rules, sanity
+from cds.inference.attributes import Attributes
 from cds.inference.manifest import Eligibility, Manifest, Output, days
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
 from cds.inference.runtime import OnnxGraph
 from cds.record.facts import Record
 from cds.record.features import Feature, Kinds, extract
+from cds.record.inputs import Input
 
 _log = logging.getLogger("cds.inference")
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,15 @@ class Model:
     graph: OnnxGraph | None
     kinds: Kinds = field(default_factory=dict)
     """Resource type of each concept it reads; filled in by the registry."""
+    shared: Attributes = field(default_factory=lambda: Attributes.model_validate({}))
+    """Source attributes common to all models of its folder."""
+    refused: str = ""
+    """Why the folder could not be loaded; the manifest is then a stand-in, and every question fails."""
 
     def assess(self, record: Record) -> Assessment:
         """Never raises: a model that can't run yields ``Failed``, one that must not, ``NotAssessed``."""
+        if self.refused:
+            return Failed(self.manifest, self.refused)
         features = extract(self.manifest.inputs, record, self.kinds)
         by_name = {f.input.name: f for f in features}
         for test in self.manifest.population.eligibility:
@@ -41,54 +52,106 @@ class Model:
         if lacking:
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
         try:
-            return self._by_graph(features)
+            return self._by_graph(self.graph, features)
         except ModelError as error:
             _log.error("model.failed model=%s error=%s", self.manifest.id, error)
             return Failed(self.manifest, str(error), features)
 
-    def warm(self) -> None:
-        """Open the session now, so that the first patient doesn't wait for it. Raises ModelError."""
-        if self.graph is not None:
-            x = np.zeros((1, len(self.manifest.inputs)), dtype=np.float64)
-            self.graph.run(x, tuple(o.name for o in self.manifest.outputs))
+    def answer(self, values: Mapping[str, float]) -> Prediction:
+        """What it says to plain numbers by input name, in the inputs' units, population and ranges unchecked. Inputs
+        not named take what their absence assumes, flags 0. Raises ModelError."""
+        features = tuple(_given(i, values) for i in self.manifest.inputs)
+        if self.graph is None:
+            answer = self._by_rules(features, {f.input.name: f for f in features})
+            if isinstance(answer, Prediction):
+                return answer
+            raise ModelError(f"{self.manifest.id}: undecided without {', '.join(f.input.name for f in answer.lacking)}")
+        if lacking := [f.input.name for f in features if f.value is None]:
+            raise ModelError(f"{self.manifest.id}: cannot answer without {', '.join(lacking)}")
+        return self._by_graph(self.graph, features)
 
-    def _by_rules(self, features: tuple[Feature, ...], by_name: Mapping[str, Feature]) -> Assessment:
-        fired = [r for r in self.manifest.runtime.rules if rules.fires(r, by_name)]
-        undecided = {n for r in self.manifest.runtime.rules for n in rules.almost(r, by_name)}
+    def score(self, x: Array) -> dict[str, Array]:
+        """Many patients at once. ``x``: [n, inputs] in the inputs' units, never NaN; results [n] or [n, k] by output.
+        Raises ModelError, also for a rules model, which has no graph."""
+        if self.graph is None:
+            raise ModelError(f"{self.manifest.id} has no graph")
+        results = self.graph.run(x, self._names)
+        sanity.require(self.manifest, results)
+        return results
+
+    def warm(self) -> None:
+        """Open the session now, so that the first patient doesn't wait for it, and see that the graph is the one its
+        manifest describes. Raises ModelError."""
+        if self.refused:
+            raise ModelError(self.refused)
+        if self.graph is not None:
+            self.graph.require(self._names)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(o.name for o in self.manifest.outputs)
+
+    def _by_rules(self, features: tuple[Feature, ...], by_name: Mapping[str, Feature]) -> Prediction | NotAssessed:
+        runtime = self.manifest.runtime
+        fired = [r for r in runtime.rules if rules.fires(r, by_name)]
+        undecided = {n for r in runtime.rules for n in rules.almost(r, by_name)}
         if not fired and undecided:
             lacking = tuple(f for f in features if f.input.name in undecided)
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
-        outputs: dict[str, Value] = {self.manifest.outputs[0].name: float(len(fired))}
+        decided = fired[0].gives if fired else runtime.otherwise
+        outputs: dict[str, Value] = {}
+        for output in self.manifest.outputs:
+            if output.kind == "category":
+                outputs[output.name] = next(
+                    (float(n) for n, name in output.categories.items() if name == decided), -1.0
+                )
+            else:
+                outputs[output.name] = float(len(fired))
         return Prediction(self.manifest, outputs, features, rules=tuple(r.id for r in fired))
 
-    def _by_graph(self, features: tuple[Feature, ...]) -> Prediction:
+    def _by_graph(self, graph: OnnxGraph, features: tuple[Feature, ...]) -> Prediction:
         assumed = [f.value if f.value is not None else float(f.input.absent.value or 0.0) for f in features]
         variants: list[tuple[int, float]] = [
             (i, v) for i, f in enumerate(features) if not f.found for v in f.input.absent.vary if v != assumed[i]
         ]
-        x = np.tile(np.asarray(assumed, dtype=np.float64), (1 + len(variants), 1))
+        mixed = marginal.mixture(features, assumed) if variants else None
+        own = 1 + len(variants)
+        x = np.tile(np.asarray(assumed, dtype=np.float64), (own, 1))
         for row, (column, value) in enumerate(variants, start=1):
             x[row, column] = value
-        if self.graph is None:  # narrowing for the type checker; assess() has seen to it
-            raise ModelError(f"{self.manifest.id} has no graph")
-        names = tuple(o.name for o in self.manifest.outputs)
-        results = self.graph.run(x, names)
-        if not all(np.isfinite(results[name][0]).all() for name in names):
-            raise ModelError(f"{self.manifest.id}: the graph gave a value that is not finite")
-        rows = [_row(self.manifest.outputs, results, i) for i in range(len(x))]
+        if mixed is not None:
+            x = np.concatenate([x, mixed.rows])
+        results = graph.run(x, self._names)
+        sanity.require(self.manifest, results)
+        outputs = self.manifest.outputs
+        first = _row(outputs, results, 0)
+        if mixed is not None:
+            combined = {name: values[own:] for name, values in results.items()}
+            integrated = marginal.integrate(outputs, combined, mixed.weights)
+            first |= {name: _plain(value) for name, value in integrated.items()}
         what_if = tuple(
-            WhatIf(features[column], assumed[column], value, rows[row])
+            WhatIf(features[column], assumed[column], value, _row(outputs, results, row))
             for row, (column, value) in enumerate(variants, start=1)
         )
-        return Prediction(self.manifest, rows[0], features, what_if)
+        return Prediction(self.manifest, first, features, what_if)
 
 
-def _row(outputs: tuple[Output, ...], results: Mapping[str, np.ndarray], row: int) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for output in outputs:
-        value = results[output.name][row].tolist()
-        values[output.name] = tuple(value) if isinstance(value, list) else value
-    return values
+def _given(spec: Input, values: Mapping[str, float]) -> Feature:
+    value = values.get(spec.name)
+    if value is None:
+        value = spec.absent.value if spec.absent.value is not None else spec.constant
+    if value is None and spec.is_flag:
+        value = 0.0
+    return Feature(spec, value, "missing" if value is None else "found")
+
+
+def _row(outputs: Sequence[Output], results: Mapping[str, Array], row: int) -> dict[str, Value]:
+    return {output.name: _plain(results[output.name][row]) for output in outputs}
+
+
+def _plain(value: Array | np.float64) -> Value:
+    plain = value.tolist()
+    return tuple(plain) if isinstance(plain, list) else plain
 
 
 def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from cds.inference.manifest import Manifest
 from cds.record.features import Feature
+from cds.record.inputs import Modality
 
 Value = float | tuple[float, ...]
 
@@ -43,8 +44,21 @@ class Prediction:
         value = self.outputs[name]
         return value if isinstance(value, tuple) else (value,)
 
+    def category(self, name: str) -> str | None:
+        """Name of a category output; None for one its manifest does not name."""
+        output = next(o for o in self.manifest.outputs if o.name == name)
+        return output.categories.get(f"{self.number(name):g}")
+
     def feature(self, name: str) -> Feature:
         return next(f for f in self.features if f.input.name == name)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Kinds of evidence that spoke, in the order the manifest lists them."""
+        spoke = (
+            f.input.modality for f in self.features if f.found and (f.facts or f.input.source.startswith("patient"))
+        )
+        return tuple(dict.fromkeys(spoke))
 
     @property
     def absent(self) -> tuple[Feature, ...]:

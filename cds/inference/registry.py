@@ -5,30 +5,48 @@ A source is a folder that holds one folder a model and, if it likes, a ``vocabul
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from cds.errors import ManifestError
-from cds.inference.manifest import Manifest
+from cds.errors import ManifestError, VocabularyError
+from cds.inference.attributes import read_shared
+from cds.inference.manifest import ID, Manifest
 from cds.inference.model import Model
 from cds.inference.runtime import OnnxGraph
 from cds.record.concepts import Concept
 from cds.record.vocabulary import Vocabulary, read_folder
+from cds.yaml_lines import line_of
+
+_log = logging.getLogger("cds.inference")
 
 
 @dataclass(frozen=True)
 class Registry:
     models: Mapping[str, Model]
+    """By id. A folder that could not be loaded is here, too, under its name: asked, it fails and says so."""
     vocabulary: Vocabulary
 
     def __getitem__(self, model_id: str) -> Model:
         return self.models[model_id]
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Why each folder that could not be loaded was refused, by name."""
+        return {id: model.refused for id, model in self.models.items() if model.refused}
+
+    def thresholds(self) -> dict[str, frozenset[str]]:
+        """By model id: names of the limits its own card lets a clinical lead set."""
+        cards = {id: model.manifest.card for id, model in self.models.items()}
+        return {id: frozenset(card.thresholds) if card else frozenset() for id, card in cards.items()}
 
 
 def installed_folders() -> list[Path]:
@@ -43,7 +61,11 @@ def installed_folders() -> list[Path]:
 
 
 def load(folders: Iterable[Path]) -> Registry:
-    """Every model below ``folders``. Raises ManifestError or VocabularyError naming file, line of thought and fault."""
+    """Every model below ``folders``.
+
+    One bad model folder must not take the others down: it is refused with file, line and reason, and kept as a
+    model that fails. Raises ManifestError or VocabularyError for what all models share.
+    """
     models: dict[str, Model] = {}
     concepts: dict[str, Concept] = {}
     for folder in folders:
@@ -51,57 +73,117 @@ def load(folders: Iterable[Path]) -> Registry:
             raise ManifestError(f"models folder {folder} does not exist")
         if (folder / "vocabulary").is_dir():
             _merge(concepts, read_folder(folder / "vocabulary"), str(folder))
+        shared = read_shared(folder)
         for path in sorted(folder.glob("*/model.yaml")):
-            model = read(path.parent)
-            if model.manifest.id in models:
-                raise ManifestError(f"{path}: a model called '{model.manifest.id}' is loaded already")
-            models[model.manifest.id] = model
-            _merge(concepts, model.manifest.concepts, str(path))
+            name = path.parent.name
+            if name in models:
+                # which of the two would run is for a person to say, not for the order of folders
+                raise ManifestError(f"{path}: a model called '{name}' is loaded already")
+            try:
+                model = read(path.parent)
+                _merge(concepts, model.manifest.concepts, str(path))
+                models[name] = replace(model, shared=shared)
+            except ManifestError as error:
+                models[name] = _refused(path.parent, str(error))
     vocabulary = Vocabulary(concepts)
-    for model in models.values():
-        vocabulary.require(concepts_of(model.manifest), where=f"model '{model.manifest.id}'")
     kinds = {name: concept.resource for name, concept in concepts.items()}
-    models = {id: replace(model, kinds=kinds) for id, model in models.items()}
+    for id, model in models.items():
+        try:
+            vocabulary.require(concepts_of(model.manifest), where=f"{model.folder / 'model.yaml'}: the model")
+            models[id] = replace(model, kinds=kinds)
+        except VocabularyError as error:
+            models[id] = _refused(model.folder, str(error))
+    for id, model in models.items():
+        if model.refused:
+            _log.error("model.refused model=%s reason=%s", id, model.refused.replace("\n", "; "))
     return Registry(models, vocabulary)
+
+
+def _refused(folder: Path, reason: str) -> Model:
+    """A stand-in that fails whenever it is asked: "no card" must never come of a folder that can't be read."""
+    name = folder.name
+    stand_in = Manifest.model_validate(
+        {
+            "id": name if ID.match(name) else "unnamed",
+            "version": "0.0.0",
+            "released": "1970-01-01",
+            "task": "finding",
+            # not held back by the policy: whoever relies on it must hear of it
+            "status": "established",
+            "words": {"title": {"en": name}},
+            "population": {"description": {}},
+            "inputs": [{"name": "none", "label": {}, "source": "constant", "constant": 0}],
+            "outputs": [{"name": "none", "kind": "score"}],
+            "runtime": {"kind": "rules", "rules": [{"id": "none", "label": {}, "gives": "none", "says": {}}]},
+            "sources": {"none": {"citation": "none"}},
+            "licence": {"name": "none", "notice": "none"},
+        }
+    )
+    return Model(stand_in, folder, None, refused=reason)
 
 
 def _merge(into: dict[str, Concept], more: Mapping[str, Concept], where: str) -> None:
     for name, concept in more.items():
-        if into.setdefault(name, concept) != concept:
+        if name in into and into[name] != concept:
             raise ManifestError(f"{where}: concept '{name}' is already defined otherwise")
+    into.update(more)
 
 
-def concepts_of(manifest: Manifest) -> set[str]:
-    """Every concept a model reads."""
-    names = {c for i in manifest.inputs for c in i.concepts} | {a for i in manifest.inputs for a in i.values}
+def concepts_of(manifest: Manifest, *, fetched: bool = False) -> set[str]:
+    """Every concept a model reads; ``fetched``: only those looked for in the patient's record."""
+    read_from = [i for i in manifest.inputs if not (fetched and i.source == "drafts")]
+    names = {c for i in read_from for c in i.concepts} | {a for i in read_from for a in i.values}
     return names | {c for e in manifest.population.eligibility for c in e.concepts}
 
 
 def read(folder: Path) -> Model:
-    """One model folder. Raises ManifestError listing every fault of its model.yaml."""
+    """One model folder. Raises ManifestError listing every fault of its model.yaml as ``file:line: key: fault``."""
     path = folder / "model.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
     except OSError as error:
         raise ManifestError(f"{path} can't be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ManifestError(f"{path} is not valid YAML: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, a date such as 30 February
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ManifestError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
-        faults = [
-            f"{path}: {'.'.join(map(str, f['loc'])) or 'the manifest'}: {f['msg'].removeprefix('Value error, ')}"
-            for f in error.errors()
-        ]
-        raise ManifestError("\n".join(faults)) from error
+        raise ManifestError("\n".join(_fault(f, node, path) for f in error.errors())) from error
     if manifest.id != folder.name:
-        raise ManifestError(f"{path}: id '{manifest.id}' differs from its folder's name '{folder.name}'")
-    graph = None
-    if manifest.runtime.kind == "onnx" and manifest.runtime.file and manifest.runtime.sha256:
-        file = (folder / manifest.runtime.file).resolve()
-        if not file.is_relative_to(folder.resolve()):
-            raise ManifestError(f"{path}: runtime.file must lie in the model's folder")
-        if not file.exists():
-            raise ManifestError(f"{path}: {manifest.runtime.file} is missing; recreate it with the folder's build.py")
-        graph = OnnxGraph(file, manifest.runtime.sha256)
-    return Model(manifest, folder, graph)
+        raise ManifestError(
+            f"{path}:{line_of(node, ('id',))}: id '{manifest.id}' differs from its folder's name '{folder.name}'"
+        )
+    return Model(manifest, folder, _graph(manifest, folder, path, node))
+
+
+def _graph(manifest: Manifest, folder: Path, path: Path, node: yaml.Node | None) -> OnnxGraph | None:
+    runtime = manifest.runtime
+    if runtime.kind != "onnx" or not runtime.file or not runtime.sha256:
+        return None
+    where = f"{path}:{line_of(node, ('runtime', 'file'))}"
+    file = (folder / runtime.file).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise ManifestError(f"{where}: runtime.file must lie in the model's folder")
+    if not file.is_file():
+        raise ManifestError(f"{where}: {runtime.file} is missing; recreate it with the folder's build.py")
+    if hashlib.sha256(file.read_bytes()).hexdigest() != runtime.sha256:
+        raise ManifestError(
+            f"{path}:{line_of(node, ('runtime', 'sha256'))}: {runtime.file} is not the file pinned here (its SHA-256 "
+            "differs); recreate it with the folder's build.py, or restore it"
+        )
+    return OnnxGraph(file, runtime.sha256, len(manifest.inputs))
+
+
+def _fault(fault: Mapping[str, Any], node: yaml.Node | None, path: Path) -> str:
+    location = tuple(fault["loc"])
+    key = ".".join(map(str, location)) or "the manifest"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "unknown key; see docs/manifest.schema.json"
+    elif fault["type"] == "missing":
+        message = "this key is required"
+    return f"{path}:{line_of(node, location)}: {key}: {message}"

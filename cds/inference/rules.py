@@ -28,10 +28,10 @@ def holds(condition: Condition, feature: Feature) -> bool | None:
 
 
 def fires(rule: Rule, features: Mapping[str, Feature]) -> bool:
-    """All of ``all`` and at least one of ``any``; an absent input never makes a rule true."""
+    """All of ``all`` and ``needs`` of ``any``; an absent input never makes a rule true."""
     if any(holds(c, features[c.input]) is not True for c in rule.all):
         return False
-    return not rule.any or any(holds(c, features[c.input]) is True for c in rule.any)
+    return not rule.any or sum(holds(c, features[c.input]) is True for c in rule.any) >= rule.needs
 
 
 def almost(rule: Rule, features: Mapping[str, Feature]) -> tuple[str, ...]:
@@ -39,6 +39,11 @@ def almost(rule: Rule, features: Mapping[str, Feature]) -> tuple[str, ...]:
     if any(holds(c, features[c.input]) is False for c in rule.all):
         return ()
     absent = [c.input for c in rule.all if holds(c, features[c.input]) is None]
-    if rule.any and not any(holds(c, features[c.input]) is True for c in rule.any):
-        absent += [c.input for c in rule.any if holds(c, features[c.input]) is None]
+    if rule.any:
+        answers = [holds(c, features[c.input]) for c in rule.any]
+        held, open_ = answers.count(True), answers.count(None)
+        if held < rule.needs:
+            if held + open_ < rule.needs:
+                return ()
+            absent += [c.input for c, answer in zip(rule.any, answers, strict=True) if answer is None]
     return tuple(absent)

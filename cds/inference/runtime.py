@@ -62,12 +62,14 @@ def _gpu_present() -> bool:
 class OnnxGraph:
     """One graph file, pinned by its SHA-256."""
 
-    def __init__(self, path: Path, sha256: str) -> None:
+    def __init__(self, path: Path, sha256: str, inputs: int) -> None:
+        """``inputs``: how many columns the manifest lists."""
         self._path = path
         self._sha256 = sha256
         self._pid = -1
         self._session: Any = None
         self._lock = threading.Lock()
+        self._inputs = inputs
         self.provider = ""
 
     def run(self, x: NDArray[np.float64], outputs: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
@@ -78,6 +80,13 @@ class OnnxGraph:
         except Exception as error:  # ONNX Runtime's exceptions share no base class
             raise ModelError(f"{self._path.parent.name}: the graph failed: {type(error).__name__}") from error
         return dict(zip(outputs, results, strict=True))
+
+    def require(self, outputs: tuple[str, ...]) -> None:
+        """Open the session. Raises ModelError unless the graph takes and gives what its manifest lists."""
+        session = self._open()
+        name = self._path.parent.name
+        if missing := [o for o in outputs if o not in {found.name for found in session.get_outputs()}]:
+            raise ModelError(f"{name}: the graph has no output '{missing[0]}', which its manifest lists")
 
     def _open(self) -> Any:
         with self._lock:
@@ -104,6 +113,12 @@ class OnnxGraph:
             session = onnxruntime.InferenceSession(content, options, providers=wanted_providers())
         except Exception as error:  # as above
             raise ModelError(f"{self._path.parent.name}: the graph can't be loaded: {type(error).__name__}") from error
+        taken = session.get_inputs()
+        if [i.name for i in taken] != ["x"] or taken[0].type != "tensor(double)" or len(taken[0].shape) != 2:
+            raise ModelError(f"{self._path.parent.name}: a graph takes one float64 tensor 'x' of shape [n, inputs]")
+        if taken[0].shape[1] != self._inputs:
+            columns, name = taken[0].shape[1], self._path.parent.name
+            raise ModelError(f"{name}: the graph takes {columns} inputs, its manifest lists {self._inputs}")
         self.provider = session.get_providers()[0]
         _log.info("model.loaded model=%s provider=%s", self._path.parent.name, self.provider)
         return session

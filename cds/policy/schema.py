@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cds.errors import PolicyError
 from cds.record.inputs import Length
+from cds.yaml_lines import line_of
 
 
 class _Block(BaseModel):
@@ -29,6 +30,9 @@ class CardLimits(_Block):
 
 class ModelPolicy(_Block):
     enabled: bool = Field(True, description="false: the model does not run.")
+    thresholds: dict[str, float] = Field(
+        default_factory=dict, description="Limits of the model's own card, by name; those not given are as packaged."
+    )
 
 
 class ServicePolicy(_Block):
@@ -75,6 +79,11 @@ class Policy(_Block):
         named = self.models.get(model_id)
         return named.enabled if named is not None else not needs_enabling
 
+    def thresholds(self, model_id: str) -> Mapping[str, float]:
+        """What this policy sets of the model's own thresholds."""
+        named = self.models.get(model_id)
+        return named.thresholds if named is not None else {}
+
     def service(self, service_id: str) -> ServicePolicy:
         return self.services.get(service_id) or ServicePolicy()  # type: ignore[call-arg]
 
@@ -83,7 +92,8 @@ class Policy(_Block):
 class Known:
     """What a policy may name: taken from the loaded services and models."""
 
-    models: frozenset[str]
+    models: Mapping[str, frozenset[str]]
+    """Model id -> names of its card's thresholds."""
     services: Mapping[str, type[BaseModel]]
     """Service id -> the model of its parameters."""
 
@@ -130,12 +140,19 @@ def _repeated_keys(node: yaml.Node | None, where: str) -> list[str]:
 
 def _unknown_names(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
     faults = []
-    for section, allowed in (("models", known.models), ("services", frozenset(known.services))):
+    for section, allowed in (("models", frozenset(known.models)), ("services", frozenset(known.services))):
         for name in _mapping(content.get(section)):
             if name not in allowed:
                 near = difflib.get_close_matches(str(name), allowed, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(sorted(allowed))}"
                 faults.append(f"{where}:{line_of(node, (section, name))}: {section}.{name}: not installed; {hint}")
+    for name, block in _mapping(content.get("models")).items():
+        thresholds = known.models.get(name)
+        for threshold in _mapping(_mapping(block).get("thresholds")) if thresholds is not None else ():
+            if threshold not in (thresholds or ()):
+                path = ("models", str(name), "thresholds", str(threshold))
+                hint = f"its card has: {', '.join(sorted(thresholds))}" if thresholds else "its card has none"
+                faults.append(f"{where}:{line_of(node, path)}: {'.'.join(path)}: no such threshold; {hint}")
     return faults
 
 
@@ -189,22 +206,3 @@ def _block_in(annotation: Any) -> type[BaseModel] | None:
         if found is not None:
             return found
     return None
-
-
-def line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
-    """Line of the deepest part of ``path`` that is in the file, from 1."""
-    line = 1
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(part):
-                    line, node = key.start_mark.line + 1, value
-                    break
-            else:
-                return line
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            return line
-    return line

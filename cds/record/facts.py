@@ -67,6 +67,8 @@ class Record:
     """Resource types that could not be had, or not whole: what is not found there is unknown, not absent."""
     orders: list[Fact] = field(default_factory=list)
     """Every ServiceRequest that stands, whatever its code."""
+    drafts: Record | None = None
+    """Orders in the making, read like a record of their own; None where the hook has none."""
     unnamed: int = 0
     """Drug orders whose drug could not be found out: a reference that leads nowhere, or no code at all."""
     foreign: int = 0

@@ -72,7 +72,17 @@ def _one(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
         return Feature(spec, None if age is None else float(age), "missing" if age is None else "found")
     if spec.source == "patient.male":
         return Feature(spec, None if record.male is None else float(record.male), _state(record.male))
+    if spec.source == "drafts":
+        return _drafted(spec, record.drafts)
     return _REDUCERS[spec.reduce or Reduce.latest](spec, record, before)
+
+
+def _drafted(spec: Input, drafts: Record | None) -> Feature:
+    if drafts is None:
+        return Feature(spec, 0.0, "found")
+    found = _REDUCERS[spec.reduce or Reduce.presence](spec, drafts, {})
+    # an order that could not be understood may be the one asked for
+    return Feature(spec, None, "unread") if drafts.lost and not found.value else found
 
 
 def _state(value: object) -> str:

@@ -50,6 +50,8 @@ class Absent(Strict):
     """The value put in its place (``assume``); normally the cohort's mean or the reference level."""
     vary: tuple[float, ...] = ()
     """Values it might have had: the answer is computed for each, and the spread is shown."""
+    weights: tuple[float, ...] = ()
+    """The cohort's share of each of ``vary``: the answer is then integrated over them, and its interval widens."""
     why: Text = Field(default_factory=dict)
     """Why that value, in words, where it isn't plain."""
 
@@ -59,6 +61,10 @@ class Absent(Strict):
             raise ValueError("'absent.does: assume' needs 'absent.value', the value to assume")
         if self.does == "abstain" and (self.value is not None or self.vary):
             raise ValueError("'absent.does: abstain' takes neither 'value' nor 'vary'")
+        if self.weights and (len(self.weights) != len(self.vary) or abs(sum(self.weights) - 1) > 1e-6):
+            raise ValueError("'absent.weights' needs one share for each of 'vary', adding up to 1")
+        if any(w < 0 for w in self.weights):
+            raise ValueError("'absent.weights' are shares: none can be negative")
         return self
 
 
@@ -110,10 +116,23 @@ class Reduce(Enum):
     """Days since the newest fact; with an anchor, days from the anchor's date to the newest fact."""
 
 
+class Modality(Enum):
+    """Which kind of evidence an input is: a card says which of them spoke."""
+
+    clinical = "clinical"
+    laboratory = "laboratory"
+    pathology = "pathology"
+    molecular = "molecular"
+    imaging = "imaging"
+    family = "family"
+
+
 class Input(Strict):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     label: Text
-    source: Literal["record", "patient.age", "patient.male", "constant"] = "record"
+    source: Literal["record", "drafts", "patient.age", "patient.male", "constant"] = "record"
+    """``drafts``: the orders in the making, on order-select and order-sign."""
+    modality: Modality = Modality.clinical
     concepts: tuple[str, ...] = ()
     """Names from the vocabulary; several are alternatives, in order of preference."""
     reduce: Reduce | None = None
@@ -130,6 +149,8 @@ class Input(Strict):
     """Inclusive range the model was made for; outside it counts as absent, with that reason."""
     absent: Absent = Absent()
     constant: float | None = None
+    reference: float | None = None
+    """The comparator's value: an ordinary patient of the same age and sex. For explanations."""
     unrecorded: Literal["no", "unknown"] = "no"
     """``presence`` and ``new``: what it means that nothing is recorded. ``no`` where a record would hold it (a
     diagnosis), ``unknown`` where records often don't (a symptom asked for at the bedside)."""
@@ -141,9 +162,11 @@ class Input(Strict):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Input:
-        if self.source == "record" and (not self.concepts or self.reduce is None):
+        if self.source == "drafts" and self.reduce not in (Reduce.presence, Reduce.count):
+            raise ValueError(f"input '{self.name}' reads orders in the making: reduce by presence or count")
+        if self.source in ("record", "drafts") and (not self.concepts or self.reduce is None):
             raise ValueError(f"input '{self.name}' reads the record, so it needs 'concepts' and 'reduce'")
-        if self.source != "record" and (self.concepts or self.reduce):
+        if self.source not in ("record", "drafts") and (self.concepts or self.reduce):
             raise ValueError(f"input '{self.name}' comes from {self.source}: 'concepts' and 'reduce' don't apply")
         if self.source == "constant" and self.constant is None:
             raise ValueError(f"input '{self.name}' is a constant: give 'constant'")

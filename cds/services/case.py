@@ -54,6 +54,8 @@ class CardDraft:
 
     topic: str
     """Code of ``source.topic``: static, override memory hangs on it."""
+    topic_label: str = field(default="", kw_only=True)
+    """The topic in words, where no catalogue has ``topic.<code>``."""
     kind: str = field(default="", kw_only=True)
     """Which of a topic's reasons this card has, where they differ in weight."""
     quieted_by: tuple[str, ...] = field(default=(), kw_only=True)

@@ -40,6 +40,12 @@ class Service:
     """Concepts the function itself looks at, beside its models' inputs."""
     parameters: type[BaseModel] = NoParameters
     version: str = "1.0.0"
+    contributors: tuple[str, ...] = ()
+    """Models whose manifests put their own cards here; see ``cds.services.joined``."""
+
+    @property
+    def all_models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.models, *self.contributors)))
 
 
 def service(

@@ -19,15 +19,16 @@ ROOMS: dict[str, str] = {
     # leaves
     "errors": "",
     "timings": "",
+    "yaml_lines": "",
     "fhir.resources": "",
     "protocol": "errors",
     "settings": "errors",
     "ledger": "errors",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources",
-    "inference": "errors record",
+    "inference": "errors record yaml_lines",
     "survival": "",
-    "policy": "errors record",
+    "policy": "errors record yaml_lines",
     # who calls, and what is fetched
     "trust": "errors settings",
     "fhir": "errors fhir.resources protocol record settings trust",

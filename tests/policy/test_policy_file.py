@@ -33,7 +33,7 @@ class Parameters(BaseModel):
     threshold: float = 0.03
 
 
-KNOWN = Known(frozenset({"score-a", "score-b"}), {"my-service": Parameters})
+KNOWN = Known({"score-a": frozenset({"high"}), "score-b": frozenset()}, {"my-service": Parameters})
 
 
 def test_the_version_is_the_content() -> None:

@@ -1,0 +1,292 @@
+"""Cards of models whose manifest says what to say: the same order of thought as on every other card.
+
+Recommendation, why (the patient's own facts), what the model says and how sure that is, what is missing and what it
+would change, what it rests on. Only the headline and the recommendation are the manifest's own sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from cds.cards import wording
+from cds.inference.contribution import COMPARISONS, Contribution, Speech, Test
+from cds.inference.manifest import Output, Status
+from cds.inference.prediction import Failed, NotAssessed, Prediction
+from cds.inference.rules import holds
+from cds.record.features import Feature
+from cds.services.case import CardDraft, Case, Finding, Proposal, Suppressed
+
+_MOST_REASONS = 6
+
+
+def findings(case: Case, model_ids: Iterable[str]) -> Iterator[Finding]:
+    """What each contributing model has to say on this call; nothing for one the policy has switched off."""
+    for id in model_ids:
+        assessment = case.assessments.get(id)
+        card = assessment.manifest.card if assessment is not None else None
+        if assessment is None or card is None:
+            continue
+        if case.record.deceased:
+            yield Suppressed(card.topic, "deceased", models=(id,))
+        elif case.patient_facing and not card.patient_facing:
+            yield Suppressed(card.topic, "patient-facing", models=(id,))
+        elif isinstance(assessment, Failed):
+            yield _failed(case, assessment, card)
+        elif isinstance(assessment, NotAssessed):
+            yield from _unable(case, assessment, card)
+        else:
+            speech = next((s for s in card.speaks if _speaks(s, assessment, _limits(case, card, id))), None)
+            if speech is None:
+                yield Suppressed(card.topic, "nothing-to-say", models=(id,))
+            else:
+                yield _card(case, assessment, card, speech)
+
+
+def _limits(case: Case, card: Contribution, id: str) -> Mapping[str, float]:
+    packaged = {name: threshold.value for name, threshold in card.thresholds.items()}
+    return packaged | dict(case.policy.thresholds(id))
+
+
+def _speaks(speech: Speech, prediction: Prediction, limits: Mapping[str, float]) -> bool:
+    return all(_holds(test, prediction, limits) for test in speech.when)
+
+
+def _holds(test: Test, prediction: Prediction, limits: Mapping[str, float]) -> bool:
+    if test.rule is not None:
+        return test.rule in prediction.rules
+    if test.is_ is not None:
+        return prediction.category(test.output or "") == test.is_
+    value = prediction.number(test.output) if test.output else prediction.feature(test.input or "").value
+    if value is None:
+        return False
+    comparison = next(name for name in COMPARISONS if getattr(test, name) is not None)
+    wanted = getattr(test, comparison)
+    limit = limits[wanted] if isinstance(wanted, str) else float(wanted)
+    match comparison:
+        case "at_least":
+            return value >= limit
+        case "at_most":
+            return value <= limit
+        case "below":
+            return value < limit
+        case _:
+            return value > limit
+
+
+def _card(case: Case, prediction: Prediction, card: Contribution, speech: Speech) -> CardDraft:
+    words, manifest = case.words, prediction.manifest
+    fields = _Fields(case, prediction)
+    detail = wording.paragraphs(
+        f"**{words.pick(speech.recommendation).format_map(fields)}**",
+        words.pick(speech.more).format_map(fields) if speech.more else "",
+        _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
+        _section(case, "says", [*_rules_said(case, prediction), *_said(case, prediction)]),
+        _section(case, "sure", _sure(case, prediction)),
+        _section(case, "missing", _missing(case, prediction)),
+        _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
+        wording.rests_on(words, [prediction], case.policy, case.record),
+    )
+    source = next((s for s in manifest.sources.values() if s.url), None)
+    return CardDraft(
+        topic=card.topic,
+        topic_label=words.pick(card.topic_label),
+        kind=speech.kind,
+        quieted_by=_heavier(card, speech),
+        rank=card.rank,
+        indicator=speech.indicator,
+        summary=words.pick(speech.summary).format_map(fields),
+        detail=detail,
+        source_label=words.pick(manifest.words.title),
+        source_url=source.url if source else None,
+        proposals=tuple(
+            Proposal(p.order, words.pick(p.label), p.priority, words.pick(card.topic_label), recommended=p.recommended)
+            for p in speech.proposals
+            if p.order in case.policy.orders
+        ),
+        links=_links(case, prediction),
+        models=(manifest.id,),
+    )
+
+
+def _heavier(card: Contribution, speech: Speech) -> tuple[str, ...]:
+    """Kinds declared before this one outweigh it: their snooze silences it, too."""
+    kinds = list(dict.fromkeys(s.kind for s in card.speaks if s.kind))
+    return tuple(kinds[: kinds.index(speech.kind)]) if speech.kind else ()
+
+
+def _section(case: Case, name: str, lines: list[str]) -> str:
+    return f"**{case.words(f'engine.heading.{name}')}**\n{wording.bullets(lines)}" if lines else ""
+
+
+def telling(prediction: Prediction) -> list[Feature]:
+    """The features behind the answer, the weightiest first: those of the rules that fired, or those that contribute."""
+    rules = [r for r in prediction.manifest.runtime.rules if r.id in prediction.rules]
+    if rules:
+        held = [
+            prediction.feature(c.input)
+            for r in rules
+            for c in (*r.all, *r.any)
+            if holds(c, prediction.feature(c.input)) is True
+        ]
+        return list({f.input.name: f for f in held if f.facts}.values())
+    found = [f for f in prediction.features if f.found and f.facts and f.value]
+    series = next((o for o in prediction.manifest.outputs if o.kind == "contributions"), None)
+    if series is not None:
+        weights = dict(zip((f.input.name for f in prediction.features), prediction.series(series.name), strict=True))
+        found.sort(key=lambda f: -abs(weights[f.input.name]))
+    return found
+
+
+def _rules_said(case: Case, prediction: Prediction) -> list[str]:
+    rules = {r.id: r for r in prediction.manifest.runtime.rules}
+    return [case.words.pick(rules[id].says) for id in prediction.rules if rules[id].says]
+
+
+def _said(case: Case, prediction: Prediction) -> list[str]:
+    """Each output with its interval and horizon. Counts of rules say nothing their sentences don't."""
+    words, lines = case.words, list[str]()
+    if prediction.manifest.runtime.kind == "rules":
+        return lines
+    for output in prediction.manifest.outputs:
+        if output.kind not in ("probability", "score", "category", "comparator"):
+            continue
+        label = wording.capital(words.pick(output.label) or output.name)
+        lines.append(words("engine.said.plain", label=label, value=_with_interval(case, prediction, output)))
+    return lines
+
+
+def _with_interval(case: Case, prediction: Prediction, output: Output) -> str:
+    value = text_of(case, prediction, output)
+    if not (output.lower and output.upper):
+        return value
+    bounds = {o.name: o for o in prediction.manifest.outputs}
+    low, high = (_number(case, output, prediction.number(bounds[name].name)) for name in (output.lower, output.upper))
+    return case.words("engine.said.interval", value=value, low=low, high=high)
+
+
+def text_of(case: Case, prediction: Prediction, output: Output) -> str:
+    """An output as people read it: a chance, a category's name, or two significant digits."""
+    if output.kind == "category":
+        name = prediction.category(output.name) or ""
+        return case.words.pick(output.category_labels.get(name, {})) or name
+    if output.times or output.per_input:
+        return ""
+    return _number(case, output, prediction.number(output.name))
+
+
+def _number(case: Case, output: Output, value: float) -> str:
+    if output.kind in ("probability", "comparator") or (output.kind == "bound" and output.unit == "1"):
+        return wording.chance(case.words, value)
+    text = case.words.number(value, 0) if value == round(value) else case.words.significant(value, 2)
+    return text if output.unit == "1" else f"{text} {output.unit}"
+
+
+def _sure(case: Case, prediction: Prediction) -> list[str]:
+    words, manifest = case.words, prediction.manifest
+    lines = []
+    if manifest.status is not Status.established:
+        lines.append(words(f"engine.status.{manifest.status.value}"))
+    if manifest.evidence:
+        lines.append(wording.performance(words, manifest))
+    spoke = [words(f"engine.modality.{m.value}") for m in prediction.modalities]
+    if len({f.input.modality for f in prediction.features}) > 1 and spoke:
+        lines.append(words("engine.spoke", modalities=words.join(spoke)))
+    first = (manifest.words.limits.get(words.language) or manifest.words.limits.get("en") or ("",))[0]
+    return [*lines, first] if first else lines
+
+
+def _missing(case: Case, prediction: Prediction) -> list[str]:
+    """What is not known, and how far it could move the first number the model gives."""
+    words, lines = case.words, list[str]()
+    main = next((o for o in prediction.manifest.outputs if o.kind in ("probability", "score")), None)
+    spread = wording.spreads(prediction.what_if, main.name, prediction.number(main.name)) if main else {}
+    for feature in prediction.absent:
+        absence = wording.absence(words, feature)
+        if main is not None and feature.input.name in spread:
+            _, low, high = spread[feature.input.name]
+            lines.append(
+                words(
+                    "engine.missing.spread", item=absence, low=_number(case, main, low), high=_number(case, main, high)
+                )
+            )
+        elif not feature.input.is_flag or feature.state != "missing":
+            lines.append(words("engine.missing.plain", item=absence))
+    return lines
+
+
+def _links(case: Case, prediction: Prediction) -> tuple[tuple[str, str], ...]:
+    source = next((s for s in prediction.manifest.sources.values() if s.url), None)
+    return ((case.words.pick(prediction.manifest.words.title), source.url),) if source and source.url else ()
+
+
+def _failed(case: Case, assessment: Failed, card: Contribution) -> CardDraft:
+    """Modest and visible: a model that could not run is no reassurance."""
+    title = case.words.pick(assessment.manifest.words.title)
+    return CardDraft(
+        topic=f"{card.topic}-not-assessed",
+        topic_label=case.words.pick(card.topic_label),
+        rank="information",
+        indicator="info",
+        summary=case.words("engine.unable.summary", model=title),
+        detail=wording.paragraphs(
+            case.words("engine.unable.failed", model=title),
+            wording.rests_on(case.words, [assessment], case.policy, case.record),
+        ),
+        source_label=case.words("engine.source"),
+        models=(assessment.manifest.id,),
+    )
+
+
+def _unable(case: Case, assessment: NotAssessed, card: Contribution) -> Iterator[Finding]:
+    unread = any(f.state == "unread" for f in assessment.lacking)
+    if assessment.reason == "input-absent" and (unread or card.when_unable == "say"):
+        title = case.words.pick(assessment.manifest.words.title)
+        lines = [wording.absence(case.words, f) for f in assessment.lacking]
+        yield CardDraft(
+            topic=f"{card.topic}-not-assessed",
+            topic_label=case.words.pick(card.topic_label),
+            rank="information",
+            indicator="info",
+            summary=case.words("engine.unable.summary", model=title),
+            detail=wording.paragraphs(
+                case.words("engine.unable.lacking", model=title),
+                wording.bullets(lines),
+                _section(case, "gaps", wording.gaps(case.words, case.evidence, case.record)),
+                wording.rests_on(case.words, [assessment], case.policy, case.record),
+            ),
+            source_label=case.words("engine.source"),
+            models=(assessment.manifest.id,),
+        )
+    else:
+        yield Suppressed(card.topic, assessment.reason, models=(assessment.manifest.id,))
+
+
+class _Fields(dict[str, Any]):
+    """Fields of a manifest's sentence: inputs and outputs by name, ``rules`` and ``found``."""
+
+    def __init__(self, case: Case, prediction: Prediction) -> None:
+        super().__init__()
+        self._case, self._prediction = case, prediction
+
+    def __missing__(self, name: str) -> str:
+        case, prediction = self._case, self._prediction
+        if name == "rules":
+            labels = {r.id: r.label for r in prediction.manifest.runtime.rules}
+            return case.words.join(case.words.pick(labels[id]) for id in prediction.rules)
+        if name == "found":
+            return case.words.join(case.words.pick(f.input.label) for f in telling(prediction))
+        output = next((o for o in prediction.manifest.outputs if o.name == name), None)
+        if output is not None:
+            return text_of(case, prediction, output)
+        return _input_text(case, prediction.feature(name))
+
+
+def _input_text(case: Case, feature: Feature) -> str:
+    if feature.value is None:
+        return case.words(f"engine.absent.{feature.state}", detail=feature.detail)
+    number = case.words.number(feature.value, 0 if feature.value == round(feature.value) else 1)
+    shown = feature.facts[0].original if len(feature.facts) == 1 and feature.facts[0].original else ""
+    if shown:
+        return wording.fact_text(case.words, feature.facts[0])
+    return number if feature.input.unit in ("1", "a") else f"{number} {feature.input.unit}"

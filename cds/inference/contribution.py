@@ -1,0 +1,101 @@
+"""What a model's manifest itself puts on a card, so that a new algorithm of a known task needs no Python.
+
+The manifest says when to speak and the two or three sentences that are its own; values, reasons, certainty, gaps and
+provenance are added by ``cds.cards.by_manifest`` in the same order as on every other card.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from cds.record.concepts import Strict, Text
+
+COMPARISONS = ("at_least", "at_most", "below", "above")
+
+
+class Threshold(Strict):
+    """A limit of the card that a clinical lead may move in the policy (``models.<id>.thresholds.<name>``)."""
+
+    value: float = Field(description="The limit as packaged.")
+    says: Text = Field(description="What moving it does, in plain words, by language.")
+    source: str = Field(description="A key of `sources`: where the packaged limit comes from.")
+
+
+class Test(Strict):
+    """One test on what the model said or read; exactly one subject and one comparison."""
+
+    output: str | None = Field(None, description="Output to test.")
+    input: str | None = Field(None, description="Input to test; an absent one holds no test.")
+    rule: str | None = Field(None, description="Rule that must have fired.")
+    at_least: float | str | None = Field(None, description="A number, or the name of a threshold of this card.")
+    at_most: float | str | None = None
+    below: float | str | None = None
+    above: float | str | None = None
+    is_: str | None = Field(None, alias="is", description="Category the output must be.")
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Test:
+        subjects = [s for s in (self.output, self.input, self.rule) if s is not None]
+        comparisons = [k for k in (*COMPARISONS, "is_") if getattr(self, k) is not None]
+        if len(subjects) != 1:
+            raise ValueError("a test needs exactly one of output, input, rule")
+        if len(comparisons) != (0 if self.rule is not None else 1):
+            raise ValueError(
+                "a test on an output or input needs exactly one of at_least, at_most, below, above, is; "
+                "a test on a rule needs none"
+            )
+        return self
+
+
+class ProposedOrder(Strict):
+    order: str = Field(description="Key of the policy's `orders`; left out where the site has no code for it.")
+    label: Text
+    priority: Literal["routine", "urgent", "asap"] = "routine"
+    recommended: bool = False
+
+
+class Speech(Strict):
+    """One thing the card may say."""
+
+    when: tuple[Test, ...] = Field(default=(), description="All must hold; none: always.")
+    indicator: Literal["info", "warning"] = "info"
+    kind: str = Field("", description="Names this reason where a snooze should silence it alone.")
+    summary: Text = Field(description="The card's headline, under 140 characters when filled in.")
+    recommendation: Text = Field(description="First line of the detail: what to do.")
+    more: Text = Field(default_factory=dict, description="A further paragraph, Markdown.")
+    proposals: tuple[ProposedOrder, ...] = ()
+
+
+class CardService(Strict):
+    """The service whose calls the card joins."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    hook: str
+    title: str | None = Field(None, description="Needed where no hooks/ file declares the service.")
+    description: str | None = Field(None, description="As title; what EHR integrators read in discovery.")
+
+
+class Contribution(Strict):
+    service: CardService
+    topic: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Code of `source.topic`; overrides remember it.")
+    topic_label: Text
+    rank: Literal["safety", "action", "information"] = "information"
+    patient_facing: bool = Field(False, description="true: may be shown on calls made for a patient's own eyes.")
+    when_unable: Literal["silent", "say"] = Field(
+        "silent", description="What an abstention for want of an input does. A failure is never silent."
+    )
+    thresholds: dict[str, Threshold] = Field(default_factory=dict)
+    speaks: tuple[Speech, ...] = Field(min_length=1, description="The first whose tests hold is the card.")
+
+    @model_validator(mode="after")
+    def _thresholds_exist(self) -> Contribution:
+        for number, speech in enumerate(self.speaks, start=1):
+            for test in speech.when:
+                for comparison in COMPARISONS:
+                    limit = getattr(test, comparison)
+                    if isinstance(limit, str) and limit not in self.thresholds:
+                        known = ", ".join(sorted(self.thresholds)) or "none"
+                        raise ValueError(f"speech {number} uses the threshold '{limit}'; declared are: {known}")
+        return self

@@ -1,0 +1,51 @@
+"""What no answer may be, whatever the graph says: not finite, a chance outside 0 to 1, a survival curve that rises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds.errors import ModelError
+from cds.inference.manifest import Manifest, Output
+
+# rounding of float64 sums and exponentials; anything larger is a fault of the graph
+_SLACK = 1e-9
+_CHANCES = ("probability", "survival")
+
+
+def require(manifest: Manifest, results: Mapping[str, NDArray[np.float64]]) -> None:
+    """``results``: [n] or [n, k] by output name. Raises ModelError naming model, output and fault."""
+    bounds = {name for o in manifest.outputs if o.kind in _CHANCES for name in (o.lower, o.upper) if name}
+    for output in manifest.outputs:
+        values = results[output.name]
+        where = f"{manifest.id}: output '{output.name}'"
+        _shape(where, output, values, len(manifest.inputs))
+        if not np.isfinite(values).all():
+            raise ModelError(f"{where} holds a value that is not finite")
+        if (output.kind in _CHANCES or output.name in bounds) and _outside(values):
+            raise ModelError(f"{where} is a chance and lies outside 0 to 1")
+        if output.kind == "survival" and (np.diff(values, axis=-1) > _SLACK).any():
+            raise ModelError(f"{where} is a survival curve that rises")
+        if output.kind == "category" and output.categories:
+            known = {float(number) for number in output.categories}
+            if not set(np.unique(values).tolist()) <= known:
+                raise ModelError(f"{where} is a category its manifest does not name")
+
+
+def _outside(values: NDArray[np.float64]) -> bool:
+    return bool((values < -_SLACK).any() or (values > 1 + _SLACK).any())
+
+
+def _shape(where: str, output: Output, values: NDArray[np.float64], inputs: int) -> None:
+    if output.times:
+        expected = len(output.times)
+    elif output.per_input:
+        expected = inputs
+    else:
+        expected = 0
+    columns = values.shape[1] if values.ndim == 2 else 0
+    if values.ndim > 2 or columns != expected:
+        wanted = f"[n, {expected}]" if expected else "[n]"
+        raise ModelError(f"{where} has the shape {list(values.shape)}, its manifest says {wanted}")

@@ -1,0 +1,58 @@
+"""Services that models join by their manifests, and services that exist only because a manifest asks for them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from cds.inference.contribution import CardService
+from cds.inference.registry import Registry
+from cds.services.case import Case, Finding
+from cds.services.declaration import Service, ServiceRegistry
+
+_log = logging.getLogger("cds.services")
+
+
+def join(services: ServiceRegistry, models: Registry) -> ServiceRegistry:
+    """Each model with a ``card`` becomes a contributor of the service it names. Where no ``hooks/`` file declares
+    that service, the first manifest that describes it does; a model whose service nobody describes is refused."""
+    found = dict(services.services)
+    asked: dict[tuple[str, str], list[str]] = {}
+    for id, model in models.models.items():
+        if model.manifest.card is not None:
+            wanted = model.manifest.card.service
+            asked.setdefault((wanted.id, wanted.hook), []).append(id)
+    for key, ids in asked.items():
+        service = found.get(key) or _described(models, ids)
+        if service is None:
+            _log.error("service.undescribed service=%s hook=%s models=%s", *key, ",".join(ids))
+            continue
+        found[key] = replace(service, contributors=tuple(ids))
+    return ServiceRegistry(found)
+
+
+def undescribed(services: ServiceRegistry, models: Registry) -> list[str]:
+    """Models whose card names a service that neither a file nor a manifest describes: they would never speak."""
+    return [
+        id
+        for id, model in models.models.items()
+        if model.manifest.card is not None
+        and (model.manifest.card.service.id, model.manifest.card.service.hook) not in services.services
+    ]
+
+
+def _described(models: Registry, ids: list[str]) -> Service | None:
+    for id in ids:
+        card = models[id].manifest.card
+        if card is not None and card.service.title and card.service.description:
+            return _made(card.service, card.service.title, card.service.description)
+    return None
+
+
+def _made(wanted: CardService, title: str, description: str) -> Service:
+    return Service(id=wanted.id, hook=wanted.hook, title=title, description=description, run=_says_nothing_itself)
+
+
+def _says_nothing_itself(case: Case) -> Iterable[Finding]:
+    return ()
