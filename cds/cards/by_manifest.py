@@ -6,22 +6,27 @@ would change, what it rests on. Only the headline and the recommendation are the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cds.cards import wording
 from cds.inference.contribution import COMPARISONS, Contribution, Speech, Test
 from cds.inference.manifest import Output, Status
 from cds.inference.prediction import Failed, NotAssessed, Prediction
-from cds.inference.rules import holds
+from cds.inference.rules import holds, reads
 from cds.record.features import Feature
 from cds.services.case import CardDraft, Case, Finding, Proposal, Suppressed
 
 _MOST_REASONS = 6
 
 
-def findings(case: Case, model_ids: Iterable[str]) -> Iterator[Finding]:
-    """What each contributing model has to say on this call; nothing for one the policy has switched off."""
+def findings(case: Case, model_ids: Sequence[str]) -> Iterator[Finding]:
+    """What each contributing model has to say on this call; nothing for one the policy has switched off.
+
+    Models that share a topic share one card: the heaviest speech leads it (of equals the one named first), and what
+    the others conclude stands in it.
+    """
+    said: dict[str, list[tuple[Speech, Prediction]]] = {}
     for id in model_ids:
         assessment = case.assessments.get(id)
         card = assessment.manifest.card if assessment is not None else None
@@ -40,7 +45,17 @@ def findings(case: Case, model_ids: Iterable[str]) -> Iterator[Finding]:
             if speech is None:
                 yield Suppressed(card.topic, "nothing-to-say", models=(id,))
             else:
-                yield _card(case, assessment, card, speech)
+                said.setdefault(card.topic, []).append((speech, assessment))
+    for topic, spoken in said.items():
+        speech, leader = max(spoken, key=lambda pair: pair[0].weight)
+        if leader.manifest.card is not None:
+            yield _card(case, leader, leader.manifest.card, speech, _beside(case, topic, leader, model_ids))
+
+
+def _beside(case: Case, topic: str, leader: Prediction, model_ids: Sequence[str]) -> list[Prediction]:
+    """What other models of the same topic concluded, whether or not they would have spoken."""
+    others = [a for id in model_ids if isinstance(a := case.assessments.get(id), Prediction) and a is not leader]
+    return [a for a in others if a.manifest.card is not None and a.manifest.card.topic == topic]
 
 
 def _limits(case: Case, card: Contribution, id: str) -> Mapping[str, float]:
@@ -74,7 +89,9 @@ def _holds(test: Test, prediction: Prediction, limits: Mapping[str, float]) -> b
             return value > limit
 
 
-def _card(case: Case, prediction: Prediction, card: Contribution, speech: Speech) -> CardDraft:
+def _card(
+    case: Case, prediction: Prediction, card: Contribution, speech: Speech, beside: list[Prediction]
+) -> CardDraft:
     words, manifest = case.words, prediction.manifest
     fields = _Fields(case, prediction)
     detail = wording.paragraphs(
@@ -82,10 +99,11 @@ def _card(case: Case, prediction: Prediction, card: Contribution, speech: Speech
         words.pick(speech.more).format_map(fields) if speech.more else "",
         _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
         _section(case, "says", [*_rules_said(case, prediction), *_said(case, prediction)]),
+        _section(case, "beside", [_concluded(case, other) for other in beside]),
         _section(case, "sure", _sure(case, prediction)),
         _section(case, "missing", _missing(case, prediction)),
         _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
-        wording.rests_on(words, [prediction], case.policy, case.record),
+        wording.rests_on(words, [prediction, *beside], case.policy, case.record),
     )
     source = next((s for s in manifest.sources.values() if s.url), None)
     return CardDraft(
@@ -104,8 +122,8 @@ def _card(case: Case, prediction: Prediction, card: Contribution, speech: Speech
             for p in speech.proposals
             if p.order in case.policy.orders
         ),
-        links=_links(case, prediction),
-        models=(manifest.id,),
+        links=tuple(link for each in (prediction, *beside) for link in _links(case, each)),
+        models=(manifest.id, *(other.manifest.id for other in beside)),
     )
 
 
@@ -123,11 +141,9 @@ def telling(prediction: Prediction) -> list[Feature]:
     """The features behind the answer, the weightiest first: those of the rules that fired, or those that contribute."""
     rules = [r for r in prediction.manifest.runtime.rules if r.id in prediction.rules]
     if rules:
+        features = {f.input.name: f for f in prediction.features}
         held = [
-            prediction.feature(c.input)
-            for r in rules
-            for c in (*r.all, *r.any)
-            if holds(c, prediction.feature(c.input)) is True
+            features[name] for r in rules for c in (*r.all, *r.any) if holds(c, features) is True for name in reads(c)
         ]
         return list({f.input.name: f for f in held if f.facts}.values())
     found = [f for f in prediction.features if f.found and f.facts and f.value]
@@ -154,6 +170,23 @@ def _said(case: Case, prediction: Prediction) -> list[str]:
         label = wording.capital(words.pick(output.label) or output.name)
         lines.append(words("engine.said.plain", label=label, value=_with_interval(case, prediction, output)))
     return lines
+
+
+def _concluded(case: Case, prediction: Prediction) -> str:
+    """Another model's conclusion in one line: its category or first number, the rules behind it, its status."""
+    words, manifest = case.words, prediction.manifest
+    labels = {r.id: words.pick(r.label) for r in manifest.runtime.rules}
+    output = next((o for o in manifest.outputs if o.kind == "category"), manifest.outputs[0])
+    behind = [labels[id] for id in prediction.rules]
+    if manifest.status is not Status.established:
+        behind.append(words(f"engine.status.short.{manifest.status.value}"))
+    value = text_of(case, prediction, output)
+    return words(
+        "engine.beside.because" if behind else "engine.beside.plain",
+        model=words.pick(manifest.words.title),
+        value=value,
+        because="; ".join(behind),
+    )
 
 
 def _with_interval(case: Case, prediction: Prediction, output: Output) -> str:

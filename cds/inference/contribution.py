@@ -62,6 +62,9 @@ class Speech(Strict):
     when: tuple[Test, ...] = Field(default=(), description="All must hold; none: always.")
     indicator: Literal["info", "warning"] = "info"
     kind: str = Field("", description="Names this reason where a snooze should silence it alone.")
+    weight: int = Field(
+        0, description="Models that share a topic share one card: the heaviest of their speeches leads it."
+    )
     summary: Text = Field(description="The card's headline, under 140 characters when filled in.")
     recommendation: Text = Field(description="First line of the detail: what to do.")
     more: Text = Field(default_factory=dict, description="A further paragraph, Markdown.")

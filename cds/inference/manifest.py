@@ -101,6 +101,8 @@ class Condition(Strict):
     """One test of a declarative rule; exactly one of the comparisons."""
 
     input: str
+    minus: str | None = None
+    """Another input, taken off first: the test is then on the difference."""
     at_least: float | None = None
     at_most: float | None = None
     below: float | None = None
@@ -109,6 +111,8 @@ class Condition(Strict):
 
     @model_validator(mode="after")
     def _one_comparison(self) -> Condition:
+        if self.minus is not None and self.present is not None:
+            raise ValueError("a difference ('minus') is compared with a number; 'present' does not apply")
         given = [k for k in ("at_least", "at_most", "below", "above", "present") if getattr(self, k) is not None]
         if len(given) != 1:
             raise ValueError("a rule's test needs exactly one of at_least, at_most, below, above, present")
@@ -242,8 +246,9 @@ class Manifest(Strict):
                 raise ValueError(f"input '{i.name}' is anchored on '{i.anchor.input}', which is not declared before it")
         for rule in self.runtime.rules:
             for condition in (*rule.all, *rule.any):
-                if condition.input not in names:
-                    raise ValueError(f"rule '{rule.id}' tests '{condition.input}', which is not an input")
+                for tested in (condition.input, condition.minus):
+                    if tested is not None and tested not in names:
+                        raise ValueError(f"rule '{rule.id}' tests '{tested}', which is not an input")
         for test in self.population.eligibility:
             if test.input is not None and test.input not in names:
                 raise ValueError(f"eligibility tests '{test.input}', which is not an input")

@@ -22,7 +22,7 @@ class Feature(msgspec.Struct, frozen=True):
     state: str
     """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``out-of-range``,
     ``censored`` (known as a bound only), or a refusal of the record (``unit-unknown``, ``unit-missing``,
-    ``unit-conflict``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``)."""
+    ``unit-conflict``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``, and those of genomic results)."""
     facts: tuple[Fact, ...] = ()
     """What the value was read from, newest first."""
     at: datetime | None = None
@@ -197,7 +197,8 @@ def _presence(spec: Input, record: Record, before: Mapping[str, Feature]) -> Fea
         if f.status != "inactive" and (_recent(f, spec, record) or (f.when is None and f.status == "active"))
     ]
     if not facts and spec.unrecorded == "unknown":
-        return Feature(spec, None, "missing")
+        tested = [f for c in spec.concepts for f in record.negative.get(c, ()) if _recent(f, spec, record)]
+        return Feature(spec, 0.0, "found", tuple(tested[:3]), _at(tested)) if tested else _absent(spec, record)
     return Feature(spec, float(bool(facts)), "found", tuple(facts[:3]), _at(facts))
 
 
@@ -270,10 +271,12 @@ def _ratio(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featur
         facts = [f for f in dated if _number(spec, f) is not None]
         first = _near(facts, moment, spec.anchor)
         newest = next((f for f in facts if _recent(f, spec, record)), None)
-        if first is None or newest is None or newest is first or not first.when or not newest.when:
+        if first is None or newest is None or not first.when or not newest.when:
             continue
         divisor, value = _number(spec, first), _number(spec, newest)
-        if not divisor or value is None or newest.when.middle <= first.when.middle:
+        # a value set against itself is no change, unless it is the very one the anchor names
+        alone = newest is first and newest.when.middle != moment
+        if alone or not divisor or value is None or newest.when.middle < first.when.middle:
             continue
         share = value / divisor * (100.0 if spec.unit == "%" else 1.0)
         return Feature(spec, share, "found", (newest, first), newest.when.middle)

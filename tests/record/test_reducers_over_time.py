@@ -109,6 +109,15 @@ def test_without_a_starting_value_there_is_no_ratio(series: tuple[Fact, ...]) ->
     assert (ratio.value, ratio.state) == (None, "missing")
 
 
+def test_a_value_set_against_itself_is_no_change_only_where_the_anchor_names_it() -> None:
+    low = spec("low", reduce="lowest", **AFTER_START)
+    from_low = spec("r", reduce="ratio", unit="%", anchor={"input": "low", "window": ["0d", "0d"]})
+    (_, _, again) = under_treatment(record(*CYCLES, *SERIES), low, from_low)
+    assert again.value == pytest.approx(100 * 410 / 380)
+    (_, _, still) = under_treatment(record(*CYCLES, *SERIES[:2]), low, from_low)
+    assert still.value == pytest.approx(100)
+
+
 def test_an_older_number_does_not_stand_in_for_a_newer_bound() -> None:
     made = record(*CYCLES, *SERIES, fact("marker", 1, 2.0, comparator="<", original="<2 U/mL"))
     (_, ratio) = under_treatment(made, spec("r", reduce="ratio", **SINCE_START))
