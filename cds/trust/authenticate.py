@@ -10,27 +10,21 @@ Any other value is refused: it is a token made for something else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-import jwt
-
 from cds.errors import NotAuthenticated, SettingsError
 from cds.settings import ClientSettings, Settings
+from cds.trust import token
 from cds.trust.claims import check_audience, check_times, text_claim
 from cds.trust.keys import KeyStore
+from cds.trust.token import Token
 
-_BEARER = re.compile(r"bearer +([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
-_MAX_TOKEN = 16_384
 _MAX_JTI = 1024
 _PASSED_ON = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
-# claims are checked in cds.trust.claims, against the service's own clock
-_NO_CHECKS: Any = {f"verify_{part}": False for part in ("signature", "exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
-_SIGNATURE_ONLY: Any = {**_NO_CHECKS, "verify_signature": True}
 
 
 @dataclass(frozen=True)
@@ -40,20 +34,6 @@ class Caller:
     name: str
     client: ClientSettings
     subject: str | None
-
-
-@dataclass(frozen=True)
-class _Token:
-    """A token as sent: nothing in it is proven."""
-
-    text: str
-    header: dict[str, Any]
-    claims: dict[str, Any]
-
-    def __repr__(self) -> str:
-        """What the log may hold: no more than iss, kid and jti, and those short and without line breaks."""
-        shown = {"iss": self.claims.get("iss"), "kid": self.header.get("kid"), "jti": self.claims.get("jti")}
-        return " ".join(f"{name}={ascii(value)[:120]}" for name, value in shown.items())
 
 
 class Authenticator:
@@ -87,16 +67,17 @@ class Authenticator:
             if not is_loopback(remote_addr):
                 raise NotAuthenticated("no Authorization header, and not called from this machine without a proxy")
             return Caller(self._loopback, self._clients[self._loopback], None)
-        token = _read(authorization)
+        sent = token.read(authorization)
         try:
-            return self._verified(token, path)
+            return self._verified(sent, path)
         except NotAuthenticated as error:
-            raise NotAuthenticated(f"{error} ({token!r})") from error
+            raise NotAuthenticated(f"{error} ({sent!r})") from error
 
-    def _verified(self, token: _Token, path: str) -> Caller:
-        name = self._claimed(token)
+    def _verified(self, sent: Token, path: str) -> Caller:
+        name = self._claimed(sent.claims)
         client = self._clients[name]
-        claims = self._proven(token, name, client)
+        self._prove(sent, name, client)
+        claims = sent.claims
         if client.tenant is not None and claims.get("tenant") != client.tenant:
             raise NotAuthenticated("tenant is not the client's")
         expires = check_times(claims, self._now())
@@ -109,48 +90,32 @@ class Authenticator:
         subject = claims.get("sub")
         return Caller(name, client, subject if isinstance(subject, str) else None)
 
-    def _claimed(self, token: _Token) -> str:
+    def _claimed(self, claims: dict[str, Any]) -> str:
         """The client a token says it comes from: an exact look-up, no pattern."""
-        tenants = self._by_issuer.get(text_claim(token.claims, "iss"))
+        tenants = self._by_issuer.get(text_claim(claims, "iss"))
         if tenants is None:
             raise NotAuthenticated("no client has this issuer")
         if len(tenants) == 1:
             return next(iter(tenants.values()))
-        tenant = token.claims.get("tenant")
+        tenant = claims.get("tenant")
         name = tenants.get(tenant) if isinstance(tenant, str) else None
         if name is None:
             raise NotAuthenticated("no client has this issuer and tenant")
         return name
 
-    def _proven(self, token: _Token, name: str, client: ClientSettings) -> dict[str, Any]:
-        """The claims, their signature verified with a key of this client."""
-        alg, kid, typ = (token.header.get(part) for part in ("alg", "kid", "typ"))
+    def _prove(self, sent: Token, name: str, client: ClientSettings) -> None:
+        """Raises NotAuthenticated unless a key of this client made the signature."""
+        header = sent.header
+        alg, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
         if alg not in client.algorithms:
             raise NotAuthenticated(f"alg {ascii(alg)[:20]} is not one of {', '.join(client.algorithms)}")
         if typ is not None and (not isinstance(typ, str) or typ.lower() != "jwt"):
             raise NotAuthenticated("typ is not JWT")
         if kid is not None and not isinstance(kid, str):
             raise NotAuthenticated("kid is not a string")
-        if client.jku is not None and token.header.get("jku", client.jku) != client.jku:
+        if client.jku is not None and header.get("jku", client.jku) != client.jku:
             raise NotAuthenticated("jku is not the client's")
-        key = self._keys.find(name, kid=kid, alg=alg)
-        try:
-            return jwt.decode(token.text, key, algorithms=[alg], options=_SIGNATURE_ONLY)
-        except jwt.PyJWTError as error:
-            raise NotAuthenticated(f"signature not verified: {type(error).__name__}") from error
-
-
-def _read(authorization: str) -> _Token:
-    if len(authorization) > _MAX_TOKEN:
-        raise NotAuthenticated("Authorization header too long")
-    sent = _BEARER.fullmatch(authorization.strip())
-    if sent is None:
-        raise NotAuthenticated("Authorization header holds no bearer JWT")
-    try:
-        parts = jwt.decode_complete(sent[1], options=_NO_CHECKS)
-    except (jwt.PyJWTError, RecursionError) as error:
-        raise NotAuthenticated(f"not a JWT: {type(error).__name__}") from error
-    return _Token(sent[1], parts["header"], parts["payload"])
+        sent.verify(self._keys.find(name, kid=kid, alg=alg))
 
 
 def sender(remote_addr: str | None, headers: Iterable[str]) -> str:

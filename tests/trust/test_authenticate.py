@@ -297,10 +297,30 @@ def test_required_claims_are_required(hospital: Hospital, claim: str) -> None:
     refused(hospital, hospital.token(**{claim: None}), claim)
 
 
-@pytest.mark.parametrize("value", ["1700000000", True, [], float("nan"), float("inf"), -1, 0, 10**400, 1e300])
+@pytest.mark.parametrize("value", ["1700000000", True, [], -1, 0, 10**30, 1e300])
 @pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
 def test_a_time_is_a_sensible_number(hospital: Hospital, claim: str, value: Any) -> None:
     refused(hospital, hospital.token(**{claim: value}), claim)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400])
+def test_a_time_that_json_does_not_know_is_refused(hospital: Hospital, value: float) -> None:
+    refused(hospital, hospital.token(exp=value), "payload is not JSON|exp")
+
+
+def test_a_token_has_one_spelling_only(hospital: Hospital) -> None:
+    """The last character of a part has bits that mean nothing; a token spelt otherwise is not the token."""
+    head, body, signature = hospital.token().split(".")
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    other = signature[:-1] + alphabet[alphabet.index(signature[-1]) ^ 1]  # 256 octets leave four bits over
+    with pytest.raises(NotAuthenticated, match="signature is not base64url in canonical form"):
+        hospital.call(hospital.one_client(), f"{head}.{body}.{other}")
+
+
+@pytest.mark.parametrize("b64", [False, 0, None])
+def test_a_payload_that_is_not_encoded_is_refused(hospital: Hospital, claims: dict[str, Any], b64: Any) -> None:
+    with pytest.raises(NotAuthenticated, match="extension"):
+        hospital.call(hospital.one_client(), forged({"alg": "RS384", "kid": "k", "b64": b64}, claims, b"x"))
 
 
 # used tokens
