@@ -58,6 +58,7 @@ class Component(msgspec.Struct):
     valueQuantity: Quantity | None = None
     valueCodeableConcept: CodeableConcept | None = None
     valueInteger: int | None = None
+    valueString: str | None = None
 
 
 class Observation(Resource):
@@ -71,6 +72,8 @@ class Observation(Resource):
     valueQuantity: Quantity | None = None
     valueCodeableConcept: CodeableConcept | None = None
     valueInteger: int | None = None
+    valueString: str | None = None
+    derivedFrom: list[Reference] = []
     component: list[Component] = []
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Text = dict[str, str]
 """Words by language tag: ``{"en": ..., "nl": ...}``."""
@@ -33,6 +33,40 @@ class Conversion(Strict):
     factor: float
     offset: float = 0.0
     source: str
+
+
+class Variant(Strict):
+    """A finding in a gene. How results are read, and what never counts: see ``cds.record.genomics``."""
+
+    gene: str
+    """HGNC symbol."""
+    hgnc: str = Field(pattern=r"^HGNC:\d+$")
+    names: tuple[str, ...] = ()
+    """Names of the change this concept means, under any of which a report may give it: HGVS (``c.34G>T``,
+    ``p.Gly12Cys``), dbSNP (``rs3918290``), a star allele (``*2A``). None: any change of the gene."""
+    fusion: bool = False
+    """Only a fusion of the gene counts."""
+    origin: Literal["germline", "somatic", "any"] = "any"
+    pathogenic: bool = True
+    """Only what is reported as pathogenic or likely pathogenic counts. ``false`` where ``names`` say it all."""
+    gives: Literal["presence", "copies", "tested"] = "presence"
+    """``copies``: the value is how many of the two alleles have it, 0 too. ``tested``: any result of the gene."""
+
+    @model_validator(mode="after")
+    def _says_what_counts(self) -> Variant:
+        if not self.pathogenic and not self.names and not self.fusion and self.gives != "tested":
+            raise ValueError("'pathogenic: false' needs 'names' or 'fusion': any change of a gene is no finding")
+        if self.gives == "copies" and not self.names:
+            raise ValueError("'gives: copies' needs 'names': copies of what?")
+        return self
+
+
+class Relatives(Strict):
+    """Which relatives' conditions a concept of FamilyMemberHistory means. Blood relatives only."""
+
+    degree: Literal["first", "second", "any"] = "any"
+    kindred: bool = False
+    """Counts only those who have a first-degree relative among the others; see ``cds.record.family``."""
 
 
 class Concept(Strict):
@@ -61,4 +95,16 @@ class Concept(Strict):
     plausible: tuple[float, float] | None = None
     """Values outside can't be true of a living patient and are refused."""
     derive: Literal["bmi"] | None = None
+    variant: Variant | None = None
+    """Read from genomic results; ``codes`` are then only those of reports on this very finding."""
+    relatives: Relatives | None = None
+    """FamilyMemberHistory: whose; the fact's value is the relative's age at onset, in years."""
     source: str = ""
+
+    @model_validator(mode="after")
+    def _read_from_the_right_resource(self) -> Concept:
+        if self.variant is not None and self.resource != "Observation":
+            raise ValueError("'variant' is read from Observations: give 'resource: Observation'")
+        if (self.relatives is not None) is not (self.resource == "FamilyMemberHistory"):
+            raise ValueError("'resource: FamilyMemberHistory' and 'relatives' belong together")
+        return self

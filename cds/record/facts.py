@@ -48,7 +48,8 @@ class Refused(msgspec.Struct, frozen=True):
     concept: str
     source: str
     reason: str
-    """unit-missing, unit-unknown, unit-conflict, implausible, in-the-future, no-value, no-date"""
+    """unit-missing, unit-unknown, unit-conflict, implausible, in-the-future, no-value, no-date; of a genomic result
+    also origin-unknown, significance-unknown, copies-unknown, allele-unknown"""
     detail: str = ""
 
 
@@ -62,6 +63,8 @@ class Record:
     deceased: bool = False
     facts: dict[str, list[Fact]] = field(default_factory=dict)
     """By concept, newest first; undated last."""
+    negative: dict[str, list[Fact]] = field(default_factory=dict)
+    """What was tested for and not found, by concept. Only where a result says so: the rest is unknown."""
     refused: list[Refused] = field(default_factory=list)
     unread: frozenset[str] = frozenset()
     """Resource types that could not be had, or not whole: what is not found there is unknown, not absent."""
@@ -108,7 +111,7 @@ class Record:
         self.facts.setdefault(fact.concept, []).append(fact)
 
     def arrange(self) -> None:
-        for facts in self.facts.values():
+        for facts in (*self.facts.values(), *self.negative.values()):
             if len(facts) > 1:
                 facts.sort(key=_newest_first)
 

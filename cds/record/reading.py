@@ -7,7 +7,7 @@ value sets of each resource.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from cds.fhir import resources as fhir
 from cds.record import moments, quantities
 from cds.record.concepts import Concept
 from cds.record.facts import Fact, Record, Refused
+from cds.record.genomics import TOLERATED_AHEAD, Genomics
 from cds.record.moments import Moment
 from cds.record.vocabulary import Vocabulary
 
@@ -25,9 +26,6 @@ _NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken"
 _NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
 _NOT_IMAGED = frozenset({"entered-in-error", "cancelled"})
 _NOT_DONE = frozenset({"entered-in-error", "not-done", "preparation", "stopped"})
-
-# A clock that is a little ahead is common; a result from next week is a mistake.
-_TOLERATED_AHEAD = timedelta(days=1)
 
 
 class Reader:
@@ -41,6 +39,7 @@ class Reader:
         self._zone = zone
         self._not_taken = _NOT_TAKEN - {"draft"} if drafts else _NOT_TAKEN
         self.record = Record(now=now, patient_id=patient_id)
+        self._genomics = Genomics(vocabulary)
 
     def read(self, resources: Iterable[Any], *, attributed: bool = False) -> None:
         """Add resources. ``attributed``: they came in the hook's context, so a missing subject is no doubt."""
@@ -59,6 +58,7 @@ class Reader:
                 reader(self, resource)
 
     def finish(self) -> Record:
+        self._genomics.into(self.record)
         self.record.arrange()
         _derive(self.record, self._vocabulary)
         return self.record
@@ -82,7 +82,7 @@ class Reader:
         return None
 
     def _in_future(self, when: Moment | None) -> bool:
-        return when is not None and when.earliest > self.record.now + _TOLERATED_AHEAD
+        return when is not None and when.earliest > self.record.now + TOLERATED_AHEAD
 
     def _refuse(self, concept: str, resource: Any, reason: str, detail: str = "") -> None:
         self.record.refused.append(Refused(concept, _reference(resource), reason, detail))
@@ -102,6 +102,8 @@ class Reader:
             period.start if period else None,
             observation.issued,
         )
+        if self._genomics.take(observation, when):
+            return
         self._measured(observation, observation, when)
         for component in observation.component:
             self._measured(observation, component, when)

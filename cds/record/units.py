@@ -66,6 +66,8 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     "temperature": ((1.0, ("Cel", "°C", "degC", "C")),),
     # base: mol/L of nothing in particular: hydrogen ions, osmoles and equivalents stay with themselves
     "equivalents": ((1.0, ("meq/L", "mEq/L")),),
+    # base: transcripts per million
+    "expression": ((1.0, ("{TPM}", "TPM", "tpm")),),
     # base: a
     "time": (
         (1.0, ("a", "year", "years", "yr")), (1 / 12, ("mo", "month", "months")), (1 / 365.25, ("d", "day", "days")),

@@ -12,15 +12,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cds.errors import VocabularyError
-from cds.record import units
-from cds.record.concepts import Concept
+from cds.record import genomic_codes, hgvs, units
+from cds.record.concepts import Concept, Variant
 
 CONCEPT_SYSTEM = "urn:cds:concept"
+GENOMIC = "urn:cds:genomic"
+"""Stands for no concept of its own: a site's codes that mean a genomic result in general."""
 
 # Code systems under the OIDs and old addresses some servers still send (HL7 Terminology, "External code systems").
 SYSTEMS = {
@@ -46,6 +49,15 @@ def canonical_system(system: str) -> str:
     return SYSTEMS.get(system, system)
 
 
+class GenomicCode(NamedTuple):
+    """What a genomic result's code means."""
+
+    kind: Key
+    """One of ``genomic_codes.ASKED_FOR``."""
+    concepts: tuple[str, ...] = ()
+    """Concepts it is about; none where the result itself says of which gene it is."""
+
+
 @dataclass
 class Vocabulary:
     """All concepts of the loaded models and services, indexed by code."""
@@ -55,6 +67,8 @@ class Vocabulary:
     """Local code -> the unit it always means, where the site's ConceptMap says so."""
     derived: dict[str, Concept] = field(init=False)
     """Those computed from others where they were not recorded."""
+    variants: dict[str, Variant] = field(init=False)
+    genomic: dict[Key, GenomicCode] = field(init=False)
     _exact: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _prefixes: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _excluded: dict[str, frozenset[Key]] = field(default_factory=dict)
@@ -64,11 +78,21 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         self.derived = {name: concept for name, concept in self.concepts.items() if concept.derive is not None}
+        self.variants = {name: c.variant for name, c in self.concepts.items() if c.variant is not None}
+        for name, variant in self.variants.items():
+            for change in variant.names:
+                if hgvs.change(change) != change:
+                    raise VocabularyError(f"concept '{name}': '{change}' is not the full name of a change, see hgvs.py")
+        self.genomic = {}
+        for asked in genomic_codes.ASKED_FOR if self.variants else ():
+            self._add_genomic(asked, GenomicCode(asked))
         exact: dict[Key, list[str]] = defaultdict(list)
         prefixes: dict[Key, list[str]] = defaultdict(list)
         for name, concept in self.concepts.items():
             for code in concept.codes:
-                if code.code.endswith("*"):
+                if concept.variant is not None:
+                    self._add_genomic((code.system, code.code), GenomicCode(genomic_codes.VARIANT, (name,)))
+                elif code.code.endswith("*"):
                     prefixes[code.system, code.code[:-1]].append(name)
                 else:
                     exact[code.system, code.code].append(name)
@@ -78,6 +102,12 @@ class Vocabulary:
                 raise VocabularyError(f"concept '{name}': unit '{concept.unit}' is not one this service knows")
         self._exact = {key: tuple(names) for key, names in exact.items()}
         self._prefixes = {key: tuple(names) for key, names in prefixes.items()}
+
+    def _add_genomic(self, key: Key, code: GenomicCode) -> None:
+        before = self.genomic.get(key)
+        concepts = tuple(dict.fromkeys((*(before.concepts if before else ()), *code.concepts)))
+        for system in (key[0], *(alias for alias, meant in SYSTEMS.items() if meant == key[0])):
+            self.genomic[system, key[1]] = GenomicCode(code.kind, concepts)
 
     def names(self, system: str, code: str) -> tuple[str, ...]:
         """Concepts a code stands for; several are possible, none is common."""
@@ -112,7 +142,11 @@ class Vocabulary:
     def codes_of(self, name: str) -> tuple[Key, ...]:
         """Every code a search has to ask for to find a concept, the site's own included."""
         concept = self.concepts[name]
-        return tuple((c.system, c.code) for c in concept.codes) + tuple(self._local.get(name, ()))
+        shared = genomic_codes.ASKED_FOR if concept.variant is not None else ()
+        local = self._local.get(name, [])
+        if shared:  # a site's own code for "a variant" stands for every gene
+            local = [*local, *self._local.get(GENOMIC, ())]
+        return tuple((c.system, c.code) for c in concept.codes) + shared + tuple(local)
 
     def require(self, names: Iterable[str], *, where: str) -> None:
         missing = sorted(set(names) - set(self.concepts))
@@ -122,6 +156,10 @@ class Vocabulary:
     def add_site_codes(self, mapping: SiteCodes) -> None:
         """Raises VocabularyError when a target is unknown: a local code that maps to nothing is a silent gap."""
         for key, target in mapping.targets.items():
+            if target in self.genomic:
+                self._add_genomic(key, self.genomic[target])
+                self._local[GENOMIC].append(key)
+                continue
             names = (target[1],) if target[0] == CONCEPT_SYSTEM else self._look_up(*target)
             names = tuple(n for n in names if n in self.concepts)
             if not names:
@@ -129,6 +167,8 @@ class Vocabulary:
                     f"{mapping.path}: local code {key[0]}|{key[1]} maps to {target[0]}|{target[1]}, "
                     "which no concept of the vocabulary holds"
                 )
+            if genomic := tuple(n for n in names if n in self.variants):
+                self._add_genomic(key, GenomicCode(genomic_codes.VARIANT, genomic))
             self._exact[key] = tuple(dict.fromkeys((*self._exact.get(key, ()), *names)))
             for name in names:
                 self._local[name].append(key)

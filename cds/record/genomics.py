@@ -1,0 +1,286 @@
+"""Genomic results -> findings of the vocabulary's ``variant`` concepts.
+
+Read are: HL7 Genomics Reporting variants and genotypes, with a clinical significance on the variant itself or on a
+diagnostic implication derived from it; and one-line results of older systems (``cds.record.hgvs``) under a code the
+vocabulary or the site's ConceptMap gives to a finding. The conclusion of a report is not read: free text has no
+grammar.
+
+What counts, once and for all:
+
+- only pathogenic and likely pathogenic changes, unless the concept names its changes itself;
+- an origin that was not said is neither germline nor somatic;
+- "tested, not found" needs a result that says absent: of the whole gene, of this very change, or another exchange of
+  the same amino acid. Anything else that was not found is unknown;
+- copies of an allele need its allelic state, or a diplotype whose two alleles are both known to the vocabulary.
+
+References inside a Bundle by ``urn:uuid`` are not followed: an implication then stays without its variant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+
+from cds.fhir import resources as fhir
+from cds.record import genomic_codes as codes
+from cds.record import hgvs
+from cds.record.concepts import Variant
+from cds.record.facts import Fact, Record, Refused
+from cds.record.moments import Moment
+from cds.record.vocabulary import Vocabulary
+
+T = TypeVar("T")
+
+TOLERATED_AHEAD = timedelta(days=1)
+"""A clock that is a little ahead is common; a result from next week is a mistake."""
+_SYMBOL = re.compile(r"^[A-Z][A-Z0-9-]{1,14}$")
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """What one resource says of one gene."""
+
+    source: str
+    when: Moment | None
+    genes: frozenset[str]
+    """HGNC ids and symbols, as far as they were given."""
+    said: hgvs.Line
+    alleles: tuple[str, str] | None = None
+    """Of a diplotype."""
+
+
+class Genomics:
+    """Keeps the genomic results of one patient until all are in, then writes what they amount to."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._codes = vocabulary.genomic
+        self._variants = vocabulary.variants
+        self._statements: list[Statement] = []
+        self._significance: dict[str, bool] = {}
+        """``Type/id`` of a variant -> pathogenic, from its implications; one that says so is enough."""
+
+    def take(self, observation: fhir.Observation, when: Moment | None) -> bool:
+        """True if the Observation is a genomic result: kept, and nothing else to be read from it."""
+        for coding in observation.code.coding if observation.code else ():
+            found = self._codes.get((coding.system or "", coding.code or ""))
+            if found is None:
+                continue
+            if found.kind == codes.GENOTYPE:
+                self._genotype(observation, when)
+            elif found.kind == codes.VARIANT:
+                about = (self._variants[name] for name in found.concepts)
+                self._variant(observation, when, {gene for v in about for gene in (v.gene, v.hgnc)})
+            else:
+                self._imply(observation)
+            return True
+        return False
+
+    def into(self, record: Record) -> None:
+        """Adds facts, what was tested and not found, and what can't be used with its reason."""
+        known = _known_alleles(self._variants.values())
+        for statement in map(self._explained, self._statements):
+            for name, variant in self._variants.items():
+                if variant.gene in statement.genes or variant.hgnc in statement.genes:
+                    _judge(name, variant, statement, known, record)
+
+    def _explained(self, statement: Statement) -> Statement:
+        """With the significance its implications gave, where it had none of its own."""
+        pathogenic = self._significance.get(statement.source)
+        if pathogenic is None or statement.said.pathogenic is not None:
+            return statement
+        said = msgspec.structs.replace(statement.said, pathogenic=pathogenic)
+        return msgspec.structs.replace(statement, said=said)
+
+    def _imply(self, observation: fhir.Observation) -> None:
+        own = _looked_up(observation.valueCodeableConcept, codes.PATHOGENIC)
+        of_component = _components(observation.component)[1].pathogenic
+        pathogenic = [p for p in (own, of_component) if p is not None]
+        for reference in observation.derivedFrom if pathogenic else ():
+            if reference.reference:
+                source = _local(reference.reference)
+                self._significance[source] = any(pathogenic) or self._significance.get(source, False)
+
+    def _variant(self, observation: fhir.Observation, when: Moment | None, about: set[str]) -> None:
+        value = observation.valueCodeableConcept
+        lines = (hgvs.line(text) for text in _texts(value, observation.valueString))
+        told = next((line for line in lines if line), hgvs.Line())
+        present = _looked_up(value, codes.PRESENT)
+        if present is None:
+            present = told.present
+        if present is None:
+            return
+        named, parts = _components(observation.component)
+        said = hgvs.Line(
+            names=parts.names | told.names,
+            present=present,
+            fusion=parts.fusion or told.fusion,
+            origin=parts.origin or told.origin,
+            pathogenic=told.pathogenic if parts.pathogenic is None else parts.pathogenic,
+            copies=parts.copies or told.copies,
+        )
+        # a result that names its gene is about that one, whatever code it came under
+        genes = named | ({told.gene} if told.gene else set()) or about
+        if genes:
+            self._statements.append(Statement(_reference(observation), when, frozenset(genes), said))
+
+    def _genotype(self, observation: fhir.Observation, when: Moment | None) -> None:
+        value = observation.valueCodeableConcept
+        # the display name is what this code asks for, so that is where it stands
+        displays = [c.display for c in value.coding if c.display] if value else []
+        texts = [*_texts(value, observation.valueString), *_codes(value), *displays]
+        found = {pair for text in texts if (pair := hgvs.pair(text))}
+        if len({pair.alleles for pair in found}) != 1:
+            return
+        # several genes under one genotype: only its name tells which one it is of
+        genes = {pair.gene for pair in found if pair.gene} or _components(observation.component)[0]
+        if len(genes) == 1:
+            alleles = next(iter(found)).alleles
+            source = _reference(observation)
+            self._statements.append(Statement(source, when, frozenset(genes), hgvs.Line(), alleles))
+
+
+def _components(components: Iterable[fhir.Component]) -> tuple[frozenset[str], hgvs.Line]:
+    """The genes named, and what is said of the change."""
+    genes: set[str] = set()
+    names: set[str] = set()
+    fusion = False
+    origin: codes.Origin | None = None
+    pathogenic: bool | None = None
+    copies: int | None = None
+    for component in components:
+        answer = component.valueCodeableConcept
+        for code in _codes(component.code):
+            if code == codes.GENE_STUDIED:
+                genes |= _genes(answer)
+            elif code in codes.CHANGES:
+                texts = [*_codes(answer), *_texts(answer, component.valueString)]
+                names |= {name for text in texts if (name := hgvs.change(text))}
+                genes |= {gene for text in texts if (gene := hgvs.gene_in(text))}
+            elif code in codes.KIND_OF_CHANGE:
+                fusion = fusion or any(c in codes.FUSIONS for c in _codes(answer))
+            elif code == codes.SOURCE_CLASS:
+                origin = _looked_up(answer, codes.ORIGINS)
+            elif code == codes.SIGNIFICANCE[1]:
+                pathogenic = _looked_up(answer, codes.PATHOGENIC)
+            elif code == codes.ALLELIC_STATE:
+                copies = _looked_up(answer, codes.COPIES)
+    line = hgvs.Line(None, frozenset(names), None, fusion, origin, pathogenic, copies)
+    return frozenset(genes), line
+
+
+def _judge(name: str, variant: Variant, statement: Statement, known: frozenset[str], record: Record) -> None:
+    """What one statement means for one concept: a fact, a negative, a refusal or nothing."""
+    when = statement.when
+    if when is None or when.earliest > record.now + TOLERATED_AHEAD:
+        reason = "no-date" if when is None else "in-the-future"
+        record.refused.append(Refused(name, statement.source, reason, when.text if when else ""))
+        return
+    said = statement.said
+    if variant.gives == "tested":
+        record.add(Fact(name, statement.source, when, value=1.0, status="active", original=_shown(variant, statement)))
+    elif variant.gives == "copies":
+        _count(name, variant, statement, known, record)
+    elif said.present is False:
+        specific = bool(said.names or said.fusion)
+        meant = bool(said.names & set(variant.names)) or (variant.fusion and said.fusion)
+        if (meant or not specific) and variant.origin in ("any", said.origin):
+            _not_found(name, variant, statement, record)
+    elif said.present:
+        _present(name, variant, statement, record)
+
+
+def _present(name: str, variant: Variant, statement: Statement, record: Record) -> None:
+    said = statement.said
+    if variant.fusion and not said.fusion:
+        return
+    if variant.names and not said.names & set(variant.names):
+        if {hgvs.residue(n) for n in said.names} & {r for n in variant.names if (r := hgvs.residue(n))}:
+            _not_found(name, variant, statement, record)
+        return
+    if variant.pathogenic and said.pathogenic is False:
+        return
+    if variant.origin != "any" and said.origin is not None and said.origin != variant.origin:
+        return
+    for needed, value, reason in (
+        (variant.pathogenic, said.pathogenic, "significance-unknown"),
+        (variant.origin != "any", said.origin, "origin-unknown"),
+    ):
+        if needed and value is None:
+            record.refused.append(Refused(name, statement.source, reason, _shown(variant, statement)))
+            return
+    record.add(
+        Fact(name, statement.source, statement.when, value=1.0, status="active", original=_shown(variant, statement))
+    )
+
+
+def _count(name: str, variant: Variant, statement: Statement, known: frozenset[str], record: Record) -> None:
+    said, alleles = statement.said, statement.alleles
+    copies: int | None = None
+    if alleles is not None:
+        if not known.issuperset(alleles):
+            record.refused.append(Refused(name, statement.source, "allele-unknown", _shown(variant, statement)))
+            return
+        copies = sum(allele in variant.names for allele in alleles)
+    elif said.present is False and (not said.names or said.names & set(variant.names)):
+        copies = 0
+    elif said.present and said.names & set(variant.names):
+        copies = said.copies
+        if copies is None:
+            record.refused.append(Refused(name, statement.source, "copies-unknown", _shown(variant, statement)))
+    if copies is not None:
+        value, original = float(copies), _shown(variant, statement)
+        record.add(Fact(name, statement.source, statement.when, value=value, unit="1", original=original))
+
+
+def _not_found(name: str, variant: Variant, statement: Statement, record: Record) -> None:
+    fact = Fact(name, statement.source, statement.when, value=0.0, status="active", original=_shown(variant, statement))
+    record.negative.setdefault(name, []).append(fact)
+
+
+def _shown(variant: Variant, statement: Statement) -> str:
+    """Gene and changes only, in the form this service brought them to: safe on a card, in every language."""
+    change = "/".join(statement.alleles) if statement.alleles else ", ".join(sorted(statement.said.names))
+    return hgvs.shown(f"{variant.gene} {change}".strip())
+
+
+def _known_alleles(variants: Iterable[Variant]) -> frozenset[str]:
+    return frozenset({hgvs.REFERENCE} | {n for v in variants if v.gives == "copies" for n in v.names})
+
+
+def _codes(concept: fhir.CodeableConcept | None) -> Iterator[str]:
+    return (c.code for c in (concept.coding if concept else ()) if c.code)
+
+
+def _texts(concept: fhir.CodeableConcept | None, text: str | None) -> Iterator[str]:
+    return (t for t in (concept.text if concept else None, text) if t)
+
+
+def _looked_up(concept: fhir.CodeableConcept | None, table: Mapping[str, T]) -> T | None:
+    """By code; by the whole text where there is no code at all."""
+    found = list(_codes(concept))
+    if not found and concept is not None and concept.text:
+        found = [" ".join(concept.text.casefold().split())]
+    return next((table[word] for word in found if word in table), None)
+
+
+def _genes(concept: fhir.CodeableConcept | None) -> set[str]:
+    """HGNC ids as ``HGNC:1101``, whatever way they are written; a symbol only where no id was sent."""
+    ids = {
+        "HGNC:" + c.code.removeprefix("HGNC:")
+        for c in (concept.coding if concept else ())
+        if c.system in codes.GENES and c.code and c.code.removeprefix("HGNC:").isdigit()
+    }
+    if ids:
+        return ids
+    return {text for text in (*_codes(concept), *_texts(concept, None)) if _SYMBOL.match(text)}
+
+
+def _reference(observation: fhir.Observation) -> str:
+    return f"Observation/{observation.id or ''}"
+
+
+def _local(reference: str) -> str:
+    return "/".join(reference.split("/_history/")[0].split("/")[-2:])
