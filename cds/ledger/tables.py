@@ -1,6 +1,7 @@
 """The tables, the same on SQLite and PostgreSQL. A change here needs a revision in ``migrations/versions``.
 
-Rows are only ever added: nothing in the product updates or deletes a call, prediction, card or feedback.
+Rows are only ever added: nothing in the product updates or deletes a call, prediction, card or feedback. A job's row
+alone changes, as the job goes from hand to hand.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
 
 metadata = sa.MetaData(
@@ -153,4 +154,29 @@ policies = sa.Table(
     sa.Column("version", sa.Text, primary_key=True),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("first_used_at", UtcDateTime, nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("payload", Json, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("most_attempts", sa.Integer, nullable=False),
+    sa.Column("run_at", UtcDateTime, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("owner", sa.Text),
+    sa.Column("lease_until", UtcDateTime),
+    sa.Column("started_at", UtcDateTime),
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("progress", sa.Double, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("cancel_asked", sa.Boolean, nullable=False),
+    sa.Column("result", Json),
+    sa.Index("ix_jobs_state_run_at", "state", "run_at"),
 )

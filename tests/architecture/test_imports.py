@@ -24,6 +24,7 @@ ROOMS: dict[str, str] = {
     "protocol": "errors",
     "settings": "errors",
     "ledger": "errors",
+    "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources",
     "inference": "errors record yaml_lines",
@@ -32,6 +33,7 @@ ROOMS: dict[str, str] = {
     # who calls, and what is fetched
     "trust": "errors settings",
     "fhir": "errors fhir.resources protocol record settings trust",
+    "imaging": "errors trust",
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",

@@ -1,0 +1,303 @@
+"""The queue: rows of the ledger's database, on SQLite and PostgreSQL alike.
+
+A job is claimed by writing an owner and a lease into its row. Whoever's lease runs out has lost the job to the next
+claimer; the attempt number is the fence, so a worker that comes back from the dead can't finish what another has
+taken over. Delivery is therefore at least once, and the effect once: a result is committed in the same transaction
+that ends the job.
+
+Times are the database's on PostgreSQL, where workers run on several machines whose clocks differ.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from cds.errors import LedgerError
+from cds.jobs.job import CANCELLED, DEAD, DONE, QUEUED, RUNNING, STATES, Job
+from cds.ledger.database import Database, fault, parse_url
+from cds.ledger.tables import jobs as table
+
+T = TypeVar("T")
+
+LEASE = timedelta(seconds=30)
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 600.0
+
+Also = Callable[[sa.Connection], None]
+"""Further rows of the same transaction."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Jobs:
+    """One process's view of the queue; not shared across a fork. Every method raises LedgerError when the database
+    does not answer."""
+
+    def __init__(self, url: str, now: Callable[[], datetime] = _utc_now, lease: timedelta = LEASE) -> None:
+        self._database = Database(parse_url(url))
+        self._now = now
+        self.lease = lease
+
+    def enqueue(
+        self,
+        kind: str,
+        key: str,
+        payload: Mapping[str, Any],
+        *,
+        priority: int = 0,
+        after: timedelta = timedelta(),
+        most_attempts: int = 5,
+    ) -> tuple[Job, bool]:
+        """The job of this key, and whether it is new. Asking again for one that still waits moves it ``after`` from
+        now and to the higher priority: late images restart the quiet period. One that ended stays as it is."""
+
+        def work(c: sa.Connection) -> tuple[Job, bool]:
+            now = self._clock(c)
+            insert = _insert(c)
+            made = c.execute(
+                insert(table)
+                .values(
+                    kind=kind,
+                    key=key,
+                    payload=dict(payload),
+                    state=QUEUED,
+                    priority=priority,
+                    attempts=0,
+                    most_attempts=most_attempts,
+                    run_at=now + after,
+                    created_at=now,
+                    stage="",
+                    progress=0.0,
+                    reason="",
+                    cancel_asked=False,
+                )
+                .on_conflict_do_nothing(index_elements=["key"])
+                .returning(table.c.id)
+            ).first()
+            if made is None:
+                waiting = (table.c.key == key) & (table.c.state == QUEUED) & (table.c.attempts == 0)
+                higher = sa.case((table.c.priority < priority, priority), else_=table.c.priority)
+                c.execute(sa.update(table).where(waiting).values(run_at=now + after, priority=higher))
+            return _one(c, table.c.key == key), made is not None
+
+        return self._write(work)
+
+    def claim(self, owner: str, kinds: Sequence[str], job_id: int | None = None) -> Job | None:
+        """The next due job of these kinds (or that very job, if due), now leased to ``owner``; None: nothing is due."""
+
+        def work(c: sa.Connection) -> Job | None:
+            now = self._clock(c)
+            due = ((table.c.state == QUEUED) & (table.c.run_at <= now)) | (
+                (table.c.state == RUNNING) & (table.c.lease_until < now)
+            )
+            wanted = due & table.c.kind.in_(kinds)
+            if job_id is not None:
+                wanted &= table.c.id == job_id
+            order = (table.c.priority.desc(), table.c.run_at, table.c.id)
+            found = sa.select(table.c.id).where(wanted).order_by(*order).limit(1)
+            if c.dialect.name == "postgresql":
+                found = found.with_for_update(skip_locked=True)
+            taken = (
+                c.execute(
+                    sa.update(table)
+                    .where(table.c.id == found.scalar_subquery())
+                    .values(
+                        state=RUNNING,
+                        owner=owner,
+                        lease_until=now + self.lease,
+                        started_at=now,
+                        attempts=table.c.attempts + 1,
+                        progress=0.0,
+                        stage="",
+                    )
+                    .returning(*table.c)
+                )
+                .mappings()
+                .one_or_none()
+            )
+            return None if taken is None else _job(taken)
+
+        job = self._write(work)
+        if job is not None and job.attempts > job.most_attempts:
+            # its workers died each time, and had no chance to say why
+            self._end(job, DEAD, "worker-lost")
+            return self.claim(owner, kinds, job_id)
+        if job is not None and job.cancel_asked:
+            self._end(job, CANCELLED, "cancelled")
+            return self.claim(owner, kinds, job_id)
+        return job
+
+    def renew(self, job: Job, stage: str, progress: float) -> str:
+        """Extend the lease and show how far the work is: ``held``, ``cancelled`` or ``lost``."""
+
+        def work(c: sa.Connection) -> str:
+            values = {"lease_until": self._clock(c) + self.lease, "stage": stage, "progress": progress}
+            row = c.execute(_held(sa.update(table), job).values(**values).returning(table.c.cancel_asked)).first()
+            if row is None:
+                return "lost"
+            return "cancelled" if row.cancel_asked else "held"
+
+        return self._write(work)
+
+    def finish(self, job: Job, result: Mapping[str, Any], also: Also | None = None) -> bool:
+        """End the job with its result. False: another worker has it, and nothing was written."""
+
+        def work(c: sa.Connection) -> bool:
+            values = {"result": dict(result), "progress": 1.0, "reason": ""}
+            if not self._ended(c, job, DONE, values):
+                return False
+            if also is not None:
+                also(c)
+            return True
+
+        return self._write(work)
+
+    def fail(self, job: Job, reason: str, *, again: bool) -> str:
+        """The state it is in now: ``queued`` (after a pause that grows, with jitter), ``dead``, or ``lost``."""
+        if again and job.attempts < job.most_attempts:
+            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (job.attempts - 1)) * random.uniform(0.5, 1.5)
+            return QUEUED if self._back(job, reason, timedelta(seconds=pause), job.attempts) else "lost"
+        return DEAD if self._end(job, DEAD, reason) else "lost"
+
+    def release(self, job: Job) -> bool:
+        """Give it back untried, because this worker shuts down: the attempt does not count."""
+        return self._back(job, "", timedelta(), job.attempts - 1)
+
+    def cancelled(self, job: Job) -> bool:
+        """The work has stopped because it was asked to."""
+        return self._end(job, CANCELLED, "cancelled")
+
+    def cancel(self, job_id: int) -> bool:
+        """Ask for an end: at once when it waits, at its next step when it runs. False when it has ended."""
+
+        def work(c: sa.Connection) -> bool:
+            now = self._clock(c)
+            at_once = {"state": CANCELLED, "reason": "cancelled", "finished_at": now, "cancel_asked": True}
+            waiting = sa.update(table).where(table.c.id == job_id, table.c.state == QUEUED).values(**at_once)
+            if c.execute(waiting).rowcount:
+                return True
+            running = sa.update(table).where(table.c.id == job_id, table.c.state == RUNNING)
+            return bool(c.execute(running.values(cancel_asked=True)).rowcount)
+
+        return self._write(work)
+
+    def retry(self, job_id: int) -> bool:
+        """A dead or cancelled job waits again, with all its attempts. False for any other."""
+
+        def work(c: sa.Connection) -> bool:
+            ended = sa.update(table).where(table.c.id == job_id, table.c.state.in_((DEAD, CANCELLED)))
+            fresh = {"state": QUEUED, "attempts": 0, "reason": "", "cancel_asked": False, "finished_at": None}
+            return bool(c.execute(ended.values(run_at=self._clock(c), owner=None, lease_until=None, **fresh)).rowcount)
+
+        return self._write(work)
+
+    def get(self, job_id: int) -> Job | None:
+        return self._read(lambda c: _first(c, table.c.id == job_id))
+
+    def of_key(self, key: str) -> Job | None:
+        return self._read(lambda c: _first(c, table.c.key == key))
+
+    def newest(self, *, kind: str | None = None, state: str | None = None, most: int = 100) -> list[Job]:
+        """Jobs of any or one kind and state, the newest first."""
+        query = sa.select(*table.c).order_by(table.c.id.desc()).limit(most)
+        if kind is not None:
+            query = query.where(table.c.kind == kind)
+        if state is not None:
+            query = query.where(table.c.state == state)
+        return self._read(lambda c: [_job(row) for row in c.execute(query).mappings()])
+
+    def due(self, most: int = 100) -> list[int]:
+        """Ids of jobs that wait for a worker now, the first to run first: what a sweeper sends again."""
+
+        def work(c: sa.Connection) -> list[int]:
+            now = self._clock(c)
+            waits = (table.c.state == QUEUED) & (table.c.run_at <= now)
+            lost = (table.c.state == RUNNING) & (table.c.lease_until < now)
+            order = (table.c.priority.desc(), table.c.run_at, table.c.id)
+            return list(c.scalars(sa.select(table.c.id).where(waits | lost).order_by(*order).limit(most)))
+
+        return self._read(work)
+
+    def depth(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
+        found: dict[str, int] = dict(self._read(lambda c: [(row[0], row[1]) for row in c.execute(query)]))
+        return {state: found.get(state, 0) for state in STATES}
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _back(self, job: Job, reason: str, pause: timedelta, attempts: int) -> bool:
+        def work(c: sa.Connection) -> bool:
+            values = {"state": QUEUED, "owner": None, "lease_until": None, "reason": reason, "attempts": attempts}
+            return bool(
+                c.execute(_held(sa.update(table), job).values(run_at=self._clock(c) + pause, **values)).rowcount
+            )
+
+        return self._write(work)
+
+    def _end(self, job: Job, state: str, reason: str) -> bool:
+        return self._write(lambda c: self._ended(c, job, state, {"reason": reason}))
+
+    def _ended(self, c: sa.Connection, job: Job, state: str, values: Mapping[str, Any]) -> bool:
+        ended = {"state": state, "lease_until": None, "finished_at": self._clock(c)}
+        return bool(c.execute(_held(sa.update(table), job).values(**ended, **values)).rowcount)
+
+    def _clock(self, c: sa.Connection) -> datetime:
+        if c.dialect.name == "postgresql":
+            moment: datetime = c.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+            return moment
+        return self._now()
+
+    def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        return self._asked(self._database.transaction, work)
+
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        return self._asked(self._database.read, work)
+
+    @staticmethod
+    def _asked(way: Callable[[Callable[[sa.Connection], T]], T], work: Callable[[sa.Connection], T]) -> T:
+        try:
+            return way(work)
+        except SQLAlchemyError as error:
+            raise LedgerError(f"the job queue's database did not answer ({fault(error)})") from error
+
+
+def _held(statement: sa.Update, job: Job) -> sa.Update:
+    """Only while this very attempt still has the job."""
+    return statement.where(
+        table.c.id == job.id,
+        table.c.owner == job.owner,
+        table.c.attempts == job.attempts,
+        table.c.state == RUNNING,
+    )
+
+
+def _insert(c: sa.Connection) -> Any:
+    if c.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    return sqlite_insert
+
+
+def _one(c: sa.Connection, where: sa.ColumnElement[bool]) -> Job:
+    return _job(c.execute(sa.select(*table.c).where(where)).mappings().one())
+
+
+def _first(c: sa.Connection, where: sa.ColumnElement[bool]) -> Job | None:
+    row = c.execute(sa.select(*table.c).where(where)).mappings().first()
+    return None if row is None else _job(row)
+
+
+def _job(row: sa.RowMapping) -> Job:
+    return Job(**{**row, "reason": row["reason"] or "", "stage": row["stage"] or ""})

@@ -1,0 +1,127 @@
+"""A worker: claims one job at a time, keeps its lease alive while the work runs, and ends it once.
+
+The heartbeat is a thread of its own, so that work which computes for a minute without a word keeps its job; a worker
+that is killed stops beating, and a rival takes the job over when the lease runs out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cds.errors import LedgerError
+from cds.jobs.job import Job, Stop, Unfinished
+from cds.jobs.queue import Jobs
+
+_log = logging.getLogger("cds.jobs")
+
+Handler = Callable[[Job, "Progress"], Mapping[str, Any]]
+"""Does the work and returns its result. Raises Unfinished, or lets Stop through."""
+
+
+class Progress:
+    """How far the work is. Calling it is also where the work learns that it must stop."""
+
+    def __init__(self) -> None:
+        self.stage, self.fraction = "", 0.0
+        self._stop: str | None = None
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        """``fraction`` of the whole job, 0 to 1. Raises Stop."""
+        self.stage, self.fraction = stage, min(1.0, max(0.0, fraction))
+        if self._stop is not None:
+            raise Stop(self._stop)
+
+    def stop(self, why: str) -> None:
+        self._stop = self._stop or why
+
+
+class Worker:
+    def __init__(self, jobs: Jobs, handlers: Mapping[str, Handler], poll_s: float = 1.0) -> None:
+        self._jobs = jobs
+        self._handlers = handlers
+        self._poll_s = poll_s
+        self._stopping = threading.Event()
+        self._current: Progress | None = None
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+    def run(self) -> None:
+        """Until ``stop``. A database that is away is tried again; nothing is lost meanwhile."""
+        while not self._stopping.is_set():
+            try:
+                worked = self.once()
+            except LedgerError as error:
+                _log.error("jobs.database error=%s", error)
+                worked = False
+            if not worked:
+                self._stopping.wait(self._poll_s)
+
+    def stop(self) -> None:
+        """From a signal handler or another thread: the job in hand goes back at its next step, untried."""
+        self._stopping.set()
+        if self._current is not None:
+            self._current.stop("shutting-down")
+
+    def once(self, job_id: int | None = None) -> bool:
+        """Claim and do one job. False: nothing was due. Raises LedgerError."""
+        job = self._jobs.claim(self.owner, tuple(self._handlers), job_id)
+        if job is None:
+            return False
+        _log.info("job.started job=%s kind=%s attempt=%s", job.id, job.kind, job.attempts)
+        progress, done = Progress(), threading.Event()
+        self._current = progress
+        if self._stopping.is_set():
+            progress.stop("shutting-down")
+        beat = threading.Thread(target=self._beat, args=(job, progress, done), name="job-heartbeat", daemon=True)
+        beat.start()
+        try:
+            self._do(job, progress)
+        finally:
+            self._current = None
+            done.set()
+            beat.join()
+        return True
+
+    def _do(self, job: Job, progress: Progress) -> None:
+        try:
+            result = self._handlers[job.kind](job, progress)
+        except Stop as stopped:
+            self._stopped(job, stopped.why)
+        except Unfinished as error:
+            state = self._jobs.fail(job, error.reason, again=error.again)
+            _log.warning("job.failed job=%s reason=%s now=%s", job.id, error.reason, state)
+        except LedgerError:
+            raise
+        except Exception as error:  # a fault of the work must neither stop the worker nor be lost
+            # the message may quote what a study says of a patient: the type is enough to find the fault
+            state = self._jobs.fail(job, "internal-error", again=True)
+            _log.error("job.failed job=%s error=%s now=%s", job.id, type(error).__name__, state)
+        else:
+            ended = self._jobs.finish(job, result)
+            _log.info("job.%s job=%s kind=%s", "done" if ended else "lost", job.id, job.kind)
+
+    def _stopped(self, job: Job, why: str) -> None:
+        if why == "cancelled":
+            self._jobs.cancelled(job)
+        elif why == "shutting-down":
+            self._jobs.release(job)
+        _log.info("job.stopped job=%s why=%s", job.id, why)
+
+    def _beat(self, job: Job, progress: Progress, done: threading.Event) -> None:
+        while not done.wait(self._jobs.lease.total_seconds() / 3):
+            try:
+                found = self._jobs.renew(job, progress.stage, progress.fraction)
+            except LedgerError as error:
+                # the lease may still hold when the database is back; if not, finishing is refused
+                _log.warning("job.heartbeat job=%s error=%s", job.id, error)
+                continue
+            if found == "lost":
+                progress.stop("lease-lost")
+                return
+            if found == "cancelled":
+                progress.stop("cancelled")
