@@ -1,10 +1,10 @@
 """Each token is good for one call: its ``jti`` is written down, and refused when seen again.
 
-There are two books, and a token has to be new to both. One is a folder shared by the workers of this host, where
-creating a file that must not exist is the atomic step; the other is the ledger's, shared by all hosts. Workers notice
-an outage of the ledger one by one, so the folder is kept at all times and not only during an outage: no token gets
-through twice on one host, whatever each worker thinks of the ledger. What remains open is a token used on one host
-and, while the ledger is out, again on another, within the minutes until it expires.
+There are two books, and a token has to be new to both. One is shared by the workers of this host (``cds.trust.book``);
+the other is the ledger's, shared by all hosts. Workers notice an outage of the ledger one by one, so the host's book is
+kept at all times and not only during an outage: no token gets through twice on one host, whatever each worker thinks
+of the ledger. What remains open is a token used on one host and, while the ledger is out, again on another, within the
+minutes until it expires.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cds.errors import LedgerError
+from cds.trust.book import Book
 
 _log = logging.getLogger("cds.trust")
-_MINUTE = 60
 _PURGE_S = 60.0
 
 
@@ -38,24 +37,27 @@ class ReplayGuard:
         self._store = store
         self._folder = folder
         self._now = now
-        self._lock = threading.Lock()
+        # by process id: a parent's locks and open files are not its child's
+        self._books: dict[int, Book] = {}
         self._purged = float("-inf")
         self._out = False
         self._unwritable = False
 
     def __call__(self, issuer: str, jti: str, expires: datetime) -> bool:
         """Raises LedgerError only if neither book can be written; the call must then be refused."""
-        key = _key(issuer, jti)
-        self._purge()
+        digest = _digest(issuer, jti)
+        # setdefault is atomic, a lock taken here could be inherited locked by a forked child
+        book = self._books.get(os.getpid()) or self._books.setdefault(os.getpid(), Book(self._folder))
+        self._purge(book)
         fault: OSError | None = None
         try:
-            if not _create(self._file(key, expires)):
+            if not book.add(digest, expires.timestamp()):
                 return False
         except OSError as error:
             fault = error
         self._note_folder(fault)
         try:
-            new = self._store(key, expires)
+            new = self._store(digest.hex(), expires)
         except LedgerError as error:
             self._note_outage(error)
             if fault is not None:
@@ -65,10 +67,6 @@ class ReplayGuard:
             return True
         self._note_outage(None)
         return new
-
-    def _file(self, key: str, expires: datetime) -> Path:
-        """One subfolder a minute of expiry: purging needs no look at single files. A token's expiry is signed."""
-        return self._folder / str(int(expires.timestamp()) // _MINUTE) / key
 
     def _note_folder(self, error: OSError | None) -> None:
         if error is not None and not self._unwritable:
@@ -83,44 +81,18 @@ class ReplayGuard:
             _log.warning("used tokens are kept in the ledger again")
         self._out = error is not None
 
-    def _purge(self) -> None:
-        """Drop what has expired, once a minute. The minute beyond expiry spares a file that is just being made."""
+    def _purge(self, book: Book) -> None:
+        """Drop what has expired, once a minute."""
         at = self._now().timestamp()
-        with self._lock:
-            if at - self._purged < _PURGE_S:
-                return
-            self._purged = at
+        if at - self._purged < _PURGE_S:
+            return
+        self._purged = at
         try:
-            for minute in self._folder.iterdir():
-                if minute.name.isdigit() and (int(minute.name) + 2) * _MINUTE < at:
-                    _remove(minute)
-        except FileNotFoundError:
-            return  # no call yet, or another worker was quicker
+            book.purge(at)
         except OSError as error:
             _log.warning("expired tokens can't be removed from %s: %s", self._folder, error)
 
 
-def _create(file: Path) -> bool:
-    """Whether it is new. Raises OSError when that can't be found out."""
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-    try:
-        try:
-            os.close(os.open(file, flags, 0o600))
-        except FileNotFoundError:  # the first of its minute
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(file, flags, 0o600))
-    except FileExistsError:
-        return False
-    return True
-
-
-def _remove(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink(missing_ok=True)
-    folder.rmdir()
-
-
-def _key(issuer: str, jti: str) -> str:
+def _digest(issuer: str, jti: str) -> bytes:
     """The length in front keeps ("a", "bc") and ("ab", "c") apart."""
-    text = f"{len(issuer)}:{issuer}{jti}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(f"{len(issuer)}:{issuer}{jti}".encode("utf-8", "surrogatepass")).digest()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -46,7 +52,7 @@ def sqlite_book(tmp_path: Path) -> Callable[[str, datetime], bool]:
     return partial(in_sqlite, path)
 
 
-@pytest.fixture(params=["ledger", "folder"])
+@pytest.fixture(params=["ledger", "host"])
 def store(request: pytest.FixtureRequest, sqlite_book: Callable[[str, datetime], bool]) -> Any:
     return sqlite_book if request.param == "ledger" else ledger_out
 
@@ -68,7 +74,7 @@ def test_issuer_and_jti_do_not_run_together(store: Any, tmp_path: Path) -> None:
 def test_any_text_will_do_as_a_jti(store: Any, tmp_path: Path, jti: str) -> None:
     guard = ReplayGuard(store, tmp_path / "jti", now=lambda: NOW)
     assert guard(ISSUER, jti, SOON) and not guard(ISSUER, jti, SOON)
-    assert {file.suffix for file in (tmp_path / "jti").rglob("*")} <= {""}
+    assert all(file.stem.isdigit() and file.suffix == ".used" for file in (tmp_path / "jti").rglob("*"))
 
 
 def test_neither_book_holds_what_the_token_said(tmp_path: Path) -> None:
@@ -79,8 +85,9 @@ def test_neither_book_holds_what_the_token_said(tmp_path: Path) -> None:
         raise LedgerError("out")
 
     ReplayGuard(remember, tmp_path / "jti", now=lambda: NOW)(ISSUER, "Jane-Roe", SOON)
-    names = [file.name for file in (tmp_path / "jti").rglob("*") if file.is_file()]
-    assert names == keys and len(keys[0]) == 64 and "Jane" not in keys[0]
+    [file] = (tmp_path / "jti").iterdir()
+    assert len(keys[0]) == 64 and bytes.fromhex(keys[0]).startswith(file.read_bytes())
+    assert b"Jane" not in file.read_bytes() and "Jane" not in file.name + keys[0]
 
 
 def _race(store: Any, folder: Path, start: Any, wins: Any) -> None:
@@ -201,3 +208,126 @@ def test_the_folder_is_for_the_service_alone(tmp_path: Path) -> None:
     ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: NOW)(ISSUER, "one", SOON)
     modes = {path.stat().st_mode & 0o077 for path in (tmp_path / "jti").rglob("*")}
     assert modes == {0}
+
+
+def workers(tmp_path: Path) -> tuple[ReplayGuard, ReplayGuard]:
+    """Two of one host, without a ledger."""
+    one, two = (ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: NOW) for _ in range(2))
+    return one, two
+
+
+@pytest.mark.parametrize("torn", [1, 15])
+def test_a_record_cut_short_costs_no_other(tmp_path: Path, torn: int) -> None:
+    """A full disk, or a worker killed at the wrong moment."""
+    one, two = workers(tmp_path)
+    assert one(ISSUER, "before", SOON)
+    [file] = (tmp_path / "jti").iterdir()
+    with file.open("ab") as book:
+        book.write(b"x" * torn)
+    assert two(ISSUER, "after", SOON) and one(ISSUER, "later", SOON)
+    assert not any(worker(ISSUER, jti, SOON) for worker in (one, two) for jti in ("before", "after", "later"))
+    fresh, _ = workers(tmp_path)
+    assert not any(fresh(ISSUER, jti, SOON) for jti in ("before", "after", "later"))
+
+
+def test_workers_agree_after_the_book_was_removed_under_them(tmp_path: Path) -> None:
+    one, two = workers(tmp_path)
+    assert one(ISSUER, "a", SOON) and two(ISSUER, "b", SOON)
+    shutil.rmtree(tmp_path / "jti")
+    assert one(ISSUER, "c", SOON) and not two(ISSUER, "c", SOON)
+    assert two(ISSUER, "d", SOON) and not one(ISSUER, "d", SOON)
+
+
+def test_a_clock_that_jumps_ahead_and_back_divides_no_workers(tmp_path: Path) -> None:
+    at = [NOW]
+    wild, calm = (ReplayGuard(ledger_out, tmp_path / "jti", now=clock) for clock in (lambda: at[0], lambda: NOW))
+    assert calm(ISSUER, "a", SOON)
+    at[0] = NOW + timedelta(hours=1)
+    assert wild(ISSUER, "b", at[0])
+    at[0] = NOW
+    assert wild(ISSUER, "c", SOON) and not calm(ISSUER, "c", SOON)
+    assert calm(ISSUER, "d", SOON) and not wild(ISSUER, "d", SOON)
+
+
+def test_a_frozen_worker_with_the_book_in_hand_holds_up_no_other_for_long(tmp_path: Path) -> None:
+    guard = ReplayGuard(Switch(), tmp_path / "jti", now=lambda: NOW)
+    assert guard(ISSUER, "before", SOON)
+    [file] = (tmp_path / "jti").iterdir()
+    with file.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        start = time.monotonic()
+        assert guard(ISSUER, "during", SOON) and not guard(ISSUER, "during", SOON)
+        assert time.monotonic() - start < 3
+        with pytest.raises(LedgerError, match="can't be written"):
+            workers(tmp_path)[0](ISSUER, "no ledger either", SOON)
+    assert not guard(ISSUER, "before", SOON) and guard(ISSUER, "after", SOON)
+
+
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    command = [sys.executable, "-c", script, str(folder)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+FULL_DISK = """
+import resource, sys, test_replay_guard as test
+from pathlib import Path
+from cds.trust import ReplayGuard
+guard = ReplayGuard(test.ledger_out, Path(sys.argv[1]), now=lambda: test.NOW)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))
+for jti in "abcb":
+    try:
+        print(guard(test.ISSUER, jti, test.SOON), end=" ")
+    except Exception as error:
+        print(type(error).__name__, end=" ")
+"""
+
+
+def test_on_a_full_disk_a_token_is_accepted_only_if_the_ledger_has_it(tmp_path: Path) -> None:
+    """The limit on file size stands for the disk: the third record is cut off halfway."""
+    said = run(FULL_DISK, tmp_path / "jti")
+    assert said.stdout.split() == ["True", "True", "LedgerError", "False"], said.stderr
+    one, _ = workers(tmp_path)
+    assert not one(ISSUER, "a", SOON) and not one(ISSUER, "b", SOON) and one(ISSUER, "c", SOON)
+
+
+# A parent uses its guard, then forks; all three go for the same tokens.
+FORK = """
+import os, sys, test_replay_guard as test
+from pathlib import Path
+from cds.trust import ReplayGuard
+
+def take():
+    won = [jti for jti in ("before", *map(str, range(200))) if guard(test.ISSUER, jti, test.SOON)]
+    os.write(1, "".join(f"{jti}\\n" for jti in won).encode())
+
+guard = ReplayGuard(test.ledger_out, Path(sys.argv[1]), now=lambda: test.NOW)
+assert guard(test.ISSUER, "before", test.SOON)
+lock = guard._books[os.getpid()]._lock
+lock.acquire()  # as if another thread held it at the moment of the fork
+children = []
+for _ in range(2):
+    pid = os.fork()
+    if pid == 0:
+        take()
+        os._exit(0)
+    children.append(pid)
+lock.release()
+take()
+print(*(os.waitpid(pid, 0)[1] for pid in children), file=sys.stderr)
+"""
+
+
+def test_a_forked_worker_shares_the_book_and_not_the_lock(tmp_path: Path) -> None:
+    said = run(FORK, tmp_path / "jti")
+    assert said.stderr.splitlines()[-1:] == ["0 0"], said.stderr
+    assert sorted(said.stdout.split(), key=int) == [str(jti) for jti in range(200)]
+
+
+def test_a_late_worker_reads_a_long_book_in_one_go(tmp_path: Path) -> None:
+    one, two = workers(tmp_path)
+    assert all(one(ISSUER, str(jti), SOON) for jti in range(5000))
+    start = time.process_time()
+    assert not two(ISSUER, "4999", SOON)
+    assert time.process_time() - start < 0.5
+    assert len(list((tmp_path / "jti").iterdir())) == 1
