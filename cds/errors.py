@@ -24,6 +24,7 @@
     │   ├── SourceMalformed         CDS-604  not FHIR JSON (HTML, truncated, too large)
     │   └── SourceForeign           CDS-605  a redirect or a paging link left the client's servers
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
+    ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
 Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
@@ -147,6 +148,12 @@ class SourceForeign(SourceError):
 
 class ModelError(CdsError):
     code = "CDS-700"
+
+
+class ImagingError(CdsError):
+    """Images can't be fetched or assessed. The result is "indeterminate" with the reason, never "negative"."""
+
+    code = "CDS-750"
 
 
 class LedgerError(CdsError):
