@@ -108,6 +108,9 @@ TOPICS: dict[str, str] = {
     "endpac-high": "END-PAC score 3 or more in new-onset diabetes",
     "qcancer-raised": "QCancer risk of pancreatic cancer at or above the policy's threshold",
     "survival": "survival estimate for metastatic disease by the full model",
+    "marker-rising": "CA 19-9 has risen under treatment: review and CT",
+    "marker-falling": "CA 19-9 is falling under treatment",
+    "marker-not-made": "CA 19-9 can't show the course: the patient doesn't make it",
     "survival-fallback": "survival estimate from albumin and neutrophils/lymphocytes alone",
 }
 

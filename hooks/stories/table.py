@@ -103,7 +103,11 @@ STORIES: tuple[Story, ...] = (
         studies="ct-abdomen@-52",
         drafts=("folfirinox",),
         expects=(
-            _KNOWN,
+            _view(
+                "marker-falling",
+                words="No risk card: the cancer is known. CA 19-9 2140 -> 410 U/mL since the start, bilirubin normal: "
+                "falling, to be read with the next CT. Prognosis is not offered on opening.",
+            ),
             _sign(
                 "survival",
                 words="Complete data: ECOG 0, liver only, no cachexia, SIRI 1.6. Worst, typical and best case, 6, 12 "
@@ -134,10 +138,15 @@ STORIES: tuple[Story, ...] = (
         },
         problems="pdac@-75 liver-metastasis@-38 peritoneal-metastasis@-38 cachexia@-20",
         stage_four=-36,
+        given_cycles="gemcitabine-nab-paclitaxel@-36 gemcitabine-nab-paclitaxel@-29 gemcitabine-nab-paclitaxel@-22",
         studies="ct-abdomen@-38",
         drafts=("gemcitabine-nab-paclitaxel",),
         expects=(
-            _KNOWN,
+            _view(
+                "marker-rising",
+                words="No risk card: the cancer is known. CA 19-9 1270 at the start, 2980 U/mL now, bilirubin normal at "
+                "the latter: review and CT, no word of stopping.",
+            ),
             _sign(
                 "survival",
                 words="ECOG 1, liver and peritoneum, cachexia, SIRI 6.1: a markedly worse outlook than the trial's "
@@ -195,7 +204,10 @@ STORIES: tuple[Story, ...] = (
         studies="ct-abdomen@-100",
         drafts=("gemcitabine",),
         expects=(
-            _KNOWN,
+            _view(
+                "marker-not-made",
+                words="No risk card: the cancer is known. Three values below 2 U/mL: the marker can't be followed.",
+            ),
             _sign(
                 "survival",
                 words="ECOG 2, lung metastases. CA 19-9 always below 2 U/mL: Lewis-negative, the marker says nothing "

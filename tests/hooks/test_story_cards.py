@@ -62,19 +62,20 @@ def fire(service: FlaskClient) -> Fire:
             context["selections"] = [
                 f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in context["draftOrders"]["entry"]
             ]
-        (found,) = (s for s in discovered if s["hook"] == hook)
-        prefetch = {
-            key: record.get("/fhir/" + template.replace("{{context.patientId}}", story.id)).get_json()
-            for key, template in found["prefetch"].items()
-        }
-        answer = service.post(
-            f"/cds-services/{found['id']}",
-            json={"hook": hook, "hookInstance": "x", "context": context, "prefetch": prefetch},
-            headers={"Accept-Language": language},
-        )
-        assert answer.status_code == 200, answer.get_data(as_text=True)
-        response: dict[str, Any] = answer.get_json()
-        return response
+        cards: list[dict[str, Any]] = []
+        for found in (s for s in discovered if s["hook"] == hook):  # an EHR asks every service of the hook
+            prefetch = {
+                key: record.get("/fhir/" + template.replace("{{context.patientId}}", story.id)).get_json()
+                for key, template in found["prefetch"].items()
+            }
+            answer = service.post(
+                f"/cds-services/{found['id']}",
+                json={"hook": hook, "hookInstance": "x", "context": context, "prefetch": prefetch},
+                headers={"Accept-Language": language},
+            )
+            assert answer.status_code == 200, answer.get_data(as_text=True)
+            cards += answer.get_json()["cards"]
+        return {"cards": cards}
 
     return fire
 

@@ -15,7 +15,7 @@ WORDS = {"en": "x", "nl": "x"}
 
 def rule(**condition: object) -> Rule:
     test = Condition.model_validate({"input": "age", "minus": "youngest", **condition})
-    return Rule(id="R", label=WORDS, all=(test,), gives="yes", says=WORDS)
+    return Rule(id="R", label=WORDS, all=(test,), any=(), needs=1, gives="yes", says=WORDS)
 
 
 def features(age: float | None, youngest: float | None) -> dict[str, Feature]:
