@@ -38,6 +38,7 @@ _SEARCHES: dict[str, tuple[tuple[str, str, int], ...]] = {
     "Procedure": (("procedures", "Procedure", 100),),
     "ServiceRequest": (("orders", "ServiceRequest", 100),),
     "ImagingStudy": (("imaging", "ImagingStudy", 100),),
+    "FamilyMemberHistory": (("family", "FamilyMemberHistory", 100),),
 }
 
 PATIENT = Query("patient", "Patient", f"Patient/{PATIENT_TOKEN}", required=True)

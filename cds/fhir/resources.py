@@ -154,6 +154,20 @@ class ImagingStudy(Resource):
     series: list[Series] = []
 
 
+class RelativeCondition(msgspec.Struct):
+    code: CodeableConcept | None = None
+    onsetAge: Quantity | None = None
+
+
+class FamilyMemberHistory(Resource):
+    status: str | None = None
+    patient: Reference | None = None
+    date: str | None = None
+    relationship: CodeableConcept | None = None
+    deceasedAge: Quantity | None = None
+    condition: list[RelativeCondition] = []
+
+
 class Issue(msgspec.Struct):
     severity: str | None = None
     code: str | None = None
@@ -200,6 +214,7 @@ Clinical = (
     | Procedure
     | ServiceRequest
     | ImagingStudy
+    | FamilyMemberHistory
 )
 
 KNOWN_TYPES = frozenset(t.__name__ for t in Clinical.__args__)
@@ -288,7 +303,7 @@ def subject_of(resource: Any) -> str | None:
     """The id of the patient a resource is about; None when it doesn't say."""
     if isinstance(resource, Patient):
         return resource.id
-    subject = getattr(resource, "subject", None)
+    subject = resource.patient if isinstance(resource, FamilyMemberHistory) else getattr(resource, "subject", None)
     if subject is None or subject.reference is None:
         return None
     return _patient_in(subject.reference)

@@ -251,7 +251,8 @@ def _extreme(spec: Input, record: Record, before: Mapping[str, Feature], *, high
     if spec.anchor is not None and moment is None:
         return _absent(spec, record)
     for concept in spec.concepts:
-        facts = [f for f in record.of(concept) if f.when and f.value is not None and _recent(f, spec, record)]
+        standing = (f for f in record.of(concept) if f.value is not None and (f.when or f.status == "active"))
+        facts = [f for f in standing if _recent(f, spec, record)]
         if spec.anchor is not None and moment is not None:
             facts = _inside(facts, moment, spec.anchor)
         if facts:

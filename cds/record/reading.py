@@ -15,6 +15,7 @@ from cds.fhir import resources as fhir
 from cds.record import moments, quantities
 from cds.record.concepts import Concept
 from cds.record.facts import Fact, Record, Refused
+from cds.record.family import Family
 from cds.record.genomics import TOLERATED_AHEAD, Genomics
 from cds.record.moments import Moment
 from cds.record.vocabulary import Vocabulary
@@ -40,6 +41,7 @@ class Reader:
         self._not_taken = _NOT_TAKEN - {"draft"} if drafts else _NOT_TAKEN
         self.record = Record(now=now, patient_id=patient_id)
         self._genomics = Genomics(vocabulary)
+        self._family = Family(vocabulary)
 
     def read(self, resources: Iterable[Any], *, attributed: bool = False) -> None:
         """Add resources. ``attributed``: they came in the hook's context, so a missing subject is no doubt."""
@@ -59,6 +61,7 @@ class Reader:
 
     def finish(self) -> Record:
         self._genomics.into(self.record)
+        self._family.into(self.record)
         self.record.arrange()
         _derive(self.record, self._vocabulary)
         return self.record
@@ -241,6 +244,9 @@ class Reader:
                 )
             )
 
+    def _relative(self, history: fhir.FamilyMemberHistory) -> None:
+        self._family.take(history, self._moment(history.date))
+
 
 _READERS: dict[type, Any] = {
     fhir.Patient: Reader._patient,
@@ -252,6 +258,7 @@ _READERS: dict[type, Any] = {
     fhir.Procedure: Reader._procedure,
     fhir.ServiceRequest: Reader._order,
     fhir.ImagingStudy: Reader._imaging,
+    fhir.FamilyMemberHistory: Reader._relative,
 }
 
 
