@@ -166,7 +166,8 @@ def _holding(case: Case, trigger: Trigger) -> list[str]:
         return words("risk.new_diabetes") if name in _DIABETES else words.pick(prediction.feature(name).input.label)
 
     labels = [label(c.input) for c in rule.all if prediction.feature(c.input).facts]
-    telling = [label(c.input) for c in rule.any if holds(c, prediction.feature(c.input)) is True]
+    features = {f.input.name: f for f in prediction.features}
+    telling = [label(c.input) for c in rule.any if holds(c, features) is True]
     labels += list(dict.fromkeys(telling))[:2]
     return [wording.capital(text) if i == 0 else text for i, text in enumerate(labels)]
 

@@ -144,8 +144,8 @@ STORIES: tuple[Story, ...] = (
         expects=(
             _view(
                 "marker-rising",
-                words="No risk card: the cancer is known. CA 19-9 1270 at the start, 2980 U/mL now, bilirubin normal at "
-                "the latter: review and CT, no word of stopping.",
+                words="No risk card: the cancer is known. CA 19-9 1270 at the start, 2980 U/mL now, bilirubin normal "
+                "at the latter: review and CT, no word of stopping.",
             ),
             _sign(
                 "survival",
