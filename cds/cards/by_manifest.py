@@ -15,6 +15,7 @@ from cds.inference.manifest import Output, Status
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.inference.rules import holds, reads
 from cds.record.features import Feature
+from cds.record.inputs import Reduce
 from cds.services.case import CardDraft, Case, Finding, Proposal, Suppressed
 
 _MOST_REASONS = 6
@@ -234,7 +235,7 @@ def _missing(case: Case, prediction: Prediction) -> list[str]:
     words, lines = case.words, list[str]()
     main = next((o for o in prediction.manifest.outputs if o.kind in ("probability", "score")), None)
     spread = wording.spreads(prediction.what_if, main.name, prediction.number(main.name)) if main else {}
-    for feature in prediction.absent:
+    for feature in (f for f in prediction.absent if _could_matter(f, prediction)):
         absence = wording.absence(words, feature)
         if main is not None and feature.input.name in spread:
             _, low, high = spread[feature.input.name]
@@ -246,6 +247,14 @@ def _missing(case: Case, prediction: Prediction) -> list[str]:
         elif not feature.input.is_flag or feature.state != "missing":
             lines.append(words("engine.missing.plain", item=absence))
     return lines
+
+
+def _could_matter(feature: Feature, prediction: Prediction) -> bool:
+    """Of rules, only those up to the one that decided: what a lighter rule reads can't change the answer."""
+    rules = prediction.manifest.runtime.rules
+    decided = next((i for i, rule in enumerate(rules) if rule.id in prediction.rules), len(rules))
+    heavier = rules[: decided + 1]
+    return not rules or any(feature.input.name in reads(c) for rule in heavier for c in (*rule.all, *rule.any))
 
 
 def _links(case: Case, prediction: Prediction) -> tuple[tuple[str, str], ...]:
@@ -318,6 +327,8 @@ class _Fields(dict[str, Any]):
 def _input_text(case: Case, feature: Feature) -> str:
     if feature.value is None:
         return case.words(f"engine.absent.{feature.state}", detail=feature.detail)
+    if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since):
+        return wording.counted(case.words, feature)
     number = case.words.number(feature.value, 0 if feature.value == round(feature.value) else 1)
     shown = feature.facts[0].original if len(feature.facts) == 1 and feature.facts[0].original else ""
     if shown:

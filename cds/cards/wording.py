@@ -12,6 +12,7 @@ from cds.inference.prediction import Assessment, Prediction, WhatIf
 from cds.policy.schema import Policy
 from cds.record.facts import Fact, Record
 from cds.record.features import Feature
+from cds.record.inputs import Reduce
 
 
 def chance(words: Phrasebook, probability: float) -> str:
@@ -57,6 +58,8 @@ def reason(words: Phrasebook, feature: Feature) -> str:
     facts = [f for f in feature.facts if f.when is not None or f.original]
     if not facts:
         return label
+    if feature.input.reduce in _COUNTED and feature.value is not None:
+        return words("engine.reason.value", label=label, value=counted(words, feature))
     if facts[0].answers:
         answer = next((a for a in facts[0].answers if a in feature.input.values), facts[0].answers[0])
         return words("engine.reason.value", label=label, value=f"{words.concept(answer)} ({words.day(facts[0].when)})")
@@ -70,6 +73,18 @@ def reason(words: Phrasebook, feature: Feature) -> str:
     if facts[0].original:
         return words("engine.reason.value", label=label, value=fact_text(words, facts[0]))
     return words("engine.reason.since", label=label, day=words.day(facts[0].when))
+
+
+_COUNTED = (Reduce.count, Reduce.course, Reduce.days_since)
+
+
+def counted(words: Phrasebook, feature: Feature) -> str:
+    """A count of records, or of days with the day they run from or to."""
+    count = round(feature.value or 0.0)
+    if feature.input.reduce is Reduce.count:
+        return words.number(count, 0)
+    days = words("engine.days.one" if count == 1 else "engine.days.more", count=words.number(count, 0))
+    return f"{days} ({words.day(feature.facts[0].when)})" if feature.facts else days
 
 
 def capital(text: str) -> str:

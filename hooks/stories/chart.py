@@ -110,7 +110,7 @@ class Chart:
         if self.story.flavour == "nl" and row.local:
             code = concept(row.local_display, (codes.LOCAL_LABS, row.local, row.local_display))
         else:
-            code = concept(row.display, (codes.LOINC, row.loinc, display or row.display))
+            code = concept(row.display, (row.system, row.loinc, display or row.display))
         reported = row.reported(self.story.flavour)
         sent = unit or Unit(reported.unit, reported.ucum)
         quantity: Resource = {"value": point.value}

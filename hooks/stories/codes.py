@@ -22,6 +22,8 @@ UCUM = "http://unitsofmeasure.org"
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 AJCC = "http://cancerstaging.org"
 HGNC = "http://www.genenames.org/geneId"
+FINDING = "urn:cds:finding"
+"""This service's own codes for imaging findings that have no general one."""
 LOCAL_LABS = "https://example-ziekenhuis.nl/labcodes"
 """Codes of the Dutch example hospital's laboratory: only a site's ConceptMap can tell what they mean."""
 
@@ -46,7 +48,8 @@ class Analyte:
     local: str = ""
     """Code in ``LOCAL_LABS``; empty where the Dutch hospital uses LOINC too (vital signs, scores)."""
     local_display: str = ""
-    category: Literal["laboratory", "vital-signs", "survey", "exam"] = "laboratory"
+    category: Literal["laboratory", "vital-signs", "survey", "exam", "imaging"] = "laboratory"
+    system: str = LOINC
 
     def reported(self, flavour: Flavour) -> Reported:
         return self.us if flavour == "us" else self.nl
@@ -108,6 +111,10 @@ ANALYTES: dict[str, Analyte] = {
     "temperature": Analyte("8310-5", "Body temperature", *_same("Cel", "Cel", 36.7, 0.2), category="vital-signs"),
     "ecog": Analyte("89247-1", "ECOG Performance Status score", *_same("{score}", "{score}", 0, 0, 0),
                     category="survey"),
+    "cyst-size": Analyte("cyst-size", "Largest diameter of cyst of pancreas", *_same("mm", "mm", 0, 0, 0),
+                         category="imaging", system=FINDING),
+    "main-duct": Analyte("main-pancreatic-duct-diameter", "Diameter of main pancreatic duct",
+                         *_same("mm", "mm", 0, 0, 0), category="imaging", system=FINDING),
     "tumour-size": Analyte("21889-1", "Size Tumor", *_same("mm", "mm", 0, 0, 0), category="exam"),
 }  # fmt: skip
 

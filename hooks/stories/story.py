@@ -111,6 +111,7 @@ TOPICS: dict[str, str] = {
     "marker-rising": "CA 19-9 has risen under treatment: review and CT",
     "marker-falling": "CA 19-9 is falling under treatment",
     "marker-not-made": "CA 19-9 can't show the course: the patient doesn't make it",
+    "cyst-worrisome": "worrisome features of a pancreatic cyst: endoscopic ultrasound",
     "survival-fallback": "survival estimate from albumin and neutrophils/lymphocytes alone",
 }
 

@@ -222,14 +222,21 @@ STORIES: tuple[Story, ...] = (
         sex="male",
         tells="IPMN under surveillance, pancreas seen on MR last month; lost weight with abdominal pain.",
         height=176,
-        series={"weight": "-390:83.0 -30:77.5", "ca19-9": "-32:14"},
+        series={
+            "weight": "-390:83.0 -30:77.5",
+            "ca19-9": "-32:14",
+            "cyst-size": "-760:19 -395:22 -30:25",
+            "main-duct": "-30:3",
+        },
         problems="ipmn@y-4 weight-loss@-40 abdominal-pain@-45",
         studies="mr-pancreas@-395 mr-pancreas@-30",
         expects=(
             _view(
+                "cyst-worrisome",
                 reason="recent-imaging",
                 words="NG12 1.2.5 would fire, but the pancreas was imaged 30 days ago: silent, with the study named in "
-                "the ledger.",
+                "the ledger. The cyst grew from 22 to 25 mm in a year: worrisome by Kyoto (2.5 mm a year or more), not "
+                "by the European guideline (5 mm a year or more). One card, the more careful leads.",
             ),
         ),
     ),
