@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from servers import Behaviour, FhirServer, compressed, drips, gives, hangs, pages_for_ever, searchset, stalls, status
+from servers import (
+    Behaviour,
+    FhirServer,
+    compressed,
+    drips,
+    drips_headers,
+    gives,
+    hangs,
+    pages_for_ever,
+    searchset,
+    stalls,
+    status,
+)
 from small_chart import CONDITIONS, MEDICATIONS, OBSERVATIONS, ORDERS, PATIENT_1, QUERIES, condition, observation
 
-from cds.fhir.client import FhirClient
+from cds.fhir.client import FhirClient, Target
 from cds.fhir.queries import PATIENT, Query
+from cds.trust import AllowList
 
 Fetch = Callable[..., Any]
 SLACK_S = 0.15
@@ -23,6 +38,7 @@ SLACK_S = 0.15
         pytest.param(hangs(), id="hangs"),
         pytest.param(drips(searchset([observation()])), id="a byte a second"),
         pytest.param(stalls(searchset([observation()])), id="stops half-way"),
+        pytest.param(drips_headers(), id="headers without end"),
         pytest.param(status(429, Retry_After="3600"), id="come back in an hour"),
         pytest.param(gives(searchset([observation()]), after=5), id="five seconds late"),
     ],
@@ -105,6 +121,46 @@ def test_a_slow_server_does_not_use_up_the_threads(
     fetch(*slow, within=0.2, client=client)
     fhir.on("Condition", gives(searchset([condition()])))
     assert fetch(CONDITIONS, within=1.0, client=client).code("conditions") is None
+
+
+def test_dripped_headers_hold_no_thread_past_the_deadline(
+    fhir: FhirServer, fetch: Fetch, new_client: Callable[..., FhirClient]
+) -> None:
+    """Every byte of a head renews a socket's time limit, so the limit alone would never end it."""
+    client = new_client(pool_size=4, retries=0)
+    fhir.on("Observation", drips_headers())
+    slow = [Query(f"slow-{n}", "Observation", f"Observation?slow={n}") for n in range(4)]
+    round_ = fetch(*slow, within=0.3, client=client)
+    assert round_.seconds < 0.3 + SLACK_S
+    assert {round_.code(query.key) for query in slow} == {"CDS-601"}
+    fhir.on("Condition", gives(searchset([condition()])))
+    assert fetch(CONDITIONS, within=1.0, client=client).code("conditions") is None
+
+
+def test_a_server_that_never_answers_leaves_the_others_their_threads(
+    fhir: FhirServer, stranger: FhirServer, new_client: Callable[..., FhirClient]
+) -> None:
+    client = new_client(pool_size=4, retries=0)
+    fhir.on("*", hangs())
+    stranger.on("Condition", gives(searchset([condition()])))
+    hospitals = AllowList((fhir.base, stranger.base))
+    waiting = threading.Thread(
+        target=client.fetch,
+        args=(
+            tuple(Query(f"slow-{n}", "Observation", f"Observation?slow={n}") for n in range(40)),
+            "p1",
+            Target(fhir.base, hospitals, None),
+            time.monotonic() + 1.5,
+        ),
+    )
+    waiting.start()
+    while len(fhir.hits) < 4:  # all the threads it may have are waiting on it
+        time.sleep(0.005)
+    found = client.fetch((CONDITIONS,), "p1", Target(stranger.base, hospitals, None), time.monotonic() + 0.5)
+    assert waiting.is_alive()
+    waiting.join()
+    assert found[0].fault is None
+    assert len(fhir.hits) == 4
 
 
 def test_endless_pages_are_cut_off_at_the_limit(fhir: FhirServer, fetch: Fetch) -> None:

@@ -6,6 +6,7 @@ one for good. Every request is kept in ``server.hits``.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import threading
@@ -196,6 +197,19 @@ def drips(resource: Resource, every: float = 1.0) -> Behaviour:
             exchange.write(bytes((byte,)))
             if exchange.pause(every):
                 break
+        exchange.break_off()
+
+    return behave
+
+
+def drips_headers(every: float = 0.02) -> Behaviour:
+    """A head that goes on and on: each byte comes soon enough, the last one never."""
+
+    def behave(exchange: Exchange) -> None:
+        exchange.write(b"HTTP/1.1 200 OK\r\nX-Padding: ")
+        with contextlib.suppress(OSError):  # the caller hung up, as it should
+            while not exchange.pause(every):
+                exchange.write(b"a")
         exchange.break_off()
 
     return behave

@@ -1,0 +1,104 @@
+"""A FHIR server is believed only with a certificate of the hospital's authority, and only by its own name."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from small_chart import PATIENT_1
+
+from cds.fhir.client import Fetched, FhirClient, Target
+from cds.fhir.queries import PATIENT
+from cds.settings import FhirSettings
+from cds.trust import AllowList
+
+
+class _Patient(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = json.dumps(PATIENT_1).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def _authority(folder: Path, address: str) -> Path:
+    """A file with a certificate for ``address`` that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hospital")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / f"{address}.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
+    return file
+
+
+@pytest.fixture
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, Path]]:
+    """A FHIR server's base, and its authority's certificate; the parameter is the address that one is for."""
+    file = _authority(tmp_path, getattr(request, "param", "127.0.0.1"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Patient) as server:
+        server.daemon_threads = True
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_port}/fhir", file
+        server.shutdown()
+
+
+def _fetched(base: str, ca_file: Path | None) -> Fetched:
+    client = FhirClient(FhirSettings(retries=0), ca_file)
+    return client.fetch((PATIENT,), "p1", Target(base, AllowList((base,)), None), time.monotonic() + 2.0)[0]
+
+
+def test_the_hospitals_own_authority_is_enough(served: tuple[str, Path]) -> None:
+    base, ca_file = served
+    found = _fetched(base, ca_file)
+    assert found.fault is None
+    assert found.pages[0].resources[0].id == "p1"
+
+
+def test_an_unknown_authority_is_not(served: tuple[str, Path]) -> None:
+    fault = _fetched(served[0], None).fault
+    assert fault is not None
+    assert fault.code == "CDS-602"
+
+
+@pytest.mark.parametrize("served", ["127.0.0.2"], indirect=True)
+def test_another_servers_certificate_is_not(served: tuple[str, Path]) -> None:
+    base, ca_file = served
+    fault = _fetched(base, ca_file).fault
+    assert fault is not None
+    assert fault.code == "CDS-602"
