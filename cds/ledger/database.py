@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
 
 from cds.errors import SettingsError
-from cds.ledger.rows import to_json
-from cds.ledger.turn import Turn
+from cds.ledger.inserts import Execute, Row, UnfitEntry, Write, to_json
+from cds.ledger.sqlite import Direct, make_private
 
 T = TypeVar("T")
 
@@ -43,13 +42,8 @@ def parse_url(url: str) -> sa.URL:
     )
 
 
-def make_engine(
-    url: sa.URL, *, statement_s: float, connect_s: float, durable: bool = True, **options: Any
-) -> sa.Engine:
-    """An engine that connects lazily. Raises SettingsError when the driver is not installed.
-
-    ``durable`` false: on SQLite a commit need not reach the disk before it returns.
-    """
+def make_engine(url: sa.URL, *, statement_s: float, connect_s: float, **options: Any) -> sa.Engine:
+    """An engine that connects lazily. Raises SettingsError when the driver is not installed."""
     sqlite = url.get_backend_name() == "sqlite"
     arguments: dict[str, Any] = {"timeout": statement_s} if sqlite else {}
     try:
@@ -65,18 +59,16 @@ def make_engine(
     except ImportError as error:
         raise SettingsError("PostgreSQL needs its driver: pip install 'psycopg[binary]'") from error
     if sqlite:
-        _as_sqlite(engine, Path(url.database or ""), "FULL" if durable else "NORMAL")
+        _as_sqlite(engine, Path(url.database or ""))
     else:
         _as_postgres(engine, statement_s, connect_s)
     return engine
 
 
-def _as_sqlite(engine: sa.Engine, path: Path, synchronous: str) -> None:
+def _as_sqlite(engine: sa.Engine, path: Path) -> None:
     @sa.event.listens_for(engine, "do_connect")
     def private(_dialect: Any, _record: Any, _args: Any, _kwargs: Any) -> None:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        make_private(path)
 
     @sa.event.listens_for(engine, "connect")
     def settings(connection: Any, _record: Any) -> None:
@@ -84,7 +76,7 @@ def _as_sqlite(engine: sa.Engine, path: Path, synchronous: str) -> None:
         # transaction that starts as a reader may fail halfway
         connection.isolation_level = "IMMEDIATE"
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA synchronous=FULL")
 
 
 def _as_postgres(engine: sa.Engine, statement_s: float, connect_s: float) -> None:
@@ -95,47 +87,65 @@ def _as_postgres(engine: sa.Engine, statement_s: float, connect_s: float) -> Non
         return postgres.connect(statement_s, connect_s, *args, **kwargs)
 
 
-def _pool(url: sa.URL, *, durable: bool) -> sa.Engine:
-    return make_engine(
-        url,
-        statement_s=STATEMENT_S,
-        connect_s=CONNECT_S,
-        durable=durable,
-        pool_timeout=STATEMENT_S,
-        pool_size=4,
-        max_overflow=12,
-    )
-
-
 class Database:
-    """A pool of connections for one process; never used across a fork."""
+    """A process's connections; never used across a fork.
+
+    What every call does (a token, a look-up, its row) goes past SQLAlchemy's statements: on SQLite by connections of
+    its own, on PostgreSQL by a connection of the pool.
+    """
 
     def __init__(self, url: sa.URL) -> None:
-        self._engine = _pool(url, durable=True)
+        self._engine = make_engine(
+            url,
+            statement_s=STATEMENT_S,
+            connect_s=CONNECT_S,
+            pool_timeout=STATEMENT_S,
+            pool_size=4,
+            max_overflow=12,
+        )
         self.dialect: str = self._engine.dialect.name
-        self._turn = Turn(Path(url.database or ""), STATEMENT_S) if self.dialect == "sqlite" else None
-        if self._turn is None:
-            # a single statement needs no transaction around it: one round trip instead of three
-            self._single: sa.Engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        else:
-            self._single = _pool(url, durable=False)
+        # by itself a statement needs no transaction: on PostgreSQL one round trip instead of three. SQLite's driver
+        # begins none for a question anyway
+        self._single: sa.Engine = self._engine
+        if self.dialect == "postgresql":
+            self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._direct = Direct(Path(url.database or ""), STATEMENT_S) if self.dialect == "sqlite" else None
+
+    def store(self, writes: Sequence[Write], *, at_once: bool) -> int:
+        """Store in one transaction; how many were new. Raises SQLAlchemyError; nothing is then stored.
+
+        ``at_once``: it is on the disk when this returns. Otherwise that may take SQLite a second, in which a power
+        cut, but no end of the process, loses it.
+        """
+
+        def work(execute: Execute) -> int:
+            return sum(write.store(execute) for write in writes)
+
+        if self._direct is None or at_once:
+            return self.transaction(lambda connection: work(_execute_on(connection)))
+        return self._direct.transaction(work)
+
+    def statement(self, statement: str, row: Row) -> int:
+        """One writing statement in the driver's words; how many rows it changed. On SQLite as not ``at_once``."""
+        if self._direct is not None:
+            return self._direct.statement(statement, row)
+        return self._again_if_stale(lambda: self._in(self._single, lambda c: _execute_on(c)(statement, row)))
+
+    def rows(self, question: str, row: Row) -> Sequence[Sequence[Any]]:
+        """The answer to a question in the driver's words."""
+        if self._direct is not None:
+            return self._direct.rows(question, row)
+        return self.read(lambda connection: connection.exec_driver_sql(question, row).fetchall())
 
     def transaction(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run ``work`` in one durable transaction. Raises SQLAlchemyError; the transaction is then undone."""
-        return self._run(self._engine, work, in_turn=True)
-
-    def light(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run one writing statement that a power cut may undo on SQLite: a seen token, a purge."""
-        return self._run(self._single, work, in_turn=True)
+        """Run ``work`` in one transaction, on the disk when this returns. Raises SQLAlchemyError; it is then undone."""
+        if self._direct is None:
+            return self._again_if_stale(lambda: self._in(self._engine, work))
+        with self._direct.turn.hold():
+            return self._in(self._engine, work)
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
-        return self._run(self._single, work, in_turn=False)
-
-    def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T], *, in_turn: bool) -> T:
-        if self._turn is None or not in_turn:
-            return self._again_if_stale(lambda: self._in(engine, work))
-        with self._turn.hold():
-            return self._in(engine, work)
+        return self._again_if_stale(lambda: self._in(self._single, work))
 
     @staticmethod
     def _in(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
@@ -158,16 +168,21 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
-        self._single.dispose()
-        if self._turn is not None:
-            self._turn.close()
+        if self._direct is not None:
+            self._direct.close()
+
+
+def _execute_on(connection: sa.Connection) -> Execute:
+    # without the option PostgreSQL's row count is not read, and that count says whether an entry was new
+    options = {"preserve_rowcount": True}
+    return lambda statement, rows: connection.exec_driver_sql(statement, rows, execution_options=options).rowcount
 
 
 def row_at_fault(error: SQLAlchemyError) -> bool:
     """True when this row can never be stored; False when the database is down, locked, full or not migrated."""
     if not isinstance(error, DBAPIError):
         # a value that could not be turned into a column: raised before anything was sent
-        return isinstance(error, StatementError)
+        return isinstance(error, StatementError | UnfitEntry)
     state = getattr(error.orig, "sqlstate", None)
     if state:
         return state[:2] in _ROW_AT_FAULT

@@ -13,8 +13,8 @@ from threading import Event
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds.ledger import queries
 from cds.ledger.database import Database, fault, row_at_fault
+from cds.ledger.inserts import Inserts
 from cds.ledger.spool import Entry, Spool
 
 _log = logging.getLogger("cds.ledger")
@@ -27,7 +27,7 @@ class Drain:
 
     spool: Spool
     database: Database
-    insert: queries.Inserts
+    inserts: Inserts
     prove: Callable[[], None]
     """Raises LedgerError when the database is down: asked when a single entry failed for no fault of its own."""
     stop: Event
@@ -50,7 +50,8 @@ class Drain:
         if not found:
             return 0
         try:
-            self.database.transaction(lambda c: queries.store(c, self.insert, [entry for _, entry in found]))
+            # the files are removed next: what replaces them must be on the disk
+            self.database.store([self.inserts.write(entry) for _, entry in found], at_once=True)
         except SQLAlchemyError as error:
             if len(found) > 1:
                 return sum(self._move([one]) for one in found)

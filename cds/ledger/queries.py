@@ -1,14 +1,13 @@
-"""The statements: writing entries, reading them back. Each function takes a connection; none opens one."""
+"""The questions put to the ledger. Each function takes a connection; none opens one."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from cds.ledger import rows
 from cds.ledger.entries import (
@@ -16,10 +15,10 @@ from cds.ledger.entries import (
     CardEntry,
     FeedbackEntry,
     Override,
-    PolicyEntry,
     StoredCard,
     StoredPrediction,
 )
+from cds.ledger.inserts import compiled, read_moment
 from cds.ledger.tables import (
     calls,
     card_predictions,
@@ -30,64 +29,6 @@ from cds.ledger.tables import (
     predictions,
     suppressions,
 )
-
-
-@dataclass(frozen=True)
-class Inserts:
-    """INSERT ... ON CONFLICT DO NOTHING in a dialect's words, made once: SQLAlchemy then finds them compiled."""
-
-    call: sa.Insert
-    feedback: sa.Insert
-    jti: sa.Insert
-    policy: sa.Insert
-
-
-_IDEMPOTENT = (calls, feedback, jti, policies)
-
-
-def inserts(dialect: str) -> Inserts:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    # without the option PostgreSQL's row count is not read for an INSERT, and that count says whether it was new
-    made = (insert(t).on_conflict_do_nothing().execution_options(preserve_rowcount=True) for t in _IDEMPOTENT)
-    return Inserts(*made)
-
-
-_PREDICTIONS, _CARDS = sa.insert(predictions), sa.insert(cards)
-_CARD_PREDICTIONS, _SUPPRESSIONS = sa.insert(card_predictions), sa.insert(suppressions)
-
-
-def store(
-    connection: sa.Connection, insert: Inserts, entries: Iterable[CallEntry | FeedbackEntry | PolicyEntry]
-) -> int:
-    """How many were new."""
-    stored = 0
-    for entry in entries:
-        if isinstance(entry, CallEntry):
-            stored += _store_call(connection, insert, entry)
-        elif isinstance(entry, FeedbackEntry):
-            stored += connection.execute(insert.feedback, rows.feedback_row(entry)).rowcount
-        else:
-            stored += connection.execute(insert.policy, rows.policy_row(entry)).rowcount
-    return stored
-
-
-def _store_call(connection: sa.Connection, insert: Inserts, entry: CallEntry) -> int:
-    if connection.execute(insert.call, rows.call_row(entry)).rowcount == 0:
-        return 0
-    if entry.predictions:
-        connection.execute(_PREDICTIONS, rows.prediction_rows(entry))
-    if entry.cards:
-        connection.execute(_CARDS, rows.card_rows(entry))
-        if links := rows.card_prediction_rows(entry):
-            connection.execute(_CARD_PREDICTIONS, links)
-    if entry.suppressions:
-        connection.execute(_SUPPRESSIONS, rows.suppression_rows(entry))
-    return 1
-
-
-def store_jti(connection: sa.Connection, insert: Inserts, key: str, expires: datetime) -> bool:
-    return connection.execute(insert.jti, {"key": key, "expires": expires}).rowcount == 1
-
 
 _PURGE = sa.delete(jti).where(jti.c.expires < sa.bindparam("now", type_=jti.c.expires.type))
 
@@ -104,18 +45,28 @@ _OVERRIDES = (
     .join(calls, sa.and_(calls.c.id == cards.c.call_id, calls.c.client == feedback.c.client))
     .where(
         cards.c.patient_key == sa.bindparam("patient_key"),
-        feedback.c.outcome == "overridden",
+        feedback.c.outcome == sa.literal_column("'overridden'"),
         feedback.c.at >= sa.bindparam("since", type_=feedback.c.at.type),
     )
     .order_by(feedback.c.at.desc())
 )
 
 
-def overrides(connection: sa.Connection, patient_key: str, since: datetime) -> tuple[Override, ...]:
-    found: dict[str, Override] = {}
-    for topic, reason, at in connection.execute(_OVERRIDES, {"patient_key": patient_key, "since": since}):
-        found.setdefault(topic, Override(topic, reason, at))
-    return tuple(found.values())
+class Overrides:
+    """The one question of most calls: its text for a dialect's driver, and what the driver answers."""
+
+    def __init__(self, dialect: str) -> None:
+        self.text, names = compiled(_OVERRIDES, dialect)
+        assert names == ("patient_key", "since")
+
+    @staticmethod
+    def read(found: Iterable[Sequence[Any]]) -> tuple[Override, ...]:
+        """The latest of each topic, newest first."""
+        latest: dict[str, Override] = {}
+        for topic, reason, at in found:
+            if topic not in latest:
+                latest[topic] = Override(topic, reason, read_moment(at))
+        return tuple(latest.values())
 
 
 _CARDS_OF = (

@@ -33,6 +33,7 @@ from cds.ledger.entries import (
     StoredCard,
     StoredPrediction,
 )
+from cds.ledger.inserts import Inserts
 from cds.ledger.spool import Entry, Spool
 from cds.ledger.tables import HEAD
 
@@ -53,7 +54,8 @@ class _Process:
 
     def __init__(self, url: sa.URL) -> None:
         self.database = Database(url)
-        self.insert = queries.inserts(self.database.dialect)
+        self.inserts = Inserts(self.database.dialect)
+        self.overrides = queries.Overrides(self.database.dialect)
         self.open = False
         self.lock = threading.Lock()
         self.drainer: threading.Thread | None = None
@@ -84,7 +86,7 @@ class Ledger:
 
     def record_call(self, entry: CallEntry) -> bool:
         """True: stored (now or before). False: on the spool. Raises LedgerError when neither took it."""
-        return self._store([entry]) is not None
+        return self._store([entry], at_once=False) is not None
 
     def record_feedback(self, entries: Sequence[FeedbackEntry]) -> int:
         """How many were new; 0 when they went to the spool, where repeats are sorted out later.
@@ -103,19 +105,21 @@ class Ledger:
         process = self._process()
         # a token's id is the sender's text, of any length
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-        fresh = self._ask(lambda c: queries.store_jti(c, process.insert, digest, expires), light=True)
+        row = (digest, process.inserts.moment(expires))
+        fresh = self._ask(process, lambda database: database.statement(process.inserts.jti, row) == 1)
         # a replay is refused whatever becomes of the purge
         if fresh and time.monotonic() > process.purge_at:
             process.purge_at = time.monotonic() + _PURGE_S
-            self._ask(lambda c: queries.purge_jti(c, self._now()), light=True)
+            self._ask(process, lambda database: database.transaction(lambda c: queries.purge_jti(c, self._now())))
         return fresh
 
-    def _store(self, entries: Sequence[Entry]) -> int | None:
+    def _store(self, entries: Sequence[Entry], *, at_once: bool = True) -> int | None:
         """How many were new; None when they are on the spool."""
         process = self._process()
         if not process.open:
             try:
-                stored = process.database.transaction(lambda c: queries.store(c, process.insert, entries))
+                writes = [process.inserts.write(entry) for entry in entries]
+                stored = process.database.store(writes, at_once=at_once)
             except SQLAlchemyError as error:
                 if row_at_fault(error):
                     for entry in entries:
@@ -134,35 +138,39 @@ class Ledger:
 
     def overrides(self, patient_key: str, since: datetime) -> tuple[Override, ...]:
         """The latest override of each topic on this patient's cards, newest first."""
-        return self._ask(lambda c: queries.overrides(c, patient_key, since))
+        process = self._process()
+        row = (patient_key, process.inserts.moment(since))
+        return process.overrides.read(self._ask(process, lambda database: database.rows(process.overrides.text, row)))
 
     def cards_of(self, patient_key: str, topic: str, since: datetime) -> tuple[StoredCard, ...]:
         """Cards of this topic given on this patient, newest first."""
-        return self._ask(lambda c: queries.cards_of(c, patient_key, topic, since))
+        return self._read(lambda c: queries.cards_of(c, patient_key, topic, since))
 
     def call(self, call_id: str) -> CallEntry | None:
-        return self._ask(lambda c: queries.call(c, call_id))
+        return self._read(lambda c: queries.call(c, call_id))
 
     def prediction(self, prediction_id: str) -> StoredPrediction | None:
-        return self._ask(lambda c: queries.prediction(c, prediction_id))
+        return self._read(lambda c: queries.prediction(c, prediction_id))
 
     def card(self, card_id: str) -> StoredCard | None:
-        return self._ask(lambda c: queries.card(c, card_id))
+        return self._read(lambda c: queries.card(c, card_id))
 
     def feedback_on(self, card_id: str) -> tuple[FeedbackEntry, ...]:
         """Feedback on a card, known to this ledger or not, oldest first."""
-        return self._ask(lambda c: queries.feedback_on(c, card_id))
+        return self._read(lambda c: queries.feedback_on(c, card_id))
 
     def policy(self, version: str) -> str | None:
         """The text of a policy that was in force."""
-        return self._ask(lambda c: queries.policy(c, version))
+        return self._read(lambda c: queries.policy(c, version))
 
-    def _ask(self, question: Callable[[sa.Connection], T], *, light: bool = False) -> T:
-        process = self._process()
+    def _read(self, question: Callable[[sa.Connection], T]) -> T:
+        return self._ask(self._process(), lambda database: database.read(question))
+
+    def _ask(self, process: _Process, question: Callable[[Database], T]) -> T:
         if process.open:
             raise LedgerError("the ledger's database is down; it is tried again every few seconds")
         try:
-            return process.database.light(question) if light else process.database.read(question)
+            return question(process.database)
         except SQLAlchemyError as error:
             if not row_at_fault(error):
                 self._trip(process, error)
@@ -185,7 +193,7 @@ class Ledger:
     def ping(self) -> bool:
         """Does the database answer, with a ledger in it?"""
         try:
-            self._ask(queries.revision)
+            self._read(queries.revision)
         except LedgerError:
             return False
         return True
@@ -278,4 +286,4 @@ class Ledger:
 
     def _drain(self, process: _Process) -> int:
         database, prove = process.database, lambda: self._upgrade(process)
-        return Drain(self._spool, database, process.insert, prove, process.stop).run()
+        return Drain(self._spool, database, process.inserts, prove, process.stop).run()

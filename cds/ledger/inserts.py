@@ -1,0 +1,232 @@
+"""Entries as rows of the tables, in the driver's own values, and the INSERTs that take them.
+
+A call is stored on the way to its card, so its statements are compiled once a process and its values are put into
+the driver's shape here; SQLAlchemy's would be the same, asked of a type for each value of each row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from cds.ledger import tables
+from cds.ledger.entries import CallEntry, FeedbackEntry, PolicyEntry
+
+Row = tuple[Any, ...]
+Execute = Callable[[str, Row | list[Row]], int]
+"""A statement and its row or rows; how many rows it made."""
+
+
+class UnfitEntry(SQLAlchemyError):
+    """An entry holds what no column takes: it can never be stored."""
+
+    def __init__(self, original: Exception) -> None:
+        super().__init__(type(original).__name__)
+        self.orig = original
+
+
+@dataclass(frozen=True)
+class Write:
+    """One entry. Its head is left out if it is there already, and then so are its parts."""
+
+    head: tuple[str, Row]
+    parts: tuple[tuple[str, list[Row]], ...] = ()
+
+    def store(self, execute: Execute) -> int:
+        """1 if it was new, else 0."""
+        if execute(*self.head) == 0:
+            return 0
+        for statement, rows in self.parts:
+            execute(statement, rows)
+        return 1
+
+
+def compiled(statement: sa.sql.ClauseElement, dialect: str) -> tuple[str, tuple[str, ...]]:
+    """A statement's text for the driver, and the names of its parameters in order."""
+    made = statement.compile(
+        dialect=psycopg.dialect(paramstyle="format") if dialect == "postgresql" else sqlite.dialect()  # type: ignore[no-untyped-call]
+    )
+    return str(made), tuple(getattr(made, "positiontup", None) or ())
+
+
+class Inserts:
+    """For one dialect: SQLite keeps a moment as text in UTC, PostgreSQL's driver takes it as it is."""
+
+    def __init__(self, dialect: str) -> None:
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+
+        def text(table: sa.Table, *, once: bool) -> str:
+            statement, names = compiled(insert(table).on_conflict_do_nothing() if once else insert(table), dialect)
+            assert list(names) == [column.name for column in table.columns]
+            return statement
+
+        self._call, self._feedback, self.jti, self._policy = (
+            text(table, once=True) for table in (tables.calls, tables.feedback, tables.jti, tables.policies)
+        )
+        self._predictions, self._cards, self._card_predictions, self._suppressions = (
+            text(table, once=False)
+            for table in (tables.predictions, tables.cards, tables.card_predictions, tables.suppressions)
+        )
+        self.moment, self._day = (_aware, _same) if dialect == "postgresql" else (_moment_text, _day_text)
+
+    def write(self, entry: CallEntry | FeedbackEntry | PolicyEntry) -> Write:
+        """Raises UnfitEntry."""
+        try:
+            if isinstance(entry, CallEntry):
+                return self._write_call(entry)
+            if isinstance(entry, FeedbackEntry):
+                return Write((self._feedback, self._feedback_row(entry)))
+            return Write((self._policy, (entry.version, entry.content, self.moment(entry.first_used_at))))
+        except (TypeError, ValueError) as error:
+            raise UnfitEntry(error) from error
+
+    # the order of the values below is that of the columns in ``cds.ledger.tables``
+
+    def _write_call(self, entry: CallEntry) -> Write:
+        at = self.moment(entry.at)
+        call = (
+            entry.id,
+            at,
+            entry.client,
+            entry.service,
+            entry.hook,
+            _sent(entry.hook_instance),
+            entry.patient_key,
+            entry.user_key,
+            entry.policy_version,
+            entry.service_version,
+            entry.language,
+            to_json(entry.data_state),
+            entry.status,
+            entry.error_code,
+            entry.duration_ms,
+            to_json(entry.timings),
+        )
+        parts: list[tuple[str, list[Row]]] = []
+        if entry.predictions:
+            parts.append((self._predictions, _predictions(entry, at)))
+        if entry.cards:
+            parts.append((self._cards, _cards(entry, at)))
+            links: list[Row] = [(c.id, n, said) for c in entry.cards for n, said in enumerate(c.prediction_ids)]
+            if links:
+                parts.append((self._card_predictions, links))
+        if entry.suppressions:
+            parts.append((self._suppressions, self._suppression_rows(entry)))
+        return Write((self._call, call), tuple(parts))
+
+    def _suppression_rows(self, entry: CallEntry) -> list[Row]:
+        return [
+            (entry.id, n, s.topic, s.reason, s.until and self._day(s.until), to_json(s.prediction_ids))
+            for n, s in enumerate(entry.suppressions)
+        ]
+
+    def _feedback_row(self, entry: FeedbackEntry) -> Row:
+        card_id, outcome = _sent(entry.card_id), _sent(entry.outcome)
+        sent = _moment_sent(entry.outcome_at)
+        same = "\x1f".join((entry.client, card_id, outcome, sent.isoformat() if sent else entry.outcome_at or ""))
+        # a client's clock may run ahead; a snooze must not outlast the reason for it
+        at = sent if sent is not None and sent <= entry.received_at else entry.received_at
+        return (
+            hashlib.sha256(same.encode()).hexdigest(),
+            card_id,
+            outcome,
+            to_json(entry.suggestion_ids),
+            _sent_or_none(entry.reason_code),
+            _sent_or_none(entry.reason_system),
+            _sent_or_none(entry.reason_display),
+            entry.comment_present,
+            entry.client,
+            entry.service,
+            _sent_or_none(entry.outcome_at),
+            self.moment(at),
+            self.moment(entry.received_at),
+        )
+
+
+def _predictions(entry: CallEntry, at: object) -> list[Row]:
+    return [
+        (
+            p.id,
+            entry.id,
+            position,
+            at,
+            p.model,
+            p.model_version,
+            p.model_sha256,
+            p.outcome,
+            p.reason,
+            to_json(p.inputs),
+            to_json(p.outputs),
+        )
+        for position, p in enumerate(entry.predictions)
+    ]
+
+
+def _cards(entry: CallEntry, at: object) -> list[Row]:
+    return [
+        (card.id, entry.id, position, entry.patient_key, at, card.topic, card.indicator, to_json(card.body))
+        for position, card in enumerate(entry.cards)
+    ]
+
+
+def to_json(value: Any) -> str:
+    """PostgreSQL refuses NUL in JSON: it becomes U+FFFD. Raises TypeError for what JSON can't hold."""
+    text = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
+
+
+def _aware(value: datetime) -> object:
+    if value.tzinfo is None:
+        raise ValueError("a moment in the ledger needs a time zone")
+    return value
+
+
+def _moment_text(value: datetime) -> object:
+    """As SQLAlchemy writes and reads it: always with microseconds, so that text compares as time does."""
+    if value.tzinfo is not UTC:
+        if value.tzinfo is None:
+            raise ValueError("a moment in the ledger needs a time zone")
+        value = value.astimezone(UTC)
+    return value.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def read_moment(value: str | datetime) -> datetime:
+    """What the driver gives for a moment."""
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _same(value: date) -> object:
+    return value
+
+
+def _day_text(value: date) -> object:
+    return value.isoformat()
+
+
+def _moment_sent(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if text else None
+        if found is None:
+            return None
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _sent(text: str) -> str:
+    """What a client wrote: PostgreSQL takes no NUL, and no index entry over 2,700 bytes."""
+    return text.replace("\x00", "\ufffd")[:400]
+
+
+def _sent_or_none(text: str | None) -> str | None:
+    return None if text is None else _sent(text)
