@@ -166,7 +166,7 @@ def _said(case: Case, prediction: Prediction) -> list[str]:
     if prediction.manifest.runtime.kind == "rules":
         return lines
     for output in prediction.manifest.outputs:
-        if output.kind not in ("probability", "score", "category", "comparator"):
+        if not output.shown or output.kind not in ("probability", "score", "category", "comparator"):
             continue
         label = wording.capital(words.pick(output.label) or output.name)
         lines.append(words("engine.said.plain", label=label, value=_with_interval(case, prediction, output)))

@@ -89,6 +89,8 @@ class Output(Strict):
     """``category``: number -> name."""
     category_labels: dict[str, Text] = Field(default_factory=dict)
     """Name -> how people call it, by language."""
+    shown: bool = True
+    """false: for the ledger and the committee, not a line on the card (a linear predictor)."""
 
     @model_validator(mode="after")
     def _labels_name_categories(self) -> Output:
