@@ -79,7 +79,7 @@ def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str
 
 
 def _fetched(base: str, ca_file: Path | None) -> Fetched:
-    client = FhirClient(FhirSettings(retries=0), ca_file)
+    client = FhirClient(FhirSettings.model_validate({"retries": 0}), ca_file)
     return client.fetch((PATIENT,), "p1", Target(base, AllowList((base,)), None), time.monotonic() + 2.0)[0]
 
 
