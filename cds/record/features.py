@@ -197,8 +197,11 @@ def _presence(spec: Input, record: Record, before: Mapping[str, Feature]) -> Fea
         if f.status != "inactive" and (_recent(f, spec, record) or (f.when is None and f.status == "active"))
     ]
     if not facts and spec.unrecorded == "unknown":
-        tested = [f for c in spec.concepts for f in record.negative.get(c, ()) if _recent(f, spec, record)]
-        return Feature(spec, 0.0, "found", tuple(tested[:3]), _at(tested)) if tested else _absent(spec, record)
+        tested = [[f for f in record.negative.get(c, ()) if _recent(f, spec, record)] for c in spec.concepts]
+        if not all(tested):
+            return _absent(spec, record)  # none of several is only certain when each was tested for
+        newest = [facts[0] for facts in tested]
+        return Feature(spec, 0.0, "found", tuple(newest[:3]), _at(newest))
     return Feature(spec, float(bool(facts)), "found", tuple(facts[:3]), _at(facts))
 
 

@@ -92,9 +92,9 @@ def read(vocabulary: Vocabulary, *resources: dict[str, Any]) -> Record:
     return reader.finish()
 
 
-def asked(record: Record, concept: str, reduce: str = "presence") -> Feature:
-    content = {"name": "x", "label": {"en": "x"}, "concepts": [concept], "reduce": reduce, "unrecorded": "unknown"}
-    return extract([Input.model_validate(content)], record, {concept: "Observation"})[0]
+def asked(record: Record, *concepts: str, reduce: str = "presence") -> Feature:
+    content = {"name": "x", "label": {"en": "x"}, "concepts": concepts, "reduce": reduce, "unrecorded": "unknown"}
+    return extract([Input.model_validate(content)], record, dict.fromkeys(concepts, "Observation"))[0]
 
 
 def reasons(record: Record, concept: str) -> list[str]:
@@ -141,6 +141,13 @@ def test_absent_is_tested_and_not_found(vocabulary: Vocabulary) -> None:
     feature = asked(record, "germline-brca2")
     assert (feature.value, feature.state, feature.facts[0].source) == (0.0, "found", "Observation/v1")
     assert not record.of("germline-brca2")
+
+
+def test_none_of_several_takes_a_negative_of_each(vocabulary: Vocabulary) -> None:
+    brca2 = variant(BRCA2, GERMLINE, value="LA9634-2")
+    kras = variant(KRAS, value="LA9634-2", id="v2")
+    assert asked(read(vocabulary, brca2), "germline-brca2", "g12c").state == "missing"
+    assert asked(read(vocabulary, brca2, kras), "germline-brca2", "g12c").value == 0.0
 
 
 def test_a_family_s_own_variant_being_absent_says_nothing_of_the_rest_of_the_gene(vocabulary: Vocabulary) -> None:
@@ -202,15 +209,15 @@ def test_the_display_of_a_gene_code_is_not_believed(vocabulary: Vocabulary) -> N
 
 def test_a_diplotype_gives_the_copies_of_each_allele(vocabulary: Vocabulary) -> None:
     record = read(vocabulary, genotype("DPYD *1/*2A"))
-    assert (asked(record, "2a", "latest").value, asked(record, "hapb3", "latest").value) == (1.0, 0.0)
+    assert (asked(record, "2a", reduce="latest").value, asked(record, "hapb3", reduce="latest").value) == (1.0, 0.0)
     assert record.of("2a")[0].original == "DPYD ∗1/∗2A"  # no Markdown star
-    assert asked(read(vocabulary, genotype("Reference/Reference")), "2a", "latest").value == 0.0
-    assert asked(read(vocabulary, genotype("c.1905+1G>A (*2A)/c.1905+1G>A (*2A)")), "2a", "latest").value == 2.0
+    assert asked(read(vocabulary, genotype("Reference/Reference")), "2a", reduce="latest").value == 0.0
+    assert asked(read(vocabulary, genotype("c.1905+1G>A (*2A)/c.1905+1G>A (*2A)")), "2a", reduce="latest").value == 2.0
 
 
 def test_an_allele_nobody_knows_makes_the_whole_diplotype_unusable_but_tested(vocabulary: Vocabulary) -> None:
     record = read(vocabulary, genotype("DPYD *2A/*12"))
-    assert asked(record, "2a", "latest").state == "allele-unknown"
+    assert asked(record, "2a", reduce="latest").state == "allele-unknown"
     assert asked(record, "tested").value == 1.0
 
 
@@ -227,12 +234,12 @@ def test_two_diplotypes_in_one_result_are_none(vocabulary: Vocabulary) -> None:
 def test_a_variant_gives_copies_by_its_allelic_state_only(vocabulary: Vocabulary) -> None:
     name = ("48004-6", HGVS, "NM_000110.4:c.1905+1G>A")
     both = read(vocabulary, variant(DPYD, name, ("53034-5", LOINC, "LA6705-3")))
-    assert asked(both, "2a", "latest").value == 2.0
+    assert asked(both, "2a", reduce="latest").value == 2.0
     unsaid = read(vocabulary, variant(DPYD, name))
-    assert asked(unsaid, "2a", "latest").state == "copies-unknown"
+    assert asked(unsaid, "2a", reduce="latest").state == "copies-unknown"
     absent = read(vocabulary, variant(DPYD, name, value="LA9634-2"))
-    assert asked(absent, "2a", "latest").value == 0.0
-    assert asked(absent, "hapb3", "latest").state == "missing"
+    assert asked(absent, "2a", reduce="latest").value == 0.0
+    assert asked(absent, "hapb3", reduce="latest").state == "missing"
 
 
 @pytest.mark.parametrize("change", [{"status": "entered-in-error"}, {"subject": {"reference": "Patient/p2"}}])
