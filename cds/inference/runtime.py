@@ -85,8 +85,16 @@ class OnnxGraph:
         """Open the session. Raises ModelError unless the graph takes and gives what its manifest lists."""
         session = self._open()
         name = self._path.parent.name
-        if missing := [o for o in outputs if o not in {found.name for found in session.get_outputs()}]:
-            raise ModelError(f"{name}: the graph has no output '{missing[0]}', which its manifest lists")
+        given = {found.name: found.type for found in session.get_outputs()}
+        for output in outputs:
+            if output not in given:
+                raise ModelError(f"{name}: the graph has no output '{output}', which its manifest lists")
+            if given[output] != "tensor(double)":
+                raise ModelError(f"{name}: output '{output}' is a {given[output]}, a graph gives tensor(double)")
+
+    def outputs(self) -> frozenset[str]:
+        """Names of everything the graph gives. Raises ModelError."""
+        return frozenset(found.name for found in self._open().get_outputs())
 
     def _open(self) -> Any:
         with self._lock:

@@ -29,6 +29,8 @@ ROOMS: dict[str, str] = {
     "record": "errors fhir.resources",
     "inference": "errors record yaml_lines",
     "survival": "",
+    "modelcards": "errors inference record",
+    "modelcheck": "errors inference modelcards record yaml_lines",
     "policy": "errors record yaml_lines",
     # who calls, and what is fetched
     "trust": "errors settings",
@@ -51,7 +53,10 @@ ROOMS: dict[str, str] = {
     "pages": "cards.phrasebook errors record",
     "docs": "errors policy services settings",
     "demo": "cli errors pages record settings",
-    "cli": "cards.phrasebook demo errors inference ledger policy record serve services settings trust",
+    "cli": (
+        "cards.phrasebook demo errors fhir fhir.resources inference ledger modelcards modelcheck policy record serve "
+        "services settings survival trust"
+    ),
     "__main__": "cli",
 }
 # `cds demo` is a command that is itself a client of the service, so it shares the client's part of `cds call`.

@@ -51,7 +51,7 @@ def test_one_model_is_shown_with_inputs_evidence_limits_sources_and_licence(iden
     for entry in manifest["inputs"]:
         first = words(entry["label"][language].split()[0])
         assert any(first in line for line in lines), entry["name"]
-    for study in manifest["evidence"]:
+    for study in manifest.get("evidence", ()):
         assert study["stage"] in result.stdout
         if study.get("n"):
             assert str(study["n"]) in result.stdout

@@ -1,0 +1,23 @@
+"""``cds models``: everything people do with a model folder, one file a command."""
+
+from __future__ import annotations
+
+import click
+
+from cds.cli.models.check import check
+from cds.cli.models.export import export
+from cds.cli.models.listing import list_models
+from cds.cli.models.new import new
+from cds.cli.models.run import run
+from cds.cli.models.show import show
+
+__all__ = ["models"]
+
+
+@click.group()
+def models() -> None:
+    """The models: list, show, check, run on one patient, export as model cards, or begin a new one."""
+
+
+for command in (list_models, show, check, run, export, new):
+    models.add_command(command)

@@ -1,0 +1,211 @@
+"""All of what a model made of one patient: inputs, answer, reasons and what is missing, ready to be printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cds.errors import ModelError
+from cds.inference import explain
+from cds.inference.manifest import Output
+from cds.inference.model import Model
+from cds.inference.prediction import Failed, NotAssessed, Prediction, Value
+from cds.record.facts import Record
+from cds.record.features import Feature
+from cds.record.inputs import Reduce
+from cds.survival import Curve
+
+_SHOWN_MONTHS = (6, 12, 24, 36)
+
+
+@dataclass(frozen=True)
+class Read:
+    """One input as it was read."""
+
+    name: str
+    label: str
+    value: float | None
+    unit: str
+    state: str
+    source: str
+    """``Type/id`` of the resources, the newest first."""
+    date: str
+    original: str
+    """As the hospital sent it."""
+    conversion: str
+    """What was done to it; empty where nothing was."""
+    contribution: float | None
+
+
+@dataclass(frozen=True)
+class Said:
+    name: str
+    label: str
+    kind: str
+    value: float | str | None
+    unit: str
+    lower: float | None = None
+    upper: float | None = None
+    at: float | None = None
+    """Months, of one point of a survival curve."""
+
+
+@dataclass(frozen=True)
+class Account:
+    model: str
+    version: str
+    title: str
+    status: str
+    patient: str
+    outcome: str
+    """``predicted``, ``not-eligible``, ``input-absent`` or ``failed``"""
+    why: str
+    read: tuple[Read, ...]
+    said: tuple[Said, ...] = ()
+    rules: tuple[str, ...] = ()
+    scale: str = ""
+    method: str = ""
+    comparator: float | None = None
+    comparator_of: str = ""
+    change: str = ""
+    """The missing value that would change the answer most."""
+    spread: Mapping[str, Any] = field(default_factory=dict)
+    lost: int = 0
+    """Resources that were there and could not be used."""
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def account_of(model: Model, record: Record, language: str) -> Account:
+    """Never raises: a model that fails is an account that says so."""
+    assessment = model.assess(record)
+    m = model.manifest
+    words = _Words(language)
+    base: dict[str, Any] = {
+        "model": m.id,
+        "version": m.version,
+        "title": words(m.words.title),
+        "status": m.status.value,
+        "patient": f"Patient/{record.patient_id}",
+        "lost": record.lost,
+    }
+    if isinstance(assessment, Failed):
+        read = tuple(_read(f, None, words) for f in assessment.features)
+        return Account(**base, outcome="failed", why=assessment.error, read=read)
+    if isinstance(assessment, NotAssessed):
+        read = tuple(_read(f, None, words) for f in assessment.features)
+        lacking = "; ".join(f"{words(f.input.label)} ({f.state})" for f in assessment.lacking)
+        why = words(dict(assessment.says)) or f"it needs: {lacking}"
+        return Account(**base, outcome=assessment.reason, why=why, read=read)
+    return _predicted(model, assessment, base, words)
+
+
+@dataclass(frozen=True)
+class _Words:
+    language: str
+
+    def __call__(self, texts: Mapping[str, str]) -> str:
+        return texts.get(self.language) or texts.get("en", "")
+
+
+def _predicted(model: Model, prediction: Prediction, base: dict[str, Any], words: _Words) -> Account:
+    try:
+        explanation = explain.explain(model, prediction)
+    except ModelError as error:
+        return Account(**base, outcome="failed", why=str(error), read=())
+    shares = {s.feature.input.name: s.value for s in explanation.shares} if explanation else {}
+    rules = {r.id: words(r.label) for r in model.manifest.runtime.rules}
+    comparator, named = _comparator(prediction)
+    if comparator is None and explanation is not None and explanation.compared is not None:
+        comparator, named = explanation.compared, explanation.scale
+    most = explain.would_change_most(prediction)
+    change, spread = "", {}
+    main = explain.headline(prediction)
+    if most is not None and main is not None:
+        change = f"{words(most.feature.input.label)}: {most.value:g} instead of {most.assumed:g}"
+        spread = {"output": main.name, "from": prediction.number(main.name), "to": most.outputs[main.name]}
+    return Account(
+        **base,
+        outcome="predicted",
+        why="",
+        read=tuple(_read(f, shares.get(f.input.name), words) for f in prediction.features),
+        said=tuple(s for o in model.manifest.outputs for s in _said(o, prediction, words)),
+        rules=tuple(f"{id}: {rules[id]}" for id in prediction.rules),
+        scale=explanation.scale if explanation else "",
+        method=explanation.method if explanation else "",
+        comparator=comparator,
+        comparator_of=named,
+        change=change,
+        spread=spread,
+    )
+
+
+def _comparator(prediction: Prediction) -> tuple[float | None, str]:
+    own = next((o for o in prediction.manifest.outputs if o.kind == "comparator"), None)
+    return (prediction.number(own.name), own.name) if own is not None else (None, "")
+
+
+def _read(feature: Feature, contribution: float | None, words: _Words) -> Read:
+    facts = feature.facts
+    dated = [f.when.text for f in facts if f.when is not None]
+    return Read(
+        name=feature.input.name,
+        label=words(feature.input.label),
+        value=feature.value,
+        unit="" if feature.input.unit == "1" else feature.input.unit,
+        state=feature.state,
+        source=", ".join(f.source for f in facts) or ("Patient" if feature.input.source.startswith("patient") else ""),
+        date=", ".join(dated),
+        original=", ".join(f.original or f.title or "/".join(f.answers) for f in facts) or feature.detail,
+        conversion=_conversion(feature),
+        contribution=contribution,
+    )
+
+
+def _conversion(feature: Feature) -> str:
+    """How the hospital's value became the model's: a unit, a code's number, or a reduction of several values."""
+    spec, facts = feature.input, feature.facts
+    if not facts or feature.value is None:
+        return ""
+    if spec.values and facts[0].answers and facts[0].value is None:
+        return f"{'/'.join(facts[0].answers)} = {feature.value:g}"
+    converted = [f"{f.original} = {f.value:.4g} {f.unit}" for f in facts if _other_unit(f.original, f.unit or "1")]
+    if spec.reduce not in (Reduce.latest, Reduce.earliest, Reduce.nearest, Reduce.coded, Reduce.presence, None):
+        converted.append(spec.reduce.value.replace("_", " "))
+    return "; ".join(converted)
+
+
+def _other_unit(original: str, unit: str) -> bool:
+    sent = original.partition(" ")[2]
+    return bool(sent) and sent != unit
+
+
+def _said(output: Output, prediction: Prediction, words: _Words) -> list[Said]:
+    label, unit = words(output.label) or output.name, "" if output.unit == "1" else output.unit
+    if output.kind in ("bound", "contributions"):
+        return []
+    if output.kind == "category":
+        name = prediction.category(output.name)
+        told = words(output.category_labels.get(name or "", {})) or name
+        return [Said(output.name, label, output.kind, told, unit)]
+    lower, upper = (prediction.outputs.get(bound) if bound else None for bound in (output.lower, output.upper))
+    if not output.times:
+        bounds = (lower if isinstance(lower, float) else None, upper if isinstance(upper, float) else None)
+        return [Said(output.name, label, output.kind, prediction.number(output.name), unit, *bounds)]
+    return _curve(output, prediction.series(output.name), lower, upper, label)
+
+
+def _curve(
+    output: Output, alive: tuple[float, ...], lower: Value | None, upper: Value | None, label: str
+) -> list[Said]:
+    bounded = isinstance(lower, tuple) and isinstance(upper, tuple)
+    curve = Curve(output.times, alive, lower if bounded else alive, upper if bounded else alive)  # type: ignore[arg-type]
+    found = []
+    for months in _SHOWN_MONTHS:
+        point = curve.at(months)
+        if point is not None:
+            low, high = (point.lower, point.upper) if bounded else (None, None)
+            found.append(Said(output.name, label, output.kind, point.alive, "", low, high, months))
+    return found

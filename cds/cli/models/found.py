@@ -1,0 +1,61 @@
+"""The models of this site, as its settings say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cds import services as service_room
+from cds.cli.policy import text_of
+from cds.errors import CdsError
+from cds.inference import registry
+from cds.inference.model import Model
+from cds.inference.registry import Registry
+from cds.policy.packaged import packaged_policy
+from cds.policy.schema import Known, Policy, parse
+from cds.record.vocabulary import read_concept_map
+from cds.services.declaration import installed_packages
+from cds.services.joined import join
+from cds.settings import Settings, load
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    return load(ctx.find_root().obj)
+
+
+def folders_of(settings: Settings) -> list[Path]:
+    return [*registry.installed_folders(), *settings.model_dirs]
+
+
+def registry_of(settings: Settings) -> Registry:
+    """Every model, with the site's own codes. Raises a ConfigurationError."""
+    found = registry.load(folders_of(settings))
+    if settings.concept_map is not None:
+        found.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
+    return found
+
+
+def policy_of(settings: Settings, found: Registry) -> Policy:
+    """The policy in force. Raises a ConfigurationError."""
+    path = settings.policy_file or packaged_policy(installed_packages())
+    services = service_room.load(settings.hook_dirs)
+    return parse(text_of(path), str(path), Known(found.thresholds(), join(services, found).parameters()))
+
+
+def policy_if_good(settings: Settings, found: Registry) -> tuple[Policy | None, str]:
+    """None and why, where there is no policy or a wrong one: a command about models can do without."""
+    try:
+        return policy_of(settings, found), ""
+    except CdsError as error:
+        return None, str(error)
+
+
+def model_of(found: Registry, model_id: str) -> Model:
+    """Raises UsageError naming the known ones, or the reason why the folder was refused."""
+    if model_id not in found.models:
+        raise click.UsageError(f"there is no model '{model_id}'; known are: {', '.join(sorted(found.models))}")
+    model = found[model_id]
+    if model.refused:
+        raise click.ClickException(f"model '{model_id}' was refused:\n{model.refused}")
+    return model

@@ -1,0 +1,79 @@
+"""An account of one patient as a terminal shows it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from cds.cli.models.account import Account, Read, Said
+
+_CHANCES = ("probability", "survival", "comparator")
+
+
+def tell(console: Console, account: Account) -> None:
+    console.print(Text(f"{account.title} ({account.model} {account.version}, {account.status})", style="bold"))
+    console.print(Text(f"{account.patient}"))
+    console.print(_inputs(account))
+    if account.outcome == "predicted":
+        _answer(console, account)
+    else:
+        console.print(Text(f"No answer ({account.outcome}): {account.why}", style="yellow"))
+    if account.lost:
+        console.print(Text(f"{account.lost} resource(s) could not be used", style="yellow"))
+
+
+def _inputs(account: Account) -> Table:
+    scale = f"contribution ({account.scale})" if account.scale else "contribution"
+    table = Table(
+        "input",
+        Column("value", justify="right"),
+        "unit",
+        "source",
+        "date",
+        "as sent",
+        "conversion",
+        "state",
+        Column(scale, justify="right"),
+    )
+    for read in account.read:
+        table.add_row(*(Text(cell) for cell in _row(read)))
+    return table
+
+
+def _row(read: Read) -> tuple[str, ...]:
+    value = "" if read.value is None else f"{read.value:.4g}"
+    share = "" if read.contribution is None else f"{read.contribution:+.3g}"
+    return (
+        *(read.label, value, read.unit, read.source, read.date),
+        *(read.original, read.conversion, read.state, share),
+    )
+
+
+def _answer(console: Console, account: Account) -> None:
+    table = Table("output", Column("answer", justify="right"), Column("interval", justify="right"))
+    for said in account.said:
+        label = said.label if said.at is None else f"{said.label}: {said.at:g} months"
+        interval = "" if said.lower is None or said.upper is None else f"{_number(said, said.lower)} to "
+        table.add_row(Text(label), Text(_number(said, said.value)), Text(interval + _upper(said)))
+    console.print(table)
+    for rule in account.rules:
+        console.print(Text(f"met: {rule}"))
+    if account.comparator is not None:
+        console.print(Text(f"Same age and sex, nothing else ({account.comparator_of}): {account.comparator:.4g}"))
+    if account.method == "sampled":
+        console.print(Text("Contributions are sampled under a fixed seed: the inputs are too many for the exact sum."))
+    if account.change:
+        spread = account.spread
+        console.print(Text(f"Would change it most: {account.change}: {spread['from']:.4g} would be {spread['to']:.4g}"))
+
+
+def _upper(said: Said) -> str:
+    return "" if said.lower is None or said.upper is None else _number(said, said.upper)
+
+
+def _number(said: Said, value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    text = f"{value:.2%}" if said.kind in _CHANCES else f"{value:.4g}"
+    return f"{text} {said.unit}".strip()

@@ -1,0 +1,57 @@
+"""Inputs: concepts known, a unit that is the concept's, and limits for every number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds.inference.manifest import Input, Reduce
+from cds.modelcheck.subject import Finding, Subject
+from cds.record import units
+from cds.record.concepts import Concept
+
+READ_AS_IS = (Reduce.latest, Reduce.earliest, Reduce.nearest, Reduce.lowest, Reduce.highest)
+"""Reducers that hand over a value in its concept's own unit."""
+
+_FIXED_UNIT = {
+    Reduce.first_at_least: ("a",),
+    Reduce.course: ("d",),
+    Reduce.days_since: ("d",),
+    Reduce.ratio: ("1", "%"),
+}
+
+
+def findings(subject: Subject) -> Iterator[Finding]:
+    for position, spec in enumerate(subject.manifest.inputs):
+        concepts = [subject.concepts[name] for name in spec.concepts if name in subject.concepts]
+        for name in sorted({*spec.concepts, *spec.values} - set(subject.concepts)):
+            yield subject.finding(f"no vocabulary defines the concept '{name}'", "inputs", position, "concepts")
+        if _measured(spec, concepts):
+            yield from _measure(subject, spec, concepts, position)
+        elif spec.reduce in _FIXED_UNIT and spec.unit not in _FIXED_UNIT[spec.reduce]:
+            wanted = " or ".join(_FIXED_UNIT[spec.reduce])
+            yield subject.finding(
+                f"{spec.name}: the unit of {spec.reduce.value} is {wanted}", "inputs", position, "unit"
+            )
+
+
+def _measured(spec: Input, concepts: list[Concept]) -> bool:
+    """A number with a unit, rather than a flag, a code or a score given by ``values`` alone."""
+    return spec.reduce in (*READ_AS_IS, Reduce.change_per_year) and any(c.unit for c in concepts)
+
+
+def _measure(subject: Subject, spec: Input, concepts: list[Concept], position: int) -> Iterator[Finding]:
+    where = ("inputs", position)
+    per_year = spec.reduce is Reduce.change_per_year
+    base = spec.unit.removesuffix("/a") if per_year else spec.unit
+    if not units.known(base):
+        yield subject.finding(f"{spec.name}: '{spec.unit}' is not a unit this service knows", *where, "unit")
+    for concept in concepts:
+        wanted = f"{concept.unit}/a" if per_year else concept.unit
+        if concept.unit and spec.unit != wanted:
+            yield subject.finding(
+                f"{spec.name}: the record gives this concept in {wanted}, the input says {spec.unit}", *where, "unit"
+            )
+    if spec.range is None and not spec.values and not all(c.plausible for c in concepts):
+        yield subject.finding(
+            f"{spec.name}: give 'range', the values the model was made for; its concept has no plausible limits", *where
+        )
