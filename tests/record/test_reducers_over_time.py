@@ -73,6 +73,14 @@ def test_extremes_look_no_further_than_they_are_told() -> None:
     assert high.value == 410.0
 
 
+def test_an_extreme_over_all_time_needs_no_dates() -> None:
+    undated = Fact("marker", "FamilyMemberHistory/1", None, value=48.0)
+    (low,) = extract([spec("low", reduce="lowest")], record(*SERIES, undated), {})
+    assert low.value == 48.0
+    (recent,) = extract([spec("low", reduce="lowest", within="90d")], record(*SERIES, undated), {})
+    assert recent.value == 380.0
+
+
 def test_an_extreme_since_a_start_that_is_unknown_is_unknown() -> None:
     (_, low) = under_treatment(record(*SERIES), spec("low", reduce="lowest", **AFTER_START))
     assert (low.value, low.state) == (None, "missing")
