@@ -74,7 +74,7 @@ def test_extremes_look_no_further_than_they_are_told() -> None:
 
 
 def test_an_extreme_over_all_time_needs_no_dates() -> None:
-    undated = Fact("marker", "FamilyMemberHistory/1", None, value=48.0)
+    undated = Fact("marker", "FamilyMemberHistory/1", None, value=48.0, status="active")
     (low,) = extract([spec("low", reduce="lowest")], record(*SERIES, undated), {})
     assert low.value == 48.0
     (recent,) = extract([spec("low", reduce="lowest", within="90d")], record(*SERIES, undated), {})
