@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cds.ids import new_id
 from cds.inference.manifest import Manifest
 from cds.record.features import Feature
 from cds.record.inputs import Modality
@@ -32,7 +32,7 @@ class Prediction:
     what_if: tuple[WhatIf, ...] = ()
     rules: tuple[str, ...] = ()
     """Ids of the declarative rules that held."""
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = field(default_factory=new_id)
 
     def number(self, name: str) -> float:
         value = self.outputs[name]
@@ -76,7 +76,7 @@ class NotAssessed:
     """Why, by language (for ``not-eligible``)."""
     features: tuple[Feature, ...]
     lacking: tuple[Feature, ...] = ()
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = field(default_factory=new_id)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Failed:
     manifest: Manifest
     error: str
     features: tuple[Feature, ...] = ()
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = field(default_factory=new_id)
 
 
 Assessment = Prediction | NotAssessed | Failed

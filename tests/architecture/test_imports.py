@@ -18,6 +18,7 @@ OWN_ROOMS = ("fhir.resources", "cards.phrasebook")
 ROOMS: dict[str, str] = {
     # leaves
     "errors": "",
+    "ids": "",
     "timings": "",
     "yaml_lines": "",
     "fhir.resources": "",
@@ -26,8 +27,8 @@ ROOMS: dict[str, str] = {
     "ledger": "errors",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
-    "record": "errors fhir.resources",
-    "inference": "errors record yaml_lines",
+    "record": "errors fhir.resources yaml_lines",
+    "inference": "errors ids record yaml_lines",
     "survival": "",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
