@@ -112,6 +112,7 @@ TOPICS: dict[str, str] = {
     "marker-falling": "CA 19-9 is falling under treatment",
     "marker-not-made": "CA 19-9 can't show the course: the patient doesn't make it",
     "cyst-worrisome": "worrisome features of a pancreatic cyst: endoscopic ultrasound",
+    "surveillance-offer": "surveillance of the pancreas can be offered (CAPS 2020)",
     "survival-fallback": "survival estimate from albumin and neutrophils/lymphocytes alone",
 }
 

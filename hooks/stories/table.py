@@ -295,6 +295,22 @@ STORIES: tuple[Story, ...] = (
         ),
     ),
     Story(
+        id="brca2-carrier",
+        given="Cora",
+        age=47,
+        sex="female",
+        tells="Well; carries a germline BRCA2 variant, her mother had pancreatic cancer; the pancreas never imaged.",
+        height=169,
+        findings=("gbrca2",),
+        expects=(
+            _view(
+                "surveillance-offer",
+                words="A BRCA2 variant and an affected first-degree relative, 47 years: surveillance can be offered "
+                "from 45 (CAPS 2020). Baseline MRI with MRCP, endoscopic ultrasound, glucose or HbA1c; no CA 19-9.",
+            ),
+        ),
+    ),
+    Story(
         id="msi-high",
         given="Mila",
         age=65,

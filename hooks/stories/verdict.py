@@ -16,6 +16,7 @@ TOLD_BY: dict[str, tuple[str, str]] = {
     "marker-falling": ("ca19-9-response", "CA 19-9 is falling under treatment"),
     "marker-not-made": ("ca19-9-response", "CA 19-9 can't show the course here"),
     "cyst-worrisome": ("pancreas-cyst", "Pancreatic cyst with worrisome features"),
+    "surveillance-offer": ("pancreas-surveillance", "surveillance can be offered"),
     "survival": ("pancreas-survival", "Of 100 people like this"),
     "survival-fallback": ("pancreas-survival", "MSK Prognostic Score"),
     "survival-none": ("pancreas-survival-none", "No survival estimate"),
