@@ -56,10 +56,10 @@ def reason(words: Phrasebook, feature: Feature) -> str:
     """One line of "why": what, how much, when; for a change, both values."""
     label = capital(words.pick(feature.input.label))
     facts = [f for f in feature.facts if f.when is not None or f.original]
-    if not facts:
-        return label
     if feature.input.reduce in _COUNTED and feature.value is not None:
         return words("engine.reason.value", label=label, value=counted(words, feature))
+    if not facts:
+        return label
     if facts[0].answers:
         answer = next((a for a in facts[0].answers if a in feature.input.values), facts[0].answers[0])
         return words("engine.reason.value", label=label, value=f"{words.concept(answer)} ({words.day(facts[0].when)})")
