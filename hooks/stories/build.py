@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import date, timedelta
 from random import Random
 
-from hooks.stories import codes, history
+from hooks.stories import codes, genes, history
 from hooks.stories.chart import Chart, Resource, concept
 from hooks.stories.codes import REGIMENS
 from hooks.stories.story import Story, dated, points
@@ -24,7 +24,7 @@ def build(story: Story, today: date) -> list[Resource]:
     _facts(chart)
     _stage(chart)
     for finding in story.findings:
-        _FINDINGS[finding](chart)
+        genes.FINDINGS[finding](chart)
     for resource in chart.resources:
         resource["meta"] = {"tag": [_TEST_DATA]}
     return chart.resources
@@ -142,36 +142,3 @@ def _stage(chart: Chart) -> None:
     chart.coded(
         "21907-1", "Distant metastases.clinical [Class] Cancer", offset, concept("cM1", (codes.AJCC, "cM1", "M1"))
     )
-
-
-def _gbrca2(chart: Chart) -> None:
-    components = [
-        {
-            "code": concept("Gene studied [ID]", (codes.LOINC, "48018-6", "Gene studied [ID]")),
-            "valueCodeableConcept": concept("BRCA2", (codes.HGNC, "HGNC:1101", "BRCA2")),
-        },
-        {
-            "code": concept("Genomic source class", (codes.LOINC, "48002-0", "Genomic source class [Type]")),
-            "valueCodeableConcept": concept("Germline"),
-        },
-    ]
-    offset = -395
-    variant = chart.coded(
-        "69548-6", "Genetic variant assessment", offset, concept("Present: pathogenic variant"), component=components
-    )
-    chart.report(offset, "51969-4", "Genetic analysis report", [variant])
-    chart.add(
-        "FamilyMemberHistory",
-        status="completed",
-        patient=chart.subject,
-        relationship=concept("mother", ("http://terminology.hl7.org/CodeSystem/v3-RoleCode", "MTH", "mother")),
-        condition=[{"code": concept("Pancreatic cancer", (codes.SNOMED, "363418001", "Malignant tumor of pancreas"))}],
-    )
-
-
-def _msi_high(chart: Chart) -> None:
-    display = "Microsatellite instability [Interpretation] in Cancer specimen Qualitative"
-    chart.coded("81695-9", display, -15, concept("MSI-H", (codes.LOINC, "LA26203-2", "MSI-H")))
-
-
-_FINDINGS = {"gbrca2": _gbrca2, "msi-high": _msi_high}

@@ -139,6 +139,12 @@ class Chart:
         code = concept(display, (codes.LOINC, loinc, display))
         return self._observation("laboratory", code, offset, "final", {"valueCodeableConcept": value, **more})
 
+    def expression(self, symbol: str, offset: int, level: float) -> None:
+        text = f"{symbol} expression"
+        code = concept(text, (codes.EXPRESSION, symbol, text))
+        quantity = {"value": level, "unit": "TPM", "system": codes.UCUM, "code": "{TPM}"}
+        self._observation("laboratory", code, offset, "final", {"valueQuantity": quantity})
+
     def blood_pressure(self, offset: int, systolic: int, diastolic: int, encounter: Resource) -> None:
         parts = (("8480-6", "Systolic blood pressure", systolic), ("8462-4", "Diastolic blood pressure", diastolic))
         components = [

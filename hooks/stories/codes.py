@@ -24,6 +24,8 @@ AJCC = "http://cancerstaging.org"
 HGNC = "http://www.genenames.org/geneId"
 FINDING = "urn:cds:finding"
 """This service's own codes for imaging findings that have no general one."""
+EXPRESSION = "urn:cds:gene-expression"
+"""This service's own system for the expression of one gene, by HGNC symbol: no public code exists."""
 LOCAL_LABS = "https://example-ziekenhuis.nl/labcodes"
 """Codes of the Dutch example hospital's laboratory: only a site's ConceptMap can tell what they mean."""
 

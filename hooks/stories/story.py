@@ -112,6 +112,11 @@ TOPICS: dict[str, str] = {
     "marker-falling": "CA 19-9 is falling under treatment",
     "marker-not-made": "CA 19-9 can't show the course: the patient doesn't make it",
     "cyst-worrisome": "worrisome features of a pancreatic cyst: endoscopic ultrasound",
+    "dpyd-reduce": "DPYD variant: half the starting dose of fluoropyrimidine",
+    "dpyd-not-tested": "no DPYD result before the first fluoropyrimidine",
+    "ugt1a1-reduce": "UGT1A1 *28/*28: 70% of the starting dose of irinotecan",
+    "msi-option": "MSI-high: targeted treatment was studied",
+    "gbrca-in-use": "germline BRCA variant, olaparib on record: what the trial showed",
     "surveillance-offer": "surveillance of the pancreas can be offered (CAPS 2020)",
     "survival-fallback": "survival estimate from albumin and neutrophils/lymphocytes alone",
 }
@@ -158,7 +163,7 @@ class Story:
     orders: str = ""
     """Active ServiceRequests."""
     findings: tuple[str, ...] = ()
-    """Molecular findings: ``gbrca2``, ``msi-high``."""
+    """Molecular findings, by their name in ``genes``."""
     stage_four: int | None = None
     """Offset at which stage IV was recorded."""
     died: int | None = None

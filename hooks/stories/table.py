@@ -139,6 +139,7 @@ STORIES: tuple[Story, ...] = (
         problems="pdac@-75 liver-metastasis@-38 peritoneal-metastasis@-38 cachexia@-20",
         stage_four=-36,
         given_cycles="gemcitabine-nab-paclitaxel@-36 gemcitabine-nab-paclitaxel@-29 gemcitabine-nab-paclitaxel@-22",
+        findings=("expression",),
         studies="ct-abdomen@-38",
         drafts=("gemcitabine-nab-paclitaxel",),
         expects=(
@@ -287,7 +288,11 @@ STORIES: tuple[Story, ...] = (
         studies="ct-abdomen@-415 ct-abdomen@-120",
         drafts=("olaparib",),
         expects=(
-            _KNOWN,
+            _view(
+                "gbrca-in-use",
+                words="No risk card: the cancer is known. Germline BRCA2 with olaparib on record: the POLO figures, "
+                "survival not longer among them. Her mother's cancer is on record, too.",
+            ),
             _sign(
                 reason="no-regimen",
                 words="Olaparib is maintenance, not a first-line regimen: no survival card.",
@@ -333,10 +338,50 @@ STORIES: tuple[Story, ...] = (
         studies="ct-abdomen@-24",
         drafts=("nalirifox",),
         expects=(
+            _view(
+                "msi-option",
+                words="No risk card: the cancer is known. MSI-high: pembrolizumab was studied, with its response.",
+            ),
+            _sign(
+                "survival",
+                "dpyd-not-tested",
+                words="ECOG is missing: the card says so and shows how the estimate would move from ECOG 0 to 2. "
+                "Before the first fluorouracil no DPYD result is on record.",
+            ),
+        ),
+    ),
+    Story(
+        id="dpyd-variant",
+        given="Dora",
+        age=63,
+        sex="female",
+        tells="Metastatic to the liver, first FOLFIRINOX to sign; DPYD *1/*2A and UGT1A1 *28/*28 came back last week.",
+        height=167,
+        series={
+            "ca19-9": "-20:1450",
+            "bilirubin": "-5:0.6",
+            "albumin": "-5:4.0",
+            "crp": "-5:8",
+            "neutrophils": "-5:4.9",
+            "lymphocytes": "-5:1.70",
+            "monocytes": "-5:0.52",
+            "ecog": "-5:1",
+            "weight": "-170:69.0 -5:67.5",
+            "tumour-size": "-18:39",
+        },
+        problems="pdac@-22 liver-metastasis@-18",
+        stage_four=-17,
+        findings=("pharmacogenes",),
+        studies="ct-abdomen@-18",
+        drafts=("folfirinox",),
+        expects=(
             _KNOWN,
             _sign(
                 "survival",
-                words="ECOG is missing: the card says so and shows how the estimate would move from ECOG 0 to 2.",
+                "dpyd-reduce",
+                "ugt1a1-reduce",
+                words="Two genes, two drugs of one regimen: half the starting dose of fluorouracil (CPIC, activity "
+                "score 1), 70% of irinotecan (DPWG). The survival estimate stands beside them, unchanged.",
             ),
         ),
     ),
