@@ -1,0 +1,183 @@
+"""Survival after resection: the graph is the fit, the page says what was measured, the script runs anywhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models import survival_graph as sg
+
+FOLDER = Path(__file__).parents[2] / "models" / "resected-os"
+FIT = json.loads((FOLDER / "fit.json").read_text(encoding="utf-8"))
+MEASURED = FIT["measured"]
+
+
+def patients() -> list[dict[str, float]]:
+    grid = itertools.product((28.0, 66.0, 90.0), (0.0, 1.0), (1.0, 3.0), (0.0, 1.0, 2.0), (1.0, 2.0, 3.0), (0.0, 1.0))
+    return [dict(zip(("age", "male", "t", "n", "grade", "basal_like"), values, strict=True)) for values in grid]
+
+
+def coded(p: dict[str, float]) -> list[float]:
+    return [p["n"] >= 1, p["grade"] >= 3, p["t"] >= 3, (p["age"] - 66) / 10, p["male"], p["basal_like"]]
+
+
+def test_the_graph_is_the_fit(ask) -> None:
+    expected = sg.expected(np.array([coded(p) for p in patients()], dtype=float), FIT)
+    answer = ask("resected-os", *patients())
+    for name, values in expected.items():
+        assert np.abs(answer[name] - values).max() < 1e-9
+    assert np.abs(answer["contributions"].sum(axis=1) - answer["lp"]).max() < 1e-9
+
+
+def test_curves_start_at_one_never_rise_and_lie_within_their_bounds(ask) -> None:
+    answer = ask("resected-os", *patients())
+    for name in ("survival", "survival_lower", "survival_upper"):
+        assert (answer[name][:, 0] == 1).all()
+        assert (np.diff(answer[name], axis=1) <= 1e-9).all(), name
+    later = slice(1, None)
+    assert (answer["survival_lower"][:, later] < answer["survival"][:, later]).all()
+    assert (answer["survival"][:, later] < answer["survival_upper"][:, later]).all()
+
+
+def test_the_shares_at_milestones_are_points_of_the_curve(ask) -> None:
+    answer = ask("resected-os", *patients())
+    for months in (12, 24, 36):
+        for bound in ("", "_lower", "_upper"):
+            assert (answer[f"alive_{months}{bound}"] == answer[f"survival{bound}"][:, months]).all()
+
+
+def test_one_patients_range_is_where_the_curve_passes_nine_and_one_in_ten(ask) -> None:
+    answer = ask("resected-os", *patients())
+    for at in range(0, len(patients()), 7):
+        curve = answer["survival"][at]
+        low, high = answer["dead_1_in_10"][at], answer["alive_1_in_10"][at]
+        assert np.interp(low, range(61), curve) == pytest.approx(0.9, abs=1e-9)
+        assert high == 60 or np.interp(high, range(61), curve) == pytest.approx(0.1, abs=1e-9)
+        # a patient's range is far wider than the interval of the estimate
+        assert high - low > 20
+
+
+def test_the_interval_includes_how_much_cohorts_differ() -> None:
+    without = FIT | {"between_cohorts": {"sd": 0.0}}
+    values = np.array([coded(p) for p in patients()], dtype=float)
+    wide, narrow = sg.expected(values, FIT), sg.expected(values, without)
+    assert FIT["between_cohorts"]["sd"] > 0
+    assert (wide["survival_lower"][:, 24] < narrow["survival_lower"][:, 24]).all()
+
+
+def test_a_basal_like_tumour_shortens_survival_by_the_published_ratio_and_unknown_lies_between(ask) -> None:
+    base = {"age": 66.0, "male": 1.0, "t": 3.0, "n": 1.0, "grade": 2.0}
+    answer = ask("resected-os", base | {"basal_like": 0.0}, base | {"basal_like": 0.19}, base | {"basal_like": 1.0})
+    assert answer["lp"][2] - answer["lp"][0] == pytest.approx(np.log(1.54), abs=1e-6)
+    assert answer["alive_24"][2] < answer["alive_24"][1] < answer["alive_24"][0]
+
+
+def test_the_estimate_does_not_change_with_the_drug_being_ordered(ask) -> None:
+    base = {"age": 66.0, "male": 1.0, "t": 3.0, "n": 1.0, "grade": 2.0}
+    answer = ask("resected-os", base, base | {"drafted": 1.0}, base | {"stage": 2.0})
+    assert (answer["survival"] == answer["survival"][0]).all()
+
+
+def test_a_missing_input_is_weighted_by_the_cohorts_shares(registry) -> None:
+    inputs = {i.name: i for i in registry["resected-os"].manifest.inputs}
+    for name, share in (("male", "male"), ("t", "t34"), ("n", "n1"), ("grade", "g3")):
+        assert inputs[name].absent.weights[1] == FIT["shares"][share]
+    assert inputs["basal_like"].absent.weights[1] == FIT["fusion"]["basal_like"]["share"]
+
+
+def test_what_is_shipped_is_what_the_rule_chose_from_the_candidates_fixed_beforehand() -> None:
+    assert MEASURED["simplest_within_one_error"] == script().SHIPPED
+    assert list(MEASURED["competition"]) == list(script().CANDIDATES)
+
+
+def test_the_manifest_says_what_was_measured(registry) -> None:
+    evidence = {(e.metric, e.n): e for e in registry["resected-os"].manifest.evidence}
+    c = evidence["C-index", FIT["n"]]
+    assert (c.value, c.interval) == (
+        pytest.approx(MEASURED["c_index"]["value"], abs=5.1e-4),
+        pytest.approx((MEASURED["c_index"]["lower"], MEASURED["c_index"]["upper"]), abs=5.1e-4),
+    )
+    note = c.note["en"]
+    assert all(f"{m['c_index']['value']:.3f}" in note for m in MEASURED["cohorts"].values())
+    slope = evidence["calibration slope", MEASURED["cohorts"]["PCSI"]["n"]]
+    assert slope.value == MEASURED["cohorts"]["PCSI"]["slope"]["value"]
+    alive = evidence["alive at 24 months, predicted 36.3%", MEASURED["cohorts"]["ICGC"]["n"]]
+    row = MEASURED["calibration"]["ICGC"][1]
+    assert (alive.value, alive.interval) == (row["observed"], (row["lower"], row["upper"]))
+    assert row["predicted"] == pytest.approx(0.363, abs=6e-4)
+
+
+def test_the_page_says_what_was_measured_and_that_one_cohort_is_not_ranked() -> None:
+    page = (FOLDER / "evaluation.md").read_text(encoding="utf-8")
+    for name, found in MEASURED["competition"].items():
+        assert f"| {name} | {found['value']:.3f} ({found['lower']:.3f} to {found['upper']:.3f})" in page
+    for name, cohort in MEASURED["cohorts"].items():
+        assert f"| {name} | {cohort['n']} | {cohort['deaths']} | {cohort['c_index']['value']:.3f}" in page
+    pcsi = MEASURED["cohorts"]["PCSI"]["c_index"]
+    assert pcsi["lower"] < 0.5 < pcsi["upper"]
+    assert (FOLDER / "figures" / "calibration.svg").stat().st_size < 60_000
+
+
+def test_the_script_fits_a_cohort_of_the_same_columns(tmp_path) -> None:
+    fit = script()
+    made = cohorts(tmp_path)
+    fit.main(tmp_path, tmp_path, draws=8, candidates={fit.SHIPPED: fit.CANDIDATES[fit.SHIPPED]})
+    result = json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))
+    assert result["n"] == made
+    effect = dict(zip(result["covariates"], result["beta"], strict=True))
+    assert effect["n1"] == pytest.approx(0.8, abs=0.4)
+    assert abs(effect["t34"]) < 0.5
+    assert "Survival after resection" in (tmp_path / "evaluation.md").read_text(encoding="utf-8")
+
+
+def test_a_patient_in_both_files_counts_once_and_metastatic_disease_not_at_all(tmp_path) -> None:
+    rows = {"survival_time": 300, "event_occurred": 1, "age": 60, "sex": "F", "T": "T3", "N": "N1b", "grade": "G2"}
+    first = pd.DataFrame([{"unique_patient_ID": f"P{i}", "M": "MX", **rows} for i in range(3)])
+    second = pd.DataFrame([{"unique_patient_ID": f"P{i}", "M": "M1" if i == 4 else "M0", **rows} for i in (2, 3, 4)])
+    first.to_csv(tmp_path / "ICGCMICRO.csv")
+    second.to_csv(tmp_path / "ICGCSEQ.csv")
+    data = script().read(tmp_path)
+    assert len(data) == 4
+    assert (data[["n1", "t34"]] == 1).all().all()
+    assert data.months.iloc[0] == pytest.approx(300 / 30.4375)
+
+
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fit_resected_os", FOLDER / "fit.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def cohorts(folder: Path) -> int:
+    """Three made-up cohorts in which nodes raise the hazard by exp(0.8) and T does nothing; one lacks grade."""
+    rng = np.random.default_rng(1)
+    total = 0
+    for name, count in (("ICGCMICRO", 150), ("PCSI", 120), ("KIRBY", 80)):
+        nodes, high = rng.random(count) < 0.6, rng.random(count) < 0.5
+        days = rng.exponential(500 / np.exp(0.8 * nodes)) + 1
+        frame = pd.DataFrame(
+            {
+                "unique_patient_ID": [f"{name}{i}" for i in range(count)],
+                "survival_time": np.minimum(days, 1500).round(),
+                "event_occurred": (days < 1500).astype(int),
+                "age": rng.normal(66, 9, count).round(),
+                "sex": rng.choice(["M", "F"], count),
+                "T": np.where(high, " T3", " T2"),
+                "N": np.where(nodes, "N1", "N0"),
+                "M": "M0",
+                "grade": rng.choice(["G2", "G3"], count),
+            }
+        )
+        (frame.drop(columns="grade") if name == "KIRBY" else frame).to_csv(folder / f"{name}.csv", index=False)
+        total += count
+    return total
