@@ -1,7 +1,8 @@
 """Slim typed views of FHIR R4 resources: only the elements the record reads.
 
-Reading is tolerant: unknown elements are skipped without cost, and each resource is decoded by itself, so that one
-malformed entry is counted and left out instead of spoiling its Bundle. (Measured against full validation: see
+Reading is tolerant: unknown elements are skipped without cost. A Bundle is decoded in one pass; when anything in it
+can't be, each resource is decoded by itself, so that one malformed entry is counted and left out instead of spoiling
+its Bundle. (Measured against full validation: see
 benchmarks/RESULTS.md.) What this service *sends* is built and validated with fhir.resources instead.
 """
 
@@ -14,18 +15,18 @@ from typing import Any
 import msgspec
 
 
-class Coding(msgspec.Struct):
+class Coding(msgspec.Struct, gc=False):
     system: str | None = None
     code: str | None = None
     display: str | None = None
 
 
-class CodeableConcept(msgspec.Struct):
+class CodeableConcept(msgspec.Struct, gc=False):
     coding: list[Coding] = []
     text: str | None = None
 
 
-class Quantity(msgspec.Struct):
+class Quantity(msgspec.Struct, gc=False):
     value: float | None = None
     comparator: str | None = None
     unit: str | None = None
@@ -33,16 +34,16 @@ class Quantity(msgspec.Struct):
     code: str | None = None
 
 
-class Reference(msgspec.Struct):
+class Reference(msgspec.Struct, gc=False):
     reference: str | None = None
 
 
-class Period(msgspec.Struct):
+class Period(msgspec.Struct, gc=False):
     start: str | None = None
     end: str | None = None
 
 
-class Resource(msgspec.Struct, tag_field="resourceType"):
+class Resource(msgspec.Struct, tag_field="resourceType", gc=False):
     id: str | None = None
 
 
@@ -53,7 +54,7 @@ class Patient(Resource):
     deceasedDateTime: str | None = None
 
 
-class Component(msgspec.Struct):
+class Component(msgspec.Struct, gc=False):
     code: CodeableConcept | None = None
     valueQuantity: Quantity | None = None
     valueCodeableConcept: CodeableConcept | None = None
@@ -140,7 +141,7 @@ class ServiceRequest(Resource):
     occurrenceDateTime: str | None = None
 
 
-class Series(msgspec.Struct):
+class Series(msgspec.Struct, gc=False):
     modality: Coding | None = None
     bodySite: Coding | None = None
 
@@ -154,7 +155,7 @@ class ImagingStudy(Resource):
     series: list[Series] = []
 
 
-class RelativeCondition(msgspec.Struct):
+class RelativeCondition(msgspec.Struct, gc=False):
     code: CodeableConcept | None = None
     onsetAge: Quantity | None = None
 
@@ -168,7 +169,7 @@ class FamilyMemberHistory(Resource):
     condition: list[RelativeCondition] = []
 
 
-class Issue(msgspec.Struct):
+class Issue(msgspec.Struct, gc=False):
     severity: str | None = None
     code: str | None = None
 
@@ -177,21 +178,16 @@ class OperationOutcome(Resource):
     issue: list[Issue] = []
 
 
-class Link(msgspec.Struct):
+class Link(msgspec.Struct, gc=False):
     relation: str | None = None
     url: str | None = None
-
-
-class _Search(msgspec.Struct):
-    mode: str | None = None
 
 
 _NOTHING = msgspec.Raw(b"")
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, gc=False):
     resource: msgspec.Raw = _NOTHING
-    search: _Search | None = None
 
 
 class Bundle(Resource):
@@ -199,7 +195,7 @@ class Bundle(Resource):
     link: list[Link] = []
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, gc=False):
     resourceType: str
 
 
@@ -219,7 +215,20 @@ Clinical = (
 
 KNOWN_TYPES = frozenset(t.__name__ for t in Clinical.__args__)
 
-_any = msgspec.json.Decoder(Clinical | Bundle | OperationOutcome)
+
+class _WholeEntry(msgspec.Struct, gc=False):
+    resource: Clinical | OperationOutcome | msgspec.UnsetType = msgspec.UNSET
+
+
+class _WholeBundle(Resource, tag="Bundle"):
+    """A Bundle in which every resource is of a type we read, and well-formed: as good as all of them."""
+
+    entry: list[_WholeEntry] = []
+    link: list[Link] = []
+
+
+_whole = msgspec.json.Decoder(Clinical | _WholeBundle | OperationOutcome)
+_pieces = msgspec.json.Decoder(Bundle)
 _one = msgspec.json.Decoder(Clinical | OperationOutcome)
 _head = msgspec.json.Decoder(_Head)
 
@@ -246,34 +255,51 @@ class Decoded:
 
 def decode(raw: bytes) -> Decoded:
     """Never raises: what can't be read is counted in the result."""
-    found = Decoded()
     try:
-        value = _any.decode(raw)
+        value = _whole.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        kind = _type_of(raw)
-        if kind is None or kind in ("Bundle", "OperationOutcome"):
-            found.readable = False
-        elif kind in KNOWN_TYPES:
-            found.malformed = 1
-        else:
-            found.other = 1
-        return found
-    if isinstance(value, OperationOutcome):
+        return _piecemeal(raw)
+    found = Decoded()
+    if isinstance(value, _WholeBundle):
+        _read_links(value.link, found)
+        for entry in value.entry:
+            if entry.resource is not msgspec.UNSET:
+                _keep(entry.resource, found)
+    elif isinstance(value, OperationOutcome):
         found.outcome = value
-    elif isinstance(value, Bundle):
-        _read_bundle(value, found)
     else:
         found.resources.append(value)
     return found
 
 
-def _read_bundle(bundle: Bundle, found: Decoded) -> None:
+def _piecemeal(raw: bytes) -> Decoded:
+    found = Decoded()
+    kind = _type_of(raw)
+    if kind == "Bundle":
+        try:
+            _read_bundle(_pieces.decode(raw), found)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            found.readable = False
+    elif kind is None or kind == "OperationOutcome":
+        found.readable = False
+    elif kind in KNOWN_TYPES:
+        found.malformed = 1
+    else:
+        found.other = 1
+    return found
+
+
+def _read_links(links: list[Link], found: Decoded) -> None:
     found.is_bundle = True
-    for link in bundle.link:
+    for link in links:
         if link.relation == "next":
             found.next_url = link.url
         elif link.relation == "self":
             found.self_url = link.url
+
+
+def _read_bundle(bundle: Bundle, found: Decoded) -> None:
+    _read_links(bundle.link, found)
     for entry in bundle.entry:
         if not bytes(entry.resource):
             continue
@@ -285,11 +311,14 @@ def _read_bundle(bundle: Bundle, found: Decoded) -> None:
             else:
                 found.other += 1
             continue
-        if isinstance(value, OperationOutcome):
-            if any(issue.severity in ("error", "fatal") for issue in value.issue):
-                found.warnings += 1
-        else:
-            found.resources.append(value)
+        _keep(value, found)
+
+
+def _keep(resource: Any, found: Decoded) -> None:
+    if not isinstance(resource, OperationOutcome):
+        found.resources.append(resource)
+    elif any(issue.severity in ("error", "fatal") for issue in resource.issue):
+        found.warnings += 1
 
 
 def _type_of(raw: bytes) -> str | None:
