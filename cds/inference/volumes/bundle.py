@@ -1,0 +1,128 @@
+"""``runtime.kind: volume``: the stages of a network that reads a volume, declared like everything else of a model.
+
+A stage resamples the volume, normalises it, runs its graph window by window and gives class probabilities. All stages
+but the last find where to look; the last one's probabilities become lesion candidates and a patient's likelihood.
+Axes are [z, y, x] throughout: z towards the head, y towards the back, x towards the patient's left.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cds.record.concepts import Strict
+
+Triple = tuple[float, float, float]
+Counts = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+
+
+class GraphFile(Strict):
+    file: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Normalise(Strict):
+    """``(clip(hu) - mean) / deviation``."""
+
+    clip: tuple[float, float]
+    mean: float
+    deviation: float = Field(gt=0)
+
+
+class Resample(Strict):
+    order: Literal[0, 1, 3] = Field(1, description="Spline order: 0 nearest, 1 linear, 3 cubic.")
+    align: Literal["corner", "centre"] = Field(
+        "corner", description="What coincides before and after: the volume's outer corner, or the first voxel's centre."
+    )
+
+
+class Stage(Strict):
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    folds: tuple[GraphFile, ...] = Field(min_length=1, description="Graphs whose logits are averaged.")
+    classes: tuple[str, ...] = Field(min_length=2, description="In the order of the graph's channels.")
+    spacing: Triple = Field(description="mm, z y x.")
+    patch: Counts = Field(description="Voxels of one window, z y x.")
+    overlap: float = Field(0.5, ge=0, lt=1, description="Share of a window that its neighbour sees again.")
+    mirror: tuple[Literal[0, 1, 2], ...] = Field((), description="Axes flipped for further views, all combinations.")
+    normalise: Normalise
+    resample: Resample = Resample()  # type: ignore[call-arg]
+    pad: float = Field(-1024.0, description="HU beside the volume.")
+    keep: tuple[str, ...] = Field((), description="Classes that say where to look; all but the last stage need them.")
+    margin_mm: Triple = Field((0.0, 0.0, 0.0), description="Added on each side of what is kept, z y x.")
+    smallest_ml: float = Field(0.0, ge=0, description="Less than this of `keep` is: not found.")
+    largest_ml: float = Field(1e6, gt=0, description="More than this of `keep` is: not plausible.")
+
+    @model_validator(mode="after")
+    def _classes_exist(self) -> Stage:
+        if unknown := sorted(set(self.keep) - set(self.classes)):
+            raise ValueError(f"stage '{self.name}' keeps {', '.join(unknown)}, which it does not tell apart")
+        return self
+
+
+class Likelihood(Strict):
+    """From probabilities to candidates and one number for the patient."""
+
+    of: str = Field(description="Class of the lesion.")
+    within: tuple[str, ...] = Field((), description="Classes whose dilated union bounds where lesions may lie.")
+    dilate: Counts = (5, 5, 5)
+    divide: float = Field(2.5, gt=1, description="A candidate reaches down to its peak divided by this.")
+    smallest_voxels: int = Field(10, ge=0, description="Candidates of this many voxels or fewer are dropped.")
+    most: int = Field(5, ge=1, description="Candidates given at most.")
+    lowest: float = Field(0.1, ge=0, le=1, description="Peaks below this are no candidates.")
+
+
+class OperatingPoint(Strict):
+    """A patient's likelihood from here on is this category."""
+
+    category: str
+    at_least: float = Field(ge=0, le=1)
+
+
+class Gate(Strict):
+    """Is this scan of the kind the network was made for? Distance of its features from those of the training views."""
+
+    stage: str
+    mean: tuple[float, ...]
+    whitening: tuple[tuple[float, ...], ...] = Field(description="[k, features]: rows of the reduced, whitened basis.")
+    furthest: float = Field(gt=0, description="Root mean square of the whitened features beyond which it is not.")
+
+    @model_validator(mode="after")
+    def _shapes(self) -> Gate:
+        if not self.whitening or any(len(row) != len(self.mean) for row in self.whitening):
+            raise ValueError("gate.whitening needs rows as long as gate.mean")
+        return self
+
+
+class Bundle(Strict):
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    likelihood: Likelihood
+    operating_points: tuple[OperatingPoint, ...] = Field(min_length=1, description="Rising; the first starts at 0.")
+    gates: tuple[Gate, ...] = ()
+    phase: tuple[str, ...] = Field((), description="Contrast phases it was made for; empty: any.")
+    clinical_use: bool = Field(
+        False, description="false: its results never reach a patient's record, whatever the configuration says."
+    )
+    golden: str | None = Field(None, description="Folder with the volume of the self-test.")
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Bundle:
+        names = [s.name for s in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError("two stages have one name")
+        for stage in self.stages[:-1]:
+            if not stage.keep:
+                raise ValueError(f"stage '{stage.name}' is not the last, so it needs 'keep': where to look next")
+        last = self.stages[-1]
+        if unknown := sorted({self.likelihood.of, *self.likelihood.within} - set(last.classes)):
+            raise ValueError(f"likelihood names {', '.join(unknown)}, which the last stage does not tell apart")
+        points = [p.at_least for p in self.operating_points]
+        if points[0] != 0 or points != sorted(points):
+            raise ValueError("operating_points must start at 0 and rise")
+        for gate in self.gates:
+            if gate.stage not in names:
+                raise ValueError(f"a gate names the stage '{gate.stage}', which there is not")
+        return self
+
+    def category(self, likelihood: float) -> str:
+        return [p for p in self.operating_points if likelihood >= p.at_least][-1].category

@@ -1,0 +1,89 @@
+"""From a lesion's probability map to candidates and one number for the patient.
+
+The way of the PANORAMA baseline (DIAGNijmegen/PANORAMA_baseline, a950447) and its candidate extraction, DIAGNijmegen/
+Report-Guided-Annotation, "dynamic-fast": the highest peak, everything connected that reaches a share of it, then the
+next peak outside. A map of zeros gives no candidate and the likelihood 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cds.inference.volumes.bundle import Likelihood
+from cds.inference.volumes.grid import Grid
+
+Array = NDArray[np.float32]
+_NEIGHBOURS = np.ones((3, 3, 3), bool)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    likelihood: float
+    """The highest probability within it."""
+    voxels: int
+    volume_ml: float
+    longest_mm: float
+    """Greatest distance between two of its voxels in one slice, as RECIST measures."""
+    centre: tuple[float, float, float]
+    """z y x, in voxels of the map's grid."""
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Found:
+    likelihood: float
+    candidates: tuple[Candidate, ...]
+    """The likeliest first."""
+    map: Array
+    """The lesion's probability where lesions may lie, else 0."""
+
+
+def find(chances: Array, classes: tuple[str, ...], rule: Likelihood, grid: Grid) -> Found:
+    """``chances`` [classes, z, y, x] on ``grid``."""
+    lesion = chances[classes.index(rule.of)]
+    if rule.within:
+        winners = chances.argmax(axis=0)
+        own = np.isin(winners, [classes.index(name) for name in rule.within])
+        lesion = np.where(ndimage.binary_dilation(own, np.ones(rule.dilate, bool)), lesion, 0.0)
+    lesion = np.asarray(lesion, dtype=np.float32)
+    candidates = tuple(_candidates(lesion, rule, grid))
+    return Found(max((c.likelihood for c in candidates), default=0.0), candidates, lesion)
+
+
+def _candidates(lesion: Array, rule: Likelihood, grid: Grid) -> list[Candidate]:
+    left = lesion.copy()
+    found: list[Candidate] = []
+    while len(found) < rule.most:
+        peak = float(left.max(initial=0.0))
+        if peak < rule.lowest or peak <= 0:
+            break
+        labels, _ = ndimage.label(left > peak / rule.divide, _NEIGHBOURS)
+        own = labels == labels[np.unravel_index(int(left.argmax()), left.shape)]
+        left[own] = 0
+        voxels = int(own.sum())
+        if voxels > rule.smallest_voxels:
+            found.append(_measured(own, peak, voxels, grid))
+    return found
+
+
+def _measured(mask: NDArray[np.bool_], peak: float, voxels: int, grid: Grid) -> Candidate:
+    z, y, x = ndimage.center_of_mass(mask)
+    return Candidate(peak, voxels, voxels * grid.voxel_ml, longest_in_slice(mask, grid), (z, y, x), mask)
+
+
+def longest_in_slice(mask: NDArray[np.bool_], grid: Grid) -> float:
+    """mm between the outer edges of the two voxels of one axial slice that are furthest apart; 0 for an empty mask."""
+    longest = 0.0
+    for layer in mask[mask.any(axis=(1, 2))]:
+        edge = layer & ~ndimage.binary_erosion(layer)
+        points = np.argwhere(edge) * np.asarray(grid.spacing[1:])
+        if len(points) * float(np.hypot(*np.ptp(points, axis=0))) == 0:
+            longest = max(longest, float(max(grid.spacing[1:])))
+            continue
+        apart = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=2))
+        longest = max(longest, float(apart.max()) + float(np.mean(grid.spacing[1:])))
+    return longest

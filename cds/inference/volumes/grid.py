@@ -1,0 +1,110 @@
+"""A volume on its grid, and the way to another grid and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Array = NDArray[np.float32]
+Triple = tuple[float, float, float]
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """``shape`` voxels, z y x, of ``spacing`` mm."""
+
+    shape: tuple[int, int, int]
+    spacing: Triple
+
+    @property
+    def voxel_ml(self) -> float:
+        return float(np.prod(self.spacing)) / 1000.0
+
+    def at(self, spacing: Triple) -> Grid:
+        """As large in mm, of another spacing."""
+        sizes = zip(self.shape, self.spacing, spacing, strict=True)
+        z, y, x = (max(1, round(n * old / new)) for n, old, new in sizes)
+        return Grid((z, y, x), spacing)
+
+
+def resampled(volume: NDArray[np.generic], source: Grid, target: Grid, order: int, align: str) -> Array:
+    """``volume`` [z, y, x] on ``source`` as float32 on ``target``. ``align``: ``corner`` keeps the outer corners
+    together (what is seen stays as large), ``centre`` the first voxels' centres. Beside the volume its edge goes on."""
+    scale = [b / a for a, b in zip(source.spacing, target.spacing, strict=True)]
+    if align == "corner":
+        scale = [n / m for n, m in zip(source.shape, target.shape, strict=True)]
+    if source.shape == target.shape and all(abs(s - 1) < 1e-6 for s in scale):
+        return np.asarray(volume, dtype=np.float32)
+    found: Array = np.asarray(volume, dtype=np.float32)
+    for axis, (factor, length) in enumerate(zip(scale, target.shape, strict=True)):
+        found = _along(found, axis, factor, length, order, align)
+    return found
+
+
+def _along(volume: Array, axis: int, factor: float, length: int, order: int, align: str) -> Array:
+    """Resample one axis. Separable, so three passes do what one three-dimensional one would, in a third of the time."""
+    n = volume.shape[axis]
+    at = np.arange(length) * factor
+    if align == "corner":
+        at = at + (factor - 1) / 2
+    at = np.clip(at, 0, n - 1)
+    if order == 0:
+        return np.asarray(np.take(volume, np.round(at).astype(np.intp), axis=axis), dtype=np.float32)
+    if order > 1 and n > 3:
+        return _spline(volume, axis, at)
+    low = np.minimum(np.floor(at).astype(np.intp), max(n - 2, 0))
+    part = (at - low).astype(np.float32)
+    shape = [1, 1, 1]
+    shape[axis] = length
+    part = part.reshape(shape)
+    first = np.take(volume, low, axis=axis)
+    second = np.take(volume, np.minimum(low + 1, n - 1), axis=axis)
+    return np.asarray(first + (second - first) * part, dtype=np.float32)
+
+
+def _spline(volume: Array, axis: int, at: NDArray[np.float64]) -> Array:
+    """Cubic B-spline interpolation: coefficients along the axis, then four weighted neighbours."""
+    coefficients = ndimage.spline_filter1d(volume, order=3, axis=axis, output=np.float32, mode="mirror")
+    n = volume.shape[axis]
+    base = np.floor(at).astype(np.intp)
+    t = (at - base).astype(np.float32)
+    weights = (
+        (1 - t) ** 3 / 6,
+        (3 * t**3 - 6 * t**2 + 4) / 6,
+        (-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6,
+        t**3 / 6,
+    )
+    shape = [1, 1, 1]
+    shape[axis] = len(at)
+    period = max(2 * (n - 1), 1)
+    total: Array | None = None
+    for offset, weight in zip((-1, 0, 1, 2), weights, strict=True):
+        index = np.abs(base + offset) % period
+        index = np.where(index >= n, period - index, index)
+        part = np.take(coefficients, index, axis=axis) * weight.reshape(shape).astype(np.float32)
+        total = part if total is None else total + part
+    return np.asarray(total, dtype=np.float32)
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> Box:
+    """Of a mask that is not empty."""
+    cuts = []
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        found = np.flatnonzero(mask.any(axis=others))
+        cuts.append(slice(int(found[0]), int(found[-1]) + 1))
+    return cuts[0], cuts[1], cuts[2]
+
+
+def moved(box: Box, source: Grid, target: Grid, margin_mm: Triple) -> Box:
+    """``box`` of ``source`` with a margin, as voxels of ``target`` and inside it."""
+    cuts = []
+    for cut, a, b, n, margin in zip(box, source.spacing, target.spacing, target.shape, margin_mm, strict=True):
+        low = max(0, int(np.floor((cut.start * a - margin) / b)))
+        high = min(n, int(np.ceil((cut.stop * a + margin) / b)))
+        cuts.append(slice(low, max(high, low + 1)))
+    return cuts[0], cuts[1], cuts[2]

@@ -1,0 +1,164 @@
+"""One graph of a stage, in ONNX Runtime: CUDA or TensorRT where they really run, the CPU with the same answer.
+
+The window is fixed and only the number of windows is free, so that TensorRT builds one engine. On a GPU input and
+output stay bound to device memory for the length of a run. Which provider is in use is read back: asked for one that
+is missing, ONNX Runtime falls back to the CPU without an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cds  # noqa: F401  # sets ORT_DISABLE_TELEMETRY before the import below can happen
+from cds.errors import ModelError
+from cds.inference.runtime import wanted_providers
+from cds.inference.volumes.bundle import Stage
+
+_log = logging.getLogger("cds.inference")
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where and how volumes are computed."""
+
+    threads: int = 2
+    provider: str = "auto"
+    """``auto``, ``cpu``, ``cuda`` or ``tensorrt``."""
+    device_id: int = 0
+    memory_limit_mb: int = 0
+    """Of the GPU, for this process; 0: all."""
+    half: bool = False
+    """TensorRT: compute in 16 bits where the engine sees fit."""
+    engine_cache: Path | None = None
+    required: bool = False
+    """True: rather no answer than one from another provider."""
+
+    @property
+    def batch(self) -> int:
+        """Windows in one run: more gain little on a CPU and cost memory."""
+        return 1 if self.provider in ("auto", "cpu") and wanted_providers()[0] == "CPUExecutionProvider" else 4
+
+
+class Network:
+    """The folds of one stage. Not shared across a fork."""
+
+    def __init__(self, stage: Stage, folder: Path, device: Device) -> None:
+        """Raises ModelError for a file that is missing, not the one pinned, or not of the stage's shape."""
+        self.stage = stage
+        self._sessions = [_opened(folder / fold.file, fold.sha256, device) for fold in stage.folds]
+        self.provider = str(self._sessions[0].get_providers()[0])
+        for session in self._sessions:
+            _fits(session, stage)
+        if device.required and self.provider not in _providers(device)[0]:
+            raise ModelError(f"stage '{stage.name}' runs on {self.provider}, and a GPU is required")
+
+    def __call__(self, windows: Array) -> tuple[Array, Array | None]:
+        """[n, 1, z, y, x] normalised -> mean logits of the folds, and the first fold's features. Raises ModelError."""
+        total, features = _run(self._sessions[0], windows)
+        for session in self._sessions[1:]:
+            total = total + _run(session, windows)[0]
+        total = np.asarray(total / len(self._sessions), dtype=np.float32)
+        if not np.isfinite(total).all():
+            raise ModelError(f"stage '{self.stage.name}': the graph gave a value that is not finite")
+        return total, features
+
+
+def _opened(path: Path, sha256: str, device: Device) -> Any:
+    import onnxruntime
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} can't be read: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"{path} is not the file its manifest pins (SHA-256 differs)")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = device.threads
+    options.inter_op_num_threads = 1
+    # threads that spin while they wait would take the web workers' processor
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    names, settings = _providers(device)
+    try:
+        # by path: weights beyond two gigabytes lie beside the graph
+        session = onnxruntime.InferenceSession(str(path), options, providers=names, provider_options=settings)
+    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        raise ModelError(f"{path.name}: the graph can't be loaded: {type(error).__name__}") from error
+    _log.info("network.loaded file=%s provider=%s", path.name, session.get_providers()[0])
+    return session
+
+
+def _providers(device: Device) -> tuple[list[str], list[dict[str, Any]]]:
+    import onnxruntime
+
+    cuda: dict[str, Any] = {
+        "device_id": device.device_id,
+        # exhaustive search costs seconds once and is what makes 3D convolutions quick
+        "cudnn_conv_algo_search": "EXHAUSTIVE",
+        "arena_extend_strategy": "kSameAsRequested",
+    }
+    if device.memory_limit_mb:
+        cuda["gpu_mem_limit"] = device.memory_limit_mb * 1024 * 1024
+    found: list[tuple[str, dict[str, Any]]] = [("CPUExecutionProvider", {})]
+    on_gpu = wanted_providers()[0] != "CPUExecutionProvider" and device.provider != "cpu"
+    if on_gpu:
+        found.insert(0, ("CUDAExecutionProvider", cuda))
+    if on_gpu and device.provider == "tensorrt":
+        if "TensorrtExecutionProvider" not in onnxruntime.get_available_providers():
+            raise ModelError("TensorRT was asked for, and this ONNX Runtime has none")
+        trt: dict[str, Any] = {"device_id": device.device_id, "trt_fp16_enable": device.half}
+        if device.engine_cache is not None:
+            device.engine_cache.mkdir(parents=True, exist_ok=True)
+            trt |= {
+                "trt_engine_cache_enable": True,
+                "trt_engine_cache_path": str(device.engine_cache),
+                "trt_timing_cache_enable": True,
+                "trt_timing_cache_path": str(device.engine_cache),
+            }
+        found.insert(0, ("TensorrtExecutionProvider", trt))
+    return [name for name, _ in found], [settings for _, settings in found]
+
+
+def _fits(session: Any, stage: Stage) -> None:
+    taken, given = session.get_inputs(), {o.name: o for o in session.get_outputs()}
+    expected = [1, *stage.patch]
+    if len(taken) != 1 or list(taken[0].shape[1:]) != expected:
+        raise ModelError(f"stage '{stage.name}': the graph takes {taken[0].shape[1:]}, the manifest says {expected}")
+    logits = given.get("logits") or next(iter(given.values()))
+    if logits.shape[1] != len(stage.classes):
+        raise ModelError(
+            f"stage '{stage.name}': the graph tells {logits.shape[1]} classes apart, the manifest names "
+            f"{len(stage.classes)}"
+        )
+
+
+def _run(session: Any, windows: Array) -> tuple[Array, Array | None]:
+    name = session.get_inputs()[0].name
+    half = session.get_inputs()[0].type == "tensor(float16)"
+    names = [o.name for o in session.get_outputs()]
+    fed = windows.astype(np.float16) if half else windows
+    try:
+        if session.get_providers()[0] == "CPUExecutionProvider":
+            results = session.run(names, {name: fed})
+        else:
+            binding = session.io_binding()
+            binding.bind_cpu_input(name, fed)
+            for output in names:
+                binding.bind_output(output)
+            session.run_with_iobinding(binding)
+            results = binding.copy_outputs_to_cpu()
+    except Exception as error:  # as above
+        raise ModelError(f"the graph failed: {type(error).__name__}") from error
+    by_name = dict(zip(names, results, strict=True))
+    logits = by_name.get("logits", results[0]).astype(np.float32, copy=False)
+    features = by_name.get("features")
+    return logits, None if features is None else features.astype(np.float32, copy=False)

@@ -1,0 +1,73 @@
+"""Candidates: the peaks of a lesion map, each with what belongs to it, and one number for the patient."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cds.inference.volumes.bundle import Likelihood
+from cds.inference.volumes.candidates import find, longest_in_slice
+from cds.inference.volumes.grid import Grid
+
+GRID = Grid((20, 40, 40), (3.0, 2.0, 2.0))
+CLASSES = ("background", "pancreas", "lesion")
+RULE = Likelihood.model_validate({"of": "lesion", "within": ["pancreas", "lesion"], "smallest_voxels": 10})
+
+
+def maps(*blobs: tuple[slice, slice, slice, float], gland: bool = True) -> np.ndarray:
+    lesion = np.zeros(GRID.shape, np.float32)
+    for z, y, x, value in blobs:
+        lesion[z, y, x] = value
+    pancreas = np.zeros(GRID.shape, np.float32)
+    if gland:
+        pancreas[5:15, 10:30, 5:35] = np.maximum(0, 0.99 - lesion[5:15, 10:30, 5:35])
+    return np.stack([1 - lesion - pancreas, pancreas, lesion])
+
+
+def box(z: int, y: int, x: int, size: int = 4) -> tuple[slice, slice, slice]:
+    return slice(z, z + size), slice(y, y + size), slice(x, x + size)
+
+
+def test_the_highest_peak_is_the_patients_likelihood() -> None:
+    found = find(maps((*box(6, 12, 8), 0.6), (*box(8, 20, 25), 0.9)), CLASSES, RULE, GRID)
+    assert found.likelihood == pytest.approx(0.9)
+    assert [c.likelihood for c in found.candidates] == pytest.approx([0.9, 0.6])
+    assert [c.voxels for c in found.candidates] == [64, 64]
+    assert found.candidates[0].volume_ml == pytest.approx(64 * 12 / 1000)
+    assert found.candidates[0].centre == pytest.approx((9.5, 21.5, 26.5))
+
+
+def test_a_candidate_reaches_down_to_its_peaks_share() -> None:
+    chances = maps((*box(6, 12, 8, 6), 0.41), (*box(7, 13, 9, 3), 0.9))
+    found = find(chances, CLASSES, RULE, GRID)
+    assert found.candidates[0].voxels == 216
+    assert len(found.candidates) == 1
+
+
+def test_what_lies_outside_the_gland_does_not_count() -> None:
+    found = find(maps((*box(1, 1, 1), 0.4)), CLASSES, RULE, GRID)
+    assert found.likelihood == 0
+    assert found.candidates == ()
+
+
+def test_specks_are_dropped_and_the_next_peak_is_looked_at() -> None:
+    found = find(maps((*box(6, 12, 8, 2), 0.95), (*box(8, 20, 25), 0.7)), CLASSES, RULE, GRID)
+    assert found.likelihood == pytest.approx(0.7)
+
+
+def test_an_empty_map_is_no_candidate_and_no_fault() -> None:
+    found = find(maps(gland=False), CLASSES, RULE, GRID)
+    assert (found.likelihood, found.candidates) == (0.0, ())
+
+
+def test_only_so_many_candidates_are_given() -> None:
+    blobs = [(*box(6, 12, x, 3), 0.5 + x / 100) for x in range(6, 34, 4)]
+    assert len(find(maps(*blobs), CLASSES, RULE, GRID).candidates) == RULE.most
+
+
+def test_the_longest_diameter_is_measured_within_one_slice() -> None:
+    mask = np.zeros(GRID.shape, bool)
+    mask[5, 10, 10:20] = True
+    mask[6:12, 10, 10] = True
+    assert longest_in_slice(mask, GRID) == pytest.approx(20.0)
+    assert longest_in_slice(np.zeros(GRID.shape, bool), GRID) == 0
