@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cds.errors import ManifestError
 from cds.inference import attributes, vectors
-from cds.modelcheck.subject import Finding, Subject
+from cds.modelcheck.subject import Finding, Subject, findings_in
 
 _NEED_A_VECTOR = ("probability", "score", "survival", "category", "comparator")
 
@@ -45,7 +45,7 @@ def _vectors(subject: Subject) -> Iterator[Finding]:
     try:
         found = vectors.read(subject.model.folder)
     except ManifestError as error:
-        yield Finding(subject.vectors_path, 1, str(error).removeprefix(f"{subject.vectors_path}: "))
+        yield from findings_in(str(error), subject.vectors_path)
         return
     if not found:
         yield subject.finding(f"has no test vectors: write {vectors.FILE} with published or computed answers")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import subprocess
 import sys
 import tempfile
@@ -11,13 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cds.inference.model import Model
 from cds.inference.registry import Registry
 from cds.modelcards import markdown
 from cds.modelcheck import evidence, graph, inputs, wording
-from cds.modelcheck.subject import MARK, Finding, Subject
+from cds.modelcheck.subject import MARK, Finding, Subject, findings_in
 
-_REFUSAL = re.compile(r"^(?P<path>.+?):(?P<line>\d+): (?P<message>.*)$")
 _BUILD = """
 import importlib.util, pathlib, sys
 spec = importlib.util.spec_from_file_location("build", sys.argv[1])
@@ -45,7 +42,7 @@ def check_folder(name: str, found: Registry, *, orders: frozenset[str] | None = 
     """``name``: the folder's name, a key of ``found.models``. ``rebuild`` runs the folder's own build.py."""
     model = found[name]
     if model.refused:
-        return Report(name, "", tuple(_refusal(model)))
+        return Report(name, "", tuple(findings_in(model.refused, model.folder / "model.yaml")))
     subject = Subject(model, found.vocabulary.concepts, orders)
     notes = list(wording.notes(subject))
     findings = [*_unfinished(model.folder), *inputs.findings(subject), *wording.findings(subject)]
@@ -54,15 +51,6 @@ def check_folder(name: str, found: Registry, *, orders: frozenset[str] | None = 
         findings += _rebuilt(subject, notes)
     findings.sort(key=lambda f: (f.path.name != "model.yaml", str(f.path), f.line))
     return Report(name, model.manifest.version, tuple(findings), tuple(notes))
-
-
-def _refusal(model: Model) -> Iterator[Finding]:
-    for line in model.refused.splitlines():
-        match = _REFUSAL.match(line)
-        if match:
-            yield Finding(Path(match["path"]), int(match["line"]), match["message"])
-        else:
-            yield Finding(model.folder / "model.yaml", 1, line)
 
 
 def _unfinished(folder: Path) -> Iterator[Finding]:

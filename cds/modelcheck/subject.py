@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,19 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{_short(self.path)}:{self.line}: {self.message}"
+
+
+_PLACED = re.compile(r"^(?P<path>[^:\n]+):(?:(?P<line>\d+):)? (?P<message>.*)$")
+
+
+def findings_in(text: str, path: Path) -> Iterator[Finding]:
+    """The faults in an error's text, one a line, each ``file:line: fault``; what names no place is put in ``path``."""
+    for line in text.splitlines():
+        found = _PLACED.match(line)
+        if found is not None and found["path"].endswith((".yaml", ".onnx")):
+            yield Finding(Path(found["path"]), int(found["line"] or 1), found["message"])
+        else:
+            yield Finding(path, 1, line)
 
 
 def _short(path: Path) -> Path:
