@@ -118,6 +118,10 @@ class Database:
         cut, but no end of the process, loses it.
         """
 
+        if self._direct is None and len(writes) == 1:
+            [(new,)] = self.rows(*writes[0].as_one_statement())
+            return int(new)
+
         def work(execute: Execute) -> int:
             return sum(write.store(execute) for write in writes)
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -48,6 +49,25 @@ class Write:
         for statement, rows in self.parts:
             execute(statement, rows)
         return 1
+
+    def as_one_statement(self) -> tuple[str, Row]:
+        """For PostgreSQL: one round trip and its own transaction. It answers with 1 if the entry was new, else 0."""
+        statement, row = self.head
+        text = _in_one(statement, tuple((part, len(rows)) for part, rows in self.parts))
+        return text, (*row, *(value for _, rows in self.parts for one in rows for value in one))
+
+
+@lru_cache(maxsize=256)
+def _in_one(head: str, parts: tuple[tuple[str, int], ...]) -> str:
+    """A text for each number of rows of each part: few, since the models and cards of a service are."""
+    made = [f"head AS ({head} RETURNING 1)"]
+    for n, (part, rows) in enumerate(parts):
+        insert, values = part.split(" VALUES ")
+        made.append(
+            f"part{n} AS ({insert} SELECT * FROM (VALUES {', '.join([values] * rows)}) AS given "
+            "WHERE EXISTS (SELECT FROM head))"
+        )
+    return f"WITH {', '.join(made)} SELECT count(*) FROM head"
 
 
 def compiled(statement: sa.sql.ClauseElement, dialect: str) -> tuple[str, tuple[str, ...]]:

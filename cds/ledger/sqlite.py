@@ -12,10 +12,11 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from cds.ledger.inserts import Execute, Row, UnfitEntry
 from cds.ledger.turn import Turn
@@ -94,14 +95,15 @@ class Direct:
         return found
 
     def close(self) -> None:
-        """Not while another thread is at it."""
         self._sync.close()
-        self.turn.close()
         if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+            # another thread may be in the middle of a write; one that hangs is not waited for
+            with suppress(SQLAlchemyError), self.turn.hold():
+                self._writer.close()
+                self._writer = None
         while self._readers:
             self._readers.pop().close()
+        self.turn.close()
 
     def _undo(self, connection: sqlite3.Connection) -> None:
         try:
