@@ -30,9 +30,8 @@ def importance(window: tuple[int, int, int]) -> Array:
     """A Gaussian of an eighth of the window: a window knows most about its middle. Never 0."""
     point = np.zeros(window, np.float32)
     point[tuple(n // 2 for n in window)] = 1
-    weight = ndimage.gaussian_filter(point, [n / 8 for n in window], mode="constant")
-    weight /= weight.max()
-    found: Array = np.maximum(weight, weight[weight > 0].min())
+    weight = np.asarray(ndimage.gaussian_filter(point, [n / 8 for n in window], mode="constant"), dtype=np.float32)
+    found: Array = np.maximum(weight, weight[weight > 0].min()) / weight.max()
     found.setflags(write=False)
     return found
 
@@ -63,23 +62,20 @@ def logits_of(
     for chunk in _chunks(starts, batch):
         cuts = [tuple(slice(a, a + w) for a, w in zip(at, window, strict=True)) for at in chunk]
         seen = np.stack([padded[cut] for cut in cuts])[:, None]
-        joined: Array | None = None
         for view in views:
             axes = tuple(a + 2 for a in view)
             logits, found = run(np.ascontiguousarray(np.flip(seen, axes)) if axes else seen)
             back = np.flip(logits, axes) if axes else logits
-            joined = back / len(views) if joined is None else joined + back / len(views)
+            for cut, one in zip(cuts, back, strict=True):
+                total[(slice(None), *cut)] += one * weight
             if not view and found is not None:
                 features.append(found)
             done += len(chunk)
             if step is not None:
                 step(done / all_of_it)
-        if joined is None:  # narrowing for the type checker: there is always the view that is not flipped
-            continue
-        for cut, one in zip(cuts, joined, strict=True):
-            total[(slice(None), *cut)] += one * weight
+        for cut in cuts:
             weights[cut] += weight
-    total /= weights
+    total /= weights * len(views)
     return total[(slice(None), *inside)], np.concatenate(features) if features else None
 
 
