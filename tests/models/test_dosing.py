@@ -1,0 +1,122 @@
+"""From a genotype on record and a drug in the draft to the guideline's starting dose, or to why there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from genomic_chart import component, gene, genotype, observation, order, read, variant
+
+from cds.inference import vectors
+from cds.inference.prediction import NotAssessed, Prediction
+from cds.inference.registry import Registry
+
+FLUOROURACIL, CAPECITABINE, IRINOTECAN, GEMCITABINE = "4492", "194000", "51499", "12574"
+DPYD, UGT1A1 = gene("HGNC:3012"), gene("HGNC:12530")
+
+
+def hgvs(change: str) -> dict[str, Any]:
+    return component("48004-6", change, "http://varnomen.hgvs.org")
+
+
+def advice(registry: Registry, *resources: dict[str, Any], drug: str = FLUOROURACIL) -> str | None:
+    assessed = registry["dpyd-dosing"].assess(read(registry, *resources, drafts=(order(drug),)))
+    assert isinstance(assessed, Prediction)
+    return assessed.category("advice")
+
+
+@pytest.mark.parametrize("id", ["dpyd-dosing", "ugt1a1-dosing", "molecular-targets", "purist-subtype"])
+def test_its_own_vectors_pass_and_name_every_output(registry: Registry, id: str) -> None:
+    model = registry[id]
+    found = vectors.read(model.folder)
+    assert vectors.misses(model, found) == []
+    assert vectors.unnamed(model.manifest, found) == []
+
+
+@pytest.mark.parametrize(
+    ("diplotype", "expected"),
+    [
+        ("DPYD *1/*1", "score-2"),
+        ("DPYD Reference/c.2846A>T", "score-1.5"),
+        ("DPYD c.1129-5923C>G/Reference", "score-1.5"),
+        ("DPYD *1/*2A", "score-1"),
+        ("DPYD *13/c.2846A>T", "score-0.5"),
+        ("DPYD c.1905+1G>A (*2A)/c.1679T>G (*13)", "score-0"),
+    ],
+)
+def test_a_diplotype_becomes_the_activity_score(registry: Registry, diplotype: str, expected: str) -> None:
+    assert advice(registry, genotype(diplotype)) == expected
+    assert advice(registry, genotype(diplotype), drug=CAPECITABINE) == expected
+
+
+def test_variants_reported_one_by_one_give_the_same_score(registry: Registry) -> None:
+    heterozygous = component("53034-5", "LA6706-1")
+    found = variant(DPYD, hgvs("NM_000110.4:c.1905+1G>A"), heterozygous)
+    others = [variant(DPYD, hgvs(c), present=False) for c in ("c.1679T>G", "c.2846A>T", "c.1129-5923C>G")]
+    assert advice(registry, found, *others) == "score-1"
+    assert advice(registry, found) == "at-most-1"
+    assert advice(registry, *others) == "none-found"
+
+
+def test_the_tag_of_hapb3_counts_as_hapb3(registry: Registry) -> None:
+    assert advice(registry, variant(DPYD, hgvs("c.1236G>A"), component("53034-5", "LA6705-3"))) == "at-most-1"
+
+
+@pytest.mark.parametrize("result", [genotype("DPYD *1/*99"), variant(DPYD, hgvs("c.85T>C"))])
+def test_an_allele_it_does_not_know_is_no_normal_allele(registry: Registry, result: dict[str, Any]) -> None:
+    assert advice(registry, result) == "not-readable"
+
+
+def test_a_variant_without_its_allelic_state_is_no_score(registry: Registry) -> None:
+    assert advice(registry, variant(DPYD, hgvs("c.1905+1G>A"))) == "not-readable"
+
+
+def test_no_result_is_its_own_answer_and_knows_whether_the_drug_was_given_before(registry: Registry) -> None:
+    assert advice(registry) == "not-tested"
+    model = registry["dpyd-dosing"]
+    before = read(registry, order(FLUOROURACIL, status="completed"), drafts=(order(FLUOROURACIL),))
+    assessed = model.assess(before)
+    assert isinstance(assessed, Prediction)
+    assert assessed.feature("given_before").value == 1.0
+    speech = next(s for s in model.manifest.card.speaks if s.kind == "not-tested") if model.manifest.card else None
+    assert speech is not None
+    assert [(t.input, t.below) for t in speech.when if t.input] == [("given_before", 1.0)]
+
+
+def test_results_that_could_not_be_read_are_not_taken_for_no_test(registry: Registry) -> None:
+    record = read(registry, drafts=(order(FLUOROURACIL),))
+    record.unread = frozenset({"Observation"})
+    assessed = registry["dpyd-dosing"].assess(record)
+    assert isinstance(assessed, NotAssessed)
+    assert {f.state for f in assessed.lacking} == {"unread"}
+
+
+@pytest.mark.parametrize(("model", "drug"), [("dpyd-dosing", GEMCITABINE), ("ugt1a1-dosing", FLUOROURACIL)])
+def test_another_drug_in_the_draft_is_not_its_business(registry: Registry, model: str, drug: str) -> None:
+    record = read(registry, genotype("DPYD *1/*2A"), genotype("UGT1A1 *28/*28"), drafts=(order(drug),))
+    assessed = registry[model].assess(record)
+    assert isinstance(assessed, NotAssessed)
+    assert assessed.reason == "not-eligible"
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([genotype("UGT1A1 *28/*28")], "poor"),
+        ([genotype("UGT1A1 *1/*28")], "no-action"),
+        ([genotype("UGT1A1 *1/*1")], "no-action"),
+        ([genotype("UGT1A1 *6/*28")], "two-alleles"),
+        ([genotype("UGT1A1 *6/*6")], "two-alleles"),
+        ([genotype("UGT1A1 *28/*37")], "not-readable"),
+        ([variant(UGT1A1, component("81252-9", "rs8175347", "http://www.ncbi.nlm.nih.gov/projects/SNP"),
+                  component("53034-5", "LA6705-3"))], "poor"),
+        ([], "no-action"),
+        ([observation("84413-4", {"valueCodeableConcept": {"text": "UGT1A1 poor metabolizer"}}, UGT1A1)], "no-action"),
+    ],
+)  # fmt: skip
+def test_a_ugt1a1_genotype_gives_the_guideline_s_group(
+    registry: Registry, results: list[dict[str, Any]], expected: str
+) -> None:
+    assessed = registry["ugt1a1-dosing"].assess(read(registry, *results, drafts=(order(IRINOTECAN),)))
+    assert isinstance(assessed, Prediction)
+    assert assessed.category("metaboliser") == expected
