@@ -1,0 +1,171 @@
+"""Transfer syntaxes and their decoders (DICOM PS3.5 §8.2, §10; Annex A).
+
+imagecodecs, because its decoders release the interpreter lock: slices decode side by side and the rest of the process
+goes on. Before a compressed frame is decoded its header is read here, so that a frame that claims to be larger than
+its instance, or lossy where its syntax says lossless, is refused before memory is spent on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds.errors import ConfigurationError
+from cds.imaging.reasons import Reason, Unusable
+
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+ENCAPSULATED_RAW = "1.2.840.10008.1.2.1.98"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+RLE = "1.2.840.10008.1.2.5"
+_JPEG = "1.2.840.10008.1.2.4."
+
+RAW = frozenset({IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN})
+# the decoder of imagecodecs that reads it
+_DECODERS = {
+    _JPEG + "57": "jpeg8_decode",
+    _JPEG + "70": "jpeg8_decode",
+    _JPEG + "80": "jpegls_decode",
+    _JPEG + "81": "jpegls_decode",
+    _JPEG + "90": "jpeg2k_decode",
+    _JPEG + "91": "jpeg2k_decode",
+    _JPEG + "201": "htj2k_decode",
+    _JPEG + "202": "htj2k_decode",
+    _JPEG + "203": "htj2k_decode",
+}
+_MAY_BE_LOSSY = frozenset({_JPEG + "81", _JPEG + "91", _JPEG + "203"})
+# 8- and 12-bit DCT: on a CT off by thousands of units
+LOSSY_JPEG = frozenset(_JPEG + end for end in ("50", "51", "52", "53", "54", "55", "56"))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one instance stores a frame."""
+
+    syntax: str
+    rows: int
+    columns: int
+    allocated: int
+    """Bits: 8 or 16."""
+    stored: int
+    """Bits, the lowest of ``allocated``."""
+    signed: bool
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        order = ">" if self.syntax == BIG_ENDIAN else "<"
+        return np.dtype(f"{order}u{self.allocated // 8}")
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.rows * self.columns * self.allocated // 8
+
+
+def check(syntax: str, lossy: bool, method: str) -> bool:
+    """Whether frames were compressed with tolerable loss (to be flagged).
+
+    ``lossy``: Lossy Image Compression (0028,2110) is "01"; ``method``: (0028,2114).
+    Raises Unusable: lossy-jpeg, transfer-syntax.
+    """
+    if syntax in LOSSY_JPEG:
+        raise Unusable(Reason.LOSSY_JPEG)
+    if syntax not in RAW and syntax not in _DECODERS and syntax not in (RLE, ENCAPSULATED_RAW):
+        raise Unusable(Reason.TRANSFER_SYNTAX, f"({syntax or 'none stated'})")
+    if lossy and syntax not in _MAY_BE_LOSSY and not method.startswith(("ISO_14495", "ISO_15444")):
+        # unpacked since, but its values are still those of a lossy JPEG, or nobody says of what
+        raise Unusable(Reason.LOSSY_JPEG)
+    return lossy
+
+
+def stored_values(payload: bytes, layout: Layout) -> NDArray[Any]:
+    """One frame as stored, [rows, columns], 8 or 16 bits as ``layout`` says, signed if it says so.
+
+    Raises Unusable: pixels-corrupt, decompression-bomb, lossy-jpeg, pixel-format.
+    """
+    if layout.syntax in RAW or layout.syntax == ENCAPSULATED_RAW:
+        if len(payload) < layout.frame_bytes:
+            raise Unusable(Reason.PIXELS_CORRUPT, f"({len(payload)} of {layout.frame_bytes} bytes)")
+        values = np.frombuffer(payload, layout.dtype, layout.rows * layout.columns)
+        values = values.astype(layout.dtype.newbyteorder("="), copy=False).reshape(layout.rows, layout.columns)
+    elif layout.syntax == RLE:
+        values = _run_lengths(payload, layout)
+    else:
+        _check_header(payload, layout)
+        try:
+            values = getattr(codecs(), _DECODERS[layout.syntax])(payload)
+        except Exception as error:  # each codec has an error type of its own, and some raise ValueError
+            raise Unusable(Reason.PIXELS_CORRUPT, f"({type(error).__name__})") from error
+        if values.shape != (layout.rows, layout.columns) or values.dtype.kind not in "ui":
+            raise Unusable(Reason.PIXEL_FORMAT, f"({values.dtype} {values.shape})")
+    return _low_bits(values, layout)
+
+
+def _low_bits(values: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    """Only the stored bits count: others may hold an old overlay, and codecs disagree about the sign."""
+    size = np.dtype(f"{'i' if layout.signed else 'u'}{max(layout.allocated // 8, values.dtype.itemsize)}")
+    if values.dtype.itemsize != size.itemsize:
+        values = values.astype(f"{values.dtype.kind}{size.itemsize}")
+    values = values.view(size)
+    spare = size.itemsize * 8 - layout.stored
+    if spare and layout.signed:
+        values = (values << spare) >> spare
+    elif spare:
+        values = values & size.type((1 << layout.stored) - 1)
+    return values
+
+
+def _run_lengths(payload: bytes, layout: Layout) -> NDArray[Any]:
+    try:
+        raw = codecs().dicomrle_decode(payload, layout.dtype, out=layout.frame_bytes)
+    except Exception as error:
+        raise Unusable(Reason.PIXELS_CORRUPT, f"({type(error).__name__})") from error
+    if len(raw) != layout.frame_bytes:
+        raise Unusable(Reason.PIXELS_CORRUPT, f"({len(raw)} of {layout.frame_bytes} bytes)")
+    return np.frombuffer(raw, layout.dtype).reshape(layout.rows, layout.columns)
+
+
+def _check_header(payload: bytes, layout: Layout) -> None:
+    rows, columns, lossless = _stated(payload)
+    if (rows, columns) != (layout.rows, layout.columns):
+        raise Unusable(Reason.BOMB, f"(a frame of {rows} x {columns} in an image of {layout.rows} x {layout.columns})")
+    if not lossless:
+        raise Unusable(Reason.LOSSY_JPEG)
+
+
+def _stated(payload: bytes) -> tuple[int, int, bool]:
+    """(rows, columns, not DCT) from a JPEG, JPEG-LS, JPEG 2000 or HTJ2K header. Raises Unusable (pixels-corrupt)."""
+    # a JP2 wrapper is not allowed, but met
+    siz = payload.find(b"\xff\x4f\xff\x51", 0, 1024)
+    if siz >= 0 and len(payload) >= siz + 24:
+        x, y, x0, y0 = (int.from_bytes(payload[at : at + 4]) for at in range(siz + 8, siz + 24, 4))
+        return y - y0, x - x0, True
+    at = 2
+    while payload[:2] == b"\xff\xd8" and at + 9 <= len(payload) and payload[at] == 0xFF:
+        marker = payload[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+        elif marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            rows, columns = int.from_bytes(payload[at + 5 : at + 7]), int.from_bytes(payload[at + 7 : at + 9])
+            return rows, columns, marker in (0xC3, 0xF7)
+        else:
+            at += 2 + max(2, int.from_bytes(payload[at + 2 : at + 4]))
+    raise Unusable(Reason.PIXELS_CORRUPT, "(no frame header)")
+
+
+@cache
+def codecs() -> ModuleType:
+    """imagecodecs. Raises ConfigurationError where the extra was not installed."""
+    try:
+        import imagecodecs
+    except ImportError as error:
+        raise ConfigurationError(
+            "images can't be decoded: install this package with its extra 'imaging' (pip install '<package>[imaging]')"
+        ) from error
+    module: ModuleType = imagecodecs
+    return module

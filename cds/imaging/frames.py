@@ -1,0 +1,210 @@
+"""The frames of a CT instance, each with its place in the patient and its rescale; what is no slice is left out.
+
+Classic CT says it once per instance, enhanced and legacy-converted CT in functional groups, shared or per frame
+(DICOM PS3.3 C.7.6.16, C.8.2, C.8.15).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+from cds.imaging.reasons import Note, Reason, Remark, Unusable
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+"""Enhanced CT, Legacy Converted Enhanced CT."""
+_PROJECTIONS = frozenset({"MIP", "MAX_IP", "MINIP", "MIN_IP", "PROJECTION IMAGE", "VRT", "VOLREN", "VOLUME_RENDER"})
+_MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
+_HOUNSFIELD = ("", "HU", "US")
+"""Rescale Type: Hounsfield units, or not said. Others are maps of iodine, energy and the like."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One axial-to-be slice, all but its pixels. Lengths in mm, positions in LPS."""
+
+    sop_uid: str
+    number: int
+    """Within its instance, from 1."""
+    position: tuple[float, ...]
+    """Centre of the first voxel: x, y, z."""
+    orientation: tuple[float, ...]
+    """Direction in which columns count (3), direction in which rows count (3)."""
+    spacing: tuple[float, ...]
+    """Between rows, between columns."""
+    size: tuple[int, int]
+    """Rows, columns."""
+    slope: float
+    intercept: float
+    image_type: tuple[str, ...] = ()
+    kernel: str = ""
+    thickness: float | None = None
+    temporal: str = ""
+    acquisition: str = ""
+    time: str = ""
+    """Of acquisition, HHMMSS.f."""
+    frame_of_reference: str = ""
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """The first value as text, "" for none."""
+    values = texts(dataset, keyword)
+    return values[0] if values else ""
+
+
+def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    value = dataset.get(keyword)
+    if value is None or value == "":
+        return ()
+    return tuple(str(v).strip() for v in value) if isinstance(value, MultiValue | list) else (str(value).strip(),)
+
+
+def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Empty for none. Raises Unusable (not-finite) for what is no finite number."""
+    value = dataset.get(keyword)
+    if value is None or value == "":
+        return ()
+    found = tuple(float(v) for v in (value if isinstance(value, MultiValue | list | tuple) else (value,)))
+    if not all(math.isfinite(v) for v in found):
+        raise Unusable(Reason.NOT_FINITE, f"({keyword})")
+    return found
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    values = numbers(dataset, keyword)
+    return values[0] if values else None
+
+
+def frames_of(dataset: Dataset, sop_class: str, remarks: set[Remark]) -> tuple[list[Frame], list[Reason]]:
+    """(usable frames, why the others are not). ``remarks`` is added to."""
+    if sop_class != CT and sop_class not in ENHANCED:
+        return [], [Reason.SOP_CLASS]
+    if number(dataset, "SamplesPerPixel") not in (None, 1.0) or (
+        text(dataset, "PhotometricInterpretation") not in ("", *_MONOCHROME)
+    ):
+        return [], [Reason.PIXEL_FORMAT]
+    if text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
+        # polarity of the display only: the rescaled values are Hounsfield units all the same
+        remarks.add(Remark(Note.DISPLAY_INVERTED))
+    found: list[Frame] = []
+    left_out: list[Reason] = []
+    for source in [_classic(dataset)] if sop_class == CT else _enhanced(dataset):
+        frame = _frame(dataset, source, remarks)
+        if isinstance(frame, Reason):
+            left_out.append(frame)
+        else:
+            found.append(frame)
+    return found, left_out
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Which dataset holds what, for one frame."""
+
+    number: int
+    position: Dataset
+    orientation: Dataset
+    measures: Dataset
+    rescale: Dataset
+    image_type: tuple[str, ...]
+    kernel: str
+    temporal: str
+    acquisition: str
+    time: str
+
+
+def _classic(dataset: Dataset) -> _Source:
+    stamp = text(dataset, "AcquisitionTime") or _time_of(text(dataset, "AcquisitionDateTime"))
+    return _Source(
+        number=1,
+        position=dataset,
+        orientation=dataset,
+        measures=dataset,
+        rescale=dataset,
+        image_type=texts(dataset, "ImageType"),
+        kernel=text(dataset, "ConvolutionKernel"),
+        temporal=text(dataset, "TemporalPositionIdentifier"),
+        acquisition=text(dataset, "AcquisitionNumber"),
+        time=stamp or text(dataset, "ContentTime"),
+    )
+
+
+def _enhanced(dataset: Dataset) -> list[_Source]:
+    empty = Dataset()
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [empty])[0]
+    sources = []
+    for index, own in enumerate(dataset.get("PerFrameFunctionalGroupsSequence") or [], start=1):
+
+        def group(*names: str, own: Dataset = own) -> Dataset:
+            for name in names:
+                for place in (own, shared):
+                    if place.get(name):
+                        item: Dataset = place.get(name)[0]
+                        return item
+            return empty
+
+        content = group("FrameContentSequence")
+        kind = texts(group("CTImageFrameTypeSequence"), "FrameType")
+        sources.append(
+            _Source(
+                number=index,
+                position=group("PlanePositionSequence"),
+                orientation=group("PlaneOrientationSequence"),
+                measures=group("PixelMeasuresSequence"),
+                rescale=group("PixelValueTransformationSequence"),
+                image_type=kind or texts(dataset, "ImageType"),
+                kernel=text(group("CTReconstructionSequence"), "ConvolutionKernel"),
+                temporal=text(content, "TemporalPositionIndex"),
+                acquisition=text(content, "FrameAcquisitionNumber"),
+                time=_time_of(text(content, "FrameAcquisitionDateTime")),
+            )
+        )
+    return sources
+
+
+def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | Reason:
+    kind = {part.upper() for part in source.image_type}
+    if "LOCALIZER" in kind:
+        return Reason.LOCALIZER
+    if kind & _PROJECTIONS:
+        return Reason.PROJECTION
+    position = numbers(source.position, "ImagePositionPatient")
+    orientation = numbers(source.orientation, "ImageOrientationPatient")
+    spacing = numbers(source.measures, "PixelSpacing")
+    if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
+        return Reason.NO_GEOMETRY
+    if text(source.rescale, "RescaleType").upper() not in _HOUNSFIELD:
+        return Reason.HOUNSFIELD
+    slope, intercept = number(source.rescale, "RescaleSlope"), number(source.rescale, "RescaleIntercept")
+    if slope is None or intercept is None:
+        if "ModalityLUTSequence" in source.rescale:
+            raise Unusable(Reason.MODALITY_LUT)
+        remarks.add(Remark(Note.RESCALE_ASSUMED))
+    if slope == 0:
+        raise Unusable(Reason.HOUNSFIELD, "(slope 0)")
+    return Frame(
+        sop_uid=text(dataset, "SOPInstanceUID"),
+        number=source.number,
+        position=position,
+        orientation=orientation,
+        spacing=spacing,
+        size=(int(number(dataset, "Rows") or 0), int(number(dataset, "Columns") or 0)),
+        slope=1.0 if slope is None else slope,
+        intercept=0.0 if intercept is None else intercept,
+        image_type=source.image_type,
+        kernel=source.kernel,
+        thickness=number(source.measures, "SliceThickness"),
+        temporal=source.temporal,
+        acquisition=source.acquisition,
+        time=source.time,
+        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+    )
+
+
+def _time_of(stamp: str) -> str:
+    """The time of day in a DICOM date-time, "" for none."""
+    return stamp[8:].partition("+")[0].partition("-")[0] if len(stamp) > 8 else ""

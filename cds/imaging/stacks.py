@@ -1,0 +1,151 @@
+"""Which slices make up one volume: same geometry, one at each place, one pass over the body.
+
+Never by file order, instance number or frame of reference alone: the first two are arbitrary, the last is broken by
+anonymisers. A series may hold several passes (phases) at the same places; they are separated when a header element
+tells them apart and each is a whole stack, otherwise the stack is refused as ambiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds.imaging.frames import Frame
+from cds.imaging.pixels import Slab
+from cds.imaging.reasons import Note, Reason, Remark
+
+_SAME_DIRECTION = 2e-3
+"""Per component of the direction cosines."""
+_SAME_SPACING = 2e-3
+"""Relative."""
+_SAME_PLACE_MM = 0.05
+FEWEST = 3
+"""Slices without which there is no volume."""
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    frame: Frame
+    hu: Slab
+    """[rows, columns] int16 HU."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Slices from the feet to the head, one at a place; or why they can't be used."""
+
+    slices: tuple[Slice, ...]
+    remarks: tuple[Remark, ...] = ()
+    refused: Reason | None = None
+
+
+def directions(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Unit vectors (3,): along which columns count, along which rows count, normal towards the head."""
+    along_columns, along_rows = np.array(frame.orientation[:3]), np.array(frame.orientation[3:])
+    along_columns, along_rows = along_columns / np.linalg.norm(along_columns), along_rows / np.linalg.norm(along_rows)
+    normal = np.cross(along_columns, along_rows)
+    normal /= np.linalg.norm(normal)
+    return along_columns, along_rows, normal if normal[2] >= 0 else -normal
+
+
+def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
+    """[slices] mm along the first one's normal."""
+    found: NDArray[np.float64] = np.array([frame.position for frame in frames]) @ directions(frames[0])[2]
+    return found
+
+
+def stacks(slices: Sequence[Slice]) -> list[Stack]:
+    """All stacks in a series' slices, the largest first."""
+    groups = _by_geometry(slices)
+    remarks = [Remark(Note.GROUPS, str(len(groups)))] if len(groups) > 1 else []
+    found = [stack for group in groups for stack in _passes(group, remarks)]
+    return sorted(found, key=lambda stack: -len(stack.slices))
+
+
+def _by_geometry(slices: Sequence[Slice]) -> list[list[Slice]]:
+    groups: list[list[Slice]] = []
+    for one in slices:
+        for group in groups:
+            if _same_geometry(group[0].frame, one.frame):
+                group.append(one)
+                break
+        else:
+            groups.append([one])
+    return groups
+
+
+def _same_geometry(a: Frame, b: Frame) -> bool:
+    return (
+        a.size == b.size
+        and a.kernel == b.kernel
+        and all(abs(x - y) <= _SAME_DIRECTION for x, y in zip(a.orientation, b.orientation, strict=True))
+        and all(abs(x - y) <= _SAME_SPACING * x for x, y in zip(a.spacing, b.spacing, strict=True))
+    )
+
+
+def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
+    where = places([one.frame for one in group])
+    order = np.argsort(where, kind="stable")
+    ordered = [group[i] for i in order]
+    ordered, copies = _without_copies(ordered, where[order])
+    if copies:
+        remarks = [*remarks, Remark(Note.DUPLICATES, str(copies))]
+    parts = _split(ordered)
+    if parts:
+        remarks = [*remarks, Remark(Note.SPLIT, str(len(parts)))]
+        return [Stack(tuple(part), tuple(remarks)) for part in parts]
+    crowded = bool((np.diff(places([one.frame for one in ordered])) < _SAME_PLACE_MM).any())
+    refused = Reason.NO_EXTENT if crowded and _one_place(ordered) else Reason.AMBIGUOUS if crowded else None
+    return [Stack(tuple(ordered), tuple(remarks), refused)]
+
+
+def _without_copies(ordered: list[Slice], where: NDArray[np.float64]) -> tuple[list[Slice], int]:
+    """Slices with the very pixels of another one at the same place are dropped; how many were."""
+    kept: list[Slice] = []
+    first_here = 0
+    for index, one in enumerate(ordered):
+        if index and where[index] - where[index - 1] >= _SAME_PLACE_MM:
+            first_here = len(kept)
+        if not any(np.array_equal(one.hu, other.hu) for other in kept[first_here:]):
+            kept.append(one)
+    return kept, len(ordered) - len(kept)
+
+
+def _one_place(ordered: list[Slice]) -> bool:
+    where = places([one.frame for one in ordered])
+    return bool(where[-1] - where[0] < _SAME_PLACE_MM)
+
+
+def _split(ordered: list[Slice]) -> list[list[Slice]]:
+    """One list a pass, [] when there is but one or nothing tells them apart."""
+    keys: tuple[Callable[[Frame], str], ...] = (
+        lambda frame: frame.temporal,
+        lambda frame: frame.acquisition,
+        lambda frame: frame.time,
+    )
+    for key in keys:
+        parts: dict[str, list[Slice]] = {}
+        for one in ordered:
+            parts.setdefault(key(one.frame), []).append(one)
+        if len(parts) > 1 and all(_whole(part) for part in parts.values()) and _overlap(list(parts.values())):
+            return list(parts.values())
+    return []
+
+
+def _whole(part: list[Slice]) -> bool:
+    """A stack by itself: enough slices, one at a place, no hole."""
+    if len(part) < FEWEST:
+        return False
+    steps = np.diff(places([one.frame for one in part]))
+    return bool(steps.min() >= _SAME_PLACE_MM and steps.max() <= 1.5 * np.median(steps))
+
+
+def _overlap(parts: list[list[Slice]]) -> bool:
+    """Passes cover the same part of the body at least in part; consecutive blocks of one pass do not."""
+    ranges = [places([part[0].frame, part[-1].frame]) for part in parts]
+    ranges.sort(key=lambda ends: float(ends[0]))
+    return any(float(before[1] - after[0]) > _SAME_PLACE_MM for before, after in pairwise(ranges))
