@@ -29,35 +29,53 @@ class Reading(msgspec.Struct, frozen=True):
     """unit-missing, unit-unknown, unit-conflict, implausible, no-value"""
 
 
-def read(
-    quantity: Quantity, concept: Concept, usual_unit: str | None, conversion: Callable[[str], Linear | None]
-) -> Reading:
-    """``usual_unit``: what the site's ConceptMap says bare numbers of this code are in.
+class Spelling(msgspec.Struct, frozen=True):
+    """What a unit, as sent, means for one concept: the same for every value, so found out once."""
+
+    convert: Linear | None
+    refused: str
+    """Why there is no honest way from it; empty when there is."""
+    shown: str
+    """The unit fit to stand on a card behind a value; empty when there is none to show."""
+    detail: str = ""
+    """The other unit of a conflict."""
+
+
+def spelling(
+    text: str | None, code: str | None, usual: str | None, concept: Concept, conversion: Callable[[str], Linear | None]
+) -> Spelling:
+    """``usual``: what the site's ConceptMap says bare numbers of this code are in.
 
     A unit is told twice, as text and as code. When both are known they have to agree: of 141 "mmol/L" with the code
     mg/dL one is wrong, and nobody can tell which.
     """
-    if quantity.value is None or quantity.value != quantity.value:
-        return Reading("", refused="no-value")
-    unit = quantity.unit or quantity.code or usual_unit
-    original = _shown(quantity.value, quantity.comparator, unit)
+    unit = text or code or usual
+    shown = "" if unit is None or unit in _WITHOUT_UNIT else _plain(unit)
     if unit is None and concept.unit not in (None, "1"):
-        return Reading(original, refused="unit-missing")
-    by_code, by_text = (conversion(spelling) if spelling else None for spelling in (quantity.code, quantity.unit))
+        return Spelling(None, "unit-missing", shown)
+    by_code, by_text = (conversion(spelt) if spelt else None for spelt in (code, text))
     if by_code is not None and by_text is not None and by_code != by_text:
-        return Reading(f"{original} ({_plain(quantity.code or '')})", refused="unit-conflict")
+        return Spelling(None, "unit-conflict", shown, _plain(code or ""))
     convert = by_code or by_text or conversion(unit or "1")
-    if convert is None:
-        return Reading(original, refused="unit-unknown")
-    value = convert(quantity.value)
-    if concept.plausible and not concept.plausible[0] <= value <= concept.plausible[1]:
+    return Spelling(convert, "" if convert is not None else "unit-unknown", shown)
+
+
+def read(quantity: Quantity, spelt: Spelling, plausible: tuple[float, float] | None) -> Reading:
+    value = quantity.value
+    if value is None or value != value:
+        return Reading("", refused="no-value")
+    original = _shown(value, quantity.comparator, spelt.shown)
+    if spelt.convert is None:
+        return Reading(f"{original} ({spelt.detail})" if spelt.detail else original, refused=spelt.refused)
+    value = spelt.convert(value)
+    if plausible and not plausible[0] <= value <= plausible[1]:
         return Reading(original, refused="implausible")
     return Reading(original, value)
 
 
-def _shown(value: float, comparator: str | None, unit: str | None) -> str:
+def _shown(value: float, comparator: str | None, unit: str) -> str:
     sign = comparator if comparator in _COMPARATORS and comparator != "ad" else ""
-    return f"{sign}{value:g} {'' if unit is None or unit in _WITHOUT_UNIT else _plain(unit)}".strip()
+    return f"{sign}{value:g} {unit}" if unit else f"{sign}{value:g}"
 
 
 def _plain(unit: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
-from functools import partial
 from typing import Any
 
 from cds.fhir import resources as fhir
@@ -40,6 +39,7 @@ class Reader:
         self._zone = zone
         self._not_taken = _NOT_TAKEN - {"draft"} if drafts else _NOT_TAKEN
         self.record = Record(now=now, patient_id=patient_id)
+        self._latest = now + TOLERATED_AHEAD
         self._genomics = Genomics(vocabulary)
         self._family = Family(vocabulary)
 
@@ -70,12 +70,16 @@ class Reader:
         """Concepts of one resource type that a CodeableConcept stands for, and the code that matched first."""
         names: list[str] = []
         matched: tuple[str, str] | None = None
-        for coding in concept.coding if concept else ():
-            if coding.system and coding.code:
-                for name in self._vocabulary.names(coding.system, coding.code):
-                    if name not in names and self._vocabulary.concepts[name].resource == kind:
+        if concept is None:
+            return names, matched
+        vocabulary = self._vocabulary
+        for coding in concept.coding:
+            system, code = coding.system, coding.code
+            if system and code:
+                for name in vocabulary.names(system, code):
+                    if name not in names and vocabulary.concepts[name].resource == kind:
                         names.append(name)
-                        matched = matched or (coding.system, coding.code)
+                        matched = matched or (system, code)
         return names, matched
 
     def _moment(self, *texts: str | None) -> Moment | None:
@@ -85,7 +89,7 @@ class Reader:
         return None
 
     def _in_future(self, when: Moment | None) -> bool:
-        return when is not None and when.earliest > self.record.now + TOLERATED_AHEAD
+        return when is not None and when.earliest > self._latest
 
     def _refuse(self, concept: str, resource: Any, reason: str, detail: str = "") -> None:
         self.record.refused.append(Refused(concept, _reference(resource), reason, detail))
@@ -142,8 +146,8 @@ class Reader:
         when: Moment,
         matched: tuple[str, str] | None,
     ) -> None:
-        usual = self._vocabulary.local_units.get(matched) if matched else None
-        found = quantities.read(quantity, concept, usual, partial(self._vocabulary.conversion, name))
+        spelt = self._vocabulary.spelling(name, quantity.unit, quantity.code, matched)
+        found = quantities.read(quantity, spelt, concept.plausible)
         if found.value is None:
             self._refuse(name, observation, found.refused, found.original)
             return

@@ -11,6 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from cds.errors import VocabularyError
 from cds.record import genomic_codes, hgvs, units
 from cds.record.concepts import Concept, Variant
+from cds.record.quantities import Spelling, spelling
 
 CONCEPT_SYSTEM = "urn:cds:concept"
 GENOMIC = "urn:cds:genomic"
@@ -43,6 +45,10 @@ HIERARCHICAL = frozenset(
 )
 
 Key = tuple[str, str]
+
+# codes and units come from outside: what is remembered of them must not grow for ever
+_MOST_KEPT = 50_000
+_LONGEST_KEPT = 100
 
 
 def canonical_system(system: str) -> str:
@@ -75,6 +81,7 @@ class Vocabulary:
     _conversions: dict[str, tuple[tuple[str, float, float], ...]] = field(default_factory=dict)
     _local: dict[str, list[Key]] = field(default_factory=lambda: defaultdict(list))
     _resolved: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    _spellings: dict[tuple[str, str | None, str | None, Key | None], Spelling] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.derived = {name: concept for name, concept in self.concepts.items() if concept.derive is not None}
@@ -115,7 +122,7 @@ class Vocabulary:
         found = self._resolved.get(key)
         if found is None:
             found = self._look_up(canonical_system(system), code)
-            if len(self._resolved) < 50_000:  # codes come from outside: the cache must not grow for ever
+            if len(self._resolved) < _MOST_KEPT:
                 self._resolved[key] = found
         return found
 
@@ -133,6 +140,17 @@ class Vocabulary:
             system == excluded_system and (code == excluded or code.startswith(excluded + "."))
             for excluded_system, excluded in self._excluded[name]
         )
+
+    def spelling(self, name: str, text: str | None, code: str | None, matched: Key | None) -> Spelling:
+        """What a unit, sent as text and code with a value of the site's code ``matched``, means for a concept."""
+        key = (name, text, code, matched)
+        found = self._spellings.get(key)
+        if found is None:
+            usual = self.local_units.get(matched) if matched else None
+            found = spelling(text, code, usual, self.concepts[name], partial(self.conversion, name))
+            if len(self._spellings) < _MOST_KEPT and len(text or "") + len(code or "") <= _LONGEST_KEPT:
+                self._spellings[key] = found
+        return found
 
     def conversion(self, name: str, unit: str) -> units.Linear | None:
         """How to bring a value of a concept to its canonical unit; None when there is no honest way."""
