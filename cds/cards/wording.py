@@ -157,7 +157,11 @@ def performance(words: Phrasebook, manifest: Manifest) -> str:
     order = {"external-validation": 0, "internal-validation": 1, "derivation": 2}
     items = sorted((e for e in manifest.evidence if e.value is not None), key=lambda e: order[e.stage])
     if not items:
-        return words("engine.performance.none")
+        noted = next((e for e in manifest.evidence if words.pick(e.note)), None)
+        if noted is None:
+            return words("engine.performance.none")
+        # a guideline has no discrimination, yet it can be said what it rests on
+        return words("engine.performance.noted", cohort=words.pick(noted.cohort), note=words.pick(noted.note))
     item = items[0]
     interval = ""
     if item.interval:  # the blank before it is ours: catalogues are stripped
