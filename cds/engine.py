@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -81,7 +81,8 @@ class Engine:
 
     def _plan(self, service: Service) -> tuple[Query, ...]:
         self.models.vocabulary.require(service.reads, where=f"service '{service.id}'")
-        concepts = {c for m in service.all_models for c in concepts_of(self.models[m].manifest, fetched=True)}
+        models = [self.models[m] for m in service.all_models]
+        concepts = {c for m in models if not m.refused for c in concepts_of(m.manifest, fetched=True)}
         return plan(concepts | set(service.reads), self.models.vocabulary)
 
     def answer(
@@ -219,9 +220,14 @@ class Engine:
             return compose(modest, case.policy, case.words, case.call.context, case.record.patient_id), modest
 
     def _findings(self, case: Case, service: Service) -> list[Finding]:
-        """What the service found. A fault in it is a visible, modest card: silence would read as "no risk"."""
+        """What the service and the models that join it found. A fault in it is a visible, modest card (silence would
+        read as "no risk"), and keeps nobody else from speaking."""
+        own = self._guarded(lambda: service.run(case), case, service)
+        return own + self._guarded(lambda: by_manifest.findings(case, service.contributors), case, service)
+
+    def _guarded(self, work: Callable[[], Iterable[Finding]], case: Case, service: Service) -> list[Finding]:
         try:
-            return [*service.run(case), *by_manifest.findings(case, service.contributors)]
+            return [*work()]
         except Exception as error:  # the last guard between a site's own service and the EHR
             place = traceback.extract_tb(error.__traceback__)[-1]
             # the message may hold a patient's values: type and place are enough to find the fault

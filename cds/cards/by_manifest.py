@@ -6,17 +6,20 @@ would change, what it rests on. Only the headline and the recommendation are the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cds.cards import wording
 from cds.inference.contribution import COMPARISONS, Contribution, Speech, Test
 from cds.inference.manifest import Output, Status
-from cds.inference.prediction import Failed, NotAssessed, Prediction
+from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.inference.rules import holds, reads
 from cds.record.features import Feature
 from cds.record.inputs import Reduce
 from cds.services.case import CardDraft, Case, Finding, Proposal, Suppressed
+
+_log = logging.getLogger("cds.cards")
 
 _MOST_REASONS = 6
 
@@ -33,24 +36,53 @@ def findings(case: Case, model_ids: Sequence[str]) -> Iterator[Finding]:
         card = assessment.manifest.card if assessment is not None else None
         if assessment is None or card is None:
             continue
-        if case.record.deceased:
-            yield Suppressed(card.topic, "deceased", models=(id,))
-        elif case.patient_facing and not card.patient_facing:
-            yield Suppressed(card.topic, "patient-facing", models=(id,))
-        elif isinstance(assessment, Failed):
-            yield _failed(case, assessment, card)
-        elif isinstance(assessment, NotAssessed):
-            yield from _unable(case, assessment, card)
-        else:
-            speech = next((s for s in card.speaks if _speaks(s, assessment, _limits(case, card, id))), None)
-            if speech is None:
-                yield Suppressed(card.topic, "nothing-to-say", models=(id,))
-            else:
+        try:
+            if isinstance(assessment, Prediction) and (speech := _chosen(case, assessment, card)) is not None:
                 said.setdefault(card.topic, []).append((speech, assessment))
+            else:
+                yield from _unspoken(case, assessment, card)
+        except Exception as error:
+            yield _broken(case, assessment, card, error)
     for topic, spoken in said.items():
         speech, leader = max(spoken, key=lambda pair: pair[0].weight)
-        if leader.manifest.card is not None:
-            yield _card(case, leader, leader.manifest.card, speech, _beside(case, topic, leader, model_ids))
+        card = leader.manifest.card
+        if card is None:
+            continue
+        try:
+            yield _card(case, leader, card, speech, _beside(case, topic, leader, model_ids))
+        except Exception as error:
+            yield _broken(case, leader, card, error)
+
+
+def _unspoken(case: Case, assessment: Assessment, card: Contribution) -> Iterator[Finding]:
+    """Why a model puts no card of its own choosing."""
+    models = (assessment.manifest.id,)
+    if _silenced(case, card):
+        yield Suppressed(card.topic, "deceased" if case.record.deceased else "patient-facing", models=models)
+    elif isinstance(assessment, Failed):
+        yield _failed(case, assessment, card)
+    elif isinstance(assessment, NotAssessed):
+        yield from _unable(case, assessment, card)
+    else:
+        yield Suppressed(card.topic, "nothing-to-say", models=models)
+
+
+def _silenced(case: Case, card: Contribution) -> bool:
+    return case.record.deceased or (case.patient_facing and not card.patient_facing)
+
+
+def _chosen(case: Case, prediction: Prediction, card: Contribution) -> Speech | None:
+    if _silenced(case, card):
+        return None
+    limits = _limits(case, card, prediction.manifest.id)
+    return next((s for s in card.speaks if _speaks(s, prediction, limits)), None)
+
+
+def _broken(case: Case, assessment: Assessment, card: Contribution, error: Exception) -> CardDraft:
+    """The last guard between one model's manifest and the cards of all others."""
+    # the message may hold a patient's values: the type is enough to find the fault
+    _log.error("card.failed model=%s error=%s", assessment.manifest.id, type(error).__name__)
+    return _failed(case, assessment, card)
 
 
 def _beside(case: Case, topic: str, leader: Prediction, model_ids: Sequence[str]) -> list[Prediction]:
@@ -166,7 +198,7 @@ def _said(case: Case, prediction: Prediction) -> list[str]:
     if prediction.manifest.runtime.kind == "rules":
         return lines
     for output in prediction.manifest.outputs:
-        if not output.shown or output.kind not in ("probability", "score", "category", "comparator"):
+        if not output.shown or output.series or output.kind not in ("probability", "score", "category", "comparator"):
             continue
         label = wording.capital(words.pick(output.label) or output.name)
         lines.append(words("engine.said.plain", label=label, value=_with_interval(case, prediction, output)))
@@ -204,7 +236,7 @@ def text_of(case: Case, prediction: Prediction, output: Output) -> str:
     if output.kind == "category":
         name = prediction.category(output.name) or ""
         return case.words.pick(output.category_labels.get(name, {})) or name
-    if output.times or output.per_input:
+    if output.series:
         return ""
     return _number(case, output, prediction.number(output.name))
 
@@ -233,7 +265,8 @@ def _sure(case: Case, prediction: Prediction) -> list[str]:
 def _missing(case: Case, prediction: Prediction) -> list[str]:
     """What is not known, and how far it could move the first number the model gives."""
     words, lines = case.words, list[str]()
-    main = next((o for o in prediction.manifest.outputs if o.kind in ("probability", "score")), None)
+    numbers = (o for o in prediction.manifest.outputs if o.kind in ("probability", "score") and not o.series)
+    main = next(numbers, None)
     spread = wording.spreads(prediction.what_if, main.name, prediction.number(main.name)) if main else {}
     for feature in (f for f in prediction.absent if _could_matter(f, prediction)):
         absence = wording.absence(words, feature)
@@ -262,7 +295,7 @@ def _links(case: Case, prediction: Prediction) -> tuple[tuple[str, str], ...]:
     return ((case.words.pick(prediction.manifest.words.title), source.url),) if source and source.url else ()
 
 
-def _failed(case: Case, assessment: Failed, card: Contribution) -> CardDraft:
+def _failed(case: Case, assessment: Assessment, card: Contribution) -> CardDraft:
     """Modest and visible: a model that could not run is no reassurance."""
     title = case.words.pick(assessment.manifest.words.title)
     return CardDraft(

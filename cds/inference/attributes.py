@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from cds.errors import ManifestError
 from cds.record.concepts import Strict
+from cds.yaml_lines import YamlFault, parse, read_text
 
 if TYPE_CHECKING:
     from cds.inference.manifest import Manifest
@@ -84,9 +84,11 @@ def read_shared(folder: Path) -> Attributes:
     if not path.exists():
         return Attributes.model_validate({})
     try:
-        return _shared.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, yaml.YAMLError) as error:
-        raise ManifestError(f"{path}: {error}") from error
+        return _shared.validate_python(parse(read_text(path))[0] or {})
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror}") from error
+    except YamlFault as error:
+        raise ManifestError(error.at(path)) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise ManifestError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

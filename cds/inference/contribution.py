@@ -6,6 +6,7 @@ provenance are added by ``cds.cards.by_manifest`` in the same order as on every 
 
 from __future__ import annotations
 
+import string
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -69,6 +70,26 @@ class Speech(Strict):
     recommendation: Text = Field(description="First line of the detail: what to do.")
     more: Text = Field(default_factory=dict, description="A further paragraph, Markdown.")
     proposals: tuple[ProposedOrder, ...] = ()
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Names in braces in any of its sentences, in any language."""
+        texts = [text for words in (self.summary, self.recommendation, self.more) for text in words.values()]
+        return frozenset(name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+
+    @model_validator(mode="after")
+    def _plain_fields(self) -> Speech:
+        """Names only: ``{age.real}`` and ``{age:>99}`` are a programmer's, and may do anything."""
+        for words in (self.summary, self.recommendation, self.more):
+            for text in words.values():
+                try:
+                    parsed = list(string.Formatter().parse(text))
+                except ValueError as error:
+                    raise ValueError(f"the sentence “{text[:60]}” has a brace too many or too few: {error}") from error
+                for _, name, form, conversion in parsed:
+                    if name is not None and (not name.isidentifier() or form or conversion):
+                        raise ValueError(f"the sentence “{text[:60]}” has a field that is not a plain name in braces")
+        return self
 
 
 class CardService(Strict):

@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 
 from cds.inference.attributes import Attributes
 from cds.inference.contribution import Contribution
+from cds.inference.volumes.bundle import Bundle
 from cds.record.concepts import Concept, ConceptCode, Conversion, Strict, Text
 from cds.record.inputs import Absent, Anchor, Duration, Input, Reduce, days
 
@@ -92,8 +93,24 @@ class Output(Strict):
     shown: bool = True
     """false: for the ledger and the committee, not a line on the card (a linear predictor)."""
 
+    @property
+    def series(self) -> bool:
+        """Several numbers a patient."""
+        return bool(self.times) or self.per_input
+
     @model_validator(mode="after")
     def _labels_name_categories(self) -> Output:
+        if self.kind == "category" and not self.categories:
+            raise ValueError(f"output '{self.name}' is a category: give 'categories', number -> name")
+        for number in self.categories:
+            try:
+                written = f"{float(number):g}"
+            except ValueError:
+                written = ""
+            if number != written:
+                raise ValueError(f"categories of '{self.name}': '{number}' is not a number as in \"0\" or \"1\"")
+        if list(self.times) != sorted(set(self.times)):
+            raise ValueError(f"the times of '{self.name}' must rise")
         for name in self.category_labels.keys() - set(self.categories.values()):
             raise ValueError(f"category_labels names '{name}', which is not among the categories of '{self.name}'")
         return self
@@ -134,12 +151,14 @@ class Rule(Strict):
 
 
 class Runtime(Strict):
-    kind: Literal["onnx", "rules"]
+    kind: Literal["onnx", "rules", "volume"]
     file: str | None = None
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     rules: tuple[Rule, ...] = ()
     otherwise: str | None = None
     """``rules``: the category when no rule holds."""
+    volume: Bundle | None = None
+    """``volume``: the stages of a network that reads a scan; its predictions come from study jobs, not from calls."""
 
     @model_validator(mode="after")
     def _complete(self) -> Runtime:
@@ -147,6 +166,8 @@ class Runtime(Strict):
             raise ValueError("an onnx runtime needs 'file' and the 'sha256' of that file")
         if self.kind == "rules" and not self.rules:
             raise ValueError("a rules runtime needs at least one rule")
+        if (self.kind == "volume") is not (self.volume is not None):
+            raise ValueError("a volume runtime, and no other, needs 'volume': its stages")
         return self
 
 
@@ -222,7 +243,8 @@ class Manifest(Strict):
     status: Status
     words: Words
     population: Population
-    inputs: tuple[Input, ...] = Field(min_length=1)
+    inputs: tuple[Input, ...] = ()
+    """What it reads of the record, in the order of the graph's columns; a network that reads scans has none."""
     outputs: tuple[Output, ...] = Field(min_length=1)
     runtime: Runtime
     evidence: tuple[Evidence, ...] = ()
@@ -239,10 +261,17 @@ class Manifest(Strict):
 
     @model_validator(mode="after")
     def _names_resolve(self) -> Manifest:
+        if not self.inputs and self.runtime.kind != "volume":
+            raise ValueError("a model that reads the record needs 'inputs'")
         names = [i.name for i in self.inputs]
         outputs = {o.name for o in self.outputs}
-        for duplicate in {n for n in names if names.count(n) > 1}:
-            raise ValueError(f"two inputs are called '{duplicate}'")
+        for what, given in (
+            ("inputs", names),
+            ("outputs", [o.name for o in self.outputs]),
+            ("rules", [r.id for r in self.runtime.rules]),
+        ):
+            if twice := next((n for n in given if given.count(n) > 1), None):
+                raise ValueError(f"two {what} are called '{twice}'")
         for i in self.inputs:
             if i.anchor and (i.anchor.input not in names or names.index(i.anchor.input) >= names.index(i.name)):
                 raise ValueError(f"input '{i.name}' is anchored on '{i.anchor.input}', which is not declared before it")
@@ -251,6 +280,7 @@ class Manifest(Strict):
                 for tested in (condition.input, condition.minus):
                     if tested is not None and tested not in names:
                         raise ValueError(f"rule '{rule.id}' tests '{tested}', which is not an input")
+        self._rules_give_categories()
         for test in self.population.eligibility:
             if test.input is not None and test.input not in names:
                 raise ValueError(f"eligibility tests '{test.input}', which is not an input")
@@ -265,8 +295,28 @@ class Manifest(Strict):
             self._card_resolves(self.card, set(names), outputs)
         return self
 
+    def _rules_give_categories(self) -> None:
+        for output in self.outputs if self.runtime.kind == "rules" else ():
+            if output.kind != "category":
+                continue
+            if self.runtime.otherwise is None:
+                raise ValueError(
+                    f"output '{output.name}' is a category: give 'runtime.otherwise' for when no rule holds"
+                )
+            for given in (*(r.gives for r in self.runtime.rules), self.runtime.otherwise):
+                if given not in output.categories.values():
+                    raise ValueError(f"a rule gives '{given}', which is not among the categories of '{output.name}'")
+
     def _card_resolves(self, card: Contribution, inputs: set[str], outputs: set[str]) -> None:
         rules = {r.id for r in self.runtime.rules}
+        series = {o.name for o in self.outputs if o.series}
+        for field in sorted({field for speech in card.speaks for field in speech.fields}):
+            if field in series:
+                raise ValueError(f"a sentence of the card names '{field}', which is a series of numbers")
+            if field not in inputs | outputs | {"rules", "found"}:
+                raise ValueError(
+                    f"a sentence of the card names '{field}', which is no input, no output, rules or found"
+                )
         for name, threshold in card.thresholds.items():
             if threshold.source not in self.sources:
                 raise ValueError(f"threshold '{name}' cites '{threshold.source}', which is not under 'sources'")
@@ -278,6 +328,8 @@ class Manifest(Strict):
             ):
                 if found is not None and found not in known:
                     raise ValueError(f"the card tests the {kind} '{found}', which the manifest does not declare")
+            if test.output in series:
+                raise ValueError(f"the card tests the output '{test.output}', which is a series of numbers")
             if test.is_ is not None:
                 output = next((o for o in self.outputs if o.name == test.output), None)
                 if output is None or test.is_ not in output.categories.values():

@@ -26,6 +26,20 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a graph is asked for one patient."""
+
+    features: tuple[Feature, ...]
+    assumed: list[float]
+    """A value an input: its own, or the one its absence assumes."""
+    variants: list[tuple[int, float]]
+    """(column, value): what a missing input might have been; the answers show how much it matters."""
+    mixed: marginal.Mixture | None
+    rows: Array
+    """[1 + variants + combinations of the mixture, inputs]"""
+
+
+@dataclass(frozen=True)
 class Model:
     manifest: Manifest
     folder: Path
@@ -39,8 +53,15 @@ class Model:
 
     def assess(self, record: Record) -> Assessment:
         """Never raises: a model that can't run yields ``Failed``, one that must not, ``NotAssessed``."""
+        asked = self.ask(record)
+        return self.answered(asked) if isinstance(asked, Question) else asked
+
+    def ask(self, record: Record) -> Question | Assessment:
+        """The rows the graph has to be run on for this patient; or the answer, where that takes no graph."""
         if self.refused:
             return Failed(self.manifest, self.refused)
+        if self.manifest.runtime.kind == "volume":
+            return NotAssessed(self.manifest, "no-study", {}, ())
         features = extract(self.manifest.inputs, record, self.kinds)
         by_name = {f.input.name: f for f in features}
         for test in self.manifest.population.eligibility:
@@ -51,11 +72,15 @@ class Model:
             return self._by_rules(features, by_name)
         if lacking:
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
+        return _question(features)
+
+    def answered(self, asked: Question) -> Prediction | Failed:
+        """The graph's answer for one patient."""
         try:
-            return self._by_graph(self.graph, features)
+            return self.told(asked, self.score(asked.rows), slice(None))
         except ModelError as error:
             _log.error("model.failed model=%s error=%s", self.manifest.id, error)
-            return Failed(self.manifest, str(error), features)
+            return Failed(self.manifest, str(error), asked.features)
 
     def answer(self, values: Mapping[str, float]) -> Prediction:
         """What it says to plain numbers by input name, in the inputs' units, population and ranges unchecked. Inputs
@@ -68,15 +93,16 @@ class Model:
             raise ModelError(f"{self.manifest.id}: undecided without {', '.join(f.input.name for f in answer.lacking)}")
         if lacking := [f.input.name for f in features if f.value is None]:
             raise ModelError(f"{self.manifest.id}: cannot answer without {', '.join(lacking)}")
-        return self._by_graph(self.graph, features)
+        asked = _question(features)
+        return self.told(asked, self.score(asked.rows), slice(None))
 
     def score(self, x: Array) -> dict[str, Array]:
-        """Many patients at once. ``x``: [n, inputs] in the inputs' units, never NaN; results [n] or [n, k] by output.
-        Raises ModelError, also for a rules model, which has no graph."""
+        """Many rows at once. ``x``: [n, inputs] in the inputs' units, never NaN; results [n] or [n, k] by output, found
+        possible. Raises ModelError, also for a rules model, which has no graph."""
         if self.graph is None:
             raise ModelError(f"{self.manifest.id} has no graph")
         results = self.graph.run(x, self._names)
-        sanity.require(self.manifest, results)
+        sanity.require(self.manifest, results, len(x))
         return results
 
     def warm(self) -> None:
@@ -109,31 +135,32 @@ class Model:
                 outputs[output.name] = float(len(fired))
         return Prediction(self.manifest, outputs, features, rules=tuple(r.id for r in fired))
 
-    def _by_graph(self, graph: OnnxGraph, features: tuple[Feature, ...]) -> Prediction:
-        assumed = [f.value if f.value is not None else float(f.input.absent.value or 0.0) for f in features]
-        variants: list[tuple[int, float]] = [
-            (i, v) for i, f in enumerate(features) if not f.found for v in f.input.absent.vary if v != assumed[i]
-        ]
-        mixed = marginal.mixture(features, assumed) if variants else None
-        own = 1 + len(variants)
-        x = np.tile(np.asarray(assumed, dtype=np.float64), (own, 1))
-        for row, (column, value) in enumerate(variants, start=1):
-            x[row, column] = value
-        if mixed is not None:
-            x = np.concatenate([x, mixed.rows])
-        results = graph.run(x, self._names)
-        sanity.require(self.manifest, results)
+    def told(self, asked: Question, results: Mapping[str, Array], rows: slice) -> Prediction:
+        """The prediction out of a run in which this patient's rows are ``rows``."""
         outputs = self.manifest.outputs
-        first = _row(outputs, results, 0)
-        if mixed is not None:
-            combined = {name: values[own:] for name, values in results.items()}
-            integrated = marginal.integrate(outputs, combined, mixed.weights)
+        mine = {name: values[rows] for name, values in results.items()}
+        first = _row(outputs, mine, 0)
+        if asked.mixed is not None:
+            combined = {name: values[-len(asked.mixed.weights) :] for name, values in mine.items()}
+            integrated = marginal.integrate(outputs, combined, asked.mixed.weights)
             first |= {name: _plain(value) for name, value in integrated.items()}
         what_if = tuple(
-            WhatIf(features[column], assumed[column], value, _row(outputs, results, row))
-            for row, (column, value) in enumerate(variants, start=1)
+            WhatIf(asked.features[column], asked.assumed[column], value, _row(outputs, mine, row))
+            for row, (column, value) in enumerate(asked.variants, start=1)
         )
-        return Prediction(self.manifest, first, features, what_if)
+        return Prediction(self.manifest, first, asked.features, what_if)
+
+
+def _question(features: tuple[Feature, ...]) -> Question:
+    assumed = [f.value if f.value is not None else float(f.input.absent.value or 0.0) for f in features]
+    variants = [(i, v) for i, f in enumerate(features) if not f.found for v in f.input.absent.vary if v != assumed[i]]
+    mixed = marginal.mixture(features, assumed) if variants else None
+    rows = np.array([assumed] * (1 + len(variants)), dtype=np.float64)
+    for row, (column, value) in enumerate(variants, start=1):
+        rows[row, column] = value
+    if mixed is not None:
+        rows = np.concatenate([rows, mixed.rows])
+    return Question(features, assumed, variants, mixed, rows)
 
 
 def _given(spec: Input, values: Mapping[str, float]) -> Feature:

@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from cds.errors import ManifestError, VocabularyError
+from cds.errors import ManifestError
 from cds.inference.attributes import read_shared
-from cds.inference.manifest import ID, Manifest
+from cds.inference.contribution import Contribution
+from cds.inference.manifest import ID, Manifest, Status, Words
 from cds.inference.model import Model
 from cds.inference.runtime import OnnxGraph
+from cds.record import units
 from cds.record.concepts import Concept
 from cds.record.vocabulary import Vocabulary, read_folder
-from cds.yaml_lines import line_of
+from cds.yaml_lines import YamlFault, line_of, parse, read_text
 
 _log = logging.getLogger("cds.inference")
 
@@ -43,10 +45,14 @@ class Registry:
         """Why each folder that could not be loaded was refused, by name."""
         return {id: model.refused for id, model in self.models.items() if model.refused}
 
-    def thresholds(self) -> dict[str, frozenset[str]]:
-        """By model id: names of the limits its own card lets a clinical lead set."""
-        cards = {id: model.manifest.card for id, model in self.models.items()}
-        return {id: frozenset(card.thresholds) if card else frozenset() for id, card in cards.items()}
+    def thresholds(self) -> dict[str, frozenset[str] | None]:
+        """By model id: names of the limits its own card lets a clinical lead set; None where nobody can know."""
+        found: dict[str, frozenset[str] | None] = {}
+        for id, model in self.models.items():
+            card = model.manifest.card
+            # a folder that can't be read must not make a policy wrong that was right for it
+            found[id] = frozenset(card.thresholds) if card else None if model.refused else frozenset()
+        return found
 
 
 def installed_folders() -> list[Path]:
@@ -66,42 +72,72 @@ def load(folders: Iterable[Path]) -> Registry:
     One bad model folder must not take the others down: it is refused with file, line and reason, and kept as a
     model that fails. Raises ManifestError or VocabularyError for what all models share.
     """
-    models: dict[str, Model] = {}
+    folders = list(folders)
     concepts: dict[str, Concept] = {}
-    for folder in folders:
+    for folder in folders:  # all of them first: a model's own concept must not displace a shared one
         if not folder.is_dir():
             raise ManifestError(f"models folder {folder} does not exist")
         if (folder / "vocabulary").is_dir():
             _merge(concepts, read_folder(folder / "vocabulary"), str(folder))
+    models: dict[str, Model] = {}
+    for folder in folders:
         shared = read_shared(folder)
         for path in sorted(folder.glob("*/model.yaml")):
             name = path.parent.name
             if name in models:
                 # which of the two would run is for a person to say, not for the order of folders
                 raise ManifestError(f"{path}: a model called '{name}' is loaded already")
-            try:
-                model = read(path.parent)
-                _merge(concepts, model.manifest.concepts, str(path))
-                models[name] = replace(model, shared=shared)
-            except ManifestError as error:
-                models[name] = _refused(path.parent, str(error))
+            models[name] = replace(_loaded(path.parent, concepts), shared=shared)
     vocabulary = Vocabulary(concepts)
     kinds = {name: concept.resource for name, concept in concepts.items()}
     for id, model in models.items():
-        try:
-            vocabulary.require(concepts_of(model.manifest), where=f"{model.folder / 'model.yaml'}: the model")
+        if not model.refused:
             models[id] = replace(model, kinds=kinds)
-        except VocabularyError as error:
-            models[id] = _refused(model.folder, str(error))
-    for id, model in models.items():
-        if model.refused:
+        else:
             _log.error("model.refused model=%s reason=%s", id, model.refused.replace("\n", "; "))
     return Registry(models, vocabulary)
 
 
-def _refused(folder: Path, reason: str) -> Model:
-    """A stand-in that fails whenever it is asked: "no card" must never come of a folder that can't be read."""
-    name = folder.name
+def _loaded(folder: Path, concepts: dict[str, Concept]) -> Model:
+    """The model, its own concepts added to ``concepts``; or a stand-in that fails whenever it is asked: "no card" must
+    never come of a folder that can't be read."""
+    path = folder / "model.yaml"
+    content: Any = None
+    try:
+        content, node = _content(folder)
+        manifest = _validated(content, node, folder)
+    except ManifestError as error:
+        return Model(_stand_in(folder.name, content), folder, None, refused=str(error))
+    try:
+        for name, concept in manifest.concepts.items():
+            if concept.unit is not None and not units.known(concept.unit):
+                line = line_of(node, ("concepts", name, "unit"))
+                raise ManifestError(
+                    f"{path}:{line}: concept '{name}': unit '{concept.unit}' is not one this service knows"
+                )
+        graph = _graph(manifest, folder, path, node)
+        _merge(concepts, manifest.concepts, str(path))
+        if unknown := sorted(concepts_of(manifest) - concepts.keys()):
+            line = next((n for n in (_line_naming(node, c) for c in unknown) if n), 1)
+            raise ManifestError(
+                f"{path}:{line}: the model names concepts that no vocabulary defines: {', '.join(unknown)}"
+            )
+    except ManifestError as error:
+        return Model(manifest, folder, None, refused=str(error))
+    return Model(manifest, folder, graph)
+
+
+def _line_naming(node: yaml.Node | None, text: str) -> int | None:
+    """Line of the first value that is ``text``."""
+    if isinstance(node, yaml.ScalarNode):
+        return node.start_mark.line + 1 if node.value == text else None
+    values = [v for _, v in node.value] if isinstance(node, yaml.MappingNode) else getattr(node, "value", [])
+    return next((line for line in (_line_naming(v, text) for v in values) if line), None)
+
+
+def _stand_in(name: str, content: Any) -> Manifest:
+    """What can be known of a model whose manifest is not valid: its name and, if that part is, the card it would put,
+    so that the failure shows where the model would have spoken."""
     stand_in = Manifest.model_validate(
         {
             "id": name if ID.match(name) else "unnamed",
@@ -119,7 +155,13 @@ def _refused(folder: Path, reason: str) -> Model:
             "licence": {"name": "none", "notice": "none"},
         }
     )
-    return Model(stand_in, folder, None, refused=reason)
+    known: dict[str, Any] = {}
+    for key, kind in (("card", Contribution), ("words", Words), ("status", Status)):
+        try:
+            known[key] = TypeAdapter(kind).validate_python(content[key])
+        except (ValidationError, TypeError, KeyError):
+            continue
+    return stand_in.model_copy(update=known)
 
 
 def _merge(into: dict[str, Concept], more: Mapping[str, Concept], where: str) -> None:
@@ -138,17 +180,25 @@ def concepts_of(manifest: Manifest, *, fetched: bool = False) -> set[str]:
 
 def read(folder: Path) -> Model:
     """One model folder. Raises ManifestError listing every fault of its model.yaml as ``file:line: key: fault``."""
+    content, node = _content(folder)
+    manifest = _validated(content, node, folder)
+    return Model(manifest, folder, _graph(manifest, folder, folder / "model.yaml", node))
+
+
+def _content(folder: Path) -> tuple[Any, yaml.Node | None]:
     path = folder / "model.yaml"
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ManifestError(f"{path}:1: is a link out of the model's folder")
     try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        return parse(read_text(path))
     except OSError as error:
-        raise ManifestError(f"{path} can't be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, a date such as 30 February
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise ManifestError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+        raise ManifestError(f"{path}:1: can't be read: {error.strerror}") from error
+    except YamlFault as error:
+        raise ManifestError(error.at(path)) from error
+
+
+def _validated(content: Any, node: yaml.Node | None, folder: Path) -> Manifest:
+    path = folder / "model.yaml"
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
@@ -157,7 +207,7 @@ def read(folder: Path) -> Model:
         raise ManifestError(
             f"{path}:{line_of(node, ('id',))}: id '{manifest.id}' differs from its folder's name '{folder.name}'"
         )
-    return Model(manifest, folder, _graph(manifest, folder, path, node))
+    return manifest
 
 
 def _graph(manifest: Manifest, folder: Path, path: Path, node: yaml.Node | None) -> OnnxGraph | None:

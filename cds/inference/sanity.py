@@ -15,18 +15,18 @@ _SLACK = 1e-9
 _CHANCES = ("probability", "survival")
 
 
-def require(manifest: Manifest, results: Mapping[str, NDArray[np.float64]]) -> None:
-    """``results``: [n] or [n, k] by output name. Raises ModelError naming model, output and fault."""
+def require(manifest: Manifest, results: Mapping[str, NDArray[np.float64]], rows: int) -> None:
+    """``results``: [rows] or [rows, k] by output name. Raises ModelError naming model, output and fault."""
     bounds = {name for o in manifest.outputs if o.kind in _CHANCES for name in (o.lower, o.upper) if name}
     for output in manifest.outputs:
         values = results[output.name]
         where = f"{manifest.id}: output '{output.name}'"
-        _shape(where, output, values, len(manifest.inputs))
+        _shape(where, output, values, len(manifest.inputs), rows)
         if not np.isfinite(values).all():
             raise ModelError(f"{where} holds a value that is not finite")
         if (output.kind in _CHANCES or output.name in bounds) and _outside(values):
             raise ModelError(f"{where} is a chance and lies outside 0 to 1")
-        if output.kind == "survival" and (np.diff(values, axis=-1) > _SLACK).any():
+        if output.kind == "survival" and values.ndim == 2 and (np.diff(values, axis=1) > _SLACK).any():
             raise ModelError(f"{where} is a survival curve that rises")
         if output.kind == "category" and output.categories:
             known = {float(number) for number in output.categories}
@@ -38,14 +38,15 @@ def _outside(values: NDArray[np.float64]) -> bool:
     return bool((values < -_SLACK).any() or (values > 1 + _SLACK).any())
 
 
-def _shape(where: str, output: Output, values: NDArray[np.float64], inputs: int) -> None:
+def _shape(where: str, output: Output, values: NDArray[np.float64], inputs: int, rows: int) -> None:
+    if not isinstance(values, np.ndarray) or values.dtype != np.float64:
+        raise ModelError(f"{where} is {getattr(values, 'dtype', type(values).__name__)}, a graph gives float64")
     if output.times:
         expected = len(output.times)
     elif output.per_input:
         expected = inputs
     else:
         expected = 0
-    columns = values.shape[1] if values.ndim == 2 else 0
-    if values.ndim > 2 or columns != expected:
-        wanted = f"[n, {expected}]" if expected else "[n]"
-        raise ModelError(f"{where} has the shape {list(values.shape)}, its manifest says {wanted}")
+    wanted = (rows, expected) if expected else (rows,)
+    if values.shape != wanted:
+        raise ModelError(f"{where} has the shape {list(values.shape)}, its manifest says {list(wanted)}")

@@ -92,8 +92,8 @@ class Policy(_Block):
 class Known:
     """What a policy may name: taken from the loaded services and models."""
 
-    models: Mapping[str, frozenset[str]]
-    """Model id -> names of its card's thresholds."""
+    models: Mapping[str, frozenset[str] | None]
+    """Model id -> names of its card's thresholds; None where its folder can't be read."""
     services: Mapping[str, type[BaseModel]]
     """Service id -> the model of its parameters."""
 

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cds.errors import VocabularyError
 from cds.record import genomic_codes, hgvs, units
 from cds.record.concepts import Concept, Variant
 from cds.record.quantities import Spelling, spelling
+from cds.yaml_lines import YamlFault, parse, read_text
 
 CONCEPT_SYSTEM = "urn:cds:concept"
 GENOMIC = "urn:cds:genomic"
@@ -209,9 +209,11 @@ def read_folder(folder: Path) -> dict[str, Concept]:
     concepts: dict[str, Concept] = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
-            found = _vocabulary_file.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-        except (OSError, yaml.YAMLError) as error:
-            raise VocabularyError(f"{path}: {error}") from error
+            found = _vocabulary_file.validate_python(parse(read_text(path))[0] or {})
+        except OSError as error:
+            raise VocabularyError(f"{path}: {error.strerror}") from error
+        except YamlFault as error:
+            raise VocabularyError(error.at(path)) from error
         except ValidationError as error:
             first = error.errors()[0]
             raise VocabularyError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -42,7 +42,7 @@ def readiness(engine: Engine) -> dict[str, Any]:
     """Ready to take calls. A ledger that is down does not make it unready: cards still go out, rows are spooled."""
     providers = {m.manifest.id: m.graph.provider for m in engine.models.models.values() if m.graph is not None}
     # an empty provider is a session that never opened in this process: its cards say so, and here it is to be seen
-    failed = sorted(model_id for model_id, provider in providers.items() if not provider)
+    failed = sorted({*engine.models.refused, *(model_id for model_id, provider in providers.items() if not provider)})
     on_gpu = bool(providers) and all(p not in ("", "CPUExecutionProvider") for p in providers.values())
     reasons = []
     if engine.settings.require_gpu and not on_gpu:
