@@ -131,7 +131,8 @@ def test_the_survival_headline_holds_no_number(fire: Fire) -> None:
     for story in stories.STORIES:
         if story.drafts:
             for card in fire(story, "order-sign", "en")["cards"]:
-                assert not re.search(r"\d", card["summary"]), card["summary"]
+                if card["source"]["topic"]["code"].startswith("pancreas-survival"):
+                    assert not re.search(r"\d", card["summary"]), card["summary"]
 
 
 def test_another_drug_in_the_draft_does_not_change_the_estimate(fire: Fire) -> None:
@@ -143,6 +144,7 @@ def test_another_drug_in_the_draft_does_not_change_the_estimate(fire: Fire) -> N
         card["detail"]
         for drafts in (("gemcitabine",), ("folfirinox",))
         for card in fire(replace(story, drafts=drafts), "order-sign", "en")["cards"]
+        if card["source"]["topic"]["code"] == "pancreas-survival"
     ]
     told = [
         [line for line in detail.splitlines() if line.startswith(("| This estimate", "- For comparison", "- About"))]
@@ -171,7 +173,8 @@ def test_an_order_that_was_lost_does_not_make_another_regimen(
     (lost,) = (e["resource"] for e in bundle["entry"] if "paclitaxel" in json.dumps(e))
     lost.update(spoil)
     monkeypatch.setattr(stories, "draft_orders", lambda *_: bundle)
-    (card,) = fire(story, "order-sign", "en")["cards"]
-    assert card["source"]["topic"]["code"] == "pancreas-survival-none"
+    cards = {card["source"]["topic"]["code"]: card for card in fire(story, "order-sign", "en")["cards"]}
+    assert set(cards) == {"pancreas-survival-none", "dpyd-dose-not-assessed"}  # the lost one may be that drug, too
+    card = cards["pancreas-survival-none"]
     assert "could not be read" in card["detail"]
     assert "MPACT" not in card["detail"]
