@@ -1,0 +1,153 @@
+"""The two cyst guidelines over real records: what each reads, where they differ, and that neither hides the other."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cds.inference.prediction import NotAssessed, Prediction
+from cds.record.facts import Fact, Record
+from cds.record.moments import parse
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+EUROPEAN, KYOTO = "ipmn-european-2018", "ipmn-kyoto-2024"
+
+
+def fact(concept: str, days_ago: float, value: float | None = None, **more: Any) -> Fact:
+    when = parse((NOW - timedelta(days=days_ago)).isoformat())
+    return Fact(concept, f"Observation/{concept}-{days_ago}", when, value=value, **more)
+
+
+def found_on(concept: str, answer: str) -> Fact:
+    return fact(concept, 20, answers=(answer,))
+
+
+def patient(*facts: Fact, cyst: str = "ipmn") -> Record:
+    made = Record(now=NOW, patient_id="p", birth=parse("1960-05-01"), male=False)
+    made.add(fact(cyst, 900, status="active"))
+    for item in facts:
+        made.add(item)
+    made.arrange()
+    return made
+
+
+def said(registry, model: str, *facts: Fact) -> str | None:
+    found = registry[model].assess(patient(*facts))
+    assert isinstance(found, Prediction), found
+    return found.category(found.manifest.outputs[0].name)
+
+
+SMALL = fact("cyst-size", 20, 15)
+
+
+@pytest.mark.parametrize(
+    ("facts", "european", "kyoto"),
+    [
+        ((SMALL,), "no-indication", "in-surveillance"),
+        ((fact("cyst-size", 20, 32),), "no-indication", "worrisome-features"),
+        ((fact("cyst-size", 20, 40),), "relative-indication", "worrisome-features"),
+        ((fact("cyst-size", 385, 22), fact("cyst-size", 20, 25)), "no-indication", "worrisome-features"),
+        ((fact("cyst-size", 385, 18), fact("cyst-size", 20, 24)), "relative-indication", "worrisome-features"),
+        ((fact("cyst-size", 60, 18), fact("cyst-size", 20, 24)), "no-indication", "in-surveillance"),  # weeks apart
+        ((SMALL, fact("main-duct-diameter", 20, 6)), "relative-indication", "worrisome-features"),
+        ((SMALL, fact("main-duct-diameter", 20, 10)), "absolute-indication", "high-risk-stigmata"),
+        ((SMALL, fact("mural-nodule-size", 20, 3)), "relative-indication", "worrisome-features"),
+        ((SMALL, fact("mural-nodule-size", 20, 0)), "no-indication", "in-surveillance"),
+        ((SMALL, fact("mural-nodule-size", 20, 6)), "absolute-indication", "high-risk-stigmata"),
+        ((SMALL, found_on("cyst-cytology", "cytology-suspicious")), "no-indication", "high-risk-stigmata"),
+        ((SMALL, found_on("cyst-cytology", "cytology-positive")), "absolute-indication", "high-risk-stigmata"),
+        ((SMALL, found_on("cyst-cytology", "cytology-negative")), "no-indication", "in-surveillance"),
+        ((SMALL, found_on("cyst-wall-thickened", "finding-present")), "no-indication", "worrisome-features"),
+        ((SMALL, found_on("cyst-wall-thickened", "finding-absent")), "no-indication", "in-surveillance"),
+        ((SMALL, fact("jaundice", 10, status="active")), "absolute-indication", "high-risk-stigmata"),
+        ((SMALL, fact("ca19-9", 30, 60)), "relative-indication", "worrisome-features"),
+        ((SMALL, fact("ca19-9", 30, 60), fact("bilirubin-total", 30, 4)), "no-indication", "in-surveillance"),
+        ((SMALL, fact("acute-pancreatitis", 200, status="inactive")), "no-indication", "in-surveillance"),
+        ((SMALL, fact("acute-pancreatitis", 200, status="active")), "relative-indication", "worrisome-features"),
+        ((SMALL, fact("type-2-diabetes", 200, status="active")), "relative-indication", "worrisome-features"),
+        ((SMALL, fact("type-2-diabetes", 900, status="active")), "no-indication", "in-surveillance"),
+        ((SMALL, fact("hba1c", 500, 5.5), fact("hba1c", 30, 7.0)), "relative-indication", "worrisome-features"),
+    ],
+)
+def test_each_finding_counts_as_each_guideline_says(registry, facts, european, kyoto) -> None:
+    assert (said(registry, EUROPEAN, *facts), said(registry, KYOTO, *facts)) == (european, kyoto)
+
+
+def test_kyoto_sees_whatever_the_european_guideline_sees(registry) -> None:
+    """So one card led by the heavier of the two never leaves out what the other would have said."""
+    for size, duct, nodule, growth, cytology, jaundice in itertools.product(
+        (15, 35, 45), (3, 7, 12), (0, 3, 6), (0, 3, 6), (0, 1, 2), (0, 1)
+    ):
+        values = {"cyst_size": size, "main_duct": duct, "nodule": nodule, "growth": growth, "cytology": cytology}
+        values |= {"jaundice": jaundice, "measurements": 3, "imaged_days": 10}
+        european = registry[EUROPEAN].answer(
+            {k: v for k, v in values.items() if k not in ("measurements", "imaged_days")}
+        )
+        kyoto = registry[KYOTO].answer(values)
+        if european.category("indication") == "absolute-indication":
+            assert kyoto.category("advice") == "high-risk-stigmata", values
+        elif european.category("indication") == "relative-indication":
+            assert kyoto.category("advice") in ("worrisome-features", "high-risk-stigmata"), values
+
+
+def test_the_heavier_advice_leads_the_card(registry) -> None:
+    weight = {
+        (model, speech.kind): speech.weight
+        for model in (EUROPEAN, KYOTO)
+        for speech in registry[model].manifest.card.speaks
+    }
+    order = sorted(weight, key=lambda key: -weight[key])
+    assert order == [
+        (EUROPEAN, "absolute-indication"),
+        (KYOTO, "high-risk-stigmata"),
+        (EUROPEAN, "relative-indication"),
+        (KYOTO, "worrisome-features"),
+        (KYOTO, "surveillance-due"),
+    ]
+    assert len({registry[model].manifest.card.topic for model in (EUROPEAN, KYOTO)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "due"),
+    [
+        ({200: 15}, True),
+        ({170: 15}, False),
+        ({400: 15, 200: 15}, False),
+        ({800: 15, 560: 15}, True),
+        ({800: 25, 400: 25, 380: 25}, True),
+        ({800: 25, 400: 25, 300: 25}, False),
+        ({400: 25, 200: 25}, True),
+    ],
+)
+def test_imaging_falls_due_by_size_and_number_of_looks(registry, sizes, due) -> None:
+    facts = [fact("cyst-size", d, v) for d, v in sizes.items()]
+    assert (said(registry, KYOTO, *facts) == "surveillance-due") is due
+
+
+def test_a_later_study_without_a_recorded_size_counts_as_a_look(registry) -> None:
+    assert said(registry, KYOTO, fact("cyst-size", 200, 15), fact("pancreas-imaging", 30)) == "in-surveillance"
+
+
+@pytest.mark.parametrize("model", [EUROPEAN, KYOTO])
+@pytest.mark.parametrize("other", ["pancreatic-cancer", "pancreatectomy", "hospice-or-palliative"])
+def test_known_cancer_resection_and_hospice_end_it(registry, model, other) -> None:
+    found = registry[model].assess(patient(fact("cyst-size", 20, 45), fact(other, 10, status="active")))
+    assert isinstance(found, NotAssessed)
+    assert found.reason == "not-eligible"
+
+
+@pytest.mark.parametrize("model", [EUROPEAN, KYOTO])
+def test_without_a_recorded_size_nothing_is_concluded(registry, model) -> None:
+    found = registry[model].assess(patient(cyst="pancreatic-cyst"))
+    assert isinstance(found, NotAssessed)
+    assert "cyst_size" in {f.input.name for f in found.lacking}
+
+
+def test_a_problem_list_that_was_not_read_is_no_reassurance(registry) -> None:
+    record = patient(fact("cyst-size", 700, 15), fact("cyst-size", 560, 15))
+    record.unread = frozenset({"Condition"})
+    for model in (EUROPEAN, KYOTO):
+        assert isinstance(registry[model].assess(record), NotAssessed)
