@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
 GENES = frozenset(
     {
         "http://www.genenames.org",

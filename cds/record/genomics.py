@@ -9,6 +9,7 @@ What counts, once and for all:
 
 - only pathogenic and likely pathogenic changes, unless the concept names its changes itself;
 - an origin that was not said is neither germline nor somatic;
+- a change that a newer result calls no longer pathogenic is not;
 - "tested, not found" needs a result that says absent: of the whole gene, of this very change, or another exchange of
   the same amino acid. Anything else that was not found is unknown;
 - copies of an allele need its allelic state, or a diplotype whose two alleles are both known to the vocabulary.
@@ -81,7 +82,10 @@ class Genomics:
     def into(self, record: Record) -> None:
         """Adds facts, what was tested and not found, and what can't be used with its reason."""
         known = _known_alleles(self._variants.values())
-        for statement in map(self._explained, self._statements):
+        explained = [self._explained(statement) for statement in self._statements]
+        for statement in explained:
+            if any(_reclassified(statement, other) for other in explained):
+                continue
             for name, variant in self._variants.items():
                 if variant.gene in statement.genes or variant.hgnc in statement.genes:
                     _judge(name, variant, statement, known, record)
@@ -108,7 +112,7 @@ class Genomics:
         lines = (hgvs.line(text) for text in _texts(value, observation.valueString))
         told = next((line for line in lines if line), hgvs.Line())
         present = _looked_up(value, codes.PRESENT)
-        if present is None:
+        if present is None and not _answered(value):
             present = told.present
         if present is None:
             return
@@ -171,6 +175,15 @@ def _components(components: Iterable[fhir.Component]) -> tuple[frozenset[str], h
     return frozenset(genes), line
 
 
+def _reclassified(statement: Statement, other: Statement) -> bool:
+    """Whether a newer result calls the very same change no longer pathogenic."""
+    if not statement.said.pathogenic or other.said.pathogenic is not False or not other.said.present:
+        return False
+    if statement.when is None or other.when is None or other.when.middle <= statement.when.middle:
+        return False
+    return bool(statement.genes & other.genes and statement.said.names & other.said.names)
+
+
 def _judge(name: str, variant: Variant, statement: Statement, known: frozenset[str], record: Record) -> None:
     """What one statement means for one concept: a fact, a negative, a refusal or nothing."""
     when = statement.when
@@ -196,6 +209,8 @@ def _present(name: str, variant: Variant, statement: Statement, record: Record) 
     said = statement.said
     if variant.fusion and not said.fusion:
         return
+    if not said.fusion and statement.genes - {variant.gene, variant.hgnc}:
+        return  # several genes and one change: whose?
     if variant.names and not said.names & set(variant.names):
         if {hgvs.residue(n) for n in said.names} & {r for n in variant.names if (r := hgvs.residue(n))}:
             _not_found(name, variant, statement, record)
@@ -264,6 +279,11 @@ def _looked_up(concept: fhir.CodeableConcept | None, table: Mapping[str, T]) -> 
     if not found and concept is not None and concept.text:
         found = [" ".join(concept.text.casefold().split())]
     return next((table[word] for word in found if word in table), None)
+
+
+def _answered(concept: fhir.CodeableConcept | None) -> bool:
+    """Whether a public code answers: if that is none we know (no call, indeterminate), words beside it don't count."""
+    return any(c.system in (codes.LOINC, codes.SNOMED) and c.code for c in (concept.coding if concept else ()))
 
 
 def _genes(concept: fhir.CodeableConcept | None) -> set[str]:

@@ -90,17 +90,26 @@ def line(text: str) -> Line | None:
     A gene, changes and properties, each at most once but for the changes, apart by spaces, commas or semicolons.
     """
     words = " ".join(re.split(r"[\s,;]+", text.strip()[:_LONGEST])).strip()
-    gene: str | None = None
+    # without a gene first: NOT DETECTED is no gene called NOT
+    plain = _properties(None, words)
+    if plain is not None:
+        return plain
     head, _, rest = words.partition(" ")
-    if re.fullmatch(_GENE, head.rstrip(":")) and head.casefold() not in PRESENT and head.casefold() not in PATHOGENIC:
-        gene, words = head.rstrip(":"), rest
-    elif re.fullmatch(rf"{_GENE}::{_GENE}", head) and rest.casefold() == "fusion":
-        return Line(gene=head.rpartition("::")[2], present=True, fusion=True)
+    partners = re.fullmatch(rf"{_GENE}::({_GENE})", head)
+    if partners and rest.casefold() == "fusion":
+        return Line(gene=partners[1], present=True, fusion=True)
+    gene = head.rstrip(":")
+    if not re.fullmatch(_GENE, gene) or gene.casefold() in _NO_GENES:
+        return None
+    return _properties(gene, rest)
+
+
+def _properties(gene: str | None, words: str) -> Line | None:
     names: set[str] = set()
     said: dict[str, str] = {}
     while words:
         kind, phrase = _next(words)
-        if kind is None or (kind != "change" and kind in said):
+        if kind is None or kind in said:
             return None
         if kind == "change":
             names.add(change(phrase) or "")
@@ -133,6 +142,12 @@ _PHRASES = tuple(
     for phrase in sorted(table, key=len, reverse=True)
     if not phrase[0].isdigit() and not phrase.startswith("LA")
 )
+
+_NO_GENES = frozenset(
+    {word for _, phrase in _PHRASES for word in phrase.split()}
+    | {"no", "not", "non", "none", "without", "unknown", "possible", "suspected", "mutation", "variant"}
+)
+"""Words that a line in capitals may begin with, and that are no gene."""
 
 
 def _next(words: str) -> tuple[str | None, str]:

@@ -247,6 +247,29 @@ def test_what_never_counts_elsewhere_does_not_count_here(vocabulary: Vocabulary,
     assert not read(vocabulary, variant(BRCA2, GERMLINE, PATHOGENIC, **change)).facts
 
 
+def test_words_beside_a_code_that_is_no_answer_do_not_make_one(vocabulary: Vocabulary) -> None:
+    no_call = coded(LOINC, "LA18198-4") | {"text": "Not detected"}
+    assert asked(read(vocabulary, variant(BRCA2, GERMLINE, value=no_call)), "germline-brca2").state == "missing"
+    local = coded("urn:lab", "N") | {"text": "Not detected"}
+    assert asked(read(vocabulary, variant(BRCA2, GERMLINE, value=local)), "germline-brca2").value == 0.0
+
+
+def test_a_newer_result_reclassifies_the_same_change(vocabulary: Vocabulary) -> None:
+    change = ("48004-6", HGVS, "NM_000059.4:c.9976A>T")
+    older = variant(BRCA2, GERMLINE, PATHOGENIC, change, effectiveDateTime="2020-01-01")
+    newer = variant(BRCA2, GERMLINE, VUS, change, id="v2")
+    assert not read(vocabulary, older, newer).has("germline-brca2")
+    other = variant(BRCA2, GERMLINE, VUS, ("48004-6", HGVS, "c.1A>G"), id="v2")
+    assert read(vocabulary, older, other).has("germline-brca2")
+    assert read(vocabulary, older | {"effectiveDateTime": "2026-11-02"}, newer).has("germline-brca2")
+
+
+def test_one_change_in_a_panel_of_genes_is_nobody_s_but_an_absence_is_everybody_s(vocabulary: Vocabulary) -> None:
+    brca1 = ("48018-6", HGNC, "HGNC:1100")
+    assert not read(vocabulary, variant(brca1, BRCA2, GERMLINE, PATHOGENIC)).facts
+    assert asked(read(vocabulary, variant(brca1, BRCA2, GERMLINE, value="LA9634-2")), "germline-brca2").value == 0.0
+
+
 def test_a_result_without_a_date_or_from_the_future_is_refused(vocabulary: Vocabulary) -> None:
     for date, reason in ((None, "no-date"), ("2027-06-01", "in-the-future")):
         record = read(vocabulary, variant(BRCA2, GERMLINE, PATHOGENIC, effectiveDateTime=date))
@@ -263,11 +286,15 @@ def test_a_result_without_a_date_or_from_the_future_is_refused(vocabulary: Vocab
         ("NTRK1 fusion", hgvs.Line("NTRK1", present=True, fusion=True)),
         ("TPM3::NTRK1 fusion", hgvs.Line("NTRK1", present=True, fusion=True)),
         ("Not detected", hgvs.Line(present=False)),
+        ("NOT DETECTED", hgvs.Line(present=False)),
+        ("BRCA2 NOT DETECTED", hgvs.Line("BRCA2", present=False)),
+        ("GERMLINE: NEGATIVE", None),
+        ("GERMLINE NEGATIVE", hgvs.Line(present=False, origin="germline")),
         ("KRAS: wild type", hgvs.Line("KRAS", present=False)),
         ("BRCA2 c.9976A>T likely benign", hgvs.Line("BRCA2", frozenset({"c.9976A>T"}), True, pathogenic=False)),
     ],
 )  # fmt: skip
-def test_a_one_line_result_is_read_by_its_grammar(text: str, expected: hgvs.Line) -> None:
+def test_a_one_line_result_is_read_by_its_grammar(text: str, expected: hgvs.Line | None) -> None:
     assert hgvs.line(text) == expected
 
 
@@ -285,6 +312,9 @@ def test_a_one_line_result_is_read_by_its_grammar(text: str, expected: hgvs.Line
         "not tested",
         "",
         "positive positive",
+        "UNKNOWN p.G12C",
+        "POSSIBLE p.G12C",
+        "NO MUTATION p.G12C",
     ],
 )
 def test_whatever_does_not_fit_the_grammar_says_nothing(text: str) -> None:
