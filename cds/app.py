@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -28,12 +28,15 @@ from cds.services.joined import join
 from cds.settings import Settings
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
 from cds.web import cds_hooks, metrics, operations
+from cds.web.current import current
 from cds.web.errors import init_errors
 
 _log = logging.getLogger("cds.web")
 
 # nothing that could pass for another field of the log line, or for a name
 _REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
+_UNLOGGED = frozenset({"operations.health", "operations.ready", "operations.prometheus"})
+_NOTHING: dict[str, object] = {}
 
 
 def _utc_now() -> datetime:
@@ -127,24 +130,28 @@ def warm(app: Flask) -> None:
 
 
 def _start() -> None:
-    g.started = time.perf_counter()
     sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if _REQUEST_ID.match(sent) else uuid.uuid4().hex
+    g.started, g.request_id = time.perf_counter(), sent if _REQUEST_ID.match(sent) else os.urandom(16).hex()
 
 
 def _finish(answer: Response) -> Response:
-    answer.headers["X-Request-ID"] = g.get("request_id", "")
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    if request.endpoint in ("operations.health", "operations.ready", "operations.prometheus"):
+    # looked up once: each use of these names is a search through the contexts of this thread
+    call, notes = current(request), current(g)
+    headers, request_id = answer.headers, notes.get("request_id", "")
+    headers.add("X-Request-ID", request_id)
+    headers.add("X-Content-Type-Options", "nosniff")
+    headers.add("Referrer-Policy", "no-referrer")
+    if call.endpoint in _UNLOGGED:
         return answer
-    fields = {"request": g.get("request_id", "-"), "method": request.method, "status": answer.status_code}
+    now = time.perf_counter()
     # the rule, not the address: an address may hold what a caller should not have put there
-    fields["route"] = request.url_rule.rule if request.url_rule else "-"
-    fields["ms"] = f"{(time.perf_counter() - g.get('started', time.perf_counter())) * 1000:.1f}"
-    if code := g.get("error_code"):
-        fields["code"] = code
+    rule = call.url_rule.rule if call.url_rule else "-"
+    ms = (now - notes.get("started", now)) * 1000
+    line = f"request={request_id or '-'} method={call.method} status={answer.status_code} route={rule} ms={ms:.1f}"
+    if code := notes.get("error_code"):
+        line += f" code={code}"
         metrics.refused(code)
-    fields |= g.get("log", {})
-    _log.info("call %s", " ".join(f"{k}={v}" for k, v in fields.items()))
+    for name, value in notes.get("log", _NOTHING).items():
+        line += f" {name}={value}"
+    _log.info("call %s", line)
     return answer

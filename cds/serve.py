@@ -33,6 +33,9 @@ def configure_logging(level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("cds").setLevel(level)
+    # what no line of ours shows need not be found out for each (Python's logging HOWTO, "Optimization")
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = ""
 
 
 def prepare_metrics(folder: Path) -> None:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Request, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cds.engine import Engine
@@ -18,6 +18,7 @@ from cds.protocol.request import FeedbackItem, parse_feedback
 from cds.protocol.response import encode
 from cds.trust import sender
 from cds.web import metrics
+from cds.web.current import current
 
 _log = logging.getLogger("cds.web")
 
@@ -36,14 +37,15 @@ def blueprint(engine: Engine) -> Blueprint:
     @pages.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         start = time.perf_counter()
-        body = _body()
+        asked = current(request)
+        body = _body(asked)
         answer = engine.answer(
             service_id,
             body,
-            authorization=request.headers.get("Authorization"),
-            path=request.path,
-            remote_addr=sender(request.remote_addr, request.headers.keys()),
-            accept_language=request.headers.get("Accept-Language"),
+            authorization=asked.headers.get("Authorization"),
+            path=asked.path,
+            remote_addr=sender(asked.remote_addr, asked.headers.keys()),
+            accept_language=asked.headers.get("Accept-Language"),
         )
         metrics.answered(answer, time.perf_counter() - start)
         g.log = {
@@ -58,7 +60,7 @@ def blueprint(engine: Engine) -> Blueprint:
 
     @pages.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
-        body = _body()
+        body = _body(current(request))
         engine.services.hooks_of(service_id)
         caller = engine.authenticator.authenticate(
             request.headers.get("Authorization"),
@@ -107,21 +109,21 @@ def _entry(item: FeedbackItem, client: str, service_id: str, received: Any) -> F
     )
 
 
-def _body() -> bytes:
-    kind = request.mimetype
+def _body(asked: Request) -> bytes:
+    kind = asked.mimetype
     # required, not only respected: a page in a browser can't send this type to another origin without being asked
     if kind != "application/json" and not kind.endswith("+json"):
         raise WrongMediaType("the body must be JSON: send Content-Type: application/json")
     try:
-        body = request.get_data(cache=False)
+        body = asked.get_data(cache=False)
     except (BlockingIOError, TimeoutError) as error:
         raise RequestTimeout("the body did not arrive in time") from error
     # a body in chunks announces no length, and Werkzeug cuts it off at the limit without a word
-    if request.content_length is None and len(body) >= (request.max_content_length or len(body) + 1):
+    if asked.content_length is None and len(body) >= (asked.max_content_length or len(body) + 1):
         raise RequestEntityTooLarge
     return body
 
 
 def _private(answer: Response) -> Response:
-    answer.headers["Cache-Control"] = "no-store"
+    answer.headers.add("Cache-Control", "no-store")
     return answer

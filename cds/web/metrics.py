@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cache
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client.registry import REGISTRY
@@ -12,6 +14,7 @@ from cds.engine import Answer
 from cds.inference.prediction import Failed, NotAssessed
 from cds.protocol.request import FeedbackItem
 
+_Metric = TypeVar("_Metric", Counter, Histogram)
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 CALLS = Counter("cds_calls_total", "Hook calls answered.", ["service", "hook"])
@@ -25,15 +28,21 @@ SPOOLED = Counter("cds_ledger_spooled_total", "Rows written to the spool because
 FEEDBACK = Counter("cds_feedback_total", "Feedback received.", ["outcome"])
 
 
+@cache
+def _of(metric: _Metric, *labels: str) -> _Metric:
+    """The child of a metric for these labels, looked up once; they come from declarations, of which there are few."""
+    return metric.labels(*labels)
+
+
 def answered(answer: Answer, seconds: float) -> None:
     service = answer.service.id
-    CALLS.labels(service, answer.service.hook).inc()
-    SECONDS.labels(service).observe(seconds)
+    _of(CALLS, service, answer.service.hook).inc()
+    _of(SECONDS, service).observe(seconds)
     for card in answer.response.cards:
         topic = card.source.topic.code if card.source.topic else ""
-        CARDS.labels(service, topic, card.indicator).inc()
+        _of(CARDS, service, topic, card.indicator).inc()
     for held in answer.suppressed:
-        SUPPRESSED.labels(held.topic, held.reason.partition(":")[0]).inc()
+        _of(SUPPRESSED, held.topic, held.reason.partition(":")[0]).inc()
     for model_id, assessment in answer.assessments.items():
         if isinstance(assessment, Failed):
             outcome = "failed"
@@ -41,20 +50,20 @@ def answered(answer: Answer, seconds: float) -> None:
             outcome = assessment.reason
         else:
             outcome = "predicted"
-        ASSESSED.labels(model_id, outcome).inc()
+        _of(ASSESSED, model_id, outcome).inc()
     for key in answer.evidence.gaps:
-        GAPS.labels(service, key).inc()
+        _of(GAPS, service, key).inc()
     if not answer.recorded:
         SPOOLED.inc()
 
 
 def refused(code: str) -> None:
-    REFUSED.labels(code).inc()
+    _of(REFUSED, code).inc()
 
 
 def feedback(items: Iterable[FeedbackItem]) -> None:
     for item in items:
-        FEEDBACK.labels(item.outcome).inc()
+        _of(FEEDBACK, item.outcome).inc()
 
 
 def exposition() -> bytes:
