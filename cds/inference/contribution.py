@@ -7,10 +7,12 @@ provenance are added by ``cds.cards.by_manifest`` in the same order as on every 
 from __future__ import annotations
 
 import string
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from cds.inference.faults import FaultAt
 from cds.record.concepts import Strict, Text
 
 COMPARISONS = ("at_least", "at_most", "below", "above")
@@ -72,23 +74,31 @@ class Speech(Strict):
     proposals: tuple[ProposedOrder, ...] = ()
 
     @property
-    def fields(self) -> frozenset[str]:
-        """Names in braces in any of its sentences, in any language."""
-        texts = [text for words in (self.summary, self.recommendation, self.more) for text in words.values()]
-        return frozenset(name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+    def fields(self) -> tuple[tuple[str, str, str], ...]:
+        """(key, language, name) of every name in braces in its sentences."""
+        return tuple(
+            (key, language, name)
+            for key, language, text in self._sentences()
+            for _, name, _, _ in string.Formatter().parse(text)
+            if name is not None
+        )
+
+    def _sentences(self) -> Iterator[tuple[str, str, str]]:
+        for key in ("summary", "recommendation", "more"):
+            for language, text in getattr(self, key).items():
+                yield key, language, text
 
     @model_validator(mode="after")
     def _plain_fields(self) -> Speech:
         """Names only: ``{age.real}`` and ``{age:>99}`` are a programmer's, and may do anything."""
-        for words in (self.summary, self.recommendation, self.more):
-            for text in words.values():
-                try:
-                    parsed = list(string.Formatter().parse(text))
-                except ValueError as error:
-                    raise ValueError(f"the sentence “{text[:60]}” has a brace too many or too few: {error}") from error
-                for _, name, form, conversion in parsed:
-                    if name is not None and (not name.isidentifier() or form or conversion):
-                        raise ValueError(f"the sentence “{text[:60]}” has a field that is not a plain name in braces")
+        for key, language, text in self._sentences():
+            try:
+                parsed = list(string.Formatter().parse(text))
+            except ValueError as error:
+                raise FaultAt(f"has a brace too many or too few: {error}", key, language) from error
+            for _, name, form, conversion in parsed:
+                if name is not None and (not name.isidentifier() or form or conversion):
+                    raise FaultAt("has a field that is not a plain name in braces", key, language)
         return self
 
 
@@ -115,11 +125,12 @@ class Contribution(Strict):
 
     @model_validator(mode="after")
     def _thresholds_exist(self) -> Contribution:
-        for number, speech in enumerate(self.speaks, start=1):
-            for test in speech.when:
+        for number, speech in enumerate(self.speaks):
+            for position, test in enumerate(speech.when):
                 for comparison in COMPARISONS:
                     limit = getattr(test, comparison)
                     if isinstance(limit, str) and limit not in self.thresholds:
                         known = ", ".join(sorted(self.thresholds)) or "none"
-                        raise ValueError(f"speech {number} uses the threshold '{limit}'; declared are: {known}")
+                        what = f"there is no threshold '{limit}'; declared are: {known}"
+                        raise FaultAt(what, "speaks", number, "when", position, comparison)
         return self

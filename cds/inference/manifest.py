@@ -21,6 +21,8 @@ from pydantic import Field, model_validator
 
 from cds.inference.attributes import Attributes
 from cds.inference.contribution import Contribution
+from cds.inference.faults import FaultAt
+from cds.inference.resolved import faults
 from cds.inference.volumes.bundle import Bundle
 from cds.record.concepts import Concept, ConceptCode, Conversion, Strict, Text
 from cds.record.inputs import Absent, Anchor, Duration, Input, Reduce, days
@@ -108,11 +110,13 @@ class Output(Strict):
             except ValueError:
                 written = ""
             if number != written:
-                raise ValueError(f"categories of '{self.name}': '{number}' is not a number as in \"0\" or \"1\"")
+                what = f"categories of '{self.name}': '{number}' is not a number as in \"0\" or \"1\""
+                raise FaultAt(what, "categories", number)
         if list(self.times) != sorted(set(self.times)):
-            raise ValueError(f"the times of '{self.name}' must rise")
+            raise FaultAt(f"the times of '{self.name}' must rise", "times")
         for name in self.category_labels.keys() - set(self.categories.values()):
-            raise ValueError(f"category_labels names '{name}', which is not among the categories of '{self.name}'")
+            what = f"category_labels names '{name}', which is not among the categories of '{self.name}'"
+            raise FaultAt(what, "category_labels", name)
         return self
 
 
@@ -263,74 +267,6 @@ class Manifest(Strict):
     def _names_resolve(self) -> Manifest:
         if not self.inputs and self.runtime.kind != "volume":
             raise ValueError("a model that reads the record needs 'inputs'")
-        names = [i.name for i in self.inputs]
-        outputs = {o.name for o in self.outputs}
-        for what, given in (
-            ("inputs", names),
-            ("outputs", [o.name for o in self.outputs]),
-            ("rules", [r.id for r in self.runtime.rules]),
-        ):
-            if twice := next((n for n in given if given.count(n) > 1), None):
-                raise ValueError(f"two {what} are called '{twice}'")
-        for i in self.inputs:
-            if i.anchor and (i.anchor.input not in names or names.index(i.anchor.input) >= names.index(i.name)):
-                raise ValueError(f"input '{i.name}' is anchored on '{i.anchor.input}', which is not declared before it")
-        for rule in self.runtime.rules:
-            for condition in (*rule.all, *rule.any):
-                for tested in (condition.input, condition.minus):
-                    if tested is not None and tested not in names:
-                        raise ValueError(f"rule '{rule.id}' tests '{tested}', which is not an input")
-        self._rules_give_categories()
-        for test in self.population.eligibility:
-            if test.input is not None and test.input not in names:
-                raise ValueError(f"eligibility tests '{test.input}', which is not an input")
-        for o in self.outputs:
-            for bound in (o.lower, o.upper):
-                if bound is not None and bound not in outputs:
-                    raise ValueError(f"output '{o.name}' is bounded by '{bound}', which is not an output")
-        for item in self.evidence:
-            if item.source not in self.sources:
-                raise ValueError(f"evidence cites '{item.source}', which is not under 'sources'")
-        if self.card is not None:
-            self._card_resolves(self.card, set(names), outputs)
+        for fault in faults(self):
+            raise fault
         return self
-
-    def _rules_give_categories(self) -> None:
-        for output in self.outputs if self.runtime.kind == "rules" else ():
-            if output.kind != "category":
-                continue
-            if self.runtime.otherwise is None:
-                raise ValueError(
-                    f"output '{output.name}' is a category: give 'runtime.otherwise' for when no rule holds"
-                )
-            for given in (*(r.gives for r in self.runtime.rules), self.runtime.otherwise):
-                if given not in output.categories.values():
-                    raise ValueError(f"a rule gives '{given}', which is not among the categories of '{output.name}'")
-
-    def _card_resolves(self, card: Contribution, inputs: set[str], outputs: set[str]) -> None:
-        rules = {r.id for r in self.runtime.rules}
-        series = {o.name for o in self.outputs if o.series}
-        for field in sorted({field for speech in card.speaks for field in speech.fields}):
-            if field in series:
-                raise ValueError(f"a sentence of the card names '{field}', which is a series of numbers")
-            if field not in inputs | outputs | {"rules", "found"}:
-                raise ValueError(
-                    f"a sentence of the card names '{field}', which is no input, no output, rules or found"
-                )
-        for name, threshold in card.thresholds.items():
-            if threshold.source not in self.sources:
-                raise ValueError(f"threshold '{name}' cites '{threshold.source}', which is not under 'sources'")
-        for test in (t for speech in card.speaks for t in speech.when):
-            for kind, found, known in (
-                ("output", test.output, outputs),
-                ("input", test.input, inputs),
-                ("rule", test.rule, rules),
-            ):
-                if found is not None and found not in known:
-                    raise ValueError(f"the card tests the {kind} '{found}', which the manifest does not declare")
-            if test.output in series:
-                raise ValueError(f"the card tests the output '{test.output}', which is a series of numbers")
-            if test.is_ is not None:
-                output = next((o for o in self.outputs if o.name == test.output), None)
-                if output is None or test.is_ not in output.categories.values():
-                    raise ValueError(f"the card tests for the category '{test.is_}', which '{test.output}' lacks")

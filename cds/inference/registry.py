@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from cds.errors import ManifestError
 from cds.inference.attributes import read_shared
 from cds.inference.contribution import Contribution
+from cds.inference.faults import FaultAt
 from cds.inference.manifest import ID, Manifest, Status, Words
 from cds.inference.model import Model
 from cds.inference.runtime import OnnxGraph
@@ -230,6 +231,9 @@ def _graph(manifest: Manifest, folder: Path, path: Path, node: yaml.Node | None)
 
 def _fault(fault: Mapping[str, Any], node: yaml.Node | None, path: Path) -> str:
     location = tuple(fault["loc"])
+    found = fault.get("ctx", {}).get("error")
+    if isinstance(found, FaultAt):
+        location += found.path
     key = ".".join(map(str, location)) or "the manifest"
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":

@@ -1,0 +1,113 @@
+"""Do the names in a manifest lead somewhere? Rules, eligibility, bounds, evidence and the card all name other parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cds.inference.faults import FaultAt
+
+if TYPE_CHECKING:
+    from cds.inference.contribution import Contribution, Test
+    from cds.inference.manifest import Manifest
+
+_ALWAYS = frozenset({"rules", "found"})
+"""Fields every sentence of a card may name; see ``cds.cards.by_manifest``."""
+
+
+def faults(m: Manifest) -> Iterator[FaultAt]:
+    """Each name that leads nowhere or two ways, in the manifest's order."""
+    yield from _twice(m)
+    names = [i.name for i in m.inputs]
+    for position, test in enumerate(m.population.eligibility):
+        if test.input is not None and test.input not in names:
+            what = f"eligibility tests '{test.input}', which is not an input"
+            yield FaultAt(what, "population", "eligibility", position, "input")
+    for position, i in enumerate(m.inputs):
+        if i.anchor and i.anchor.input not in names[:position]:
+            what = f"input '{i.name}' is anchored on '{i.anchor.input}', which is not declared before it"
+            yield FaultAt(what, "inputs", position, "anchor", "input")
+    outputs = {o.name for o in m.outputs}
+    for position, o in enumerate(m.outputs):
+        for key, bound in (("lower", o.lower), ("upper", o.upper)):
+            if bound is not None and bound not in outputs:
+                what = f"output '{o.name}' is bounded by '{bound}', which is not an output"
+                yield FaultAt(what, "outputs", position, key)
+    yield from _rules(m, set(names))
+    for position, item in enumerate(m.evidence):
+        if item.source not in m.sources:
+            what = f"evidence cites '{item.source}', which is not under 'sources'"
+            yield FaultAt(what, "evidence", position, "source")
+    if m.card is not None:
+        yield from _card(m, m.card)
+
+
+def _twice(m: Manifest) -> Iterator[FaultAt]:
+    for path, given in (
+        (("inputs",), [i.name for i in m.inputs]),
+        (("outputs",), [o.name for o in m.outputs]),
+        (("runtime", "rules"), [r.id for r in m.runtime.rules]),
+    ):
+        for position, name in enumerate(given):
+            if name in given[:position]:
+                yield FaultAt(f"two {path[-1]} are called '{name}'", *path, position)
+
+
+def _rules(m: Manifest, inputs: set[str]) -> Iterator[FaultAt]:
+    named = [o for o in m.outputs if o.kind == "category"] if m.runtime.kind == "rules" else []
+    for output in named:
+        if m.runtime.otherwise is None:
+            what = f"output '{output.name}' is a category: give 'runtime.otherwise' for when no rule holds"
+            yield FaultAt(what, "runtime")
+        elif m.runtime.otherwise not in output.categories.values():
+            what = f"'{m.runtime.otherwise}' is not among the categories of '{output.name}'"
+            yield FaultAt(what, "runtime", "otherwise")
+    for number, rule in enumerate(m.runtime.rules):
+        where = ("runtime", "rules", number)
+        for group, conditions in (("all", rule.all), ("any", rule.any)):
+            for position, condition in enumerate(conditions):
+                for key, tested in (("input", condition.input), ("minus", condition.minus)):
+                    if tested is not None and tested not in inputs:
+                        what = f"rule '{rule.id}' tests '{tested}', which is not an input"
+                        yield FaultAt(what, *where, group, position, key)
+        for output in named:
+            if rule.gives not in output.categories.values():
+                what = f"rule '{rule.id}' gives '{rule.gives}', which is not among the categories of '{output.name}'"
+                yield FaultAt(what, *where, "gives")
+
+
+def _card(m: Manifest, card: Contribution) -> Iterator[FaultAt]:
+    series = {o.name for o in m.outputs if o.series}
+    known = {i.name for i in m.inputs} | {o.name for o in m.outputs} | _ALWAYS
+    for name, threshold in card.thresholds.items():
+        if threshold.source not in m.sources:
+            what = f"threshold '{name}' cites '{threshold.source}', which is not under 'sources'"
+            yield FaultAt(what, "card", "thresholds", name, "source")
+    for number, speech in enumerate(card.speaks):
+        where = ("card", "speaks", number)
+        for position, test in enumerate(speech.when):
+            for key, what in _test(m, test, series):
+                yield FaultAt(what, *where, "when", position, key)
+        for key, language, field in speech.fields:
+            if field in series:
+                yield FaultAt(f"a sentence names '{field}', which is a series of numbers", *where, key, language)
+            elif field not in known:
+                what = f"a sentence names '{field}', which is no input, no output, 'rules' or 'found'"
+                yield FaultAt(what, *where, key, language)
+
+
+def _test(m: Manifest, test: Test, series: set[str]) -> Iterator[tuple[str, str]]:
+    """(key, fault) of one test of the card."""
+    outputs = {o.name: o for o in m.outputs}
+    for kind, found, known in (
+        ("output", test.output, set(outputs)),
+        ("input", test.input, {i.name for i in m.inputs}),
+        ("rule", test.rule, {r.id for r in m.runtime.rules}),
+    ):
+        if found is not None and found not in known:
+            yield kind, f"the card tests the {kind} '{found}', which the manifest does not declare"
+            return
+    if test.output in series:
+        yield "output", f"the card tests the output '{test.output}', which is a series of numbers"
+    if test.is_ is not None and (test.output is None or test.is_ not in outputs[test.output].categories.values()):
+        yield "is", f"the card tests for the category '{test.is_}', which '{test.output or test.input}' lacks"
