@@ -37,16 +37,17 @@ def purge_jti(connection: sa.Connection, now: datetime) -> int:
     return connection.execute(_PURGE, {"now": now}).rowcount
 
 
-# A card's feedback counts only from the client it was given to: ids of cards are no secret.
+# A card's feedback counts only from the client it was given to: ids of cards are no secret. That is asked in a
+# subquery, so that SQLite looks for the call of a card with feedback only, not of each card of the patient.
 _OVERRIDES = (
     sa.select(cards.c.topic, feedback.c.reason_code, feedback.c.at)
     .select_from(cards)
     .join(feedback, feedback.c.card_id == cards.c.id)
-    .join(calls, sa.and_(calls.c.id == cards.c.call_id, calls.c.client == feedback.c.client))
     .where(
         cards.c.patient_key == sa.bindparam("patient_key"),
         feedback.c.outcome == sa.literal_column("'overridden'"),
         feedback.c.at >= sa.bindparam("since", type_=feedback.c.at.type),
+        sa.exists().where(calls.c.id == cards.c.call_id, calls.c.client == feedback.c.client),
     )
     .order_by(feedback.c.at.desc())
 )
