@@ -184,6 +184,19 @@ def test_no_sentence_tells_to_stop_or_change_treatment(registry) -> None:
                 assert not re.search(pattern, allowed, re.IGNORECASE), said
 
 
+def test_an_opened_chart_shows_no_figure_of_survival(registry) -> None:
+    """Somebody may be looking along; prognosis has its own moment."""
+    manifest = registry["ca19-9-response"].manifest
+    said = [*(s.more for s in manifest.card.speaks), *(r.says for r in manifest.runtime.rules)]
+    said += [words for item in manifest.evidence for words in (item.cohort, item.note)]
+    for words in said:
+        assert not re.search(
+            r"\d[.,]?\d* (months of survival|maanden overleving)|mediane? (over|surv)|hazard", str(words)
+        )
+    assert all(item.value is None for item in manifest.evidence)
+    assert manifest.parameters["metastatic_first_line"]["median_survival_months"]["rising"]["value"] == 5.4
+
+
 def test_a_rise_asks_for_review_and_ct(registry) -> None:
     card = registry["ca19-9-response"].manifest.card
     assert card is not None
