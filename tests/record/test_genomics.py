@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds.errors import VocabularyError
 from cds.fhir.queries import plan
@@ -364,3 +366,13 @@ def test_without_such_concepts_a_genomic_result_costs_nothing() -> None:
 def test_a_name_that_the_reader_could_never_meet_is_refused() -> None:
     with pytest.raises(VocabularyError, match="G12C"):
         Vocabulary({"x": _concept("KRAS", "HGNC:6407", names=["G12C"], pathogenic=False)})
+
+
+@given(st.text(alphabet="cp.*/()>ACGTdelinsKRAS0123456789 ,;:+-_gmlotevw", max_size=60) | st.text(max_size=250))
+def test_no_text_breaks_the_grammar_and_every_name_read_is_in_its_one_form(text: str) -> None:
+    line = hgvs.line(text)
+    for name in line.names if line else ():
+        assert hgvs.change(name) == name
+    pair = hgvs.pair(text)
+    for allele in pair.alleles if pair else ():
+        assert hgvs.change(allele) == allele
