@@ -22,18 +22,23 @@ def graph() -> bytes:
 
     x = inputs(len(INPUTS))
     logit = op.const(np.float64(MODEL["intercept"]))
+    shares = []
     for number, (_, _, weight) in enumerate(MODEL["pairs"]):
         basal = op.gather(x, op.const(np.int64(2 * number)), axis=1)
         classical = op.gather(x, op.const(np.int64(2 * number + 1)), axis=1)
         higher = op.cast(op.greater(basal, classical), to=np.float64)
-        logit = op.add(logit, op.mul(op.const(np.float64(weight)), higher))
+        share = op.mul(op.const(np.float64(weight)), higher)
+        logit = op.add(logit, share)
+        # a pair counts as one: its share stands with the gene that has to be the higher one
+        shares += [share, op.mul(share, op.const(np.float64(0)))]
     chance = op.div(op.const(np.float64(1)), op.add(op.const(np.float64(1)), op.exp(op.neg(logit))))
     grade = op.const(np.float64(0))
     for index, limit in enumerate(GRADES):
         # published as "<0.1", "0.1-0.4" and so on up to ">0.9": a limit belongs to the grade above, but for the last
         above = op.greater if index == len(GRADES) - 1 else op.greater_or_equal
         grade = op.add(grade, op.cast(above(chance, op.const(np.float64(limit))), to=np.float64))
-    return serialise(x, {"basal": chance, "grade": grade})
+    columns = [op.unsqueeze(share, op.const(np.array([1], dtype=np.int64))) for share in shares]
+    return serialise(x, {"basal": chance, "grade": grade, "contributions": op.concat(columns, axis=1)})
 
 
 if __name__ == "__main__":
