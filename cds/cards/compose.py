@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from cds.cards.phrasebook import Phrasebook
 from cds.errors import PolicyError
+from cds.ids import new_id
 from cds.policy.schema import Order, Policy
 from cds.protocol.request import Context
 from cds.protocol.response import Action, Card, Coding, Link, Source, Suggestion
@@ -44,7 +45,7 @@ def limited(drafts: Sequence[CardDraft], policy: Policy) -> tuple[list[CardDraft
 def compose(draft: CardDraft, policy: Policy, words: Phrasebook, context: Context, patient_id: str) -> Card:
     suggestions = tuple(_suggestion(p, policy, context, patient_id) for p in draft.proposals)
     return Card(
-        uuid=str(uuid.uuid4()),
+        uuid=new_id(),
         summary=fit(draft.summary),
         detail=draft.detail,
         indicator=draft.indicator,

@@ -40,12 +40,12 @@ ROOMS: dict[str, str] = {
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
-    "cards": "cards.phrasebook errors fhir inference ledger policy protocol record services",
+    "cards": "cards.phrasebook errors fhir ids inference ledger policy protocol record services",
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
     "engine": (
-        "audit cards cards.phrasebook errors fhir fhir.resources inference ledger policy protocol record services "
-        "settings timings trust"
+        "audit cards cards.phrasebook errors fhir fhir.resources ids inference ledger policy protocol record "
+        "services settings timings trust"
     ),
     "web": "engine errors inference ledger protocol trust",
     "app": ("cards cards.phrasebook engine errors fhir inference ledger policy record services settings trust web"),
