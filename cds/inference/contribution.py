@@ -34,8 +34,11 @@ class Test(Strict):
     rule: str | None = Field(None, description="Rule that must have fired.")
     at_least: float | str | None = Field(None, description="A number, or the name of a threshold of this card.")
     at_most: float | str | None = None
+    """As at_least: a number, or the name of a threshold."""
     below: float | str | None = None
+    """As at_least."""
     above: float | str | None = None
+    """As at_least."""
     is_: str | None = Field(None, alias="is", description="Category the output must be.")
 
     @model_validator(mode="after")
@@ -55,8 +58,11 @@ class Test(Strict):
 class ProposedOrder(Strict):
     order: str = Field(description="Key of the policy's `orders`; left out where the site has no code for it.")
     label: Text
+    """The button's words, by language."""
     priority: Literal["routine", "urgent", "asap"] = "routine"
+    """Of the order that would be drafted."""
     recommended: bool = False
+    """true: marked as the recommended one."""
 
 
 class Speech(Strict):
@@ -64,6 +70,7 @@ class Speech(Strict):
 
     when: tuple[Test, ...] = Field(default=(), description="All must hold; none: always.")
     indicator: Literal["info", "warning"] = "info"
+    """How loud: ``warning`` only where waiting does harm."""
     kind: str = Field("", description="Names this reason where a snooze should silence it alone.")
     weight: int = Field(
         0, description="Models that share a topic share one card: the heaviest of their speeches leads it."
@@ -72,6 +79,7 @@ class Speech(Strict):
     recommendation: Text = Field(description="First line of the detail: what to do.")
     more: Text = Field(default_factory=dict, description="A further paragraph, Markdown.")
     proposals: tuple[ProposedOrder, ...] = ()
+    """Orders the clinician may accept."""
 
     @property
     def fields(self) -> tuple[tuple[str, str, str], ...]:
@@ -106,21 +114,27 @@ class CardService(Strict):
     """The service whose calls the card joins."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """Several models may name the same; their cards share its limit."""
     hook: str
+    """CDS Hooks hook, such as patient-view."""
     title: str | None = Field(None, description="Needed where no hooks/ file declares the service.")
     description: str | None = Field(None, description="As title; what EHR integrators read in discovery.")
 
 
 class Contribution(Strict):
     service: CardService
+    """On whose calls it speaks."""
     topic: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Code of `source.topic`; overrides remember it.")
     topic_label: Text
+    """What people call the topic, by language."""
     rank: Literal["safety", "action", "information"] = "information"
+    """Which cards come first when there are too many: safety, then action, then information."""
     patient_facing: bool = Field(False, description="true: may be shown on calls made for a patient's own eyes.")
     when_unable: Literal["silent", "say"] = Field(
         "silent", description="What an abstention for want of an input does. A failure is never silent."
     )
     thresholds: dict[str, Threshold] = Field(default_factory=dict)
+    """Limits by name that the clinical lead may move in the policy."""
     speaks: tuple[Speech, ...] = Field(min_length=1, description="The first whose tests hold is the card.")
 
     @model_validator(mode="after")

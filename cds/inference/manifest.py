@@ -76,18 +76,26 @@ class Status(StrEnum):
 
 class Output(Strict):
     name: str
+    """Lower case; for a graph, the name of its output."""
     kind: Literal["probability", "score", "survival", "bound", "comparator", "contributions", "category"]
+    """What the number is. ``bound`` bounds another output; ``comparator`` is the same person without findings;
+    ``contributions`` has one column an input."""
     label: Text = Field(default_factory=dict)
+    """What it is called on cards, by language."""
     unit: str = "1"
+    """UCUM unit; ``1`` for none."""
     horizon: Duration | None = None
+    """Within what time: ``24m``, ``5y``. A probability needs one."""
     times: tuple[float, ...] = ()
     """Months of a survival function; the output is ``[n, len(times)]``."""
     per_input: bool = False
     """One column an input (contributions on the model's own scale)."""
     lower: str | None = None
+    """Name of the output that is this one's lower bound."""
     upper: str | None = None
     """Names of the outputs that bound this one."""
     interval: float | None = None
+    """Coverage of those bounds: 0.95."""
     categories: dict[str, str] = Field(default_factory=dict)
     """``category``: number -> name."""
     category_labels: dict[str, Text] = Field(default_factory=dict)
@@ -124,13 +132,19 @@ class Condition(Strict):
     """One test of a declarative rule; exactly one of the comparisons."""
 
     input: str
+    """Name of the input that is tested."""
     minus: str | None = None
     """Another input, taken off first: the test is then on the difference."""
     at_least: float | None = None
+    """Holds from this value on."""
     at_most: float | None = None
+    """Holds up to this value."""
     below: float | None = None
+    """Holds under this value."""
     above: float | None = None
+    """Holds over this value."""
     present: bool | None = None
+    """true: holds when the finding is there; false: when it is not."""
 
     @model_validator(mode="after")
     def _one_comparison(self) -> Condition:
@@ -144,21 +158,30 @@ class Condition(Strict):
 
 class Rule(Strict):
     id: str
+    """As the guideline numbers it; vectors and cards name it."""
     label: Text
+    """Its short name on cards, by language."""
     all: tuple[Condition, ...] = ()
+    """Tests that must all hold."""
     any: tuple[Condition, ...] = ()
+    """Tests of which ``needs`` must hold."""
     needs: int = Field(1, ge=1)
     """How many of ``any`` must hold."""
     gives: str
     """The category this rule yields when it holds; of several that hold, the one declared first decides."""
     says: Text
+    """Its sentence on the card, by language."""
 
 
 class Runtime(Strict):
     kind: Literal["onnx", "rules", "volume"]
+    """``onnx``: a graph on tabular inputs; ``rules``: criteria written here; ``volume``: a network on a scan."""
     file: str | None = None
+    """``onnx``: the graph's file in this folder, ``model.onnx``."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """``onnx``: SHA-256 of that file; build.py writes it."""
     rules: tuple[Rule, ...] = ()
+    """``rules``: the weightiest first."""
     otherwise: str | None = None
     """``rules``: the category when no rule holds."""
     volume: Bundle | None = None
@@ -179,10 +202,15 @@ class Eligibility(Strict):
     """For whom the model speaks. An input or a concept, and what it must be."""
 
     input: str | None = None
+    """Name of an input; or give ``concepts``."""
     concepts: tuple[str, ...] = ()
+    """Names from the vocabulary, any of which counts; or give ``input``."""
     at_least: float | None = None
+    """The input's lowest acceptable value."""
     at_most: float | None = None
+    """The input's highest acceptable value."""
     present: bool | None = None
+    """true: must be on record; false: must not be."""
     older_than: Duration | None = None
     """With ``present: false``: only a fact recorded longer ago than this excludes."""
     says: Text
@@ -199,61 +227,91 @@ class Eligibility(Strict):
 
 class Population(Strict):
     description: Text
+    """For whom the model was made, one sentence by language."""
     eligibility: tuple[Eligibility, ...] = ()
+    """Tests before it speaks; the first that fails is the reason given."""
 
 
 class Evidence(Strict):
     """One study of this model: where its figures come from."""
 
     stage: Literal["derivation", "internal-validation", "external-validation"]
+    """Where it was made, tested on the same source, or tested elsewhere."""
     cohort: Text
+    """Who was studied, by language."""
     n: int | None = None
+    """Patients."""
     events: int | None = None
+    """Outcomes among them."""
     metric: str | Text
     """Such as ``AUROC``, ``C-index``, ``calibration slope``."""
     value: float | None = None
+    """The figure, as published; never rounded up."""
     interval: tuple[float, float] | None = None
+    """Its 95% interval, as published."""
     note: Text = Field(default_factory=dict)
+    """What a reader must know beside it, by language."""
     source: str
     """A key of ``sources``."""
 
 
 class Source(Strict):
     citation: str
+    """As a reader would look it up."""
     url: str | None = None
+    """Where it can be read."""
     published: str | None = None
+    """Year or date."""
     note: str | None = None
+    """What was found wrong or chosen in it."""
 
 
 class Licence(Strict):
     name: str
+    """Short name."""
     notice: str
+    """What has to be said, and what is not included."""
 
 
 class Words(Strict):
     """The model's own sentences, per language."""
 
     title: Text
+    """Its name on cards, by language."""
     summary: Text = Field(default_factory=dict)
+    """What it answers and from what, one or two sentences by language."""
     limits: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """What the model can't do, as sentences."""
 
 
 class Manifest(Strict):
     id: str = Field(pattern=ID.pattern)
+    """The folder's name, such as ``my-model``. Never changes: the ledger and the policy know the model by it."""
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    """Major.minor.patch. A new graph, rule or limit is a new version."""
     released: date
+    """Day of this version, as 2026-11-23."""
     task: Task
+    """What kind of question it answers."""
     status: Status
+    """How far it is to be trusted. ``research``, ``demonstration`` and ``unverified`` run only where the policy
+    names them."""
     words: Words
+    """Its own sentences, in every language."""
     population: Population
+    """For whom it speaks."""
     inputs: tuple[Input, ...] = ()
     """What it reads of the record, in the order of the graph's columns; a network that reads scans has none."""
     outputs: tuple[Output, ...] = Field(min_length=1)
+    """What it gives."""
     runtime: Runtime
+    """How it computes: a pinned graph, declared rules, or a network on scans."""
     evidence: tuple[Evidence, ...] = ()
+    """Where its figures come from, one entry a study and measure."""
     sources: dict[str, Source] = Field(min_length=1)
+    """Publications and files the numbers come from, by a short name that evidence, thresholds and vectors cite."""
     licence: Licence
+    """Under what terms its numbers may be used."""
     attributes: Attributes = Field(default_factory=lambda: Attributes.model_validate({}))
     """Source attributes for regulators and committees; see ``cds.inference.attributes``."""
     card: Contribution | None = None

@@ -22,17 +22,24 @@ class Strict(BaseModel):
 
 class ConceptCode(Strict):
     system: str
+    """Code system's address, such as http://loinc.org."""
     code: str
+    """The code."""
     display: str = ""
+    """For readers; never matched on."""
 
 
 class Conversion(Strict):
     """``canonical = value * factor + offset`` for a unit that plain arithmetic can't reach."""
 
     unit: str
+    """Unit as sent."""
     factor: float
+    """Multiplied with the value as sent."""
     offset: float = 0.0
+    """Added after that."""
     source: str
+    """Where the factor comes from."""
 
 
 class Variant(Strict):
@@ -41,12 +48,14 @@ class Variant(Strict):
     gene: str
     """HGNC symbol."""
     hgnc: str = Field(pattern=r"^HGNC:\d+$")
+    """The gene's HGNC id, such as HGNC:6407."""
     names: tuple[str, ...] = ()
     """Names of the change this concept means, under any of which a report may give it: HGVS (``c.34G>T``,
     ``p.Gly12Cys``), dbSNP (``rs3918290``), a star allele (``*2A``). None: any change of the gene."""
     fusion: bool = False
     """Only a fusion of the gene counts."""
     origin: Literal["germline", "somatic", "any"] = "any"
+    """Inherited, of the tumour, or either."""
     pathogenic: bool = True
     """Only what is reported as pathogenic or likely pathogenic counts. ``false`` where ``names`` say it all."""
     gives: Literal["presence", "copies", "tested"] = "presence"
@@ -65,6 +74,7 @@ class Relatives(Strict):
     """Which relatives' conditions a concept of FamilyMemberHistory means. Blood relatives only."""
 
     degree: Literal["first", "second", "any"] = "any"
+    """How close the relatives are."""
     kindred: bool = False
     """Counts only those who have a first-degree relative among the others; see ``cds.record.family``."""
 
@@ -83,23 +93,29 @@ class Concept(Strict):
         "Encounter",
         "answer",
     ]
+    """FHIR resource it is found in; ``answer`` for a coded answer."""
     label: Text
+    """What people call it, by language."""
     codes: tuple[ConceptCode, ...] = ()
     """A trailing ``*`` on an ICD-10 code takes its children too."""
     exclude: tuple[ConceptCode, ...] = ()
+    """Codes that a trailing ``*`` would take, and that mean something else."""
     unit: str | None = None
     """Canonical UCUM unit of the value; every accepted unit is converted to it."""
     molar_mass: float | None = None
     """g/mol: allows molar <-> mass conversion."""
     conversions: tuple[Conversion, ...] = ()
+    """Units that plain arithmetic can't reach."""
     plausible: tuple[float, float] | None = None
     """Values outside can't be true of a living patient and are refused."""
     derive: Literal["bmi"] | None = None
+    """How to compute it where nobody recorded it."""
     variant: Variant | None = None
     """Read from genomic results; ``codes`` are then only those of reports on this very finding."""
     relatives: Relatives | None = None
     """FamilyMemberHistory: whose; the fact's value is the relative's age at onset, in years."""
     source: str = ""
+    """Where the codes and limits come from."""
 
     @model_validator(mode="after")
     def _read_from_the_right_resource(self) -> Concept:

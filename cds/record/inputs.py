@@ -46,6 +46,7 @@ class Absent(Strict):
     """What happens when an input can't be had."""
 
     does: Literal["abstain", "assume"] = "abstain"
+    """``abstain``: no answer without it; ``assume``: ``value`` is put in its place, and the card says so."""
     value: float | None = None
     """The value put in its place (``assume``); normally the cohort's mean or the reference level."""
     vary: tuple[float, ...] = ()
@@ -72,7 +73,9 @@ class Anchor(Strict):
     """Another input's date, as the moment this one is read at."""
 
     input: str
+    """Name of an input declared before this one."""
     offset: Duration = "0d"
+    """Moment aimed at, relative to that input's date: ``-12m``."""
     window: tuple[Duration, Duration] = ("-90d", "90d")
     """Earliest and latest acceptable, relative to the anchor's date (not to the offset)."""
 
@@ -129,26 +132,37 @@ class Modality(Enum):
 
 class Input(Strict):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    """Lower case with underscores; the order of inputs is the order of the graph's columns."""
     label: Text
+    """What it is called on cards, by language."""
     source: Literal["record", "drafts", "patient.age", "patient.male", "constant"] = "record"
     """``drafts``: the orders in the making, on order-select and order-sign."""
     modality: Modality = Modality.clinical
+    """Which kind of evidence it is."""
     concepts: tuple[str, ...] = ()
     """Names from the vocabulary; several are alternatives, in order of preference."""
     reduce: Reduce | None = None
+    """How facts become one number."""
     within: Duration | None = None
+    """Only facts of this long ago at most: ``90d``, ``12m``, ``5y``."""
     threshold: float | None = None
+    """``first_at_least``: the value to be reached."""
     preceded_by: Duration | None = None
+    """``first_at_least``: a lower value must lie at most this long before."""
     gap: Duration | None = None
     """``course``: a longer pause between two facts ends one course and begins the next."""
     values: dict[str, float] = Field(default_factory=dict)
     """Answer concept -> number: all there is for ``coded``; for ``latest``, beside plain numbers."""
     anchor: Anchor | None = None
+    """Read around another input's date."""
     unit: str = "1"
+    """UCUM unit of the number, the concept's own; ``1`` for none."""
     range: tuple[float, float] | None = None
     """Inclusive range the model was made for; outside it counts as absent, with that reason."""
     absent: Absent = Absent()
+    """What its absence does."""
     constant: float | None = None
+    """``source: constant``: the value."""
     reference: float | None = None
     """The comparator's value: an ordinary patient of the same age and sex. For explanations."""
     unrecorded: Literal["no", "unknown"] = "no"

@@ -19,15 +19,20 @@ Counts = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotat
 
 class GraphFile(Strict):
     file: str
+    """In the model's folder."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of that file."""
 
 
 class Normalise(Strict):
     """``(clip(hu) - mean) / deviation``."""
 
     clip: tuple[float, float]
+    """HU below and above are set to these."""
     mean: float
+    """HU taken as 0."""
     deviation: float = Field(gt=0)
+    """HU taken as 1."""
 
 
 class Resample(Strict):
@@ -39,6 +44,7 @@ class Resample(Strict):
 
 class Stage(Strict):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    """Lower case."""
     folds: tuple[GraphFile, ...] = Field(min_length=1, description="Graphs whose logits are averaged.")
     classes: tuple[str, ...] = Field(min_length=2, description="In the order of the graph's channels.")
     spacing: Triple = Field(description="mm, z y x.")
@@ -46,7 +52,9 @@ class Stage(Strict):
     overlap: float = Field(0.5, ge=0, lt=1, description="Share of a window that its neighbour sees again.")
     mirror: tuple[Literal[0, 1, 2], ...] = Field((), description="Axes flipped for further views, all combinations.")
     normalise: Normalise
+    """How HU become the network's numbers."""
     resample: Resample = Resample()  # type: ignore[call-arg]
+    """How the volume is brought to ``spacing``."""
     pad: float = Field(-1024.0, description="HU beside the volume.")
     keep: tuple[str, ...] = Field((), description="Classes that say where to look; all but the last stage need them.")
     margin_mm: Triple = Field((0.0, 0.0, 0.0), description="Added on each side of what is kept, z y x.")
@@ -66,6 +74,7 @@ class Likelihood(Strict):
     of: str = Field(description="Class of the lesion.")
     within: tuple[str, ...] = Field((), description="Classes whose dilated union bounds where lesions may lie.")
     dilate: Counts = (5, 5, 5)
+    """Voxels, z y x: how far ``within`` is widened."""
     divide: float = Field(2.5, gt=1, description="A candidate reaches down to its peak divided by this.")
     smallest_voxels: int = Field(10, ge=0, description="Candidates of this many voxels or fewer are dropped.")
     most: int = Field(5, ge=1, description="Candidates given at most.")
@@ -76,14 +85,18 @@ class OperatingPoint(Strict):
     """A patient's likelihood from here on is this category."""
 
     category: str
+    """Name of the category."""
     at_least: float = Field(ge=0, le=1)
+    """Lowest likelihood of it."""
 
 
 class Gate(Strict):
     """Is this scan of the kind the network was made for? Distance of its features from those of the training views."""
 
     stage: str
+    """Name of the stage whose features are looked at."""
     mean: tuple[float, ...]
+    """Mean of each feature over the training views."""
     whitening: tuple[tuple[float, ...], ...] = Field(description="[k, features]: rows of the reduced, whitened basis.")
     furthest: float = Field(gt=0, description="Root mean square of the whitened features beyond which it is not.")
 
@@ -96,9 +109,12 @@ class Gate(Strict):
 
 class Bundle(Strict):
     stages: tuple[Stage, ...] = Field(min_length=1)
+    """In order: each finds where the next one looks."""
     likelihood: Likelihood
+    """From the last stage's probabilities to one number."""
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1, description="Rising; the first starts at 0.")
     gates: tuple[Gate, ...] = ()
+    """Scans unlike the training's are not assessed."""
     phase: tuple[str, ...] = Field((), description="Contrast phases it was made for; empty: any.")
     clinical_use: bool = Field(
         False, description="false: its results never reach a patient's record, whatever the configuration says."
