@@ -11,7 +11,7 @@ import spox.opset.ai.onnx.v17 as op
 
 FOLDER = Path(__file__).parent
 MODEL = json.loads((FOLDER / "pairs.json").read_text(encoding="utf-8"))
-INPUTS = tuple(gene for pair in MODEL["pairs"] for gene in pair[:2])
+INPUTS = tuple(gene.lower() for pair in MODEL["pairs"] for gene in pair[:2])
 """Columns in the order of the pairs: the gene of the basal-like type, then that of the classical one."""
 GRADES = (0.1, 0.4, 0.5, 0.6, 0.9)
 """Strong, likely and lean classical below the first three; lean, likely and strong basal-like from there on."""
