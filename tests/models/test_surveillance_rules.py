@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
+from cds.fhir import resources as fhir
 from cds.inference.prediction import NotAssessed, Prediction
 from cds.record.facts import Fact, Record
 from cds.record.moments import parse
+from cds.record.reading import Reader
+from hooks import stories
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 POLICY = Path(__file__).parents[2] / "hooks" / "policy.yaml"
@@ -188,3 +191,40 @@ def test_the_prognostic_numbers_are_those_of_the_port() -> None:
 
 def test_the_equations_keep_their_copyright_notice(registry) -> None:
     assert "Copyright ClinRisk Ltd." in registry["qcancer-prognostic"].manifest.licence.notice
+
+
+def on_story(registry, story_id: str, model: str) -> str:
+    """What a model concludes on a demo patient's whole chart."""
+    story = stories.story(story_id)
+    reader = Reader(registry.vocabulary, story.id, NOW, UTC)
+    bundle = {"resourceType": "Bundle", "entry": [{"resource": r} for r in stories.build(story, NOW.date())]}
+    reader.read(fhir.decode(json.dumps(bundle).encode()).resources)
+    found = registry[model].assess(reader.finish())
+    if isinstance(found, NotAssessed):
+        return found.reason
+    assert isinstance(found, Prediction), found
+    category = next((o.name for o in found.manifest.outputs if o.kind == "category"), None)
+    return str(found.category(category)) if category else "answered"
+
+
+@pytest.mark.parametrize(
+    ("story", "model", "expected"),
+    [
+        ("brca2-carrier", "caps-surveillance", "eligible"),
+        ("gbrca-olaparib", "caps-surveillance", "not-eligible"),  # the cancer is there already
+        ("new-diabetes", "caps-surveillance", "no-criterion"),
+        ("ipmn-followup", "ipmn-kyoto-2024", "worrisome-features"),
+        ("ipmn-followup", "ipmn-european-2018", "no-indication"),
+        ("chronic-pancreatitis", "ipmn-kyoto-2024", "not-eligible"),  # no cyst
+        ("folfirinox-falling", "ca19-9-response", "falling"),
+        ("gemnab-rising", "ca19-9-response", "rising"),
+        ("lewis-negative", "ca19-9-response", "not-made"),
+        ("cholestasis", "ca19-9-response", "not-eligible"),  # no cancer: nothing to follow
+        ("jaundice-head", "scottish-referral", "urgent-referral"),
+        ("new-diabetes", "scottish-referral", "urgent-referral"),
+        ("hospice", "scottish-referral", "not-eligible"),
+        ("chronic-pancreatitis", "qcancer-prognostic", "answered"),
+    ],
+)
+def test_each_model_is_exercised_by_a_demo_patient(registry, story, model, expected) -> None:
+    assert on_story(registry, story, model) == expected
