@@ -23,6 +23,7 @@ import cpu
 import decoding
 import footprint
 import latency
+import legion
 import no_prefetch
 import report
 import split
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "no-prefetch": (no_prefetch.run, "total time when everything has to be fetched"),
     "footprint": (footprint.run, "memory per worker, time from start to first answer"),
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
+    "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
 }
 
 
