@@ -10,7 +10,7 @@ import spox.opset.ai.onnx.v17 as op
 from spox import Var
 
 FOLDER = Path(__file__).parent
-INPUTS = ("drafted", "star2a", "star13", "c2846", "hapb3", "tested", "given_before")
+INPUTS = ("drafted", "star2a", "star13", "c2846", "hapb3", "tested", "given_before", "given_with")
 VALUES = {"star2a": 0.0, "star13": 0.0, "c2846": 0.5, "hapb3": 0.5}
 """Activity of one allele with the variant; without it 1 (CPIC 2017, Table 2). -1 copies: not known."""
 NONE_FOUND, NOT_TESTED, NOT_READABLE, AT_MOST = 20.0, 21.0, 22.0, 10.0
