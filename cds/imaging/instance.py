@@ -192,20 +192,25 @@ def _instance(dataset: Dataset, syntax: str, stated_class: str) -> Instance:
     if not text(dataset, "SOPClassUID") and (sop_class in (CT, *ENHANCED) or text(dataset, "Modality") == "CT"):
         sop_class = sop_class or CT
         remarks.add(Remark(Note.CLASS_ASSUMED))
+    uids = [text(dataset, word) for word in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")]
+    if not all(uids):
+        raise Unusable(Reason.NOT_DICOM, "(an identifier is missing)")
     total = number(dataset, "InConcatenationTotalNumber")
     uid = text(dataset, "ConcatenationUID")
     usable, left_out = frames_of(dataset, sop_class, remarks)
     layout = padding = pixels = None
     if usable:
+        if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+            raise Unusable(Reason.FLOAT_PIXELS)
         layout = _layout(dataset, syntax)
         if codecs.check(syntax, *_loss(dataset)):
             remarks.add(Remark(Note.LOSSY))
         padding = _padding(dataset, layout)
         pixels = _pixels(dataset)
     return Instance(
-        sop_uid=text(dataset, "SOPInstanceUID"),
-        series_uid=text(dataset, "SeriesInstanceUID"),
-        study_uid=text(dataset, "StudyInstanceUID"),
+        sop_uid=uids[0],
+        series_uid=uids[1],
+        study_uid=uids[2],
         patient=(text(dataset, "PatientID"), text(dataset, "IssuerOfPatientID")),
         about=About(
             text(dataset, "SeriesDescription"),
@@ -252,8 +257,6 @@ def _padding(dataset: Dataset, layout: Layout) -> tuple[int, int] | None:
 
 
 def _pixels(dataset: Dataset) -> tuple[bytes, int, tuple[bytes, bytes] | None]:
-    if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
-        raise Unusable(Reason.FLOAT_PIXELS)
     if "ModalityLUTSequence" in dataset:
         raise Unusable(Reason.MODALITY_LUT)
     if _PIXEL_DATA not in dataset:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as WaitedTooLong
 
 from cds.errors import SettingsError, SourceForeign
@@ -230,6 +230,8 @@ def _pieces(response: urllib3.BaseHTTPResponse, deadline: float) -> Iterator[byt
 def _translated() -> Iterator[None]:
     try:
         yield
+    except NewConnectionError as error:  # refused, no route, no such name; urllib3 counts it among the timeouts
+        raise Transient(Reason.PACS_UNREACHABLE) from error
     except WaitedTooLong as error:
         raise Unusable(Reason.PACS_TIMEOUT) from error
     except SSLError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import imagecodecs
@@ -202,10 +202,3 @@ def deflate_bomb(ds: Dataset, unpacked: int) -> bytes:
     for _ in range(unpacked >> 20):
         packed += packer.compress(block)
     return head[:meta_end] + packed + packer.flush()
-
-
-def multipart(parts: Iterable[bytes], boundary: str = "generated-boundary") -> bytes:
-    """A WADO-RS answer's body."""
-    edge = boundary.encode()
-    inner = b"".join(b"--" + edge + b"\r\nContent-Type: application/dicom\r\n\r\n" + part + b"\r\n" for part in parts)
-    return inner + b"--" + edge + b"--\r\n"
