@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from published_vectors import PANTHEIA
 
+from models import survival_graph as sg
+
 FOLDER = Path(__file__).parents[2] / "models"
 
 FIT = json.loads((FOLDER / "metastatic-os" / "fit.json").read_text(encoding="utf-8"))
@@ -33,6 +35,7 @@ def patients() -> list[dict[str, float]]:
                     "peritoneum": peritoneum,
                     "lung": lung,
                     "cacs": cacs,
+                    "basal_like": (0.0, 0.19, 1.0)[number % 3],
                 }
             )
     return rows
@@ -51,6 +54,7 @@ def covariates(p: dict[str, float]) -> np.ndarray:
             p["lung"],
             p["cacs"],
             log_siri,
+            p["basal_like"],
         ],
         dtype=np.float64,
     )
@@ -58,8 +62,9 @@ def covariates(p: dict[str, float]) -> np.ndarray:
 
 def test_the_cox_graph_is_the_fitted_cox_model(ask) -> None:
     rows = patients()
-    z = np.array([covariates(p) for p in rows]) - FIT["means"]
-    lp = z @ np.array(FIT["beta"])
+    subtype = FIT["fusion"]["basal_like"]
+    z = np.array([covariates(p) for p in rows]) - [*FIT["means"], subtype["share"]]
+    lp = z @ np.array([*FIT["beta"], subtype["log_hazard_ratio"]])
     expected = np.exp(-np.exp(lp)[:, None] * np.array(FIT["cumulative_hazard"])[None, :])
     answer = ask("metastatic-os", *rows)
     assert np.abs(answer["survival"] - expected).max() < 1e-9
@@ -67,20 +72,52 @@ def test_the_cox_graph_is_the_fitted_cox_model(ask) -> None:
     assert np.abs(answer["contributions"].sum(axis=1) - lp).max() < 1e-9
 
 
-def test_the_bounds_are_the_bootstraps_percentiles_and_contain_the_estimate(ask) -> None:
+def test_the_bounds_follow_from_the_covariance_and_contain_the_estimate(ask) -> None:
     rows = patients()
-    z = np.array([covariates(p) for p in rows]) - FIT["means"]
-    lp = z @ np.array(FIT["replicates"]["beta"]).T
-    spread = np.exp(-np.exp(lp)[:, :, None] * np.array(FIT["replicates"]["cumulative_hazard"])[None])
-    low, high = np.percentile(spread, [2.5, 97.5], axis=1)
+    expected = sg.expected(np.array([covariates(p) for p in rows]), FIT)
     answer = ask("metastatic-os", *rows)
-    assert np.abs(answer["survival_lower"] - np.minimum(low, answer["survival"])).max() < 1e-9
-    assert np.abs(answer["survival_upper"] - np.maximum(high, answer["survival"])).max() < 1e-9
+    for name in ("survival_lower", "survival_upper"):
+        assert np.abs(answer[name] - expected[name]).max() < 1e-9
     assert (answer["survival_lower"] <= answer["survival"]).all()
     assert (answer["survival"] <= answer["survival_upper"]).all()
-    assert ((answer["survival_upper"] - answer["survival_lower"])[:, list(MILESTONES)] > 0.001).all()
-    # the guard that the estimate lies inside is there for rounding, not to hide a biased bootstrap
-    assert ((low <= answer["survival"] + 1e-9) & (answer["survival"] <= high + 1e-9)).mean() > 0.99
+    # where nearly nobody lives there is nothing to be unsure of
+    unsure = answer["survival"][:, list(MILESTONES)] > 0.02
+    width = (answer["survival_upper"] - answer["survival_lower"])[:, list(MILESTONES)]
+    assert (width[unsure] > 0.03).all()
+
+
+def test_one_patients_range_is_where_the_curve_passes_nine_and_one_in_ten(ask) -> None:
+    answer = ask("metastatic-os", *patients())
+    for curve, low, high in zip(answer["survival"], answer["dead_1_in_10"], answer["alive_1_in_10"], strict=True):
+        assert np.interp(low, range(37), curve) == pytest.approx(0.9, abs=1e-9)
+        assert high == 36 or np.interp(high, range(37), curve) == pytest.approx(0.1, abs=1e-9)
+        assert low < high
+
+
+def test_of_patients_not_fitted_on_eight_in_ten_died_within_their_range() -> None:
+    found = FIT["measured"]["range"]
+    assert found["before"] + found["within"] + found["after"] == pytest.approx(1, abs=2e-4)
+    assert found["within"] == pytest.approx(0.8, abs=0.03)
+
+
+def test_what_is_shipped_is_what_the_rule_chose_and_imaging_did_not_earn_its_place(registry) -> None:
+    contest = FIT["measured"]["competition"]
+    assert contest["chosen"] == "Cox"
+    assert next(iter(contest["table"])) == "Cox"
+    best = contest["table"][contest["best"]]
+    assert contest["table"]["Cox"]["value"] >= best["value"] - best["se"]
+    assert all(g["gain_lower"] <= 0 for g in contest["imaging"].values())
+    assert not any(i.modality.value == "imaging" for i in registry["metastatic-os"].manifest.inputs)
+
+
+def test_a_missing_input_is_weighted_by_the_cohorts_shares(registry) -> None:
+    inputs = {i.name: i for i in registry["metastatic-os"].manifest.inputs}
+    mean = dict(zip(FIT["covariates"], FIT["means"], strict=True))
+    assert inputs["male"].absent.weights[1] == mean["male"]
+    ecog = (1 - mean["ecog1"] - mean["ecog2"], mean["ecog1"], mean["ecog2"])
+    assert inputs["ecog"].absent.weights == pytest.approx(ecog, abs=2e-6)
+    assert inputs["cacs"].absent.weights[1] == pytest.approx(mean["cacs"], abs=0.005)
+    assert inputs["basal_like"].absent.weights[1] == FIT["fusion"]["basal_like"]["share"]
 
 
 def test_survival_starts_at_one_and_never_rises(ask) -> None:
