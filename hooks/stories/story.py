@@ -115,7 +115,7 @@ TOPICS: dict[str, str] = {
     "dpyd-reduce": "DPYD variant: half the starting dose of fluoropyrimidine",
     "dpyd-not-tested": "no DPYD result before the first fluoropyrimidine",
     "ugt1a1-reduce": "UGT1A1 *28/*28: 70% of the starting dose of irinotecan",
-    "msi-option": "MSI-high: targeted treatment was studied",
+    "msi-option": "MSI-high: a treatment was studied",
     "gbrca-in-use": "germline BRCA variant, olaparib on record: what the trial showed",
     "surveillance-offer": "surveillance of the pancreas can be offered (CAPS 2020)",
     "survival-fallback": "survival estimate from albumin and neutrophils/lymphocytes alone",

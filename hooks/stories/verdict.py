@@ -19,7 +19,7 @@ TOLD_BY: dict[str, tuple[str, str]] = {
     "dpyd-reduce": ("dpyd-dose", "DPYD activity score 1: start fluoropyrimidine at half dose"),
     "dpyd-not-tested": ("dpyd-dose", "No DPYD result on record before the first fluoropyrimidine"),
     "ugt1a1-reduce": ("ugt1a1-dose", "start irinotecan at 70% of the usual dose"),
-    "msi-option": ("molecular-options", "MSI-high: targeted treatment was studied for this"),
+    "msi-option": ("molecular-options", "MSI-high: a treatment was studied for this"),
     "gbrca-in-use": ("molecular-options", "olaparib is on record. What the trial showed"),
     "surveillance-offer": ("pancreas-surveillance", "surveillance can be offered"),
     "survival": ("pancreas-survival", "Of 100 people like this"),
