@@ -109,15 +109,20 @@ def main_job(console: Console, service: str, fhir_base: str, language: str) -> l
         console.rule(f"[bold]{story.name}[/], {story.age}, {story.sex} · {story.id}", align="left")
         console.print(story.tells, style="italic")
         for hook in HOOKS:
-            for answer in fire(service, fhir_base, told, story, hook, language):
-                console.print(f"{hook}:", style="dim")
-                show.cards(console, answer)
-                expect = story.expected(hook)
-                if expect is not None:
-                    english = fire(service, fhir_base, told, story, hook, "en") if language != "en" else [answer]
-                    found += [f"{story.id}: {fault}" for a in english for fault in verdict.faults(expect, a)]
-                    if not answer.get("cards") and expect.reason:
-                        console.print(f"  ({told.REASONS[expect.reason]})", style="dim")
+            answers = fire(service, fhir_base, told, story, hook, language)
+            if not answers:
+                continue
+            console.print(f"{hook}:", style="dim")
+            show.cards(console, {"cards": [card for answer in answers for card in answer.get("cards", ())]})
+            expect = story.expected(hook)
+            if expect is None:
+                continue
+            english = fire(service, fhir_base, told, story, hook, "en") if language != "en" else answers
+            # an EHR asks every service registered for the hook: what one does not say, another may
+            cards = [card for answer in english for card in answer.get("cards", ())]
+            found += [f"{story.id}: {fault}" for fault in verdict.faults(expect, {"cards": cards})]
+            if not cards and expect.reason:
+                console.print(f"  ({told.REASONS[expect.reason]})", style="dim")
     return found
 
 
