@@ -88,7 +88,8 @@ def _broken(case: Case, assessment: Assessment, card: Contribution, error: Excep
 def _beside(case: Case, topic: str, leader: Prediction, model_ids: Sequence[str]) -> list[Prediction]:
     """What other models of the same topic concluded, whether or not they would have spoken."""
     others = [a for id in model_ids if isinstance(a := case.assessments.get(id), Prediction) and a is not leader]
-    return [a for a in others if a.manifest.card is not None and a.manifest.card.topic == topic]
+    cards = ((a, a.manifest.card) for a in others)
+    return [a for a, card in cards if card is not None and card.topic == topic and not _silenced(case, card)]
 
 
 def _limits(case: Case, card: Contribution, id: str) -> Mapping[str, float]:
@@ -363,7 +364,8 @@ def _input_text(case: Case, feature: Feature) -> str:
     if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since):
         return wording.counted(case.words, feature)
     number = case.words.number(feature.value, 0 if feature.value == round(feature.value) else 1)
-    shown = feature.facts[0].original if len(feature.facts) == 1 and feature.facts[0].original else ""
-    if shown:
+    # an age at a first finding is no value of that finding
+    own = feature.input.reduce is not Reduce.first_at_least and len(feature.facts) == 1
+    if own and feature.facts[0].original:
         return wording.fact_text(case.words, feature.facts[0])
     return number if feature.input.unit in ("1", "a") else f"{number} {feature.input.unit}"
