@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import date, timedelta
 from random import Random
 
-from hooks.stories import codes, genes, history
+from hooks.stories import codes, genes, history, pathology
 from hooks.stories.chart import Chart, Resource, concept
 from hooks.stories.codes import REGIMENS
 from hooks.stories.story import Story, dated, points
@@ -127,6 +127,8 @@ def _facts(chart: Chart) -> None:
             chart.administration(drug, fact.when.days)
     for fact in dated(story.procedures):
         chart.procedure(fact.name, fact.when)
+    for fact in dated(story.pathology):
+        pathology.add(chart, fact)
     for fact in dated(story.studies):
         chart.study(fact.name, fact.when.days)
     for fact in dated(story.orders):

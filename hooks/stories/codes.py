@@ -205,6 +205,7 @@ DRUGS: dict[str, Drug] = {
     "irinotecan-liposomal": Drug("irinotecan liposomal", "51499", "L01CE02", "irinotecan"),
     "fluorouracil": Drug("fluorouracil", "4492", "L01BC02"),
     "gemcitabine": Drug("gemcitabine", "12574", "L01BC05"),
+    "capecitabine": Drug("capecitabine", "194000", "L01BC06"),
     # no ingredient code tells albumin-bound paclitaxel from paclitaxel: only the text does
     "nab-paclitaxel": Drug("paclitaxel protein-bound", "56946", "L01CD01", "paclitaxel"),
     "olaparib": Drug("olaparib", "1597582", "L01XK01"),

@@ -118,6 +118,7 @@ TOPICS: dict[str, str] = {
     "msi-option": "MSI-high: a treatment was studied",
     "gbrca-in-use": "germline BRCA variant, olaparib on record: what the trial showed",
     "surveillance-offer": "surveillance of the pancreas can be offered (CAPS 2020)",
+    "resected-outlook": "survival estimate after resection, when adjuvant treatment is signed",
     "survival-fallback": "survival estimate from albumin and neutrophils/lymphocytes alone",
 }
 
@@ -164,6 +165,8 @@ class Story:
     """Active ServiceRequests."""
     findings: tuple[str, ...] = ()
     """Molecular findings, by their name in ``genes``."""
+    pathology: str = ""
+    """Of a resected tumour, by the names in ``pathology``."""
     stage_four: int | None = None
     """Offset at which stage IV was recorded."""
     died: int | None = None

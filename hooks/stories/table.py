@@ -386,6 +386,39 @@ STORIES: tuple[Story, ...] = (
         ),
     ),
     Story(
+        id="resected-adjuvant",
+        given="Rosa",
+        age=66,
+        sex="female",
+        tells="Whipple operation eight weeks ago, pT3 pN1 grade 3; adjuvant gemcitabine + capecitabine to sign.",
+        height=165,
+        series={
+            "ca19-9": "-90:420 -12:31",
+            "bilirubin": "-12:0.6",
+            "albumin": "-12:3.9",
+            "neutrophils": "-12:4.2",
+            "lymphocytes": "-12:1.70",
+            "monocytes": "-12:0.50",
+            "ecog": "-12:1",
+            "weight": "-200:71.0 -12:66.5",
+        },
+        problems="pdac-head@-80",
+        procedures="pancreatectomy@-56",
+        pathology="pt3@-50 pn1@-50 grade-3@-50",
+        studies="ct-abdomen@-78",
+        drafts=("gemcitabine", "capecitabine"),
+        expects=(
+            _KNOWN,
+            _sign(
+                "resected-outlook",
+                "dpyd-not-tested",
+                words="An estimate after resection, no number in the headline, only if she wants to know. The subtype "
+                "is unknown: the interval is wider for it. Before the first capecitabine no DPYD result is on "
+                "record.",
+            ),
+        ),
+    ),
+    Story(
         id="missing-data",
         given="Mona",
         age=68,

@@ -22,6 +22,7 @@ TOLD_BY: dict[str, tuple[str, str]] = {
     "msi-option": ("molecular-options", "MSI-high: a treatment was studied for this"),
     "gbrca-in-use": ("molecular-options", "olaparib is on record. What the trial showed"),
     "surveillance-offer": ("pancreas-surveillance", "surveillance can be offered"),
+    "resected-outlook": ("pancreas-adjuvant-outlook", "Alive at 24 months"),
     "survival": ("pancreas-survival", "Of 100 people like this"),
     "survival-fallback": ("pancreas-survival", "MSK Prognostic Score"),
     "survival-none": ("pancreas-survival-none", "No survival estimate"),
