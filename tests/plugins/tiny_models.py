@@ -179,3 +179,11 @@ def patient(marker: float | None = 90, *, born: str | None = "1960-01-01", when:
         record.add(fact)
     record.arrange()
     return record
+
+
+def bomb() -> str:
+    """Ten names, each ten times the one before: ten billion entries in 500 characters."""
+    lines = ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    for name, before in zip("bcdefghij", "abcdefghi", strict=True):
+        lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]")
+    return "\n".join(lines) + "\n"
