@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cds.inference import attributes
 from cds.inference.registry import Registry
 from cds.modelcards import markdown
 from cds.modelcheck import evidence, graph, inputs, wording
@@ -54,7 +55,9 @@ def check_folder(name: str, found: Registry, *, orders: frozenset[str] | None = 
 
 
 def _unfinished(folder: Path) -> Iterator[Finding]:
-    for path in sorted(p for kind in ("*.yaml", "*.py") for p in folder.glob(kind)):
+    shared = folder.parent / attributes.FILE
+    files = sorted(p for kind in ("*.yaml", "*.py") for p in folder.glob(kind))
+    for path in [*files, *([shared] if shared.exists() else [])]:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             if MARK in line:
                 yield Finding(path, number, line[line.index(MARK) :].strip().strip("\"'}"))

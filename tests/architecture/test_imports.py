@@ -52,11 +52,11 @@ ROOMS: dict[str, str] = {
     "serve": "app errors ledger settings",
     # what people hold in their hands
     "pages": "cards.phrasebook errors record",
-    "docs": "errors policy services settings",
+    "docs": "cards.phrasebook errors inference modelcards policy services settings",
     "demo": "cli errors pages record settings",
     "cli": (
-        "cards.phrasebook demo errors fhir fhir.resources inference ledger modelcards modelcheck policy record serve "
-        "services settings survival trust"
+        "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck policy record "
+        "serve services settings survival trust"
     ),
     "__main__": "cli",
 }

@@ -38,7 +38,9 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["settings.md", "policy.md", "errors.md"])
+@pytest.mark.parametrize(
+    "name", ["settings.md", "policy.md", "errors.md", "models.md", "abstentions.md", "manifest.schema.json"]
+)
 def test_the_page_is_what_the_script_writes(generator: ModuleType, name: str) -> None:
     page = ROOT / "docs" / name
     assert page.read_text(encoding="utf-8") == generator.pages()[page], "run scripts/generate-docs"

@@ -21,13 +21,13 @@ def list_models(ctx: click.Context) -> None:
     settings = settings_of(ctx)
     found = registry_of(settings)
     policy, fault = policy_if_good(settings, found)
-    fixed = ("id", "version", "task", "status", "runs", "runtime")
-    table = Table(*(Column(name, no_wrap=True) for name in fixed), "title")
+    kept = Column("id", no_wrap=True)
+    table = Table(kept, "version", "task", "status", "runs", "title", padding=(0, 0))
     for model in found.models.values():
         if not model.refused:
             m = model.manifest
             title = m.words.title.get("en", "")
-            table.add_row(m.id, m.version, m.task.value, m.status.value, _runs(m, policy), m.runtime.kind, title)
+            table.add_row(m.id, m.version, m.task.value, m.status.value, _runs(m, policy), title)
     console = Console()
     console.print(table)
     if fault:

@@ -17,14 +17,14 @@ from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Po
 from cds.services import ServiceRegistry
 from cds.settings import ClientSettings, FhirSettings, Settings
 
-_GENERATED = "<!-- Written by scripts/generate-docs; change the code, not this page. -->"
+GENERATED = "<!-- Written by scripts/generate-docs; change the code, not this page. -->"
 
 
 def settings_page() -> str:
     return "\n".join(
         [
             "# Settings",
-            _GENERATED,
+            GENERATED,
             "",
             "In `cds.toml` (or the file named by `--settings` or `CDS_SETTINGS`); each can be overridden by an",
             "environment variable, `CDS_` + name, nested with `__`: `CDS_PORT`, `CDS_FHIR__DEADLINE_S`. Secrets",
@@ -50,7 +50,7 @@ def settings_page() -> str:
 def policy_page(services: ServiceRegistry) -> str:
     parts = [
         "# Policy",
-        _GENERATED,
+        GENERATED,
         "",
         "`policy.yaml` is the clinical lead's file: which models speak, from which threshold, how urgently, and",
         "when not. Its version is a hash of its content; every card and every ledger row names it. A changed file",
@@ -87,7 +87,7 @@ def errors_page() -> str:
     return "\n".join(
         [
             "# Errors",
-            _GENERATED,
+            GENERATED,
             "",
             "Every fault carries one of these codes: in the OperationOutcome's `details.coding`, in the log line and,",
             "where a source of data failed, on the card. Search the log for the code; the sentence beside it says what",

@@ -1,0 +1,11 @@
+"""Reference pages and the manifest's schema, written from the code and the models they describe.
+
+May import errors, settings, policy, services, record, inference, modelcards and the phrasebook.
+"""
+
+from cds.docs.abstentions import abstentions_page
+from cds.docs.manifest_schema import manifest_schema
+from cds.docs.models_page import models_page
+from cds.docs.reference import errors_page, policy_page, settings_page
+
+__all__ = ["abstentions_page", "errors_page", "manifest_schema", "models_page", "policy_page", "settings_page"]
