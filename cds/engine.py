@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from pydantic import BaseModel
+
 from cds import audit
 from cds.cards import by_manifest
 from cds.cards.compose import compose, in_order, limited
@@ -75,6 +77,7 @@ class Engine:
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
         self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
         self._zone = ZoneInfo(self.settings.timezone)
+        self._validated: dict[str, tuple[Policy, BaseModel]] = {}
 
     def queries(self, service: Service) -> tuple[Query, ...]:
         return self._queries[service.id, service.hook]
@@ -137,7 +140,7 @@ class Engine:
         with timings.stage("models"):
             assessments = self._assess(service, policy, record)
         with timings.stage("cards"):
-            parameters = service.parameters.model_validate(policy.service(service.id).parameters)
+            parameters = self._parameters(service, policy)
             patient_facing = caller.client.patient_facing or call.by_patient
             case = Case(call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing)
             cards, suppressed = self._cards(case, service, caller)
@@ -146,6 +149,14 @@ class Engine:
             recorded = self._keep(row)
         response = Response(tuple(card for card, _ in cards))
         return Answer(response, service, evidence, assessments, tuple(suppressed), timings, recorded)
+
+    def _parameters(self, service: Service, policy: Policy) -> BaseModel:
+        """What the policy sets for a service, validated once for as long as that policy is in force."""
+        held = self._validated.get(service.id)
+        if held is None or held[0] is not policy:
+            held = policy, service.parameters.model_validate(policy.service(service.id).parameters)
+            self._validated[service.id] = held
+        return held[1]
 
     def _target(self, call: HookCall, caller: Caller) -> Target | None:
         """Where this call's data may be fetched. Raises ForeignServer for an address outside the client's list."""

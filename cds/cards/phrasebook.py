@@ -68,7 +68,7 @@ class Phrasebook:
         return _day(value.date() if isinstance(value, datetime) else value, self.language)
 
     def join(self, parts: Iterable[str], style: Literal["standard", "or"] = "standard") -> str:
-        return format_list(list(parts), style=style, locale=_locale(self.language))
+        return _listed(tuple(parts), style, self.language)
 
 
 @functools.lru_cache(maxsize=16)
@@ -79,6 +79,11 @@ def _locale(language: str) -> Locale:
 @functools.lru_cache(maxsize=4096)
 def _decimal(value: float, language: str) -> str:
     return str(format_decimal(value, locale=_locale(language), decimal_quantization=False))
+
+
+@functools.lru_cache(maxsize=1024)
+def _listed(parts: tuple[str, ...], style: Literal["standard", "or"], language: str) -> str:
+    return format_list(parts, style=style, locale=_locale(language))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -111,10 +116,11 @@ class Catalogues:
         return self._books.get(fallback) or self._books["en"]
 
 
-def _tags(wish: str | None) -> list[str]:
+@functools.lru_cache(maxsize=256)
+def _tags(wish: str | None) -> tuple[str, ...]:
     """Primary language tags of an Accept-Language value, the most wanted first."""
     if not wish:
-        return []
+        return ()
     weighted: list[tuple[float, int, str]] = []
     for position, part in enumerate(wish.split(",")[:20]):
         tag, _, parameter = part.strip().partition(";")
@@ -124,7 +130,7 @@ def _tags(wish: str | None) -> list[str]:
             weight = 0.0
         if tag and weight > 0:
             weighted.append((-weight, position, tag.split("-")[0].lower()))
-    return [tag for _, _, tag in sorted(weighted)]
+    return tuple(tag for _, _, tag in sorted(weighted))
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -14,6 +14,8 @@ from cds.record.facts import Fact, Record
 from cds.record.features import Feature
 from cds.record.inputs import Reduce
 
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+
 
 def chance(words: Phrasebook, probability: float) -> str:
     """``about 3 in 100``: two significant digits at most, the denominator chosen so that the count is readable."""
@@ -140,7 +142,7 @@ def rests_on(words: Phrasebook, assessments: Sequence[Assessment], policy: Polic
 def _model(words: Phrasebook, manifest: Manifest) -> str:
     """Title, the year of what it was made from, and its version here, which is not the publication's."""
     published = next((s.published for s in manifest.sources.values() if s.published), None) or ""
-    year = re.search(r"\b(?:19|20)\d\d\b", published)
+    year = _YEAR.search(published)
     title = words.pick(manifest.words.title)
     if year is None or year[0] in title:
         return words("engine.model.plain", title=title, version=manifest.version)

@@ -44,7 +44,7 @@ class Evidence:
     states: dict[str, KeyState] = field(default_factory=dict)
     resources: list[Any] = field(default_factory=list)
     malformed: int = 0
-    _seen: set[tuple[str, str]] = field(default_factory=set)
+    _seen: set[tuple[type, str]] = field(default_factory=set)
 
     @property
     def gaps(self) -> tuple[str, ...]:
@@ -60,13 +60,14 @@ class Evidence:
     def add(self, found: fhir.Decoded) -> None:
         """The same resource under two keys, or on two pages, counts once."""
         self.malformed += found.malformed
+        seen, kept = self._seen, self.resources
         for resource in found.resources:
-            identity = (type(resource).__name__, resource.id or "")
             if resource.id is not None:
-                if identity in self._seen:
+                identity = (type(resource), resource.id)
+                if identity in seen:
                     continue
-                self._seen.add(identity)
-            self.resources.append(resource)
+                seen.add(identity)
+            kept.append(resource)
 
 
 def deadline_in(seconds: float) -> float:

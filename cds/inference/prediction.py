@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cds.ids import new_id
 from cds.inference.manifest import Manifest
@@ -50,7 +51,11 @@ class Prediction:
         return output.categories.get(f"{self.number(name):g}")
 
     def feature(self, name: str) -> Feature:
-        return next(f for f in self.features if f.input.name == name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Feature]:
+        return {f.input.name: f for f in self.features}
 
     @property
     def modalities(self) -> tuple[Modality, ...]:

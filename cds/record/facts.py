@@ -117,4 +117,4 @@ class Record:
 
 
 def _newest_first(fact: Fact) -> float:
-    return -fact.when.middle.timestamp() if fact.when is not None else float("inf")
+    return -fact.when.stamp if fact.when is not None else float("inf")

@@ -130,8 +130,11 @@ def _from_fact(spec: Input, fact: Fact, record: Record) -> Feature:
 
 
 def _latest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
-    facts = _candidates(spec, record)
-    return _from_fact(spec, facts[0], record) if facts else _absent(spec, record)
+    for concept in spec.concepts:  # in order of preference; the newest that will do is enough
+        for fact in record.of(concept):
+            if fact.when and _number(spec, fact) is not None and _recent(fact, spec, record):
+                return _from_fact(spec, fact, record)
+    return _absent(spec, record)
 
 
 def _earliest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
@@ -165,6 +168,9 @@ def _nearest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feat
     return _absent(spec, record)
 
 
+_AROUND = Anchor(input="", window=("-6m", "6m"))
+
+
 def _change_per_year(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     moment = _moment_of(spec, before)
     if moment is None or spec.anchor is None:
@@ -172,7 +178,7 @@ def _change_per_year(spec: Input, record: Record, before: Mapping[str, Feature])
     for concept in spec.concepts:
         facts = [f for f in record.of(concept) if f.value is not None and f.comparator is None]
         # the later value is read around the anchor itself, half a year at most on either side
-        later = _near(facts, moment, Anchor(input=spec.anchor.input, window=("-6m", "6m")))
+        later = _near(facts, moment, _AROUND)
         earlier = _near(facts, moment, spec.anchor)
         if later is None or earlier is None or later is earlier or not later.when or not earlier.when:
             continue

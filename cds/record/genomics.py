@@ -81,6 +81,8 @@ class Genomics:
 
     def into(self, record: Record) -> None:
         """Adds facts, what was tested and not found, and what can't be used with its reason."""
+        if not self._statements:
+            return
         known = _known_alleles(self._variants.values())
         explained = [self._explained(statement) for statement in self._statements]
         for statement in explained:

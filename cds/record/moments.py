@@ -30,6 +30,11 @@ class Moment:
     def middle(self) -> datetime:
         return self.earliest + (self.latest - self.earliest) / 2
 
+    @cached_property
+    def stamp(self) -> float:
+        """The middle in seconds, for ordering."""
+        return self.middle.timestamp()
+
     def days_before(self, other: datetime) -> float:
         """Days from this moment's middle to ``other``; negative if it lies after."""
         return (other - self.middle).total_seconds() / 86400
