@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +27,7 @@ from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.evidence import Evidence, deadline_in, gather
 from cds.fhir.queries import Query, plan
+from cds.ids import new_id
 from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry, concepts_of
 from cds.ledger import CallEntry, Ledger
@@ -104,7 +104,7 @@ class Engine:
         strangers must not be able to fill the ledger.
         """
         timings = Timings()
-        call_id, at = str(uuid.uuid4()), self.now()
+        call_id, at = new_id(), self.now()
         with timings.stage("trust"):
             self.services.hooks_of(service_id)
             caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
