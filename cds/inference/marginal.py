@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -27,6 +28,8 @@ Results = Mapping[str, Array]
 MOST_COMBINATIONS = 96
 """Rows of one run; beyond, the inputs declared last keep their assumed value."""
 _EDGE = 1e-12
+_DOWN_UP = np.array([[-1.0], [1.0]])
+"""To the lower bound, to the upper."""
 
 
 @dataclass(frozen=True)
@@ -61,30 +64,69 @@ def mixture(features: Sequence[Feature], assumed: Sequence[float]) -> Mixture | 
 def integrate(outputs: Sequence[Output], results: Results, weights: Array) -> dict[str, Array]:
     """``results``: [combinations] or [combinations, k] by output. Returns one row of each, [] or [k]; categories are
     left out, since a mean of categories is none."""
-    by_name = {o.name: o for o in outputs}
-    found = {name: weights @ values for name, values in results.items() if by_name[name].kind != "category"}
-    for output in outputs:
-        if output.kind in ("survival", "probability") and output.lower and output.upper:
-            scale = _log_minus_log if output.kind == "survival" else _logit
-            z = NormalDist().inv_cdf(0.5 + (output.interval or 0.95) / 2)
-            points = scale(results[output.name])
-            centre = scale(found[output.name])
-            between = weights @ (points - weights @ points) ** 2
-            for bound in (output.lower, output.upper):
-                within = weights @ ((scale(results[bound]) - points) / z) ** 2
-                # on log(-log S) a lower survival is a higher value
-                up = (bound == output.upper) is (output.kind == "probability")
-                reach = z * np.sqrt(within + between)
-                inverse = _survival if output.kind == "survival" else _expit
-                found[bound] = inverse(centre + reach if up else centre - reach)
-                if output.kind == "survival":
-                    certain = found[output.name] >= 1.0
-                    found[bound] = np.minimum.accumulate(np.where(certain, 1.0, found[bound]))
+    found = _means([o.name for o in outputs if o.kind != "category"], results, weights)
+    for kind, z in {(o.kind, _reach(o)) for o in outputs if _bounded(o)}:
+        alike = [o for o in outputs if _bounded(o) and (o.kind, _reach(o)) == (kind, z)]
+        _widen(alike, results, weights, z, found)
     return found
 
 
+def _means(names: Sequence[str], results: Results, weights: Array) -> dict[str, Array]:
+    """One product for all: outputs are many and small."""
+    if not names:
+        return {}
+    side_by_side, places = _beside([results[name] for name in names])
+    mean = weights @ side_by_side
+    pairs = zip(names, places, strict=True)
+    return {name: mean[place] if results[name].ndim == 2 else mean[place.start] for name, place in pairs}
+
+
+def _beside(values: Sequence[Array]) -> tuple[Array, list[slice]]:
+    """[combinations, columns of all], and which columns are whose."""
+    flat = [v if v.ndim == 2 else v[:, None] for v in values]
+    ends = list(itertools.accumulate(v.shape[1] for v in flat))
+    return np.concatenate(flat, axis=1), [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def _bounded(output: Output) -> bool:
+    return output.kind in ("survival", "probability") and bool(output.lower and output.upper)
+
+
+@lru_cache(maxsize=64)
+def _normal(interval: float) -> float:
+    return NormalDist().inv_cdf(0.5 + interval / 2)
+
+
+def _reach(output: Output) -> float:
+    """Standard errors from the point to a bound."""
+    return _normal(output.interval or 0.95)
+
+
+def _widen(alike: Sequence[Output], results: Results, weights: Array, z: float, found: dict[str, Array]) -> None:
+    """Bounds of outputs of one kind and one width, put into ``found``; all of them in one go, [combinations, 3, k]."""
+    survival = alike[0].kind == "survival"
+    scale, inverse = (_log_minus_log, _survival) if survival else (_logit, _expit)
+    names = [[o.name for o in alike], [o.lower or "" for o in alike], [o.upper or "" for o in alike]]
+    columns, places = _beside([results[name] for row in names for name in row])
+    rows, k = len(weights), places[len(alike) - 1].stop
+    scaled = scale(columns).reshape(rows, 3, k)
+    mean = np.concatenate([np.atleast_1d(found[name]) for name in names[0]])
+    off = (scaled[:, 1:] - scaled[:, :1]) / z
+    within = (weights @ (off * off).reshape(rows, 2 * k)).reshape(2, k)
+    apart = scaled[:, 0] - weights @ scaled[:, 0]
+    reach = z * np.sqrt(within + weights @ (apart * apart))
+    # on log(-log S) a lower survival is a higher value
+    bounds = inverse(scale(mean) + (_DOWN_UP if not survival else -_DOWN_UP) * reach)
+    if survival:
+        bounds[:, mean >= 1.0] = 1.0
+    for bound, row in zip(bounds, names[1:], strict=True):
+        for name, place in zip(row, places, strict=False):
+            own = bound[place] if results[name].ndim == 2 else bound[place.start]
+            found[name] = np.minimum.accumulate(own) if survival and own.ndim else own
+
+
 def _log_minus_log(s: Array) -> Array:
-    return np.asarray(np.log(-np.log(np.clip(s, _EDGE, 1 - _EDGE))))
+    return np.asarray(np.log(-np.log(_inside(s))))
 
 
 def _survival(g: Array) -> Array:
@@ -92,9 +134,14 @@ def _survival(g: Array) -> Array:
 
 
 def _logit(p: Array) -> Array:
-    clipped = np.clip(p, _EDGE, 1 - _EDGE)
-    return np.asarray(np.log(clipped / (1 - clipped)))
+    inside = _inside(p)
+    return np.asarray(np.log(inside / (1 - inside)))
 
 
 def _expit(g: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-g)))
+
+
+def _inside(p: Array) -> Array:
+    """Between 0 and 1, neither reached."""
+    return np.minimum(np.maximum(p, _EDGE), 1 - _EDGE)

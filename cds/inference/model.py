@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from cds.errors import ModelError
 from cds.inference import marginal, rules, sanity
 from cds.inference.attributes import Attributes
-from cds.inference.manifest import Eligibility, Manifest, Output, days
+from cds.inference.manifest import Eligibility, Manifest, days
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
 from cds.inference.runtime import OnnxGraph
 from cds.record.facts import Record
@@ -137,15 +138,16 @@ class Model:
 
     def told(self, asked: Question, results: Mapping[str, Array], rows: slice) -> Prediction:
         """The prediction out of a run in which this patient's rows are ``rows``."""
-        outputs = self.manifest.outputs
         mine = {name: values[rows] for name, values in results.items()}
-        first = _row(outputs, mine, 0)
+        own = 1 + len(asked.variants)
+        plain = {name: values[:own].tolist() for name, values in mine.items()}
+        first = _row(plain, 0)
         if asked.mixed is not None:
-            combined = {name: values[-len(asked.mixed.weights) :] for name, values in mine.items()}
-            integrated = marginal.integrate(outputs, combined, asked.mixed.weights)
-            first |= {name: _plain(value) for name, value in integrated.items()}
+            combined = {name: values[own:] for name, values in mine.items()}
+            integrated = marginal.integrate(self.manifest.outputs, combined, asked.mixed.weights)
+            first |= {name: _plain(value.tolist()) for name, value in integrated.items()}
         what_if = tuple(
-            WhatIf(asked.features[column], asked.assumed[column], value, _row(outputs, mine, row))
+            WhatIf(asked.features[column], asked.assumed[column], value, _row(plain, row))
             for row, (column, value) in enumerate(asked.variants, start=1)
         )
         return Prediction(self.manifest, first, asked.features, what_if)
@@ -172,13 +174,12 @@ def _given(spec: Input, values: Mapping[str, float]) -> Feature:
     return Feature(spec, value, "missing" if value is None else "found")
 
 
-def _row(outputs: Sequence[Output], results: Mapping[str, Array], row: int) -> dict[str, Value]:
-    return {output.name: _plain(results[output.name][row]) for output in outputs}
+def _row(plain: Mapping[str, list[Any]], row: int) -> dict[str, Value]:
+    return {name: _plain(values[row]) for name, values in plain.items()}
 
 
-def _plain(value: Array | np.float64) -> Value:
-    plain = value.tolist()
-    return tuple(plain) if isinstance(plain, list) else plain
+def _plain(value: Any) -> Value:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record) -> bool:
