@@ -83,6 +83,7 @@ _KEYWORDS = (
     "PixelData",
 )
 _TAGS: list[BaseTag | int] = [tag for word in _KEYWORDS if (tag := tag_for_keyword(word)) is not None]
+_META = ("TransferSyntaxUID", "MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")
 _PIXEL_DATA = 0x7FE00010
 _MOST_SIDE = 4096
 """Pixels along one side: twice what any scanner writes."""
@@ -152,18 +153,19 @@ def read(raw: bytes) -> Instance:
     not-finite, modality-lut, pixels-corrupt.
     """
     try:
-        syntax, stated_class, dataset = _parse(raw)
+        meta, dataset = _parse(raw)
     except Unusable:
         raise
     except Exception as error:  # whatever damaged bytes make a parser do
         raise Unusable(Reason.NOT_DICOM, f"({type(error).__name__})") from error
     try:
-        return _instance(dataset, syntax, stated_class)
+        return _instance(dataset, *(text(meta, word) for word in _META))
     except (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError) as error:
         raise Unusable(Reason.NOT_DICOM, f"({type(error).__name__} in an element)") from error
 
 
-def _parse(raw: bytes) -> tuple[str, str, Dataset]:
+def _parse(raw: bytes) -> tuple[Dataset, Dataset]:
+    """(file meta, what is used of the data set)."""
     if raw[128:132] != b"DICM":
         raise Unusable(Reason.NOT_DICOM, "(no DICM prefix)")
     stream = io.BytesIO(raw)
@@ -174,7 +176,7 @@ def _parse(raw: bytes) -> tuple[str, str, Dataset]:
         stream = io.BytesIO(_inflated(raw[stream.tell() :]))
     implicit, little = syntax == codecs.IMPLICIT, syntax != codecs.BIG_ENDIAN
     dataset = read_dataset(stream, implicit, little, specific_tags=_TAGS)
-    return syntax, str(meta.get("MediaStorageSOPClassUID", "")), dataset
+    return meta, dataset
 
 
 def _inflated(packed: bytes) -> bytes:
@@ -186,17 +188,19 @@ def _inflated(packed: bytes) -> bytes:
     return plain
 
 
-def _instance(dataset: Dataset, syntax: str, stated_class: str) -> Instance:
+def _instance(dataset: Dataset, syntax: str, stated_class: str, stated_uid: str) -> Instance:
     remarks: set[Remark] = set()
     sop_class = text(dataset, "SOPClassUID") or stated_class
     if not text(dataset, "SOPClassUID") and (sop_class in (CT, *ENHANCED) or text(dataset, "Modality") == "CT"):
         sop_class = sop_class or CT
         remarks.add(Remark(Note.CLASS_ASSUMED))
-    uids = [text(dataset, word) for word in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")]
-    if not all(uids):
-        raise Unusable(Reason.NOT_DICOM, "(an identifier is missing)")
+    uid = text(dataset, "SOPInstanceUID") or stated_uid
+    series_uid, study_uid = text(dataset, "SeriesInstanceUID"), text(dataset, "StudyInstanceUID")
+    if not uid or not (series_uid or study_uid or "Rows" in dataset):
+        raise Unusable(Reason.NOT_DICOM, "(identifiers are missing)")
+    dataset.SOPInstanceUID = uid
     total = number(dataset, "InConcatenationTotalNumber")
-    uid = text(dataset, "ConcatenationUID")
+    concatenation = text(dataset, "ConcatenationUID")
     usable, left_out = frames_of(dataset, sop_class, remarks)
     layout = padding = pixels = None
     if usable:
@@ -208,9 +212,9 @@ def _instance(dataset: Dataset, syntax: str, stated_class: str) -> Instance:
         padding = _padding(dataset, layout)
         pixels = _pixels(dataset)
     return Instance(
-        sop_uid=uids[0],
-        series_uid=uids[1],
-        study_uid=uids[2],
+        sop_uid=uid,
+        series_uid=series_uid,
+        study_uid=study_uid,
         patient=(text(dataset, "PatientID"), text(dataset, "IssuerOfPatientID")),
         about=About(
             text(dataset, "SeriesDescription"),
@@ -222,7 +226,7 @@ def _instance(dataset: Dataset, syntax: str, stated_class: str) -> Instance:
         frames=tuple(usable),
         left_out=tuple(left_out),
         remarks=frozenset(remarks),
-        concatenation=(uid, int(total)) if uid and total else None,
+        concatenation=(concatenation, int(total)) if concatenation and total else None,
         layout=layout,
         padding=padding,
         _pixels=pixels,

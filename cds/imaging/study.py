@@ -1,0 +1,62 @@
+"""A study in the PACS to the one volume to analyse: list its series, fetch the likely ones, choose.
+
+A PACS that fails is an error, to be tried again later. A series that can't be used is a verdict, and the next is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cds.imaging.dicomweb import DicomWeb, SeriesRow
+from cds.imaging.fetch import Series, fetch_series
+from cds.imaging.reasons import Reason, Unusable
+from cds.imaging.series import Choice, Verdict, Wanted, choose, worth_fetching
+
+_PACS_AT_FAULT = frozenset(
+    {
+        Reason.PACS_NOT_LISTED,
+        Reason.PACS_UNREACHABLE,
+        Reason.PACS_TIMEOUT,
+        Reason.PACS_REFUSED,
+        Reason.PACS_FAILED,
+        Reason.PACS_REDIRECTED,
+        Reason.PACS_MALFORMED,
+        Reason.TRUNCATED,
+        Reason.INCOMPLETE,
+    }
+)
+_IDENTITY = frozenset({Reason.SEVERAL_PATIENTS, Reason.FOREIGN_INSTANCE})
+"""Whose images these are is in doubt: nothing of the study is used."""
+
+
+def choose_volume(
+    web: DicomWeb,
+    study_uid: str,
+    wanted: Wanted,
+    *,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Choice:
+    """``progress(done, of)`` is called before each series.
+
+    Raises Unusable when the PACS failed, or sent images of somebody else: then no choice was made.
+    """
+    rows, refused = worth_fetching(web.series(study_uid), wanted)
+
+    def come() -> Iterator[Series | Verdict]:
+        yield from refused
+        for done, row in enumerate(rows):
+            if progress is not None:
+                progress(done, len(rows))
+            yield _fetched(web, study_uid, row, threads)
+
+    return choose(come(), wanted)
+
+
+def _fetched(web: DicomWeb, study_uid: str, row: SeriesRow, threads: int | None) -> Series | Verdict:
+    try:
+        return fetch_series(web, study_uid, row.uid, expected=row.instances, threads=threads)
+    except Unusable as error:
+        if error.reason in _PACS_AT_FAULT | _IDENTITY:
+            raise
+        return Verdict(row.uid, row.description, refused=error.reason, detail=error.detail)

@@ -1,0 +1,346 @@
+"""The series to analyse: chosen by description, timing and content, explained, or indeterminate with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from ct_series import phantom, slices_of, stored
+from orthanc import Orthanc
+from pydicom.dataset import Dataset
+from series_reading import series_of, volume_of
+
+from cds.imaging.dicomweb import DicomWeb, SeriesRow
+from cds.imaging.pacs import Pacs
+from cds.imaging.phase import Phase, said, seen, timed
+from cds.imaging.reasons import Evidence, Note, Reason, Unusable
+from cds.imaging.series import Choice, Verdict, Wanted, choose, worth_fetching
+from cds.imaging.study import choose_volume
+
+STUDY = "1.2.826.0.1.3680043.10.2"
+SPACING = (4.0, 5.0, 5.0)
+VOLUMES = {phase: phantom(26, 80, phase) for phase in ("native", "arterial", "portal", "delayed")}
+
+
+def made(number: int, phase: str, description: str, **elements: Any) -> list[Dataset]:
+    spacing = elements.pop("spacing", SPACING)
+    return slices_of(
+        VOLUMES[phase],
+        spacing=spacing,
+        study_uid=STUDY,
+        series_uid=f"{STUDY}.{number}",
+        SeriesDescription=description,
+        **elements,
+    )
+
+
+def chosen(*several: list[Dataset], wanted: Wanted | None = None) -> Choice:
+    return choose((series_of(datasets) for datasets in several), wanted or Wanted())
+
+
+def number_of(choice: Choice) -> int:
+    assert choice.chosen is not None, choice.reason
+    return int(choice.chosen.series_uid.rpartition(".")[2])
+
+
+# --- three witnesses
+
+
+@pytest.mark.parametrize(
+    ("description", "phases"),
+    [
+        ("Abdomen portal venous 3.0", {Phase.PORTAL}),
+        ("ABD_PORTOVENEUS 2mm", {Phase.PORTAL}),
+        ("Abdomen veneuze fase", {Phase.PORTAL}),
+        ("Oberbauch portalvenös", {Phase.PORTAL}),
+        ("Abdo-pelvien temps veineux", {Phase.PORTAL}),
+        ("Thorax-abdomen PV 70s", {Phase.PORTAL}),
+        ("arterieel 1mm", {Phase.ARTERIAL}),
+        ("Late arterial 35 sec", {Phase.ARTERIAL}),
+        ("Oberbauch spätarteriell", {Phase.ARTERIAL}),
+        ("Abd parenchymal phase", {Phase.ARTERIAL}),
+        ("ART + VEN abdomen", {Phase.ARTERIAL, Phase.PORTAL}),
+        ("blanco bovenbuik", {Phase.NATIVE}),
+        ("Abdomen w/o contrast", {Phase.NATIVE}),
+        ("Non-contrast abdomen", {Phase.NATIVE}),
+        ("late fase 5 min", {Phase.DELAYED}),
+        ("Delayed abdomen", {Phase.DELAYED}),
+        ("CT Body 3.0", set()),
+        ("Abdomen", set()),
+        ("Aventurine protocol", set()),
+        ("Spatial test", set()),
+        ("", set()),
+    ],
+)
+def test_descriptions_in_four_languages_name_their_phase(description: str, phases: set[Phase]) -> None:
+    assert said([description]) == phases
+
+
+@pytest.mark.parametrize(
+    ("start", "scan", "phases"),
+    [
+        ("100000", "100035", {Phase.ARTERIAL}),
+        ("100000.5", "100055", {Phase.ARTERIAL, Phase.PORTAL}),
+        ("100000", "100110", {Phase.PORTAL}),
+        ("10:00:00", "100110.25", {Phase.PORTAL}),
+        ("235930", "000040", {Phase.PORTAL}),
+        ("100000", "100210", {Phase.PORTAL, Phase.DELAYED}),
+        ("100000", "100500", {Phase.DELAYED}),
+        ("100000", "100004", {Phase.NATIVE}),
+        ("100000", "120000", set()),
+        ("100100", "100000", set()),
+        ("", "100110", set()),
+        ("100000", "", set()),
+        ("soon", "100110", set()),
+    ],
+)
+def test_the_time_since_injection_names_the_phase(start: str, scan: str, phases: set[Phase]) -> None:
+    assert timed(start, [scan])[0] == phases
+
+
+@pytest.mark.parametrize("noise", [8.0, 25.0])
+@pytest.mark.parametrize(
+    ("phase", "allowed"),
+    [
+        ("native", {Phase.NATIVE}),
+        ("arterial", {Phase.ARTERIAL}),
+        ("portal", {Phase.PORTAL, Phase.DELAYED}),
+        ("delayed", {Phase.PORTAL, Phase.DELAYED}),
+    ],
+)
+def test_enhancement_is_seen_in_the_image(phase: str, allowed: set[Phase], noise: float) -> None:
+    volume = volume_of(slices_of(phantom(26, 80, phase, noise=noise), spacing=SPACING))
+    assert seen(volume)[0] == allowed
+
+
+def test_an_image_with_hardly_any_tissue_says_nothing() -> None:
+    assert seen(volume_of(slices_of(np.full((6, 20, 20), -1000, np.int16))))[0] == frozenset()
+
+
+# --- the choice
+
+
+def test_the_portal_venous_series_is_chosen_among_the_phases_of_a_study() -> None:
+    choice = chosen(
+        made(1, "native", "Abdomen blanco"),
+        made(2, "arterial", "Abdomen arterieel"),
+        made(3, "portal", "Abdomen portoveneus"),
+        made(4, "delayed", "Abdomen late fase"),
+    )
+    assert number_of(choice) == 3
+    assert choice.volume is not None
+    assert np.array_equal(choice.volume.hu, VOLUMES["portal"])
+    reasons = {v.series_uid[-1]: v.refused for v in choice.considered}
+    assert reasons == {"1": Reason.WRONG_PHASE, "2": Reason.WRONG_PHASE, "3": None, "4": Reason.PHASE_CONFLICT}
+
+
+def test_timing_finds_the_phase_where_the_description_is_silent() -> None:
+    choice = chosen(
+        made(1, "arterial", "Abdomen", ContrastBolusStartTime="100035", AcquisitionTime="100110"),
+        made(2, "portal", "Abdomen", ContrastBolusStartTime="100000", AcquisitionTime="100110"),
+    )
+    assert number_of(choice) == 2
+
+
+def test_the_parts_of_one_series_are_judged_by_their_own_time() -> None:
+    both = [
+        *made(1, "arterial", "Abdomen 2 phases", ContrastBolusStartTime="100000", AcquisitionTime="100035"),
+        *made(1, "portal", "Abdomen 2 phases", ContrastBolusStartTime="100000", AcquisitionTime="100112"),
+    ]
+    choice = chosen(both)
+    assert choice.volume is not None
+    assert np.array_equal(choice.volume.hu, VOLUMES["portal"])
+
+
+def test_enhancement_alone_does_not_prove_the_portal_venous_phase() -> None:
+    choice = chosen(made(1, "portal", "Abdomen"))
+    assert choice.volume is None
+    assert choice.reason is Reason.PHASE_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("phase", "elements"),
+    [
+        ("native", {}),
+        ("arterial", {}),
+        ("portal", {"ContrastBolusStartTime": "100040", "AcquisitionTime": "100110"}),
+    ],
+)
+def test_a_description_that_timing_or_content_contradicts_is_not_believed(phase: str, elements: dict[str, str]) -> None:
+    choice = chosen(made(1, phase, "Abdomen portal venous", **elements))
+    assert choice.volume is None
+    assert choice.reason is Reason.PHASE_CONFLICT
+
+
+def test_a_study_with_only_the_wrong_phase_is_indeterminate() -> None:
+    choice = chosen(made(1, "native", "Abdomen blanco"))
+    assert (choice.volume, choice.chosen, choice.reason) == (None, None, Reason.WRONG_PHASE)
+
+
+def test_any_phase_will_do_for_an_analysis_that_asks_for_none() -> None:
+    assert number_of(chosen(made(1, "native", "Abdomen"), wanted=Wanted(phase=None))) == 1
+
+
+def test_among_equals_the_thin_soft_original_series_wins() -> None:
+    good = "Abdomen portal venous"
+    thin = {"spacing": (3.0, 5.0, 5.0)}
+    choice = chosen(
+        made(1, "portal", good, spacing=(5.0, 5.0, 5.0)),
+        made(2, "portal", good, ConvolutionKernel="B70f", **thin),
+        made(3, "portal", good, ImageType=["DERIVED", "PRIMARY", "AXIAL"], **thin),
+        made(4, "portal", good, **thin),
+        [ds for k, ds in enumerate(made(5, "portal", good, **thin)) if k != 9],
+        wanted=Wanted(shortest_mm=50.0),
+    )
+    assert number_of(choice) == 4
+    assert choice.considered[0] == choice.chosen
+    repaired = next(v for v in choice.considered if v.series_uid.endswith(".5"))
+    assert Note.INTERPOLATED in {remark.note for remark in repaired.remarks}
+    assert Evidence.REPAIRED in {point.evidence for point in repaired.points}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "evidence"),
+    [
+        ("B30f", Evidence.SOFT_KERNEL),
+        ("I31f", Evidence.SOFT_KERNEL),
+        ("Br40", Evidence.SOFT_KERNEL),
+        ("STANDARD", Evidence.SOFT_KERNEL),
+        ("FC08", Evidence.SOFT_KERNEL),
+        ("B", Evidence.SOFT_KERNEL),
+        ("B70f", Evidence.SHARP_KERNEL),
+        ("Bl64", Evidence.SHARP_KERNEL),
+        ("LUNG", Evidence.SHARP_KERNEL),
+        ("FC51", Evidence.SHARP_KERNEL),
+        ("", None),
+        ("UNHEARD", None),
+    ],
+)
+def test_kernels_of_several_makers_are_known(kernel: str, evidence: Evidence | None) -> None:
+    choice = chosen(made(1, "portal", "portal venous", ConvolutionKernel=kernel))
+    assert choice.chosen is not None
+    kernels = {Evidence.SOFT_KERNEL, Evidence.SHARP_KERNEL}
+    assert {p.evidence for p in choice.chosen.points} & kernels == ({evidence} if evidence else set())
+
+
+@pytest.mark.parametrize(
+    ("elements", "wanted", "reason"),
+    [
+        ({"spacing": (6.0, 5.0, 5.0)}, Wanted(), Reason.TOO_THICK),
+        ({}, Wanted(shortest_mm=150.0), Reason.TOO_SHORT),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, Wanted(), Reason.PROJECTION),
+    ],
+)
+def test_what_does_not_fit_is_indeterminate_with_its_reason(
+    elements: dict[str, Any], wanted: Wanted, reason: Reason
+) -> None:
+    datasets = made(1, "portal", "portal venous", **elements)
+    if reason is Reason.PROJECTION:
+        with pytest.raises(Unusable) as raised:
+            series_of(datasets)
+        assert raised.value.reason is reason
+    else:
+        assert chosen(datasets, wanted=wanted).reason is reason
+
+
+@pytest.mark.parametrize("shift", [1500, -1000])
+def test_values_that_are_not_hounsfield_units_are_refused(shift: int) -> None:
+    """Such as an image whose intercept was lost: no air where air must be, or no tissue."""
+    odd = slices_of(
+        np.clip(VOLUMES["portal"].astype(int) + shift, -1024, 3071).astype(np.int16),
+        spacing=SPACING,
+        SeriesDescription="portal venous",
+    )
+    assert chosen(odd).reason is Reason.HOUNSFIELD
+
+
+def test_no_series_at_all_is_indeterminate() -> None:
+    assert choose([], Wanted()).reason is Reason.NO_CT
+
+
+def test_what_was_refused_unread_stands_among_the_considered() -> None:
+    refused = Verdict("1.2.9", "Dose Report", refused=Reason.SOP_CLASS)
+    choice = choose([refused, series_of(made(3, "portal", "portal venous"))], Wanted())
+    assert number_of(choice) == 3
+    assert refused in choice.considered
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "+3 what the series description says of the contrast phase (portal-venous)"),
+        ("nl", "+3 wat de seriebeschrijving over de contrastfase zegt (portal-venous)"),
+    ],
+)
+def test_the_choice_is_explained_in_the_readers_language(language: str, says: str) -> None:
+    choice = chosen(made(3, "portal", "Abdomen portal venous"), made(1, "native", "blanco"))
+    assert choice.chosen is not None
+    assert says in choice.chosen.explained(language)
+    assert choice.considered[1].explained("nl") == "De contrastfase is niet die welke deze analyse nodig heeft."
+
+
+# --- what need not be fetched
+
+
+def rows(*described: tuple[str, str]) -> Sequence[SeriesRow]:
+    return [SeriesRow(f"1.2.{k}", modality, k, text, "", 100) for k, (modality, text) in enumerate(described)]
+
+
+def test_scouts_reports_and_other_modalities_are_not_fetched() -> None:
+    fetch, refused = worth_fetching(
+        rows(("CT", "Topogram"), ("SR", "Findings"), ("CT", "Dose report"), ("CT", "Low dose abdomen")), Wanted()
+    )
+    assert [row.description for row in fetch] == ["Low dose abdomen"]
+    assert {v.refused for v in refused} == {Reason.LOCALIZER, Reason.SOP_CLASS}
+
+
+def test_the_likeliest_series_is_fetched_first() -> None:
+    fetch, _ = worth_fetching(
+        rows(("CT", "Abd arterial"), ("CT", "Abdomen"), ("CT", "Abd portal COR"), ("CT", "Abd portal 1.5")), Wanted()
+    )
+    assert [row.description for row in fetch] == ["Abd portal 1.5", "Abdomen", "Abd portal COR", "Abd arterial"]
+
+
+@pytest.mark.system
+def test_a_study_in_a_real_pacs_comes_down_to_its_portal_venous_volume(orthanc: Orthanc) -> None:
+    scout = made(9, "portal", "Topogram", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])[:1]
+    for datasets in (
+        scout,
+        made(2, "arterial", "Abdomen arterieel"),
+        made(3, "portal", "Abdomen portoveneus"),
+        made(4, "portal", "Abdomen portoveneus MIP", ImageType=["DERIVED", "SECONDARY", "MIP"]),
+    ):
+        orthanc.store(map(stored, datasets))
+    web = DicomWeb(Pacs(orthanc.base, (orthanc.base,), user=orthanc.user, password=orthanc.password))
+    seen_progress: list[tuple[int, int]] = []
+    choice = choose_volume(web, STUDY, Wanted(), progress=lambda done, of: seen_progress.append((done, of)))
+    web.close()
+    assert number_of(choice) == 3
+    assert choice.volume is not None
+    assert np.array_equal(choice.volume.hu, VOLUMES["portal"])
+    assert {v.series_uid[-1]: v.refused for v in choice.considered} == {
+        "2": Reason.WRONG_PHASE,
+        "3": None,
+        "4": Reason.PROJECTION,
+        "9": Reason.LOCALIZER,
+    }
+    assert seen_progress == [(0, 3), (1, 3), (2, 3)]
+
+
+@pytest.mark.system
+def test_a_pacs_that_dies_between_two_series_gives_no_choice(orthanc: Orthanc) -> None:
+    """The second series might have been the better one: an error to try again, not an answer."""
+    orthanc.store(map(stored, made(3, "portal", "Abdomen portoveneus")))
+    orthanc.store(map(stored, made(2, "arterial", "Abdomen arterieel")))
+    web = DicomWeb(Pacs(orthanc.base, (orthanc.base,), user=orthanc.user, password=orthanc.password))
+
+    def kill_before_the_second(done: int, of: int) -> None:
+        if done == 1:
+            orthanc.kill()
+
+    with pytest.raises(Unusable) as raised:
+        choose_volume(web, STUDY, Wanted(), progress=kill_before_the_second)
+    assert raised.value.reason is Reason.PACS_UNREACHABLE
+    web.close()
