@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cds.errors import ManifestError
 from cds.inference import attributes, vectors
+from cds.inference.manifest import days
 from cds.modelcheck.subject import Finding, Subject, findings_in
 
 _NEED_A_VECTOR = ("probability", "score", "survival", "category", "comparator")
@@ -28,10 +29,13 @@ def findings(subject: Subject) -> Iterator[Finding]:
     for name, value in m.parameters.items():
         if not isinstance(value, dict) or value.get("source") not in m.sources:
             yield subject.finding("names no 'source' of this manifest", "parameters", name)
-    for output in m.outputs:
+    for position, output in enumerate(m.outputs):
         if output.kind in ("probability", "survival") and not (output.times or output.horizon):
-            position = m.outputs.index(output)
             yield subject.finding(f"'{output.name}' is a chance without a horizon", "outputs", position)
+        try:
+            days(output.horizon or "0d")
+        except ValueError as error:
+            yield subject.finding(str(error), "outputs", position, "horizon")
     for attribute in attributes.complete(m, subject.model.shared):
         if not attribute.text:
             yield subject.finding(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from cds import errors
@@ -101,3 +105,56 @@ def test_every_code_in_the_source_is_documented() -> None:
         for code in re.findall(r"CDS-\d{3}", path.read_text(encoding="utf-8"))
     }
     assert {code for code in used if code not in page} == set()
+
+
+def schema() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_key_of_a_manifest_is_described_for_editors() -> None:
+    blocks = {"Manifest": schema(), **schema()["$defs"]}
+    silent = [
+        f"{name}.{key}"
+        for name, block in blocks.items()
+        for key, entry in block.get("properties", {}).items()
+        if not entry.get("description", "").strip()
+    ]
+    assert silent == []
+    assert len(blocks) > 20
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models").glob("*/model.yaml")), ids=lambda p: p.parent.name)
+def test_each_manifest_names_its_schema_and_fits_it(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=../../docs/manifest.schema.json\n")
+    content = yaml.safe_load(text) | {"released": str(yaml.safe_load(text)["released"])}
+    faults = [
+        f"{'.'.join(map(str, e.absolute_path))}: {e.message}"
+        for e in Draft202012Validator(schema()).iter_errors(content)
+    ]
+    assert faults == []
+
+
+def test_the_schema_refuses_a_misspelt_key() -> None:
+    content = yaml.safe_load((ROOT / "models" / "endpac" / "model.yaml").read_text(encoding="utf-8"))
+    content |= {"released": "2026-11-23", "licens": {}}
+    assert [e.message for e in Draft202012Validator(schema()).iter_errors(content)] != []
+
+
+def test_every_reason_of_an_abstention_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "abstentions.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE))
+    given = {
+        reason
+        for path in (ROOT / "cds" / "inference" / "model.py", ROOT / "cds" / "inference" / "prediction.py")
+        for reason in re.findall(r'NotAssessed\([^,]+, "([\w-]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert {"not-eligible", "input-absent"} <= given
+    assert given <= told
+
+
+def test_every_model_has_its_place_on_the_page_of_models() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^## ([\w-]+)$", page, re.MULTILINE))
+    assert headings == {p.parent.name for p in (ROOT / "models").glob("*/model.yaml")}

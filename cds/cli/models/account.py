@@ -20,6 +20,15 @@ _SHOWN_MONTHS = (6, 12, 24, 36)
 
 
 @dataclass(frozen=True)
+class Sent:
+    source: str
+    """``Type/id`` of the resource."""
+    date: str
+    original: str
+    """Value and unit, or the code's text, as the hospital wrote them."""
+
+
+@dataclass(frozen=True)
 class Read:
     """One input as it was read."""
 
@@ -28,14 +37,13 @@ class Read:
     value: float | None
     unit: str
     state: str
-    source: str
-    """``Type/id`` of the resources, the newest first."""
-    date: str
-    original: str
-    """As the hospital sent it."""
+    sent: tuple[Sent, ...]
+    """What it was read from, the newest first."""
     conversion: str
     """What was done to it; empty where nothing was."""
     contribution: float | None
+    refused: str = ""
+    """The value as sent, where it could not be used."""
 
 
 @dataclass(frozen=True)
@@ -148,19 +156,22 @@ def _comparator(prediction: Prediction) -> tuple[float | None, str]:
 
 
 def _read(feature: Feature, contribution: float | None, words: _Words) -> Read:
-    facts = feature.facts
-    dated = [f.when.text for f in facts if f.when is not None]
+    sent = [
+        Sent(f.source, f.when.text if f.when is not None else "", f.original or f.title or "/".join(f.answers))
+        for f in feature.facts
+    ]
+    if not sent and feature.found and feature.input.source.startswith("patient"):
+        sent = [Sent("Patient", "", "")]
     return Read(
         name=feature.input.name,
         label=words(feature.input.label),
         value=feature.value,
         unit="" if feature.input.unit == "1" else feature.input.unit,
         state=feature.state,
-        source=", ".join(f.source for f in facts) or ("Patient" if feature.input.source.startswith("patient") else ""),
-        date=", ".join(dated),
-        original=", ".join(f.original or f.title or "/".join(f.answers) for f in facts) or feature.detail,
+        sent=tuple(sent),
         conversion=_conversion(feature),
         contribution=contribution,
+        refused=feature.detail,
     )
 
 

@@ -71,7 +71,11 @@ def _from_file(source: Source, path: Path, wanted: str | None) -> Record:
         raise click.ClickException(f"{path} {told}")
     if wanted is not None and wanted not in ids:
         raise click.ClickException(f"{path} holds no Patient/{wanted}")
-    return _record(source, wanted or ids[0], found.resources, found.malformed)
+    patient_id = wanted or ids[0]
+    if len(ids) > 1:  # the others are no strangers who got into this record by mistake
+        others = set(ids) - {patient_id}
+        found.resources = [r for r in found.resources if fhir.subject_of(r) not in others]
+    return _record(source, patient_id, found.resources, found.malformed)
 
 
 def _record(source: Source, patient_id: str, resources: list[Any], malformed: int) -> Record:

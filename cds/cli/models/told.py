@@ -8,6 +8,8 @@ from rich.text import Text
 
 from cds.cli.models.account import Account, Read, Said
 
+_NOTHING = 1e-12
+"""Rounding of float64: no contribution."""
 _CHANCES = ("probability", "survival", "comparator")
 
 
@@ -24,30 +26,27 @@ def tell(console: Console, account: Account) -> None:
 
 
 def _inputs(account: Account) -> Table:
-    scale = f"contribution ({account.scale})" if account.scale else "contribution"
-    table = Table(
-        "input",
-        Column("value", justify="right"),
-        "unit",
-        "source",
-        "date",
-        "as sent",
-        "conversion",
-        "state",
-        Column(scale, justify="right"),
-    )
+    read_from = Column("as sent, on, in", overflow="fold", ratio=2)
+    table = Table(Column("input", ratio=1), Column("value", justify="right"), read_from, "state", "contribution")
+    table.caption = f"contribution to '{account.scale}'" if account.scale else None
     for read in account.read:
         table.add_row(*(Text(cell) for cell in _row(read)))
     return table
 
 
 def _row(read: Read) -> tuple[str, ...]:
-    value = "" if read.value is None else f"{read.value:.4g}"
-    share = "" if read.contribution is None else f"{read.contribution:+.3g}"
-    return (
-        *(read.label, value, read.unit, read.source, read.date),
-        *(read.original, read.conversion, read.state, share),
-    )
+    value = "" if read.value is None else f"{read.value:.4g} {_shown(read.unit)}".strip()
+    sent = [", ".join(part for part in (s.original, s.date, s.source) if part) for s in read.sent]
+    told = "\n".join(part for part in (*sent, read.refused, read.conversion and f"({read.conversion})") if part)
+    share = f"{read.contribution:+.3g}" if read.contribution and abs(read.contribution) > _NOTHING else ""
+    # a flag that nothing in the record speaks for counts as "no", which is not the same as found
+    state = "no entry" if read.state == "found" and not read.sent else read.state
+    return (read.label, value, told, state, share)
+
+
+def _shown(unit: str) -> str:
+    """``{score}`` and its like are UCUM's way of saying that there is no unit."""
+    return "" if unit.startswith("{") else unit
 
 
 def _answer(console: Console, account: Account) -> None:
@@ -60,7 +59,9 @@ def _answer(console: Console, account: Account) -> None:
     for rule in account.rules:
         console.print(Text(f"met: {rule}"))
     if account.comparator is not None:
-        console.print(Text(f"Same age and sex, nothing else ({account.comparator_of}): {account.comparator:.4g}"))
+        like = next((s for s in account.said if s.name == account.comparator_of and s.at is None), None)
+        value = _number(like, account.comparator) if like is not None else f"{account.comparator:.4g}"
+        console.print(Text(f"Same age and sex, nothing else ({account.comparator_of}): {value}"))
     if account.method == "sampled":
         console.print(Text("Contributions are sampled under a fixed seed: the inputs are too many for the exact sum."))
     if account.change:
@@ -76,4 +77,4 @@ def _number(said: Said, value: float | str | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     text = f"{value:.2%}" if said.kind in _CHANCES else f"{value:.4g}"
-    return f"{text} {said.unit}".strip()
+    return f"{text} {_shown(said.unit)}".strip()
