@@ -174,6 +174,7 @@ class Engine:
         record = reader.finish()
         record.malformed = evidence.malformed
         record.unread = evidence.unread(self.queries(service))
+        record.unsupported = evidence.unsupported(self.queries(service))
         return record, self._drafts(call, at)
 
     def _drafts(self, call: HookCall, at: datetime) -> Record:

@@ -22,7 +22,8 @@
     │   ├── SourceUnreachable       CDS-602  no connection
     │   ├── SourceRefused           CDS-603  4xx/5xx, or an OperationOutcome
     │   ├── SourceMalformed         CDS-604  not FHIR JSON (HTML, truncated, too large)
-    │   └── SourceForeign           CDS-605  a redirect or a paging link left the client's servers
+    │   ├── SourceForeign           CDS-605  a redirect or a paging link left the client's servers
+    │   └── SourceUnsupported       CDS-606  the server keeps no resources of this type
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
@@ -144,6 +145,10 @@ class SourceMalformed(SourceError):
 
 class SourceForeign(SourceError):
     code = "CDS-605"
+
+
+class SourceUnsupported(SourceError):
+    code = "CDS-606"
 
 
 class ModelError(CdsError):

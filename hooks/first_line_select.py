@@ -59,7 +59,7 @@ def _lacking(case: Case, *, stage_known: bool) -> list[str]:
     """What the estimate on signing would lack, as catalogue keys: just what its model could not read or assumed."""
     full = case.assessments.get(FULL)
     features = full.features if isinstance(full, Prediction | NotAssessed) else ()
-    absent = {f.input.name for f in features if not f.found and f.state != "unread"}
+    absent = {f.input.name for f in features if not f.found and not f.unread}
     lacking = []
     if absent & {"neutrophils", "lymphocytes", "monocytes"}:
         lacking.append("differential")

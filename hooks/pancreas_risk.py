@@ -97,7 +97,7 @@ def _trigger(case: Case, parameters: RiskParameters) -> Trigger | None:
 
 def _stands_in_the_way(feature: Feature) -> bool:
     """Not read, or an age nobody recorded: what is merely not measured is no fault of the record."""
-    return feature.state == "unread" or (feature.input.source == "patient.age" and not feature.found)
+    return feature.unread or (feature.input.source == "patient.age" and not feature.found)
 
 
 def _unassessed(case: Case) -> bool:
@@ -109,6 +109,6 @@ def _unassessed(case: Case) -> bool:
             return True
         if isinstance(assessment, NotAssessed) and any(_stands_in_the_way(f) for f in assessment.lacking):
             return True
-        if isinstance(assessment, Prediction) and any(f.state == "unread" for f in assessment.features):
+        if isinstance(assessment, Prediction) and any(f.unread for f in assessment.features):
             return True
     return False

@@ -31,6 +31,7 @@ def findings(case: Case, model_ids: Sequence[str]) -> Iterator[Finding]:
     the others conclude stands in it.
     """
     said: dict[str, list[tuple[Speech, Prediction]]] = {}
+    unable: list[NotAssessed] = []
     for id in model_ids:
         assessment = case.assessments.get(id)
         card = assessment.manifest.card if assessment is not None else None
@@ -39,10 +40,14 @@ def findings(case: Case, model_ids: Sequence[str]) -> Iterator[Finding]:
         try:
             if isinstance(assessment, Prediction) and (speech := _chosen(case, assessment, card)) is not None:
                 said.setdefault(card.topic, []).append((speech, assessment))
+            elif isinstance(assessment, NotAssessed) and not _silenced(case, card) and _speaks_of_it(assessment, card):
+                unable.append(assessment)
             else:
                 yield from _unspoken(case, assessment, card)
         except Exception as error:
             yield _broken(case, assessment, card, error)
+    if unable:
+        yield _unable(case, unable)
     for topic, spoken in said.items():
         speech, leader = max(spoken, key=lambda pair: pair[0].weight)
         card = leader.manifest.card
@@ -61,10 +66,9 @@ def _unspoken(case: Case, assessment: Assessment, card: Contribution) -> Iterato
         yield Suppressed(card.topic, "deceased" if case.record.deceased else "patient-facing", models=models)
     elif isinstance(assessment, Failed):
         yield _failed(case, assessment, card)
-    elif isinstance(assessment, NotAssessed):
-        yield from _unable(case, assessment, card)
     else:
-        yield Suppressed(card.topic, "nothing-to-say", models=models)
+        reason = assessment.reason if isinstance(assessment, NotAssessed) else "nothing-to-say"
+        yield Suppressed(card.topic, reason, models=models)
 
 
 def _silenced(case: Case, card: Contribution) -> bool:
@@ -314,28 +318,36 @@ def _failed(case: Case, assessment: Assessment, card: Contribution) -> CardDraft
     )
 
 
-def _unable(case: Case, assessment: NotAssessed, card: Contribution) -> Iterator[Finding]:
-    unread = any(f.state == "unread" for f in assessment.lacking)
-    if assessment.reason == "input-absent" and (unread or card.when_unable == "say"):
-        title = case.words.pick(assessment.manifest.words.title)
-        lines = [wording.absence(case.words, f) for f in assessment.lacking]
-        yield CardDraft(
-            topic=f"{card.topic}-not-assessed",
-            topic_label=case.words.pick(card.topic_label),
-            rank="information",
-            indicator="info",
-            summary=case.words("engine.unable.summary", model=title),
-            detail=wording.paragraphs(
-                case.words("engine.unable.lacking", model=title),
-                wording.bullets(lines),
-                _section(case, "gaps", wording.gaps(case.words, case.evidence, case.record)),
-                wording.rests_on(case.words, [assessment], case.policy, case.record),
-            ),
-            source_label=case.words("engine.source"),
-            models=(assessment.manifest.id,),
-        )
-    else:
-        yield Suppressed(card.topic, assessment.reason, models=(assessment.manifest.id,))
+def _speaks_of_it(assessment: NotAssessed, card: Contribution) -> bool:
+    """Worth a line: the manifest asks for it, or a source that is normally there could not be read. What this
+    hospital's server keeps for nobody would be said on every chart, and is left to the site's own check."""
+    if assessment.reason != "input-absent":
+        return False
+    return card.when_unable == "say" or any(f.state == "unread" for f in assessment.lacking)
+
+
+def _unable(case: Case, unable: Sequence[NotAssessed]) -> CardDraft:
+    """One modest card, however many models could not be asked."""
+    words = case.words
+    titles = [words.pick(a.manifest.words.title) for a in unable]
+    lacking = {f.input.name: f for a in unable for f in a.lacking}
+    card = unable[0].manifest.card
+    alone = len(unable) == 1 and card is not None
+    return CardDraft(
+        topic=f"{card.topic}-not-assessed" if card is not None and alone else "not-assessed",
+        topic_label=words.pick(card.topic_label) if card is not None and alone else words("topic.not-assessed"),
+        rank="information",
+        indicator="info",
+        summary=words("engine.unable.summary", model=titles[0]) if alone else words("engine.unable.several"),
+        detail=wording.paragraphs(
+            words("engine.unable.lacking", model=words.join(titles)),
+            wording.bullets(wording.absence(words, f) for f in lacking.values()),
+            _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
+            wording.rests_on(words, list(unable), case.policy, case.record),
+        ),
+        source_label=words("engine.source"),
+        models=tuple(a.manifest.id for a in unable),
+    )
 
 
 class _Fields(dict[str, Any]):

@@ -135,7 +135,7 @@ def rests_on(words: Phrasebook, assessments: Sequence[Assessment], policy: Polic
         models=models,
         policy=policy.version,
         day=words.day(record.now),
-        newest=_newest(words, record),
+        newest=_newest(words, assessments, record),
     )
 
 
@@ -149,8 +149,12 @@ def _model(words: Phrasebook, manifest: Manifest) -> str:
     return words("engine.model.dated", title=title, year=year[0], version=manifest.version)
 
 
-def _newest(words: Phrasebook, record: Record) -> str:
-    moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]
+def _newest(words: Phrasebook, assessments: Sequence[Assessment], record: Record) -> str:
+    """Of the data the models read: what else an EHR sends along says nothing of how fresh their answer is."""
+    read = (fact.when for a in assessments for feature in a.features for fact in feature.facts)
+    moments = [when for when in read if when is not None]
+    if not moments:
+        moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]
     return words.day(max(moments, key=lambda m: m.middle)) if moments else words("engine.undated")
 
 

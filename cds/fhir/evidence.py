@@ -12,11 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cds.errors import MissingData
+from cds.errors import MissingData, SourceUnsupported
 from cds.fhir import resources as fhir
 from cds.fhir.client import Fetched, FhirClient, Target
 from cds.fhir.queries import Query
 from cds.protocol.request import NULL, HookCall
+
+OPTIONAL = frozenset({"FamilyMemberHistory", "ImagingStudy", "Procedure", "ServiceRequest"})
+"""Resource types that a hospital's FHIR server may well not have."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,14 @@ class Evidence:
         kinds = {q.resource for q in queries if not self.states[q.key].complete}
         drugs = kinds & {"MedicationRequest", "MedicationAdministration"}
         return frozenset(kinds | ({"Medication"} if drugs else set()))
+
+    def unsupported(self, queries: tuple[Query, ...]) -> frozenset[str]:
+        """Those of them that this hospital has for nobody: its server does not know the type, or the EHR does not send
+        it and names no server. No outage; but a hospital without problems or results is none to rely on, so for those
+        it stays a fault."""
+        states = ((q.resource, self.states[q.key]) for q in queries)
+        kinds = {kind for kind, s in states if s.state == "missing" or s.error == SourceUnsupported.code}
+        return frozenset(kinds & OPTIONAL)
 
     def add(self, found: fhir.Decoded) -> None:
         """The same resource under two keys, or on two pages, counts once."""

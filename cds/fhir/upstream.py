@@ -22,7 +22,15 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, SSLError, TimeoutError
 
-from cds.errors import SourceError, SourceForeign, SourceMalformed, SourceRefused, SourceTimeout, SourceUnreachable
+from cds.errors import (
+    SourceError,
+    SourceForeign,
+    SourceMalformed,
+    SourceRefused,
+    SourceTimeout,
+    SourceUnreachable,
+    SourceUnsupported,
+)
 from cds.settings import FhirSettings
 
 _RETRIED = frozenset({429, 502, 503, 504})
@@ -186,5 +194,7 @@ def _check(response: BaseHTTPResponse) -> None:
         raise TryAgain(SourceRefused(f"the FHIR server answered {status}"), after if after > 0 else 0.0)
     if 300 <= status < 400:
         raise SourceForeign("the FHIR server answered with a redirect, which is not followed")
+    if status == 404:
+        raise SourceUnsupported("the FHIR server answered 404: it keeps no such resources")
     if status >= 400:
         raise SourceRefused(f"the FHIR server answered {status}")

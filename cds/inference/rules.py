@@ -28,7 +28,7 @@ def holds(condition: Condition, features: Mapping[str, Feature]) -> bool | None:
 
 
 def _value(feature: Feature) -> float | None:
-    if feature.value is None and feature.state != "unread":
+    if feature.value is None and not feature.unread:
         # what was never recorded may be assumed; a source that could not be read says nothing
         return feature.input.absent.value
     return feature.value

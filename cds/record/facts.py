@@ -68,6 +68,8 @@ class Record:
     refused: list[Refused] = field(default_factory=list)
     unread: frozenset[str] = frozenset()
     """Resource types that could not be had, or not whole: what is not found there is unknown, not absent."""
+    unsupported: frozenset[str] = frozenset()
+    """Those of ``unread`` that this hospital's server keeps for nobody."""
     orders: list[Fact] = field(default_factory=list)
     """Every ServiceRequest that stands, whatever its code."""
     drafts: Record | None = None

@@ -20,7 +20,8 @@ class Feature(msgspec.Struct, frozen=True):
     value: float | None
     """In the input's unit; None when absent."""
     state: str
-    """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``out-of-range``,
+    """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``unsupported`` (this
+    hospital's server has no such source), ``out-of-range``,
     ``censored`` (known as a bound only), or a refusal of the record (``unit-unknown``, ``unit-missing``,
     ``unit-conflict``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``, and those of genomic results)."""
     facts: tuple[Fact, ...] = ()
@@ -33,6 +34,11 @@ class Feature(msgspec.Struct, frozen=True):
     @property
     def found(self) -> bool:
         return self.state == "found"
+
+    @property
+    def unread(self) -> bool:
+        """Its source could not be had: what it says is unknown, not "no"."""
+        return self.state in ("unread", "unsupported")
 
 
 Kinds = Mapping[str, str]
@@ -52,7 +58,8 @@ def _if_read(feature: Feature, record: Record, kinds: Kinds) -> Feature:
     if not record.unread or feature.facts or (feature.found and feature.input.source != "record"):
         return feature
     if any(kinds.get(concept) in record.unread for concept in feature.input.concepts):
-        return Feature(feature.input, None, "unread")
+        lost = {kinds.get(concept) for concept in feature.input.concepts} & record.unread
+        return Feature(feature.input, None, "unsupported" if lost <= record.unsupported else "unread")
     return feature
 
 

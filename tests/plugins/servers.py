@@ -145,6 +145,8 @@ PREFETCH = {
     "administrations": "MedicationAdministration",
     "orders": "ServiceRequest",
     "imaging": "ImagingStudy",
+    "procedures": "Procedure",
+    "family": "FamilyMemberHistory",
 }
 
 
