@@ -1,7 +1,7 @@
 """Durable work that outlives a call: rows of the ledger, claimed under a lease, finished once."""
 
-from cds.jobs.job import Job, Stop, Unfinished
+from cds.jobs.job import Job, Outcome, Stop, Unfinished
 from cds.jobs.queue import Jobs
 from cds.jobs.worker import Handler, Progress, Worker
 
-__all__ = ["Handler", "Job", "Jobs", "Progress", "Stop", "Unfinished", "Worker"]
+__all__ = ["Handler", "Job", "Jobs", "Outcome", "Progress", "Stop", "Unfinished", "Worker"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy import Connection
 
 QUEUED, RUNNING, DONE, DEAD, CANCELLED = "queued", "running", "done", "dead", "cancelled"
 STATES = (QUEUED, RUNNING, DONE, DEAD, CANCELLED)
@@ -40,6 +42,18 @@ class Job:
     """Code of why the latest attempt failed, or the job ended without a result."""
     cancel_asked: bool = False
     result: Mapping[str, Any] | None = None
+    subject: str | None = None
+    """Keyed hash of whom the work concerns."""
+    item: str | None = None
+    """Keyed hash of what it concerns, such as a study."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A result, and further rows that are stored in the transaction that ends the job, or not at all."""
+
+    result: Mapping[str, Any]
+    also: Callable[[Connection], None]
 
 
 class Unfinished(Exception):

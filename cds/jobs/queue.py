@@ -54,6 +54,8 @@ class Jobs:
         priority: int = 0,
         after: timedelta = timedelta(),
         most_attempts: int = 5,
+        subject: str | None = None,
+        item: str | None = None,
     ) -> tuple[Job, bool]:
         """The job of this key, and whether it is new. Asking again for one that still waits moves it ``after`` from
         now and to the higher priority: late images restart the quiet period. One that ended stays as it is."""
@@ -66,6 +68,8 @@ class Jobs:
                 .values(
                     kind=kind,
                     key=key,
+                    subject=subject,
+                    item=item,
                     payload=dict(payload),
                     state=QUEUED,
                     priority=priority,
@@ -85,6 +89,9 @@ class Jobs:
                 waiting = (table.c.key == key) & (table.c.state == QUEUED) & (table.c.attempts == 0)
                 higher = sa.case((table.c.priority < priority, priority), else_=table.c.priority)
                 c.execute(sa.update(table).where(waiting).values(run_at=now + after, priority=higher))
+                if subject is not None:  # one who knew the study, but not whose it is, may have asked first
+                    unknown = (table.c.key == key) & table.c.subject.is_(None)
+                    c.execute(sa.update(table).where(unknown).values(subject=subject))
             return _one(c, table.c.key == key), made is not None
 
         return self._write(work)
@@ -203,6 +210,16 @@ class Jobs:
 
     def of_key(self, key: str) -> Job | None:
         return self._read(lambda c: _first(c, table.c.key == key))
+
+    def concerning(
+        self, kind: str, *, subject: str | None = None, items: Sequence[str] = (), most: int = 200
+    ) -> list[Job]:
+        """Work that concerns this subject or one of these items, the newest first."""
+        mine = table.c.item.in_(items)
+        if subject is not None:
+            mine |= table.c.subject == subject
+        query = sa.select(*table.c).where(table.c.kind == kind, mine).order_by(table.c.id.desc()).limit(most)
+        return self._read(lambda c: [_job(row) for row in c.execute(query).mappings()])
 
     def newest(self, *, kind: str | None = None, state: str | None = None, most: int = 100) -> list[Job]:
         """Jobs of any or one kind and state, the newest first."""

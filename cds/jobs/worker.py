@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cds.errors import LedgerError
-from cds.jobs.job import Job, Stop, Unfinished
+from cds.jobs.job import Job, Outcome, Stop, Unfinished
 from cds.jobs.queue import Jobs
 
 _log = logging.getLogger("cds.jobs")
 
-Handler = Callable[[Job, "Progress"], Mapping[str, Any]]
+Handler = Callable[[Job, "Progress"], Mapping[str, Any] | Outcome]
 """Does the work and returns its result. Raises Unfinished, or lets Stop through."""
 
 
@@ -102,7 +102,10 @@ class Worker:
             state = self._jobs.fail(job, "internal-error", again=True)
             _log.error("job.failed job=%s error=%s now=%s", job.id, type(error).__name__, state)
         else:
-            ended = self._jobs.finish(job, result)
+            if isinstance(result, Outcome):
+                ended = self._jobs.finish(job, result.result, also=result.also)
+            else:
+                ended = self._jobs.finish(job, result)
             _log.info("job.%s job=%s kind=%s", "done" if ended else "lost", job.id, job.kind)
 
     def _stopped(self, job: Job, why: str) -> None:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
 
 from cds.errors import SettingsError
-from cds.ledger.inserts import Execute, Row, UnfitEntry, Write, to_json
+from cds.ledger.entries import CallEntry
+from cds.ledger.inserts import Execute, Inserts, Row, UnfitEntry, Write, to_json
 from cds.ledger.sqlite import Direct, make_private
 
 T = TypeVar("T")
@@ -180,6 +181,11 @@ def _execute_on(connection: sa.Connection) -> Execute:
     # without the option PostgreSQL's row count is not read, and that count says whether an entry was new
     options = {"preserve_rowcount": True}
     return lambda statement, rows: connection.exec_driver_sql(statement, rows, execution_options=options).rowcount
+
+
+def store_within(connection: sa.Connection, entry: CallEntry) -> bool:
+    """Store a row as part of a transaction that does more; False when it was there already."""
+    return Inserts(connection.dialect.name).write(entry).store(_execute_on(connection)) == 1
 
 
 def row_at_fault(error: SQLAlchemyError) -> bool:
