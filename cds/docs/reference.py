@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 from cds import errors
 from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
 from cds.services import ServiceRegistry
-from cds.settings import ClientSettings, FhirSettings, Settings
+from cds.settings import ClientSettings, FhirSettings, ImagingSettings, PacsSettings, Settings, StudySource
 
 GENERATED = "<!-- Written by scripts/generate-docs; change the code, not this page. -->"
 
@@ -33,7 +33,7 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *_table(Settings, skip=("fhir", "clients")),
+            *_table(Settings, skip=("fhir", "clients", "imaging", "pacs")),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
@@ -41,7 +41,19 @@ def settings_page() -> str:
             "",
             "## `[clients.NAME]`: one block an EHR",
             "",
-            *_table(ClientSettings),
+            *_table(ClientSettings, skip=("studies",)),
+            "",
+            "## `[clients.NAME.studies]`: how it tells of imaging studies",
+            "",
+            *_table(StudySource),
+            "",
+            "## `[imaging]`: analysing imaging studies",
+            "",
+            *_table(ImagingSettings),
+            "",
+            "## `[pacs.NAME]`: one block an image archive",
+            "",
+            *_table(PacsSettings),
             "",
         ]
     )
