@@ -321,6 +321,8 @@ def _failed(case: Case, assessment: Assessment, card: Contribution) -> CardDraft
 def _speaks_of_it(assessment: NotAssessed, card: Contribution) -> bool:
     """Worth a line: the manifest asks for it, or a source that is normally there could not be read. What this
     hospital's server keeps for nobody would be said on every chart, and is left to the site's own check."""
+    if assessment.reason == "eligibility-unread":
+        return True
     if assessment.reason != "input-absent":
         return False
     return card.when_unable == "say" or any(f.state == "unread" for f in assessment.lacking)

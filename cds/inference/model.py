@@ -67,7 +67,10 @@ class Model:
         by_name = {f.input.name: f for f in features}
         for test in self.manifest.population.eligibility:
             if not _eligible(test, by_name, record):
-                return NotAssessed(self.manifest, "not-eligible", test.says, features)
+                # a diagnosis not found in a problem list that could not be read is unknown, not absent
+                unknown = test.present is True and any(self.kinds.get(c) in record.unread for c in test.concepts)
+                reason = "eligibility-unread" if unknown else "not-eligible"
+                return NotAssessed(self.manifest, reason, test.says, features)
         lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
         if self.graph is None:
             return self._by_rules(features, by_name)

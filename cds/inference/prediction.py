@@ -76,7 +76,7 @@ class NotAssessed:
 
     manifest: Manifest
     reason: str
-    """``not-eligible`` or ``input-absent``"""
+    """``not-eligible``, ``eligibility-unread`` (its source could not be had), ``input-absent`` or ``no-study``"""
     says: Mapping[str, str]
     """Why, by language (for ``not-eligible``)."""
     features: tuple[Feature, ...]

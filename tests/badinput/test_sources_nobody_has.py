@@ -52,3 +52,12 @@ def test_a_server_without_problems_or_results_is_a_fault_whatever_it_answers(
     told = service.call(patient_view(QUIET, None, fhirServer=hospital.base))
     assert told.topics == ["pancreas-risk-not-assessed"]
     assert "CDS-606" in told.text
+
+
+def test_a_problem_list_that_is_out_leaves_open_whom_a_model_is_meant_for(
+    service: CalledService, hospital: FhirServer
+) -> None:
+    hospital.on("Condition", status(500))
+    told = service.call(patient_view(QUIET, None, fhirServer=hospital.base), CARE)
+    assert len(told.cards) == 1
+    assert "The problem list could not be read (CDS-603)" in told.text
