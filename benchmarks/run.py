@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout that 
 import cpu
 import decoding
 import footprint
+import imaging_fetch
 import latency
 import legion
 import no_prefetch
@@ -37,13 +38,14 @@ BENCHMARKS = {
     "latency": (latency.run, "p50, p99 and /health beside a busy processor and a slow FHIR server"),
     "no-prefetch": (no_prefetch.run, "total time when everything has to be fetched"),
     "footprint": (footprint.run, "memory per worker, time from start to first answer"),
+    "imaging-fetch": (imaging_fetch.run, "one CT series from a real PACS to a volume: wall, CPU, memory"),
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
 }
 
 
 def main() -> int:
-    listing = "\n".join(f"  {name:12} {says}" for name, (_, says) in BENCHMARKS.items())
+    listing = "\n".join(f"  {name:14} {says}" for name, (_, says) in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f"benchmarks:\n{listing}", formatter_class=argparse.RawDescriptionHelpFormatter
     )

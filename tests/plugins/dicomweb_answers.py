@@ -6,18 +6,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from orthanc import BOUNDARY, multipart
 from servers import Behaviour, Exchange
 
 DICOM_JSON = "application/dicom+json"
-BOUNDARY = "generated-boundary"
 RELATED = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
-
-
-def multipart(parts: Iterable[bytes], boundary: str = BOUNDARY) -> bytes:
-    """A WADO-RS answer's, or a STOW-RS request's, body."""
-    edge = boundary.encode()
-    inner = b"".join(b"--" + edge + b"\r\nContent-Type: application/dicom\r\n\r\n" + part + b"\r\n" for part in parts)
-    return inner + b"--" + edge + b"--\r\n"
 
 
 def sends_series(parts: Iterable[bytes], headers: Mapping[str, str] | None = None) -> Behaviour:

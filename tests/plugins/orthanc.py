@@ -19,10 +19,9 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from dicomweb_answers import multipart
 
 _PLUGINS = Path("/usr/share/orthanc/plugins")
-_BOUNDARY = "stow-boundary"
+BOUNDARY = "generated-boundary"
 _PER_POST = 25
 
 
@@ -113,9 +112,9 @@ class Orthanc:
             answer = self._http.request(
                 "POST",
                 f"{self.base}/studies",
-                body=multipart(batch, _BOUNDARY),
+                body=multipart(batch),
                 headers={
-                    "Content-Type": f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}',
+                    "Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}',
                     "Accept": "application/dicom+json",
                     **self._http.headers,
                 },
@@ -131,6 +130,13 @@ class Orthanc:
         """Every patient out of the store."""
         for patient in self._http.request("GET", f"http://127.0.0.1:{self.port}/patients").json():
             self._http.request("DELETE", f"http://127.0.0.1:{self.port}/patients/{patient}")
+
+
+def multipart(parts: Iterable[bytes], boundary: str = BOUNDARY) -> bytes:
+    """A WADO-RS answer's, or a STOW-RS request's, body."""
+    edge = boundary.encode()
+    inner = b"".join(b"--" + edge + b"\r\nContent-Type: application/dicom\r\n\r\n" + part + b"\r\n" for part in parts)
+    return inner + b"--" + edge + b"--\r\n"
 
 
 def _free_port() -> int:
