@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cds.errors import ManifestError
 from cds.inference import attributes, vectors
-from cds.inference.manifest import days
+from cds.inference.manifest import Task, days
 from cds.modelcheck.subject import Finding, Subject, findings_in
 
 _NEED_A_VECTOR = ("probability", "score", "survival", "category", "comparator")
@@ -30,8 +30,9 @@ def findings(subject: Subject) -> Iterator[Finding]:
         if not isinstance(value, dict) or value.get("source") not in m.sources:
             yield subject.finding("names no 'source' of this manifest", "parameters", name)
     for position, output in enumerate(m.outputs):
-        if output.kind in ("probability", "survival") and not (output.times or output.horizon):
-            yield subject.finding(f"'{output.name}' is a chance without a horizon", "outputs", position)
+        timed = output.kind == "survival" or (output.kind == "probability" and m.task is Task.risk)
+        if timed and not (output.times or output.horizon):
+            yield subject.finding(f"'{output.name}' is a risk without a horizon", "outputs", position)
         try:
             days(output.horizon or "0d")
         except ValueError as error:

@@ -19,7 +19,7 @@ Check = Callable[..., Report]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A good folder of two models: one graph, one set of rules."""
-    for name in ("vocabulary", "endpac", "nice-ng12", "metastatic-os"):
+    for name in ("vocabulary", "endpac", "nice-ng12", "qcancer-2013-pancreas"):
         shutil.copytree(MODELS / name, tmp_path / name)
     shutil.copy(MODELS / "attributes.yaml", tmp_path)
     return tmp_path
@@ -49,6 +49,7 @@ def test_the_folders_used_here_are_good_before_a_fault_is_put_in(folder: Path, n
         ("endpac", "unit: kg/a", "unit: stone/a", "'stone/a' is not a unit this service knows"),
         ("endpac", "    unit: a\n", "    unit: mo\n", "the unit of first_at_least is a"),
         ("endpac", "    horizon: 36m", "    horizon: 36q", "'36q' is not a duration"),
+        ("qcancer-2013-pancreas", "    horizon: 2y\n", "", "'risk' is a risk without a horizon"),
         ("endpac", 'nl: "nuchtere glucose bij het begin"', 'de: "Glucose"', "has no words in 'nl'"),
         ("nice-ng12", 'en: "Jaundice at 40 or over"', 'en: ""', "has no words in 'en'"),
         (
