@@ -17,9 +17,10 @@ from scipy import ndimage
 
 from cds.errors import ModelError
 from cds.inference.volumes import windows
-from cds.inference.volumes.bundle import Bundle, Gate, Stage
+from cds.inference.volumes.bundle import Bundle, Stage
 from cds.inference.volumes.candidates import Found, find
-from cds.inference.volumes.grid import Box, Grid, bounding_box, moved, resampled
+from cds.inference.volumes.gate import Gate
+from cds.inference.volumes.grid import Box, Grid, Triple, bounding_box, moved, resampled, smoothed
 from cds.inference.volumes.network import Device, Network
 
 _log = logging.getLogger("cds.inference")
@@ -68,6 +69,7 @@ class Analysis:
         self.bundle = bundle
         self._device = device or Device()
         self._networks = {s.name: Network(s, folder, self._device) for s in bundle.stages}
+        self._gates = [Gate(g, folder) for g in bundle.gates]
 
     @property
     def provider(self) -> str:
@@ -96,7 +98,7 @@ class Analysis:
             if far:
                 return Indeterminate("out-of-domain", stage.name, distances)
             if number == count - 1:
-                return self._assessed(stage, chances, grid, _origin(box, spacing), distances)
+                return self._assessed(stage, chances, *_lying(box, part, grid, stage.resample.align), distances)
             kept = _kept(stage, chances)
             volume = float(kept.sum()) * grid.voxel_ml
             if not kept.any() or volume < stage.smallest_ml:
@@ -111,7 +113,8 @@ class Analysis:
         self, stage: Stage, hu: NDArray[np.generic], source: Grid, step: windows.Step
     ) -> tuple[Array, Grid, Array | None]:
         target = source.at(stage.spacing)
-        volume = resampled(hu, source, target, stage.resample.order, stage.resample.align)
+        first = smoothed(hu, source, target) if stage.resample.smooth else hu
+        volume = resampled(first, source, target, stage.resample.order, stage.resample.align)
         normal = stage.normalise
         volume = (np.clip(volume, *normal.clip) - normal.mean) / normal.deviation
         fill = (float(np.clip(stage.pad, *normal.clip)) - normal.mean) / normal.deviation
@@ -129,12 +132,12 @@ class Analysis:
         return windows.softmax(logits), target, features
 
     def _distance(self, stage: Stage, features: Array | None, distances: dict[str, float]) -> bool:
-        """Is any of the stage's gates shut? The nearest window decides: most of a long scan shows other parts."""
+        """Is any of the stage's gates shut?"""
         shut = False
-        for gate in (g for g in self.bundle.gates if g.stage == stage.name):
+        for gate in (g for g in self._gates if g.stage == stage.name):
             if features is None:
                 raise ModelError(f"stage '{stage.name}' has a gate, and its graph gives no features")
-            distances[stage.name] = float(distance(features, gate).min()) / gate.furthest
+            distances[stage.name] = gate.distance(features)
             shut = shut or distances[stage.name] > 1
         return shut
 
@@ -152,12 +155,6 @@ class Analysis:
         return Assessed(found.likelihood, category, found, chances, stage.classes, grid, origin, distances)
 
 
-def distance(features: Array, gate: Gate) -> NDArray[np.float64]:
-    """Of each window's features [n, k] from the training views': root mean square on the whitened basis, [n]."""
-    whitened = (features - np.asarray(gate.mean)) @ np.asarray(gate.whitening).T
-    return np.asarray(np.sqrt((whitened**2).mean(axis=1)))
-
-
 def _kept(stage: Stage, chances: Array) -> NDArray[np.bool_]:
     """The largest connected part of the classes to keep: specks elsewhere must not widen the box."""
     mask = np.isin(chances.argmax(axis=0), [stage.classes.index(name) for name in stage.keep])
@@ -173,8 +170,16 @@ def _size(box: Box) -> tuple[int, int, int]:
     return box[0].stop - box[0].start, box[1].stop - box[1].start, box[2].stop - box[2].start
 
 
-def _origin(box: Box, spacing: tuple[float, float, float]) -> tuple[float, float, float]:
-    return box[0].start * spacing[0], box[1].start * spacing[1], box[2].start * spacing[2]
+def _lying(box: Box, part: Grid, grid: Grid, align: str) -> tuple[Grid, Triple]:
+    """The last stage's grid as it lies in the scan: a whole number of voxels seldom fits, so that voxels aligned by
+    corners are a little larger or smaller than the stage's spacing says. And its outer corner's place, mm."""
+    start = [cut.start * mm for cut, mm in zip(box, part.spacing, strict=True)]
+    if align == "corner":
+        z, y, x = (n * mm / m for n, mm, m in zip(part.shape, part.spacing, grid.shape, strict=True))
+        return Grid(grid.shape, (z, y, x)), (start[0], start[1], start[2])
+    # first centres together: a larger voxel's corner lies further out
+    half = [(own - mm) / 2 for own, mm in zip(part.spacing, grid.spacing, strict=True)]
+    return grid, (start[0] + half[0], start[1] + half[1], start[2] + half[2])
 
 
 def _within(outer: Box, inner: Box) -> Box:

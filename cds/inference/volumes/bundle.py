@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from cds.inference.volumes.legend import Legend
+from cds.inference.volumes.studies import Studies
 from cds.record.concepts import Strict
 
 Triple = tuple[float, float, float]
@@ -40,6 +42,7 @@ class Resample(Strict):
     align: Literal["corner", "centre"] = Field(
         "corner", description="What coincides before and after: the volume's outer corner, or the first voxel's centre."
     )
+    smooth: bool = Field(False, description="Blur before coarsening, so that noise averages out as in a thick slice.")
 
 
 class Stage(Strict):
@@ -94,17 +97,9 @@ class Gate(Strict):
     """Is this scan of the kind the network was made for? Distance of its features from those of the training views."""
 
     stage: str
-    """Name of the stage whose features are looked at."""
-    mean: tuple[float, ...]
-    """Mean of each feature over the training views."""
-    whitening: tuple[tuple[float, ...], ...] = Field(description="[k, features]: rows of the reduced, whitened basis.")
+    file: str = Field(description="JSON: `mean` [features] and `whitening` [k, features], the reduced, whitened basis.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     furthest: float = Field(gt=0, description="Root mean square of the whitened features beyond which it is not.")
-
-    @model_validator(mode="after")
-    def _shapes(self) -> Gate:
-        if not self.whitening or any(len(row) != len(self.mean) for row in self.whitening):
-            raise ValueError("gate.whitening needs rows as long as gate.mean")
-        return self
 
 
 class Bundle(Strict):
@@ -116,9 +111,13 @@ class Bundle(Strict):
     gates: tuple[Gate, ...] = ()
     """Scans unlike the training's are not assessed."""
     phase: tuple[str, ...] = Field((), description="Contrast phases it was made for; empty: any.")
+    studies: Studies = Studies()  # type: ignore[call-arg]
+    """For which studies it is made."""
     clinical_use: bool = Field(
         False, description="false: its results never reach a patient's record, whatever the configuration says."
     )
+    legend: Legend = Legend()
+    """What the last stage's classes are called where results are stored."""
     golden: str | None = Field(None, description="Folder with the volume of the self-test.")
 
     @model_validator(mode="after")
@@ -132,6 +131,8 @@ class Bundle(Strict):
         last = self.stages[-1]
         if unknown := sorted({self.likelihood.of, *self.likelihood.within} - set(last.classes)):
             raise ValueError(f"likelihood names {', '.join(unknown)}, which the last stage does not tell apart")
+        if unknown := sorted(set(self.legend.structures) - set(last.classes)):
+            raise ValueError(f"legend names {', '.join(unknown)}, which the last stage does not tell apart")
         points = [p.at_least for p in self.operating_points]
         if points[0] != 0 or points != sorted(points):
             raise ValueError("operating_points must start at 0 and rise")

@@ -90,6 +90,14 @@ def _spline(volume: Array, axis: int, at: NDArray[np.float64]) -> Array:
     return np.asarray(total, dtype=np.float32)
 
 
+def smoothed(volume: NDArray[np.generic], source: Grid, target: Grid) -> Array:
+    """What coarsening to ``target`` would alias is blurred away: a Gaussian of half the excess, in voxels."""
+    factors = [b / a for a, b in zip(source.spacing, target.spacing, strict=True)]
+    sigma = [max(0.0, (factor - 1) / 2) for factor in factors]
+    found = np.asarray(volume, dtype=np.float32)
+    return np.asarray(ndimage.gaussian_filter(found, sigma), dtype=np.float32) if any(sigma) else found
+
+
 def bounding_box(mask: NDArray[np.bool_]) -> Box:
     """Of a mask that is not empty."""
     cuts = []
