@@ -54,6 +54,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
 
     \b
       cds models list          what runs, on what evidence
+      cds models run --help    one model on one patient, explained
       cds policy check FILE    would this policy be accepted?
     """
     ctx.obj = settings
