@@ -135,6 +135,27 @@ def covariance(betas: Array, hazards: Array, hazard: Array, decimals: int = 8) -
     }
 
 
+def logistic(x: Array, y: Array) -> tuple[Array, Array]:
+    """Coefficients, intercept first, and their covariance; Newton's method."""
+    design = np.column_stack([np.ones(len(x)), x])
+    beta = np.zeros(design.shape[1])
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-design @ beta))
+        information = design.T @ (design * (chance * (1 - chance))[:, None])
+        step = np.linalg.solve(information, design.T @ (y - chance))
+        beta += step
+        if np.abs(step).max() < 1e-10:
+            break
+    return beta, np.linalg.inv(information)
+
+
+def auc(score: Array, case: Array) -> float:
+    """Area under the curve of a score, higher for cases; ties half."""
+    ranks = pd.Series(score).rank().to_numpy()
+    cases = int(case.sum())
+    return float((ranks[case == 1].sum() - cases * (cases + 1) / 2) / (cases * (len(case) - cases)))
+
+
 def simplest_within_one_error(measured: dict[str, dict[str, float]]) -> tuple[str, str]:
     """(to ship, best). ``measured``: name -> value and se, from the simplest to the most elaborate."""
     best = max(measured, key=lambda name: measured[name]["value"])
@@ -194,6 +215,7 @@ def write(path: Path, *blocks: str) -> None:
 
 
 __all__ = [
+    "auc",
     "breslow",
     "brier",
     "by_groups",
@@ -203,6 +225,7 @@ __all__ = [
     "covariance",
     "folds",
     "kaplan_meier",
+    "logistic",
     "pairs",
     "r3",
     "r4",

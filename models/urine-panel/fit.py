@@ -55,42 +55,22 @@ def read(path: Path) -> pd.DataFrame:
     )
 
 
-def logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients, intercept first, and their covariance; Newton's method."""
-    design = np.column_stack([np.ones(len(x)), x])
-    beta = np.zeros(design.shape[1])
-    for _ in range(50):
-        chance = 1 / (1 + np.exp(-design @ beta))
-        information = design.T @ (design * (chance * (1 - chance))[:, None])
-        step = np.linalg.solve(information, design.T @ (y - chance))
-        beta += step
-        if np.abs(step).max() < 1e-10:
-            break
-    return beta, np.linalg.inv(information)
-
-
 def scored(x: np.ndarray, beta: np.ndarray) -> np.ndarray:
     return np.asarray(beta[0] + x @ beta[1:])
-
-
-def auc(score: np.ndarray, case: np.ndarray) -> float:
-    ranks = pd.Series(score).rank().to_numpy()
-    cases = int(case.sum())
-    return float((ranks[case == 1].sum() - cases * (cases + 1) / 2) / (cases * (len(case) - cases)))
 
 
 def out_of_fold(x: np.ndarray, y: np.ndarray, watch: Any, repeats: int = 10) -> np.ndarray:
     """[repeats, n]"""
     found = np.empty((repeats, len(y)))
     for repeat, fit_on, held in watch(list(ev.folds(len(y), 10, repeats, SEED)), desc="cross-validation"):
-        found[repeat, held] = scored(x[held], logistic(x[fit_on], y[fit_on])[0])
+        found[repeat, held] = scored(x[held], ev.logistic(x[fit_on], y[fit_on])[0])
     return found
 
 
 def tried(score: np.ndarray, case: np.ndarray, rows: np.ndarray, draws: int = 500) -> dict[str, Any]:
     at = np.flatnonzero(rows)
     found = ev.resampled(
-        lambda drawn: float(np.mean([auc(s[at[drawn]], case[at[drawn]]) for s in np.atleast_2d(score)])),
+        lambda drawn: float(np.mean([ev.auc(s[at[drawn]], case[at[drawn]]) for s in np.atleast_2d(score)])),
         len(at),
         draws=draws,
         seed=SEED,
@@ -109,7 +89,7 @@ def measure(data: pd.DataFrame, draws: int, watch: Any) -> dict[str, Any]:
     for site in sorted(data.site.unique()):
         held = (data.site == site).to_numpy()
         if 0 < y[held].sum() < held.sum():
-            beta = logistic(x[~held], y[~held])[0]
+            beta = ev.logistic(x[~held], y[~held])[0]
             chance = 1 / (1 + np.exp(-scored(x[held], beta)))
             sites[site] = {
                 **tried(scored(x, beta), y, held, draws),
@@ -144,7 +124,7 @@ def main(path: Path, output: Path = FOLDER, draws: int = 500) -> None:
 
     data = read(path)
     x, y = data[list(TERMS)].to_numpy(), data.cancer.to_numpy()
-    beta, covariance = logistic(x, y)
+    beta, covariance = ev.logistic(x, y)
     measured = measure(data, draws, tqdm)
     result = {
         "n": len(data),
