@@ -23,7 +23,7 @@ from cds.modelcheck import Report, check_folder
 def check(ctx: click.Context, paths: tuple[Path, ...], rebuild: bool, as_json: bool) -> None:
     """Lint model folders: sources, vectors, ranges, units, wording in each language, attributes, graph, card.
 
-    PATH is a model's folder, or a folder of them; without it every model of this site is checked. Each finding is
+    PATHS are models' folders, or folders of them; without any, every model of this site is checked. Each finding is
     `file:line: what is wrong`. Exit code 1 if there is any.
     """
     settings = settings_of(ctx)

@@ -25,7 +25,12 @@ _SCHEMA = "manifest.schema.json"
 
 @click.command()
 @click.argument("model_id")
-@click.option("--task", type=click.Choice([t.value for t in Task]), prompt="What kind of question does it answer")
+@click.option(
+    "--task",
+    type=click.Choice([t.value for t in Task]),
+    prompt="What kind of question does it answer",
+    help="What kind of question it answers; asked for when not given.",
+)
 @click.option("--title", prompt="What is it called on a card", help="English; the other languages are yours to write.")
 @click.option(
     "--in",
@@ -35,7 +40,7 @@ _SCHEMA = "manifest.schema.json"
     help="Folder of models. Default: this one.",
 )
 def new(model_id: str, task: str, title: str, folder: Path) -> None:
-    """Begin a model: model.yaml with comments, vectors.yaml, card.md and, for a graph, build.py.
+    """Begin the model MODEL_ID: model.yaml with comments, vectors.yaml, card.md and, for a graph, build.py.
 
     What is written loads and passes `cds models check`, but for the places marked TO DO, which it names.
     """
