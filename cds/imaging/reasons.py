@@ -63,6 +63,15 @@ class Reason(StrEnum):
     WRONG_PHASE = "wrong-phase"
     PHASE_UNKNOWN = "phase-unknown"
     PHASE_CONFLICT = "phase-conflict"
+    # the way back
+    NOT_CLINICAL = "not-for-clinical-use"
+    SOURCE_CHANGED = "source-changed"
+    NOT_WRITTEN = "result-not-written"
+    PACS_FULL = "pacs-full"
+    STORE_REFUSED = "store-refused"
+    STORE_LOST = "store-lost"
+    RECORD_FAILED = "record-failed"
+    RECORD_REFUSED = "record-refused"
 
 
 class Note(StrEnum):

@@ -36,7 +36,7 @@ ROOMS: dict[str, str] = {
     # who calls, and what is fetched
     "trust": "errors settings",
     "fhir": "errors fhir.resources protocol record settings trust",
-    "imaging": "errors trust",
+    "imaging": "errors inference settings trust",
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
