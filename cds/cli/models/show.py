@@ -17,10 +17,11 @@ from cds.fhir.queries import plan
 from cds.inference.manifest import Input, Manifest
 from cds.inference.model import Model
 from cds.inference.registry import Registry, concepts_of
-from cds.ledger.inputs import UNSOURCED, input_states
 from cds.record.features import extract
 from cds.settings import Settings
 
+_UNSOURCED = "unsourced"
+"""As the ledger's own count calls what was found in no resource."""
 _NOT_THERE = ("missing", "unread")
 
 
@@ -48,6 +49,8 @@ def show(ctx: click.Context, model_id: str, language: str, fhir: str | None, pat
 
 
 def _in_ledger(console: Console, settings: Settings, m: Manifest, language: str) -> None:
+    from cds.ledger.inputs import input_states  # SQLAlchemy: only where a ledger is read
+
     try:
         if settings.database_url is None and not Path(settings.ledger_url.removeprefix("sqlite:///")).exists():
             raise LedgerError("there is none yet")  # reading must not make one
@@ -68,7 +71,7 @@ def _at_server(
     for patient_id in ids:
         record = from_server(source, base, patient_id, queries)
         for feature in extract(model.manifest.inputs, record, model.kinds):
-            state = UNSOURCED if feature.found and not feature.facts else feature.state
+            state = _UNSOURCED if feature.found and not feature.facts else feature.state
             states.setdefault(feature.input.name, Counter())[state] += 1
     return len(ids), states
 
@@ -99,7 +102,7 @@ def _found(
 def _seen(spec: Input, states: Mapping[str, int]) -> Counter[str]:
     """A flag is always an answer; one that nothing in the record speaks for is no find."""
     seen = Counter(states)
-    unsourced = seen.pop(UNSOURCED, 0)
+    unsourced = seen.pop(_UNSOURCED, 0)
     seen["missing" if spec.is_flag and spec.concepts else "found"] += unsourced
     return seen
 
