@@ -96,9 +96,9 @@ class OperatingPoint(Strict):
 class Gate(Strict):
     """Is this scan of the kind the network was made for? Distance of its features from those of the training views."""
 
-    stage: str
+    stage: str = Field(description="Name of the stage whose features are looked at.")
     file: str = Field(description="JSON: `mean` [features] and `whitening` [k, features], the reduced, whitened basis.")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of that file.")
     furthest: float = Field(gt=0, description="Root mean square of the whitened features beyond which it is not.")
 
 
