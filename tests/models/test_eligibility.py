@@ -105,7 +105,8 @@ def test_decline_that_nobody_coded_is_unknown_and_shown_both_ways(registry) -> N
     assert isinstance(silent, Prediction)
     assert isinstance(told, Prediction)
     without, with_decline = (w.outputs["survival"][12] for w in silent.what_if if w.feature.input.name == "cacs")
-    assert with_decline == told.series("survival")[12]
+    # what-ifs hold the other missing inputs (the subtype) at one value, the answer itself weighs all they may have
+    assert with_decline == pytest.approx(told.series("survival")[12], abs=0.005)
     assert with_decline < silent.series("survival")[12] < without
 
 
