@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from cds.inference.prediction import NotAssessed, Prediction
 from cds.record.facts import Fact, Record
 from cds.record.moments import parse
