@@ -141,6 +141,7 @@ def report(cases: list[Case], empty: list[Case], other: list[str]) -> str:
         said([*clear, *(c for c in with_lesion if not c.about["duct_dilated"])], "no dilated duct"),
     ]
     refused = {r: sum(c.reason == r for c in cases) for r in sorted({c.reason for c in cases if c.reason})}
+    listed = ", ".join(f"{reason}: {count}" for reason, count in refused.items())
     answered = [c for c in empty if not c.reason]
     counts = []
     for name in sorted({c.category for c in assessed}):
@@ -151,12 +152,12 @@ def report(cases: list[Case], empty: list[Case], other: list[str]) -> str:
     lines = [
         "# Demonstration network: evaluation",
         "",
-        "Written by `evaluate.py`. Phantoms only: every figure below says how the networks do on more of what they were",
-        "trained on, and nothing about any patient.",
+        "Written by `evaluate.py`. Phantoms only: every figure below says how the networks do on more of what they",
+        "were trained on, and nothing about any patient.",
         "",
         f"{len(cases)} held-out phantoms (other seeds, same generator), of which {lesions} with a lesion.",
         f"Assessed: {len(assessed)}. Indeterminate: {len(cases) - len(assessed)} "
-        + (f"({', '.join(f'{k}: {v}' for k, v in refused.items())})." if refused else "."),
+        + (f"({listed})." if refused else "."),
         "",
         "## Telling phantoms with a lesion from those without",
         "",
@@ -202,9 +203,10 @@ def report(cases: list[Case], empty: list[Case], other: list[str]) -> str:
         "",
         "## What it can't do",
         "",
-        "Anything for a patient. It has never seen one: the anatomy, the textures and the lesions are drawn by a program, so",
-        "a high figure here only means that the program's drawings can be told apart. On scans of another kind it is meant to",
-        "answer `indeterminate`; that the gates do so on the scans listed is no proof that they always will.",
+        "Anything for a patient. It has never seen one: the anatomy, the textures and the lesions are drawn by a",
+        "program, so a high figure here only means that the program's drawings can be told apart. On scans of another",
+        "kind it is meant to answer `indeterminate`; that the gates do so on the scans listed is no proof that they",
+        "always will.",
         "",
     ]
     return "\n".join(lines)
