@@ -20,7 +20,8 @@ from cds.record.vocabulary import read_folder
 
 FOLDER = Path(__file__).parents[2] / "models"
 MODELS = sorted(path.parent.name for path in FOLDER.glob("*/model.yaml"))
-GRAPHS = [m for m in MODELS if (FOLDER / m / "build.py").exists()]
+# a network trained on phantoms is not rebuilt bit for bit: it is pinned, and evaluated as committed
+GRAPHS = [m for m in MODELS if (FOLDER / m / "model.onnx").exists()]
 
 KNOWN_SYSTEMS = {
     "http://loinc.org",
@@ -97,15 +98,34 @@ def texts(value: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from texts(inner, f"{where}[{index}]")
 
 
-def test_the_issues_models_are_all_here() -> None:
+def test_the_legion_is_here() -> None:
     assert set(MODELS) >= {
-        "nice-ng12",
+        "breast-triage",
+        "ca19-9-response",
+        "caps-surveillance",
+        "dpyd-dosing",
         "endpac",
-        "qcancer-2013-pancreas",
+        "ipmn-european-2018",
+        "ipmn-kyoto-2024",
         "metastatic-os",
-        "pantheia-siri",
+        "molecular-targets",
         "msk-prognostic-score",
+        "mskcc-nomogram",
+        "nice-ng12",
+        "pantheia-siri",
+        "purist-subtype",
+        "qcancer-2013-pancreas",
+        "qcancer-prognostic",
+        "resected-os",
+        "scottish-referral",
+        "ugt1a1-dosing",
+        "urine-panel",
     }
+
+
+@pytest.mark.parametrize("model", GRAPHS)
+def test_what_has_a_graph_has_the_script_that_makes_it(model: str) -> None:
+    assert (FOLDER / model / "build.py").exists()
 
 
 @pytest.mark.parametrize("model", GRAPHS)
