@@ -1,0 +1,123 @@
+"""The analysed images once more, without their pixels: what SEG and SR must repeat of patient, study and geometry.
+
+Asked of the PACS when results are written, so that they carry what the archive says today, such as a corrected name.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+from pydicom.dataset import Dataset
+
+from cds.imaging.dicomweb import DicomWeb
+from cds.imaging.frames import CT, Frame
+from cds.imaging.reasons import Reason, Unusable
+from cds.imaging.results.uids import uid_of
+
+_JSON = "application/dicom+json"
+_MUST_BE_THERE = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "PositionReferenceIndicator",
+)
+"""Type 2: present, if empty (DICOM PS3.3 C.7.1.1, C.7.2.1, C.7.4.1)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Headers of the analysed series, one an instance."""
+
+    study_uid: str
+    series_uid: str
+    instances: tuple[Dataset, ...]
+    """In the order of the volume's frames."""
+
+    @property
+    def multiframe(self) -> bool:
+        return "NumberOfFrames" in self.instances[0]
+
+    @property
+    def scanned(self) -> str:
+        """YYYYMMDD, "" if not said."""
+        first = self.instances[0]
+        return str(first.get("AcquisitionDate") or first.get("StudyDate") or "")[:8]
+
+
+def headers(web: DicomWeb, study_uid: str, series_uid: str) -> list[Dataset]:
+    """WADO-RS metadata (DICOM PS3.18 §10.4.1.1.4). Raises Unusable."""
+    path = f"/studies/{study_uid}/series/{series_uid}/metadata"
+    rows = web.connection.patiently(partial(_rows, web, path))
+    try:
+        return [Dataset.from_json(_without_bulk(row)) for row in rows]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Unusable(Reason.PACS_MALFORMED, f"({type(error).__name__} in the series' metadata)") from error
+
+
+def _rows(web: DicomWeb, path: str, deadline: float) -> list[dict[str, Any]]:
+    body = bytearray()
+    with web.connection.get(path, {}, _JSON, deadline) as (_status, _headers, pieces):
+        for piece in pieces:
+            body += piece
+            if len(body) > web.limits.max_answer_bytes:
+                raise Unusable(Reason.TOO_LARGE, f"(metadata of more than {web.limits.max_answer_bytes} bytes)")
+    try:
+        found = orjson.loads(body) if body else []
+    except orjson.JSONDecodeError as error:
+        raise Unusable(Reason.PACS_MALFORMED, "(not JSON)") from error
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise Unusable(Reason.PACS_MALFORMED, "(not a list of DICOM JSON objects)")
+    return found
+
+
+def _without_bulk(row: dict[str, Any]) -> dict[str, Any]:
+    """Pixels and other large values are links; none is needed."""
+    return {tag: value for tag, value in row.items() if isinstance(value, dict) and "BulkDataURI" not in value}
+
+
+def source(instances: Sequence[Dataset], frames: Sequence[Frame], study_uid: str, series_uid: str) -> Source:
+    """Those of ``instances`` that were analysed, mended where a writer would stumble; ``instances`` stay as they are.
+
+    Raises Unusable: source-changed, or result-not-written for frames spread over several multi-frame instances.
+    """
+    by_uid = {str(ds.get("SOPInstanceUID", "")): ds for ds in instances}
+    wanted = list(dict.fromkeys(frame.sop_uid for frame in frames))
+    if missing := sum(uid not in by_uid for uid in wanted):
+        raise Unusable(Reason.SOURCE_CHANGED, f"({missing} of {len(wanted)} images are gone)")
+    found = [_mended(by_uid[uid]) for uid in wanted]
+    if any(
+        str(ds.get("StudyInstanceUID")) != study_uid or str(ds.get("SeriesInstanceUID")) != series_uid for ds in found
+    ):
+        raise Unusable(Reason.SOURCE_CHANGED, "(the images belong to another study or series)")
+    if len({str(ds.get("PatientID")) for ds in found}) > 1:
+        raise Unusable(Reason.SEVERAL_PATIENTS)
+    if len(found) > 1 and any("NumberOfFrames" in ds for ds in found):
+        raise Unusable(Reason.NOT_WRITTEN, "(the series is spread over several multi-frame instances)")
+    reference = str(found[0].get("FrameOfReferenceUID") or "") or uid_of(series_uid, "frame-of-reference")
+    for ds in found:
+        # slices of one volume lie in one frame of reference, whatever an anonymiser wrote
+        ds.FrameOfReferenceUID = reference
+    return Source(study_uid, series_uid, tuple(found))
+
+
+def _mended(ds: Dataset) -> Dataset:
+    own = copy.copy(ds)
+    for keyword in _MUST_BE_THERE:
+        if own.get(keyword) is None:
+            setattr(own, keyword, "")
+    if not own.get("SOPClassUID"):
+        own.SOPClassUID = CT
+    # JSON is Unicode already; written so, no name can fail to be encoded
+    own.SpecificCharacterSet = "ISO_IR 192"
+    return own
