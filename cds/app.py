@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flask import Flask, Response, g, request
 
@@ -18,6 +18,7 @@ from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
 from cds.fhir.client import FhirClient
 from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
+from cds.jobs import Job, Jobs
 from cds.ledger import Ledger
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known
@@ -26,8 +27,11 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings
+from cds.studies.desk import Desk
+from cds.studies.intake import Intake
+from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
-from cds.web import cds_hooks, metrics, operations
+from cds.web import cds_hooks, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
 
@@ -67,6 +71,12 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         poll_s=settings.policy_poll_s,
         on_change=lambda policy, text: _remember(ledger, policy.version, text),
     )
+    jobs = Jobs(settings.ledger_url, now=now, lease=timedelta(seconds=settings.imaging.lease_s))
+    desk = Desk(
+        Lookup(settings.imaging, settings.environment, ledger, jobs, now),
+        Intake(settings, models, policies, ledger, jobs, tell=_courier(settings)),
+        jobs,
+    )
     replay = ReplayGuard(ledger.use_jti, settings.data_dir / "jti", now=now)
     return Engine(
         settings=settings,
@@ -78,7 +88,17 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         fhir=FhirClient(settings.fhir, settings.ca_file),
         ledger=ledger,
         now=now,
+        studies=desk,
     )
+
+
+def _courier(settings: Settings) -> Callable[[Job], None] | None:
+    """What tells workers of a new job through a broker; None where they look for themselves."""
+    if settings.imaging.broker_url is None:
+        return None
+    from cds.jobs.celery import Courier  # an extra
+
+    return Courier(settings.imaging.broker_url.get_secret_value()).tell
 
 
 def _check_languages(settings: Settings, catalogues: Catalogues) -> None:
@@ -110,6 +130,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     init_cors(app, settings)
     app.register_blueprint(cds_hooks.blueprint(engine))
     app.register_blueprint(operations.blueprint(engine))
+    app.register_blueprint(studies.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)
     return app

@@ -50,7 +50,7 @@ def entry(
         error_code=None,
         duration_ms=sum(timings.values()),
         timings={stage: round(ms, 3) for stage, ms in timings.items()},
-        predictions=tuple(prediction(a) for a in case.assessments.values()),
+        predictions=tuple(prediction(a) for a in case.assessments.values() if not _stored(a)),
         cards=tuple(_card(card, draft, case) for card, draft in cards),
         suppressions=tuple(
             SuppressionEntry(
@@ -92,6 +92,11 @@ def refusal(
         duration_ms=sum(timings.values()),
         timings={stage: round(ms, 3) for stage, ms in timings.items()},
     )
+
+
+def _stored(assessment: Assessment) -> bool:
+    """A card may rest on it, and its row is there already."""
+    return isinstance(assessment, Prediction) and assessment.stored
 
 
 def prediction(assessment: Assessment) -> PredictionEntry:

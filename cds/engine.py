@@ -39,6 +39,9 @@ from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
 from cds.settings import Settings
+from cds.studies.desk import Desk, assessment
+from cds.studies.lookup import Seen
+from cds.studies.plan import allowed, bundle_of, volume_models
 from cds.timings import Timings
 from cds.trust import AllowList, Authenticator, Caller
 
@@ -72,6 +75,7 @@ class Engine:
     fhir: FhirClient
     ledger: Ledger
     now: Callable[[], datetime]
+    studies: Desk
 
     def __post_init__(self) -> None:
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
@@ -86,7 +90,13 @@ class Engine:
         self.models.vocabulary.require(service.reads, where=f"service '{service.id}'")
         models = [self.models[m] for m in service.all_models]
         concepts = {c for m in models if not m.refused for c in concepts_of(m.manifest, fetched=True)}
-        return plan(concepts | set(service.reads), self.models.vocabulary)
+        studies = bool(self._volumes(service))
+        return plan(concepts | set(service.reads), self.models.vocabulary, studies=studies)
+
+    def _volumes(self, service: Service) -> list[str]:
+        """Models that read scans and whose readings this service asks for."""
+        known = volume_models(self.models)
+        return [id for id in known if service.studies or id in service.all_models]
 
     def answer(
         self,
@@ -139,14 +149,19 @@ class Engine:
             record.drafts = drafts
         with timings.stage("models"):
             assessments = self._assess(service, policy, record)
+            seen = self._seen(service, policy, record, evidence, caller)
+            assessments |= {id: assessment(self.models[id].manifest, r) for id, r in seen.readings.items()}
         with timings.stage("cards"):
             parameters = self._parameters(service, policy)
             patient_facing = caller.client.patient_facing or call.by_patient
-            case = Case(call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing)
+            case = Case(
+                call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing, seen.readings
+            )
             cards, suppressed = self._cards(case, service, caller)
         with timings.stage("ledger"):
             row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger)
             recorded = self._keep(row)
+        self.studies.ask_later(seen, caller.name, call.hook)
         response = Response(tuple(card for card, _ in cards))
         return Answer(response, service, evidence, assessments, tuple(suppressed), timings, recorded)
 
@@ -203,9 +218,17 @@ class Engine:
         found: dict[str, Assessment] = {}
         for model_id in service.all_models:
             model = self.models[model_id]
+            if bundle_of(model) is not None and not model.refused:
+                continue  # read by study jobs, never during a call
             if policy.model_enabled(model_id, needs_enabling=model.manifest.status.needs_enabling):
                 found[model_id] = model.assess(record)
         return found
+
+    def _seen(self, service: Service, policy: Policy, record: Record, evidence: Evidence, caller: Caller) -> Seen:
+        """Stored readings of the patient's scans; of a network that may not speak here, none."""
+        models = [self.models[id] for id in self._volumes(service)]
+        wanted = [m for m in models if not allowed(m, policy, self.settings.environment, by_hand=False)]
+        return self.studies.see(caller.name, record.patient_id, record.age, evidence.resources, wanted)
 
     def _cards(
         self, case: Case, service: Service, caller: Caller

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cds.cards import wording
+from cds.cards import by_study, wording
 from cds.inference.contribution import COMPARISONS, Contribution, Speech, Test
 from cds.inference.manifest import Output, Status
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
@@ -64,6 +64,8 @@ def _unspoken(case: Case, assessment: Assessment, card: Contribution) -> Iterato
     models = (assessment.manifest.id,)
     if _silenced(case, card):
         yield Suppressed(card.topic, "deceased" if case.record.deceased else "patient-facing", models=models)
+    elif isinstance(assessment, NotAssessed) and assessment.manifest.runtime.kind == "volume":
+        yield from by_study.unread(case, assessment, card)
     elif isinstance(assessment, Failed):
         yield _failed(case, assessment, card)
     else:
@@ -135,6 +137,8 @@ def _card(
     detail = wording.paragraphs(
         f"**{words.pick(speech.recommendation).format_map(fields)}**",
         words.pick(speech.more).format_map(fields) if speech.more else "",
+        by_study.warning(words, manifest),
+        _section(case, "scan", by_study.lines(case, manifest.id)),
         _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
         _section(case, "says", [*_rules_said(case, prediction), *_said(case, prediction)]),
         _section(case, "beside", [_concluded(case, other) for other in beside]),
@@ -151,7 +155,7 @@ def _card(
         quieted_by=_heavier(card, speech),
         rank=card.rank,
         indicator=speech.indicator,
-        summary=words.pick(speech.summary).format_map(fields),
+        summary=by_study.labelled(words, manifest, words.pick(speech.summary).format_map(fields)),
         detail=detail,
         source_label=words.pick(manifest.words.title),
         source_url=source.url if source else None,

@@ -44,8 +44,9 @@ _SEARCHES: dict[str, tuple[tuple[str, str, int], ...]] = {
 PATIENT = Query("patient", "Patient", f"Patient/{PATIENT_TOKEN}", required=True)
 
 
-def plan(concepts: Iterable[str], vocabulary: Vocabulary) -> tuple[Query, ...]:
-    """The patient, the observations by code, and one search for each other resource type that is read."""
+def plan(concepts: Iterable[str], vocabulary: Vocabulary, *, studies: bool = False) -> tuple[Query, ...]:
+    """The patient, the observations by code, and one search for each other resource type that is read; ``studies``:
+    imaging studies whatever concept they show."""
     names = sorted(set(concepts))
     queries = [PATIENT]
     codes = sorted(
@@ -60,7 +61,7 @@ def plan(concepts: Iterable[str], vocabulary: Vocabulary) -> tuple[Query, ...]:
     if codes:
         template = f"Observation?patient={PATIENT_TOKEN}&code={','.join(codes)}&_sort=-date&_count=250"
         queries.append(Query("observations", "Observation", template))
-    wanted = {vocabulary.concepts[name].resource for name in names}
+    wanted = {vocabulary.concepts[name].resource for name in names} | ({"ImagingStudy"} if studies else set())
     queries.extend(
         Query(key, resource, f"{resource}?patient={PATIENT_TOKEN}&_count={count}")
         for kind, searches in _SEARCHES.items()

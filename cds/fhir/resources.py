@@ -144,10 +144,19 @@ class ServiceRequest(Resource):
 class Series(msgspec.Struct, gc=False):
     modality: Coding | None = None
     bodySite: Coding | None = None
+    description: str | None = None
+
+
+class Identifier(msgspec.Struct, gc=False):
+    system: str | None = None
+    value: str | None = None
 
 
 class ImagingStudy(Resource):
+    identifier: list[Identifier] = []
     status: str | None = None
+    description: str | None = None
+    numberOfInstances: int | None = None
     subject: Reference | None = None
     started: str | None = None
     modality: list[Coding] = []

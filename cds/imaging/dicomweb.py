@@ -34,6 +34,10 @@ class StudyRow:
     accession: str
     modalities: tuple[str, ...]
     description: str
+    born: str = ""
+    """YYYYMMDD, "" if not said."""
+    images: int | None = None
+    """How many the PACS says it has; many do not say."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class DicomWeb:
                 accession=_text(row, "00080050"),
                 modalities=_texts(row, "00080061"),
                 description=_text(row, "00081030"),
+                born=_text(row, "00100030"),
+                images=_number(row, "00201208"),
             )
             for row in self._search("/studies", "0020000D", match)
         ]

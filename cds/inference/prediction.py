@@ -33,6 +33,8 @@ class Prediction:
     what_if: tuple[WhatIf, ...] = ()
     rules: tuple[str, ...] = ()
     """Ids of the declarative rules that held."""
+    stored: bool = False
+    """It is in the ledger already, under this id: a study job made it, not this call."""
     id: str = field(default_factory=new_id)
 
     def number(self, name: str) -> float:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
 from cds.jobs.job import CANCELLED, DEAD, DONE, QUEUED, RUNNING, STATES, Job
+from cds.jobs.rows import first_row, held, insert_for, job_of, one_row
 from cds.ledger.database import Database, fault, parse_url
 from cds.ledger.tables import jobs as table
 
@@ -56,13 +57,15 @@ class Jobs:
         most_attempts: int = 5,
         subject: str | None = None,
         item: str | None = None,
+        later: bool = True,
     ) -> tuple[Job, bool]:
         """The job of this key, and whether it is new. Asking again for one that still waits moves it ``after`` from
-        now and to the higher priority: late images restart the quiet period. One that ended stays as it is."""
+        now and to the higher priority: late images restart the quiet period. Not ``later``: it is only ever moved
+        nearer. One that ended stays as it is."""
 
         def work(c: sa.Connection) -> tuple[Job, bool]:
             now = self._clock(c)
-            insert = _insert(c)
+            insert = insert_for(c)
             made = c.execute(
                 insert(table)
                 .values(
@@ -88,11 +91,13 @@ class Jobs:
             if made is None:
                 waiting = (table.c.key == key) & (table.c.state == QUEUED) & (table.c.attempts == 0)
                 higher = sa.case((table.c.priority < priority, priority), else_=table.c.priority)
-                c.execute(sa.update(table).where(waiting).values(run_at=now + after, priority=higher))
+                wished = sa.literal(now + after, type_=table.c.run_at.type)
+                moved = wished if later else sa.case((table.c.run_at > wished, wished), else_=table.c.run_at)
+                c.execute(sa.update(table).where(waiting).values(run_at=moved, priority=higher))
                 if subject is not None:  # one who knew the study, but not whose it is, may have asked first
                     unknown = (table.c.key == key) & table.c.subject.is_(None)
                     c.execute(sa.update(table).where(unknown).values(subject=subject))
-            return _one(c, table.c.key == key), made is not None
+            return one_row(c, table.c.key == key), made is not None
 
         return self._write(work)
 
@@ -129,7 +134,7 @@ class Jobs:
                 .mappings()
                 .one_or_none()
             )
-            return None if taken is None else _job(taken)
+            return None if taken is None else job_of(taken)
 
         job = self._write(work)
         if job is not None and job.attempts > job.most_attempts:
@@ -146,7 +151,7 @@ class Jobs:
 
         def work(c: sa.Connection) -> str:
             values = {"lease_until": self._clock(c) + self.lease, "stage": stage, "progress": progress}
-            row = c.execute(_held(sa.update(table), job).values(**values).returning(table.c.cancel_asked)).first()
+            row = c.execute(held(sa.update(table), job).values(**values).returning(table.c.cancel_asked)).first()
             if row is None:
                 return "lost"
             return "cancelled" if row.cancel_asked else "held"
@@ -206,20 +211,19 @@ class Jobs:
         return self._write(work)
 
     def get(self, job_id: int) -> Job | None:
-        return self._read(lambda c: _first(c, table.c.id == job_id))
+        return self._read(lambda c: first_row(c, table.c.id == job_id))
 
     def of_key(self, key: str) -> Job | None:
-        return self._read(lambda c: _first(c, table.c.key == key))
+        return self._read(lambda c: first_row(c, table.c.key == key))
 
     def concerning(
         self, kind: str, *, subject: str | None = None, items: Sequence[str] = (), most: int = 200
     ) -> list[Job]:
         """Work that concerns this subject or one of these items, the newest first."""
-        mine = table.c.item.in_(items)
-        if subject is not None:
-            mine |= table.c.subject == subject
+        of_item = table.c.item.in_(items)
+        mine = of_item if subject is None else of_item | (table.c.subject == subject)
         query = sa.select(*table.c).where(table.c.kind == kind, mine).order_by(table.c.id.desc()).limit(most)
-        return self._read(lambda c: [_job(row) for row in c.execute(query).mappings()])
+        return self._read(lambda c: [job_of(row) for row in c.execute(query).mappings()])
 
     def newest(self, *, kind: str | None = None, state: str | None = None, most: int = 100) -> list[Job]:
         """Jobs of any or one kind and state, the newest first."""
@@ -228,7 +232,7 @@ class Jobs:
             query = query.where(table.c.kind == kind)
         if state is not None:
             query = query.where(table.c.state == state)
-        return self._read(lambda c: [_job(row) for row in c.execute(query).mappings()])
+        return self._read(lambda c: [job_of(row) for row in c.execute(query).mappings()])
 
     def due(self, most: int = 100) -> list[int]:
         """Ids of jobs that wait for a worker now, the first to run first: what a sweeper sends again."""
@@ -254,9 +258,7 @@ class Jobs:
     def _back(self, job: Job, reason: str, pause: timedelta, attempts: int) -> bool:
         def work(c: sa.Connection) -> bool:
             values = {"state": QUEUED, "owner": None, "lease_until": None, "reason": reason, "attempts": attempts}
-            return bool(
-                c.execute(_held(sa.update(table), job).values(run_at=self._clock(c) + pause, **values)).rowcount
-            )
+            return bool(c.execute(held(sa.update(table), job).values(run_at=self._clock(c) + pause, **values)).rowcount)
 
         return self._write(work)
 
@@ -265,7 +267,7 @@ class Jobs:
 
     def _ended(self, c: sa.Connection, job: Job, state: str, values: Mapping[str, Any]) -> bool:
         ended = {"state": state, "lease_until": None, "finished_at": self._clock(c)}
-        return bool(c.execute(_held(sa.update(table), job).values(**ended, **values)).rowcount)
+        return bool(c.execute(held(sa.update(table), job).values(**ended, **values)).rowcount)
 
     def _clock(self, c: sa.Connection) -> datetime:
         if c.dialect.name == "postgresql":
@@ -285,36 +287,3 @@ class Jobs:
             return way(work)
         except SQLAlchemyError as error:
             raise LedgerError(f"the job queue's database did not answer ({fault(error)})") from error
-
-
-def _held(statement: sa.Update, job: Job) -> sa.Update:
-    """Only while this very attempt still has the job."""
-    return statement.where(
-        table.c.id == job.id,
-        table.c.owner == job.owner,
-        table.c.attempts == job.attempts,
-        table.c.state == RUNNING,
-    )
-
-
-def _insert(c: sa.Connection) -> Any:
-    if c.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-
-        return postgresql_insert
-    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-    return sqlite_insert
-
-
-def _one(c: sa.Connection, where: sa.ColumnElement[bool]) -> Job:
-    return _job(c.execute(sa.select(*table.c).where(where)).mappings().one())
-
-
-def _first(c: sa.Connection, where: sa.ColumnElement[bool]) -> Job | None:
-    row = c.execute(sa.select(*table.c).where(where)).mappings().first()
-    return None if row is None else _job(row)
-
-
-def _job(row: sa.RowMapping) -> Job:
-    return Job(**{**row, "reason": row["reason"] or "", "stage": row["stage"] or ""})

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from cds.cards.phrasebook import Phrasebook
 from cds.fhir.evidence import Evidence
 from cds.inference.prediction import Assessment, Prediction
+from cds.inference.volumes.reading import StudyReading
 from cds.policy.schema import Policy
 from cds.protocol.request import HookCall
 from cds.record.facts import Record
@@ -31,6 +32,8 @@ class Case:
     policy: Policy
     words: Phrasebook
     patient_facing: bool
+    studies: Mapping[str, StudyReading] = field(default_factory=dict)
+    """By id of a model that reads volumes: what is known of the patient's scans; never computed during a call."""
 
     def prediction(self, model_id: str) -> Prediction | None:
         found = self.assessments.get(model_id)

@@ -42,6 +42,8 @@ class Service:
     version: str = "1.0.0"
     contributors: tuple[str, ...] = ()
     """Models whose manifests put their own cards here; see ``cds.services.joined``."""
+    studies: bool = False
+    """The patient's imaging studies are looked at: by every model that reads volumes, not only those named here."""
 
     @property
     def all_models(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ def service(
     models: tuple[str, ...] = (),
     reads: tuple[str, ...] = (),
     parameters: type[BaseModel] = NoParameters,
+    studies: bool = False,
 ) -> Callable[[Function], Function]:
     """Declare the function below as a CDS service. Discovery, prefetch, docs and the tests derive from this."""
     if not _ID.match(id):
@@ -65,7 +68,7 @@ def service(
         )
 
     def declare(function: Function) -> Function:
-        declared = Service(id, hook, title, description, function, models, reads, parameters)
+        declared = Service(id, hook, title, description, function, models, reads, parameters, studies=studies)
         function.__dict__.setdefault("cds_services", []).append(declared)
         return function
 

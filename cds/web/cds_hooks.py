@@ -7,17 +7,16 @@ import time
 from typing import Any
 
 import orjson
-from flask import Blueprint, Request, Response, g, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Blueprint, Response, g, request
 
 from cds.engine import Engine
-from cds.errors import RequestTimeout, WrongMediaType
 from cds.ledger import FeedbackEntry
 from cds.protocol.hooks import HOOKS
 from cds.protocol.request import FeedbackItem, parse_feedback
 from cds.protocol.response import encode
 from cds.trust import sender
 from cds.web import metrics
+from cds.web.body import read_body
 from cds.web.current import current
 
 _log = logging.getLogger("cds.web")
@@ -38,7 +37,7 @@ def blueprint(engine: Engine) -> Blueprint:
     def call(service_id: str) -> Response:
         start = time.perf_counter()
         asked = current(request)
-        body = _body(asked)
+        body = read_body(asked)
         answer = engine.answer(
             service_id,
             body,
@@ -60,7 +59,7 @@ def blueprint(engine: Engine) -> Blueprint:
 
     @pages.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
-        body = _body(current(request))
+        body = read_body(current(request))
         engine.services.hooks_of(service_id)
         caller = engine.authenticator.authenticate(
             request.headers.get("Authorization"),
@@ -107,21 +106,6 @@ def _entry(item: FeedbackItem, client: str, service_id: str, received: Any) -> F
         outcome_at=item.at,
         received_at=received,
     )
-
-
-def _body(asked: Request) -> bytes:
-    kind = asked.mimetype
-    # required, not only respected: a page in a browser can't send this type to another origin without being asked
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise WrongMediaType("the body must be JSON: send Content-Type: application/json")
-    try:
-        body = asked.get_data(cache=False)
-    except (BlockingIOError, TimeoutError) as error:
-        raise RequestTimeout("the body did not arrive in time") from error
-    # a body in chunks announces no length, and Werkzeug cuts it off at the limit without a word
-    if asked.content_length is None and len(body) >= (asked.max_content_length or len(body) + 1):
-        raise RequestEntityTooLarge
-    return body
 
 
 def _private(answer: Response) -> Response:

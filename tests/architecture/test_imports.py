@@ -37,6 +37,7 @@ ROOMS: dict[str, str] = {
     "trust": "errors settings",
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
+    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust",
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
@@ -45,10 +46,13 @@ ROOMS: dict[str, str] = {
     "audit": "errors inference ledger policy protocol record services trust",
     "engine": (
         "audit cards cards.phrasebook errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings timings trust"
+        "services settings studies timings trust"
     ),
-    "web": "engine errors inference ledger protocol trust",
-    "app": ("cards cards.phrasebook engine errors fhir inference ledger policy record services settings trust web"),
+    "web": "engine errors inference jobs ledger protocol studies trust",
+    "app": (
+        "cards cards.phrasebook engine errors fhir inference jobs ledger policy record services settings studies "
+        "trust web"
+    ),
     "serve": "app errors ledger settings",
     # what people hold in their hands
     "pages": "cards.phrasebook errors record",
@@ -56,7 +60,7 @@ ROOMS: dict[str, str] = {
     "demo": "cli errors pages record settings",
     "cli": (
         "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck policy record "
-        "serve services settings survival trust"
+        "app engine jobs serve services settings studies survival trust"
     ),
     "__main__": "cli",
 }

@@ -1,0 +1,118 @@
+"""What is said of a patient's scans: how old the scan that was read is, and what was not read and why.
+
+A scan that has not been read is said so as visibly as one that has: no card must be taken for "nothing there".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds.cards import wording
+from cds.cards.phrasebook import Phrasebook
+from cds.inference.contribution import Contribution
+from cds.inference.manifest import Manifest
+from cds.inference.prediction import Assessment, NotAssessed
+from cds.inference.volumes.reading import StudyReading
+from cds.record.moments import Moment, parse
+from cds.services.case import CardDraft, Case, Finding, Suppressed
+
+_SILENT = frozenset({"no-study", "study-too-old"})
+"""Nothing there that anybody would expect to have been read: a card on every chart would be noise."""
+_LONGEST = 139
+
+
+def lines(case: Case, model: str) -> list[str]:
+    """Of a reading that stands on the card: its scan, how old it is, and what became of a newer one."""
+    reading = case.studies.get(model)
+    if reading is None or not reading.read:
+        return []
+    words = case.words
+    found = [words("engine.study.scan", day=_day(words, reading), age=_age(words, reading))]
+    if reading.state == "stale" and not reading.newer:
+        found.append(words("engine.study.stale"))
+    if reading.newer == "running":
+        found.append(words("engine.study.newer_running", day=_newer(words, reading)))
+    elif reading.newer:
+        said = words.pick(reading.says)
+        found.append(words("engine.study.newer_unread", day=_newer(words, reading), reason=said))
+    return found
+
+
+def unread(case: Case, assessment: Assessment, card: Contribution) -> Iterator[Finding]:
+    """Why there is no reading: being made, or not to be had. Never silence where a scan is on record."""
+    reading = case.studies.get(assessment.manifest.id)
+    models = (assessment.manifest.id,)
+    reason = assessment.reason if isinstance(assessment, NotAssessed) else "failed"
+    if reading is None or reason in _SILENT:
+        yield Suppressed(card.topic, reason, models=models)
+        return
+    words, title = case.words, case.words.pick(assessment.manifest.words.title)
+    waits = reading.state == "running" or reading.reason == "unread"
+    day = _day(words, reading)
+    if reading.state == "running" and reading.since is not None:
+        minutes = max(0, round((case.record.now - reading.since).total_seconds() / 60))
+        first = words("engine.study.running", day=day, time=_since(words, minutes))
+    else:
+        first = words("engine.study.not_assessed", day=day, reason=words.pick(reading.says))
+    yield CardDraft(
+        topic=f"{card.topic}-not-assessed",
+        topic_label=words.pick(card.topic_label),
+        rank="information",
+        indicator="info",
+        summary=labelled(
+            words,
+            assessment.manifest,
+            words("engine.study.running_summary" if waits else "engine.unable.summary", model=title),
+        ),
+        detail=wording.paragraphs(
+            f"**{words('engine.study.no_reassurance')}**",
+            wording.bullets([first]),
+            warning(words, assessment.manifest),
+            wording.rests_on(words, [assessment], case.policy, case.record),
+        ),
+        source_label=words("engine.source"),
+        models=models,
+    )
+
+
+def labelled(words: Phrasebook, manifest: Manifest, summary: str) -> str:
+    """The headline; behind the mark of a demonstration where the network is not for clinical use."""
+    if not _demonstration(manifest):
+        return summary
+    found = words("engine.study.demonstration_summary", summary=summary)
+    return found if len(found) <= _LONGEST else f"{found[: _LONGEST - 1].rstrip()}…"
+
+
+def warning(words: Phrasebook, manifest: Manifest) -> str:
+    return words("engine.study.demonstration") if _demonstration(manifest) else ""
+
+
+def _demonstration(manifest: Manifest) -> bool:
+    bundle = manifest.runtime.volume
+    return bundle is not None and not bundle.clinical_use
+
+
+def _day(words: Phrasebook, reading: StudyReading) -> str:
+    return words.day(_moment(reading.scan.isoformat())) if reading.scan is not None else words("engine.undated")
+
+
+def _newer(words: Phrasebook, reading: StudyReading) -> str:
+    scan = reading.newer_scan
+    return words.day(_moment(scan.isoformat())) if scan is not None else words("engine.undated")
+
+
+def _moment(text: str) -> Moment | None:
+    return parse(text)
+
+
+def _age(words: Phrasebook, reading: StudyReading) -> str:
+    days = reading.age_days
+    if days is None:
+        return words("engine.undated")
+    return words("engine.days.one" if days == 1 else "engine.days.more", count=words.number(days, 0))
+
+
+def _since(words: Phrasebook, minutes: int) -> str:
+    if minutes >= 120:
+        return words("engine.study.hours", count=words.number(minutes / 60, 0))
+    return words("engine.study.minute" if minutes == 1 else "engine.study.minutes", count=words.number(minutes, 0))

@@ -1,0 +1,85 @@
+"""What is known of a study before any pixel is fetched, whoever told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from cds.fhir import resources as fhir
+from cds.imaging.dicomweb import StudyRow
+
+_UID_SYSTEM = "urn:dicom:uid"
+_NOT_MADE = frozenset({"cancelled", "entered-in-error", "registered"})
+
+
+@dataclass(frozen=True)
+class About:
+    uid: str
+    modalities: frozenset[str] = frozenset()
+    """Empty: not said."""
+    texts: tuple[str, ...] = ()
+    """Descriptions, procedures, body parts: whatever may name a region."""
+    day: date | None = None
+    age: int | None = None
+    """Of the patient at the scan, years."""
+    images: int | None = None
+    patient: str | None = None
+    """Id of the Patient on the client's FHIR server. Only ever hashed."""
+
+
+def from_resource(study: fhir.ImagingStudy, age: int | None = None) -> About | None:
+    """None for a study that was never made or has no Study Instance UID."""
+    uid = uid_of(study)
+    if uid is None or study.status in _NOT_MADE:
+        return None
+    modalities = {c.code for c in study.modality if c.code}
+    modalities |= {s.modality.code for s in study.series if s.modality is not None and s.modality.code}
+    texts = [study.description, *(s.description for s in study.series)]
+    codes = [*(s.bodySite for s in study.series if s.bodySite), *(c for p in study.procedureCode for c in p.coding)]
+    texts += [c.display for c in codes] + [p.text for p in study.procedureCode]
+    return About(
+        uid=uid,
+        modalities=frozenset(modalities),
+        texts=tuple(text for text in texts if text),
+        day=_day((study.started or "")[:10].replace("-", "")),
+        age=age,
+        images=study.numberOfInstances,
+        patient=fhir.subject_of(study),
+    )
+
+
+def uid_of(study: fhir.ImagingStudy) -> str | None:
+    """FHIR R4 ImagingStudy.identifier: system urn:dicom:uid, value urn:oid:<Study Instance UID>."""
+    for identifier in study.identifier:
+        value = (identifier.value or "").removeprefix("urn:oid:")
+        if identifier.system == _UID_SYSTEM and _is_uid(value):
+            return value
+    return None
+
+
+def from_row(row: StudyRow) -> About:
+    """What the image archive's search says."""
+    day, born = _day(row.date), _day(row.born)
+    age = (
+        None if day is None or born is None else day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    )
+    return About(
+        row.uid, frozenset(row.modalities), (row.description,) if row.description else (), day, age, row.images
+    )
+
+
+def newest_first(studies: Iterable[About]) -> list[About]:
+    """Undated last."""
+    return sorted(studies, key=lambda about: about.day or date.min, reverse=True)
+
+
+def _is_uid(text: str) -> bool:
+    return 0 < len(text) <= 64 and all(part.isascii() and part.isdigit() for part in text.split("."))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return None

@@ -1,0 +1,67 @@
+"""The image archives of the settings, opened with their credentials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cds.errors import SettingsError
+from cds.imaging.dicomweb import DicomWeb
+from cds.imaging.pacs import Limits, Pacs
+from cds.settings import PacsSettings, Settings
+
+
+def serving(settings: Settings, client: str) -> list[str]:
+    """Names of the archives that hold this client's studies, as listed."""
+    return [name for name, pacs in settings.pacs.items() if not pacs.clients or client in pacs.clients]
+
+
+def client_of(settings: Settings, pacs: str) -> str | None:
+    """Whose patients an archive's studies are; None where that can't be told."""
+    clients = settings.pacs[pacs].clients or tuple(settings.clients)
+    return clients[0] if len(clients) == 1 else None
+
+
+def opened(settings: Settings, name: str) -> DicomWeb:
+    """Raises SettingsError for credentials that can't be read or are not as they must be, Unusable for an address
+    that is not listed."""
+    one = settings.pacs[name]
+    return DicomWeb(_pacs(name, one), _limits(one))
+
+
+def _pacs(name: str, one: PacsSettings) -> Pacs:
+    password = one.password.get_secret_value() if one.password is not None else None
+    if one.password_file is not None:
+        password = secret_in(one.password_file, f"pacs.{name}.password_file")
+    return Pacs(
+        base=one.url,
+        listed=one.allowed or (one.url,),
+        user=one.user,
+        password=password,
+        token=secret_in(one.token_file, f"pacs.{name}.token_file") if one.token_file is not None else None,
+        ca_file=one.ca_file,
+        certificate=one.certificate,
+        key=one.key,
+        allow_plain_credentials=one.allow_plain_credentials,
+    )
+
+
+def _limits(one: PacsSettings) -> Limits:
+    return Limits(
+        connect_s=one.connect_s,
+        idle_s=one.idle_s,
+        total_s=one.total_s,
+        attempts=one.attempts,
+        max_bytes=one.max_bytes,
+        max_slices=one.max_slices,
+    )
+
+
+def secret_in(path: Path, key: str) -> str:
+    """Raises SettingsError for a file that can't be read or is empty."""
+    try:
+        found = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{key} can't be read: {error}") from error
+    if not found:
+        raise SettingsError(f"{key} is empty")
+    return found

@@ -1,0 +1,120 @@
+"""The news of a study becomes jobs: planned, deduplicated, after a quiet period, and not without limit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cds.inference.registry import Registry
+from cds.jobs.job import CANCELLED, DEAD, QUEUED, Job
+from cds.jobs.queue import Jobs
+from cds.ledger import Ledger
+from cds.policy.store import PolicyStore
+from cds.settings import Settings
+from cds.studies import archives
+from cds.studies.about import About
+from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, fingerprint, job_key, plan, study_id
+
+_log = logging.getLogger("cds.studies")
+_AT_ONCE = frozenset({"hand"})
+_ASKS_AGAIN = frozenset({"notification", "poll"})
+"""News that more images may have come; a call only wants to know soon."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What became of the news of one study."""
+
+    study: str
+    """Its opaque id."""
+    jobs: tuple[tuple[Job, bool], ...] = ()
+    """(job, is it new)"""
+    declined: tuple[tuple[str, str], ...] = ()
+    """(model, why not): ``other-region`` and its like, or ``queue-full``: to be asked again later."""
+
+    @property
+    def waits(self) -> bool:
+        """The queue was full; nothing is lost, whoever brought the news must bring it again."""
+        return any(reason == "queue-full" for _, reason in self.declined)
+
+
+class Intake:
+    def __init__(
+        self,
+        settings: Settings,
+        models: Registry,
+        policies: PolicyStore,
+        ledger: Ledger,
+        jobs: Jobs,
+        tell: Callable[[Job], None] | None = None,
+    ) -> None:
+        """``tell``: hands a new job's id to a broker."""
+        self._settings = settings
+        self._models = models
+        self._policies = policies
+        self._ledger = ledger
+        self._jobs = jobs
+        self._tell = tell
+
+    def ask(
+        self, about: About, client: str, why: Why, *, only: Iterable[str] | None = None, pacs: str | None = None
+    ) -> Asked:
+        """Have a study read by the models it is for. Raises LedgerError. Asking twice is asking once.
+
+        ``only``: ids of the models to consider. ``pacs``: the archive that has it; None: any that serves the client.
+        """
+        study = study_id(self._ledger, client, about.uid)
+        homes = [pacs] if pacs is not None else archives.serving(self._settings, client)
+        policy, wanted = self._policies.current(), None if only is None else set(only)
+        planned = plan(self._models, policy, self._settings.environment, about, by_hand=why == "hand")
+        planned = [p for p in planned if wanted is None or p.manifest.id in wanted]
+        if not homes:
+            return Asked(study, declined=tuple((p.manifest.id, p.declined or "no-archive") for p in planned))
+        full = PRIORITY[why] < FROM_PEOPLE and self._jobs.depth()[QUEUED] >= self._settings.imaging.queue_limit
+        subject = self._ledger.patient_key(client, about.patient) if about.patient else None
+        jobs: list[tuple[Job, bool]] = []
+        declined: list[tuple[str, str]] = []
+        for one in planned:
+            if one.declined or full:
+                declined.append((one.manifest.id, one.declined or "queue-full"))
+            else:
+                jobs.append(self._enqueue(one, about, study, client, homes, why, subject))
+        if full and any(not p.declined for p in planned):
+            _log.warning("studies.queue_full why=%s limit=%s", why, self._settings.imaging.queue_limit)
+        return Asked(study, tuple(jobs), tuple(declined))
+
+    def _enqueue(
+        self, one: Planned, about: About, study: str, client: str, homes: list[str], why: Why, subject: str | None
+    ) -> tuple[Job, bool]:
+        manifest, bundle = one.manifest, one.manifest.runtime.volume
+        assert bundle is not None
+        after = timedelta() if why in _AT_ONCE else timedelta(seconds=self._settings.imaging.quiet_period_s)
+        job, new = self._jobs.enqueue(
+            KIND,
+            job_key(study, one.model),
+            {
+                "study": about.uid,
+                "client": client,
+                "pacs": homes,
+                "model": manifest.id,
+                "version": manifest.version,
+                "sha256": fingerprint(bundle),
+                "scan": about.day.isoformat() if about.day is not None else None,
+                "why": why,
+            },
+            priority=PRIORITY[why],
+            after=after,
+            most_attempts=self._settings.imaging.most_attempts,
+            subject=subject,
+            item=study,
+            later=why in _ASKS_AGAIN,
+        )
+        if why == "hand" and job.state in (DEAD, CANCELLED) and self._jobs.retry(job.id):
+            job, new = self._jobs.get(job.id) or job, True
+        if new:
+            _log.info("studies.queued job=%s model=%s why=%s", job.id, manifest.id, why)
+            if self._tell is not None and (not after or why == "hand"):
+                self._tell(job)
+        return job, new

@@ -1,0 +1,179 @@
+"""What is known of a patient's scans, for a call: one question to the queue's table, and never a wait for a volume."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from cds.errors import LedgerError
+from cds.fhir import resources as fhir
+from cds.inference.model import Model
+from cds.inference.volumes.bundle import Bundle
+from cds.inference.volumes.reading import StudyReading
+from cds.jobs.job import CANCELLED, DEAD, DONE, QUEUED, RUNNING, Job
+from cds.jobs.queue import Jobs
+from cds.ledger import Ledger
+from cds.settings import ImagingSettings
+from cds.studies.about import About, from_resource, newest_first
+from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, study_id
+from cds.studies.reasons import of_stage, words
+
+_log = logging.getLogger("cds.studies")
+_PAUSE_S = 5.0
+"""A queue that did not answer is not asked again for so long: a card does not wait for it twice."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    readings: Mapping[str, StudyReading] = field(default_factory=dict)
+    """By model."""
+    unread: tuple[tuple[str, About], ...] = ()
+    """(model, study): eligible, recent, and nobody has asked yet."""
+
+
+class Lookup:
+    def __init__(
+        self, imaging: ImagingSettings, environment: str, ledger: Ledger, jobs: Jobs, now: Callable[[], datetime]
+    ) -> None:
+        self._imaging = imaging
+        self._environment = environment
+        self._ledger = ledger
+        self._jobs = jobs
+        self._now = now
+        self._not_before = 0.0
+
+    def see(
+        self, client: str, patient_id: str, age: int | None, resources: Iterable[Any], models: Sequence[Model]
+    ) -> Seen:
+        """Never raises: a queue that is away is a reading ``not-assessed``."""
+        made = (from_resource(r, age) for r in resources if isinstance(r, fhir.ImagingStudy))
+        # a study of somebody else, or of nobody, is none of this patient's
+        studies = newest_first(s for s in made if s is not None and s.patient == patient_id)
+        ids = {study.uid: study_id(self._ledger, client, study.uid) for study in studies}
+        try:
+            jobs = self._asked(self._ledger.patient_key(client, patient_id), list(ids.values()))
+        except LedgerError as error:
+            _log.error("studies.lookup error=%s", error)
+            away = "queue-unreachable"
+            return Seen(
+                {
+                    m.manifest.id: StudyReading(m.manifest.id, "not-assessed", reason=away, says=words(away))
+                    for m in models
+                }
+            )
+        readings: dict[str, StudyReading] = {}
+        unread: list[tuple[str, About]] = []
+        for model in models:
+            own = [job for job in jobs if job.payload.get("model") == model.manifest.id]
+            newest = next((s for s in studies if not fits(_bundle(model), s)), None)
+            keys = {job.key for job in own}
+            missing = newest is not None and job_key(ids[newest.uid], model) not in keys
+            recent = newest is not None and self._recent(newest)
+            if newest is not None and missing and recent:
+                unread.append((model.manifest.id, newest))
+            readings[model.manifest.id] = self._reading(
+                model.manifest.id, own, newest, ids[newest.uid] if newest else "", recent
+            )
+        return Seen(readings, tuple(unread))
+
+    def _asked(self, subject: str, items: list[str]) -> list[Job]:
+        if time.monotonic() < self._not_before:
+            raise LedgerError("the job queue's database did not answer a moment ago")
+        try:
+            return self._jobs.concerning(KIND, subject=subject, items=items)
+        except LedgerError:
+            self._not_before = time.monotonic() + _PAUSE_S
+            raise
+
+    def _recent(self, study: About) -> bool:
+        return study.day is not None and self._age(study.day) <= self._imaging.lookback_days
+
+    def _age(self, day: date) -> int:
+        return (self._now().date() - day).days
+
+    def _shown(self, job: Job) -> bool:
+        """A reading that may stand on a card here. One by a network that was not for clinical use may not, though the
+        same network has since been approved."""
+        if job.state != DONE or job.result is None or job.result.get("outcome") != ASSESSED:
+            return False
+        return self._environment == "demo" or not job.result.get("demonstration", True)
+
+    def _reading(
+        self, model: str, jobs: Sequence[Job], newest: About | None, newest_id: str, recent: bool
+    ) -> StudyReading:
+        read = max((job for job in jobs if self._shown(job)), key=_order, default=None)
+        front = max(jobs, key=_order, default=None)
+        scan, item = (_scan(front), front.item or "") if front is not None else (None, "")
+        if newest is not None and (front is None or (newest.day or date.min) > (scan or date.min)):
+            scan, item = newest.day, newest_id
+        state, reason, says = self._state([job for job in jobs if job.item == item], newest is not None, recent)
+        if read is not None and read.result is not None:
+            day = _scan(read)
+            age = self._age(day) if day is not None else None
+            newer = read.item != item
+            stale = newer or age is None or age > self._imaging.fresh_days
+            return StudyReading(
+                model,
+                "stale" if stale else "fresh",
+                scan=day,
+                age_days=age,
+                newer=(state if state == "running" else reason) if newer else "",
+                newer_scan=scan if newer else None,
+                says=says if newer else {},
+                prediction_id=str(read.result["prediction"]),
+                version=str(read.result["version"]),
+                result=read.result,
+                study=read.item or "",
+            )
+        waiting = next((job for job in jobs if job.item == item and job.state in (QUEUED, RUNNING)), None)
+        return StudyReading(
+            model,
+            "running" if state == "running" else "not-assessed",
+            scan=scan,
+            age_days=self._age(scan) if scan is not None else None,
+            since=waiting.created_at if waiting is not None else None,
+            reason="" if state == "running" else reason,
+            says=says,
+            study=item,
+        )
+
+    def _state(self, jobs: Sequence[Job], exists: bool, recent: bool) -> tuple[str, str, Mapping[str, str]]:
+        """(state, reason, its words) of one study by its jobs, the newest first."""
+        if any(job.state in (QUEUED, RUNNING) for job in jobs):
+            return "running", "", {}
+        for job in jobs:
+            if job.state in (DEAD, CANCELLED):
+                return "not-assessed", job.reason, words(job.reason)
+            if job.result is not None and job.result.get("outcome") != ASSESSED:
+                reason = str(job.result.get("reason"))
+                return "not-assessed", reason, of_stage(reason, str(job.result.get("stage")))
+        if jobs:
+            return "not-assessed", "not-for-clinical-use", words("not-for-clinical-use")
+        reason = "no-study" if not exists else "unread" if recent else "study-too-old"
+        return "not-assessed", reason, words(reason)
+
+
+def _unknown(model: str) -> StudyReading:
+    reason = "queue-unreachable"
+    return StudyReading(model, "not-assessed", reason=reason, says=words(reason))
+
+
+def _bundle(model: Model) -> Bundle:
+    bundle = bundle_of(model)
+    assert bundle is not None
+    return bundle
+
+
+def _scan(job: Job) -> date | None:
+    try:
+        return date.fromisoformat(str(job.payload.get("scan")))
+    except ValueError:
+        return None
+
+
+def _order(job: Job) -> tuple[date, int]:
+    return _scan(job) or date.min, job.id

@@ -1,0 +1,273 @@
+"""One study job from beginning to end: ask the archive, fetch, choose, analyse, write back, store.
+
+What the images don't allow is a result, ``indeterminate`` with its reason. What may go better later (an archive that
+is away, a full disk) is tried again; what stays so ends the job as dead, with the reason, and its card says that
+nothing was assessed. Nothing is written before the last step but results that carry names derived from the images, so
+an attempt that dies leaves nothing that the next one would double.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from cds.errors import ModelError, SettingsError
+from cds.imaging.dicomweb import DicomWeb
+from cds.imaging.phase import Phase
+from cds.imaging.reasons import Reason as ImageReason
+from cds.imaging.reasons import Unusable
+from cds.imaging.series import Choice, Wanted
+from cds.imaging.study import choose_volume
+from cds.imaging.volume import Volume
+from cds.inference.model import Model
+from cds.inference.registry import Registry
+from cds.inference.volumes.analyse import Assessed, Indeterminate
+from cds.inference.volumes.bundle import Bundle
+from cds.jobs.job import Job, Outcome, Stop, Unfinished
+from cds.jobs.worker import Progress
+from cds.policy.store import PolicyStore
+from cds.settings import Settings
+from cds.studies import archives, outcome
+from cds.studies.devices import Devices
+from cds.studies.plan import allowed, bundle_of, fingerprint
+
+_log = logging.getLogger("cds.studies")
+
+# parts of the bar; analysis is most of the work
+_FETCH, _ANALYSE, _WRITE, _STORE = 0.05, 0.45, 0.92, 0.98
+
+_MAY_PASS = frozenset(
+    {
+        ImageReason.PACS_UNREACHABLE,
+        ImageReason.PACS_TIMEOUT,
+        ImageReason.PACS_REFUSED,
+        ImageReason.PACS_FAILED,
+        ImageReason.PACS_MALFORMED,
+        ImageReason.TRUNCATED,
+        ImageReason.INCOMPLETE,
+        ImageReason.NOT_FOUND,
+    }
+)
+_AT_FAULT = frozenset({ImageReason.PACS_NOT_LISTED, ImageReason.PACS_REDIRECTED})
+"""Somebody must mend the settings first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Analysed:
+    """All that a writer needs to put a result where people look."""
+
+    job: Job
+    study_uid: str
+    client: str
+    model: Model
+    bundle: Bundle
+    volume: Volume
+    choice: Choice
+    found: Assessed | Indeterminate
+    web: DicomWeb
+
+
+class Writer(Protocol):
+    name: str
+
+    def write(self, analysed: Analysed) -> Mapping[str, Any]:
+        """What was stored, for the job's result. Doing it twice is doing it once. Raises Unusable or a SourceError."""
+
+
+class Pipeline:
+    """The handler of study jobs; one for all threads of a worker."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        models: Registry,
+        policies: PolicyStore,
+        now: Callable[[], datetime],
+        writers: Sequence[Writer] = (),
+        devices: Devices | None = None,
+    ) -> None:
+        self._settings = settings
+        self._models = models
+        self._policies = policies
+        self._now = now
+        self._writers = tuple(writers)
+        self._devices = devices or Devices(settings)
+
+    def __call__(self, job: Job, progress: Progress) -> Outcome:
+        """Raises Unfinished with a reason code, and lets Stop through."""
+        timings = _Timings()
+        try:
+            model, bundle = self._model(job)
+            with self._archive(job, progress) as web:
+                return self._done(job, model, bundle, web, progress, timings)
+        except (Stop, Unfinished):
+            raise
+        except Unusable as error:
+            raise _unfinished(error) from error
+        except SettingsError as error:
+            raise Unfinished("settings", again=True, said=str(error)) from error
+        except MemoryError as error:
+            raise Unfinished("out-of-memory", again=True) from error
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise Unfinished("disk-full" if full else "io-error", again=True) from error
+        finally:
+            _log.info("study.times job=%s %s", job.id, timings)
+
+    def _done(
+        self, job: Job, model: Model, bundle: Bundle, web: DicomWeb, progress: Progress, timings: _Timings
+    ) -> Outcome:
+        manifest, study_uid = model.manifest, str(job.payload["study"])
+        choice: Choice | None = None
+        more: dict[str, Any] = {}
+        found: Assessed | Indeterminate | outcome.Reason
+        with timings.of("fetch"):
+            images = _images(web, study_uid)
+            choice, refused = self._chosen(bundle, web, study_uid, progress)
+        if refused is not None or choice is None or choice.volume is None:
+            reason = refused or (choice.reason if choice is not None else None) or ImageReason.NO_CT
+            found = outcome.Reason(reason.value, "choice")
+        else:
+            found, more["provider"] = self._analysed(job, model, choice.volume, progress, timings)
+        progress("write", _WRITE)
+        # images that came in since were not looked at; the study was not complete when the work began
+        if images is not None and (_images(web, study_uid) or images) > images:
+            raise Unfinished("images-arriving", again=True)
+        if choice is not None and choice.volume is not None and not isinstance(found, outcome.Reason):
+            with timings.of("write"):
+                client = str(job.payload["client"])
+                given = Analysed(job, study_uid, client, model, bundle, choice.volume, choice, found, web)
+                more["written"] = self._written(given)
+        progress("store", _STORE)
+        result = outcome.result_of(manifest, choice, found, job, demonstration=not bundle.clinical_use, **more)
+        policy = self._policies.current().version
+        return Outcome(result, outcome.rows(job, manifest, result, self._now(), policy, timings.ms))
+
+    def _model(self, job: Job) -> tuple[Model, Bundle]:
+        """The model the job was made for, the very version. Raises Unfinished."""
+        model = self._models.models.get(str(job.payload["model"]))
+        bundle = bundle_of(model) if model is not None and not model.refused else None
+        if model is None or bundle is None:
+            raise Unfinished("model-missing", again=True)
+        if (model.manifest.version, fingerprint(bundle)) != (job.payload["version"], job.payload["sha256"]):
+            # the new version has jobs of its own
+            raise Unfinished("model-replaced", again=False)
+        by_hand = job.payload.get("why") == "hand"
+        if reason := allowed(model, self._policies.current(), self._settings.environment, by_hand=by_hand):
+            raise Unfinished(reason, again=False)
+        return model, bundle
+
+    @contextmanager
+    def _archive(self, job: Job, progress: Progress) -> Iterator[DicomWeb]:
+        """The first of the archives that has the study. Raises Unusable."""
+        progress("ask", 0.0)
+        names = [name for name in job.payload["pacs"] if name in self._settings.pacs]
+        if not names:
+            raise Unfinished("no-archive", again=True)
+        for last, name in ((name == names[-1], name) for name in names):
+            web = archives.opened(self._settings, name)
+            try:
+                if last or web.studies(StudyInstanceUID=str(job.payload["study"])):
+                    yield web
+                    return
+            finally:
+                web.close()
+
+    def _chosen(
+        self, bundle: Bundle, web: DicomWeb, study_uid: str, progress: Progress
+    ) -> tuple[Choice | None, ImageReason | None]:
+        """(choice, reason of a study that can't be used as a whole)."""
+
+        def step(done: int, of: int) -> None:
+            progress("fetch", _FETCH + (_ANALYSE - _FETCH) * done / max(1, of))
+
+        progress("fetch", _FETCH)
+        try:
+            found = choose_volume(
+                web, study_uid, _wanted(bundle), threads=self._settings.imaging.threads, progress=step
+            )
+        except Unusable as error:
+            if error.reason in _MAY_PASS | _AT_FAULT:
+                raise
+            return None, error.reason
+        return found, None
+
+    def _analysed(
+        self, job: Job, model: Model, volume: Volume, progress: Progress, timings: _Timings
+    ) -> tuple[Assessed | Indeterminate | outcome.Reason, str]:
+        with self._devices.take(lambda: progress("wait", _ANALYSE)) as slot, timings.of("analyse"):
+            progress("analyse", _ANALYSE)
+            try:
+                analysis = self._devices.analysis(model, slot)
+                found = analysis(
+                    volume.hu,
+                    volume.spacing,
+                    lambda stage, share: progress(stage, _ANALYSE + (_WRITE - _ANALYSE) * share),
+                )
+            except ModelError as error:
+                _log.error("model.failed job=%s model=%s error=%s", job.id, model.manifest.id, error)
+                raise Unfinished("model-failed", again=True) from error
+        if isinstance(found, Assessed) and _rests_on_filled(found, volume):
+            return outcome.Reason(ImageReason.MISSING_SLICES.value, "choice"), analysis.provider
+        return found, analysis.provider
+
+    def _written(self, analysed: Analysed) -> dict[str, Any]:
+        """By writer. A writer that can't, after the last attempt, does not cost the result: its reason is kept."""
+        done: dict[str, Any] = {}
+        job = analysed.job
+        for writer in self._writers:
+            try:
+                done[writer.name] = dict(writer.write(analysed))
+            except Unusable as error:
+                if error.reason is not ImageReason.NOT_CLINICAL and job.attempts < job.most_attempts:
+                    raise Unfinished(f"write-{error.reason.value}", again=True) from error
+                _log.error("study.unwritten job=%s writer=%s reason=%s", job.id, writer.name, error.reason.value)
+                done[writer.name] = {"reason": error.reason.value}
+        return done
+
+
+class _Timings:
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.ms[stage] = (time.perf_counter() - start) * 1000
+
+    def __str__(self) -> str:
+        return " ".join(f"{stage}_ms={ms:.0f}" for stage, ms in self.ms.items())
+
+
+def _unfinished(error: Unusable) -> Unfinished:
+    # the detail names no patient; it is an archive's status or a count
+    return Unfinished(error.reason.value, again=error.reason in _MAY_PASS, said=str(error))
+
+
+def _images(web: DicomWeb, study_uid: str) -> int | None:
+    """Instances of the study as the archive counts them now; None where it does not say."""
+    counts = [row.instances for row in web.series(study_uid) if row.modality not in ("SEG", "SR", "PR", "KO")]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
+def _wanted(bundle: Bundle) -> Wanted:
+    """The first phase it was made for; a bundle that names none takes any."""
+    return Wanted(phase=Phase(bundle.phase[0]) if bundle.phase else None)
+
+
+def _rests_on_filled(found: Assessed, volume: Volume) -> bool:
+    """Slices that were made from their neighbours lie where the last stage looked."""
+    step = volume.spacing[0]
+    first = round(found.origin_mm[0] / step)
+    last = round((found.origin_mm[0] + found.grid.shape[0] * found.grid.spacing[0]) / step) - 1
+    return volume.filled_between(first, last)

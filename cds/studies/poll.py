@@ -1,0 +1,116 @@
+"""Asking for news where nobody tells: archives over QIDO-RS, EHRs over FHIR search.
+
+A poll sees the same studies again and again; only a new one, or one that has more images than last time, is news.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from cds.errors import CdsError
+from cds.fhir import resources as fhir
+from cds.fhir.client import FhirClient, Target
+from cds.fhir.queries import Query
+from cds.imaging.reasons import Unusable
+from cds.settings import Settings
+from cds.studies import archives
+from cds.studies.about import About, from_resource, from_row
+from cds.studies.intake import Intake
+from cds.trust.allowlist import AllowList
+
+_log = logging.getLogger("cds.studies")
+_FHIR_DEADLINE_S = 60.0
+
+
+class Poller:
+    """One in each worker; asking twice is asking once."""
+
+    def __init__(self, settings: Settings, intake: Intake, now: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._intake = intake
+        self._now = now
+        self._fhir = FhirClient(settings.fhir, settings.ca_file)
+        self._allowed = {name: AllowList(client.fhir_servers) for name, client in settings.clients.items()}
+        self._known: dict[tuple[str, str], int | None] = {}
+        """(client, study UID) -> images when last seen."""
+        self._stopping = threading.Event()
+
+    @property
+    def wanted(self) -> bool:
+        """Some archive or EHR is to be asked."""
+        sources = (client.studies.poll for client in self._settings.clients.values())
+        return any(one.poll for one in self._settings.pacs.values()) or any(sources)
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            self.once()
+            self._stopping.wait(self._settings.imaging.poll_s)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def once(self) -> int:
+        """How many studies were news. A source that fails keeps nobody from the others."""
+        news = 0
+        for name, pacs in self._settings.pacs.items():
+            if pacs.poll:
+                news += self._guarded(name, self._archive)
+        for name, client in self._settings.clients.items():
+            if client.studies.poll:
+                news += self._guarded(name, self._ehr)
+        return news
+
+    def _guarded(self, name: str, ask: Callable[[str], int]) -> int:
+        try:
+            return ask(name)
+        except Unusable as error:
+            _log.warning("poll.failed source=%s reason=%s", name, error.reason.value)
+        except CdsError as error:
+            _log.warning("poll.failed source=%s code=%s error=%s", name, error.code, error)
+        return 0
+
+    def _archive(self, name: str) -> int:
+        client = archives.client_of(self._settings, name)
+        if client is None:
+            _log.error("poll.failed source=%s reason=several-clients", name)
+            return 0
+        since = self._now().date() - timedelta(days=self._settings.imaging.poll_days)
+        web = archives.opened(self._settings, name)
+        try:
+            rows = web.studies(StudyDate=f"{since:%Y%m%d}-", includefield="StudyDescription")
+        finally:
+            web.close()
+        return self._news(client, map(from_row, rows), name)
+
+    def _ehr(self, name: str) -> int:
+        source, allowed = self._settings.clients[name].studies, self._allowed[name]
+        assert source.fhir_base is not None
+        token = source.token_file
+        secret = archives.secret_in(token, f"clients.{name}.studies.token_file") if token is not None else None
+        since = self._now() - timedelta(days=self._settings.imaging.poll_days)
+        query = Query("imaging", "ImagingStudy", f"ImagingStudy?_lastUpdated=ge{since:%Y-%m-%d}&_count=200")
+        target = Target(source.fhir_base, allowed, secret)
+        [found] = self._fhir.fetch((query,), "", target, time.monotonic() + _FHIR_DEADLINE_S)
+        studies = (r for page in found.pages for r in page.resources if isinstance(r, fhir.ImagingStudy))
+        news = self._news(name, (about for s in studies if (about := from_resource(s)) is not None), None)
+        if found.fault is not None:
+            raise found.fault
+        return news
+
+    def _news(self, client: str, studies: Iterable[About], pacs: str | None) -> int:
+        """Raises LedgerError. What could not be asked for is news again at the next poll."""
+        news = 0
+        for about in studies:
+            key = (client, about.uid)
+            if key in self._known and self._known[key] == about.images:
+                continue
+            asked = self._intake.ask(about, client, "poll", pacs=pacs)
+            if asked.waits:
+                return news
+            self._known[key] = about.images
+            news += any(new for _, new in asked.jobs)
+        return news

@@ -1,0 +1,67 @@
+"""Jobs and their results as an EHR, a page or a terminal may see them: no UID, no patient."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from cds.jobs.job import DONE, QUEUED, RUNNING, Job
+from cds.studies.plan import ASSESSED
+from cds.studies.reasons import of_stage, words
+
+STAGES = {
+    "": "waiting",
+    "ask": "asking the archive",
+    "fetch": "fetching images",
+    "wait": "waiting for a device",
+    "analyse": "analysing",
+    "write": "writing results back",
+    "store": "storing",
+}
+"""Others are the network's own stages."""
+
+
+def state_of(job: Job) -> str:
+    """``assessed`` and ``indeterminate`` tell apart what the queue calls done."""
+    if job.state == DONE:
+        return "assessed" if (job.result or {}).get("outcome") == ASSESSED else "indeterminate"
+    return "failed" if job.state == "dead" else job.state
+
+
+def reason_of(job: Job, language: str = "en") -> tuple[str, str]:
+    """(code, sentence) of why there is no reading, or why the latest attempt gave none; ("", "") otherwise."""
+    result = job.result or {}
+    code, stage = str(result.get("reason", "") or job.reason), str(result.get("stage", "choice"))
+    if not code:
+        return "", ""
+    said = of_stage(code, stage) if result.get("reason") else words(code)
+    return code, said.get(language, said["en"])
+
+
+def analysis(job: Job) -> dict[str, Any]:
+    """One analysis of a study, as JSON."""
+    code, sentence = reason_of(job)
+    result = job.result or {}
+    found: dict[str, Any] = {
+        "id": job.id,
+        "model": job.payload.get("model"),
+        "version": job.payload.get("version"),
+        "state": state_of(job),
+        "stage": job.stage if job.state == RUNNING else "",
+        "progress": round(job.progress, 3) if job.state in (QUEUED, RUNNING) else 1.0,
+        "attempts": job.attempts,
+        "asked": job.created_at.isoformat(),
+        "begun": _text(job.started_at),
+        "ended": _text(job.finished_at),
+        "scan": job.payload.get("scan"),
+    }
+    if code:
+        found["reason"] = {"code": code, "text": sentence}
+    if found["state"] == "assessed":
+        kept = ("likelihood", "category", "candidates", "demonstration", "written", "prediction")
+        found["result"] = {name: result[name] for name in kept if name in result}
+    return found
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None

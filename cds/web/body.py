@@ -1,0 +1,26 @@
+"""A request's body: JSON by its type, whole, and no larger than allowed."""
+
+from __future__ import annotations
+
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from cds.errors import RequestTimeout, WrongMediaType
+
+
+def read_body(asked: Request, *, empty: bool = False) -> bytes:
+    """``empty``: a body may be left out, and then has no type."""
+    kind = asked.mimetype
+    # required, not only respected: a page in a browser can't send this type to another origin without being asked
+    if kind != "application/json" and not kind.endswith("+json") and not (empty and not kind):
+        raise WrongMediaType("the body must be JSON: send Content-Type: application/json")
+    try:
+        body = asked.get_data(cache=False)
+    except (BlockingIOError, TimeoutError) as error:
+        raise RequestTimeout("the body did not arrive in time") from error
+    # a body in chunks announces no length, and Werkzeug cuts it off at the limit without a word
+    if asked.content_length is None and len(body) >= (asked.max_content_length or len(body) + 1):
+        raise RequestEntityTooLarge
+    if body and not kind:
+        raise WrongMediaType("the body must be JSON: send Content-Type: application/json")
+    return body

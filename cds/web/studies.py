@@ -1,0 +1,65 @@
+"""Imaging studies over HTTP: what became of one, and the news of others.
+
+A study's address holds an opaque id, never its UID or its patient's number.
+"""
+
+from __future__ import annotations
+
+import re
+
+import orjson
+from flask import Blueprint, Response, g, request
+
+from cds.engine import Engine
+from cds.errors import UnknownService
+from cds.studies.notify import Doorman, studies_in
+from cds.studies.plan import KIND
+from cds.studies.view import analysis
+from cds.trust import sender
+from cds.web.body import read_body
+
+_ID = re.compile(r"\A[0-9a-f]{32}\Z")
+
+
+def blueprint(engine: Engine) -> Blueprint:
+    """Raises SettingsError for a notification secret that can't be used."""
+    pages = Blueprint("studies", __name__)
+    doorman = Doorman(engine.settings)
+
+    @pages.get("/studies/<study>/analyses")
+    def analyses(study: str) -> Response:
+        caller = engine.authenticator.authenticate(
+            request.headers.get("Authorization"),
+            path=request.path,
+            remote_addr=sender(request.remote_addr, request.headers.keys()),
+        )
+        found = engine.studies.jobs.concerning(KIND, items=[study]) if _ID.match(study) else []
+        # another client's study is none of this one's, and not even there
+        mine = [job for job in found if job.payload.get("client") == caller.name]
+        if not mine:
+            raise UnknownService("there is no such study, or nobody has asked for an analysis of it")
+        return _json({"study": study, "analyses": [analysis(job) for job in mine]})
+
+    @pages.post("/studies/notifications")
+    def notified() -> Response:
+        return _news()
+
+    # a FHIR server that sends the resource updates it below the address it was given (R4 rest-hook)
+    @pages.put("/studies/notifications/ImagingStudy/<resource>")
+    def notified_of(resource: str) -> Response:
+        return _news()
+
+    def _news() -> Response:
+        client = doorman.client(request.headers.get("Authorization"))
+        told = studies_in(read_body(request, empty=True))
+        taken = sum(engine.studies.later(about, client, "notification") for about in told)
+        g.log = {"studies": len(told), "client": client}
+        return _json({"received": len(told), "taken": taken})
+
+    return pages
+
+
+def _json(content: object) -> Response:
+    answer = Response(orjson.dumps(content), content_type="application/json")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
