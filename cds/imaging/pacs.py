@@ -144,6 +144,26 @@ class Connection:
         Raises Unusable here and while the body is read; a ``Transient`` one where asking again may help.
         """
         url = f"{self._base}{path}" + (f"?{urlencode(query)}" if query else "")
+        with self._exchange("GET", url, {"Accept": accept}, None, deadline) as (status, headers, pieces):
+            _check(status, headers)
+            yield status, headers, pieces
+
+    @contextmanager
+    def post(
+        self, path: str, body: bytes, content_type: str, accept: str, deadline: float
+    ) -> Iterator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
+        """(status, headers, body in pieces), whatever the status: with a result, refusals say which part.
+
+        Raises Unusable where there is no answer.
+        """
+        headers = {"Accept": accept, "Content-Type": content_type}
+        with self._exchange("POST", f"{self._base}{path}", headers, body, deadline) as answer:
+            yield answer
+
+    @contextmanager
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: float
+    ) -> Iterator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
         try:
             self._allowed.base_of(url)
         except SourceForeign as error:
@@ -153,9 +173,10 @@ class Connection:
             if left <= 0:
                 raise Unusable(Reason.PACS_TIMEOUT)
             response = self._pool.urlopen(
-                "GET",
+                method,
                 "/" + url.partition("://")[2].partition("/")[2],
-                headers={**self._headers, "Accept": accept, "Accept-Encoding": "identity"},
+                body=body,
+                headers={**self._headers, **headers, "Accept-Encoding": "identity"},
                 retries=False,
                 redirect=False,
                 preload_content=False,
@@ -163,7 +184,6 @@ class Connection:
             )
         done = False
         try:
-            _check(response.status, response.headers)
             yield response.status, response.headers, _pieces(response, deadline)
             done = True
         finally:
