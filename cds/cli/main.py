@@ -12,6 +12,7 @@ from cds.cli.call import call
 from cds.cli.check import check
 from cds.cli.models import models
 from cds.cli.policy import policy
+from cds.cli.studies import study, worker
 from cds.errors import CdsError
 from cds.settings import Settings, load
 
@@ -49,6 +50,12 @@ def main(ctx: click.Context, settings: Path | None) -> None:
       cds check                are settings, policy, models and connections right?
       cds serve                run the service
       cds call URL --help      fire a hook at any CDS server and read the cards
+
+    Imaging studies:
+
+    \b
+      cds worker               fetch and analyse studies, run beside the service
+      cds study list           what waits, what runs, what came of it
 
     Look inside:
 
@@ -108,3 +115,5 @@ main.add_command(call)
 main.add_command(check)
 main.add_command(models)
 main.add_command(policy)
+main.add_command(study)
+main.add_command(worker)

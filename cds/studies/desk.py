@@ -32,7 +32,7 @@ class Desk:
 
     def __init__(self, lookup: Lookup, intake: Intake, jobs: Jobs) -> None:
         self._lookup = lookup
-        self._intake = intake
+        self.intake = intake
         self.jobs = jobs
         self._pid = -1
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class Desk:
         while True:
             about, client, why, models = waiting.get()
             try:
-                self._intake.ask(about, client, why, only=models or None)
+                self.intake.ask(about, client, why, only=models or None)
             except LedgerError as error:
                 _log.error("studies.unasked why=%s error=%s", why, error)
             except Exception as error:  # the thread outlives whatever one request brings

@@ -1,0 +1,38 @@
+"""``cds worker``: the process that reads studies."""
+
+from __future__ import annotations
+
+import click
+
+from cds.settings import load
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Do what is due now, then stop.")
+@click.option("--slots", type=click.IntRange(1, 32), help="Studies in hand at a time. Default: by the devices.")
+@click.pass_context
+def worker(ctx: click.Context, once: bool, slots: int | None) -> None:
+    """Read imaging studies until stopped: fetch, analyse, write back, store.
+
+    Start as many as you like, on one machine or, with PostgreSQL, on several; a study is read once. A worker that is
+    killed loses nothing: another takes its study over within two leases (setting: imaging.lease_s). SIGTERM ends it in
+    good order.
+    """
+    from cds.app import create_engine  # models and networks only where they are needed
+    from cds.ledger.migrate import upgrade
+    from cds.serve import configure_logging
+    from cds.studies.poll import Poller
+    from cds.studies.work import Crew
+
+    settings = load(ctx.find_root().obj)
+    configure_logging()
+    upgrade(settings.ledger_url)
+    engine = create_engine(settings)
+    poller = Poller(settings, engine.studies.intake, engine.now)
+    crew = Crew(settings, engine.models, engine.policies, poller, engine.now, slots)
+    if once:
+        if poller.wanted:
+            poller.once()
+        click.echo(f"{crew.until_done()} job(s) done or given back.")
+    else:
+        crew.run()
