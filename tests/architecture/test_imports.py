@@ -55,9 +55,9 @@ ROOMS: dict[str, str] = {
     ),
     "serve": "app errors ledger settings",
     # what people hold in their hands
-    "pages": "cards.phrasebook errors record",
+    "pages": "cards.phrasebook errors imaging record",
     "docs": "cards.phrasebook errors inference modelcards policy services settings",
-    "demo": "cli errors pages record settings",
+    "demo": "cli errors imaging pages record settings",
     "cli": (
         "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck policy record "
         "app engine jobs serve services settings studies survival trust"
