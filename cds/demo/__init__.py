@@ -1,1 +1,1 @@
-"""What the demonstration runs on: an embedded FHIR endpoint and an embedded image archive. Imported by the demo and by tests only."""
+"""What the demonstration runs on: a FHIR endpoint and an image archive in memory. Imported by it and by tests only."""
