@@ -71,3 +71,13 @@ def test_the_longest_diameter_is_measured_within_one_slice() -> None:
     mask[6:12, 10, 10] = True
     assert longest_in_slice(mask, GRID) == pytest.approx(20.0)
     assert longest_in_slice(np.zeros(GRID.shape, bool), GRID) == 0
+
+
+def test_the_faint_rim_of_a_lesion_is_no_lesion_of_its_own() -> None:
+    z, y, x = np.mgrid[:24, :24, :24]
+    far = np.sqrt((z - 12.0) ** 2 + (y - 12.0) ** 2 + (x - 12.0) ** 2)
+    blurred = np.clip(1.2 - far / 8, 0, 0.95).astype(np.float32)
+    chances = np.stack([1 - blurred, blurred])
+    rule = Likelihood.model_validate({"of": "lesion", "divide": 2.0, "smallest_voxels": 3, "lowest": 0.3})
+    found = find(chances, ("background", "lesion"), rule, Grid((24, 24, 24), (1.0, 1.0, 1.0)))
+    assert len(found.candidates) == 1

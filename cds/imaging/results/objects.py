@@ -16,7 +16,7 @@ from pydicom.filewriter import dcmwrite
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.author import SCHEME, Author
 from cds.imaging.results.guard import LABEL, Permit
-from cds.imaging.results.uids import Uids
+from cds.imaging.results.uids import Uids, uid_of
 from cds.inference.volumes.legend import Code
 
 MM = CodedConcept("mm", "UCUM", "millimeter")
@@ -97,9 +97,9 @@ def encoded(ds: Dataset) -> bytes:
     return out.getvalue()
 
 
-def device_uid(author: Author, uids_of: Callable[..., str]) -> str:
+def device_uid(author: Author) -> str:
     """Of the software as a device: one for each version of each model."""
-    return uids_of("device", author.model, author.version, author.sha256)
+    return uid_of("device", author.model, author.version, author.sha256)
 
 
 def tracking(uid: str, identifier: str) -> hd.sr.TrackingIdentifier:

@@ -39,7 +39,7 @@ from cds.imaging.results.objects import (
     written,
 )
 from cds.imaging.results.source import Source
-from cds.imaging.results.uids import Uids, uid_of
+from cds.imaging.results.uids import Uids
 from cds.inference.volumes.legend import Legend
 
 SERIES_NUMBER = 9101
@@ -97,7 +97,7 @@ def report(
         observer = hd.sr.ObserverContext(
             observer_type=dcm("121007", "Device"),
             observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-                uid=device_uid(author, uid_of),
+                uid=device_uid(author),
                 name=algorithm_name(author, permit),
                 manufacturer_name=author.manufacturer,
                 model_name=author.model,

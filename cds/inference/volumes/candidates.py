@@ -1,8 +1,9 @@
 """From a lesion's probability map to candidates and one number for the patient.
 
-The way of the PANORAMA baseline (DIAGNijmegen/PANORAMA_baseline, a950447) and its candidate extraction, DIAGNijmegen/
-Report-Guided-Annotation, "dynamic-fast": the highest peak, everything connected that reaches a share of it, then the
-next peak outside. A map of zeros gives no candidate and the likelihood 0.
+Two ways, both of DIAGNijmegen/Report-Guided-Annotation. ``peaks`` (its "dynamic"): the highest peak, everything
+connected that reaches a share of it, then the next peak outside. ``one-threshold`` (its "dynamic-fast", what the
+container of DIAGNijmegen/PANORAMA_baseline, a950447, uses): that share of the highest peak cuts the whole map into
+parts. A map of zeros gives no candidate and the likelihood 0.
 """
 
 from __future__ import annotations
@@ -50,12 +51,14 @@ def find(chances: Array, classes: tuple[str, ...], rule: Likelihood, grid: Grid)
         own = np.isin(winners, [classes.index(name) for name in rule.within])
         lesion = np.where(ndimage.binary_dilation(own, np.ones(rule.dilate, bool)), lesion, 0.0)
     lesion = np.asarray(lesion, dtype=np.float32)
-    candidates = tuple(_candidates(lesion, rule, grid))
+    way = _candidates if rule.way == "peaks" else _parts
+    candidates = tuple(way(lesion, rule, grid))
     return Found(max((c.likelihood for c in candidates), default=0.0), candidates, lesion)
 
 
 def _candidates(lesion: Array, rule: Likelihood, grid: Grid) -> list[Candidate]:
     left = lesion.copy()
+    beside = np.zeros(lesion.shape, bool)
     found: list[Candidate] = []
     while len(found) < rule.most:
         peak = float(left.max(initial=0.0))
@@ -65,9 +68,24 @@ def _candidates(lesion: Array, rule: Likelihood, grid: Grid) -> list[Candidate]:
         own = labels == labels[np.unravel_index(int(left.argmax()), left.shape)]
         left[own] = 0
         voxels = int(own.sum())
-        if voxels > rule.smallest_voxels:
+        # what touches a candidate is its faint rim; so does the published extraction see it
+        if voxels > rule.smallest_voxels and not (own & beside).any():
             found.append(_measured(own, peak, voxels, grid))
+            beside |= ndimage.binary_dilation(own, _NEIGHBOURS)
     return found
+
+
+def _parts(lesion: Array, rule: Likelihood, grid: Grid) -> list[Candidate]:
+    peak = float(lesion.max(initial=0.0))
+    if peak <= 0:
+        return []
+    labels, _ = ndimage.label(lesion >= np.float32(peak / rule.divide), _NEIGHBOURS)
+    sizes = np.bincount(labels.ravel())
+    tops = np.zeros(len(sizes), np.float32)
+    np.maximum.at(tops, labels.ravel(), lesion.ravel())
+    large = [n for n in range(1, len(sizes)) if sizes[n] > rule.smallest_voxels and tops[n] >= rule.lowest]
+    large.sort(key=lambda n: -float(tops[n]))
+    return [_measured(labels == n, float(tops[n]), int(sizes[n]), grid) for n in large[: rule.most]]
 
 
 def _measured(mask: NDArray[np.bool_], peak: float, voxels: int, grid: Grid) -> Candidate:
