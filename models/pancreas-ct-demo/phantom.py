@@ -74,12 +74,14 @@ def make(
     seed: int,
     *,
     lesion: bool | None = None,
+    lesion_mm: float | None = None,
     pancreas: bool = True,
     shape: tuple[int, int, int] = SHAPE,
     spacing: tuple[float, float, float] = SPACING,
 ) -> Phantom:
-    """``lesion``: None leaves it to chance. ``pancreas`` False: the gland and its lesion are not in view, as in a
-    scan of another region."""
+    """``lesion``: None leaves it to chance. ``lesion_mm``: its radius; the same seed with another radius is the same
+    body at another time. ``pancreas`` False: the gland and its lesion are not in view, as in a scan of another
+    region."""
     rng = np.random.default_rng(seed)
     scene = _body(rng, shape, spacing)
     native = bool(rng.random() < 0.2)
@@ -90,7 +92,7 @@ def make(
     labels = np.zeros(shape, np.uint8)
     if pancreas:
         has = bool(rng.random() < 0.5) if lesion is None else lesion
-        about |= _gland(scene, labels, gland_hu, vessel_hu, native=native, lesion=has)
+        about |= _gland(scene, labels, gland_hu, vessel_hu, native=native, lesion=has, lesion_mm=lesion_mm)
     else:
         _bowel(scene, 12)
     return Phantom(_scanned(scene, spacing), labels, spacing, about)
@@ -172,7 +174,14 @@ class _Near:
 
 
 def _gland(
-    scene: _Scene, labels: Labels, gland_hu: float, vessel_hu: float, *, native: bool, lesion: bool
+    scene: _Scene,
+    labels: Labels,
+    gland_hu: float,
+    vessel_hu: float,
+    *,
+    native: bool,
+    lesion: bool,
+    lesion_mm: float | None = None,
 ) -> dict[str, Any]:
     rng, s, between = scene.rng, scene.scale, scene.between
     knots = np.array(
@@ -183,6 +192,7 @@ def _gland(
     line = CubicSpline(np.linspace(0, 1, len(knots)), knots)(t)
     radius = np.interp(t, [0, 0.12, 0.3, 0.55, 0.8, 1], [12, 16, 8.5, 10.5, 10, 7]) * s * between(0.8, 1.18)
     place, size = between(0.05, 0.93), between(5, 17)
+    size = lesion_mm or size
     upstream = t > place
     duct = np.full(_LINE_POINTS, between(0.7, 1.4))
     dilated = lesion and rng.random() < 0.65
