@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cds.errors import ModelError
-from cds.inference.volumes import windows
+from cds.inference.volumes import resize, windows
 from cds.inference.volumes.bundle import Bundle, Stage
 from cds.inference.volumes.candidates import Found, find
 from cds.inference.volumes.gate import Gate
-from cds.inference.volumes.grid import Box, Grid, Triple, bounding_box, moved, resampled, smoothed
+from cds.inference.volumes.grid import Box, Grid, Triple, bounding_box, moved, moved_by_centres, resampled, smoothed
 from cds.inference.volumes.network import Device, Network
 
 _log = logging.getLogger("cds.inference")
@@ -101,25 +101,46 @@ class Analysis:
                 return self._assessed(stage, chances, *_lying(box, part, grid, stage.resample.align), distances)
             kept = _kept(stage, chances)
             volume = float(kept.sum()) * grid.voxel_ml
+            # a published pipeline may assume that there is something to find, and stop with an error where there is not
             if not kept.any() or volume < stage.smallest_ml:
                 return Indeterminate("not-found", stage.name, distances)
             if volume > stage.largest_ml:
                 return Indeterminate("not-plausible", stage.name, distances)
-            inner = moved(bounding_box(kept), grid, part, stage.margin_mm)
+            move = moved if stage.box == "edges" else moved_by_centres
+            inner = move(bounding_box(kept), grid, part, stage.margin_mm)
             box = _within(box, inner)
         raise ModelError("the bundle has no stages")
 
     def _stage(
         self, stage: Stage, hu: NDArray[np.generic], source: Grid, step: windows.Step
     ) -> tuple[Array, Grid, Array | None]:
+        if stage.resample.way == "nnunet":
+            return self._stage_and_back(stage, hu, source, step)
         target = source.at(stage.spacing)
         first = smoothed(hu, source, target) if stage.resample.smooth else hu
         volume = resampled(first, source, target, stage.resample.order, stage.resample.align)
+        logits, features = self._logits(stage, _normalised(stage, volume), step)
+        return windows.softmax(logits), target, features
+
+    def _stage_and_back(
+        self, stage: Stage, hu: NDArray[np.generic], source: Grid, step: windows.Step
+    ) -> tuple[Array, Grid, Array | None]:
+        """nnU-Net's order: normalise, resample, the networks, the logits back onto the grid they came from, and only
+        there probabilities."""
+        shape = resize.shape_at(source.shape, source.spacing, stage.spacing)
+        apart = resize.through_plane(source.spacing, stage.spacing)
+        volume = resize.resized(_normalised(stage, hu), shape, stage.resample.order, apart)
+        logits, features = self._logits(stage, volume, step)
+        if shape != source.shape:
+            apart = resize.through_plane(stage.spacing, source.spacing)
+            logits = np.stack([resize.resized(one, source.shape, 1, apart) for one in logits])
+        return windows.softmax(logits), source, features
+
+    def _logits(self, stage: Stage, volume: Array, step: windows.Step) -> tuple[Array, Array | None]:
         normal = stage.normalise
-        volume = (np.clip(volume, *normal.clip) - normal.mean) / normal.deviation
         fill = (float(np.clip(stage.pad, *normal.clip)) - normal.mean) / normal.deviation
-        logits, features = windows.logits_of(
-            volume.astype(np.float32),
+        return windows.logits_of(
+            volume,
             self._networks[stage.name],
             len(stage.classes),
             stage.patch,
@@ -129,7 +150,6 @@ class Analysis:
             self._device.batch,
             step,
         )
-        return windows.softmax(logits), target, features
 
     def _distance(self, stage: Stage, features: Array | None, distances: dict[str, float]) -> bool:
         """Is any of the stage's gates shut?"""
@@ -151,13 +171,24 @@ class Analysis:
             if volume > stage.largest_ml:
                 return Indeterminate("not-plausible", stage.name, distances)
         found = find(chances, stage.classes, self.bundle.likelihood, grid)
+        if self.bundle.likelihood.within and not found.map.any():
+            # not one voxel of what a lesion must lie in: the organ was not seen, which is no likelihood of 0
+            return Indeterminate("not-found", stage.name, distances)
         category = self.bundle.category(found.likelihood)
         return Assessed(found.likelihood, category, found, chances, stage.classes, grid, origin, distances)
 
 
+def _normalised(stage: Stage, volume: NDArray[np.generic]) -> Array:
+    normal = stage.normalise
+    return np.asarray((np.clip(volume, *normal.clip) - normal.mean) / normal.deviation, dtype=np.float32)
+
+
 def _kept(stage: Stage, chances: Array) -> NDArray[np.bool_]:
-    """The largest connected part of the classes to keep: specks elsewhere must not widen the box."""
+    """The classes to keep; of several connected parts the largest, so that specks elsewhere don't widen the box, unless
+    the stage keeps all."""
     mask = np.isin(chances.argmax(axis=0), [stage.classes.index(name) for name in stage.keep])
+    if stage.parts == "all":
+        return mask
     labels, count = ndimage.label(mask)
     if count < 2:
         return mask

@@ -43,6 +43,10 @@ class Resample(Strict):
         "corner", description="What coincides before and after: the volume's outer corner, or the first voxel's centre."
     )
     smooth: bool = Field(False, description="Blur before coarsening, so that noise averages out as in a thick slice.")
+    way: Literal["plain", "nnunet"] = Field(
+        "plain",
+        description="`nnunet`: as nnU-Net does it, after normalising, and the logits back onto the volume's own grid.",
+    )
 
 
 class Stage(Strict):
@@ -60,7 +64,13 @@ class Stage(Strict):
     """How the volume is brought to ``spacing``."""
     pad: float = Field(-1024.0, description="HU beside the volume.")
     keep: tuple[str, ...] = Field((), description="Classes that say where to look; all but the last stage need them.")
+    parts: Literal["largest", "all"] = Field("largest", description="Which connected parts of `keep` count.")
     margin_mm: Triple = Field((0.0, 0.0, 0.0), description="Added on each side of what is kept, z y x.")
+    box: Literal["edges", "centres"] = Field(
+        "edges",
+        description="Where the margin begins: at the kept voxels' outer edges, or at the centres of the first and the "
+        "last, in whole voxels and without the last one.",
+    )
     smallest_ml: float = Field(0.0, ge=0, description="Less than this of `keep` is: not found.")
     largest_ml: float = Field(1e6, gt=0, description="More than this of `keep` is: not plausible.")
 
@@ -78,6 +88,10 @@ class Likelihood(Strict):
     within: tuple[str, ...] = Field((), description="Classes whose dilated union bounds where lesions may lie.")
     dilate: Counts = (5, 5, 5)
     """Voxels, z y x: how far ``within`` is widened."""
+    way: Literal["peaks", "one-threshold"] = Field(
+        "peaks",
+        description="`peaks`: each candidate has its own threshold; `one-threshold`: that of the highest peak for all.",
+    )
     divide: float = Field(2.5, gt=1, description="A candidate reaches down to its peak divided by this.")
     smallest_voxels: int = Field(10, ge=0, description="Candidates of this many voxels or fewer are dropped.")
     most: int = Field(5, ge=1, description="Candidates given at most.")
@@ -118,7 +132,7 @@ class Bundle(Strict):
     )
     legend: Legend = Legend()
     """What the last stage's classes are called where results are stored."""
-    golden: str | None = Field(None, description="Folder with the volume of the self-test.")
+    golden: GraphFile | None = Field(None, description="Known answers for the self-test, made when it was imported.")
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Bundle:

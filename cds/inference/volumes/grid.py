@@ -51,7 +51,8 @@ def _along(volume: Array, axis: int, factor: float, length: int, order: int, ali
     at = np.arange(length) * factor
     if align == "corner":
         at = at + (factor - 1) / 2
-    at = np.clip(at, 0, n - 1)
+    # a spline mirrored at its first and last centre goes on to the voxel's edge
+    at = np.clip(at, 0, n - 0.5 if order > 1 and align == "centre" else n - 1)
     if order == 0:
         return np.asarray(np.take(volume, np.round(at).astype(np.intp), axis=axis), dtype=np.float32)
     if order > 1 and n > 3:
@@ -105,6 +106,19 @@ def bounding_box(mask: NDArray[np.bool_]) -> Box:
         others = tuple(a for a in range(3) if a != axis)
         found = np.flatnonzero(mask.any(axis=others))
         cuts.append(slice(int(found[0]), int(found[-1]) + 1))
+    return cuts[0], cuts[1], cuts[2]
+
+
+def moved_by_centres(box: Box, source: Grid, target: Grid, margin_mm: Triple) -> Box:
+    """``box`` of ``source``, whose first voxel's centre is that of ``target``, with a margin, as voxels of ``target``:
+    from the centre of the box's first voxel to that of its last, whole voxels of margin, the last voxel left out. So
+    the published PANORAMA baseline crops."""
+    cuts = []
+    for cut, a, b, n, margin in zip(box, source.spacing, target.spacing, target.shape, margin_mm, strict=True):
+        beside = int(margin / b)
+        low = max(0, int(np.floor(cut.start * a / b + 0.5)) - beside)
+        high = min(n, int(np.floor((cut.stop - 1) * a / b + 0.5)) + beside)
+        cuts.append(slice(low, max(high, low + 1)))
     return cuts[0], cuts[1], cuts[2]
 
 

@@ -81,8 +81,10 @@ def logits_of(
 
 def softmax(logits: Array) -> Array:
     """Over the first axis."""
-    powers = np.exp(logits - logits.max(axis=0))
-    return np.asarray(powers / powers.sum(axis=0), dtype=np.float32)
+    powers: Array = np.subtract(logits, logits.max(axis=0), dtype=np.float32)
+    np.exp(powers, out=powers)  # in place: the volume at full resolution times its classes is most of the memory
+    powers /= powers.sum(axis=0)
+    return powers
 
 
 def _padded(volume: Array, window: tuple[int, int, int], fill: float) -> tuple[Array, tuple[slice, ...]]:
