@@ -32,7 +32,7 @@ DEMO = Permit(False, "demo")
 CLINICAL = Permit(True, "production")
 AT = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 MIDDLE = np.array([-10.0, 20.0, -65.0])
-LESION, RADIUS = MIDDLE + (18.0, 0.0, 0.0), 9.0
+LESION, RADIUS = MIDDLE + np.array([18.0, 0.0, 0.0]), 9.0
 DUCT_MM, ARTERY_MM = 6.0, 10.0
 Point = NDArray[np.float64]
 Shape = Callable[[Point], NDArray[np.bool_]]
@@ -40,10 +40,11 @@ Shape = Callable[[Point], NDArray[np.bool_]]
 
 def scene(lesion: Point = LESION, radius: float = RADIUS) -> dict[str, Shape]:
     """Membership of points [..., 3] in mm, LPS, by class; an earlier class goes before a later one."""
+    beside = lesion + np.array([0.0, radius + ARTERY_MM / 2 - 1, 0.0])
     return {
         "lesion": lambda p: np.linalg.norm(p - lesion, axis=-1) < radius,
         "duct": lambda p: _rod(p, MIDDLE, 0, DUCT_MM / 2, 35.0),
-        "artery": lambda p: _rod(p, lesion + (0.0, radius + ARTERY_MM / 2 - 1, 0.0), 2, ARTERY_MM / 2, 28.0),
+        "artery": lambda p: _rod(p, beside, 2, ARTERY_MM / 2, 28.0),
         "gland": lambda p: (((p - MIDDLE) / (45.0, 16.0, 20.0)) ** 2).sum(axis=-1) < 1,
     }
 
@@ -191,7 +192,7 @@ def leaning() -> list[Dataset]:
     tilt = np.deg2rad(18)
     orientation = [1.0, 0.0, 0.0, 0.0, np.cos(tilt), np.sin(tilt)]
     start = MIDDLE - np.array([72, 72 * np.cos(tilt), 72 * np.sin(tilt) + 36])
-    positions = [start + [0, 0, 2.0 * k] for k in range(36)]
+    positions = [start + np.array([0, 0, 2.0 * k]) for k in range(36)]
     hu = np.full((36, 72, 72), 40, np.int16)
     return slices_of(hu, spacing=(2.0 * np.cos(tilt), 2.0, 2.0), orientation=orientation, positions=positions)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 import highdicom as hd
 from highdicom.sr.coding import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
+from cds.imaging.frames import Frame
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.author import SCHEME, Author
 from cds.imaging.results.guard import LABEL, Permit
@@ -54,6 +54,12 @@ def algorithm_name(author: Author, permit: Permit) -> str:
     return permit.titled(author.name)
 
 
+def names(frames: Iterable[Frame], author: Author, permit: Permit) -> Uids:
+    """A demonstration's objects are others than those that count, though made from the same images."""
+    version = f"{author.version}-test" if permit.test else author.version
+    return Uids.of((frame.sop_uid for frame in frames), author.sha256, version)
+
+
 @contextmanager
 def written() -> Iterator[None]:
     """What the writing library can't put into an object is a reason, not a crash."""
@@ -71,22 +77,13 @@ def settled(ds: Dataset, uids: Uids, at: datetime, description: str) -> Dataset:
     for keyword in ("InstanceCreationTime", "ContentTime", "SeriesTime"):
         setattr(ds, keyword, hour)
     ds.SeriesDescription = description[:64]
-    dimension = uids.uid("dimensions")
-    _walk(ds, lambda item: _replace(item, "DimensionOrganizationUID", dimension))
+    for sequence in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        for item in ds.get(sequence, ()):
+            if "DimensionOrganizationUID" in item:
+                item.DimensionOrganizationUID = uids.uid("dimensions")
+    for item in ds.get("ContributingEquipmentSequence", ()):
+        item.ContributionDateTime = f"{day}{hour}"
     return ds
-
-
-def _walk(ds: Dataset, act: Callable[[Dataset], None]) -> None:
-    act(ds)
-    for element in ds:
-        if element.VR == "SQ" and element.keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
-            for item in element.value:
-                _walk(item, act)
-
-
-def _replace(ds: Dataset, keyword: str, value: Any) -> None:
-    if keyword in ds:
-        setattr(ds, keyword, value)
 
 
 def encoded(ds: Dataset) -> bytes:

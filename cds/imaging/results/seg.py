@@ -25,6 +25,7 @@ from cds.imaging.results.objects import (
     ANATOMY,
     algorithm_name,
     concept,
+    names,
     settled,
     written,
 )
@@ -50,7 +51,7 @@ def segmentation(
     """None when nothing is outlined. ``at``: time of the analysis. Raises Unusable (result-not-written)."""
     if not segments.labels.size or not segments.labels.any():
         return None
-    uids = Uids.of((frame.sop_uid for frame in frames), author.sha256, author.version)
+    uids = names(frames, author, permit)
     kind = hd.seg.SegmentationTypeValues.LABELMAP if label_map else hd.seg.SegmentationTypeValues.BINARY
     role = "seg-labelmap" if label_map else "seg"
     images, labels = _laid(segments, source, frames)

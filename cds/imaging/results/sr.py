@@ -32,6 +32,7 @@ from cds.imaging.results.objects import (
     concept,
     dcm,
     device_uid,
+    names,
     own,
     sct,
     settled,
@@ -80,7 +81,9 @@ def report(
 ) -> Dataset:
     """``findings``: with the tracking identifiers of earlier scans where there are any. Raises Unusable
     (result-not-written)."""
-    uids = Uids.of((frame.sop_uid for frame in frames), author.sha256, author.version)
+    uids = names(frames, author, permit)
+    # a report on a label map is another object than one on a binary segmentation
+    role = f"sr-{segmentation.SOPClassUID}" if segmentation is not None else "sr"
     with written():
         algorithm = hd.sr.AlgorithmIdentification(
             name=algorithm_name(author, permit),
@@ -115,8 +118,8 @@ def report(
             evidence=[*source.instances, *([segmentation] if segmentation is not None else [])],
             content=content,
             series_number=SERIES_NUMBER,
-            series_instance_uid=uids.uid("sr-series"),
-            sop_instance_uid=uids.uid("sr"),
+            series_instance_uid=uids.uid(f"{role}-series"),
+            sop_instance_uid=uids.uid(role),
             instance_number=1,
             manufacturer=author.manufacturer,
             is_complete=True,
