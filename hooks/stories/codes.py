@@ -118,6 +118,17 @@ ANALYTES: dict[str, Analyte] = {
     "main-duct": Analyte("main-pancreatic-duct-diameter", "Diameter of main pancreatic duct",
                          *_same("mm", "mm", 0, 0, 0), category="imaging", system=FINDING),
     "tumour-size": Analyte("21889-1", "Size Tumor", *_same("mm", "mm", 0, 0, 0), category="exam"),
+    "nodes-positive": Analyte("21893-3", "Regional lymph nodes positive [#] Specimen",
+                              *_same("{#}", "{#}", 0, 0, 0), category="exam"),
+    "nodes-examined": Analyte("21894-1", "Regional lymph nodes examined [#] Specimen",
+                              *_same("{#}", "{#}", 0, 0, 0), category="exam"),
+    "nodes-negative": Analyte("nodes-negative", "Number of examined lymph nodes without metastasis",
+                              *_same("{#}", "{#}", 0, 0, 0), category="exam", system=FINDING),
+    "urine-creatinine": Analyte("2161-8", "Creatinine [Mass/volume] in Urine",
+                                Reported("mg/dL", "mg/dL", 100, 20, 0), Reported("g/L", "g/L", 1.0, 0.2)),
+    "urine-lyve1": Analyte("urine-lyve1", "LYVE1 in urine", *_same("ng/mL", "ng/mL", 1, 0, 2), system=FINDING),
+    "urine-reg1b": Analyte("urine-reg1b", "REG1B in urine", *_same("ng/mL", "ng/mL", 30, 0, 0), system=FINDING),
+    "urine-tff1": Analyte("urine-tff1", "TFF1 in urine", *_same("ng/mL", "ng/mL", 100, 0, 0), system=FINDING),
 }  # fmt: skip
 
 ROUTINE_LABS = (
