@@ -13,7 +13,7 @@ from cds.record.concepts import Concept
 from cds.record.units import Linear
 
 _COMPARATORS = frozenset({"<", "<=", ">=", ">", "ad"})
-_WITHOUT_UNIT = frozenset({"1", "{score}"})
+_WITHOUT_UNIT = frozenset({"1", "{score}", "{#}"})
 # What a unit nobody knows may still show of itself. Cards are Markdown: without brackets, dots and colons a text from
 # the chart can't become a link, an image or a tag in the EHR.
 _ODD = re.compile(r"[^\w/%^{}' -]|_")

@@ -35,6 +35,7 @@ def vocabulary() -> Vocabulary:
             "body-weight": _concept("Observation", (LOINC, "29463-7"), unit="kg"),
             "body-height": _concept("Observation", (LOINC, "8302-2"), unit="cm"),
             "bmi": _concept("Observation", (LOINC, "39156-5"), unit="kg/m2", derive="bmi", plausible=[10, 80]),
+            "nodes": _concept("Observation", (LOINC, "21893-3"), unit="1"),
             "tumour": _concept(
                 "Condition", (ICD, "C25*"), (SNOMED, "363418001"), exclude=[{"system": ICD, "code": "C25.4"}]
             ),
@@ -78,6 +79,12 @@ def test_a_lab_becomes_a_fact_with_its_source_and_the_value_as_sent(vocabulary: 
     (fact,) = read(vocabulary, observation(value=7.0, unit="mmol/L")).of("glucose")
     assert fact.value == pytest.approx(126.1, abs=0.1)
     assert (fact.source, fact.original, fact.unit) == ("Observation/o1", "7 mmol/L", "mg/dL")
+
+
+@pytest.mark.parametrize("unit", ["{#}", "1", None])
+def test_a_count_is_shown_as_a_bare_number(vocabulary: Vocabulary, unit: str | None) -> None:
+    (fact,) = read(vocabulary, observation("21893-3", 2, unit)).of("nodes")
+    assert (fact.value, fact.original) == (2.0, "2")
 
 
 def test_matching_is_on_the_code_whatever_the_display_says(vocabulary: Vocabulary) -> None:
