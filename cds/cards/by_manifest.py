@@ -203,26 +203,35 @@ def _rules_said(case: Case, prediction: Prediction) -> list[str]:
 
 def _said(case: Case, prediction: Prediction) -> list[str]:
     """Each output with its interval and horizon. Counts of rules say nothing their sentences don't."""
-    words, lines = case.words, list[str]()
+    words = case.words
     if prediction.manifest.runtime.kind == "rules":
-        return lines
-    for output in prediction.manifest.outputs:
-        if not output.shown or output.series or output.kind not in ("probability", "score", "category", "comparator"):
-            continue
-        label = wording.capital(words.pick(output.label) or output.name)
-        lines.append(words("engine.said.plain", label=label, value=_with_interval(case, prediction, output)))
-    return lines
+        return []
+    return [
+        words(
+            "engine.said.plain",
+            label=wording.capital(words.pick(output.label) or output.name),
+            value=_with_interval(case, prediction, output),
+        )
+        for output in prediction.manifest.outputs
+        if _told(output)
+    ]
+
+
+def _told(output: Output) -> bool:
+    return output.shown and not output.series and output.kind in ("probability", "score", "category", "comparator")
 
 
 def _concluded(case: Case, prediction: Prediction) -> str:
-    """Another model's conclusion in one line: its category or first number, the rules behind it, its status."""
+    """Another model's conclusion in one line: its category or first number told, the rules behind it, its status."""
     words, manifest = case.words, prediction.manifest
     labels = {r.id: words.pick(r.label) for r in manifest.runtime.rules}
-    output = next((o for o in manifest.outputs if o.kind == "category"), manifest.outputs[0])
+    output = min((o for o in manifest.outputs if _told(o)), key=lambda o: o.kind != "category", default=None)
     behind = [labels[id] for id in prediction.rules]
     if manifest.status is not Status.established:
         behind.append(words(f"engine.status.short.{manifest.status.value}"))
-    value = text_of(case, prediction, output)
+    value = _with_interval(case, prediction, output) if output else ""
+    if output and output.kind != "category":  # a number alone doesn't say of what
+        value = words("engine.beside.number", label=words.pick(output.label) or output.name, value=value)
     return words(
         "engine.beside.because" if behind else "engine.beside.plain",
         model=words.pick(manifest.words.title),

@@ -260,6 +260,7 @@ def test_another_models_conclusion_does_not_reach_a_patients_eyes_by_the_side_do
         case = made.case(record, assessments=both, patient_facing=eyes)
         (card,) = (f for f in by_manifest.findings(case, ["probe", "staff"]) if isinstance(f, CardDraft))
         assert ("Model staff" in card.detail) is shown
+        assert ("Model staff: risk, about 88 in 100." in card.detail) is shown
         assert card.models == (("probe", "staff") if shown else ("probe",))
 
 
