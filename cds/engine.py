@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -39,9 +39,10 @@ from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
 from cds.settings import Settings
-from cds.studies.desk import Desk, assessment
+from cds.studies.desk import Desk, assessment, unloaded
 from cds.studies.lookup import Seen
 from cds.studies.plan import allowed, bundle_of, volume_models
+from cds.studies.plan import broken as broken_networks
 from cds.timings import Timings
 from cds.trust import AllowList, Authenticator, Caller
 
@@ -150,7 +151,7 @@ class Engine:
         with timings.stage("models"):
             assessments = self._assess(service, policy, record)
             seen = self._seen(service, policy, record, evidence, caller)
-            assessments |= {id: assessment(self.models[id].manifest, r) for id, r in seen.readings.items()}
+            assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
         with timings.stage("cards"):
             parameters = self._parameters(service, policy)
             patient_facing = caller.client.patient_facing or call.by_patient
@@ -228,7 +229,11 @@ class Engine:
         """Stored readings of the patient's scans; of a network that may not speak here, none."""
         models = [self.models[id] for id in self._volumes(service)]
         wanted = [m for m in models if not allowed(m, policy, self.settings.environment, by_hand=False)]
-        return self.studies.see(caller.name, record.patient_id, record.age, evidence.resources, wanted)
+        seen = self.studies.see(caller.name, record.patient_id, record.age, evidence.resources, wanted)
+        if not service.studies:
+            return seen
+        broken = {m.manifest.id: unloaded(m) for m in broken_networks(self.models, policy, self.settings.environment)}
+        return replace(seen, readings={**seen.readings, **broken})
 
     def _cards(
         self, case: Case, service: Service, caller: Caller

@@ -65,7 +65,7 @@ def _unspoken(case: Case, assessment: Assessment, card: Contribution) -> Iterato
     if _silenced(case, card):
         yield Suppressed(card.topic, "deceased" if case.record.deceased else "patient-facing", models=models)
     elif isinstance(assessment, NotAssessed) and assessment.manifest.runtime.kind == "volume":
-        yield from by_study.unread(case, assessment, card)
+        yield from by_study.unread(case, assessment, card.topic, case.words.pick(card.topic_label))
     elif isinstance(assessment, Failed):
         yield _failed(case, assessment, card)
     else:

@@ -6,14 +6,14 @@ A scan that has not been read is said so as visibly as one that has: no card mus
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
-from cds.inference.contribution import Contribution
 from cds.inference.manifest import Manifest
 from cds.inference.prediction import Assessment, NotAssessed
 from cds.inference.volumes.reading import StudyReading
-from cds.record.moments import Moment, parse
+from cds.record.moments import parse
 from cds.services.case import CardDraft, Case, Finding, Suppressed
 
 _SILENT = frozenset({"no-study", "study-too-old"})
@@ -27,7 +27,7 @@ def lines(case: Case, model: str) -> list[str]:
     if reading is None or not reading.read:
         return []
     words = case.words
-    found = [words("engine.study.scan", day=_day(words, reading), age=_age(words, reading))]
+    found = [words("engine.study.scan", day=day_of(words, reading), age=_age(words, reading))]
     if reading.state == "stale" and not reading.newer:
         found.append(words("engine.study.stale"))
     if reading.newer == "running":
@@ -38,25 +38,25 @@ def lines(case: Case, model: str) -> list[str]:
     return found
 
 
-def unread(case: Case, assessment: Assessment, card: Contribution) -> Iterator[Finding]:
+def unread(case: Case, assessment: Assessment, topic: str, label: str) -> Iterator[Finding]:
     """Why there is no reading: being made, or not to be had. Never silence where a scan is on record."""
     reading = case.studies.get(assessment.manifest.id)
     models = (assessment.manifest.id,)
     reason = assessment.reason if isinstance(assessment, NotAssessed) else "failed"
     if reading is None or reason in _SILENT:
-        yield Suppressed(card.topic, reason, models=models)
+        yield Suppressed(topic, reason, models=models)
         return
     words, title = case.words, case.words.pick(assessment.manifest.words.title)
     waits = reading.state == "running" or reading.reason == "unread"
-    day = _day(words, reading)
+    day = day_of(words, reading)
     if reading.state == "running" and reading.since is not None:
         minutes = max(0, round((case.record.now - reading.since).total_seconds() / 60))
         first = words("engine.study.running", day=day, time=_since(words, minutes))
     else:
         first = words("engine.study.not_assessed", day=day, reason=words.pick(reading.says))
     yield CardDraft(
-        topic=f"{card.topic}-not-assessed",
-        topic_label=words.pick(card.topic_label),
+        topic=f"{topic}-not-assessed",
+        topic_label=label,
         rank="information",
         indicator="info",
         summary=labelled(
@@ -68,7 +68,7 @@ def unread(case: Case, assessment: Assessment, card: Contribution) -> Iterator[F
             f"**{words('engine.study.no_reassurance')}**",
             wording.bullets([first]),
             warning(words, assessment.manifest),
-            wording.rests_on(words, [assessment], case.policy, case.record),
+            wording.rests_on(words, [assessment], case.policy, case.record, day),
         ),
         source_label=words("engine.source"),
         models=models,
@@ -92,17 +92,16 @@ def _demonstration(manifest: Manifest) -> bool:
     return bundle is not None and not bundle.clinical_use
 
 
-def _day(words: Phrasebook, reading: StudyReading) -> str:
-    return words.day(_moment(reading.scan.isoformat())) if reading.scan is not None else words("engine.undated")
+def day_of(words: Phrasebook, reading: StudyReading) -> str:
+    return _named(words, reading.scan)
 
 
 def _newer(words: Phrasebook, reading: StudyReading) -> str:
-    scan = reading.newer_scan
-    return words.day(_moment(scan.isoformat())) if scan is not None else words("engine.undated")
+    return _named(words, reading.newer_scan)
 
 
-def _moment(text: str) -> Moment | None:
-    return parse(text)
+def _named(words: Phrasebook, day: date | None) -> str:
+    return words.day(parse(day.isoformat())) if day is not None else words("engine.undated")
 
 
 def _age(words: Phrasebook, reading: StudyReading) -> str:

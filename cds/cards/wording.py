@@ -127,7 +127,9 @@ def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
     return lines
 
 
-def rests_on(words: Phrasebook, assessments: Sequence[Assessment], policy: Policy, record: Record) -> str:
+def rests_on(
+    words: Phrasebook, assessments: Sequence[Assessment], policy: Policy, record: Record, newest: str | None = None
+) -> str:
     """Models with versions, policy version, how old the data is, and that nobody has yet validated it here."""
     models = words.join(_model(words, a.manifest) for a in assessments)
     return words(

@@ -51,6 +51,8 @@ class Model:
     """Source attributes common to all models of its folder."""
     refused: str = ""
     """Why the folder could not be loaded; the manifest is then a stand-in, and every question fails."""
+    of_volumes: bool = False
+    """The folder that could not be loaded was to read scans."""
 
     def assess(self, record: Record) -> Assessment:
         """Never raises: a model that can't run yields ``Failed``, one that must not, ``NotAssessed``."""

@@ -108,7 +108,8 @@ def _loaded(folder: Path, concepts: dict[str, Concept]) -> Model:
         content, node = _content(folder)
         manifest = _validated(content, node, folder)
     except ManifestError as error:
-        return Model(_stand_in(folder.name, content), folder, None, refused=str(error))
+        volumes = isinstance(content, dict) and (content.get("runtime") or {}).get("kind") == "volume"
+        return Model(_stand_in(folder.name, content), folder, None, refused=str(error), of_volumes=volumes)
     try:
         for name, concept in manifest.concepts.items():
             if concept.unit is not None and not units.known(concept.unit):

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cds.errors import LedgerError
-from cds.inference.manifest import Manifest
 from cds.inference.model import Model
-from cds.inference.prediction import Assessment, NotAssessed, Prediction
+from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.inference.volumes.reading import StudyReading
 from cds.jobs.queue import Jobs
 from cds.studies.about import About
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup, Seen
 from cds.studies.plan import Why
+from cds.studies.reasons import words
 
 _log = logging.getLogger("cds.studies")
 _MOST_WAITING = 500
@@ -91,8 +91,11 @@ class Desk:
         self._waiting.join()
 
 
-def assessment(manifest: Manifest, reading: StudyReading) -> Assessment:
+def assessment(model: Model, reading: StudyReading) -> Assessment:
     """A stored reading as what any model says; what is not read is an abstention with its reason, never a low value."""
+    manifest = model.manifest
+    if model.refused:
+        return Failed(manifest, model.refused)
     if reading.read:
         # what is on the card is what was read then, by the version that read it
         if reading.version != manifest.version:
@@ -100,3 +103,9 @@ def assessment(manifest: Manifest, reading: StudyReading) -> Assessment:
         outputs = {name: float(value) for name, value in reading.result.get("outputs", {}).items()}
         return Prediction(manifest, outputs, (), stored=True, id=reading.prediction_id)
     return NotAssessed(manifest, "study-running" if reading.state == "running" else reading.reason, reading.says, ())
+
+
+def unloaded(model: Model) -> StudyReading:
+    """Of a network whose folder could not be loaded."""
+    reason = "model-failed"
+    return StudyReading(model.manifest.id, "not-assessed", reason=reason, says=words(reason))

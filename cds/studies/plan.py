@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cds.imaging.reasons import Reason
-from cds.inference.manifest import Manifest
+from cds.inference.manifest import Manifest, Status
 from cds.inference.model import Model
 from cds.inference.registry import Registry
 from cds.inference.volumes.bundle import Bundle
@@ -47,6 +47,19 @@ class Planned:
 def volume_models(models: Registry) -> dict[str, Model]:
     """Those that read volumes, by id; refused folders are not among them, since nobody knows what they read."""
     return {id: m for id, m in models.models.items() if bundle_of(m) is not None and not m.refused}
+
+
+def broken(models: Registry, policy: Policy, environment: str) -> list[Model]:
+    """Folders of networks that could not be loaded and would otherwise speak here: their silence must not be taken for
+    a reading. In production one that is a demonstration would not speak."""
+    return [
+        m
+        for m in models.models.values()
+        if m.refused
+        and m.of_volumes
+        and (environment == "demo" or m.manifest.status is not Status.demonstration)
+        and policy.model_enabled(m.manifest.id, needs_enabling=m.manifest.status.needs_enabling)
+    ]
 
 
 def bundle_of(model: Model) -> Bundle | None:

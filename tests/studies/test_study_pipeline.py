@@ -1,0 +1,236 @@
+"""From the archive to a stored reading: what is found, what can't be, what is tried again, what is never doubled."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from conftest import Build, House
+from dicomweb_answers import drops, sends_series, truncates
+from service import Keys
+from study_scene import MODEL, STUDY, Archive, away, ct, graph
+
+from cds.errors import SettingsError
+from cds.imaging.reasons import Reason, Unusable
+from cds.jobs import Job
+from cds.ledger import tables
+from cds.studies import pipeline
+from cds.studies.pipeline import Analysed
+
+
+def done(house: House) -> Job:
+    found = house.work()
+    assert found is not None
+    return found
+
+
+def test_a_study_is_fetched_analysed_and_stored_with_its_prediction(house: House) -> None:
+    asked = house.ask(why="hand")
+    job = done(house)
+    assert job.state == "done" and job.result is not None
+    assert job.result["outcome"] == "assessed"
+    assert (job.result["category"], job.result["outputs"]["suspicion"]) == ("high", 1.0)
+    assert job.result["likelihood"] > 0.5 and job.result["candidates"]
+    assert job.result["series"] == f"{STUDY}.1"
+    (row,) = house.predictions()
+    assert (row["id"], row["model"], row["outcome"]) == (job.result["prediction"], MODEL, "predicted")
+    assert row["inputs"]["scan"]["value"] == asked.study
+
+
+def test_neither_patient_nor_study_is_named_in_the_ledger_but_in_the_jobs_own_payload(house: House) -> None:
+    house.ask(why="hand", patient="Mrs-Example-1950")
+    done(house)
+    told = str(house.rows(tables.calls)) + str(house.rows(tables.predictions))
+    jobs = [{k: v for k, v in row.items() if k not in ("payload", "result")} for row in house.rows(tables.jobs)]
+    assert "Mrs-Example-1950" not in told + str(house.rows(tables.jobs))
+    assert STUDY not in told + str(jobs)
+
+
+def test_a_study_of_another_phase_or_without_ct_is_indeterminate_and_never_negative(
+    build: Build, archive: Archive
+) -> None:
+    archive.holds(instances=ct(SeriesDescription="Abdomen native", ProtocolName="blanco"))
+    house = build(model={"phase": ["portal-venous"]})
+    house.ask(why="hand")
+    job = done(house)
+    assert job.state == "done" and job.result is not None
+    assert (job.result["outcome"], job.result["reason"]) == ("indeterminate", "phase-conflict")
+    assert "likelihood" not in job.result and "category" not in job.result
+    (row,) = house.predictions()
+    assert (row["outcome"], row["reason"], row["outputs"]) == ("not-assessed", "phase-conflict", {})
+
+
+@pytest.mark.parametrize(
+    ("instances", "reason"),
+    [(ct(slices=12), "too-short"), (ct()[:10] + ct()[16:], "gap"), (ct(slices=2), "too-few-slices")],
+)
+def test_a_scan_that_can_not_be_used_is_indeterminate_with_its_reason(
+    build: Build, archive: Archive, instances: list[bytes], reason: str
+) -> None:
+    archive.holds(instances=instances)
+    house = build()
+    house.ask(why="hand")
+    job = done(house)
+    assert job.result is not None
+    assert (job.result["outcome"], job.result["reason"]) == ("indeterminate", reason)
+
+
+def test_images_of_two_patients_are_no_result_of_anybody(build: Build, archive: Archive) -> None:
+    archive.holds(instances=[*ct(slices=15), *ct(slices=15, PatientID="SOMEBODY-ELSE")])
+    house = build()
+    house.ask(why="hand")
+    job = done(house)
+    assert job.result is not None
+    assert (job.result["outcome"], job.result["reason"]) == ("indeterminate", "several-patients")
+
+
+def test_a_finding_that_rests_on_a_slice_made_from_its_neighbours_is_none(build: Build, archive: Archive) -> None:
+    whole = ct()
+    archive.holds(instances=whole[:15] + whole[16:])
+    house = build()
+    house.ask(why="hand")
+    job = done(house)
+    assert job.result is not None
+    assert (job.result["outcome"], job.result["reason"]) == ("indeterminate", "missing-slices")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (truncates(ct()), "truncated"),
+        (drops(ct()), "pacs-unreachable"),
+        (away(), "pacs-failed"),
+        (sends_series(ct()[:20]), "incomplete"),
+    ],
+)
+def test_what_may_pass_is_tried_again_and_nothing_is_stored_meanwhile(
+    house: House, behaviour: Any, reason: str
+) -> None:
+    house.archive.series_answers = behaviour
+    house.ask(why="hand")
+    job = done(house)
+    assert (job.state, job.reason) == ("queued", reason)
+    assert house.predictions() == []
+
+
+def test_an_archive_that_is_not_listed_is_a_fault_of_the_settings_and_not_tried_again(
+    build: Build, archive: Archive
+) -> None:
+    house = build(pacs={"allowed": ("https://other.example/dicom-web",)})
+    house.ask(why="hand")
+    job = done(house)
+    assert (job.state, job.reason) == ("dead", "pacs-not-listed")
+
+
+@pytest.mark.parametrize("broken", ["not-a-number", "missing-file", "other-file"])
+def test_a_network_that_fails_gives_no_result(build: Build, archive: Archive, broken: str) -> None:
+    archive.holds()
+    house = build(model={"onnx": graph(not_a_number=True)} if broken == "not-a-number" else {})
+    path = house.settings.model_dirs[0] / MODEL / "look.onnx"
+    if broken == "missing-file":
+        path.unlink()
+    elif broken == "other-file":
+        path.write_bytes(graph(not_a_number=True))
+    house.ask(why="hand")
+    job = done(house)
+    assert (job.state, job.reason) == ("queued", "model-failed")
+    assert house.predictions() == []
+
+
+def test_images_that_come_in_during_the_work_send_it_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = pipeline.choose_volume
+
+    def then_more_come(*given: Any, **named: Any) -> Any:
+        found = real(*given, **named)
+        house.archive.studies[STUDY][f"{STUDY}.2"] = ct(series=f"{STUDY}.2")
+        return found
+
+    monkeypatch.setattr(pipeline, "choose_volume", then_more_come)
+    house.ask(why="hand")
+    job = done(house)
+    assert (job.state, job.reason) == ("queued", "images-arriving")
+
+
+class Keeps:
+    name = "keeps"
+
+    def __init__(self, *faults: Exception) -> None:
+        self.faults, self.written = list(faults), list[str]()
+
+    def write(self, analysed: Analysed) -> Mapping[str, Any]:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.written.append(analysed.study_uid)
+        return {"objects": 1}
+
+
+def test_a_result_is_written_back_before_it_is_stored_and_what_was_written_is_kept(house: House) -> None:
+    writer = Keeps()
+    house.writers = (writer,)
+    house.ask(why="hand")
+    job = done(house)
+    assert job.result is not None
+    assert writer.written == [STUDY]
+    assert job.result["written"] == {"keeps": {"objects": 1}}
+
+
+def test_a_write_that_fails_is_tried_again_and_at_the_last_does_not_cost_the_result(
+    build: Build, archive: Archive
+) -> None:
+    archive.holds()
+    house = build(imaging={"most_attempts": 2})
+    fault = Unusable(Reason.PACS_FAILED)
+    house.writers = (Keeps(fault, fault),)
+    house.ask(why="hand")
+    assert (done(house).state, done_reason(house)) == ("queued", "write-pacs-failed")
+    house.move_up()
+    job = done(house)
+    assert job.state == "done" and job.result is not None
+    assert job.result["written"] == {"keeps": {"reason": "pacs-failed"}}
+    assert len(house.predictions()) == 1
+
+
+def done_reason(house: House) -> str:
+    return house.jobs.newest()[0].reason
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "disk-full"),
+        (OSError(errno.EIO, "I/O error"), "io-error"),
+        (MemoryError(), "out-of-memory"),
+        (SettingsError("a file of the settings is gone"), "settings"),
+    ],
+)
+def test_a_full_disk_or_too_little_memory_loses_nothing(house: House, fault: Exception, reason: str) -> None:
+    house.writers = (Keeps(fault),)
+    house.ask(why="hand")
+    job = done(house)
+    assert (job.state, job.reason) == ("queued", reason)
+    assert house.predictions() == []
+    house.move_up()
+    assert done(house).state == "done"
+
+
+def test_a_network_that_is_not_for_clinical_use_does_not_run_unasked_in_production(
+    build: Build, archive: Archive, client_keys: Keys
+) -> None:
+    archive.holds()
+    client = {"authentication": "jwt", "issuer": "https://ehr.example", "jwks": client_keys.public_set()}
+    house = build(environment="production", ledger_key="0123456789abcdef-imaging-tests-x", client=client)
+    assert house.ask(why="call").declined == ((MODEL, "not-for-clinical-use"),)
+    assert house.ask(why="hand").jobs
+
+
+def test_a_model_of_another_version_leaves_the_job_of_the_old_one_alone(build: Build, archive: Archive) -> None:
+    archive.holds()
+    house = build()
+    house.ask(why="hand")
+    renewed = build(model={"clinical_use": True})
+    job = done(renewed)
+    assert (job.state, job.reason) == ("dead", "model-replaced")
+    _, new = renewed.ask(why="hand").jobs[0]
+    assert new
