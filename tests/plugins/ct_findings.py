@@ -163,8 +163,7 @@ def _volume(blank: list[Dataset], mask: NDArray[np.bool_]) -> Volume:
         one = Dataset()
         one.update(ds)
         one.file_meta = ds.file_meta
-        one.PixelData = ((layer * 1000 + 1024).astype("<u2")).tobytes()
-        one["PixelData"].VR = "OW"
+        one.add_new("PixelData", "OW", (layer * 1000 + 1024).astype("<u2").tobytes())
         made.append(one)
     study, series = str(blank[0].StudyInstanceUID), str(blank[0].SeriesInstanceUID)
     read = read_series(map(stored, made), Limits(), study, series, threads=1)

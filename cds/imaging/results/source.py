@@ -5,13 +5,13 @@ Asked of the PACS when results are written, so that they carry what the archive 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import orjson
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 
 from cds.imaging.dicomweb import DicomWeb
@@ -107,17 +107,25 @@ def source(instances: Sequence[Dataset], frames: Sequence[Frame], study_uid: str
     reference = str(found[0].get("FrameOfReferenceUID") or "") or uid_of(series_uid, "frame-of-reference")
     for ds in found:
         # slices of one volume lie in one frame of reference, whatever an anonymiser wrote
-        ds.FrameOfReferenceUID = reference
+        _put(ds, "FrameOfReferenceUID", reference)
     return Source(study_uid, series_uid, tuple(found))
 
 
 def _mended(ds: Dataset) -> Dataset:
-    own = copy.copy(ds)
+    own = Dataset()
+    own.update(ds)
     for keyword in _MUST_BE_THERE:
         if own.get(keyword) is None:
-            setattr(own, keyword, "")
+            _put(own, keyword, "")
     if not own.get("SOPClassUID"):
-        own.SOPClassUID = CT
+        _put(own, "SOPClassUID", CT)
     # JSON is Unicode already; written so, no name can fail to be encoded
-    own.SpecificCharacterSet = "ISO_IR 192"
+    _put(own, "SpecificCharacterSet", "ISO_IR 192")
     return own
+
+
+def _put(ds: Dataset, keyword: str, value: str) -> None:
+    """A new element: setting an attribute would change the element that the original shares."""
+    tag = tag_for_keyword(keyword)
+    assert tag is not None
+    ds.add_new(tag, dictionary_VR(tag), value)
