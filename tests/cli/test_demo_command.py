@@ -16,8 +16,12 @@ from types import ModuleType, SimpleNamespace
 from typing import cast
 
 import pytest
+import yaml
 
+from cds.cli.research import research_policy
 from cds.demo import run as demo
+from cds.policy.packaged import packaged_policy
+from cds.services.declaration import installed_packages
 from hooks import stories
 
 pytestmark = pytest.mark.system
@@ -141,6 +145,29 @@ def test_stopped_it_leaves_no_process_behind(tmp_path: Path, sent: signal.Signal
             time.sleep(0.05)
         assert [pid for pid in children if alive(pid)] == []
     assert "Traceback" not in (tmp_path / "printed").read_text()
+
+
+def test_on_request_models_for_research_speak_and_say_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "stories", lambda: told("chronic-pancreatitis"))
+    policy = research_policy()
+    assert demo.run(once=True, port=free_port(), language="en", data_dir=tmp_path, policy=policy) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Every research model is on" in printed
+    assert "Research result: a urine panel was measured" in printed
+    assert "For research only. Not established for care" in printed
+    assert "1 patients, under a policy for which nothing is expected of them." in printed
+
+
+def test_the_policy_for_research_changes_nothing_but_which_models_run() -> None:
+    packaged = yaml.safe_load(packaged_policy(installed_packages()).read_text(encoding="utf-8"))
+    research = yaml.safe_load(research_policy())
+    assert {key for key in packaged if packaged[key] != research[key]} == {"name", "reason", "models"}
+    before, after = packaged["models"], research["models"]
+    assert {"urine-panel", "mskcc-nomogram", "qcancer-prognostic"} <= {id for id in after if id not in before}
+    assert all(block["enabled"] for block in after.values())
+    assert not any("-ct-" in id for id in after)
 
 
 def test_a_port_in_use_is_gone_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
