@@ -1,3 +1,13 @@
 """Fixtures shared by all tests live in ``tests/plugins``, one file a real server or a kind of data."""
 
-pytest_plugins = ["postgres_server", "background", "browser", "servers", "service", "helm", "orthanc", "study_scene"]
+pytest_plugins = [
+    "postgres_server",
+    "background",
+    "browser",
+    "servers",
+    "service",
+    "helm",
+    "orthanc",
+    "redis_server",
+    "study_scene",
+]

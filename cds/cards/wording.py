@@ -137,7 +137,7 @@ def rests_on(
         models=models,
         policy=policy.version,
         day=words.day(record.now),
-        newest=_newest(words, assessments, record),
+        newest=newest or _newest(words, assessments, record),
     )
 
 

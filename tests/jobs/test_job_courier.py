@@ -1,0 +1,64 @@
+"""Delivery by a broker: what is sent is an id, and a broker that is away holds up nobody and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from redis_server import RedisServer
+
+from cds.jobs import Job, Jobs, Progress, Worker
+from cds.jobs.celery import QUEUE, Courier, Sweeper, make_app
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+def work(job: Job, progress: Progress) -> Mapping[str, Any]:
+    return {}
+
+
+def messages(redis: RedisServer) -> list[dict[str, Any]]:
+    with make_app(redis.url).connection_for_read() as connection:
+        client = connection.channel().client
+        return [json.loads(raw) for raw in client.lrange(QUEUE, 0, -1)]
+
+
+@pytest.mark.system
+def test_a_message_holds_the_rows_id_and_nothing_else(jobs: Jobs, redis: RedisServer) -> None:
+    import base64
+
+    job, _ = jobs.enqueue("read", "study-1", {"study": "1.2.3", "secret": "x"})
+    courier = Courier(redis.url)
+    assert courier.send(job.id)
+    [message] = messages(redis)
+    body = json.loads(base64.b64decode(message["body"]))
+    assert body[0] == [job.id]
+    assert "1.2.3" not in json.dumps(message) + json.dumps(body)
+    courier.close()
+
+
+def test_a_broker_that_is_away_is_found_out_quickly(jobs: Jobs) -> None:
+    begun = time.monotonic()
+    assert Courier(NOWHERE).send(1) is False
+    assert time.monotonic() - begun < 5
+
+
+def test_the_sweeper_does_the_work_itself_while_the_broker_is_away(jobs: Jobs) -> None:
+    job, _ = jobs.enqueue("read", "study-1", {})
+    sweeper = Sweeper(jobs, Courier(NOWHERE), lambda: Worker(jobs, {"read": work}))
+    assert sweeper.once() == 0
+    done = jobs.get(job.id)
+    assert done is not None and done.state == "done"
+
+
+@pytest.mark.system
+def test_a_due_row_is_sent_once_a_lease_and_again_after_it(jobs: Jobs, redis: RedisServer) -> None:
+    jobs.enqueue("read", "study-1", {})
+    sweeper = Sweeper(jobs, Courier(redis.url), lambda: Worker(jobs, {"read": work}))
+    assert (sweeper.once(), sweeper.once()) == (1, 0)
+    time.sleep(jobs.lease.total_seconds() + 0.1)
+    assert sweeper.once() == 1
+    assert len(messages(redis)) == 2

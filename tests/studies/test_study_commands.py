@@ -1,0 +1,114 @@
+"""``cds study`` and ``cds worker`` from a terminal: asked for, done, shown, tried again, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from study_scene import MODEL, STUDY, Archive, ct, settings_of, write_model, write_toml
+
+from cds.jobs import Jobs
+from cds.settings import load
+
+
+@pytest.fixture
+def toml(tmp_path: Path, archive: Archive) -> Path:
+    archive.holds()
+    write_model(tmp_path)
+    return write_toml(tmp_path / "cds.toml", settings_of(tmp_path, archive, imaging={"most_attempts": 1}))
+
+
+def cds(toml: Path, *words: str, code: int = 0) -> str:
+    environment = {**os.environ, "COLUMNS": "160", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cds", "--settings", str(toml), *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def asked(toml: Path, *more: str) -> int:
+    """The job's id."""
+    told = cds(toml, "study", "analyse", STUDY, "--model", MODEL, "--patient", "p1", *more)
+    [line] = [line for line in told.splitlines() if MODEL in line]
+    return int(line.split()[1])
+
+
+def test_from_asking_to_the_result(toml: Path, archive: Archive) -> None:
+    assert "No analysis has been asked for." in cds(toml, "study", "list")
+    job = asked(toml)
+    assert asked(toml) == job
+    assert "queued" in cds(toml, "study", "list")
+    assert "1 job(s)" in cds(toml, "worker", "--once")
+    told = cds(toml, "study", "list")
+    assert "assessed" in told and "high (" in told
+    shown = cds(toml, "study", "show", str(job))
+    assert "high, likelihood" in shown and "by hand" in shown
+    [one] = json.loads(cds(toml, "study", "list", "--json"))
+    assert one["state"] == "assessed"
+    assert cds(toml, "study", "id", STUDY).strip() == one["study"]
+    assert "assessed" in cds(toml, "study", "show", str(job), "--json")
+    assert STUDY not in told + shown
+    assert "has ended: assessed" in cds(toml, "study", "cancel", str(job), code=1)
+
+
+def test_what_failed_is_shown_in_words_and_tried_again(toml: Path, archive: Archive) -> None:
+    network = toml.parent / "models" / MODEL / "look.onnx"
+    content = network.read_bytes()
+    network.unlink()
+    job = asked(toml)
+    cds(toml, "worker", "--once")
+    told = cds(toml, "study", "show", str(job))
+    assert "The network could not run" in told and "That is no reassurance." in told
+    assert "failed" in cds(toml, "study", "list", "--state", "dead")
+    network.write_bytes(content)
+    assert "waits again" in cds(toml, "study", "retry", str(job))
+    cds(toml, "worker", "--once")
+    assert "assessed" in cds(toml, "study", "show", str(job))
+    assert "only a failed or cancelled one" in cds(toml, "study", "retry", str(job), code=1)
+
+
+def test_a_scan_that_can_not_be_used_is_no_reassurance(toml: Path, archive: Archive) -> None:
+    archive.holds(instances=ct(slices=12))
+    job = asked(toml)
+    cds(toml, "worker", "--once")
+    told = cds(toml, "study", "show", str(job))
+    assert "indeterminate" in told and "covers too little of the body" in told and "That is no reassurance." in told
+
+
+def test_a_cancelled_job_is_not_done(toml: Path) -> None:
+    job = asked(toml)
+    cds(toml, "study", "cancel", str(job))
+    assert "0 job(s)" in cds(toml, "worker", "--once")
+    assert "cancelled" in cds(toml, "study", "show", str(job))
+
+
+def test_what_is_wrong_is_a_sentence(toml: Path) -> None:
+    assert "CDS-404: there is no study job 7" in cds(toml, "study", "show", "7", code=2)
+    assert "known: demo" in cds(toml, "study", "analyse", STUDY, "--client", "nobody", code=1)
+    assert "known: main" in cds(toml, "study", "analyse", STUDY, "--pacs", "nowhere", code=1)
+    assert "Nothing was asked for." in cds(toml, "study", "analyse", STUDY, "--model", "none", code=1)
+
+
+def test_waiting_shows_the_progress_and_ends_with_the_work(toml: Path) -> None:
+    environment = {**os.environ, "COLUMNS": "160"}
+    command = [sys.executable, "-m", "cds", "--settings", str(toml)]
+    with subprocess.Popen([*command, "worker"], env=environment, stderr=subprocess.PIPE) as worker:
+        told = cds(toml, "study", "analyse", STUDY, "--model", MODEL, "--wait")
+        worker.terminate()
+        _, errors = worker.communicate(timeout=30)
+    assert "job 1" in told and "assessed" in told
+    assert worker.returncode == 0
+    assert STUDY.encode() not in errors and b"GENERATED" not in errors
+    jobs = Jobs(load(toml).ledger_url)
+    assert jobs.depth()["done"] == 1
+    jobs.close()

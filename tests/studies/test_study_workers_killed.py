@@ -1,0 +1,211 @@
+"""Workers as processes, killed at each stage, with each way of delivery: one stored result, by a rival, in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from postgres_server import PostgresServer
+from redis_server import RedisServer
+from study_scene import MODEL, Archive, settings_of, write_model, write_toml
+
+from cds.app import create_engine
+from cds.engine import Engine
+from cds.jobs import Job
+from cds.ledger import migrate, tables
+from cds.ledger.database import parse_url
+from cds.settings import load
+from cds.studies.about import About
+
+pytestmark = pytest.mark.system
+SCRIPT = Path(__file__).with_name("study_worker.py")
+LEASE_S = 3.0
+STAGES = ("ask", "fetch", "analyse", "look", "write", "store", "committing")
+
+
+def until(condition: Callable[[], Any], seconds: float = 45.0) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+@dataclass
+class Site:
+    """A hospital with workers that can be killed."""
+
+    toml: Path
+    log: Path
+    engine: Engine
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, halt: str = "") -> subprocess.Popen[bytes]:
+        before = len(self.said("ready"))
+        with self.log.with_suffix(".err").open("ab") as errors:
+            process = subprocess.Popen(
+                [sys.executable, str(SCRIPT), str(self.toml), str(self.log), halt], stderr=errors, stdout=errors
+            )
+        self.workers.append(process)
+        until(lambda: len(self.said("ready")) > before)
+        return process
+
+    def said(self, word: str) -> list[str]:
+        lines = self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
+        return [line for line in lines if line.split()[0] == word]
+
+    def ask(self) -> Job:
+        asked = self.engine.studies.intake.ask(About("1.2.826.0.1.3680043.10.9.1"), "demo", "hand", only=[MODEL])
+        return asked.jobs[0][0]
+
+    def done(self, job: Job, seconds: float = 60.0) -> Job:
+        def ended() -> Job | None:
+            found = self.engine.studies.jobs.get(job.id)
+            return found if found is not None and found.state == "done" else None
+
+        found: Job = until(ended, seconds)
+        return found
+
+    def stored(self) -> int:
+        """Predictions of the network in the ledger."""
+        database = sa.create_engine(parse_url(self.engine.settings.ledger_url))
+        query = sa.select(sa.func.count()).select_from(tables.predictions).where(tables.predictions.c.model == MODEL)
+        with database.connect() as connection:
+            found = connection.execute(query).scalar_one()
+        database.dispose()
+        return int(found)
+
+
+Open = Callable[..., Site]
+
+
+@pytest.fixture
+def site(tmp_path: Path, archive: Archive) -> Iterator[Open]:
+    made: list[Site] = []
+
+    def build(**changed: Any) -> Site:
+        archive.holds()
+        write_model(tmp_path)
+        imaging = {"lease_s": LEASE_S, **changed.pop("imaging", {})}
+        toml = write_toml(tmp_path / "cds.toml", settings_of(tmp_path, archive, imaging=imaging, **changed))
+        settings = load(toml)
+        migrate.upgrade(settings.ledger_url)
+        made.append(Site(toml, tmp_path / "work.log", create_engine(settings)))
+        return made[-1]
+
+    yield build
+    for one in made:
+        for process in one.workers:
+            process.kill()
+            process.wait()
+        one.engine.ledger.close()
+        one.engine.studies.jobs.close()
+
+
+def killed_at(site: Site, stage: str) -> None:
+    """A worker dies at the stage; a rival, there from the beginning, finishes once and in time."""
+    victim = site.start(stage)
+    job = site.ask()
+    until(lambda: site.said("halted"))
+    rival = site.start()
+    os.kill(victim.pid, signal.SIGKILL)
+    at = time.monotonic()
+    until(lambda: [line for line in site.said("stage-ask") if line.endswith(f" {rival.pid}")])
+    assert time.monotonic() - at <= 2 * LEASE_S
+    ended = site.done(job)
+    assert ended.attempts == 2
+    assert site.stored() == 1
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_killed_at_each_stage_ends_in_one_stored_result_on_sqlite(site: Open, stage: str) -> None:
+    killed_at(site(), stage)
+
+
+@pytest.mark.parametrize("stage", ["analyse", "committing"])
+def test_killed_with_postgresql(site: Open, postgres_database: Callable[[], str], stage: str) -> None:
+    killed_at(site(database_url=postgres_database()), stage)
+
+
+@pytest.mark.parametrize("stage", ["analyse", "committing"])
+def test_killed_with_postgresql_and_celery_on_redis(
+    site: Open, postgres_database: Callable[[], str], redis: RedisServer, stage: str
+) -> None:
+    killed_at(site(database_url=postgres_database(), imaging={"broker_url": redis.url}), stage)
+
+
+def test_a_message_reaches_a_worker_sooner_than_a_sweep_would(
+    site: Open, postgres_database: Callable[[], str], redis: RedisServer
+) -> None:
+    here = site(database_url=postgres_database(), imaging={"broker_url": redis.url, "lease_s": 20.0})
+    here.start()
+    time.sleep(2.0)  # the sweeper has looked, and looks again in five seconds
+    here.ask()
+    at = time.monotonic()
+    until(lambda: here.said("stage-ask"))
+    assert time.monotonic() - at < 2.5
+
+
+def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
+    site: Open, postgres_database: Callable[[], str], redis: RedisServer
+) -> None:
+    here = site(database_url=postgres_database(), imaging={"broker_url": redis.url})
+    redis.kill()
+    first = here.ask()
+    here.start()
+    assert here.done(first).attempts == 1  # done in the broker's absence
+    redis.start()
+    victim = here.start("analyse")
+    here.engine.studies.jobs.retry(first.id)
+    assert here.stored() == 1
+    assert victim.poll() is None
+
+
+def test_a_broker_killed_during_the_work_and_a_worker_with_it_end_in_one_result(
+    site: Open, postgres_database: Callable[[], str], redis: RedisServer
+) -> None:
+    here = site(database_url=postgres_database(), imaging={"broker_url": redis.url})
+    victim = here.start("analyse")
+    job = here.ask()
+    until(lambda: here.said("halted"))
+    here.start()
+    redis.kill()
+    os.kill(victim.pid, signal.SIGKILL)
+    redis.start()
+    ended = here.done(job)
+    assert (ended.attempts, here.stored()) == (2, 1)
+
+
+def test_a_database_that_is_killed_and_comes_back_during_the_work_keeps_one_result(
+    site: Open, postgres: PostgresServer, postgres_database: Callable[[], str]
+) -> None:
+    here = site(database_url=postgres_database())
+    victim = here.start("analyse")
+    job = here.ask()
+    until(lambda: here.said("halted"))
+    here.start()
+    postgres.kill()
+    os.kill(victim.pid, signal.SIGKILL)
+    time.sleep(1.0)
+    postgres.start()
+    ended = here.done(job)
+    assert (ended.attempts, here.stored()) == (2, 1)
+
+
+def test_a_worker_asked_to_stop_gives_its_study_back_untried(site: Open) -> None:
+    here = site()
+    worker = here.start("wait-for-ever")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=20) == 0
+    job = here.ask()
+    assert here.engine.studies.jobs.get(job.id).state == "queued"  # type: ignore[union-attr]
