@@ -29,7 +29,7 @@ def worker(ctx: click.Context, once: bool, slots: int | None) -> None:
     upgrade(settings.ledger_url)
     engine = create_engine(settings)
     poller = Poller(settings, engine.studies.intake, engine.now)
-    crew = Crew(settings, engine.models, engine.policies, poller, engine.now, slots)
+    crew = Crew(settings, engine.models, engine.policies, engine.ledger, poller, engine.now, slots)
     if once:
         if poller.wanted:
             poller.once()
