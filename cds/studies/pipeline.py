@@ -11,11 +11,10 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from cds.errors import ModelError, SettingsError
 from cds.imaging.dicomweb import DicomWeb
@@ -30,11 +29,15 @@ from cds.inference.registry import Registry
 from cds.inference.volumes.analyse import Assessed, Indeterminate
 from cds.inference.volumes.bundle import Bundle
 from cds.jobs.job import Job, Outcome, Stop, Unfinished
+from cds.jobs.queue import Jobs
 from cds.jobs.worker import Progress
+from cds.ledger import Ledger
 from cds.policy.store import PolicyStore
 from cds.settings import Settings
 from cds.studies import archives, outcome
+from cds.studies.analysed import Analysed, Writer
 from cds.studies.devices import Devices
+from cds.studies.findings import author_of, measure, told
 from cds.studies.plan import allowed, bundle_of, fingerprint
 
 _log = logging.getLogger("cds.studies")
@@ -58,28 +61,6 @@ _AT_FAULT = frozenset({ImageReason.PACS_NOT_LISTED, ImageReason.PACS_REDIRECTED}
 """Somebody must mend the settings first."""
 
 
-@dataclass(frozen=True, eq=False)
-class Analysed:
-    """All that a writer needs to put a result where people look."""
-
-    job: Job
-    study_uid: str
-    client: str
-    model: Model
-    bundle: Bundle
-    volume: Volume
-    choice: Choice
-    found: Assessed | Indeterminate
-    web: DicomWeb
-
-
-class Writer(Protocol):
-    name: str
-
-    def write(self, analysed: Analysed) -> Mapping[str, Any]:
-        """What was stored, for the job's result. Doing it twice is doing it once. Raises Unusable or a SourceError."""
-
-
 class Pipeline:
     """The handler of study jobs; one for all threads of a worker."""
 
@@ -89,6 +70,8 @@ class Pipeline:
         models: Registry,
         policies: PolicyStore,
         now: Callable[[], datetime],
+        ledger: Ledger,
+        jobs: Jobs,
         writers: Sequence[Writer] = (),
         devices: Devices | None = None,
     ) -> None:
@@ -96,6 +79,8 @@ class Pipeline:
         self._models = models
         self._policies = policies
         self._now = now
+        self._ledger = ledger
+        self._jobs = jobs
         self._writers = tuple(writers)
         self._devices = devices or Devices(settings)
 
@@ -139,11 +124,9 @@ class Pipeline:
         # images that came in since were not looked at; the study was not complete when the work began
         if images is not None and (_images(web, study_uid) or images) > images:
             raise Unfinished("images-arriving", again=True)
-        if choice is not None and choice.volume is not None and not isinstance(found, outcome.Reason):
+        if choice is not None and choice.volume is not None and isinstance(found, Assessed):
             with timings.of("write"):
-                client = str(job.payload["client"])
-                given = Analysed(job, study_uid, client, model, bundle, choice.volume, choice, found, web)
-                more["written"] = self._written(given)
+                more |= self._put(job, model, bundle, choice, found, web)
         progress("store", _STORE)
         result = outcome.result_of(manifest, choice, found, job, demonstration=not bundle.clinical_use, **more)
         policy = self._policies.current().version
@@ -217,19 +200,47 @@ class Pipeline:
             return outcome.Reason(ImageReason.MISSING_SLICES.value, "choice"), analysis.provider
         return found, analysis.provider
 
-    def _written(self, analysed: Analysed) -> dict[str, Any]:
-        """By writer. A writer that can't, after the last attempt, does not cost the result: its reason is kept."""
-        done: dict[str, Any] = {}
-        job = analysed.job
+    def _put(
+        self, job: Job, model: Model, bundle: Bundle, choice: Choice, found: Assessed, web: DicomWeb
+    ) -> dict[str, Any]:
+        """Findings in units, and what the writers stored of them. A writer that can't, after the last attempt, does
+        not cost the result: its reason is kept."""
+        assert choice.volume is not None and choice.chosen is not None
+        author, client = author_of(model.manifest, bundle), str(job.payload["client"])
+        volume, series = choice.volume, choice.chosen.series_uid
+        findings, comparison = measure(job, author, bundle, found, volume, series, self._jobs)
+        done: dict[str, Any] = {"findings": findings.stored(), "written": {}}
+        if comparison is not None:
+            done["comparison"] = told(comparison)
         for writer in self._writers:
-            try:
-                done[writer.name] = dict(writer.write(analysed))
-            except Unusable as error:
-                if error.reason is not ImageReason.NOT_CLINICAL and job.attempts < job.most_attempts:
-                    raise Unfinished(f"write-{error.reason.value}", again=True) from error
-                _log.error("study.unwritten job=%s writer=%s reason=%s", job.id, writer.name, error.reason.value)
-                done[writer.name] = {"reason": error.reason.value}
+            given = Analysed(
+                job=job,
+                study_uid=str(job.payload["study"]),
+                client=client,
+                model=model,
+                bundle=bundle,
+                author=author,
+                volume=volume,
+                found=found,
+                findings=findings,
+                comparison=comparison,
+                web=web,
+                patient_key=lambda patient: self._ledger.patient_key(client, patient),
+                written=done["written"],
+            )
+            done["written"][writer.name] = self._written(writer, given)
         return done
+
+    @staticmethod
+    def _written(writer: Writer, analysed: Analysed) -> dict[str, Any]:
+        job = analysed.job
+        try:
+            return dict(writer.write(analysed))
+        except Unusable as error:
+            if error.reason is not ImageReason.NOT_CLINICAL and job.attempts < job.most_attempts:
+                raise Unfinished(f"write-{error.reason.value}", again=True) from error
+            _log.error("study.unwritten job=%s writer=%s reason=%s", job.id, writer.name, error.reason.value)
+            return {"reason": error.reason.value}
 
 
 class _Timings:

@@ -11,6 +11,7 @@ from types import FrameType
 
 from cds.inference.registry import Registry
 from cds.jobs import Jobs, Worker
+from cds.ledger import Ledger
 from cds.policy.store import PolicyStore
 from cds.settings import Settings
 from cds.studies.devices import Devices
@@ -30,6 +31,7 @@ class Crew:
         settings: Settings,
         models: Registry,
         policies: PolicyStore,
+        ledger: Ledger,
         poller: Poller,
         now: Callable[[], datetime],
         slots: int | None = None,
@@ -37,11 +39,11 @@ class Crew:
         """``slots``: studies in hand at a time; default: one a device, and one more to fetch while it computes."""
         self._settings = settings
         devices = Devices(settings)
-        self._pipeline = Pipeline(settings, models, policies, now, writers(settings), devices)
         self.slots = slots or len(devices.names) + (1 if devices.names[0].startswith("gpu") else 0)
         self._poller = poller
         # its own connections: one is held by each thread at a time, and one by its heartbeat
         self._jobs = Jobs(settings.ledger_url, lease=timedelta(seconds=settings.imaging.lease_s))
+        self._pipeline = Pipeline(settings, models, policies, now, ledger, self._jobs, writers(settings), devices)
 
     def worker(self) -> Worker:
         return Worker(self._jobs, {KIND: self._pipeline})

@@ -17,8 +17,9 @@ from cds.jobs import Job, Jobs, Worker
 from cds.ledger import migrate, tables
 from cds.settings import Settings, load
 from cds.studies.about import About
+from cds.studies.analysed import Writer
 from cds.studies.intake import Asked, Intake
-from cds.studies.pipeline import Pipeline, Writer
+from cds.studies.pipeline import Pipeline
 from cds.studies.plan import KIND
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -51,7 +52,9 @@ class House:
 
     def pipeline(self) -> Pipeline:
         engine = self.engine
-        return Pipeline(self.settings, engine.models, engine.policies, engine.now, self.writers)
+        return Pipeline(
+            self.settings, engine.models, engine.policies, engine.now, engine.ledger, self.jobs, self.writers
+        )
 
     def work(self) -> Job | None:
         """One due job, done; None when nothing was due."""

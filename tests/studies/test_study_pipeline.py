@@ -17,7 +17,7 @@ from cds.imaging.reasons import Reason, Unusable
 from cds.jobs import Job
 from cds.ledger import tables
 from cds.studies import pipeline
-from cds.studies.pipeline import Analysed
+from cds.studies.analysed import Analysed
 
 
 def done(house: House) -> Job:
