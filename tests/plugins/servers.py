@@ -33,6 +33,8 @@ class Hit:
     """``time.monotonic()`` of its arrival."""
     caller: tuple[str, int]
     """Address and port of the connection."""
+    body: bytes = b""
+    """Of a POST."""
 
     @property
     def kind(self) -> str:
@@ -120,7 +122,8 @@ class FhirServer:
 
     def handle(self, handler: BaseHTTPRequestHandler) -> None:
         headers = {k.lower(): v for k, v in handler.headers.items()}
-        hit = Hit(handler.path, headers, time.monotonic(), handler.client_address)
+        body = handler.rfile.read(int(headers.get("content-length", "0")))
+        hit = Hit(handler.path, headers, time.monotonic(), handler.client_address, body)
         with self._lock:
             self.hits.append(hit)
             left = self._behaviours.get(hit.kind) or self._behaviours.get("*") or [status(404)]
@@ -284,6 +287,9 @@ def fhir_server() -> Iterator[FhirServer]:
         timeout = 60
 
         def do_GET(self) -> None:
+            server.handle(self)
+
+        def do_POST(self) -> None:
             server.handle(self)
 
         def log_message(self, format: str, *args: Any) -> None:

@@ -21,6 +21,7 @@ from cds.studies.analysed import Writer
 from cds.studies.intake import Asked, Intake
 from cds.studies.pipeline import Pipeline
 from cds.studies.plan import KIND
+from cds.studies.writers import writers
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -52,8 +53,9 @@ class House:
 
     def pipeline(self) -> Pipeline:
         engine = self.engine
+        chosen = self.writers or tuple(writers(self.settings))
         return Pipeline(
-            self.settings, engine.models, engine.policies, engine.now, engine.ledger, self.jobs, self.writers
+            self.settings, engine.models, engine.policies, engine.now, engine.ledger, self.jobs, chosen
         )
 
     def work(self) -> Job | None:

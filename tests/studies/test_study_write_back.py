@@ -1,0 +1,215 @@
+"""Real servers: a scan from Orthanc, read, and its result back there as SEG and SR, and on an EHR as FHIR."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+import requests
+from conftest import Build, House
+from ct_series import phantom, slices_of, stored
+from orthanc import Orthanc
+from servers import Exchange, FhirServer, fhir_server, gives, searchset
+from service import Keys
+from study_scene import STUDY, Archive
+
+pytestmark = pytest.mark.system
+SEG, SR = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.34"
+
+
+def send(orthanc: Orthanc, study: str = STUDY, *, lift: int = 0, **elements: Any) -> None:
+    """A scan of 30 slices; ``lift`` makes its bright organs brighter."""
+    hu = phantom(30, 64)
+    hu[hu > 90] += lift
+    orthanc.store(stored(ds) for ds in slices_of(hu, study_uid=study, series_uid=f"{study}.1", **elements))
+
+
+def at_orthanc(orthanc: Orthanc) -> dict[str, Any]:
+    return {"url": orthanc.base, "user": orthanc.user, "password": orthanc.password}
+
+
+@pytest.fixture
+def house(build: Build, orthanc: Orthanc) -> House:
+    send(orthanc)
+    return build(pacs=at_orthanc(orthanc), imaging={"write_pacs": True})
+
+
+def objects(orthanc: Orthanc, study: str = STUDY) -> dict[str, pydicom.Dataset]:
+    """What is in the archive beside the images, by SOP class, as a reader of its own gets it."""
+    found = {}
+    rest = f"http://127.0.0.1:{orthanc.port}"
+    asked = requests.Session()
+    asked.auth = (orthanc.user, orthanc.password)
+    for id in asked.get(f"{rest}/instances", timeout=30).json():
+        ds = pydicom.dcmread(io.BytesIO(asked.get(f"{rest}/instances/{id}/file", timeout=30).content))
+        if ds.StudyInstanceUID == study and ds.SOPClassUID in (SEG, SR):
+            assert ds.SOPClassUID not in found, "stored twice"
+            found[str(ds.SOPClassUID)] = ds
+    return found
+
+
+def test_a_scan_comes_from_the_archive_and_its_result_goes_back_there(house: House, orthanc: Orthanc) -> None:
+    house.ask(why="hand", day=date(2026, 1, 5))
+    job = house.work()
+    assert job is not None and job.state == "done" and job.result is not None, job
+    assert job.result["outcome"] == "assessed"
+    made = objects(orthanc)
+    assert job.result["written"]["pacs"]["objects"] == {
+        "seg": made[SEG].SOPInstanceUID,
+        "sr": made[SR].SOPInstanceUID,
+    }
+    assert made[SEG].SeriesDescription.startswith("TEST") and made[SR].SeriesDescription.startswith("TEST")
+    assert (made[SR].PreliminaryFlag, made[SR].VerificationFlag) == ("PRELIMINARY", "UNVERIFIED")
+
+
+def test_the_outline_lies_in_millimetres_where_the_network_saw_it(house: House, orthanc: Orthanc) -> None:
+    house.ask(why="hand", day=date(2026, 1, 5))
+    job = house.work()
+    assert job is not None and job.result is not None
+    seg = objects(orthanc)[SEG]
+    places = [frame.PlanePositionSequence[0].ImagePositionPatient for frame in seg.PerFrameFunctionalGroupsSequence]
+    source = {tuple(round(float(v), 2) for v in ds.ImagePositionPatient) for ds in slices_of(phantom(30, 64))}
+    assert {tuple(round(float(v), 2) for v in place) for place in places} <= source
+    pixels = seg.pixel_array
+    first = [n for n, frame in enumerate(seg.PerFrameFunctionalGroupsSequence) if _segment(frame) == 1]
+    points = np.array(
+        [
+            [float(places[n][0]) + 5.0 * column, float(places[n][1]) + 5.0 * row, float(places[n][2])]
+            for n in first
+            for row, column in np.argwhere(pixels[n])
+        ]
+    )
+    told = np.array(job.result["findings"]["lesions"][0]["position"])
+    assert np.abs(points.mean(axis=0) - told).max() < 5.0
+
+
+def _segment(frame: pydicom.Dataset) -> int:
+    return int(frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+
+
+def test_an_attempt_repeated_after_writing_stores_nothing_twice(house: House, orthanc: Orthanc) -> None:
+    house.ask(why="hand", day=date(2026, 1, 5))
+    first = house.work()
+    assert first is not None and first.result is not None
+    # as after a SIGKILL between the write and the end of the job
+    house.execute("UPDATE jobs SET state = 'queued', result = NULL, attempts = 0")
+    house.execute("DELETE FROM predictions")
+    house.execute("DELETE FROM calls")
+    again = house.work()
+    assert again is not None and again.result is not None
+    assert again.result["written"]["pacs"]["objects"] == first.result["written"]["pacs"]["objects"]
+    assert again.result["written"]["pacs"]["sent"] == 0
+    assert len(objects(orthanc)) == 2
+
+
+def test_a_later_scan_is_compared_with_the_earlier_one(house: House, orthanc: Orthanc) -> None:
+    house.ask(why="hand", day=date(2026, 1, 5))
+    assert house.work() is not None
+    later = f"{STUDY}.7"
+    send(orthanc, later, lift=60, StudyDate="20260405", AcquisitionDate="20260405")
+    house.ask(later, why="hand", day=date(2026, 4, 5))
+    job = house.work()
+    assert job is not None and job.result is not None
+    comparison = job.result["comparison"]
+    assert comparison["since"] == "20260105"
+    assert comparison["response"] in ("progression", "stable", "partial-response", "not-evaluable")
+    before = {lesion["tracking_uid"] for lesion in house.jobs.newest()[1].result["findings"]["lesions"]}  # type: ignore[index]
+    assert before & {lesion["tracking_uid"] for lesion in job.result["findings"]["lesions"]}
+
+
+def test_a_network_not_for_clinical_use_writes_nothing_outside_a_demonstration(
+    build: Build, orthanc: Orthanc, client_keys: Keys
+) -> None:
+    send(orthanc)
+    client = {"authentication": "jwt", "issuer": "https://ehr.example", "jwks": client_keys.public_set()}
+    house = build(
+        environment="production",
+        ledger_key="0123456789abcdef-imaging-tests-x",
+        client=client,
+        pacs=at_orthanc(orthanc),
+        imaging={"write_pacs": True},
+    )
+    house.ask(why="hand")
+    job = house.work()
+    assert job is not None and job.result is not None
+    assert job.result["written"] == {"pacs": {"reason": "not-for-clinical-use"}}
+    assert objects(orthanc) == {}
+
+
+class Record:
+    """An EHR that keeps the transactions it is sent."""
+
+    def __init__(self, server: FhirServer, patient: str = "p1") -> None:
+        self.sent: list[dict[str, Any]] = []
+        study = {
+            "resourceType": "ImagingStudy",
+            "id": "s1",
+            "status": "available",
+            "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{STUDY}"}],
+            "subject": {"reference": f"Patient/{patient}"},
+        }
+        server.on("ImagingStudy", gives(searchset([study])))
+        server.on("", self.take)
+
+    def take(self, exchange: Exchange) -> None:
+        bundle = json.loads(exchange.hit.body)
+        self.sent.append(bundle)
+        entries = [{"response": {"status": "201", "location": f"Any/{n}"}} for n, _ in enumerate(bundle["entry"])]
+        answer = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
+        exchange.answer(json.dumps(answer).encode())
+
+
+@pytest.fixture
+def ehr() -> Iterator[FhirServer]:
+    with fhir_server() as server:
+        yield server
+
+
+def writing_to(build: Build, archive: Archive, ehr: FhirServer) -> House:
+    archive.holds()
+    client = {"fhir_servers": (ehr.base,), "studies": {"fhir_base": ehr.base}}
+    return build(client=client, imaging={"write_fhir": True, "most_attempts": 1})
+
+
+def test_the_result_is_a_preliminary_report_of_the_patient_whose_study_it_is(
+    build: Build, archive: Archive, ehr: FhirServer
+) -> None:
+    record, house = Record(ehr), writing_to(build, archive, ehr)
+    house.ask(why="hand")
+    job = house.work()
+    assert job is not None and job.result is not None
+    [bundle] = record.sent
+    assert job.result["written"] == {"fhir": {"resources": len(bundle["entry"])}}
+    [report] = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
+    assert (report["status"], report["subject"]["reference"]) == ("preliminary", "Patient/p1")
+    assert all(any(t["code"] == "HTEST" for t in e["resource"]["meta"]["tag"]) for e in bundle["entry"])
+
+
+@pytest.mark.parametrize("patient", ["p2", "p1/_history/2"])
+def test_a_study_that_the_ehr_knows_as_another_patients_is_not_written(
+    build: Build, archive: Archive, ehr: FhirServer, patient: str
+) -> None:
+    record, house = Record(ehr, patient), writing_to(build, archive, ehr)
+    house.ask(why="hand", patient="p1" if patient == "p2" else "p3")
+    job = house.work()
+    assert job is not None and job.result is not None
+    assert job.result["written"] == {"fhir": {"reason": "several-patients"}}
+    assert record.sent == []
+
+
+def test_an_ehr_without_the_study_is_written_nothing_and_the_result_is_kept(
+    build: Build, archive: Archive, ehr: FhirServer
+) -> None:
+    house = writing_to(build, archive, ehr)
+    ehr.on("ImagingStudy", gives(searchset([])))
+    house.ask(why="hand")
+    job = house.work()
+    assert job is not None and job.result is not None
+    assert (job.state, job.result["written"]) == ("done", {"fhir": {"reason": "record-refused"}})
+    assert len(house.predictions()) == 1
