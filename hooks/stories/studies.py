@@ -53,6 +53,8 @@ class Imaged:
     scans: tuple[Scan, ...]
     tells: tuple[str, ...]
     """Words, in English, that the card holds once the newest scan has been dealt with."""
+    report: tuple[str, ...] = ()
+    """Codes that the newest scan's structured report in the archive then holds."""
     stored: bool = True
     """Whether results come to lie beside the scan in the archive."""
     later: bool = False
@@ -70,8 +72,9 @@ IMAGED: tuple[Imaged, ...] = (
             height=167,
             studies="ct-abdomen@-1",
         ),
-        (Scan(-1, 21, lesion_mm=13.0),),
-        ("high",),
+        (Scan(-1, 30, lesion_mm=12.0),),
+        ("DEMONSTRATION", "suspicion high", "Read: the scan of"),
+        report=("SUSP_HIGH",),
     ),
     Imaged(
         Story(
@@ -83,8 +86,9 @@ IMAGED: tuple[Imaged, ...] = (
             height=182,
             studies="ct-abdomen@-2",
         ),
-        (Scan(-2, 22),),
-        ("low",),
+        (Scan(-2, 26),),
+        ("DEMONSTRATION", "suspicion low", "Read: the scan of"),
+        report=("SUSP_LOW",),
     ),
     Imaged(
         Story(
@@ -97,7 +101,7 @@ IMAGED: tuple[Imaged, ...] = (
             studies="ct-abdomen@-1",
         ),
         (Scan(-1, 23, pancreas=False),),
-        ("no reassurance",),
+        ("DEMONSTRATION", "Could not be assessed", "That is no reassurance"),
         stored=False,
     ),
     Imaged(
@@ -108,10 +112,11 @@ IMAGED: tuple[Imaged, ...] = (
             sex="female",
             tells="Two generated CTs, before and after eight weeks of treatment: the mass has become smaller.",
             height=171,
-            studies="ct-abdomen@-61 ct-abdomen@-3",
+            studies="ct-abdomen@-59 ct-abdomen@-3",
         ),
-        (Scan(-61, 24, lesion_mm=17.0), Scan(-3, 24, lesion_mm=9.0)),
-        ("high",),
+        (Scan(-59, 51, lesion_mm=16.0), Scan(-3, 51, lesion_mm=8.0)),
+        ("DEMONSTRATION", "Read: the scan of"),
+        report=("AI_PR",),
     ),
     Imaged(
         Story(
@@ -123,8 +128,9 @@ IMAGED: tuple[Imaged, ...] = (
             height=178,
             studies="ct-abdomen@0",
         ),
-        (Scan(0, 25, lesion_mm=11.0),),
-        ("high",),
+        (Scan(0, 43, lesion_mm=15.0),),
+        ("DEMONSTRATION", "suspicion high", "Read: the scan of"),
+        report=("SUSP_HIGH",),
         later=True,
     ),
 )
