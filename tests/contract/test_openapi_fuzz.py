@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 import yaml
 from flask import Flask
@@ -17,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+from service import MakeApp, loopback
 
 FILE = Path(__file__).resolve().parents[2] / "openapi.yaml"
 
@@ -41,6 +43,17 @@ schema = schemathesis.openapi.from_dict(
 )
 
 
+SECRET = "the-fuzzer-knows-the-notification-secret"
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """One whose notifications the fuzzer may send."""
+    path = tmp_path_factory.mktemp("secret") / "secret"
+    path.write_text(SECRET, encoding="utf-8")
+    return make_app(**loopback(studies={"notify_secret_file": path}))
+
+
 def from_this_machine(app: Flask) -> Any:
     """As a loopback client calls it: the fuzzer does not say where it is, and a stranger gets no further than 401."""
     return lambda environ, start: app.wsgi_app({**environ, "REMOTE_ADDR": "127.0.0.1"}, start)
@@ -49,6 +62,7 @@ def from_this_machine(app: Flask) -> Any:
 @schema.parametrize()
 def test_every_answer_is_one_the_contract_describes(case: schemathesis.Case[Any], app: Flask) -> None:
     called = from_this_machine(app)
-    answer = case.call(app=called)
+    known = {"Authorization": f"Bearer {SECRET}"} if "/notifications" in case.path else {}
+    answer = case.call(app=called, headers=known)
     assert answer.status_code != 401, "the fuzzer stands before the door"
     case.validate_response(answer, checks=CHECKS, transport_kwargs={"app": called})
