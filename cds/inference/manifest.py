@@ -271,6 +271,8 @@ class Licence(Strict):
     """Short name."""
     notice: str
     """What has to be said, and what is not included."""
+    acknowledge: bool = False
+    """true: the model runs only where the policy names this licence (``models.<id>.licence_acknowledged``)."""
 
 
 class Words(Strict):

@@ -33,6 +33,11 @@ class ModelPolicy(_Block):
     thresholds: dict[str, float] = Field(
         default_factory=dict, description="Limits of the model's own card, by name; those not given are as packaged."
     )
+    licence_acknowledged: str | None = Field(
+        None,
+        description="Name of the licence of imported weights, word for word: somebody has read what it allows here. "
+        "Without it they do not run.",
+    )
 
 
 class ServicePolicy(_Block):
@@ -78,6 +83,11 @@ class Policy(_Block):
         """A research, demonstration or unverified model runs only if this policy names it."""
         named = self.models.get(model_id)
         return named.enabled if named is not None else not needs_enabling
+
+    def licence_acknowledged(self, model_id: str, licence: str) -> bool:
+        """Somebody has acknowledged this very licence for this model."""
+        named = self.models.get(model_id)
+        return named is not None and named.licence_acknowledged == licence
 
     def thresholds(self, model_id: str) -> Mapping[str, float]:
         """What this policy sets of the model's own thresholds."""

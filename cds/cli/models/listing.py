@@ -40,4 +40,7 @@ def list_models(ctx: click.Context) -> None:
 def _runs(m: Manifest, policy: Policy | None) -> str:
     if policy is None:
         return "?"
-    return "yes" if policy.model_enabled(m.id, needs_enabling=m.status.needs_enabling) else "no"
+    if not policy.model_enabled(m.id, needs_enabling=m.status.needs_enabling):
+        return "no"
+    held = m.licence.acknowledge and not policy.licence_acknowledged(m.id, m.licence.name)
+    return "no: licence" if held else "yes"
