@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-import lint bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cds demo $(ARGS)
@@ -15,6 +15,21 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+# Published checkpoints against the frameworks they come from; torch is heavy, so it has an environment of its own.
+test-import: .venv-import/.installed
+	.venv-import/bin/python -m pytest tests/import_networks -p no:cacheprovider $(ARGS)
+
+# Any pip that finds the CPU build of torch takes it; elsewhere the plain one, which may bring a GPU's libraries along.
+.venv-import/.installed: pyproject.toml $(wildcard tests/import_networks/requirements*.txt)
+	$(PYTHON) -m venv .venv-import
+	.venv-import/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0+cpu || \
+	.venv-import/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-import/bin/python -m pip install --quiet --disable-pip-version-check -e '.[imaging]' \
+	  -r tests/import_networks/requirements-with-dependencies.txt
+	.venv-import/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  -r tests/import_networks/requirements.txt
+	touch $@
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/run.py $(ARGS)
@@ -32,4 +47,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) var .cache
+	rm -rf $(VENV) .venv-import var .cache

@@ -13,7 +13,7 @@ from pathlib import Path
 from cds.inference import attributes
 from cds.inference.registry import Registry
 from cds.modelcards import markdown
-from cds.modelcheck import evidence, graph, inputs, wording
+from cds.modelcheck import evidence, graph, inputs, scans, wording
 from cds.modelcheck.subject import MARK, Finding, Subject, findings_in
 
 _BUILD = """
@@ -47,7 +47,8 @@ def check_folder(name: str, found: Registry, *, orders: frozenset[str] | None = 
     subject = Subject(model, found.vocabulary.concepts, orders)
     notes = list(wording.notes(subject))
     findings = [*_unfinished(model.folder), *inputs.findings(subject), *wording.findings(subject)]
-    findings += [*evidence.findings(subject), *graph.findings(subject), *_card(subject)]
+    findings += [*evidence.findings(subject), *graph.findings(subject), *scans.findings(subject)]
+    findings += _card(subject)
     if rebuild and model.graph is not None:
         findings += _rebuilt(subject, notes)
     findings.sort(key=lambda f: (f.path.name != "model.yaml", str(f.path), f.line))

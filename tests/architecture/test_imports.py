@@ -30,6 +30,7 @@ ROOMS: dict[str, str] = {
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
     "survival": "",
+    "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
     "policy": "errors record yaml_lines",
@@ -57,10 +58,10 @@ ROOMS: dict[str, str] = {
     # what people hold in their hands
     "pages": "cards.phrasebook errors imaging record",
     "docs": "cards.phrasebook errors inference modelcards policy services settings",
-    "demo": "cli errors imaging pages record settings",
+    "demo": "cli errors imaging pages policy record services settings studies",
     "cli": (
-        "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck policy record "
-        "app engine jobs serve services settings studies survival trust"
+        "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks policy "
+        "record app engine jobs serve services settings studies survival trust"
     ),
     "__main__": "cli",
 }

@@ -6,6 +6,9 @@ import click
 
 from cds.cli.models.check import check
 from cds.cli.models.export import export
+from cds.cli.models.import_monai import monai
+from cds.cli.models.import_network import import_
+from cds.cli.models.import_nnunet import nnunet
 from cds.cli.models.listing import list_models
 from cds.cli.models.new import new
 from cds.cli.models.run import run
@@ -16,8 +19,10 @@ __all__ = ["models"]
 
 @click.group()
 def models() -> None:
-    """The models: list, show, check, run on one patient, export as model cards, or begin a new one."""
+    """The models: list, show, check, run on one patient, export as model cards, begin a new one, or import one."""
 
 
-for command in (list_models, show, check, run, export, new):
+for kind in (nnunet, monai):
+    import_.add_command(kind)
+for command in (list_models, show, check, run, export, new, import_):
     models.add_command(command)

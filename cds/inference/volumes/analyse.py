@@ -114,15 +114,23 @@ class Analysis:
     def _stage(
         self, stage: Stage, hu: NDArray[np.generic], source: Grid, step: windows.Step
     ) -> tuple[Array, Grid, Array | None]:
-        if stage.resample.way == "nnunet":
-            return self._stage_and_back(stage, hu, source, step)
+        turned = np.flip(hu, stage.turn) if stage.turn else hu
+        ways = {"plain": self._plainly, "nnunet": self._as_nnunet, "monai": self._as_monai}
+        chances, grid, features = ways[stage.resample.way](stage, turned, source, step)
+        if stage.turn:
+            chances = np.ascontiguousarray(np.flip(chances, tuple(axis + 1 for axis in stage.turn)))
+        return chances, grid, features
+
+    def _plainly(
+        self, stage: Stage, hu: NDArray[np.generic], source: Grid, step: windows.Step
+    ) -> tuple[Array, Grid, Array | None]:
         target = source.at(stage.spacing)
         first = smoothed(hu, source, target) if stage.resample.smooth else hu
         volume = resampled(first, source, target, stage.resample.order, stage.resample.align)
         logits, features = self._logits(stage, _normalised(stage, volume), step)
         return windows.softmax(logits), target, features
 
-    def _stage_and_back(
+    def _as_nnunet(
         self, stage: Stage, hu: NDArray[np.generic], source: Grid, step: windows.Step
     ) -> tuple[Array, Grid, Array | None]:
         """nnU-Net's order: normalise, resample, the networks, the logits back onto the grid they came from, and only
@@ -135,6 +143,17 @@ class Analysis:
             apart = resize.through_plane(stage.spacing, source.spacing)
             logits = np.stack([resize.resized(one, source.shape, 1, apart) for one in logits])
         return windows.softmax(logits), source, features
+
+    def _as_monai(
+        self, stage: Stage, hu: NDArray[np.generic], source: Grid, step: windows.Step
+    ) -> tuple[Array, Grid, Array | None]:
+        """MONAI's order: resample from the first voxel's centre to the last one's, normalise, the networks, and their
+        probabilities back onto the grid they came from."""
+        target = resize.between_centres(source, stage.spacing)
+        volume = resampled(hu, source, target, stage.resample.order, "centre")
+        logits, features = self._logits(stage, _normalised(stage, volume), step)
+        chances = windows.softmax(logits)
+        return np.stack([resampled(one, target, source, 1, "centre") for one in chances]), source, features
 
     def _logits(self, stage: Stage, volume: Array, step: windows.Step) -> tuple[Array, Array | None]:
         normal = stage.normalise
@@ -149,6 +168,8 @@ class Analysis:
             stage.mirror,
             self._device.batch,
             step,
+            blend=stage.blend,
+            lay=windows.positions if stage.steps == "even" else windows.strided,
         )
 
     def _distance(self, stage: Stage, features: Array | None, distances: dict[str, float]) -> bool:

@@ -43,9 +43,10 @@ class Resample(Strict):
         "corner", description="What coincides before and after: the volume's outer corner, or the first voxel's centre."
     )
     smooth: bool = Field(False, description="Blur before coarsening, so that noise averages out as in a thick slice.")
-    way: Literal["plain", "nnunet"] = Field(
+    way: Literal["plain", "nnunet", "monai"] = Field(
         "plain",
-        description="`nnunet`: as nnU-Net does it, after normalising, and the logits back onto the volume's own grid.",
+        description="`nnunet`: as nnU-Net does it, after normalising, and the logits back onto the volume's own grid; "
+        "`monai`: as MONAI's Spacing does it, and the probabilities back.",
     )
 
 
@@ -57,6 +58,15 @@ class Stage(Strict):
     spacing: Triple = Field(description="mm, z y x.")
     patch: Counts = Field(description="Voxels of one window, z y x.")
     overlap: float = Field(0.5, ge=0, lt=1, description="Share of a window that its neighbour sees again.")
+    steps: Literal["even", "strided"] = Field(
+        "even", description="Windows spread evenly, or one stride apart with the last moved back inside."
+    )
+    blend: Literal["gaussian", "symmetric", "constant"] = Field(
+        "gaussian", description="Weight within a window: around its voxel n // 2, around its middle, or equal."
+    )
+    turn: tuple[Literal[0, 1, 2], ...] = Field(
+        (), description="Axes, z y x, along which its training scans ran the other way."
+    )
     mirror: tuple[Literal[0, 1, 2], ...] = Field((), description="Axes flipped for further views, all combinations.")
     normalise: Normalise
     """How HU become the network's numbers."""
@@ -78,6 +88,8 @@ class Stage(Strict):
     def _classes_exist(self) -> Stage:
         if unknown := sorted(set(self.keep) - set(self.classes)):
             raise ValueError(f"stage '{self.name}' keeps {', '.join(unknown)}, which it does not tell apart")
+        if self.turn and self.resample.way == "plain" and self.resample.align == "centre":
+            raise ValueError(f"stage '{self.name}' turns the scan, so that its first voxel is no longer the scan's")
         return self
 
 

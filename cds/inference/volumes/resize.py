@@ -1,4 +1,4 @@
-"""A volume on a grid of another number of voxels, as nnU-Net resamples: what its networks were trained to see.
+"""A volume on a grid of another number of voxels, as other frameworks resample: what networks were trained to see.
 
 After nnU-Net v2 (MIC-DKFZ/nnUNet, ``resample_data_or_seg_to_shape``): outer corners stay together, the edge goes on
 beside the volume, and nothing gets larger or smaller than what was there. Where voxels are more than three times as
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cds.inference.volumes.grid import Triple
+from cds.inference.volumes.grid import Grid, Triple
 
 Array = NDArray[np.float32]
 Shape = tuple[int, int, int]
@@ -34,6 +34,15 @@ def through_plane(spacing: Triple, wanted: Triple) -> int | None:
             longest = [axis for axis, mm in enumerate(own) if mm == max(own)]
             return longest[0] if len(longest) == 1 else None
     return None
+
+
+def between_centres(source: Grid, spacing: Triple) -> Grid:
+    """The grid that begins at the centre of ``source``'s first voxel and covers that of its last, as MONAI's Spacing
+    makes it."""
+    z, y, x = (
+        round((n - 1) * old / new + 1) for n, old, new in zip(source.shape, source.spacing, spacing, strict=True)
+    )
+    return Grid((z, y, x), spacing)
 
 
 def resized(volume: Array, shape: Shape, order: int, apart: int | None) -> Array:

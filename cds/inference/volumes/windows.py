@@ -25,9 +25,23 @@ def positions(length: int, window: int, overlap: float) -> list[int]:
     return [round(at) for at in np.linspace(0, length - window, count)]
 
 
+def strided(length: int, window: int, overlap: float) -> list[int]:
+    """Starts one stride apart, the last moved back inside the volume, as MONAI lays them."""
+    stride = max(1, int(window * (1 - overlap)))
+    last = max(0, length - window)
+    return [*range(0, last, stride), last]
+
+
 @functools.lru_cache(maxsize=8)
-def importance(window: tuple[int, int, int]) -> Array:
-    """A Gaussian of an eighth of the window: a window knows most about its middle. Never 0."""
+def importance(window: tuple[int, int, int], blend: str = "gaussian") -> Array:
+    """A Gaussian of an eighth of the window: a window knows most about its middle. Never 0. ``symmetric`` is MONAI's:
+    around the middle itself, and a thousandth at least; ``constant``: 1 everywhere."""
+    if blend == "constant":
+        return np.ones(window, np.float32)
+    if blend == "symmetric":
+        bells = [np.exp(-(((np.arange(n) - (n - 1) / 2) / (n / 8)) ** 2) / 2) for n in window]
+        bell: Array = np.einsum("z,y,x->zyx", *bells).astype(np.float32)
+        return np.maximum(bell, max(float(bell.min()), 1e-3))
     point = np.zeros(window, np.float32)
     point[tuple(n // 2 for n in window)] = 1
     weight = np.asarray(ndimage.gaussian_filter(point, [n / 8 for n in window], mode="constant"), dtype=np.float32)
@@ -46,14 +60,18 @@ def logits_of(
     mirror: Sequence[int] = (),
     batch: int = 1,
     step: Step | None = None,
+    *,
+    blend: str = "gaussian",
+    lay: Callable[[int, int, float], list[int]] = positions,
 ) -> tuple[Array, Array | None]:
     """Mean logits [classes, z, y, x] over all windows and views, and the features of each window [windows, k].
 
-    ``volume`` is normalised already; ``fill`` is the value beside it. ``step`` hears the share that is done.
+    ``volume`` is normalised already; ``fill`` is the value beside it. ``lay`` says where windows begin along an axis.
+    ``step`` hears the share that is done.
     """
     padded, inside = _padded(volume, window, fill)
-    starts = list(itertools.product(*(positions(n, w, overlap) for n, w in zip(padded.shape, window, strict=True))))
-    weight = importance(window)
+    starts = list(itertools.product(*(lay(n, w, overlap) for n, w in zip(padded.shape, window, strict=True))))
+    weight = importance(window, blend)
     total = np.zeros((classes, *padded.shape), np.float32)
     weights = np.zeros(padded.shape, np.float32)
     features: list[Array] = []
