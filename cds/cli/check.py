@@ -111,12 +111,28 @@ def _rooms(settings: Settings, verdicts: Verdicts) -> None:
 
 def _connections(settings: Settings, verdicts: Verdicts) -> None:
     with Progress(transient=True) as progress:
-        bar = progress.add_task("connections", total=1 + len(settings.clients))
+        bar = progress.add_task("connections", total=1 + len(settings.clients) + len(settings.pacs))
         _ledger(settings, verdicts)
         progress.advance(bar)
         for name, client in settings.clients.items():
             _client(name, client, verdicts, str(settings.ca_file) if settings.ca_file else True)
             progress.advance(bar)
+        for name in settings.pacs:
+            _archive(name, settings, verdicts)
+            progress.advance(bar)
+
+
+def _archive(name: str, settings: Settings, verdicts: Verdicts) -> None:
+    from cds.studies.archives import opened
+
+    with verdicts.of(f"image archive {name}") as say:
+        web = opened(settings, name)
+        try:
+            # a study that nobody has: the address, the credentials and the kind of answer are what is asked
+            web.studies(StudyInstanceUID="2.25.0")
+        finally:
+            web.close()
+        say("answers searches (QIDO-RS)")
 
 
 def _ledger(settings: Settings, verdicts: Verdicts) -> None:

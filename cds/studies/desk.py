@@ -86,6 +86,13 @@ class Desk:
             finally:
                 waiting.task_done()
 
+    def depth(self) -> dict[str, int] | None:
+        """Jobs by state; None when the queue does not answer, or did not a moment ago."""
+        try:
+            return self._lookup.depth()
+        except LedgerError:
+            return None
+
     def settle(self) -> None:
         """Wait until what was asked for is asked; for tests and an orderly end."""
         self._waiting.join()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from cds.errors import LedgerError
 from cds.fhir import resources as fhir
@@ -21,6 +21,8 @@ from cds.settings import ImagingSettings
 from cds.studies.about import About, from_resource, newest_first
 from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, study_id
 from cds.studies.reasons import of_stage, words
+
+T = TypeVar("T")
 
 _log = logging.getLogger("cds.studies")
 _PAUSE_S = 5.0
@@ -80,11 +82,18 @@ class Lookup:
             )
         return Seen(readings, tuple(unread))
 
+    def depth(self) -> dict[str, int]:
+        """Jobs by state. Raises LedgerError."""
+        return self._patiently(self._jobs.depth)
+
     def _asked(self, subject: str, items: list[str]) -> list[Job]:
+        return self._patiently(lambda: self._jobs.concerning(KIND, subject=subject, items=items))
+
+    def _patiently(self, question: Callable[[], T]) -> T:
         if time.monotonic() < self._not_before:
             raise LedgerError("the job queue's database did not answer a moment ago")
         try:
-            return self._jobs.concerning(KIND, subject=subject, items=items)
+            return question()
         except LedgerError:
             self._not_before = time.monotonic() + _PAUSE_S
             raise

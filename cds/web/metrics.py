@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.registry import REGISTRY
 
 from cds.engine import Answer
@@ -66,10 +66,18 @@ def feedback(items: Iterable[FeedbackItem]) -> None:
         _of(FEEDBACK, item.outcome).inc()
 
 
-def exposition() -> bytes:
-    """All workers' counts together, when they share ``PROMETHEUS_MULTIPROC_DIR``."""
+def exposition(jobs: Mapping[str, int] | None = None) -> bytes:
+    """All workers' counts together, when they share ``PROMETHEUS_MULTIPROC_DIR``. ``jobs``: study jobs by state, as the
+    ledger has them now."""
+    registry = CollectorRegistry()
+    if jobs is not None:
+        # of a registry of this answer's own: the number is the ledger's, not one that processes count together
+        queue = Gauge("cds_study_jobs", "Study jobs, by state.", ["state"], registry=registry)
+        for state, count in jobs.items():
+            queue.labels(state).set(count)
+    told = generate_latest(registry)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
-        return generate_latest(registry)
-    return generate_latest(REGISTRY)
+        counted = CollectorRegistry()
+        multiprocess.MultiProcessCollector(counted)
+        return generate_latest(counted) + told
+    return generate_latest(REGISTRY) + told

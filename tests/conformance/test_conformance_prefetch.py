@@ -138,7 +138,8 @@ def test_a_first_page_is_followed_to_the_last(
     ask: Callable[[Prefetch | None], Json], hospital: Hospital, prefetch_of: PrefetchOf, client: FlaskClient
 ) -> None:
     services = client.get("/cds-services").get_json()["services"]
-    template = next(s["prefetch"]["observations"] for s in services if s["hook"] == "patient-view")
+    risk = ("pancreas-risk", "patient-view")
+    template = next(s["prefetch"]["observations"] for s in services if (s["id"], s["hook"]) == risk)
     template = template.replace("_count=250", "_count=25")
     first = requests.get(f"{hospital.base}/{filled(template, {'patientId': STORY})}", timeout=10).json()
     assert [link["relation"] for link in first["link"]] == ["self", "next"]

@@ -54,9 +54,7 @@ class House:
     def pipeline(self) -> Pipeline:
         engine = self.engine
         chosen = self.writers or tuple(writers(self.settings))
-        return Pipeline(
-            self.settings, engine.models, engine.policies, engine.now, engine.ledger, self.jobs, chosen
-        )
+        return Pipeline(self.settings, engine.models, engine.policies, engine.now, engine.ledger, self.jobs, chosen)
 
     def work(self) -> Job | None:
         """One due job, done; None when nothing was due."""

@@ -15,6 +15,7 @@ from servers import FhirServer, fhir_server, gives, searchset, status
 from study_scene import MODEL, STUDY, Archive, ct
 
 from cds.errors import NotAuthenticated, SettingsError
+from cds.jobs import Jobs
 from cds.settings import Settings
 from cds.studies.notify import Doorman
 from cds.studies.poll import Poller
@@ -257,3 +258,11 @@ def test_another_hospitals_study_is_not_even_there(house: House) -> None:
     house.execute("""UPDATE jobs SET payload = replace(payload, '"client":"demo"', '"client":"other"')""")
     assert house.jobs.newest()[0].payload["client"] == "other"
     assert analyses(house, asked.study).status_code == 404
+
+
+def test_how_much_waits_is_a_metric_and_a_queue_that_is_away_is_none(house: House) -> None:
+    house.ask(why="call")
+    client = house.app.test_client()
+    assert 'cds_study_jobs{state="queued"} 1.0' in client.get("/metrics").text
+    house.engine.studies._lookup._jobs = Jobs("postgresql://nobody@127.0.0.1:1/none")
+    assert "cds_study_jobs{" not in client.get("/metrics").text
