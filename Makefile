@@ -18,7 +18,7 @@ test: $(VENV)/.installed-dev
 
 # Published checkpoints against the frameworks they come from; torch is heavy, so it has an environment of its own.
 test-import: .venv-import/.installed
-	.venv-import/bin/python -m pytest tests/import_networks -p no:cacheprovider $(ARGS)
+	.venv-import/bin/python -m pytest -c tests/import_networks/pytest.ini tests/import_networks -p no:cacheprovider $(ARGS)
 
 # Any pip that finds the CPU build of torch takes it; elsewhere the plain one, which may bring a GPU's libraries along.
 .venv-import/.installed: pyproject.toml $(wildcard tests/import_networks/requirements*.txt)
@@ -39,7 +39,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[imaging]'
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python

@@ -100,18 +100,19 @@ def serve(ctx: click.Context, port: int | None, workers: int | None) -> None:
     help="Where the demo keeps its ledger. Default: a new temporary folder.",
 )
 @click.option("--research", is_flag=True, help="Models that are not for care yet speak, too; each says what it is.")
-def demo(once: bool, port: int, language: str, data_dir: Path | None, research: bool) -> None:
+@click.option("--pacs", is_flag=True, help="Scans go to a real Orthanc on this machine, not to the embedded archive.")
+def demo(once: bool, port: int, language: str, data_dir: Path | None, research: bool, pacs: bool) -> None:
     """Patients, cards and a small EHR page, all on this machine.
 
-    Starts the service and an embedded FHIR server with synthetic patients, opens every patient's chart and signs their
-    orders over HTTP as an EHR would, prints the cards, and then serves the demo EHR. Authentication is off for this
-    machine's own address only; nothing listens to the outside.
+    Starts the service, a worker for scans and an embedded FHIR server with synthetic patients and generated scans,
+    opens every patient's chart and signs their orders over HTTP as an EHR would, prints the cards, and then serves the
+    demo EHR. Authentication is off for this machine's own address only; nothing listens to the outside.
     """
     from cds.cli.research import research_policy  # models are loaded only where they are asked about
     from cds.demo.run import run
 
     policy = research_policy() if research else ""
-    sys.exit(run(once=once, port=port, language=language, data_dir=data_dir, policy=policy))
+    sys.exit(run(once=once, port=port, language=language, data_dir=data_dir, policy=policy, pacs=pacs))
 
 
 main.add_command(call)

@@ -1,7 +1,7 @@
 """A small DICOMweb endpoint over instances in memory: for the demo and for tests, never for a hospital.
 
-It searches (QIDO-RS), sends what it has as it was stored (WADO-RS, streamed, never transcoded) and takes what it is
-sent (STOW-RS). What it does not offer it refuses. DICOM PS3.18 §10.4 to §10.6.
+It searches (QIDO-RS), sends what it has as it was stored (WADO-RS, streamed, never transcoded) or its headers, and
+takes what it is sent (STOW-RS). What it does not offer it refuses. DICOM PS3.18 §10.4 to §10.6.
 """
 
 from __future__ import annotations
@@ -127,6 +127,14 @@ def dicomweb(archive: Archive, prefix: str = "/dicom-web") -> Blueprint:
         boundary = uuid.uuid4().hex
         kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
         return Response(_parts([i.raw for i in found], boundary), content_type=kind)
+
+    @routes.get("/studies/<study>/metadata")
+    @routes.get("/studies/<study>/series/<series>/metadata")
+    def _metadata(study: str, series: str | None = None) -> Response:
+        found = archive.found(StudyInstanceUID=study, SeriesInstanceUID=series)
+        if not found:
+            raise Refused(404, "There is no such study or series here.")
+        return Response(json.dumps([i.header.to_json_dict() for i in found]), content_type=_JSON)
 
     @routes.post("/studies")
     @routes.post("/studies/<study>")

@@ -1,4 +1,5 @@
-"""The hospital of the demonstration, in one process: an embedded FHIR endpoint and the demo EHR's pages."""
+"""The hospital of the demonstration, in one process: an embedded FHIR endpoint, the demo EHR's pages and, where scans
+are part of the demonstration, an embedded image archive."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import argparse
 import importlib
 import importlib.metadata
 from datetime import date
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +18,10 @@ from gunicorn.app.base import BaseApplication
 from cds.demo.fhir_endpoint import create_fhir_app
 from cds.errors import SettingsError
 from cds.pages import create_ehr
+from cds.settings import Settings, load
+
+ARCHIVE = "archive"
+"""Name of the image archive in the demonstration's settings."""
 
 
 def stories() -> ModuleType:
@@ -25,11 +31,38 @@ def stories() -> ModuleType:
     raise SettingsError("no installed package brings demo patients (entry point cds.stories)")
 
 
-def create_hospital(service_url: str, fhir_base: str, today: date) -> Flask:
+def create_hospital(service_url: str, fhir_base: str, today: date, settings: Settings | None = None) -> Flask:
+    """``settings``: of the service beside it; with an image archive in them, patients told by their images join in.
+    Their archive is embedded here unless its address is elsewhere."""
     told = stories()
-    app = create_fhir_app(told.all_resources(today))
-    create_ehr(app, stories=told, service_url=service_url, fhir_base=fhir_base, session=requests.Session())
+    if settings is None or ARCHIVE not in settings.pacs:
+        app = create_fhir_app(told.all_resources(today))
+        create_ehr(app, stories=told, service_url=service_url, fhir_base=fhir_base, session=requests.Session())
+        return app
+    from cds.demo import imaging  # needs the extra for images
+    from cds.demo.dicomweb_endpoint import Archive, dicomweb
+
+    images = imaging.told_by_images()
+    assert images is not None
+    app = create_fhir_app([*told.all_resources(today), *imaging.resources(images, today)])
+    if settings.pacs[ARCHIVE].url.startswith(fhir_base.removesuffix("/fhir")):
+        app.register_blueprint(dicomweb(Archive()))
+    create_ehr(
+        app,
+        stories=Told(told, images),
+        service_url=service_url,
+        fhir_base=fhir_base,
+        session=requests.Session(),
+    )
     return app
+
+
+class Told:
+    """The stories, those told by images among them."""
+
+    def __init__(self, told: ModuleType, images: ModuleType) -> None:
+        self.STORIES = (*told.STORIES, *(imaged.story for imaged in images.IMAGED))
+        self.draft_orders = told.draft_orders
 
 
 class _Hospital(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -60,9 +93,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--service", required=True, help="base address of the CDS service")
+    parser.add_argument("--settings", type=Path, help="cds.toml of that service, where scans are part of the demo")
     arguments = parser.parse_args()
     fhir_base = f"http://127.0.0.1:{arguments.port}/fhir"
-    _Hospital(create_hospital(arguments.service, fhir_base, date.today()), arguments.port).run()
+    settings = load(arguments.settings) if arguments.settings else None
+    _Hospital(create_hospital(arguments.service, fhir_base, date.today(), settings), arguments.port).run()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import requests
 from rich.console import Console
@@ -22,7 +23,13 @@ from rich.progress import Progress
 
 from cds.cli import call, show
 from cds.demo.hospital import stories
-from cds.errors import CdsError
+from cds.errors import CdsError, SettingsError
+from cds.policy.packaged import packaged_policy
+from cds.services.declaration import installed_packages
+from cds.settings import load
+
+if TYPE_CHECKING:
+    from cds.demo.imaging import Place
 
 _PATIENCE_S = 60.0
 HOOKS = ("patient-view", "order-sign")
@@ -32,26 +39,39 @@ class DemoFailed(CdsError):
     code = "CDS-900"
 
 
-def run(*, once: bool, port: int, language: str, data_dir: Path | None, policy: str = "") -> int:
-    """Exit code: 0 only if every patient got the cards expected of them.
+def run(*, once: bool, port: int, language: str, data_dir: Path | None, policy: str = "", pacs: bool = False) -> int:
+    """Exit code: 0 only if every patient got the cards expected of them, and every scan was dealt with as it must be.
 
-    ``policy``: text of another policy than the packaged one; nothing is expected of the patients then.
+    ``policy``: text of another policy than the packaged one; nothing is expected of the patients' records then.
+    ``pacs``: scans go to a real Orthanc on this machine, not to the embedded archive. Raises SettingsError without one.
     """
     console = Console()
     # everything here is on this machine: a proxy of the environment must not be asked for it
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     folder = data_dir or Path(tempfile.mkdtemp(prefix="cds-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()
     service_port, hospital_port = _free_port(8080), _free_port(port)
     service, hospital = f"http://127.0.0.1:{service_port}", f"http://127.0.0.1:{hospital_port}"
-    settings = write_settings(folder, service_port, hospital, policy)
-    with _running(
-        [sys.executable, "-m", "cds.demo.hospital", "--port", str(hospital_port), "--service", service],
+    images, place = _images(console, required=pacs), None
+    commands: list[list[str]] = []
+    if images is not None:
+        place, commands = _archive(folder, hospital, real=pacs)
+    settings = write_settings(folder, service_port, hospital, policy, place)
+    with_scans = ["--settings", str(settings)] if place is not None else []
+    commands += [
+        [sys.executable, "-m", "cds.demo.hospital", "--port", str(hospital_port), "--service", service, *with_scans],
         [sys.executable, "-m", "cds", "--settings", str(settings), "serve"],
-        log=folder / "demo.log",
-    ) as processes:
+    ]
+    with contextlib.ExitStack() as stack:
+        processes = stack.enter_context(_running(*commands, log=folder / "demo.log"))
         _wait(f"{hospital}/fhir/metadata", processes, folder)
         _wait(f"{service}/health", processes, folder)
+        if place is not None:
+            _wait(f"{place.url}/studies", processes, folder, (place.user, place.password))
+            # after the service, which has brought the database up to date
+            worker = [sys.executable, "-m", "cds", "--settings", str(settings), "worker"]
+            processes += stack.enter_context(_running(worker, log=folder / "worker.log"))
         console.print(
             "Authentication is [bold]off[/] in this demo, for calls from this machine only. "
             "A hospital's clients always sign their calls (README.md, step 2).",
@@ -66,6 +86,8 @@ def run(*, once: bool, port: int, language: str, data_dir: Path | None, policy: 
             f"{len(stories().STORIES)} patients, " + _verdict(faults, judged=not policy),
             style="green" if not faults else "red",
         )
+        if images is not None:
+            faults += _scans(console, settings, images, service, f"{hospital}/fhir", language, everyone=once)
         if not once:
             console.print(
                 f"\nThe demo EHR is at [bold]{hospital}/[/]  (service {service}/cds-services). Ctrl-C stops it."
@@ -76,18 +98,78 @@ def run(*, once: bool, port: int, language: str, data_dir: Path | None, policy: 
     return 1 if faults else 0
 
 
+def _images(console: Console, *, required: bool) -> ModuleType | None:
+    """The patients told by their images. Raises SettingsError where they are ``required`` and can't be shown."""
+    from cds.demo import imaging
+
+    found = imaging.told_by_images()
+    if found is None:
+        how = "the scans need the extra for images: pip install 'pancreas-cds[imaging]'"
+        if required:
+            raise SettingsError(f"--pacs: {how}")
+        console.print(f"Patients told by their scans are left out: {how}.", style="yellow")
+    return found
+
+
+def _archive(folder: Path, hospital: str, *, real: bool) -> tuple[Place, list[list[str]]]:
+    """(where scans go, what must be started for it)"""
+    from cds.demo.imaging import Place
+
+    if not real:
+        return Place(f"{hospital}/dicom-web"), []
+    from cds.demo import imaging_orthanc
+
+    command, url, user, password = imaging_orthanc.command(folder, _free_port(8042))
+    return Place(url, user, password), [command]
+
+
+def _scans(
+    console: Console, path: Path, images: ModuleType, service: str, fhir_base: str, language: str, *, everyone: bool
+) -> list[str]:
+    from cds.demo.imaging import imaging_job
+
+    told = stories()
+
+    def ask(story: Any, spoken: str) -> list[dict[str, Any]]:
+        answers = fire(service, fhir_base, told, story, "patient-view", spoken)
+        return [card for answer in answers for card in answer.get("cards", ())]
+
+    def shown(cards: list[dict[str, Any]]) -> None:
+        show.cards(console, {"cards": cards})
+
+    faults = imaging_job(
+        console, load(path), images, ask, shown, language, fhir_base=fhir_base, everyone=everyone
+    )  # fmt: skip
+    console.rule()
+    for fault in faults:
+        console.print(f"not as expected: {fault}", style="red")
+    count = sum(everyone or not imaged.later for imaged in images.IMAGED)
+    console.print(
+        f"{count} patients with scans, "
+        + (f"{len(faults)} finding(s) not as expected." if faults else "every scan was dealt with as expected."),
+        style="green" if not faults else "red",
+    )
+    return faults
+
+
 def _verdict(faults: list[str], *, judged: bool) -> str:
     if not judged:
         return "under a policy for which nothing is expected of them."
     return f"{len(faults)} finding(s) not as expected." if faults else "every one got the cards expected."
 
 
-def write_settings(folder: Path, port: int, hospital: str, policy: str = "") -> Path:
-    """Settings of a demonstration: SQLite in ``folder``, one client on this machine, the example hospital's codes."""
+def write_settings(folder: Path, port: int, hospital: str, policy: str = "", place: Place | None = None) -> Path:
+    """Settings of a demonstration: SQLite in ``folder``, one client on this machine, the example hospital's codes, and
+    the archive of its scans."""
     from importlib import import_module  # the stories' own package knows its hospital's codes
 
     concept_map = import_module(f"{stories().__name__}.concept_map").concept_map()
     (folder / "concept_map.json").write_text(json.dumps(concept_map), encoding="utf-8")
+    if place is not None:
+        from cds.demo.imaging import policy_with
+
+        model = import_module(f"{stories().__name__}.studies").MODEL
+        policy = policy_with(policy or packaged_policy(installed_packages()).read_text(encoding="utf-8"), model)
     policy_file = ""
     if policy:
         (folder / "policy.yaml").write_text(policy, encoding="utf-8")
@@ -107,6 +189,8 @@ timezone = "Europe/Amsterdam"
 [clients.demo]
 authentication = "loopback"
 fhir_servers = ["{hospital}/fhir"]
+
+{place.settings(folder) if place is not None else ""}
 """,
         encoding="utf-8",
     )
@@ -184,7 +268,9 @@ def _running(*commands: list[str], log: Path) -> Iterator[list[subprocess.Popen[
                     process.kill()
 
 
-def _wait(url: str, processes: list[subprocess.Popen[bytes]], folder: Path) -> None:
+def _wait(
+    url: str, processes: list[subprocess.Popen[bytes]], folder: Path, credentials: tuple[str, str] | None = None
+) -> None:
     with Progress(transient=True) as progress:
         progress.add_task(f"starting {url.split('/')[2]}", total=None)
         deadline = time.monotonic() + _PATIENCE_S
@@ -192,7 +278,7 @@ def _wait(url: str, processes: list[subprocess.Popen[bytes]], folder: Path) -> N
             if any(p.poll() is not None for p in processes):
                 break
             with contextlib.suppress(requests.RequestException):
-                if requests.get(url, timeout=2).ok:
+                if requests.get(url, timeout=2, auth=credentials if credentials and credentials[0] else None).ok:
                     return
             time.sleep(0.1)
     tail = (folder / "demo.log").read_text(encoding="utf-8", errors="replace").splitlines()[-5:]

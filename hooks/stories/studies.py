@@ -52,7 +52,7 @@ class Imaged:
     story: Story
     scans: tuple[Scan, ...]
     tells: tuple[str, ...]
-    """Words, in English, that the card holds once the newest scan has been dealt with."""
+    """Words, in English, that the card holds once the newest scan has been dealt with; ``{day}`` is its day."""
     report: tuple[str, ...] = ()
     """Codes that the newest scan's structured report in the archive then holds."""
     stored: bool = True
@@ -73,7 +73,7 @@ IMAGED: tuple[Imaged, ...] = (
             studies="ct-abdomen@-1",
         ),
         (Scan(-1, 30, lesion_mm=12.0),),
-        ("DEMONSTRATION", "suspicion high", "Read: the scan of"),
+        ("DEMONSTRATION", "Suspicion: high", "Read: the scan of {day}"),
         report=("SUSP_HIGH",),
     ),
     Imaged(
@@ -87,7 +87,7 @@ IMAGED: tuple[Imaged, ...] = (
             studies="ct-abdomen@-2",
         ),
         (Scan(-2, 26),),
-        ("DEMONSTRATION", "suspicion low", "Read: the scan of"),
+        ("DEMONSTRATION", "Suspicion: low", "Read: the scan of {day}"),
         report=("SUSP_LOW",),
     ),
     Imaged(
@@ -115,7 +115,7 @@ IMAGED: tuple[Imaged, ...] = (
             studies="ct-abdomen@-59 ct-abdomen@-3",
         ),
         (Scan(-59, 51, lesion_mm=16.0), Scan(-3, 51, lesion_mm=8.0)),
-        ("DEMONSTRATION", "Read: the scan of"),
+        ("DEMONSTRATION", "Read: the scan of {day}"),
         report=("AI_PR",),
     ),
     Imaged(
@@ -129,7 +129,7 @@ IMAGED: tuple[Imaged, ...] = (
             studies="ct-abdomen@0",
         ),
         (Scan(0, 43, lesion_mm=15.0),),
-        ("DEMONSTRATION", "suspicion high", "Read: the scan of"),
+        ("DEMONSTRATION", "Suspicion: high", "Read: the scan of {day}"),
         report=("SUSP_HIGH",),
         later=True,
     ),

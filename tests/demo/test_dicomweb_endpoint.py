@@ -19,6 +19,7 @@ from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.fetch import fetch_series
 from cds.imaging.pacs import Limits, Pacs
 from cds.imaging.reasons import Reason, Unusable
+from cds.imaging.results.source import headers
 from cds.imaging.stacks import stacks
 from cds.imaging.volume import build
 
@@ -146,6 +147,16 @@ def test_one_instance_comes_alone(server: Server) -> None:
     assert uid.encode() in answer.data
 
 
+def test_headers_come_without_pixels_and_as_they_were_stored(server: Server) -> None:
+    server.store(made())
+    found = headers(server.web, STUDY, SERIES)
+    assert {str(ds.SOPInstanceUID) for ds in found} == {i.uid for i in server.web.instances(STUDY, SERIES)}
+    first = min(found, key=lambda ds: int(ds.InstanceNumber))
+    assert (str(first.PatientName), list(first.ImagePositionPatient)) == ("Generated^One", [-160.0, -170.0, -100.0])
+    assert (first.Rows, float(first.RescaleIntercept)) == (64, -1024)
+    assert "PixelData" not in first
+
+
 def test_what_is_not_there_is_not_found(server: Server) -> None:
     server.store(made()[:1])
     with pytest.raises(Unusable) as raised:
@@ -190,7 +201,7 @@ def test_what_is_no_dicom_is_a_failure_beside_what_is(embedded: Server) -> None:
         ("/studies?PixelData=1", "application/dicom+json", 400),
         ("/studies?limit=all", "application/dicom+json", 400),
         (f"/studies/{STUDY}/series/{SERIES}", "image/png", 406),
-        (f"/studies/{STUDY}/metadata", "application/dicom+json", 404),
+        (f"/studies/{STUDY}/rendered", "image/png", 404),
     ],
 )
 def test_what_is_not_offered_is_refused(embedded: Server, path: str, accept: str, status: int) -> None:
