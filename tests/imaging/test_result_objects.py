@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from ct_findings import AT, AUTHOR, CLINICAL, DEMO, Scan, bundle, leaning, scan, turned, upright
 from dicom_checks import complaints
+from dicom_standard import faults
 from pydicom import dcmread
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 
+from cds.imaging.fetch import read_series
+from cds.imaging.pacs import Limits
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.comparison import compared
 from cds.imaging.results.findings import Findings
@@ -26,6 +29,8 @@ from cds.imaging.results.objects import encoded
 from cds.imaging.results.seg import segmentation
 from cds.imaging.results.source import source
 from cds.imaging.results.sr import report
+from cds.imaging.stacks import stacks
+from cds.imaging.volume import build
 
 
 def found_in(one: Scan) -> Findings:
@@ -65,24 +70,32 @@ def seen() -> Scan:
 
 @pytest.mark.parametrize("series", [upright, turned, leaning])
 @pytest.mark.parametrize("label_map", [False, True], ids=["binary", "label map"])
-def test_an_independent_checker_finds_no_fault(
+def test_two_independent_checkers_find_no_fault(
     series: Callable[[], list[Dataset]], label_map: bool, tmp_path: Path
 ) -> None:
     seg, sr = made(scan(datasets=series()), label_map=label_map)
     assert seg is not None
+    assert faults(encoded(seg), tmp_path) + faults(encoded(sr), tmp_path) == []
     assert complaints(encoded(seg), tmp_path) == []
     # the checker does not know yet that a label map (Supplement 243) is a segmentation and has segment numbers
     young = "Shall not be present for Referenced SOP Class that is not segmentation"
     assert [c for c in complaints(encoded(sr), tmp_path) if not (label_map and young in c)] == []
 
 
-def test_the_checker_finds_faults_where_there_are_some(seen: Scan, tmp_path: Path) -> None:
+def test_the_checkers_find_faults_where_there_are_some(seen: Scan, tmp_path: Path) -> None:
     seg, sr = made(seen)
     assert seg is not None
     del seg.ContentLabel
     del sr.CompletionFlag
     assert any("ContentLabel" in line for line in complaints(encoded(seg), tmp_path))
     assert any("CompletionFlag" in line for line in complaints(encoded(sr), tmp_path))
+    del seg.SegmentSequence[0].SegmentLabel
+    del sr.ContentSequence[0].ValueType
+    sr.Rows = 7
+    assert any("(0062,0005)" in line for line in faults(encoded(seg), tmp_path))
+    found = faults(encoded(sr), tmp_path)
+    assert any("(0040,A730) / (0040,A040)" in line for line in found)
+    assert any("(0028,0010)" in line for line in found)
 
 
 def test_a_report_with_comparison_and_one_without_findings_are_valid(tmp_path: Path) -> None:
@@ -258,3 +271,23 @@ def test_images_that_changed_since_stop_the_way_back(change: dict[str, str | int
     with pytest.raises(Unusable) as raised:
         source(headers, seen.volume.frames, seen.study_uid, seen.series_uid)
     assert raised.value.reason is reason
+
+
+def test_a_multi_frame_source_is_outlined_frame_by_frame(seen: Scan, tmp_path: Path) -> None:
+    names = {"series_instance_uid": hd.UID(), "sop_instance_uid": hd.UID()}
+    whole = hd.legacy.LegacyConvertedEnhancedCTImage(seen.datasets, series_number=3, instance_number=1, **names)
+    study, series = seen.study_uid, str(whole.SeriesInstanceUID)
+    read_back = read_series([encoded(whole)], Limits(), study, series, threads=1)
+    volume = build(stacks(read_back.slices)[0])
+    seg, sr = made(Scan([whole], volume, seen.assessed))
+    assert seg is not None
+    assert complaints(encoded(seg), tmp_path) + faults(encoded(seg), tmp_path) + faults(encoded(sr), tmp_path) == []
+    classic, _ = made(seen)
+    assert classic is not None
+    assert seg.NumberOfFrames == classic.NumberOfFrames
+    assert np.array_equal(seg.pixel_array, classic.pixel_array)
+    for item in seg.PerFrameFunctionalGroupsSequence:
+        image = item.DerivationImageSequence[0].SourceImageSequence[0]
+        named = whole.PerFrameFunctionalGroupsSequence[int(image.ReferencedFrameNumber) - 1]
+        place = named.PlanePositionSequence[0].ImagePositionPatient
+        assert np.allclose(item.PlanePositionSequence[0].ImagePositionPatient, place)

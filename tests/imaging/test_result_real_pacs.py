@@ -14,6 +14,7 @@ import pytest
 import urllib3
 from ct_findings import AT, AUTHOR, DEMO, LESION, Scan, bundle, feet_first_prone, leaning, places, scan, turned, upright
 from dicom_checks import complaints
+from dicom_standard import faults
 from orthanc import Orthanc
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -83,7 +84,7 @@ def test_what_comes_back_is_valid_and_lies_on_the_lesion(
     made = objects_of(web, one)
     assert store(web, DEMO, made).sent == 2
     back = [fetched(orthanc, ds) for ds in made]
-    assert [complaint for content in back for complaint in complaints(content, tmp_path)] == []
+    assert [fault for content in back for fault in (*complaints(content, tmp_path), *faults(content, tmp_path))] == []
     seg = hd.seg.Segmentation.from_dataset(dcmread(DicomBytesIO(back[0])))
     last = max(seg.segment_numbers)
     own = []
