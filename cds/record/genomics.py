@@ -12,7 +12,8 @@ What counts, once and for all:
 - a change that a newer result calls no longer pathogenic is not;
 - "tested, not found" needs a result that says absent: of the whole gene, of this very change, or another exchange of
   the same amino acid. Anything else that was not found is unknown;
-- copies of an allele need its allelic state, or a diplotype whose two alleles are both known to the vocabulary.
+- copies of an allele need its allelic state, or a diplotype whose two alleles are both known to the vocabulary; a
+  result of the tumour counts none.
 
 References inside a Bundle by ``urn:uuid`` are not followed: an implication then stays without its variant.
 """
@@ -235,6 +236,8 @@ def _present(name: str, variant: Variant, statement: Statement, record: Record) 
 
 def _count(name: str, variant: Variant, statement: Statement, known: frozenset[str], record: Record) -> None:
     said, alleles = statement.said, statement.alleles
+    if said.origin == "somatic":
+        return  # what a tumour lost or gained is not what the patient was born with
     copies: int | None = None
     if alleles is not None:
         if not known.issuperset(alleles):

@@ -133,3 +133,20 @@ def test_a_ugt1a1_genotype_gives_the_guideline_s_group(
     assessed = registry["ugt1a1-dosing"].assess(read(registry, *results, drafts=(order(IRINOTECAN),)))
     assert isinstance(assessed, Prediction)
     assert assessed.category("metaboliser") == expected
+
+
+def test_of_results_that_contradict_each_other_the_most_copies_count_whichever_is_newer(registry: Registry) -> None:
+    found = variant(DPYD, hgvs("c.1905+1G>A"), component("53034-5", "LA6706-1"))
+    for day in ("2020-01-01", found["effectiveDateTime"], "2026-11-20"):
+        nothing_else = variant(DPYD, present=False) | {"effectiveDateTime": day}
+        assert advice(registry, found, nothing_else) == "score-1"
+        assert advice(registry, nothing_else, found) == "score-1"
+        normal = genotype("DPYD *1/*1") | {"effectiveDateTime": day}
+        assert advice(registry, genotype("DPYD *1/*2A"), normal) == "score-1"
+
+
+def test_a_result_of_the_tumour_is_no_genotype_to_dose_by(registry: Registry) -> None:
+    somatic = component("48002-0", "LA6684-0")
+    assert advice(registry, variant(DPYD, somatic, present=False)) == "not-readable"
+    found = variant(DPYD, hgvs("c.1905+1G>A"), component("53034-5", "LA6705-3"), somatic)
+    assert advice(registry, found) == "not-readable"
