@@ -9,7 +9,11 @@ from cds.record.features import Feature
 
 
 def holds(condition: Condition, features: Mapping[str, Feature]) -> bool | None:
-    """None when an input is absent: neither true nor false, unless the manifest says what to put in its place."""
+    """None when an input is absent: neither true nor false, unless the manifest says what to put in its place. A value
+    known as a bound only decides what it can: ``>10000`` is above 37, and whether it is above 20000 is not known."""
+    bound = _bound(features[condition.input])
+    if bound is not None and condition.minus is None:
+        return _within(condition, *bound)
     value = _value(features[condition.input])
     if condition.minus is not None:
         other = _value(features[condition.minus])
@@ -27,9 +31,36 @@ def holds(condition: Condition, features: Mapping[str, Feature]) -> bool | None:
     return bool(value) is condition.present
 
 
+def _within(condition: Condition, comparator: str, limit: float) -> bool | None:
+    """What holds for every number on the known side of the limit, or for none."""
+    below, strict = comparator in ("<", "<="), comparator in ("<", ">")
+    if condition.at_least is not None:
+        wanted, upward, meets = condition.at_least, True, True
+    elif condition.above is not None:
+        wanted, upward, meets = condition.above, True, False
+    elif condition.at_most is not None:
+        wanted, upward, meets = condition.at_most, False, True
+    elif condition.below is not None:
+        wanted, upward, meets = condition.below, False, False
+    else:
+        return None
+    if upward is not below:  # the known side is the wanted side: true beyond, and at the limit if one of both says so
+        beyond = limit > wanted if upward else limit < wanted
+        return True if beyond or (limit == wanted and (meets or strict)) else None
+    short = limit < wanted if upward else limit > wanted
+    return False if short or (limit == wanted and (strict or not meets)) else None
+
+
+def _bound(feature: Feature) -> tuple[str, float] | None:
+    fact = feature.facts[0] if feature.state == "censored" and feature.facts else None
+    if fact is None or fact.value is None or fact.comparator not in ("<", "<=", ">", ">="):
+        return None
+    return fact.comparator, fact.value
+
+
 def _value(feature: Feature) -> float | None:
-    if feature.value is None and not feature.unread:
-        # what was never recorded may be assumed; a source that could not be read says nothing
+    if feature.value is None and not feature.unread and not feature.unusable:
+        # what was never recorded may be assumed; a number that can't be used, or a source that can't be read, is not 0
         return feature.input.absent.value
     return feature.value
 
@@ -63,4 +94,6 @@ def almost(rule: Rule, features: Mapping[str, Feature]) -> tuple[str, ...]:
 
 
 def _unknown(condition: Condition, features: Mapping[str, Feature]) -> list[str]:
+    if condition.minus is None and _bound(features[condition.input]) is not None:
+        return [condition.input]
     return [name for name in reads(condition) if _value(features[name]) is None]

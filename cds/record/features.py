@@ -12,6 +12,8 @@ from cds.record.facts import Fact, Record
 from cds.record.inputs import Anchor, Input, Reduce, days
 from cds.record.moments import YEAR_DAYS
 
+_UNUSABLE = frozenset({"censored", "out-of-range", "unit-missing", "unit-unknown", "unit-conflict", "implausible"})
+
 
 class Feature(msgspec.Struct, frozen=True):
     """One input of one model for one patient."""
@@ -39,6 +41,11 @@ class Feature(msgspec.Struct, frozen=True):
     def unread(self) -> bool:
         """Its source could not be had: what it says is unknown, not "no"."""
         return self.state in ("unread", "unsupported")
+
+    @property
+    def unusable(self) -> bool:
+        """A number stands in the record, and can't be used as one: what it says is unknown, not "nothing found"."""
+        return self.state in _UNUSABLE
 
 
 Kinds = Mapping[str, str]
@@ -139,7 +146,11 @@ def _from_fact(spec: Input, fact: Fact, record: Record) -> Feature:
 def _latest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     for concept in spec.concepts:  # in order of preference; the newest that will do is enough
         for fact in record.of(concept):
-            if fact.when and _number(spec, fact) is not None and _recent(fact, spec, record):
+            if not fact.when or not _recent(fact, spec, record):
+                continue
+            if fact.comparator is not None:  # an older number is not the newest
+                return Feature(spec, None, "censored", (fact,), detail=fact.original)
+            if _number(spec, fact) is not None:
                 return _from_fact(spec, fact, record)
     return _absent(spec, record)
 

@@ -151,3 +151,12 @@ def test_a_problem_list_that_was_not_read_is_no_reassurance(registry) -> None:
     record.unread = frozenset({"Condition"})
     for model in (EUROPEAN, KYOTO):
         assert isinstance(registry[model].assess(record), NotAssessed)
+
+
+@pytest.mark.parametrize("model", [EUROPEAN, KYOTO])
+def test_more_than_the_limit_is_no_reassurance(registry, model: str) -> None:
+    none = said(registry, model, SMALL)
+    for bound in (fact("main-duct-diameter", 20, 10, comparator=">"), fact("ca19-9", 20, 10000, comparator=">")):
+        assert said(registry, model, SMALL, bound) != none
+    nodule = fact("mural-nodule-size", 20, 5, comparator="<")
+    assert isinstance(registry[model].assess(patient(SMALL, nodule)), NotAssessed)
