@@ -14,6 +14,7 @@ from service import TODAY
 from hooks.stories import draft_orders, story
 
 JAUNDICE = "jaundice-head"
+RISK = "pancreas-risk"
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_patient_with_nothing_to_say_gets_that_said(service_url: str, hospital
 
 
 def test_json_is_the_answer_as_it_came(service_url: str, hospital: str) -> None:
-    result = cds("call", service_url, "--patient", JAUNDICE, "--fhir", hospital, "--json")
+    result = cds("call", service_url, "--patient", JAUNDICE, "--fhir", hospital, "--service", RISK, "--json")
     (card,) = json.loads(result.stdout)["cards"]
     assert card["indicator"] == "warning"
     assert card["source"]["topic"]["code"] == "pancreas-risk"
@@ -48,7 +49,11 @@ def test_json_is_the_answer_as_it_came(service_url: str, hospital: str) -> None:
 
 def test_without_prefetch_the_service_fetches_and_says_the_same(service_url: str, hospital: str) -> None:
     sent, fetched = (
-        json.loads(cds("call", service_url, "--patient", JAUNDICE, "--fhir", hospital, "--json", *more).stdout)
+        json.loads(
+            cds(
+                "call", service_url, "--patient", JAUNDICE, "--fhir", hospital, "--service", RISK, "--json", *more
+            ).stdout
+        )
         for more in ([], ["--no-prefetch"])
     )
     assert [c["summary"] for c in fetched["cards"]] == [c["summary"] for c in sent["cards"]]

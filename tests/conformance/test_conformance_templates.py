@@ -14,6 +14,7 @@ from service import Json, filled, read
 TOKENS = {
     "patient-view": {"userId", "patientId", "encounterId"},
     "encounter-start": {"userId", "patientId", "encounterId"},
+    "appointment-book": {"userId", "patientId", "encounterId"},
     "order-select": {"userId", "patientId", "encounterId"},
     "order-sign": {"userId", "patientId", "encounterId"},
 }
