@@ -41,6 +41,8 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
         return app
     from cds.demo import imaging  # needs the extra for images
     from cds.demo.dicomweb_endpoint import Archive, dicomweb
+    from cds.demo.imaging_scanner import EhrScanner
+    from cds.studies import archives
 
     images = imaging.told_by_images()
     assert images is not None
@@ -53,6 +55,8 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
         service_url=service_url,
         fhir_base=fhir_base,
         session=requests.Session(),
+        archive=archives.opened(settings, ARCHIVE),
+        scanner=EhrScanner(settings, images, fhir_base, today),
     )
     return app
 

@@ -104,7 +104,7 @@ def _images(console: Console, *, required: bool) -> ModuleType | None:
 
     found = imaging.told_by_images()
     if found is None:
-        how = "the scans need the extra for images: pip install 'pancreas-cds[imaging]'"
+        how = "scans need this package's extra 'imaging' (pip install -e '.[imaging]')"
         if required:
             raise SettingsError(f"--pacs: {how}")
         console.print(f"Patients told by their scans are left out: {how}.", style="yellow")

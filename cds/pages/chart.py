@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from cds.pages.fhir_record import FhirRecord, Resource
+from cds.pages.scans import Study
 from cds.record.moments import Moment, parse
 
 _UNREAL = frozenset({"entered-in-error", "cancelled", "refuted", "not-done"})
@@ -78,6 +79,8 @@ class Chart:
     given: tuple[Line, ...]
     """Administered here: the last time of each, and how often in ``note``."""
     imaging: tuple[Line, ...]
+    studies: tuple[Study, ...]
+    """The same, as an image archive knows them: the newest first, without those that have no identifier there."""
     orders: tuple[Line, ...]
     drafts: tuple[Order, ...]
 
@@ -88,6 +91,7 @@ def read_chart(record: FhirRecord, patient: str) -> Chart:
     prescriptions = record.search(f"MedicationRequest?patient={patient}&_count=100")
     requests = record.search(f"ServiceRequest?patient={patient}&_count=100")
     procedures = record.search(f"Procedure?patient={patient}&_count=100")
+    imaging = _imaging(record, patient)
     return Chart(
         person=_person(record.read(f"Patient/{patient}")),
         problems=_newest(_condition(c) for c in conditions if _is_real(c) and _state(c) == "active"),
@@ -101,10 +105,20 @@ def read_chart(record: FhirRecord, patient: str) -> Chart:
             _line(m, "medicationCodeableConcept", "authoredOn") for m in prescriptions if m.get("status") == "active"
         ),
         given=_given(record.search(f"MedicationAdministration?patient={patient}&_count=100")),
-        imaging=_newest(_study(s) for s in record.search(f"ImagingStudy?patient={patient}&_count=100") if _is_real(s)),
+        imaging=_newest(_study(s) for s in imaging),
+        studies=_archived(imaging),
         orders=_newest(_line(r, "code", "authoredOn") for r in requests if r.get("status") == "active"),
         drafts=tuple(order_of(r, proposed=True) for r in requests if r.get("status") == "draft"),
     )
+
+
+def read_studies(record: FhirRecord, patient: str) -> tuple[Study, ...]:
+    """As in the chart. Raises SourceError."""
+    return _archived(_imaging(record, patient))
+
+
+def _imaging(record: FhirRecord, patient: str) -> list[Resource]:
+    return [s for s in record.search(f"ImagingStudy?patient={patient}&_count=100") if _is_real(s)]
 
 
 def order_of(resource: Resource, *, proposed: bool = False) -> Order:
@@ -153,6 +167,16 @@ def _study(resource: Resource) -> Line:
     modality = "/".join(str(m.get("code", "")) for m in resource.get("modality", []))
     text = resource.get("description") or words_of((resource.get("procedureCode") or [{}])[0])
     return Line(str(text), parse(resource.get("started", "")), modality)
+
+
+def _archived(studies: Iterable[Resource]) -> tuple[Study, ...]:
+    found = []
+    for resource in studies:
+        named = [i.get("value", "") for i in resource.get("identifier", []) if i.get("system") == "urn:dicom:uid"]
+        line = _study(resource)
+        if named:
+            found.append(Study(str(named[0]).removeprefix("urn:oid:"), line.note, line.text, line.when))
+    return tuple(sorted(found, key=lambda study: _order(study.when), reverse=True))
 
 
 def _given(administrations: Iterable[Resource]) -> tuple[Line, ...]:

@@ -20,15 +20,19 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from cds.cards.phrasebook import Catalogues, Phrasebook
 from cds.errors import SourceError
+from cds.imaging.dicomweb import DicomWeb
 from cds.pages import chart as charts
 from cds.pages.cds_client import CdsClient, Exchange, Offered
 from cds.pages.desk import HOOKS, Desk, Stories
 from cds.pages.fhir_record import FhirRecord
 from cds.pages.markdown import is_web, to_html
+from cds.pages.scans import Scan, Scanner, ScanRoom, View, png
 from cds.pages.visits import Notice, Visit, Visits
 
 _CATALOGUE = Path(__file__).parent / "catalogue"
 _COOKIE = "ehr_language"
+_WINDOWS = ("soft", "narrow", "bone")
+_MOST_LOOKS = 40
 _RANK = {"critical": 0, "warning": 1, "info": 2}
 # everything comes from here: no script, no inline style, no other host
 _POLICY = (
@@ -43,20 +47,26 @@ def create_ehr(
     service_url: str,
     fhir_base: str,
     session: requests.Session,
+    archive: DicomWeb | None = None,
+    scanner: Scanner | None = None,
 ) -> None:
     """Serve the EHR at ``/`` of ``app``, its static files at ``/ehr-assets``.
 
     ``stories``: the patients listed, and the orders each has waiting. ``service_url``: base address of a CDS service;
     ``/cds-services`` is added. ``fhir_base``: where the stories' records are; it may be this same app, if that is
-    served by more than one thread. Raises ServiceError when the page's own catalogues do not match each other.
+    served by more than one thread. ``archive``: where the patients' images are; it needs the extra for images.
+    ``scanner``: makes scans for patients who wait for one. Raises ServiceError when the page's own catalogues do not
+    match each other.
     """
     cds, record = CdsClient(service_url, session), FhirRecord(fhir_base, session)
-    app.register_blueprint(_Pages(Desk(stories, cds, record)).blueprint())
+    room = ScanRoom(archive) if archive is not None else None
+    app.register_blueprint(_Pages(Desk(stories, cds, record), room, scanner).blueprint())
 
 
 class _Pages:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, room: ScanRoom | None, scanner: Scanner | None) -> None:
         self.desk, self.visits, self.catalogues = desk, Visits(), Catalogues([_CATALOGUE])
+        self.room, self.scanner = room, scanner
 
     def blueprint(self) -> Blueprint:
         pages = Blueprint(
@@ -68,6 +78,8 @@ class _Pages:
         pages.get("/")(self.patients)
         pages.post("/charts")(self.open)
         pages.get("/charts/<token>")(self.chart)
+        pages.get("/charts/<token>/scans/<int:scan>.png")(self.picture)
+        pages.post("/charts/<token>/scan")(self.scan)
         pages.post("/charts/<token>/hook")(self.fire)
         pages.post("/charts/<token>/cards/<int:call>/<int:card>/accept")(self.accept)
         pages.post("/charts/<token>/cards/<int:call>/<int:card>/override")(self.override)
@@ -96,6 +108,8 @@ class _Pages:
             summary = charts.read_chart(self.desk.record, visit.patient)
         except SourceError as error:
             trouble = str(error)
+        scans, archive_trouble = self._scans(summary)
+        self._look_again(visit, scans)
         return self._page(
             "ehr/chart.html",
             token=token,
@@ -106,7 +120,57 @@ class _Pages:
             cards=_in_order(visit),
             drafts=(*self.desk.drafts(visit.patient), *(summary.drafts if summary else ())),
             today=date.today(),
+            scans=scans,
+            archive_trouble=archive_trouble,
+            view=_view(),
+            scan_waits=self.scanner is not None and self.scanner.waits(visit.patient),
         )
+
+    def picture(self, token: str, scan: int) -> Response:
+        """A slice of one of the patient's scans, the newest being 0."""
+        visit = self._visit(token)
+        if self.room is None:
+            abort(404)
+        try:
+            scans = self.room.scans(charts.read_studies(self.desk.record, visit.patient))
+        except SourceError:
+            abort(502)
+        if scan >= len(scans):
+            abort(404)
+        side = min(max(request.args.get("side", type=int, default=560), 48), 1024)
+        return Response(png(scans[scan], _view(), side), content_type="image/png")
+
+    def scan(self, token: str) -> BaseResponse:
+        """The scanner makes the scan that the patient waits for, and the chart asks its services again."""
+        visit = self._visit(token)
+        if self.scanner is None or not self.scanner.waits(visit.patient):
+            abort(404)
+        try:
+            self.scanner.send(visit.patient)
+        except SourceError as error:
+            visit.notices = [Notice("bad", "ehr.scans.unsent", {"why": str(error)})]
+            return _to(token, "notices")
+        again = self.desk.ask(visit.patient, "patient-view", self._words().language)
+        again.awaited = _MOST_LOOKS
+        return _to(self.visits.add(again), "scans")
+
+    def _scans(self, summary: charts.Chart | None) -> tuple[tuple[Scan, ...], str]:
+        """(the patient's scans that the archive has, why they can't be had)"""
+        if self.room is None or summary is None:
+            return (), ""
+        try:
+            return self.room.scans(summary.studies), ""
+        except SourceError as error:
+            return (), str(error)
+
+    def _look_again(self, visit: Visit, scans: tuple[Scan, ...]) -> None:
+        """While a scan just sent is being read, an EHR asks again; the page comes back by itself until then."""
+        if not visit.awaited:
+            return
+        visit.awaited = 0 if scans and scans[0].report is not None else visit.awaited - 1
+        again = self.desk.ask(visit.patient, visit.hook, visit.language)
+        visit.exchanges, visit.trouble = again.exchanges, again.trouble
+        visit.cards.clear()
 
     def fire(self, token: str) -> BaseResponse:
         visit, hook = self._visit(token), request.form.get("hook", "")
@@ -180,12 +244,32 @@ class _Pages:
             value_text=_value_text,
             pretty=_pretty,
             request_shown=_request_shown,
+            windows=_WINDOWS,
+            said_in=_said_in,
             **content,
         )
 
 
+def _view() -> View:
+    """What of a scan the address asks for; what it can't mean is left at its default."""
+    asked = request.args
+    window = asked.get("window", "soft")
+    return View(
+        slice=asked.get("slice", type=int),
+        window=window if window in _WINDOWS else "soft",
+        outlined=asked.get("outlined") != "0",
+        near=asked.get("near") == "1",
+    )
+
+
 def _to(token: str, anchor: str | None = None) -> BaseResponse:
     return redirect(url_for("ehr.chart", token=token, _anchor=anchor), 303)
+
+
+def _said_in(words: Phrasebook, kind: str, code: str, otherwise: str) -> tuple[str, str]:
+    """(words for a report's concept, their language): the page's own, else the report's."""
+    known = words.texts.get(f"ehr.scans.{kind}.{code}")
+    return (known, words.language) if known is not None else (otherwise, "en")
 
 
 def _in_order(visit: Visit) -> list[tuple[int, int, Exchange]]:

@@ -45,6 +45,8 @@ class Visit:
     notices: list[Notice] = field(default_factory=list)
     cards: dict[tuple[int, int], CardState] = field(default_factory=dict)
     """By position of the exchange and of the card in it."""
+    awaited: int = 0
+    """How often the page will still look whether a scan just sent has been read."""
 
     def state(self, call: int, card: int) -> CardState:
         return self.cards.setdefault((call, card), CardState())

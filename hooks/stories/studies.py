@@ -107,7 +107,7 @@ IMAGED: tuple[Imaged, ...] = (
     Imaged(
         Story(
             id="phantom-response",
-            given="Rosa",
+            given="Roos",
             age=63,
             sex="female",
             tells="Two generated CTs, before and after eight weeks of treatment: the mass has become smaller.",
