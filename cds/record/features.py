@@ -12,7 +12,10 @@ from cds.record.facts import Fact, Record
 from cds.record.inputs import Anchor, Input, Reduce, days
 from cds.record.moments import YEAR_DAYS
 
-_UNUSABLE = frozenset({"censored", "out-of-range", "unit-missing", "unit-unknown", "unit-conflict", "implausible"})
+_HALF_REPORTED = frozenset({"origin-unknown", "significance-unknown"})
+_UNUSABLE = frozenset(
+    {"censored", "out-of-range", "unit-missing", "unit-unknown", "unit-conflict", "implausible", *_HALF_REPORTED}
+)
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -44,7 +47,7 @@ class Feature(msgspec.Struct, frozen=True):
 
     @property
     def unusable(self) -> bool:
-        """A number stands in the record, and can't be used as one: what it says is unknown, not "nothing found"."""
+        """A number or a variant stands in the record and can't be used: unknown, not "nothing found"."""
         return self.state in _UNUSABLE
 
 
@@ -226,6 +229,10 @@ def _presence(spec: Input, record: Record, before: Mapping[str, Feature]) -> Fea
             return _absent(spec, record)  # none of several is only certain when each was tested for
         newest = [facts[0] for facts in tested]
         return Feature(spec, 0.0, "found", tuple(newest[:3]), _at(newest))
+    if not facts:  # reported, but of whom or what was not said: that is no "no"
+        doubtful = [r for r in record.refused if r.concept in spec.concepts and r.reason in _HALF_REPORTED]
+        if doubtful:
+            return Feature(spec, None, doubtful[-1].reason, detail=doubtful[-1].detail)
     return Feature(spec, float(bool(facts)), "found", tuple(facts[:3]), _at(facts))
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from cds.fhir import resources as fhir
 from cds.inference.prediction import NotAssessed, Prediction
-from cds.record.facts import Fact, Record
+from cds.record.facts import Fact, Record, Refused
 from cds.record.moments import parse
 from cds.record.reading import Reader
 from hooks import stories
@@ -89,6 +89,15 @@ def test_a_family_history_that_was_not_read_is_not_an_empty_one(registry) -> Non
     found = registry["caps-surveillance"].assess(record)
     assert isinstance(found, NotAssessed)
     assert "first_degree" in {f.input.name for f in found.lacking}
+
+
+@pytest.mark.parametrize("reason", ["origin-unknown", "significance-unknown"])
+def test_a_variant_reported_by_half_is_no_missing_criterion(registry, reason: str) -> None:
+    made = patient(60)
+    made.refused.append(Refused("germline-cdkn2a-pathogenic", "Observation/1", reason, "CDKN2A c.225_243del"))
+    found = registry["caps-surveillance"].assess(made)
+    assert isinstance(found, NotAssessed)
+    assert [(f.input.name, f.state) for f in found.lacking] == [("cdkn2a", reason)]
 
 
 @pytest.mark.parametrize(
