@@ -138,14 +138,16 @@ def trained() -> Trained:
             manager = PlansManager(json.loads(json.dumps(plans))).get_configuration("3d_fullres")
         for fold in range(folds):
             torch.manual_seed(seed * 100 + fold)
-            network = get_network_from_plans(
-                manager.network_arch_class_name,
-                manager.network_arch_init_kwargs,
-                manager.network_arch_init_kwargs_req_import,
-                1,
-                len(labels),
-                deep_supervision=True,
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # and on names that have moved
+                network = get_network_from_plans(
+                    manager.network_arch_class_name,
+                    manager.network_arch_init_kwargs,
+                    manager.network_arch_init_kwargs_req_import,
+                    1,
+                    len(labels),
+                    deep_supervision=True,
+                )
             for name, tensor in network.state_dict().items():
                 if "seg_layers" in name and name.endswith("weight"):
                     with torch.no_grad():
