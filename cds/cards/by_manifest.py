@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cds.cards import by_study, wording
+from cds.cards.unable import failed
 from cds.inference.contribution import COMPARISONS, Contribution, Speech, Test
 from cds.inference.manifest import Output, Status
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
@@ -314,21 +315,7 @@ def _links(case: Case, prediction: Prediction) -> tuple[tuple[str, str], ...]:
 
 
 def _failed(case: Case, assessment: Assessment, card: Contribution) -> CardDraft:
-    """Modest and visible: a model that could not run is no reassurance."""
-    title = case.words.pick(assessment.manifest.words.title)
-    return CardDraft(
-        topic=f"{card.topic}-not-assessed",
-        topic_label=case.words.pick(card.topic_label),
-        rank="information",
-        indicator="info",
-        summary=case.words("engine.unable.summary", model=title),
-        detail=wording.paragraphs(
-            case.words("engine.unable.failed", model=title),
-            wording.rests_on(case.words, [assessment], case.policy, case.record),
-        ),
-        source_label=case.words("engine.source"),
-        models=(assessment.manifest.id,),
-    )
+    return failed(case, assessment, card.topic, case.words.pick(card.topic_label))
 
 
 def _speaks_of_it(assessment: NotAssessed, card: Contribution) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from cds.cards import by_study, wording
 from cds.cards.by_manifest import text_of
-from cds.inference.prediction import Assessment, Failed, Prediction
+from cds.cards.unable import failed
+from cds.inference.prediction import Failed, Prediction
 from cds.services.case import CardDraft, Case, Finding, Suppressed
 
 _log = logging.getLogger("cds.cards")
@@ -37,23 +38,6 @@ def _guarded(case: Case, prediction: Prediction, topic: str, label: str) -> Card
     except Exception as error:  # a stored reading that this manifest can't put in words is said so, not kept silent
         _log.error("card.failed model=%s error=%s", prediction.manifest.id, type(error).__name__)
         return failed(case, prediction, topic, label)
-
-
-def failed(case: Case, assessment: Assessment, topic: str, label: str) -> CardDraft:
-    words = case.words
-    return CardDraft(
-        topic=f"{topic}-not-assessed",
-        topic_label=label,
-        rank="information",
-        indicator="info",
-        summary=words("engine.unable.summary", model=label),
-        detail=wording.paragraphs(
-            words("engine.unable.failed", model=label),
-            wording.rests_on(words, [assessment], case.policy, case.record),
-        ),
-        source_label=words("engine.source"),
-        models=(assessment.manifest.id,),
-    )
 
 
 def _card(case: Case, prediction: Prediction, topic: str, label: str) -> CardDraft:

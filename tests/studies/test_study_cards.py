@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import NOW, Build, House
 from service import Keys, SignedClient
+from study_house import NOW, Build, House
 from study_scene import MODEL, STUDY, Archive
 
 from cds.errors import LedgerError

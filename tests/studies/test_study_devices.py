@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from conftest import House
+from study_house import House
 
 from cds.inference.volumes.analyse import Analysis
 from cds.jobs import Worker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from conftest import NOW, Build, House
+from study_house import NOW, Build, House
 from study_scene import MODEL, STUDY, Archive
 
 from cds.fhir import resources as fhir

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Build, House
 from flask.testing import FlaskClient
 from servers import FhirServer, fhir_server, gives, searchset, status
+from study_house import Build, House
 from study_scene import MODEL, STUDY, Archive, ct
 
 from cds.errors import NotAuthenticated, SettingsError

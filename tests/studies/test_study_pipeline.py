@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from conftest import Build, House
 from dicomweb_answers import drops, sends_series, truncates
 from service import Keys
+from study_house import Build, House
 from study_scene import MODEL, STUDY, Archive, away, ct, graph
 
 from cds.errors import SettingsError

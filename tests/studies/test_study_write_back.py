@@ -12,11 +12,11 @@ import numpy as np
 import pydicom
 import pytest
 import requests
-from conftest import Build, House
 from ct_series import phantom, slices_of, stored
 from orthanc import Orthanc
 from servers import Exchange, FhirServer, fhir_server, gives, searchset
 from service import Keys
+from study_house import Build, House
 from study_scene import STUDY, Archive
 
 pytestmark = pytest.mark.system
