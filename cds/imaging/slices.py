@@ -160,7 +160,8 @@ def picture(
     shown = np.clip((hu.astype(np.float32) - low) / window.width, 0, 1) * (_GREYS - 1)
     grey = np.asarray(Image.fromarray(shown, "F").resize(size, Image.Resampling.BICUBIC))
     painted = np.clip(np.rint(grey), 0, _GREYS - 1).astype(np.uint8)
-    for mask, name, wide in ((organ, "organ", 1), (finding, "finding", 3)):
+    bold = max(1, round(3 * side / 560))
+    for mask, name, wide in ((organ, "organ", 1), (finding, "finding", bold)):
         if mask is not None:
             _contour(painted, _upright(mask[rows, columns], one.frame), name, wide)
     image = Image.fromarray(painted, "P")
