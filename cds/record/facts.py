@@ -51,6 +51,8 @@ class Refused(msgspec.Struct, frozen=True):
     """unit-missing, unit-unknown, unit-conflict, implausible, in-the-future, no-value, no-date; of a genomic result
     also origin-unknown, significance-unknown, copies-unknown, allele-unknown"""
     detail: str = ""
+    when: Moment | None = None
+    """When it was measured, where that could be read: an older value must not stand in for it."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from cds.record.facts import Fact, Record
+from cds.record.facts import Fact, Record, Refused
 from cds.record.inputs import Anchor, Input, Reduce, days
 from cds.record.moments import YEAR_DAYS
 
@@ -154,8 +154,21 @@ def _latest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featu
             if fact.comparator is not None:  # an older number is not the newest
                 return Feature(spec, None, "censored", (fact,), detail=fact.original)
             if _number(spec, fact) is not None:
+                if newer := _unusable_since(concept, fact, record):
+                    return Feature(spec, None, newer.reason, detail=newer.detail)
                 return _from_fact(spec, fact, record)
     return _absent(spec, record)
+
+
+_UNUSABLE = frozenset({"unit-missing", "unit-unknown", "unit-conflict", "implausible"})
+
+
+def _unusable_since(concept: str, fact: Fact, record: Record) -> Refused | None:
+    """A newer value that can't be read: the older one would tell of a patient as he no longer is."""
+    if fact.when is None:
+        return None
+    later = (r for r in record.refused if r.concept == concept and r.reason in _UNUSABLE and r.when is not None)
+    return next((r for r in later if r.when is not None and r.when.middle > fact.when.middle), None)
 
 
 def _earliest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:

@@ -91,8 +91,10 @@ class Reader:
     def _in_future(self, when: Moment | None) -> bool:
         return when is not None and when.earliest > self._latest
 
-    def _refuse(self, concept: str, resource: Any, reason: str, detail: str = "") -> None:
-        self.record.refused.append(Refused(concept, _reference(resource), reason, detail))
+    def _refuse(
+        self, concept: str, resource: Any, reason: str, detail: str = "", when: Moment | None = None
+    ) -> None:
+        self.record.refused.append(Refused(concept, _reference(resource), reason, detail, when))
 
     def _patient(self, patient: fhir.Patient) -> None:
         self.record.birth = self._moment(patient.birthDate)
@@ -149,7 +151,7 @@ class Reader:
         spelt = self._vocabulary.spelling(name, quantity.unit, quantity.code, matched)
         found = quantities.read(quantity, spelt, concept.plausible)
         if found.value is None:
-            self._refuse(name, observation, found.refused, found.original)
+            self._refuse(name, observation, found.refused, found.original, when)
             return
         self.record.add(
             Fact(

@@ -3,7 +3,8 @@
     pip install 'pancreas-cds[imaging,train-networks]'
     python models/pancreas-ct-demo/build.py
 
-The same seed gives the same phantoms and the same order of training; bits may differ between versions of PyTorch and
+The committed graphs were trained on noisier phantoms with fainter lesions than ``phantom.py`` now draws, and are
+evaluated on those it draws now. The same seed gives the same phantoms and the same order of training; bits may differ between versions of PyTorch and
 kinds of processor, so the graphs are committed with their SHA-256 and evaluated as committed.
 """
 

@@ -24,7 +24,7 @@ from cds.inference.volumes import gate
 from cds.inference.volumes.analyse import Analysis
 from cds.inference.volumes.bundle import Bundle
 
-FIRST, FITTED, TUNED = 2_000_000, 160, 120
+FIRST, FITTED, TUNED = 2_000_000, 60, 50
 DIRECTIONS = 12
 LET_THROUGH = 0.98
 SPECIFICITIES = {"raised": 0.80, "high": 0.95}
@@ -69,7 +69,7 @@ def main() -> None:
         pinned(path.name, sha256=digest(path), furthest=round(limit, 3))
     clear = np.asarray([likelihood for lesion, likelihood, _ in tuned if not lesion])
     for category, specificity in SPECIFICITIES.items():
-        point = max(0.01, round(float(np.quantile(clear, specificity)) + 1e-3, 3))
+        point = min(0.999, max(0.01, round(float(np.quantile(clear, specificity)) + 1e-3, 3)))
         replaced(rf"(category: {category}, at_least: )[0-9.]+", rf"\g<1>{point}")
 
 

@@ -21,11 +21,16 @@ FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 import phantom
 
+from cds.imaging.fetch import read_series
+from cds.imaging.instance import read
+from cds.imaging.pacs import Limits
+from cds.imaging.stacks import stacks
+from cds.imaging.volume import build
 from cds.inference import registry
 from cds.inference.volumes.analyse import Analysis, Assessed
 from cds.inference.volumes.grid import Grid, resampled
 
-FIRST, HELD_OUT, EMPTY = 4_000_000, 200, 40
+FIRST, HELD_OUT, EMPTY = 4_000_000, 100, 20
 RESAMPLES, SEED = 2000, 20261124
 
 
@@ -236,14 +241,12 @@ def _nifti(path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
 
 
 def _dicom(path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
-    import pydicom
-
-    slices = [pydicom.dcmread(file, force=True) for file in sorted(path.iterdir()) if file.is_file()]
-    slices.sort(key=lambda s: float(s.ImagePositionPatient[2]))
-    volume = np.stack([s.pixel_array * float(s.RescaleSlope) + float(s.RescaleIntercept) for s in slices])
-    step = abs(float(slices[-1].ImagePositionPatient[2] - slices[0].ImagePositionPatient[2])) / (len(slices) - 1)
-    row, column = (float(v) for v in slices[0].PixelSpacing)
-    return volume.astype(np.float32), (step, row, column)
+    """As the product reads a series: decoded, stood upright, evenly spaced."""
+    raw = [file.read_bytes() for file in sorted(path.iterdir()) if file.is_file() and file.suffix != ".gz"]
+    first = read(raw[0])
+    (stack,) = stacks(read_series(raw, Limits(), first.study_uid, first.series_uid).slices)
+    volume = build(stack)
+    return volume.hu, volume.spacing
 
 
 def main() -> None:

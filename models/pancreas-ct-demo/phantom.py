@@ -208,7 +208,7 @@ def _gland(
     if rng.random() < 0.5:
         own &= _smooth(rng, own.shape, (2, 3, 3)) < between(1.2, 2.4)
     painted, marks = scene.hu[near.box], labels[near.box]
-    painted[own] = gland_hu + near.noise[own] * between(2, 6)
+    painted[own] = gland_hu + near.noise[own] * between(1, 4)
     marks[own] = PANCREAS
     if not lesion and rng.random() < 0.15:
         cyst = _ball(scene, near, line[int(rng.integers(8, 92))], between(4, 10))
@@ -222,7 +222,7 @@ def _gland(
         index = round(place * (_LINE_POINTS - 1))
         centre = line[index] + rng.normal(0, 1, 3) * radius[index] * 0.25
         mass = _ball(scene, near, centre, size, rough=1.5)
-        darker = between(4, 15) if native else between(14, 55)
+        darker = between(8, 18) if native else between(18, 55)
         painted[mass] = gland_hu - darker + near.noise[mass] * 3
         marks[mass] = LESION
         about |= {"radius_mm": size, "darker_hu": darker, "place": place}
@@ -285,13 +285,13 @@ def _scanned(scene: _Scene, spacing: tuple[float, float, float]) -> NDArray[np.i
     a little off."""
     rng, between = scene.rng, scene.between
     hu = scene.hu
-    texture = _smooth(rng, hu.shape, (3, 4, 4)) * between(0, 8)
+    texture = _smooth(rng, hu.shape, (3, 4, 4)) * between(0, 4)
     hu = np.where(hu > -300, hu + texture, hu)
     thickness = between(0.6, 2.2)
     blur = [thickness * 1.5 / spacing[0], between(0.5, 1.3) / spacing[1] * 1.5, 0.0]
     blur[2] = blur[1]
     hu = ndimage.gaussian_filter(hu, blur)
     noise = ndimage.gaussian_filter(rng.standard_normal(hu.shape).astype(np.float32), (0.3, *[between(0.3, 0.9)] * 2))
-    hu = hu + noise * (between(5, 24) / noise.std())
+    hu = hu + noise * (between(5, 18) / noise.std())
     hu = hu * between(0.97, 1.03) + between(-8, 8)
     return np.asarray(np.clip(hu, -1024, 2000), dtype=np.int16)

@@ -40,7 +40,7 @@ class Plan:
 
 PLANS = {
     "locate": Plan(700, 4, 3e-3, (0.3, 1.0)),
-    "detect": Plan(2600, 2, 3e-3, (0.3, 0.6, 1.5, 1.0)),
+    "detect": Plan(2400, 2, 3e-3, (0.3, 0.6, 1.5, 1.0)),
 }
 
 
@@ -64,15 +64,15 @@ def made(number: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, 
 
 def randomised(rng: np.random.Generator, hu: np.ndarray) -> np.ndarray:
     """Another scanner, another protocol: scale, offset, a bent grey scale, noise, coarser resolution."""
-    hu = hu.astype(np.float32) * rng.uniform(0.85, 1.15) + rng.uniform(-25, 25)
-    if rng.random() < 0.4:
+    hu = hu.astype(np.float32) * rng.uniform(0.9, 1.1) + rng.uniform(-15, 15)
+    if rng.random() < 0.2:
         soft = np.clip((hu + 150) / 400, 0, 1)
         bent = soft ** np.exp(rng.normal(0, 0.25)) * 400 - 150
         hu = np.where((hu > -150) & (hu < 250), bent, hu)
+    if rng.random() < 0.2:
+        hu = ndimage.gaussian_filter(hu, rng.uniform(0.2, 0.7, 3))
     if rng.random() < 0.3:
-        hu = ndimage.gaussian_filter(hu, rng.uniform(0.2, 0.9, 3))
-    if rng.random() < 0.4:
-        hu = hu + rng.standard_normal(hu.shape).astype(np.float32) * rng.uniform(3, 22)
+        hu = hu + rng.standard_normal(hu.shape).astype(np.float32) * rng.uniform(2, 10)
     return np.asarray(hu, dtype=np.float32)
 
 
@@ -115,10 +115,10 @@ def loss_of(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -
     return total
 
 
-def train(stage: str, data: list, seed: int) -> network.UNet:
+def train(stage: str, data: list, seed: int, threads: int = 1) -> network.UNet:
     plan = PLANS[stage]
     torch.manual_seed(seed)
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     rng = np.random.default_rng(seed)
     net = (network.locator() if stage == "locate" else network.detector()).to(memory_format=torch.channels_last_3d)
     weights = torch.tensor(plan.weights)
@@ -160,8 +160,8 @@ def export(net: network.UNet, size: tuple[int, ...], path: Path) -> None:
     )
 
 
-def build(out: Path, seed: int, processes: int) -> None:
-    """Both graphs. The phantoms are made once; then each network trains in a process of its own."""
+def build(out: Path, seed: int, processes: int, stages: list[str]) -> None:
+    """The stages' graphs. The phantoms are made once; then each network trains in a process of its own."""
     context = multiprocessing.get_context("fork")
     with context.Pool(processes) as pool:
         all_made = list(tqdm(pool.imap(made, range(TRAINING)), total=TRAINING, desc="phantoms", mininterval=5))
@@ -169,9 +169,11 @@ def build(out: Path, seed: int, processes: int) -> None:
     sizes = {"locate": COARSE_PATCH, "detect": PATCH}
 
     def one(stage: str) -> None:
-        export(train(stage, data[stage], seed), sizes[stage], out / f"{stage}.onnx")
+        net = train(stage, data[stage], seed, max(1, processes // len(stages)))
+        torch.save(net.state_dict(), out / f"{stage}.pt")
+        export(net, sizes[stage], out / f"{stage}.onnx")
 
-    started = [context.Process(target=one, args=(stage,)) for stage in PLANS]
+    started = [context.Process(target=one, args=(stage,)) for stage in stages]
     for process in started:
         process.start()
     for process in started:
@@ -184,9 +186,10 @@ def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--seed", type=int, default=20261124)
     reader.add_argument("--processes", type=int, default=2, help="for making the phantoms")
+    reader.add_argument("--stages", nargs="*", choices=[*PLANS], default=[*PLANS])
     reader.add_argument("--out", type=Path, default=FOLDER)
     chosen = reader.parse_args()
-    build(chosen.out, chosen.seed, chosen.processes)
+    build(chosen.out, chosen.seed, chosen.processes, chosen.stages)
 
 
 if __name__ == "__main__":

@@ -149,3 +149,12 @@ def test_an_active_entry_without_a_date_is_there_but_not_new() -> None:
     undated = Fact("a", "Condition/1", None, status="active")
     assert one(spec(reduce="presence", within="6m"), record(undated)).value == 1
     assert one(spec(reduce="new", within="12m"), record(undated, fact("a", 30))).value == 0
+
+
+def test_an_older_value_does_not_stand_in_for_a_newer_one_that_cannot_be_read() -> None:
+    made = record(fact("a", 30, 42.0))
+    made.refused.append(Refused("a", "Observation/2", "unit-missing", "25", parse("2026-11-20")))
+    found = one(spec(reduce="latest"), made)
+    assert (found.value, found.state, found.detail) == (None, "unit-missing", "25")
+    made.refused[:] = [Refused("a", "Observation/2", "unit-missing", "25", parse("2026-01-10"))]
+    assert one(spec(reduce="latest"), made).value == 42.0
