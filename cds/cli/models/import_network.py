@@ -44,12 +44,21 @@ def imported(folder: Path, recipe: Recipe, sources: list[Source], framework: str
     """Write the folder and say what has to be known of it."""
     name, notice = recipe.licence
     click.echo(f"Licence of the weights: {name}. {notice}\n")
+    _shared_words(folder.parent)
     made = make(folder, recipe, sources, framework, origin, click.echo)
     size = sum(p.stat().st_size for p in folder.glob("*.onnx")) / 1e6
     click.secho(f"\n{folder} is there: {len(made.graphs)} graphs, {size:.0f} MB.", fg="green")
     click.echo(f"Look at it, and test it on this machine:  cds models check {folder}")
     click.echo(f"It runs only where the policy says:\n  models:\n    {folder.name}: {{licence_acknowledged: {name!r}}}")
     return made
+
+
+def _shared_words(models: Path) -> None:
+    """What the models of a folder have in common is for the hospital to say; asked for where nobody has yet."""
+    path = models / "attributes.yaml"
+    if not path.exists():
+        models.mkdir(parents=True, exist_ok=True)
+        path.write_text((Path(__file__).parent / "scaffold" / "attributes.txt").read_text(encoding="utf-8"), "utf-8")
 
 
 def shared_options(command: _Command) -> _Command:
