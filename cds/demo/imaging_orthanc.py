@@ -13,13 +13,14 @@ from pathlib import Path
 from cds.errors import SettingsError
 
 _USER = "demo"
+_PROGRAMS = ("/usr/sbin/Orthanc",)
 _PLUGINS = ("/usr/share/orthanc/plugins", "/usr/lib/orthanc/plugins", "/usr/local/share/orthanc/plugins")
 _HOW = "install it with: apt-get install --no-install-recommends orthanc orthanc-dicomweb"
 
 
 def command(folder: Path, port: int) -> tuple[list[str], str, str, str]:
     """(command line, DICOMweb base, user, password). Raises SettingsError where Orthanc is not installed."""
-    program = shutil.which("Orthanc") or next((p for p in ("/usr/sbin/Orthanc",) if Path(p).exists()), None)
+    program = shutil.which("Orthanc") or next((p for p in _PROGRAMS if Path(p).exists()), None)
     if program is None:
         raise SettingsError(f"--pacs needs Orthanc, which is not on this machine; {_HOW}")
     plugin = next((p for name in _PLUGINS if (p := Path(name) / "libOrthancDicomWeb.so").exists()), None)
