@@ -88,6 +88,9 @@ def allowed(model: Model, policy: Policy, environment: str, *, by_hand: bool) ->
     bundle, manifest = bundle_of(model), model.manifest
     if bundle is None:
         return "not-a-volume-model"
+    licence = manifest.licence
+    if licence.acknowledge and not policy.licence_acknowledged(manifest.id, licence.name):
+        return "licence-not-acknowledged"
     if environment != "demo" and not bundle.clinical_use and not by_hand:
         return Reason.NOT_CLINICAL.value
     if not policy.model_enabled(manifest.id, needs_enabling=manifest.status.needs_enabling) and not by_hand:

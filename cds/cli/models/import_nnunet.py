@@ -14,7 +14,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("folder_of_weights", metavar="[DIR]", required=False, type=_FOLDER)
+@click.argument("folder_of_weights", metavar="DIR", required=False, type=_FOLDER)
 @click.option("--coarse", type=_FOLDER, help="Two networks: the one that finds where to look.")
 @click.option("--fine", type=_FOLDER, help="Two networks: the one that looks there.")
 @click.option("--configuration", help="Such as 3d_fullres. Default: as the folder's name says.")
