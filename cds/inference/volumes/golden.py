@@ -24,8 +24,8 @@ Array = NDArray[np.float32]
 
 VOXELS = 64
 TOLERANCE = 2e-3
-HALF_TOLERANCE = 5e-2
-"""Of the largest logit, in 32 and 16 bits: far above what providers differ by, far below what changes a class."""
+GPU_TOLERANCE = 5e-2
+"""Of the largest logit. A GPU may multiply in fewer bits (TF32, or 16 where that was asked for)."""
 
 
 def volume(stage: Stage, seed: int) -> Array:
@@ -71,8 +71,7 @@ def misses(bundle: Bundle, folder: Path, device: Device | None = None) -> Iterat
     if bundle.golden is None:
         return
     known = _known(folder / bundle.golden.file, bundle.golden.sha256)
-    device = device or Device(provider="cpu")
-    tolerance = HALF_TOLERANCE if device.half else TOLERANCE
+    device = device or Device()
     for stage in bundle.stages:
         expected = np.asarray(known["stages"].get(stage.name, []), dtype=np.float32)
         if expected.shape != (VOXELS, len(stage.classes)):
@@ -82,6 +81,7 @@ def misses(bundle: Bundle, folder: Path, device: Device | None = None) -> Iterat
         logits, _ = network(window(stage, int(known["seed"])))
         found = np.asarray(answers_at(stage, logits[0], int(known["seed"])), dtype=np.float32)
         apart = float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max()))
+        tolerance = TOLERANCE if network.provider == "CPUExecutionProvider" else GPU_TOLERANCE
         if not apart <= tolerance:
             yield (
                 f"stage '{stage.name}' does not answer as {known['framework']} did: {apart:.2g} of the largest logit "
