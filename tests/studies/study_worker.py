@@ -60,9 +60,8 @@ def main() -> None:
     named: Any = work
     named.Pipeline = Halting
     engine = create_engine(settings)
-    crew = Crew(
-        settings, engine.models, engine.policies, Poller(settings, engine.studies.intake, engine.now), engine.now
-    )
+    poller = Poller(settings, engine.studies.intake, engine.now)
+    crew = Crew(settings, engine.models, engine.policies, engine.ledger, poller, engine.now)
     say("ready")
     crew.run()
 
