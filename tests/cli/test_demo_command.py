@@ -20,9 +20,11 @@ import yaml
 
 from cds.cli.research import research_policy
 from cds.demo import run as demo
+from cds.errors import SettingsError
 from cds.policy.packaged import packaged_policy
 from cds.services.declaration import installed_packages
 from hooks import stories
+from hooks.stories import studies
 
 pytestmark = pytest.mark.system
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
@@ -49,23 +51,42 @@ def command(*more: str, port: int) -> list[str]:
     return [sys.executable, "-m", "cds", "demo", "--port", str(port), *more]
 
 
-def test_once_every_patient_gets_what_is_due(tmp_path: Path) -> None:
-    words = command("--once", "--data-dir", str(tmp_path), port=free_port())
+@pytest.mark.parametrize("archive", [(), ("--pacs",)], ids=["embedded archive", "Orthanc"])
+def test_once_every_patient_gets_what_is_due(tmp_path: Path, archive: tuple[str, ...]) -> None:
+    words = command("--once", *archive, "--data-dir", str(tmp_path), port=free_port())
     done = subprocess.run(
         words,
         cwd=tmp_path,
         env={**ENVIRONMENT, "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     for story in stories.STORIES:
         assert f"{story.name}, {story.age}" in done.stdout
     assert f"{len(stories.STORIES)} patients, every one got the cards expected." in done.stdout
+    assert f"{len(studies.IMAGED)} patients with scans, every scan was dealt with as expected." in done.stdout
     assert "Authentication is off in this demo" in done.stdout
-    assert "Traceback" not in (tmp_path / "demo.log").read_text(encoding="utf-8")
+    for log in ("demo.log", "worker.log"):
+        assert "Traceback" not in (tmp_path / log).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def without_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra for images is not installed."""
+    monkeypatch.setattr("cds.demo.imaging.told_by_images", lambda: None)
+
+
+def test_without_the_extra_for_images_the_rest_is_shown_and_says_what_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], without_scans: None
+) -> None:
+    monkeypatch.setattr(demo, "stories", lambda: told("jaundice-head"))
+    assert demo.run(once=True, port=free_port(), language="en", data_dir=tmp_path) == 0
+    assert "Patients told by their scans are left out" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(SettingsError, match="extra 'imaging'"):
+        demo.run(once=True, port=free_port(), language="en", data_dir=tmp_path, pacs=True)
 
 
 def told(story_id: str, topics: tuple[str, ...] | None = None) -> ModuleType:
@@ -81,7 +102,7 @@ def told(story_id: str, topics: tuple[str, ...] | None = None) -> ModuleType:
 
 
 def test_a_patient_who_gets_something_else_than_is_due_is_exit_code_1(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], without_scans: None
 ) -> None:
     monkeypatch.setattr(demo, "stories", lambda: told("jaundice-head", topics=("endpac-high",)))
     assert demo.run(once=True, port=free_port(), language="en", data_dir=tmp_path) == 1
@@ -131,7 +152,7 @@ def running(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 )
 def test_stopped_it_leaves_no_process_behind(tmp_path: Path, sent: signal.Signals, moment: str) -> None:
     with running(tmp_path, free_port()) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while moment.encode() not in (tmp_path / "printed").read_bytes():
             assert time.monotonic() < deadline, (tmp_path / "printed").read_text()
             assert process.poll() is None
@@ -148,7 +169,7 @@ def test_stopped_it_leaves_no_process_behind(tmp_path: Path, sent: signal.Signal
 
 
 def test_on_request_models_for_research_speak_and_say_what_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], without_scans: None
 ) -> None:
     monkeypatch.setattr(demo, "stories", lambda: told("chronic-pancreatitis"))
     policy = research_policy()
@@ -170,7 +191,7 @@ def test_the_policy_for_research_changes_nothing_but_which_models_run() -> None:
     assert not any("-ct-" in id for id in after)
 
 
-def test_a_port_in_use_is_gone_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_gone_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_scans: None) -> None:
     monkeypatch.setattr(demo, "stories", lambda: told("jaundice-head"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
