@@ -91,9 +91,7 @@ class Reader:
     def _in_future(self, when: Moment | None) -> bool:
         return when is not None and when.earliest > self._latest
 
-    def _refuse(
-        self, concept: str, resource: Any, reason: str, detail: str = "", when: Moment | None = None
-    ) -> None:
+    def _refuse(self, concept: str, resource: Any, reason: str, detail: str = "", when: Moment | None = None) -> None:
         self.record.refused.append(Refused(concept, _reference(resource), reason, detail, when))
 
     def _patient(self, patient: fhir.Patient) -> None:

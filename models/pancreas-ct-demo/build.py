@@ -4,8 +4,8 @@
     python models/pancreas-ct-demo/build.py
 
 The committed graphs were trained on noisier phantoms with fainter lesions than ``phantom.py`` now draws, and are
-evaluated on those it draws now. The same seed gives the same phantoms and the same order of training; bits may differ between versions of PyTorch and
-kinds of processor, so the graphs are committed with their SHA-256 and evaluated as committed.
+evaluated on those it draws now. The same seed gives the same phantoms and the same order of training; bits may differ
+between versions of PyTorch and kinds of processor, so the graphs are committed with their SHA-256.
 """
 
 from __future__ import annotations
