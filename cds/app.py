@@ -31,6 +31,7 @@ from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
+from cds.trust.smart import ReportSessions
 from cds.web import cds_hooks, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
@@ -64,7 +65,8 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
     )
     _check_languages(settings, catalogues)
-    ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool", now=now)
+    key = settings.load_ledger_key()
+    ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
     policies = PolicyStore(
         settings.policy_file or packaged_policy(packages),
         Known(models.thresholds(), services.parameters()),
@@ -89,6 +91,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         ledger=ledger,
         now=now,
         studies=desk,
+        reports=ReportSessions(settings, ledger, key, now),
     )
 
 

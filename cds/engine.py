@@ -45,6 +45,7 @@ from cds.studies.plan import allowed, bundle_of, volume_models
 from cds.studies.plan import broken as broken_networks
 from cds.timings import Timings
 from cds.trust import AllowList, Authenticator, Caller
+from cds.trust.smart import ReportSessions
 
 _log = logging.getLogger("cds.engine")
 
@@ -77,6 +78,7 @@ class Engine:
     ledger: Ledger
     now: Callable[[], datetime]
     studies: Desk
+    reports: ReportSessions
 
     def __post_init__(self) -> None:
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
