@@ -60,7 +60,7 @@ ROOMS: dict[str, str] = {
     # what people hold in their hands
     "pages": "cards.phrasebook errors imaging record",
     "docs": "cards.phrasebook errors inference modelcards policy services settings smart_settings",
-    "demo": "cli errors imaging pages policy record services settings studies",
+    "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
         "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks policy "
         "record app engine jobs serve services settings studies survival trust"

@@ -3,7 +3,8 @@
 May import ``cds.errors``, ``cds.settings``, ``cds.ledger`` and the rest of ``cds.trust``.
 """
 
+from cds.trust.smart.door import Departure, Door
 from cds.trust.smart.places import bases
 from cds.trust.smart.session import ReportSession, ReportSessions
 
-__all__ = ["ReportSession", "ReportSessions", "bases"]
+__all__ = ["Departure", "Door", "ReportSession", "ReportSessions", "bases"]
