@@ -137,7 +137,7 @@ def make_house(make_app: MakeApp) -> Iterator[MakeHouse]:
             made = server(
                 base,
                 [RegisteredApp(APP, (f"{url}/report/callback",), **(registered or {}))],
-                lambda: NAMES.items(),
+                NAMES.items,
                 algorithm=algorithm,
                 now=lambda: clock().timestamp(),
             )

@@ -1,4 +1,4 @@
-"""From a card's link to an open report, over real sockets against an authorization server; and all that must not work."""
+"""From a card's link to an open report, over real sockets and an authorization server; and all that must not work."""
 
 from __future__ import annotations
 
