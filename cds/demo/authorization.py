@@ -25,6 +25,7 @@ from cds.demo.authorization_grants import Denied, Grant, RegisteredApp, prove_ap
 REPORT_APP = "cds-report"
 """The report page's ``client_id`` in the demonstration."""
 LAUNCH_S, CODE_S, TOKEN_S = 300.0, 60.0, 3600
+_MOST = 500
 _SCOPES = ["launch", "launch/patient", "openid", "fhirUser", "patient/*.read", "patient/*.rs"]
 
 
@@ -67,6 +68,7 @@ class AuthorizationServer:
     def launch_url(self, link_url: str, app_context: str | None, patient: str, encounter: str | None = None) -> str:
         """Where the EHR sends its user for a card's link of type ``smart``: the link, with ``iss`` and ``launch``."""
         token = secrets.token_urlsafe(24)
+        _few(self._launches)
         self._launches[token] = Opened(patient, encounter, app_context, self._now() + LAUNCH_S)
         more = urlencode({"iss": self.fhir_base, "launch": token})
         return f"{link_url}{'&' if urlsplit(link_url).query else '?'}{more}"
@@ -138,6 +140,7 @@ class AuthorizationServer:
     def _picker(self, asked: dict[str, str]) -> Response:
         people = tuple(self._people())
         key = secrets.token_urlsafe(24)
+        _few(self._asked)
         self._asked[key] = asked, tuple(patient for patient, _ in people)
         words = self._words.book(request.headers.get("Accept-Language"))
         answer = Response(
@@ -164,6 +167,7 @@ class AuthorizationServer:
 
     def _granted(self, asked: dict[str, str], opened: Opened) -> str:
         code = secrets.token_urlsafe(24)
+        _few(self._grants)
         self._grants[code] = Grant(
             client_id=asked["client_id"],
             redirect_uri=asked["redirect_uri"],
@@ -224,6 +228,12 @@ class AuthorizationServer:
     def spoil(self, **changes: Any) -> None:
         """Change every code that was given and not yet used: for tests of apps that must be refused."""
         self._grants = {code: replace(grant, **changes) for code, grant in self._grants.items()}
+
+
+def _few(kept: dict[str, Any]) -> None:
+    """What nobody comes back for goes, oldest first."""
+    while len(kept) >= _MOST:
+        del kept[next(iter(kept))]
 
 
 def _back(asked: dict[str, str], **told: str) -> BaseResponse:

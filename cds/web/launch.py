@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, g, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds.engine import Engine
-from cds.trust.smart import Departure
+from cds.trust.smart import Departure, cookie_of
 from cds.web import refusals
 from cds.web.report_cookie import frame_ancestors, give, keep, report_path, session_of, take_back
 
@@ -37,6 +37,7 @@ def blueprint(engine: Engine) -> Blueprint:
         g.log = {"client": session.client}
         answer = _to(f"{report_path(engine.settings, session.rid)}/")
         give(answer, engine.settings, session, secret)
+        _forget(engine, answer, session.client, request.args["state"])
         return answer
 
     @pages.post("/report/<rid>/leave")
@@ -54,18 +55,20 @@ def blueprint(engine: Engine) -> Blueprint:
 def _away(engine: Engine, departure: Departure) -> BaseResponse:
     g.log = {"client": departure.client}
     answer = _to(departure.url)
-    smart = engine.settings.clients[departure.client].smart
-    assert smart is not None
-    keep(
-        answer,
-        engine.settings,
-        departure.cookie,
-        departure.value,
-        path=report_path(engine.settings, "callback"),
-        seconds=_LAUNCH_S,
-        embedded=smart.embedded,
-    )
+    _keep_launch(engine, answer, departure.client, departure.cookie, departure.value, _LAUNCH_S)
     return answer
+
+
+def _forget(engine: Engine, answer: BaseResponse, client: str, state: str) -> None:
+    """A launch that has come back is of no more use."""
+    _keep_launch(engine, answer, client, cookie_of(state), "", 0)
+
+
+def _keep_launch(engine: Engine, answer: BaseResponse, client: str, name: str, value: str, seconds: int) -> None:
+    smart = engine.settings.clients[client].smart
+    embedded = smart is not None and smart.embedded
+    path = report_path(engine.settings, "callback")
+    keep(answer, engine.settings, name, value, path=path, seconds=seconds, embedded=embedded)
 
 
 def _to(url: str) -> BaseResponse:

@@ -63,7 +63,7 @@ ROOMS: dict[str, str] = {
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
         "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks policy "
-        "record app engine jobs serve services settings studies survival trust"
+        "record app engine jobs serve services settings studies survival trust trust.smart"
     ),
     "__main__": "cli",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,9 +16,10 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from werkzeug.test import TestResponse
 
-from cds.demo.authorization import AuthorizationServer
+from cds.demo.authorization import REPORT_APP, AuthorizationServer
 from cds.demo.authorization_grants import RegisteredApp
 from cds.demo.fhir_endpoint import create_fhir_app
+from cds.demo.hospital import create_hospital
 
 BASE, BACK = "http://127.0.0.1:1/fhir", "https://app.example/back"
 VERIFIER = "a-verifier-of-forty-three-characters-or-more-x"
@@ -171,3 +173,23 @@ def test_a_patient_is_chosen_once_by_place_not_by_number(app: Side) -> None:
     code = back(app.client.post("/auth/choose", data={"key": key, "place": "0"}))["code"]
     assert app.token(code).get_json()["patient"] == "p2"
     assert app.client.post("/auth/choose", data={"key": key, "place": "0"}).status_code == 400
+
+
+def test_the_demo_hospital_launches_the_report_of_the_service_beside_it() -> None:
+    hospital = create_hospital("http://127.0.0.1:2", BASE, date(2026, 11, 23))
+    url = hospital.extensions["smart"].launch_url("http://127.0.0.1:2/report/launch", "context", "new-diabetes", "e1")
+    launch = parse_qs(urlsplit(url).query)
+    assert launch["iss"] == [BASE] and "new-diabetes" not in url
+    asked = {
+        "response_type": "code",
+        "client_id": REPORT_APP,
+        "redirect_uri": "http://127.0.0.1:2/report/callback",
+        "scope": "launch openid fhirUser patient/*.read",
+        "state": "s",
+        "aud": BASE,
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+        "launch": launch["launch"][0],
+    }
+    answer = hospital.test_client().get("/auth/authorize", query_string=asked)
+    assert answer.headers["Location"].startswith("http://127.0.0.1:2/report/callback?code=")

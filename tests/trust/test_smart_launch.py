@@ -18,6 +18,7 @@ from cds import errors
 from cds.demo.authorization import AuthorizationServer
 from cds.demo.authorization_grants import Grant
 from cds.ledger import tables
+from cds.trust.smart import rehearse
 
 PATIENT, OTHER = "new-diabetes", "jaundice-head"
 
@@ -132,6 +133,21 @@ def test_both_signatures_of_an_identity_are_believed(make_house: MakeHouse, algo
     house = make_house(algorithm=algorithm)
     answer = house.opened(PATIENT)
     assert "user=Practitioner/demonstration" in house.follow(f"{answer.url}whose").text
+
+
+def test_a_launch_leaves_no_cookie_of_its_own(house: SmartHouse) -> None:
+    house.opened(PATIENT)
+    assert [cookie.name for cookie in house.browser.cookies] == ["cds_report"]
+
+
+def test_cds_check_says_whether_reports_can_be_opened(house: SmartHouse) -> None:
+    settings = house.app.extensions["cds"].settings
+    here = settings.clients["demo"].model_copy(update={"fhir_servers": (house.fhir_base,)})
+    settings = settings.model_copy(update={"clients": {"demo": here}})
+    assert f"launch address {house.url}/report/launch" in rehearse(settings, "demo")
+    unreached = settings.model_copy(update={"environment": "production"})
+    with pytest.raises(errors.LaunchFailed, match="not an https address"):
+        rehearse(unreached, "demo")
 
 
 # what must not work
@@ -253,7 +269,7 @@ def test_a_card_the_ledger_does_not_have_is_said_to_be_not_there_yet(house: Smar
 
 def test_a_token_without_a_patient_opens_nothing(house: SmartHouse) -> None:
     card = house.card(PATIENT)
-    for patient in ("", "Group/1", "a/b", "x" * 65):
+    for patient in ("", "Group/1", "a/b", "x" * 257):
         assert refused(house.follow(house.launch(card, patient))) == (403, "CDS-306")
 
 

@@ -37,7 +37,8 @@ from cds.trust.smart.wire import Wire
 
 _log = logging.getLogger("cds.trust")
 _ERROR = re.compile(r"[a-z_]{1,40}", re.ASCII)
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)  # FHIR R4, data type id
+# as tolerant as what reads a call's patientId: real servers use longer ids, and underscores
+_ID = re.compile(r"[A-Za-z0-9\-._~]{1,256}", re.ASCII)
 
 
 @dataclass(frozen=True)
