@@ -1,11 +1,11 @@
-"""One hundred people: filled those who live, hollow those who have died; a tile behind those the interval leaves open."""
+"""One hundred people: filled those who live, hollow those who have died; a tile where the interval leaves it open."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cds.charts.svg import ChartsUnavailable, Svg, available
+from cds.charts.svg import Svg, require
 
 _A_ROW = 10
 _STEP = 22.0
@@ -30,8 +30,7 @@ def pictograph(
     """
     if not 0 <= lower <= alive <= upper <= 100:
         raise ValueError("of 100 people: 0 <= lower <= alive <= upper <= 100")
-    if not available():
-        raise ChartsUnavailable("charts need matplotlib: install pancreas-cds[report]")
+    require()
     from matplotlib.path import Path
 
     from cds.charts import sheet as on
@@ -72,7 +71,7 @@ def pictograph(
 def _person(path: type) -> object:
     """Head and body in a box of 1, head up (matplotlib's markers grow upwards)."""
     head = path.circle((0.0, 0.29), 0.17)  # type: ignore[attr-defined]
-    body = path(  # type: ignore[call-arg]
+    body = path(
         [(-0.3, -0.5), (-0.3, -0.1), (-0.3, 0.06), (0, 0.06), (0.3, 0.06), (0.3, -0.1), (0.3, -0.5), (-0.3, -0.5)],
         [1, 2, 3, 3, 3, 3, 2, 79],
     )
