@@ -44,6 +44,7 @@ _REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 _UNLOGGED = frozenset({"operations.health", "operations.ready", "operations.prometheus"})
 _NOTHING: dict[str, object] = {}
 _WEB = Path(cds_hooks.__file__).parent
+_COURSE = Path(__file__).parent / "pages" / "report" / "catalogue" / "course"
 
 
 def _utc_now() -> datetime:
@@ -63,7 +64,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
     services = join(services, models)
     catalogues = Catalogues(
-        (p / "catalogue" for p in (_WEB, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        (_COURSE, *(p / "catalogue" for p in (_WEB, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir())),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
     )
     _check_languages(settings, catalogues)
