@@ -8,6 +8,7 @@ share above an earlier one or a trial without a source is refused.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from cds.services import ComparedArm, Comparison
 from hooks.regimens import Regimen
 
 FILE = Path(__file__).parent / "evidence" / "trials.yaml"
@@ -173,6 +175,30 @@ def arms() -> tuple[Arm, ...]:
 
 def arms_of(regimen: Regimen) -> tuple[Arm, ...]:
     return tuple(arm for arm in arms() if arm.regimen is regimen)
+
+
+def comparisons(about: Mapping[str, str]) -> tuple[Comparison, ...]:
+    """Every first-line trial that compared survival, those of the card's regimen first, the newest before the older."""
+    found = (c for t in of_setting("metastatic-first-line") if (c := _compared(t)) is not None)
+    regimen = about.get("regimen", "")
+    return tuple(sorted(found, key=lambda c: (regimen not in (a.code for a in c.arms), -c.year)))
+
+
+def _compared(trial: Trial) -> Comparison | None:
+    """Its first report of overall survival in all people randomised; medians alone, without a ratio, are not enough."""
+    result = trial.first("overall-survival")
+    if result is None or result.hazard_ratio is None:
+        return None
+    ratio = result.hazard_ratio
+
+    def arm(place: Literal[0, 1], own: TrialArm) -> ComparedArm:
+        alive = {months: share for months, pair in result.share.items() if (share := pair[place]) is not None}
+        median = result.medians[place] if result.medians is not None else None
+        return ComparedArm(own.regimen.value if own.regimen is not None else "", own.name, own.n, median, alive)
+
+    both = arm(0, trial.experimental), arm(1, trial.control)
+    hazard = (ratio.value, ratio.low, ratio.high)
+    return Comparison(trial.trial, trial.year, trial.people, both, hazard, trial.source, trial.note)
 
 
 def _shown(trial: Trial, place: int) -> Arm | None:
