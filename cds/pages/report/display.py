@@ -131,6 +131,8 @@ class Genomics(_Strict):
 class Timeline(_Strict):
     months_back: int = Field(24, ge=1, le=240)
     """How far the axis goes back at most; the table holds what is older, too."""
+    lead_months: int = Field(3, ge=0, le=60)
+    """Where anything was done or found: how long before the first of it the axis begins."""
     lanes: tuple[Measured, ...] = ()
     treatments: Treatments | None = None
     procedures: Procedures | None = None

@@ -129,6 +129,10 @@ def _draw(
     if not known:
         return None, None, words("report.timeline.nothing")
     start = max(min(known), now - plan.months_back * _MONTH)
+    happened = [begin for e in events for begin, _end, _l in e.spans] + [w for e in events for w, _l in e.ticks]
+    if happened := [w for w in happened if isinstance(w, datetime) and start <= w <= now]:
+        # the course, with what led up to it
+        start = max(start, min(min(happened) - plan.lead_months * _MONTH, now - 2 * plan.lead_months * _MONTH))
     margin = max((now - start) / 40, timedelta(days=2))
     if not any(w >= start for w in known):
         return None, None, words("report.timeline.old", months=plan.months_back)
@@ -139,6 +143,8 @@ def _draw(
         words("report.timeline.none"),
         words("report.timeline.limit"),
         zone,
+        words("report.timeline.older"),
+        lambda value: words.number(value, 2),
     )
     title = words("report.timeline.title")
     named = [lane.label for lane in lanes] + [event.label for event in events]
@@ -290,7 +296,7 @@ def _genomics(reading: _Reading, part: Genomics) -> tuple[EventLane, Table]:
     absent: dict[str, tuple[datetime, int]] = {}
     for concept in part.concepts:
         for fact in record.of(concept):
-            text = _found(fact, words)
+            text = _found(reading, fact)
             rows.append((fact.when, Row(words.day(fact.when), text, "", "", fact.source)))
             if fact.when is not None and fact.value != 0:
                 ticks.append((fact.when.middle, text))
@@ -305,8 +311,12 @@ def _genomics(reading: _Reading, part: Genomics) -> tuple[EventLane, Table]:
     return EventLane(label, (), tuple(sorted(ticks))), Table(label, _newest(rows))
 
 
-def _found(fact: Fact, words: Phrasebook) -> str:
+def _found(reading: _Reading, fact: Fact) -> str:
+    words = reading.words
     name = words.concept(fact.concept)
     if fact.answers:
         return f"{name}: {words.join([words.concept(answer) for answer in fact.answers])}"
+    variant = reading.engine.models.vocabulary.variants.get(fact.concept)
+    if variant is not None and variant.gives == "copies" and fact.original:  # alleles as reported say it all
+        return fact.original
     return f"{name}: {fact.original}" if fact.original else name
