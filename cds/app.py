@@ -21,6 +21,7 @@ from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
 from cds.jobs import Job, Jobs
 from cds.ledger import Ledger
+from cds.pages.report import pages as report_pages
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known
 from cds.policy.store import PolicyStore
@@ -44,7 +45,7 @@ _REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 _UNLOGGED = frozenset({"operations.health", "operations.ready", "operations.prometheus"})
 _NOTHING: dict[str, object] = {}
 _WEB = Path(cds_hooks.__file__).parent
-_COURSE = Path(__file__).parent / "pages" / "report" / "catalogue" / "course"
+_REPORT = Path(__file__).parent / "pages" / "report" / "catalogue"
 
 
 def _utc_now() -> datetime:
@@ -64,7 +65,11 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
     services = join(services, models)
     catalogues = Catalogues(
-        (_COURSE, *(p / "catalogue" for p in (_WEB, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir())),
+        (
+            _REPORT / "course",
+            _REPORT / "page",
+            *(p / "catalogue" for p in (_WEB, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        ),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
     )
     _check_languages(settings, catalogues)
@@ -140,6 +145,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     app.register_blueprint(operations.blueprint(engine))
     app.register_blueprint(studies.blueprint(engine))
     app.register_blueprint(launch.blueprint(engine))
+    app.register_blueprint(report_pages.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)
     return app

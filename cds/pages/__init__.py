@@ -1,8 +1,5 @@
-"""What people look at. The demonstration EHR here is a client like any other: it knows FHIR and CDS Hooks over HTTP,
-no disease, and nothing of the engine beside it."""
+"""What people look at: the demonstration EHR and the report behind a card.
 
-from __future__ import annotations
-
-from cds.pages.ehr import create_ehr
-
-__all__ = ["create_ehr"]
+``cds.pages.ehr`` is a client like any other: it knows FHIR and CDS Hooks over HTTP, no disease, and nothing of the
+engine beside it. ``cds.pages.report`` is part of the service.
+"""
