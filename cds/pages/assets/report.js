@@ -24,13 +24,13 @@
     }
   };
 
-  const boxes = document.querySelectorAll("[data-part]");
+  const boxes = document.querySelectorAll("[data-lazy]");
   const near = new IntersectionObserver(
     (seen) => {
       for (const one of seen) {
         if (!one.isIntersecting) continue;
         near.unobserve(one.target);
-        take(one.target, one.target.dataset.part);
+        take(one.target, one.target.dataset.lazy);
       }
     },
     { rootMargin: "400px" },
@@ -39,11 +39,11 @@
 
   // another slice, another window: in place, with the focus where it was
   document.addEventListener("click", async (event) => {
-    const link = event.target.closest("[data-part] a[href]");
+    const link = event.target.closest("[data-lazy] a[href]");
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.target) return;
-    const box = link.closest("[data-part]");
+    const box = link.closest("[data-lazy]");
     const href = link.getAttribute("href");
-    if (href !== box.dataset.part && !href.startsWith(`${box.dataset.part}?`)) return;
+    if (href !== box.dataset.lazy && !href.startsWith(`${box.dataset.lazy}?`)) return;
     event.preventDefault();
     const links = [...box.querySelectorAll("a[href]")];
     const at = links.indexOf(link);
@@ -79,7 +79,7 @@
     print.hidden = false;
     print.addEventListener("click", async () => {
       // what the reader has not scrolled to yet belongs on the paper, too
-      await Promise.all([...boxes].filter((box) => box.querySelector(":scope > p > a")).map((box) => (near.unobserve(box), take(box, box.dataset.part))));
+      await Promise.all([...boxes].filter((box) => box.querySelector(":scope > p > a")).map((box) => (near.unobserve(box), take(box, box.dataset.lazy))));
       window.print();
     });
   }

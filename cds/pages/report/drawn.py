@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Hashable
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -18,23 +18,19 @@ from cds.survival import Curve
 _MOST_BARS = 8
 
 
-def pair(draw: Callable[..., Svg]) -> Markup | None:
-    """``draw(narrow=...)`` twice; the style sheet shows one. None: no charts here."""
+def _pair(draw: Callable[..., Svg], *what: Hashable) -> Markup | None:
+    """Drawn twice; the style sheet shows one. None: no charts here."""
     try:
-        return Markup('<div class="chart-pair">{}{}</div>').format(*(_safe(draw(narrow=n)) for n in (False, True)))
+        return Markup('<div class="chart-pair">{}{}</div>').format(*(_drawn(draw, *what, narrow=n) for n in (False, True)))
     except ChartsUnavailable:
         return None
 
 
-def one(draw: Callable[[], Svg]) -> Markup | None:
-    try:
-        return _safe(draw())
-    except ChartsUnavailable:
-        return None
-
-
-def _safe(svg: Svg) -> Markup:
-    return Markup(svg.markup)  # noqa: S704 - every text in it was escaped when it was drawn
+@lru_cache(maxsize=128)
+def _drawn(draw: Callable[..., Svg], *what: Hashable, narrow: bool) -> Markup:
+    """The same once: a reader switches trials, colours and language, and comes back. Every text in it was escaped when
+    it was drawn."""
+    return Markup(draw(*what, narrow=narrow).markup)
 
 
 def curve(words: Phrasebook, found: Curve, points: tuple[charts.TrialPoint, ...], interval: float | None) -> Markup | None:
@@ -78,7 +74,9 @@ def curve(words: Phrasebook, found: Curve, points: tuple[charts.TrialPoint, ...]
         for m in amounts.MILESTONES
         if (point := found.at(m)) is not None
     )
-    return pair(partial(charts.survival, (line,), marks, points, said, title, words("report.page.curve.described", told=told)))
+    return _pair(
+        charts.survival, (line,), marks, points, said, title, words("report.page.curve.described", told=told)
+    )
 
 
 def people(words: Phrasebook, found: Curve, month: int) -> Markup | None:
@@ -95,7 +93,10 @@ def people(words: Phrasebook, found: Curve, month: int) -> Markup | None:
         words("report.page.people.open", low=low, high=high),
     )
     described = words("report.page.people.described", months=month, n=alive, died=100 - alive, low=low, high=high)
-    return one(lambda: charts.pictograph(alive, low, high, said, said.heading, described))
+    try:
+        return _drawn(charts.pictograph, alive, low, high, said, said.heading, described, narrow=False)
+    except ChartsUnavailable:
+        return None
 
 
 def shares(words: Phrasebook, found: Explanation, scale: str) -> Markup | None:
@@ -117,7 +118,7 @@ def shares(words: Phrasebook, found: Explanation, scale: str) -> Markup | None:
     )
     title = words("report.page.shares.title")
     described = words("report.page.shares.described", told=words.join(f"{b.label}: {b.text}" for b in bars))
-    return pair(partial(charts.contributions, bars, said, title, described))
+    return _pair(charts.contributions, bars, said, title, described)
 
 
 def signed(words: Phrasebook, number: float) -> str:
@@ -131,4 +132,4 @@ def peers(words: Phrasebook, rows: tuple[charts.RiskRow, ...], per: int) -> Mark
     title = words("report.page.peers.title")
     axis = words("report.page.peers.axis", total=words.number(per, 0))
     described = words("report.page.peers.described", told=words.join(f"{r.label}: {r.text}" for r in rows))
-    return pair(partial(charts.comparison, rows, charts.BarWords(axis), title, described))
+    return _pair(charts.comparison, rows, charts.BarWords(axis), title, described)
