@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flask import Flask, Response, g, request
 
+from cds import charts
 from cds import services as service_room
 from cds.cards.phrasebook import Catalogues
 from cds.engine import Engine
@@ -144,7 +145,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     app.register_blueprint(cds_hooks.blueprint(engine))
     app.register_blueprint(operations.blueprint(engine))
     app.register_blueprint(studies.blueprint(engine))
-    app.register_blueprint(launch.blueprint(engine))
+    app.register_blueprint(launch.blueprint(engine, prepare=charts.prepare))
     app.register_blueprint(report_pages.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)

@@ -64,7 +64,9 @@ class Reports:
         context: Json | None = None, prefetch: Json | None = None,
     ) -> list[Json]:  # fmt: skip
         body = request(hook, context or context_of(story, hook), prefetch or self.prefetch(story, service, hook))
-        answer = self.app.test_client().post(f"/cds-services/{service}", json=body, headers={"Accept-Language": language})
+        answer = self.app.test_client().post(
+            f"/cds-services/{service}", json=body, headers={"Accept-Language": language}
+        )
         assert answer.status_code == 200, answer.get_data(as_text=True)
         found: list[Json] = answer.get_json()["cards"]
         return found
@@ -76,7 +78,9 @@ class Reports:
         given: Json = {"fhir_server": FHIR, "access_token": "token", "user": "Practitioner/gp", **session}
         made, secret = self.engine.reports.open("demo", patient, card_id=card["uuid"] if card else None, **given)
         client = self.app.test_client()
-        client.set_cookie(cookie_name(self.engine.settings), secret, path=f"/report/{made.rid}", secure=True, domain="localhost")
+        client.set_cookie(
+            cookie_name(self.engine.settings), secret, path=f"/report/{made.rid}", secure=True, domain="localhost"
+        )
         return OpenReport(made, client, card or {})
 
     def call_of(self, card: Json) -> CallEntry:
@@ -108,5 +112,3 @@ def shared_reports(make_reports: MakeReports) -> Reports:
 @pytest.fixture
 def reports(shared_reports: Reports) -> Reports:
     return shared_reports
-
-

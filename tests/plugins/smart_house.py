@@ -122,7 +122,8 @@ MakeHouse = Callable[..., SmartHouse]
 @pytest.fixture(scope="module")
 def make_house(make_app: MakeApp) -> Iterator[MakeHouse]:
     """Call it for a house of its own; ``smart`` are further keys of the client's block, ``registered`` of the app as
-    the hospital has it, ``server`` the class of the authorization server, ``client`` further keys of the client, ``names`` the patients there."""
+    the hospital has it, ``server`` the class of the authorization server,
+        ``client`` further keys of the client, ``names`` the patients there."""
     with ExitStack() as open_now:
 
         def make(

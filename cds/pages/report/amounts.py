@@ -25,6 +25,8 @@ _SIGNS = {
 }
 MILESTONES = (6, 12, 24)
 """Months at which survival is always given."""
+FINDINGS = (Reduce.presence, Reduce.new)
+"""How an input is read that is a yes or a no."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def given(words: Phrasebook, feature: Feature) -> Given:
     spec = feature.input
     day = words.day(feature.facts[0].when) if feature.facts else ""
     return Given(
-        wording.capital(words.pick(spec.label)),
+        wording.capital(label(words, spec)),
         value(words, feature),
         day,
         tuple(dict.fromkeys(f.source for f in feature.facts)),
@@ -59,9 +61,17 @@ def given(words: Phrasebook, feature: Feature) -> Given:
     )
 
 
+def label(words: Phrasebook, spec: Input) -> str:
+    """What an input is called; a model's "male sex: 0" is a person's sex."""
+    return words("report.page.sex.label") if spec.source == "patient.male" else words.pick(spec.label)
+
+
 def value(words: Phrasebook, feature: Feature) -> str:
     if feature.value is None:
         return wording.capital(words(f"engine.absent.{feature.state}", detail=feature.detail))
+    if feature.input.reduce in FINDINGS and not feature.value and not feature.facts:
+        # nobody wrote "no"; it was looked for and is not there
+        return words("report.page.none_on_record")
     return of_input(words, feature.input, feature.value)
 
 
@@ -69,7 +79,9 @@ def of_input(words: Phrasebook, spec: Input, number: float) -> str:
     """A number as that input means it: yes and no, a coded answer, or a figure with its unit."""
     if spec.source == "patient.male":
         return words("report.page.sex.male" if number else "report.page.sex.female")
-    if spec.reduce in (Reduce.presence, Reduce.new):
+    if spec.reduce is Reduce.first_at_least:
+        return words("report.page.reached", age=words.number(number, 0))
+    if spec.reduce in FINDINGS:
         return words("report.page.yes" if number else "report.page.no")
     names = [words.concept(concept) for concept, code in spec.values.items() if code == number]
     if names:
@@ -114,11 +126,13 @@ def label_of(words: Phrasebook, output: Output) -> str:
     return wording.capital(words.pick(output.label) or output.name.replace("_", " "))
 
 
-def share(words: Phrasebook, point: Milestone | None) -> str:
-    """Of 100, with the interval where there is one."""
+def share(words: Phrasebook, point: Milestone | None, *, short: bool = False) -> str:
+    """Of 100, with the interval where there is one. ``short``: for a table that says "of 100" itself."""
     if point is None:
         return words("report.page.beyond")
     alive, low, high = (words.number(100 * v, 0) for v in (point.alive, point.lower, point.upper))
+    if short:
+        return alive if (low, high) == (alive, alive) else words("report.page.short", n=alive, low=low, high=high)
     if (low, high) == (alive, alive):
         return words("report.page.in_100", n=alive)
     return words("report.page.in_100_between", n=alive, low=low, high=high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -19,11 +19,14 @@ from cds.inference.manifest import Condition, Output, Rule
 from cds.inference.prediction import Prediction
 from cds.pages.report import amounts, drawn
 from cds.pages.report.amounts import Given
+from cds.pages.report.curves import curve_of, survival_of
 from cds.pages.report.stored import Told
 from cds.record.features import Feature
+from cds.record.inputs import Reduce
 
 _log = logging.getLogger("cds.pages.report")
 _SHOWN = ("probability", "score", "category")
+_YEAR = 12
 _PER = (100, 1_000, 10_000, 100_000)
 
 
@@ -115,7 +118,7 @@ def answer(told: Told, words: Phrasebook) -> Answer:
         tuple(_missing(said, words)) if said is not None else (),
         tuple(_rules(told, words)),
         _spoke(said, words),
-        wording.performance(words, manifest) if manifest is not None else "",
+        wording.capital(wording.performance(words, manifest)) if manifest is not None else "",
         tuple(_why_not(told, words)),
         _changed(told, words),
     )
@@ -161,7 +164,9 @@ def _kept(told: Told, words: Phrasebook) -> Iterable[Figure]:
             if output is not None and (not output.shown or output.kind == "bound"):
                 continue
             label = amounts.label_of(words, output) if output is not None else name
-            yield Figure(label, amounts.result(words, output, number) if output is not None else words.number(number, 3))
+            yield Figure(
+                label, amounts.result(words, output, number) if output is not None else words.number(number, 3)
+            )
 
 
 def _peers(said: Prediction, words: Phrasebook) -> tuple[Markup | None, str]:
@@ -195,6 +200,8 @@ def _contributions(told: Told, said: Prediction, words: Phrasebook) -> Contribut
         return None
     if found is None:
         return None
+    telling = tuple(s for s in found.shares if round(s.value, 2))
+    found = replace(found, shares=telling)
     rows = tuple(
         Contribution(amounts.given(words, s.feature), drawn.signed(words, s.value), s.value > 0) for s in found.shares
     )
@@ -209,25 +216,35 @@ def _scale(told: Told, said: Prediction, found: Explanation, words: Phrasebook) 
 
 
 def _missing(said: Prediction, words: Phrasebook) -> Iterable[Missing]:
-    main = headline(said)
-    moved = {}
-    if main is not None and said.what_if:
-        moved = wording.spreads(said.what_if, main.name, said.number(main.name))
+    spreads = dict(_spreads(said, words))
     for feature in said.absent:
-        spread = ""
-        if main is not None and feature.input.name in moved:
-            _, low, high = moved[feature.input.name]
-            spread = words(
-                "report.page.spread",
-                low=amounts.result(words, main, low),
-                high=amounts.result(words, main, high),
-            )
         yield Missing(
-            wording.capital(words.pick(feature.input.label)),
+            wording.capital(amounts.label(words, feature.input)),
             words(f"engine.absent.{feature.state}", detail=feature.detail),
             amounts.assumed(words, feature),
-            spread,
+            spreads.get(feature.input.name, ""),
         )
+
+
+def _spreads(said: Prediction, words: Phrasebook) -> Iterable[tuple[str, str]]:
+    """(input, sentence): between what and what the answer would lie, were it known. Of survival, those alive after a
+    year."""
+    if survival_of(said) is not None:
+        base, found = curve_of(said).at(_YEAR), dict[str, list[float]]()
+        for alternative in said.what_if:
+            point = curve_of(said, alternative.outputs).at(_YEAR)
+            if point is not None and base is not None:
+                found.setdefault(alternative.feature.input.name, [base.alive]).append(point.alive)
+        for name, values in found.items():
+            low, high = (words.number(100 * v, 0) for v in (min(values), max(values)))
+            yield name, words("report.page.spread_survival", months=_YEAR, low=low, high=high)
+        return
+    main = headline(said)
+    if main is None or not said.what_if:
+        return
+    for name, (_, lower, upper) in wording.spreads(said.what_if, main.name, said.number(main.name)).items():
+        low, high = amounts.result(words, main, lower), amounts.result(words, main, upper)
+        yield name, words("report.page.spread", label=words.pick(main.label), low=low, high=high)
 
 
 def _rules(told: Told, words: Phrasebook) -> Iterable[RuleShown]:
@@ -255,11 +272,13 @@ def _rule(rule: Rule, by_name: dict[str, Feature], fired: set[str], words: Phras
 def _criterion(test: Condition, by_name: dict[str, Feature], words: Phrasebook) -> Criterion:
     feature = by_name[test.input]
     spec = feature.input
-    name = words.pick(spec.label)
+    name = amounts.label(words, spec)
     if test.minus is not None:
         name = words("report.page.rule.minus", one=name, other=words.pick(by_name[test.minus].input.label))
     if test.present is not None:
-        text = words("report.page.rule.present" if test.present else "report.page.rule.absent", label=name)
+        text = name if test.present else words("report.page.rule.absent", label=name)
+    elif spec.reduce is Reduce.first_at_least and not test.at_least:
+        text = name  # that it was ever reached is the test
     else:
         key = next(k for k in ("at_least", "at_most", "below", "above") if getattr(test, k) is not None)
         limit = float(getattr(test, key))
@@ -270,7 +289,7 @@ def _criterion(test: Condition, by_name: dict[str, Feature], words: Phrasebook) 
         )
         text = words(f"report.page.rule.{key}", label=name, limit=said)
     row = amounts.given(words, feature)
-    fact = f"{row.value} ({row.day})" if row.day else row.value
+    fact = words("report.page.dated", value=row.value, day=row.day) if row.day else row.value
     return Criterion(wording.capital(text), fact, rules.holds(test, by_name))
 
 
@@ -301,7 +320,11 @@ def _changed(told: Told, words: Phrasebook) -> str:
     if told.state == "changed":
         assert told.model is not None
         return words("report.page.changed", then=told.entry.model_version, now=told.model.manifest.version)
-    if told.prediction is not None and told.model is not None and told.model.manifest.runtime.kind != "volume" and not told.repeatable:
+    if (
+        told.prediction is not None
+        and told.model is not None
+        and told.model.manifest.runtime.kind != "volume"
+        and not told.repeatable
+    ):
         return words("report.page.unrepeatable")
     return ""
-

@@ -1,4 +1,4 @@
-"""Charts as a page takes them in: the wide one and the one for phones together, or a sentence where none can be drawn."""
+"""Charts as a page takes them in, the wide one and the one for phones together; None where none can be drawn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _MOST_BARS = 8
 def _pair(draw: Callable[..., Svg], *what: Hashable) -> Markup | None:
     """Drawn twice; the style sheet shows one. None: no charts here."""
     try:
-        return Markup('<div class="chart-pair">{}{}</div>').format(*(_drawn(draw, *what, narrow=n) for n in (False, True)))
+        return Markup('<div class="chart-pair">{}{}</div>').format(
+            *(_drawn(draw, *what, narrow=n) for n in (False, True))
+        )
     except ChartsUnavailable:
         return None
 
@@ -33,7 +35,9 @@ def _drawn(draw: Callable[..., Svg], *what: Hashable, narrow: bool) -> Markup:
     return Markup(draw(*what, narrow=narrow).markup)
 
 
-def curve(words: Phrasebook, found: Curve, points: tuple[charts.TrialPoint, ...], interval: float | None) -> Markup | None:
+def curve(
+    words: Phrasebook, found: Curve, points: tuple[charts.TrialPoint, ...], interval: float | None
+) -> Markup | None:
     scenario = found.scenario
     late = words("report.page.later", months=amounts.months(words, found.times[-1]))
 
@@ -74,9 +78,7 @@ def curve(words: Phrasebook, found: Curve, points: tuple[charts.TrialPoint, ...]
         for m in amounts.MILESTONES
         if (point := found.at(m)) is not None
     )
-    return _pair(
-        charts.survival, (line,), marks, points, said, title, words("report.page.curve.described", told=told)
-    )
+    return _pair(charts.survival, (line,), marks, points, said, title, words("report.page.curve.described", told=told))
 
 
 def people(words: Phrasebook, found: Curve, month: int) -> Markup | None:
@@ -108,7 +110,7 @@ def shares(words: Phrasebook, found: Explanation, scale: str) -> Markup | None:
             signed(words, share.value),
         )
         for share in found.shares[:_MOST_BARS]
-        for label in [words.pick(share.feature.input.label)]
+        for label in [amounts.label(words, share.feature.input)]
     )
     said = charts.BarWords(
         scale,

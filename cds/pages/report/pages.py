@@ -1,4 +1,4 @@
-"""The report's pages under ``/report/<rid>/``: every request proves its session, and that the call shown is its patient's.
+"""The report's pages under ``/report/<rid>/``. Every request proves its session, and whose call it is.
 
     session -> the stored call -> what each model said -> sections
 
@@ -45,7 +45,7 @@ class _Asked:
     opened: Opened
     trial: int | None = None
     forms: dict[str, supposed.Form] = field(default_factory=dict)
-    typed: problem.Typed = problem.Typed()
+    typed: problem.Typed = field(default_factory=problem.Typed)
 
 
 def blueprint(engine: Engine) -> Blueprint:
@@ -121,7 +121,9 @@ class _Pages:
         view = _window()
         at = request.args.get("at", type=int, default=0)
         scanned = self.imaging.of(asked.session, asked.view.words, at)
-        return self._part_of("report/scans.html", asked, "scans", scanned=scanned, look=view, windows=WINDOWS, said_in=said_in)
+        return self._part_of(
+            "report/scans.html", asked, "scans", scanned=scanned, look=view, windows=WINDOWS, said_in=said_in
+        )
 
     def picture(self, rid: str, at: int) -> Response:
         asked = self._asked()
@@ -195,7 +197,9 @@ class _Pages:
             theme=asked.view.theme,
             themes=THEMES,
             languages=self.engine.catalogues.languages,
-            language_names={c: self.engine.catalogues.book(c)("report.page.language_name") for c in self.engine.catalogues.languages},
+            language_names={
+                c: self.engine.catalogues.book(c)("report.page.language_name") for c in self.engine.catalogues.languages
+            },
             address=assets.address,
             card=card,
             call=asked.opened.call,

@@ -14,9 +14,8 @@ from markupsafe import Markup
 
 from cds.cards.phrasebook import Phrasebook
 from cds.charts import TrialPoint
-from cds.inference.manifest import Output
-from cds.inference.prediction import Prediction, Value
 from cds.pages.report import amounts, drawn
+from cds.pages.report.curves import curve_of, survival_of
 from cds.pages.report.stored import Opened, Told
 from cds.services import ComparedArm, Comparison
 from cds.survival import Curve
@@ -69,8 +68,6 @@ class Outlook:
     people: tuple[Markup, ...]
     reach: str
     """What the interval is of, and what it is not."""
-    spread: tuple[str, ...]
-    """Shares alive at 12 months over what a missing input might have been."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def prognosis(opened: Opened, words: Phrasebook, trial: int | None) -> Prognosis
         outlook,
         tuple(_table(main, arms, words)),
         tuple(_beside(t, words) for t in answered if t is not main),
-        tuple(Choice(n, _named(c), n == chosen) for n, c in enumerate(compared)),
+        tuple(Choice(n, _named(c, words), n == chosen) for n, c in enumerate(compared)),
         _trial(chosen, arms, words) if arms is not None else None,
         told,
     )
@@ -123,28 +120,15 @@ def _on_trial(told: Told) -> bool:
     return told.model is None or told.model.manifest.status.needs_enabling
 
 
-def survival_of(prediction: Prediction) -> Output | None:
-    return next((o for o in prediction.manifest.outputs if o.kind == "survival"), None)
-
-
-def curve_of(prediction: Prediction, outputs: Mapping[str, Value] | None = None) -> Curve:
-    """The survival output with its declared bounds; a model without bounds gets a band of no width."""
-    spec = survival_of(prediction)
-    assert spec is not None
-    values = outputs if outputs is not None else prediction.outputs
-
-    def series(name: str) -> tuple[float, ...]:
-        found = values[name]
-        return found if isinstance(found, tuple) else (found,)
-
-    return Curve(spec.times, series(spec.name), series(spec.lower or spec.name), series(spec.upper or spec.name))
-
-
 def _outlook(told: Told, arms: Comparison | None, words: Phrasebook) -> Outlook:
     assert told.prediction is not None
     prediction, spec = told.prediction, survival_of(told.prediction)
     found = curve_of(prediction)
-    points = tuple(TrialPoint(f"{arms.trial}: {arm.name}", m, p) for arm in arms.arms for m, p in arm.alive.items()) if arms else ()
+    points = (
+        tuple(TrialPoint(f"{arms.trial}: {arm.name}", m, p) for arm in arms.arms for m, p in arm.alive.items())
+        if arms
+        else ()
+    )
     return Outlook(
         told,
         sentence(words, found),
@@ -152,16 +136,16 @@ def _outlook(told: Told, arms: Comparison | None, words: Phrasebook) -> Outlook:
         drawn.curve(words, found, points, spec.interval if spec is not None else None),
         tuple(p for m in MILESTONES if (p := drawn.people(words, found, m)) is not None),
         words("report.page.reach"),
-        spreads(prediction, words),
     )
 
 
 def sentence(words: Phrasebook, found: Curve) -> str:
     """In plain language: of 100 people like this patient, so many are alive after 6, 12 and 24 months."""
     shares = [
-        words("report.page.plain_point", n=words.number(100 * point.alive, 0), months=m)
-        for m in MILESTONES
+        words("report.page.plain_first" if n == 0 else "report.page.plain_point", n=alive, months=m)
+        for n, m in enumerate(MILESTONES)
         if (point := found.at(m)) is not None
+        for alive in [words.number(100 * point.alive, 0)]
     ]
     return words("report.page.plain", shares=words.join(shares))
 
@@ -185,34 +169,21 @@ def scenario(words: Phrasebook, found: Curve) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def spreads(prediction: Prediction, words: Phrasebook) -> tuple[str, ...]:
-    base = curve_of(prediction).at(12)
-    found: dict[str, list[float]] = {}
-    for alternative in prediction.what_if:
-        point = curve_of(prediction, alternative.outputs).at(12)
-        if point is not None and base is not None:
-            found.setdefault(alternative.feature.input.name, [base.alive]).append(point.alive)
-    return tuple(
-        words(
-            "report.page.spread_survival",
-            label=words.pick(prediction.feature(name).input.label),
-            low=words.number(100 * min(values), 0),
-            high=words.number(100 * max(values), 0),
-        )
-        for name, values in found.items()
-    )
-
-
 def _table(main: Told | None, arms: Comparison | None, words: Phrasebook) -> Iterable[Line]:
     if main is not None and main.prediction is not None:
         found = curve_of(main.prediction)
         points = [found.at(m) for m in MILESTONES]
         name = words("report.page.people_like_this")
-        yield Line(name, tuple(amounts.share(words, p) for p in points), "person", words("report.page.row.estimate"))
+        yield Line(
+            name,
+            tuple(amounts.share(words, p, short=True) for p in points),
+            "person",
+            words("report.page.row.estimate"),
+        )
         died = tuple(
-            words("report.page.in_100", n=words.number(100 - round(100 * p.alive), 0)) if p is not None else
-            words("report.page.beyond") for p in points
-        )  # fmt: skip
+            words.number(100 - round(100 * p.alive), 0) if p is not None else words("report.page.beyond")
+            for p in points
+        )
         yield Line(words("report.page.row.died"), died, "person", "")
         yield from _cohort(main.prediction.manifest.parameters.get("cohort"), words)
     for arm in arms.arms if arms is not None else ():
@@ -229,22 +200,21 @@ def _cohort(parameters: Any, words: Phrasebook) -> Iterable[Line]:
     cells = (alive.get(str(m)) for m in MILESTONES)
     size = words("report.page.row.size", n=words.number(parameters["n"], 0)) if "n" in parameters else ""
     name = words("report.page.row.cohort")
-    yield Line(f"{name} ({size})" if size else name, tuple(_percent(None if v is None else 100 * float(v), words) for v in cells),
-               "cohort", words("report.page.row.observed"))  # fmt: skip
+    observed = tuple(_percent(None if v is None else 100 * float(v), words) for v in cells)
+    yield Line(f"{name} ({size})" if size else name, observed, "cohort", words("report.page.row.observed"))
 
 
 def _percent(percent: float | None, words: Phrasebook) -> str:
-    if percent is None:
-        return words("report.page.not_published")
-    return words("report.page.in_100", n=words.number(percent, 0))
+    return words("report.page.not_published") if percent is None else words.number(percent, 0)
 
 
 def _arm(arm: ComparedArm, words: Phrasebook) -> str:
     return f"{arm.name} ({words('report.page.row.size', n=words.number(arm.n, 0))})" if arm.n else arm.name
 
 
-def _named(one: Comparison) -> str:
-    return f"{one.arms[0].name} – {one.arms[1].name} ({one.trial}, {one.year})"
+def _named(one: Comparison, words: Phrasebook) -> str:
+    first, second = one.arms
+    return words("report.page.trial.named", one=first.name, other=second.name, trial=one.trial, year=one.year)
 
 
 def _trial(number: int, one: Comparison, words: Phrasebook) -> Trial:
@@ -271,7 +241,7 @@ def _trial(number: int, one: Comparison, words: Phrasebook) -> Trial:
         if low is not None and high is not None and low < 1 < high:
             effect += " " + words("report.page.trial.undecided")
     people = words.pick(one.people)
-    return Trial(number, _named(one), people, effect, medians, one.source, one.note)
+    return Trial(number, _named(one, words), people, effect, medians, one.source, one.note)
 
 
 def _beside(told: Told, words: Phrasebook) -> str:

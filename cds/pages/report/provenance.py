@@ -90,10 +90,10 @@ def _model(told: Told, words: Phrasebook, zone: str) -> ModelUsed:
     outcome = words(f"report.page.outcome.{entry.outcome}")
     at = amounts.moment(words, told.at, zone)
     if manifest is None:
+        gone = words("report.page.status.gone")
         return ModelUsed(
-            entry.model, entry.model, entry.model_version, entry.model_sha256, words("report.page.status.gone"), outcome,
-            at, "", (), (), "", "",
-        )  # fmt: skip
+            entry.model, entry.model, entry.model_version, entry.model_sha256, gone, outcome, at, "", (), (), "", ""
+        )
     return ModelUsed(
         entry.model,
         words.pick(manifest.words.title),
@@ -142,7 +142,7 @@ def _data(told: Iterable[Told], words: Phrasebook) -> Iterable[Given]:
 
 
 def _kept(told: Told, words: Phrasebook) -> Iterable[Given]:
-    """Of a model that is not the same any more: what it read, as the ledger has it, under today's names if it has any."""
+    """Of a model that is not the same any more: what it read, as the ledger has it, under today's names if any."""
     manifest = told.model.manifest if told.model is not None else None
     labels = {i.name: words.pick(i.label) for i in manifest.inputs} if manifest is not None else {}
     for name, kept in told.entry.inputs.items():

@@ -13,13 +13,13 @@ from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.pages.report import amounts
-from cds.pages.report.prognosis import MILESTONES, curve_of, survival_of
+from cds.pages.report.amounts import FINDINGS, MILESTONES
+from cds.pages.report.curves import curve_of, survival_of
 from cds.pages.report.stored import Told
 from cds.record.features import Feature
 from cds.record.inputs import Input, Reduce
 
 _NUMBER = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,9})?")
-_FINDINGS = (Reduce.presence, Reduce.new)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _open(feature: Feature) -> bool:
 
 def read(spec: Input, text: str, words: Phrasebook) -> float:
     """The number that was typed or chosen. Raises ValueError with a sentence for the reader."""
-    label = wording.capital(words.pick(spec.label))
+    label = wording.capital(amounts.label(words, spec))
     options = _options(spec, words)
     if options:
         for option in options:
@@ -145,7 +145,7 @@ def read(spec: Input, text: str, words: Phrasebook) -> float:
 def _options(spec: Input, words: Phrasebook) -> tuple[Option, ...]:
     if spec.source == "patient.male":
         return Option("1", words("report.page.sex.male")), Option("0", words("report.page.sex.female"))
-    if spec.reduce in _FINDINGS:
+    if spec.reduce in FINDINGS:
         return Option("1", words("report.page.yes")), Option("0", words("report.page.no"))
     return tuple(Option(concept, words.concept(concept)) for concept in spec.values)
 
@@ -166,14 +166,14 @@ def _field(feature: Feature, words: Phrasebook, typed: str, error: str) -> Field
         hint += " " + words("report.page.what_if.allowed", range=_range(spec, words))
     return Field(
         spec.name,
-        wording.capital(words.pick(spec.label)),
+        wording.capital(amounts.label(words, spec)),
         hint,
         options,
         "" if options else amounts.unit_text(words, spec.unit),
         typed,
         error,
         not feature.found,
-        feature.found and spec.reduce in _FINDINGS,
+        feature.found and spec.reduce in FINDINGS,
     )
 
 
@@ -183,7 +183,7 @@ def _supposed(told: Told, values: Mapping[str, float], words: Phrasebook) -> Sup
     after = told.model.retell(features)
     changes = tuple(
         Changed(
-            wording.capital(words.pick(f.input.label)),
+            wording.capital(amounts.label(words, f.input)),
             amounts.value(words, f),
             amounts.of_input(words, f.input, values[f.input.name]),
         )
@@ -220,9 +220,7 @@ def _rows(before: Prediction | None, after: Prediction, words: Phrasebook) -> It
         if not output.shown or output.series or output.kind not in ("probability", "score", "category"):
             continue
         old = amounts.result(words, output, before.number(output.name)) if before else words("report.page.what_if.none")
-        yield Compared(
-            amounts.label_of(words, output), old, amounts.result(words, output, after.number(output.name))
-        )
+        yield Compared(amounts.label_of(words, output), old, amounts.result(words, output, after.number(output.name)))
     if after.manifest.runtime.rules:
         labels = {r.id: words.pick(r.label) for r in after.manifest.runtime.rules}
 
@@ -231,4 +229,3 @@ def _rows(before: Prediction | None, after: Prediction, words: Phrasebook) -> It
             return words.join(names) if names else words("report.page.what_if.no_rule")
 
         yield Compared(words("report.page.what_if.rules"), held(before), held(after))
-
