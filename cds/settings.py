@@ -115,6 +115,26 @@ class ImagingSettings(_Block):
         return value
 
 
+class InferenceSettings(_Block):
+    """A model server for the networks that read scans."""
+
+    url: str | None = Field(
+        None, description="Base address of a server with the Open Inference Protocol; empty: the worker computes."
+    )
+    token_file: Path | None = Field(None, description="File with a bearer token for it; read each time.")
+    timeout_s: float = Field(30.0, gt=0, le=600, description="Time for one request, seconds.")
+    pause_s: float = Field(30.0, ge=0, le=3600, description="After a failure it is left alone for so long, seconds.")
+    binary: bool = Field(False, description="true: tensors travel as bytes, which Triton and KServe understand.")
+    fallback: bool = Field(True, description="false: without the server the study waits, nothing is computed here.")
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("must be an address such as https://models.hospital.example")
+        return value
+
+
 class StudySource(_Block):
     """How an EHR tells of new imaging studies, and where results go."""
 
@@ -217,6 +237,7 @@ class Settings(BaseSettings):
     fhir: FhirSettings = FhirSettings()  # type: ignore[call-arg]
     clients: dict[str, ClientSettings] = Field(default_factory=dict, description="The EHRs that may call, by name.")
     imaging: ImagingSettings = ImagingSettings()  # type: ignore[call-arg]
+    inference: InferenceSettings = InferenceSettings()  # type: ignore[call-arg]
     pacs: dict[str, PacsSettings] = Field(default_factory=dict, description="The image archives, by name.")
 
     @classmethod

@@ -28,7 +28,7 @@ BLOCKS: list[type[BaseModel]] = [
     *service_room.load().parameters().values(),
 ]
 # set by the code that reads the file, or a block with a section of its own
-UNWRITTEN = {"Policy.version", "Settings.fhir", "Settings.imaging", "ClientSettings.studies"}
+UNWRITTEN = {"Policy.version", "Settings.fhir", "Settings.imaging", "Settings.inference", "ClientSettings.studies"}
 
 
 @pytest.fixture(scope="module")
