@@ -8,10 +8,12 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from flask import Flask, Response, g, request
 
 from cds import services as service_room
+from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
 from cds.engine import Engine
 from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
@@ -62,6 +64,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
     catalogues = Catalogues(
         (p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
+        own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
     _check_languages(settings, catalogues)
     ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool", now=now)

@@ -224,6 +224,9 @@ class Settings(BaseSettings):
     concept_map: Path | None = Field(None, description="FHIR ConceptMap with this site's local codes and units.")
     model_dirs: tuple[Path, ...] = Field((), description="Mounted folders with further models.")
     hook_dirs: tuple[Path, ...] = Field((), description="Mounted folders with further services.")
+    wording_dir: Path | None = Field(
+        None, description="Folder with this site's own sentences, `en.yaml`, `nl.po` and so on; see docs/wording.md."
+    )
     language: str = Field("en", description="Language of the cards, when neither call nor client says.")
     ca_file: Path | None = Field(
         None, description="Certificates (PEM) to trust for FHIR servers and key sets; empty: the well-known ones."

@@ -57,11 +57,11 @@ ROOMS: dict[str, str] = {
     "serve": "app errors ledger settings",
     # what people hold in their hands
     "pages": "cards.phrasebook errors imaging record",
-    "docs": "cards.phrasebook errors inference modelcards policy services settings",
+    "docs": "cards cards.phrasebook errors inference modelcards policy services settings",
     "demo": "cli errors imaging pages policy record services settings studies",
     "cli": (
-        "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks policy "
-        "record app engine jobs serve services settings studies survival trust"
+        "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
+        "policy record app engine jobs serve services settings studies survival trust"
     ),
     "__main__": "cli",
 }
