@@ -20,7 +20,7 @@ from cds.inference import model_repository
 )
 @click.pass_context
 def export_triton(ctx: click.Context, model_id: str, output: Path) -> None:
-    """Write a model's graphs as a Triton model repository.
+    """Write the graphs of the model ID as a Triton model repository.
 
     Each graph gets a name that holds the beginning of its SHA-256, by which a worker with [inference] url asks for it;
     so a server with another version is never taken for this one.
