@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from flask import Flask, Response, g, request
 
@@ -33,7 +34,8 @@ from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
-from cds.web import cds_hooks, metrics, operations, studies
+from cds.trust.smart import Door, ReportSessions
+from cds.web import cds_hooks, launch, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
 
@@ -43,6 +45,7 @@ _log = logging.getLogger("cds.web")
 _REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 _UNLOGGED = frozenset({"operations.health", "operations.ready", "operations.prometheus"})
 _NOTHING: dict[str, object] = {}
+_WEB = Path(cds_hooks.__file__).parent
 
 
 def _utc_now() -> datetime:
@@ -62,12 +65,13 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
     services = join(services, models)
     catalogues = Catalogues(
-        (p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        (p / "catalogue" for p in (_WEB, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
         own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
     _check_languages(settings, catalogues)
-    ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool", now=now)
+    key = settings.load_ledger_key()
+    ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
     policies = PolicyStore(
         settings.policy_file or packaged_policy(packages),
         Known(models.thresholds(), services.parameters()),
@@ -80,6 +84,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         Intake(settings, models, policies, ledger, jobs, tell=_courier(settings)),
         jobs,
     )
+    reports = ReportSessions(settings, ledger, key, now)
     replay = ReplayGuard(ledger.use_jti, settings.data_dir / "jti", now=now)
     return Engine(
         settings=settings,
@@ -92,6 +97,8 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         ledger=ledger,
         now=now,
         studies=desk,
+        reports=reports,
+        door=Door(settings, ledger, reports, key, now),
     )
 
 
@@ -134,6 +141,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     app.register_blueprint(cds_hooks.blueprint(engine))
     app.register_blueprint(operations.blueprint(engine))
     app.register_blueprint(studies.blueprint(engine))
+    app.register_blueprint(launch.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)
     return app

@@ -26,6 +26,7 @@ from cds.errors import (
 from cds.inference import registry
 from cds.inference.runtime import check_installation
 from cds.settings import ClientSettings, Settings, load
+from cds.trust.smart import rehearse
 
 
 @dataclass
@@ -120,6 +121,9 @@ def _connections(settings: Settings, verdicts: Verdicts) -> None:
         progress.advance(bar)
         for name, client in settings.clients.items():
             _client(name, client, verdicts, str(settings.ca_file) if settings.ca_file else True)
+            if client.smart is not None:
+                with verdicts.of(f"client {name}: report") as say:
+                    say(rehearse(settings, name))
             progress.advance(bar)
         for name in settings.pacs:
             _archive(name, settings, verdicts)

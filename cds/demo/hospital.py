@@ -15,6 +15,8 @@ import requests
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from cds.demo.authorization import REPORT_APP, AuthorizationServer
+from cds.demo.authorization_grants import RegisteredApp
 from cds.demo.fhir_endpoint import create_fhir_app
 from cds.errors import SettingsError
 from cds.pages import create_ehr
@@ -37,6 +39,7 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
     told = stories()
     if settings is None or ARCHIVE not in settings.pacs:
         app = create_fhir_app(told.all_resources(today))
+        _sign_in(app, told, service_url, fhir_base)
         create_ehr(app, stories=told, service_url=service_url, fhir_base=fhir_base, session=requests.Session())
         return app
     from cds.demo import imaging  # needs the extra for images
@@ -47,6 +50,7 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
     images = imaging.told_by_images()
     assert images is not None
     app = create_fhir_app([*told.all_resources(today), *imaging.resources(images, today)])
+    _sign_in(app, Told(told, images), service_url, fhir_base)
     if settings.pacs[ARCHIVE].url.startswith(fhir_base.removesuffix("/fhir")):
         app.register_blueprint(dicomweb(Archive()))
     create_ehr(
@@ -59,6 +63,17 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
         scanner=EhrScanner(settings, images, fhir_base, today),
     )
     return app
+
+
+def _sign_in(app: Flask, told: Any, service_url: str, fhir_base: str) -> None:
+    """The authorization server; the EHR's pages find it as ``app.extensions["smart"]`` and launch the report by it."""
+    server = AuthorizationServer(
+        fhir_base,
+        [RegisteredApp(REPORT_APP, (f"{service_url.rstrip('/')}/report/callback",))],
+        lambda: [(story.id, story.name) for story in told.STORIES],
+    )
+    app.register_blueprint(server.blueprint())
+    app.extensions["smart"] = server
 
 
 class Told:

@@ -12,12 +12,12 @@ from click.testing import CliRunner
 
 from cds.cards import site_wording
 from cds.cards.occasions import Occasions
-from cds.cards.phrasebook import ENGINE_CATALOGUE, Catalogues
+from cds.cards.phrasebook import Catalogues
 from cds.cli import main
 from cds.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
-ROOMS = [ENGINE_CATALOGUE, ROOT / "hooks" / "catalogue", ROOT / "cds" / "pages" / "catalogue"]
+ROOMS = [*sorted(ROOT.glob("cds/*/catalogue")), ROOT / "hooks" / "catalogue"]
 KEYS = sorted(Catalogues(ROOMS).book("en").texts)
 CTRL = re.compile(r"[{][^}]*[}]")
 
