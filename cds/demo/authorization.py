@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, Response, redirect, request
 from joserfc import jwk, jwt
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds.cards.phrasebook import Catalogues
 from cds.demo.authorization_grants import Denied, Grant, RegisteredApp, prove_app, prove_verifier
+from cds.demo.authorization_page import picker
 
 REPORT_APP = "cds-report"
 """The report page's ``client_id`` in the demonstration."""
@@ -143,18 +144,7 @@ class AuthorizationServer:
         _few(self._asked)
         self._asked[key] = asked, tuple(patient for patient, _ in people)
         words = self._words.book(request.headers.get("Accept-Language"))
-        answer = Response(
-            render_template("choose_patient.html", words=words, key=key, names=[name for _, name in people]),
-            content_type="text/html; charset=utf-8",
-        )
-        # Chromium holds the redirect after the form to form-action as well
-        back = urlsplit(asked["redirect_uri"])
-        answer.headers["Content-Security-Policy"] = (
-            f"default-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
-            f"form-action 'self' {back.scheme}://{back.netloc}"
-        )
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        return picker(words, key, [name for _, name in people], asked["redirect_uri"])
 
     def choose(self) -> BaseResponse:
         """The user has chosen a patient, by place in the list: an address or a form holds no patient's number."""
