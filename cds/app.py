@@ -23,6 +23,7 @@ from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
 from cds.jobs import Job, Jobs
 from cds.ledger import Ledger
+from cds.pages import report
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known
 from cds.policy.store import PolicyStore
@@ -45,7 +46,7 @@ _log = logging.getLogger("cds.web")
 _REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 _UNLOGGED = frozenset({"operations.health", "operations.ready", "operations.prometheus"})
 _NOTHING: dict[str, object] = {}
-_WEB = Path(cds_hooks.__file__).parent
+_WEB, _REPORT = Path(cds_hooks.__file__).parent, Path(report.__file__).parent
 
 
 def _utc_now() -> datetime:
@@ -65,7 +66,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
     services = join(services, models)
     catalogues = Catalogues(
-        (p / "catalogue" for p in (_WEB, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        (p / "catalogue" for p in (_WEB, _REPORT, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
         own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
@@ -142,6 +143,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     app.register_blueprint(operations.blueprint(engine))
     app.register_blueprint(studies.blueprint(engine))
     app.register_blueprint(launch.blueprint(engine))
+    app.register_blueprint(report.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)
     return app

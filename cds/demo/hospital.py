@@ -19,7 +19,7 @@ from cds.demo.authorization import REPORT_APP, AuthorizationServer
 from cds.demo.authorization_grants import RegisteredApp
 from cds.demo.fhir_endpoint import create_fhir_app
 from cds.errors import SettingsError
-from cds.pages import create_ehr
+from cds.pages.ehr import create_ehr
 from cds.settings import Settings, load
 
 ARCHIVE = "archive"

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Three modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
 # the decoded FHIR types, and the words that a case carries. One, because it needs what the room around it must not.
-OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart")
+OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report")
 
 ROOMS: dict[str, str] = {
     # leaves
@@ -54,12 +54,17 @@ ROOMS: dict[str, str] = {
     ),
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
+        "pages.report "
         "cards cards.phrasebook engine errors fhir inference jobs ledger policy record services settings studies "
         "trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
     # what people hold in their hands
+    "charts": "errors",
     "pages": "cards.phrasebook errors imaging record",
+    "pages.report": (
+        "cards cards.phrasebook charts engine errors ids inference ledger pages record services survival trust.smart web"
+    ),
     "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (

@@ -17,7 +17,7 @@ from cds.cli import main
 from cds.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
-ROOMS = [*sorted(ROOT.glob("cds/*/catalogue")), ROOT / "hooks" / "catalogue"]
+ROOMS = [*sorted(ROOT.glob("cds/**/catalogue")), ROOT / "hooks" / "catalogue"]
 KEYS = sorted(Catalogues(ROOMS).book("en").texts)
 CTRL = re.compile(r"[{][^}]*[}]")
 
