@@ -8,6 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from cds.charts.svg import ChartsUnavailable, Svg, available
+from cds.charts.tones import Tone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,9 +48,7 @@ class RiskRow:
     """Such as "3 in 100 (2 to 5)"."""
 
 
-def contributions(
-    rows: tuple[Bar, ...], words: BarWords, title: str, description: str, *, narrow: bool = False
-) -> Svg:
+def contributions(rows: tuple[Bar, ...], words: BarWords, title: str, description: str, *, narrow: bool = False) -> Svg:
     """Diverging bars in the order given. Raises ValueError for a value that is not finite."""
     _check(row.value for row in rows)
     from cds.charts import sheet as on
@@ -62,25 +61,30 @@ def contributions(
     sheet = on.Sheet(width, height, narrow=narrow)
     page = sheet.page()
     begin, end = column + 8.0, width - 8.0
-    zero = (begin + end) / 2
-    texts = [on.folded(row.text, (end - begin) / 2 - 10, 13, most=1)[0] for row in rows]
-    room = (end - begin) / 2 - max([on.wide(t, 13) + 12 for t in texts], default=0)
-    room = max(room, 40.0)
-    most = max([abs(row.value) for row in rows], default=0) or 1.0
+    texts = [on.folded(row.text, (end - begin) / 2, 13, most=1)[0] for row in rows]
+    zero, scale = _centred(rows, texts, words, begin, end)
     on.write(page, zero - 10, 18, f"← {words.lower}" if words.lower else "", size=12, tone="soft", align="right")
     on.write(page, zero + 10, 18, f"{words.higher} →" if words.higher else "", size=12, tone="soft")
     bottom = top + row_height * max(len(rows), 1)
-    on.rule(page, [zero, zero], [top - 6, bottom], "soft", name="zero")
+    if not narrow:
+        on.rule(page, [zero, zero], [top - 6, bottom], "soft", name="zero")
     for number, (row, text) in enumerate(zip(rows, texts, strict=True)):
         y = top + row_height * (number + (0.7 if narrow else 0.5))
-        tip = zero + room * row.value / most
+        tip = zero + scale * row.value
         _label(page, row.label, column, y, width, narrow=narrow)
+        if narrow:  # not through the labels
+            on.rule(page, [zero, zero], [y - 12, y + 12], "soft", order=3.5)
         _bar(page, zero, tip, y, raises=row.value >= 0, name=f"bar-{number}")
         to_left = row.value < 0
-        on.write(page, tip + (-7 if to_left else 7), y + 4.5, text, size=13, align="right" if to_left else "left", halo=True)
+        on.write(
+            page, tip + (-7 if to_left else 7), y + 4.5, text, size=13, align="right" if to_left else "left", halo=True
+        )
     if not rows:
         on.write(page, 8, top + 24, words.nothing, size=13, tone="soft")
-    on.write(page, zero, height - 8, words.axis, size=12, tone="soft", align="center")
+    axis = on.folded(words.axis, width - 16, 12, most=1)[0]
+    half = on.wide(axis, 12) / 2
+    middle = min(max(zero, 8 + half), width - 8 - half)
+    on.write(page, middle, height - 8, axis, size=12, tone="soft", align="center")
     return sheet.finish(title, description)
 
 
@@ -113,20 +117,43 @@ def comparison(
         on.write(axes, tick, bottom + 10, _figure(tick), size=12, tone="soft", align="center")
     for number, row in enumerate(rows):
         y = row_height * (number + (0.7 if narrow else 0.5))
-        tone = "main" if number == 0 else "soft"
+        tone: Tone = "main" if number == 0 else "soft"
         if row.lower is not None and row.upper is not None:
-            on.rule(axes, [row.lower, row.upper], [y, y], tone, thick=3 if number == 0 else 2, name=f"interval-{number}")
-            for edge in (row.lower, row.upper):
+            on.rule(
+                axes, [row.lower, row.upper], [y, y], tone, thick=3 if number == 0 else 2, name=f"interval-{number}"
+            )
+            for edge in (row.lower, row.upper) if (row.upper - row.lower) / last * (end - begin) > 16 else ():
                 on.rule(axes, [edge, edge], [y - 6, y + 6], tone, thick=2)
         on.dots(axes, [row.value], [y], tone, marker="o" if number == 0 else "D", size=13 if number == 0 else 10,
                 hollow=number != 0, name=f"value-{number}")  # fmt: skip
-        _label(page, row.label, column, y + 8, width, narrow=narrow, beside=row.text if narrow else "", bold=number == 0)
+        _label(
+            page, row.label, column, y + 8, width, narrow=narrow, beside=row.text if narrow else "", bold=number == 0
+        )
         if not narrow:
             on.write(page, end + 18, y + 12.5, row.text, size=13, bold=number == 0)
     if not rows:
         on.write(page, 8, 30, words.nothing, size=13, tone="soft")
     on.write(page, end if not narrow else width - 14, height - 8, words.axis, size=12, tone="soft", align="right")
     return sheet.finish(title, description)
+
+
+def _centred(rows: tuple[Bar, ...], texts: list[str], words: BarWords, begin: float, end: float) -> tuple[float, float]:
+    """Where 0 stands and how many pixels a unit has, so that bars, their texts and the two headings fit."""
+    from cds.charts import sheet as on
+
+    most, need = [0.0, 0.0], [0.0, 0.0]
+    for row, text in zip(rows, texts, strict=True):
+        side = int(row.value >= 0)
+        most[side] = max(most[side], abs(row.value))
+        need[side] = max(need[side], on.wide(text, 13) + 12)
+    heads = [on.wide(f"← {word}", 12) + 14 if word else 0.0 for word in (words.lower, words.higher)]
+    scale = max(end - begin - sum(need), 40.0) / (sum(most) or 1.0)
+    zero = begin + need[0] + most[0] * scale
+    zero = min(max(zero, begin + heads[0], begin + 0.2 * (end - begin)), max(end - heads[1], (begin + end) / 2))
+    for side, room in ((0, zero - begin), (1, end - zero)):
+        if most[side]:
+            scale = min(scale, max(room - need[side], 20.0) / most[side])
+    return zero, scale
 
 
 def _check(values: object) -> None:
@@ -144,9 +171,17 @@ def _label(
 
     if narrow:
         taken = on.wide(beside, 13, bold=bold) + 14 if beside else 0
-        on.write(page, 8, y - 17, on.folded(label, width - 16 - taken, 13, most=1, bold=bold)[0], size=13, bold=bold)
+        on.write(
+            page,
+            8,
+            y - 17,
+            on.folded(label, width - 16 - taken, 13, most=1, bold=bold)[0],
+            size=13,
+            bold=bold,
+            halo=True,
+        )
         if beside:
-            on.write(page, width - 8, y - 17, beside, size=13, bold=bold, align="right")
+            on.write(page, width - 8, y - 17, beside, size=13, bold=bold, align="right", halo=True)
         return
     lines = on.folded(label, column - 12, 13, most=2, bold=bold)
     for number, line in enumerate(lines):
@@ -159,7 +194,7 @@ def _bar(page: Axes, zero: float, tip: float, y: float, *, raises: bool, name: s
     from cds.charts import sheet as on
 
     corners: tuple[Sequence[float], Sequence[float]] = ([zero, tip, tip, zero], [y - 9, y - 9, y + 9, y + 9])
-    tone = "second" if raises else "main"
+    tone: Tone = "second" if raises else "main"
     page.fill(
         *corners,
         facecolor=on.colour(tone if raises else "paper"),

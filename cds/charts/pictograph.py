@@ -1,4 +1,4 @@
-"""One hundred people: filled those who live, hollow those who have died; a tile behind those the interval leaves open."""
+"""One hundred people: filled those who live, hollow those who have died; a tile where the interval leaves it open."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def pictograph(
 def _person(path: type) -> object:
     """Head and body in a box of 1, head up (matplotlib's markers grow upwards)."""
     head = path.circle((0.0, 0.29), 0.17)  # type: ignore[attr-defined]
-    body = path(  # type: ignore[call-arg]
+    body = path(
         [(-0.3, -0.5), (-0.3, -0.1), (-0.3, 0.06), (0, 0.06), (0.3, 0.06), (0.3, -0.1), (0.3, -0.5), (-0.3, -0.5)],
         [1, 2, 3, 3, 3, 3, 2, 79],
     )

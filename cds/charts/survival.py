@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from cds.charts.svg import ChartsUnavailable, Svg, available
+from cds.charts.tones import Tone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,8 +102,7 @@ def survival(
     strip = 3 * row + 8 if marks is not None else 0.0
     height = int(top + plot + 46 + strip)
     sheet = on.Sheet(width, height, narrow=narrow)
-    last = max(max(line.times) for line in lines)
-    last = max([last, *(p.months for p in points), 1.0])
+    last = max(*(max(line.times) for line in lines), *(p.months for p in points), 1.0)
     axes = sheet.axes(left, top, width - left - right, plot)
     axes.set_xlim(0, last)
     axes.set_ylim(0, 100)
@@ -124,23 +124,24 @@ def ticks_of(last: float) -> list[int]:
     """Months: every 6 at most, the milestones always among them."""
     step = next((s for s in (6, 12, 24, 60) if last / s <= 7), 120)
     shown = set(range(0, int(last) + 1, step)) | {m for m in _MILESTONES if m <= last and step <= 24}
-    return sorted(shown) if last >= 6 else list(range(0, int(last) + 1))
+    return sorted(shown) if last >= 6 else list(range(int(last) + 1))
 
 
 def _grid(axes: Axes, last: float, narrow: bool) -> None:
     from cds.charts import sheet as on
 
     for y in (0, 25, 50, 75, 100):
-        on.rule(axes, [0, last], [y, y], "grid" if y else "soft", order=1)
+        on.rule(axes, [0, last], [y, y], "grid" if y else "soft", order=0.8 if y else 1.2)
         on.write(axes, -0.012 * last, y, str(y), size=12, tone="soft", align="right", vertical="center")
     before = -1e9
     for x in ticks_of(last):
         on.rule(axes, [x, x], [0, -2.2], "soft", order=1)
         if x in _MILESTONES:
-            on.rule(axes, [x, x], [0, 100], "grid", order=1)
+            on.rule(axes, [x, x], [0, 100], "grid", order=0.8)
         if (x - before) / last * (300 if narrow else 650) >= 26 or x in _MILESTONES:
             weight = x in _MILESTONES
-            on.write(axes, x, -4, str(x), size=12, tone="ink" if weight else "soft", align="center", vertical="top", bold=weight)
+            tone: Tone = "ink" if weight else "soft"
+            on.write(axes, x, -4, str(x), size=12, tone=tone, align="center", vertical="top", bold=weight)
             before = x
 
 
@@ -207,8 +208,9 @@ def _milestones(axes: Axes, line: CurveLine, words: CurveWords) -> None:
     on.dots(axes, at, alive, line.tone, size=9, name="milestones", order=5)
     for months, percent in zip(at, alive, strict=True):
         said = words.out_of.format(n=round(percent))
+        x = months + 0.012 * axes.get_xlim()[1]
         on.write(
-            axes, months, percent, f"  {said}", size=13, bold=True, vertical="bottom", halo=True, name=f"at-{months}"
+            axes, x, percent + 1.5, said, size=13, bold=True, vertical="bottom", halo=True, name=f"at-{months}"
         ).set_zorder(6)
 
 

@@ -19,7 +19,8 @@ from cds.errors import CdsError
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _KEY = "chart-0-key"
-_REFERENCE = re.compile(r"^(?:#|url\(#)([^)]+)\)?$")
+_REFERENCE = re.compile(r"^url\(#([^)]+)\)$")
+_PAINT = ("fill", "stroke")
 _NUMBER = re.compile(r"-?\d*\.?\d+(?:[eE][-+]?\d+)?")
 _GEOMETRY = frozenset({"x", "y", "width", "height", "transform", "stroke-width", "stroke-dasharray", "font-size"})
 _KEPT = frozenset({"stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap", "fill-rule"})
@@ -82,9 +83,10 @@ def finished(raw: bytes, *, width: int, height: int, title: str, description: st
 
 
 def _references(element: ET.Element) -> Iterator[str]:
-    values = [*element.attrib.values(), *(value for _name, value in _declared(element))]
-    for value in values:
-        if match := _REFERENCE.match(value.strip()):
+    if target := element.get(_HREF):
+        yield target[1:]
+    for value in [*element.attrib.values(), *(value for _name, value in _declared(element))]:
+        if match := _REFERENCE.match(value):
             yield match[1]
 
 
@@ -108,7 +110,7 @@ def _clean(element: ET.Element, names: dict[str, str]) -> list[ET.Element]:
 def _attributes(element: ET.Element, tag: str, names: dict[str, str]) -> Iterator[tuple[str, str]]:
     classes: list[str] = []
     for name, value in element.attrib.items():
-        if name == "style":
+        if name == "style" or name in _PAINT:
             continue
         if name == "id":
             if value in names:
@@ -125,7 +127,10 @@ def _attributes(element: ET.Element, tag: str, names: dict[str, str]) -> Iterato
             yield name, _path(value)
         else:
             yield name, _rounded(value) if name in _GEOMETRY else value
-    style = dict(_declared(element))
+    if tag == "path" and element.get("id") in names:
+        yield from ((name, _rounded(value)) for name, value in _declared(element) if name in _KEPT)
+        return  # a shape that is used elsewhere, in the colours given there
+    style = {name: element.attrib[name] for name in _PAINT if name in element.attrib} | dict(_declared(element))
     yield from _painted(style, classes, names)
     yield from ((name, _rounded(value)) for name, value in style.items() if name in _KEPT)
     if classes:
@@ -135,13 +140,14 @@ def _attributes(element: ET.Element, tag: str, names: dict[str, str]) -> Iterato
 def _painted(style: dict[str, str], classes: list[str], names: dict[str, str]) -> Iterator[tuple[str, str]]:
     """``fill`` and ``stroke``: the class gives the current colour; a stroke in another tone has a class of its own."""
     fill, stroke = style.get("fill"), style.get("stroke")
-    tones = [TONE[colour] for colour in (fill, stroke) if colour in TONE]
+    tones = [TONE[colour] for colour in (fill, stroke) if colour is not None and colour in TONE]
     if tones:
         classes.append(f"c-{tones[0]}")
     for name, colour in (("fill", fill), ("stroke", stroke)):
-        if colour is None or colour == "none":
-            if colour is not None:
-                yield name, colour
+        if colour is None:
+            continue
+        if colour == "none":
+            yield name, colour
         elif match := _REFERENCE.match(colour):
             yield name, f"url(#{names[match[1]]})"
         elif colour not in TONE:

@@ -68,7 +68,7 @@ class _Pages:
         words = self._words(session)
         found = view.compose(self.engine, session, words)
         told = {t.manifest.id: t for t in view.answers(self.engine, found.call, found.card)}.get(model)
-        if told is None or (session.patient_facing and told.of_kind("survival") is not None):
+        if told is None or (session.patient_facing and view.foretells(told)):
             raise UnknownService("there is no such model in this report")
         supposed = what_if.suppose(words, told, request.form)
         title = words.pick(told.manifest.words.title)

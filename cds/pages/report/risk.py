@@ -13,6 +13,7 @@ from cds.pages.report import words as say
 from cds.pages.report.stored import StoredInput, Told
 
 _MOST_BARS = 9
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -44,21 +45,32 @@ class Answer:
 
 def answer(words: Phrasebook, told: Told) -> Answer | None:
     """None for a model that gives neither a chance nor a score."""
-    output = told.of_kind("probability", "score")
+    output = told.headline
     number = told.output(output.name) if output is not None else None
-    if output is None or number is None or isinstance(number, tuple):
+    if output is None or output.kind == "category" or number is None or isinstance(number, tuple):
         return None
+    low, high = (told.output(name) if name is not None else None for name in (output.lower, output.upper))
+    interval = (low, high) if isinstance(low, int | float) and isinstance(high, int | float) else None
     base = _ordinary(told, output)
     shares = _shares(told)
     return Answer(
         label=say.output_label(words, output),
-        text=say.answer(words, output, number),
+        text=say.with_interval(words, output, number, interval),
         horizon=say.horizon(words, output),
         ordinary=say.answer(words, output, base) if base is not None else "",
-        charts=tuple(_charts(words, told, output, number, base)),
+        charts=tuple(_charts(words, told, output, number, base, interval)),
         lines=tuple(_line(words, i, shares.get(i.spec.name), output, told) for i in told.inputs if i.told),
         method=say.method(words, told.explanation) if told.explanation is not None else "",
         missing=tuple(_missing(words, told, output, number)),
+    )
+
+
+def lines_of(words: Phrasebook, told: Told) -> tuple[Line, ...]:
+    """What was read from the record, without what it contributed."""
+    return tuple(
+        Line(say.label(words, i.spec), say.value(words, i.spec, i.value), say.day(words, i.date), i.sources, "")
+        for i in told.inputs
+        if i.told
     )
 
 
@@ -100,6 +112,9 @@ def _share_text(words: Phrasebook, told: Told, output: Output, share: float) -> 
         if output.kind == "probability":
             return words(f"report.share.{direction}.chance", points=words.significant(abs(share) * 100, 2))
         return words(f"report.share.{direction}.score", points=words.significant(abs(share), 2))
+    if explained is not None and explained.method == "model" and output.kind == "score":
+        # the points of a score add up to it
+        return words(f"report.share.{direction}.score", points=words.significant(abs(share), 2))
     return words(f"report.share.{direction}.plain")
 
 
@@ -115,13 +130,15 @@ def _missing(words: Phrasebook, told: Told, output: Output, number: float) -> li
     return found
 
 
-def _charts(words: Phrasebook, told: Told, output: Output, number: float, base: float | None) -> list[tuple[Svg, Svg]]:
+def _charts(
+    words: Phrasebook, told: Told, output: Output, number: float, base: float | None, interval: Interval | None
+) -> list[tuple[Svg, Svg]]:
     if not available():
         return []
     found = []
     title = words.pick(told.manifest.words.title)
     if base is not None and output.kind == "probability":
-        found.append(_compared(words, output, number, base, title))
+        found.append(_compared(words, output, number, base, interval, title))
     bars = tuple(
         Bar(say.label(words, s.feature.input), s.value, _share_text(words, told, output, s.value))
         for s in (told.explanation.shares if told.explanation is not None else ())[:_MOST_BARS]
@@ -135,10 +152,13 @@ def _charts(words: Phrasebook, told: Told, output: Output, number: float, base: 
     return found
 
 
-def _compared(words: Phrasebook, output: Output, number: float, base: float, title: str) -> tuple[Svg, Svg]:
-    rows = tuple(
-        RiskRow(words(f"report.compared.{who}"), 100 * share, None, None, say.answer(words, output, share))
-        for who, share in (("patient", number), ("ordinary", base))
+def _compared(
+    words: Phrasebook, output: Output, number: float, base: float, interval: Interval | None, title: str
+) -> tuple[Svg, Svg]:
+    low, high = (100 * bound for bound in interval) if interval is not None else (None, None)
+    rows = (
+        RiskRow(words("report.compared.patient"), 100 * number, low, high, say.answer(words, output, number)),
+        RiskRow(words("report.compared.ordinary"), 100 * base, None, None, say.answer(words, output, base)),
     )
     named = BarWords(axis=words("report.compared.axis"))
     heading = words("report.compared.title", model=title)

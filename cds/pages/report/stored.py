@@ -98,6 +98,11 @@ class Told:
         return next(found, None)
 
     @property
+    def headline(self) -> Output | None:
+        """What the model is asked for: the first chance, score or category of its manifest that has an answer."""
+        return self.of_kind("probability", "score", "category")
+
+    @property
     def rules(self) -> tuple[str, ...]:
         return tuple(self.entry.outputs.get("rules", ()))
 

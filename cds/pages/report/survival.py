@@ -9,6 +9,8 @@ from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
 from cds.charts import CurveLine, CurveWords, Marks, PictographWords, Svg, TrialPoint
 from cds.inference.manifest import Output
+from cds.pages.report import words as say
+from cds.pages.report.risk import Line, lines_of
 from cds.pages.report.stored import Told
 from cds.services.comparison import ComparedArm, Comparison
 from cds.survival import Curve
@@ -43,6 +45,10 @@ class Outlook:
     trials: tuple[Comparison, ...]
     ratio: str
     performance: str
+    lines: tuple[Line, ...]
+    """What the leading estimate was read from."""
+    missing: tuple[tuple[str, str, str, str], ...]
+    """(input, why it is missing, lowest and highest share alive at 12 months); the last two empty where not varied"""
 
 
 def outlook(
@@ -71,6 +77,8 @@ def outlook(
         trials=trials,
         ratio=_ratio(words, trial),
         performance=wording.performance(words, lead.manifest),
+        lines=lines_of(words, lead),
+        missing=tuple(_missing(words, lead, spec)),
     )
 
 
@@ -154,6 +162,24 @@ def _ratio(words: Phrasebook, trial: Comparison | None) -> str:
         ratio=words.number(value, 2),
         interval=f" {interval}" if interval else "",
     )
+
+
+def _missing(words: Phrasebook, told: Told, spec: Output) -> list[tuple[str, str, str, str]]:
+    """Survival at 12 months over the values that a missing input might have had."""
+    varied: dict[str, list[float]] = {}
+    base = _curve(told, spec).at(12)
+    for one in told.again.what_if if told.again is not None else ():
+        alive = one.outputs[spec.name]
+        point = Curve(spec.times, alive, alive, alive).at(12) if isinstance(alive, tuple) else None
+        if point is not None and base is not None:
+            varied.setdefault(one.feature.input.name, [base.alive]).append(point.alive)
+    found = []
+    for given in told.inputs:
+        if not given.found:
+            shares = varied.get(given.spec.name, [])
+            low, high = (_of(words, 100 * bound(shares)) if shares else "" for bound in (min, max))
+            found.append((say.label(words, given.spec), say.absence(words, given), low, high))
+    return found
 
 
 def _beside(words: Phrasebook, told: Told) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from cds.cards.phrasebook import Phrasebook
 from cds.engine import Engine
 from cds.errors import NoCards, UnknownCard
+from cds.inference.manifest import Task
 from cds.ledger import CallEntry, CardEntry
 from cds.pages.report import provenance, risk, survival, what_if
 from cds.pages.report import words as say
@@ -51,7 +52,7 @@ class Report:
     outlook_fields: tuple[what_if.Field, ...]
     outlook_model: str
     withheld: bool
-    """There is an outlook, and the reader may be a patient."""
+    """Something of an outlook was left out, because the reader may be a patient."""
     models: tuple[provenance.ModelRow, ...]
     data: tuple[provenance.DataRow, ...]
     gaps: tuple[provenance.Gap, ...]
@@ -85,9 +86,9 @@ def answers(engine: Engine, call: CallEntry, card: CardEntry) -> tuple[Told, ...
 def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: str = "", month: int = 12) -> Report:
     """Raises as ``stored_call``."""
     call, card = stored_call(engine, session)
-    found = answers(engine, call, card)
-    outlook = survival.outlook(words, found, _trials(engine, call, card), chosen, month)
-    withheld = outlook is not None and session.patient_facing
+    every = answers(engine, call, card)
+    # to who may be a patient nothing of an outlook is shown: no curve, no score, no evidence that names it
+    found = tuple(t for t in every if not (session.patient_facing and foretells(t)))
     lead = next((t for t in found if t.entry.outcome == "predicted" and t.of_kind("survival")), None)
     shown = [t for t in found if t.of_kind("survival") is None or t.entry.outcome != "predicted"]
     return Report(
@@ -96,14 +97,19 @@ def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: s
         body=card.body,
         at=call.at,
         sections=tuple(_section(words, t) for t in shown),
-        outlook=None if withheld else outlook,
-        outlook_fields=what_if.fields(words, lead) if lead is not None and not withheld else (),
+        outlook=survival.outlook(words, found, _trials(engine, call, card), chosen, month),
+        outlook_fields=what_if.fields(words, lead) if lead is not None else (),
         outlook_model=lead.manifest.id if lead is not None else "",
-        withheld=withheld,
+        withheld=len(found) < len(every),
         models=provenance.models(words, found),
         data=provenance.data(words, found),
         gaps=provenance.gaps(words, call),
     )
+
+
+def foretells(told: Told) -> bool:
+    """It says how long somebody may live, or how a treatment may go."""
+    return told.manifest.task in (Task.survival, Task.response) or told.of_kind("survival") is not None
 
 
 def _trials(engine: Engine, call: CallEntry, card: CardEntry) -> tuple[Comparison, ...]:
@@ -121,7 +127,7 @@ def _section(words: Phrasebook, told: Told) -> Section:
         why = words(key) if key in words.texts else reason
         lacking = tuple((say.label(words, i.spec), say.absence(words, i)) for i in told.lacking)
         return Section(found.id, title, "silent", research, why=why, lacking=lacking)
-    fields, lines = what_if.fields(words, told), _lines(words, told)
+    fields, lines = what_if.fields(words, told), risk.lines_of(words, told)
     if found.runtime.rules:
         category = _category(words, told)
         return Section(
@@ -141,11 +147,3 @@ def _category(words: Phrasebook, told: Told) -> str:
     output = told.of_kind("category")
     number = told.output(output.name) if output is not None else None
     return say.answer(words, output, number) if output is not None and isinstance(number, int | float) else ""
-
-
-def _lines(words: Phrasebook, told: Told) -> tuple[risk.Line, ...]:
-    return tuple(
-        risk.Line(say.label(words, i.spec), say.value(words, i.spec, i.value), say.day(words, i.date), i.sources, "")
-        for i in told.inputs
-        if i.told and i.sources
-    )

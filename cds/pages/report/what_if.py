@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ class Supposed:
 
 def fields(words: Phrasebook, told: Told) -> tuple[Field, ...]:
     """Missing inputs first; nothing where the model has changed since."""
-    if not told.same_model or told.of_kind("probability", "score", "survival", "category") is None:
+    if not told.same_model or (told.headline is None and told.of_kind("survival") is None):
         return ()
     asked = [i for i in told.inputs if i.spec.source not in _UNASKED]
     return tuple(_field(words, i) for i in sorted(asked, key=lambda i: i.found))
@@ -69,16 +70,13 @@ def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
         if not typed:
             continue
         label = say.label(words, spec)
-        try:
-            number = float(typed.replace(",", "."))
-        except ValueError:
+        number = _number(typed)
+        if number is None:
             faults.append(words("report.what_if.no_number", input=label))
             continue
-        if not _possible(number) or (spec.range is not None and not spec.range[0] <= number <= spec.range[1]):
-            low, high = spec.range or (0.0, 0.0)
-            faults.append(
-                words("report.what_if.out_of_range", input=label, low=words.number(low, 2), high=words.number(high, 2))
-            )
+        if spec.range is not None and not spec.range[0] <= number <= spec.range[1]:
+            low, high = (words.number(bound, 2) for bound in spec.range)
+            faults.append(words("report.what_if.out_of_range", input=label, low=low, high=high))
             continue
         values[name] = number
         changes.append((label, say.value(words, spec, number)))
@@ -91,23 +89,26 @@ def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
     return Supposed(tuple(changes), before, _headline(words, told, found.outputs) if found is not None else "", ())
 
 
-def _possible(number: float) -> bool:
-    return number == number and abs(number) < 1e9
+def _number(typed: str) -> float | None:
+    """As people write it, with a point or a comma; None for what is none, or none a body has."""
+    try:
+        number = float(typed.replace(",", "."))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and abs(number) < 1e9 else None
 
 
 def _headline(words: Phrasebook, told: Told, outputs: Mapping[str, object]) -> str:
-    output = told.of_kind("probability", "score", "category")
-    if output is not None:
-        number = outputs.get(output.name)
-        return say.answer(words, output, float(number)) if isinstance(number, int | float) else ""
     curve = told.of_kind("survival")
     if curve is None:
-        return ""
+        output = told.headline
+        number = outputs.get(output.name) if output is not None else None
+        return say.answer(words, output, float(number)) if output and isinstance(number, int | float) else ""
     alive = outputs.get(curve.name)
     if not isinstance(alive, list | tuple):
         return ""
     shares = [
-        words("report.survival.at", months=m, value=words.number(100 * alive[curve.times.index(m)], 0))
+        words("report.survival.at", months=words.number(m, 0), value=words.number(100 * alive[curve.times.index(m)], 0))
         for m in (6.0, 12.0, 24.0)
         if m in curve.times
     ]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
 from cds.inference.explain import Explanation
 from cds.inference.manifest import Output
 from cds.inference.prediction import Prediction, WhatIf
 from cds.pages.report.stored import StoredInput, Told
-from cds.record.inputs import Input
+from cds.record.inputs import Input, Reduce
 from cds.record.moments import parse
 
-_UCUM = {"1": "", "%": "%", "a": "", "kg/m2": "kg/m²", "10*9/L": "10⁹/L", "mm[Hg]": "mmHg"}
+_ANNOTATION = re.compile(r"\{[^}]*\}")
+_UCUM = {"1": "", "a": "", "kg/m2": "kg/m²", "10*9/L": "10⁹/L", "mm[Hg]": "mmHg"}
 
 
 def unit(code: str) -> str:
-    """A UCUM unit as people write it."""
-    return _UCUM.get(code, code.replace("[", "").replace("]", ""))
+    """A UCUM unit as people write it; an annotation such as ``{score}`` is none."""
+    bare = _ANNOTATION.sub("", code)
+    return _UCUM.get(bare, bare.replace("[", "").replace("]", ""))
 
 
 def value(words: Phrasebook, spec: Input, number: float | None) -> str:
@@ -27,6 +32,8 @@ def value(words: Phrasebook, spec: Input, number: float | None) -> str:
         return words("report.value.male" if number else "report.value.female")
     if spec.is_flag:
         return words("report.value.yes" if number else "report.value.no")
+    if spec.reduce is Reduce.first_at_least:
+        return words("report.value.at_age", age=words.number(math.floor(number), 0))
     for answer, code in spec.values.items():
         if code == number and words.concept(answer) != answer:
             return words.concept(answer)
@@ -53,6 +60,13 @@ def answer(words: Phrasebook, output: Output, number: float) -> str:
         name = output.categories.get(f"{number:g}", "")
         return words.pick(output.category_labels.get(name, {})) or name
     return f"{words.number(number, 1)} {unit(output.unit)}".strip()
+
+
+def with_interval(words: Phrasebook, output: Output, number: float, interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return answer(words, output, number)
+    low, high = (answer(words, output, bound) for bound in interval)
+    return words("engine.said.interval", value=answer(words, output, number), low=low, high=high)
 
 
 def horizon(words: Phrasebook, output: Output) -> str:
