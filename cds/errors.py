@@ -41,6 +41,7 @@
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
     │   └── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
+    ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
 Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
@@ -253,6 +254,10 @@ class ImagingError(CdsError):
     """Images can't be fetched or assessed. The result is "indeterminate" with the reason, never "negative"."""
 
     code = "CDS-750"
+
+
+class ChartsUnavailable(CdsError):
+    code = "CDS-760"
 
 
 class LedgerError(CdsError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from cds.charts.svg import ChartsUnavailable, Svg, available
+from cds.charts.svg import Svg, require
 from cds.charts.tones import Tone
 
 if TYPE_CHECKING:
@@ -159,8 +159,7 @@ def _centred(rows: tuple[Bar, ...], texts: list[str], words: BarWords, begin: fl
 def _check(values: object) -> None:
     if not all(isfinite(value) for value in values):  # type: ignore[attr-defined]
         raise ValueError("a value that is not finite can't be drawn")
-    if not available():
-        raise ChartsUnavailable("charts need matplotlib: install pancreas-cds[report]")
+    require()
 
 
 def _label(

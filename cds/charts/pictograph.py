@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cds.charts.svg import ChartsUnavailable, Svg, available
+from cds.charts.svg import Svg, require
 
 _A_ROW = 10
 _STEP = 22.0
@@ -30,8 +30,7 @@ def pictograph(
     """
     if not 0 <= lower <= alive <= upper <= 100:
         raise ValueError("of 100 people: 0 <= lower <= alive <= upper <= 100")
-    if not available():
-        raise ChartsUnavailable("charts need matplotlib: install pancreas-cds[report]")
+    require()
     from matplotlib.path import Path
 
     from cds.charts import sheet as on

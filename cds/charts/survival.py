@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from cds.charts.svg import ChartsUnavailable, Svg, available
+from cds.charts.svg import Svg, require
 from cds.charts.tones import Tone
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def survival(
     """
     if not lines:
         raise ValueError("a chart of survival needs a curve")
-    if not available():
-        raise ChartsUnavailable("charts need matplotlib: install pancreas-cds[report]")
+    require()
     from cds.charts import sheet as on
 
     width = 360 if narrow else 720

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from cds.charts.tones import TONE
-from cds.errors import CdsError
+from cds.errors import ChartsUnavailable
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -26,12 +26,6 @@ _GEOMETRY = frozenset({"x", "y", "width", "height", "transform", "stroke-width",
 _KEPT = frozenset({"stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap", "fill-rule"})
 PART = "part:"
 """Artists whose gid begins so keep the rest of it as ``data-part``: for tests and for a page's script."""
-
-
-class ChartsUnavailable(CdsError):
-    """matplotlib is not installed."""
-
-    code = "CDS-760"
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,12 @@ class Svg:
 def available() -> bool:
     """Is there a matplotlib to draw with? Nothing is imported to find out."""
     return importlib.util.find_spec("matplotlib") is not None
+
+
+def require() -> None:
+    """Raises ChartsUnavailable."""
+    if not available():
+        raise ChartsUnavailable("charts can't be drawn here: install pancreas-cds[report]")
 
 
 def stylesheet() -> str:

@@ -7,7 +7,7 @@ from math import isfinite
 from cds.charts.axis import Plan, TimelineWords, When, days, ticks_of
 from cds.charts.events import EventLane, draw_events, rows_of
 from cds.charts.lanes import Lane, above, draw_lane
-from cds.charts.svg import ChartsUnavailable, Svg, available
+from cds.charts.svg import Svg, require
 
 __all__ = ["EventLane", "Lane", "TimelineWords", "timeline"]
 
@@ -33,8 +33,7 @@ def timeline(
         raise ValueError("a timeline ends after it starts")
     if not all(isfinite(value) for lane in lanes for _when, value, _text in lane.points):
         raise ValueError("a value that is not finite can't be drawn")
-    if not available():
-        raise ChartsUnavailable("charts need matplotlib: install pancreas-cds[report]")
+    require()
     from cds.charts import sheet as on
 
     width = 360 if narrow else 960
