@@ -32,7 +32,6 @@ ROOMS: dict[str, str] = {
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
     "survival": "",
-    "charts": "errors",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
@@ -64,7 +63,8 @@ ROOMS: dict[str, str] = {
     "charts": "errors",
     "pages": "cards.phrasebook errors imaging record",
     "pages.report": (
-        "cards cards.phrasebook charts engine errors ids inference ledger pages record services survival trust.smart web"
+        "cards cards.phrasebook charts engine errors ids inference ledger pages record services survival "
+        "trust.smart web"
     ),
     "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
