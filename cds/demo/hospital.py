@@ -67,6 +67,7 @@ class Told:
     def __init__(self, told: ModuleType, images: ModuleType) -> None:
         self.STORIES = (*told.STORIES, *(imaged.story for imaged in images.IMAGED))
         self.draft_orders = told.draft_orders
+        self.ORDERABLES, self.orders = getattr(told, "ORDERABLES", ()), getattr(told, "orders", None)
 
 
 class _Hospital(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

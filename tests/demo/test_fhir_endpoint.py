@@ -270,7 +270,7 @@ def test_what_is_not_valid_is_not_stored(base: str, kind: str, body: str, mimety
 
 
 def test_a_method_it_does_not_offer_is_refused_as_fhir(base: str) -> None:
-    response = requests.put(f"{base}/Patient/p1", timeout=5)
+    response = requests.patch(f"{base}/Patient/p1", timeout=5)
     assert response.status_code == 405
     refusal(response)
 
