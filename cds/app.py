@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from flask import Flask, Response, g, request
 
@@ -31,7 +32,8 @@ from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
-from cds.web import calls, cds_hooks, metrics, operations, studies
+from cds.trust.smart import Door, ReportSessions
+from cds.web import calls, cds_hooks, launch, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
 
@@ -41,6 +43,7 @@ _log = logging.getLogger("cds.web")
 _REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 _UNLOGGED = frozenset({"operations.health", "operations.ready", "operations.prometheus"})
 _NOTHING: dict[str, object] = {}
+_WEB = Path(cds_hooks.__file__).parent
 
 
 def _utc_now() -> datetime:
@@ -60,11 +63,12 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
     services = join(services, models)
     catalogues = Catalogues(
-        (p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        (p / "catalogue" for p in (_WEB, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
     )
     _check_languages(settings, catalogues)
-    ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool", now=now)
+    key = settings.load_ledger_key()
+    ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
     policies = PolicyStore(
         settings.policy_file or packaged_policy(packages),
         Known(models.thresholds(), services.parameters()),
@@ -77,6 +81,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         Intake(settings, models, policies, ledger, jobs, tell=_courier(settings)),
         jobs,
     )
+    reports = ReportSessions(settings, ledger, key, now)
     replay = ReplayGuard(ledger.use_jti, settings.data_dir / "jti", now=now)
     return Engine(
         settings=settings,
@@ -89,6 +94,8 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         ledger=ledger,
         now=now,
         studies=desk,
+        reports=reports,
+        door=Door(settings, ledger, reports, key, now),
     )
 
 
@@ -132,6 +139,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     app.register_blueprint(calls.blueprint(engine))
     app.register_blueprint(operations.blueprint(engine))
     app.register_blueprint(studies.blueprint(engine))
+    app.register_blueprint(launch.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)
     return app

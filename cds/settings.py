@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cds.errors import SettingsError
+from cds.smart_settings import SmartSettings, loopback_address, require_secure
 
 Algorithm = Literal["RS384", "ES384"]
 
@@ -151,6 +152,7 @@ class ClientSettings(_Block):
     cors_origins: tuple[str, ...] = Field((), description="Browser origins that may call, such as a sandbox.")
 
     studies: StudySource = StudySource()  # type: ignore[call-arg]
+    smart: SmartSettings | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -254,6 +256,35 @@ class Settings(BaseSettings):
             if base is not None and base.rstrip("/") not in [listed.rstrip("/") for listed in client.fhir_servers]:
                 raise ValueError(f"client '{name}': studies.fhir_base is not among its fhir_servers")
         return self
+
+    @model_validator(mode="after")
+    def _reports_safe(self) -> Self:
+        """A launch names its client by the FHIR server alone, and secrets travel: both must be certain."""
+        for name, client in self.clients.items():
+            if client.smart is None:
+                continue
+            try:
+                require_secure("public_url", self.public_url)
+                require_secure("fhir_servers", *client.fhir_servers)
+                require_secure("smart.allowed", *client.smart.allowed)
+            except ValueError as error:
+                raise ValueError(f"client '{name}' has a 'smart' block: {error}") from error
+            if not client.fhir_servers:
+                raise ValueError(f"client '{name}' has a 'smart' block, so its 'fhir_servers' must be listed")
+            mine = {base.rstrip("/") for base in client.fhir_servers}
+            for other, beside in self.clients.items():
+                if other != name and mine & {base.rstrip("/") for base in beside.fhir_servers}:
+                    raise ValueError(
+                        f"clients '{name}' and '{other}' list the same FHIR server, so a report's launch would not "
+                        "tell which of them it comes from: give a server to one client only"
+                    )
+        return self
+
+    @property
+    def bare_cookies(self) -> bool:
+        """Whether cookies go without ``Secure``: a demonstration on this machine, without TLS. Nowhere else."""
+        plain = self.public_url.startswith("http://") and loopback_address(self.public_url)
+        return self.environment == "demo" and plain
 
     @model_validator(mode="after")
     def _loopback_only_in_demo(self) -> Self:

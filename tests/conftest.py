@@ -6,6 +6,7 @@ pytest_plugins = [
     "browser",
     "servers",
     "service",
+    "smart_house",
     "helm",
     "orthanc",
     "redis_server",

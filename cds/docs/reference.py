@@ -16,6 +16,7 @@ from cds import errors
 from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
 from cds.services import ServiceRegistry
 from cds.settings import ClientSettings, FhirSettings, ImagingSettings, PacsSettings, Settings, StudySource
+from cds.smart_settings import SmartSettings
 
 GENERATED = "<!-- Written by scripts/generate-docs; change the code, not this page. -->"
 
@@ -41,11 +42,15 @@ def settings_page() -> str:
             "",
             "## `[clients.NAME]`: one block an EHR",
             "",
-            *_table(ClientSettings, skip=("studies",)),
+            *_table(ClientSettings, skip=("studies", "smart")),
             "",
             "## `[clients.NAME.studies]`: how it tells of imaging studies",
             "",
             *_table(StudySource),
+            "",
+            "## `[clients.NAME.smart]`: the report behind its cards, opened in that EHR",
+            "",
+            *_table(SmartSettings),
             "",
             "## `[imaging]`: analysing imaging studies",
             "",
