@@ -1,8 +1,8 @@
 """A small FHIR R4 endpoint over resources in memory: for the demo and for tests, never for a hospital.
 
 It does what its CapabilityStatement lists and nothing else: read, search by the parameters of ``SEARCHES``, paging,
-create, update, delete. What it does not know it refuses when asked to be strict (``Prefer: handling=strict``) and otherwise
-leaves out of the ``self`` link, as FHIR R4 ("Search: handling errors") asks. It knows no disease:
+create, update, delete. What it does not know it refuses when asked to be strict (``Prefer: handling=strict``) and
+otherwise leaves out of the ``self`` link, as FHIR R4 ("Search: handling errors") asks. It knows no disease:
 the resources are given, and those of a type it doesn't list are not served.
 """
 

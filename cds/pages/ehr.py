@@ -55,11 +55,11 @@ def create_ehr(
 ) -> Desk:
     """Serve the EHR at ``/`` of ``app``, its static files at ``/ehr-assets``.
 
-    ``stories``: the patients listed, the orders each has waiting, and what can be ordered. ``service_url``: base address
-    of a CDS service; ``/cds-services`` is added. ``fhir_base``: where the stories' records are; it may be this same app,
-    if that is served by more than one thread. ``archive``: where the patients' images are; it needs the extra for
-    images. ``scanner``: makes scans for patients who wait for one. ``launch``: mints the launch of a card's SMART link.
-    Raises ServiceError when the page's own catalogues do not match each other.
+    ``stories``: the patients listed, the orders each has waiting, and what can be ordered. ``service_url``: base
+    address of a CDS service; ``/cds-services`` is added. ``fhir_base``: where the stories' records are; it may be this
+    same app, if that is served by more than one thread. ``archive``: where the patients' images are; it needs the extra
+    for images. ``scanner``: makes scans for patients who wait for one. ``launch``: mints the launch of a card's SMART
+    link. Raises ServiceError when the page's own catalogues do not match each other.
     """
     cds, record = CdsClient(service_url, session), FhirRecord(fhir_base, session)
     room = ScanRoom(archive) if archive is not None else None

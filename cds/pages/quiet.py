@@ -1,7 +1,7 @@
 """What is silent because somebody said no, and until when, as far as the CDS service tells.
 
-The EHR remembers what it refused and sees that it is not said again. When the silence ends only the service knows: it is
-read from the ledger row of the call, where the service offers one.
+The EHR remembers what it refused and sees that it is not said again. When the silence ends only the service knows: it
+is read from the ledger row of the call, where the service offers one.
 """
 
 from __future__ import annotations

@@ -36,9 +36,7 @@ def blueprint(engine: Engine) -> Blueprint:
             raise UnknownService("the ledger holds no such call of this client in the last 24 hours")
         g.log = {"client": caller.name, "calls": len(found)}
         rows = [row(call, {c.id: engine.ledger.feedback_on(c.id) for c in call.cards}) for call in found]
-        answer = Response(
-            orjson.dumps({"hookInstance": hook_instance, "calls": rows}), content_type="application/json"
-        )
+        answer = Response(orjson.dumps({"hookInstance": hook_instance, "calls": rows}), content_type="application/json")
         answer.headers["Cache-Control"] = "no-store"
         return answer
 

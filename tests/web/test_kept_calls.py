@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from cds.ledger import CallEntry
 
+
 def opened(app: Flask, story: str = "new-diabetes", **more: Any) -> tuple[str, dict[str, Any]]:
     """(hook instance, answer) of a chart opened by the demonstration's client."""
     client, instance = app.test_client(), str(uuid.uuid4())
