@@ -118,7 +118,8 @@ class _Pages:
         except SourceError as error:
             trouble = str(error)
         scans, archive_trouble = self._scans(summary)
-        self._look_again(visit, scans)
+        strip = progress(scans, self.desk.cds, awaited=bool(visit.awaited), study=visit.study)
+        self._look_again(visit, done=bool(scans) and strip[0].state != "running")
         sought = request.args.get("find", "")[:60]
         return self._page(
             "ehr/chart.html",
@@ -135,7 +136,7 @@ class _Pages:
             sought=sought,
             today=date.today(),
             scans=scans,
-            strip=progress(scans, self.desk.cds, awaited=bool(visit.awaited), study=visit.study),
+            strip=strip,
             archive_trouble=archive_trouble,
             view=_view(),
             scan_waits=self.scanner is not None and self.scanner.waits(visit.patient),
@@ -284,11 +285,11 @@ class _Pages:
         except SourceError:
             abort(502)
 
-    def _look_again(self, visit: Visit, scans: tuple[Scan, ...]) -> None:
+    def _look_again(self, visit: Visit, *, done: bool) -> None:
         """While a scan just sent is being read, an EHR asks again; the page comes back by itself until then."""
         if not visit.awaited:
             return
-        visit.awaited = 0 if scans and scans[0].report is not None else visit.awaited - 1
+        visit.awaited = 0 if done else visit.awaited - 1
         again = self.desk.ask(visit.patient, visit.hook, visit.language)
         visit.exchanges, visit.trouble = again.exchanges, again.trouble
         visit.cards.clear()

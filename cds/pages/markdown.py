@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -67,12 +66,11 @@ def to_html(text: str) -> Markup:
 
 def _parsed(text: str) -> list[Token]:
     tokens = _READER.parse(text)
-    for token, after in pairwise((*tokens, Token("end", "", 0))):
+    for at, token in enumerate(tokens):
         token.tag = _HEADINGS.get(token.tag, token.tag)
-        if token.type in ("th_open", "th_close") and (after.type == "inline" or token.type == "th_close"):
+        if token.type == "th_open" and not tokens[at + 1].content:
             # the corner of a table heads nothing
-            empty = after.content == "" if token.type == "th_open" else empty
-            token.tag = "td" if empty else "th"
+            token.tag = tokens[at + 2].tag = "td"
         for child in token.children or ():
             if child.type == "link_open":
                 if not is_web(str(child.attrs.get("href", ""))):

@@ -42,7 +42,9 @@ def _told(study: Study, analyses: Sequence[dict[str, Any]], *, awaited: bool) ->
     if busy:
         shares = [float(a["progress"]) for a in busy if isinstance(a.get("progress"), int | float)]
         return StudyProgress(study, "running", str(busy[0].get("stage") or ""), min(shares, default=None))
+    if any(a.get("state") == "assessed" for a in analyses):
+        return StudyProgress(study, "read")
     reasons = [a["reason"]["text"] for a in analyses if isinstance(a.get("reason"), dict) and "text" in a["reason"]]
-    if reasons:
-        return StudyProgress(study, "unread", why=str(reasons[0]))
-    return StudyProgress(study, "running" if awaited else "unread")
+    if analyses or not awaited:
+        return StudyProgress(study, "unread", why=str(reasons[0]) if reasons else "")
+    return StudyProgress(study, "running")
