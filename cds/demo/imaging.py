@@ -78,6 +78,8 @@ class Place:
             f'notify_secret_file = "{notify}"',
             "[imaging]",
             "quiet_period_s = 0",
+            # a worker tells how far it is as often as it renews its lease: here people watch
+            "lease_s = 3",
             "write_pacs = true",
             f"[pacs.{ARCHIVE}]",
             f'url = "{self.url}"',

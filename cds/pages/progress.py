@@ -40,7 +40,9 @@ def progress(scans: Sequence[Scan], cds: CdsClient, *, awaited: bool, study: str
 def _told(study: Study, analyses: Sequence[dict[str, Any]], *, awaited: bool) -> StudyProgress:
     busy = [a for a in analyses if a.get("state") in _UNDER_WAY]
     if busy:
-        shares = [float(a["progress"]) for a in busy if isinstance(a.get("progress"), int | float)]
+        # one that waits has not begun: nothing done is no share
+        begun = [a for a in busy if a.get("state") == "running"]
+        shares = [float(a["progress"]) for a in begun if isinstance(a.get("progress"), int | float)]
         return StudyProgress(study, "running", str(busy[0].get("stage") or ""), min(shares, default=None))
     if any(a.get("state") == "assessed" for a in analyses):
         return StudyProgress(study, "read")

@@ -103,7 +103,7 @@ def test_an_override_needs_a_reason_and_sends_it(screen: Screen, hospital: Hospi
     sent = hospital.stub.feedback[0][1]["feedback"][0]["overrideReason"]
     assert (sent["reason"]["code"], sent["userComment"]) == ("done-already", "CT last month elsewhere")
     page.get_by_role("button", name="Ask again").click()
-    expect(page.get_by_text("No advice.")).to_be_visible()
+    expect(page.get_by_text("No new advice.")).to_be_visible()
     assert screen.complaints == []
 
 

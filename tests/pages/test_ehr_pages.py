@@ -206,7 +206,7 @@ def test_asking_again_after_an_override_fires_the_hook_anew(hospital: Hospital) 
     submit(url, "/cards/0/0/override", reason="declined")
     page = submit(url, "/hook", hook="patient-view").text
     assert len(hospital.stub.calls) == 2
-    assert "No advice. The services asked had nothing to say." in page
+    assert "No new advice. What was refused earlier is not repeated." in page
 
 
 def test_an_override_without_a_reason_is_not_sent(hospital: Hospital) -> None:
