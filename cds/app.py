@@ -36,7 +36,7 @@ from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
 from cds.trust.smart import Door, ReportSessions
-from cds.web import cds_hooks, launch, metrics, operations, studies
+from cds.web import calls, cds_hooks, launch, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
 
@@ -140,6 +140,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     init_errors(app)
     init_cors(app, settings)
     app.register_blueprint(cds_hooks.blueprint(engine))
+    app.register_blueprint(calls.blueprint(engine))
     app.register_blueprint(operations.blueprint(engine))
     app.register_blueprint(studies.blueprint(engine))
     app.register_blueprint(launch.blueprint(engine))

@@ -140,6 +140,8 @@ class _Pages:
         )
 
     def guard(self, answer: Response) -> Response:
+        if "Content-Security-Policy" in answer.headers:  # a refusal, which has a policy of its own
+            return answer
         ancestors = frame_ancestors(self.engine.settings, g.get("report_client"))
         answer.headers["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "

@@ -298,3 +298,9 @@ def test_a_model_that_was_replaced_shows_what_was_stored_and_says_so(
     assert "Another version of this model is installed now" in told
     assert "END-PAC score, within 3 years 9 " in told
     assert "What if a value" not in told
+
+
+def test_a_refusal_below_the_report_keeps_the_policy_its_own_style_needs(risk: Opened) -> None:
+    answer = risk.post("what-if/no-such-model", {})
+    assert answer.status_code == 404
+    assert "style-src 'sha256-" in answer.headers["Content-Security-Policy"]
