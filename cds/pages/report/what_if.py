@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from cds.cards.phrasebook import Phrasebook
 from cds.pages.report import words as say
 from cds.pages.report.stored import StoredInput, Told
+from cds.record.inputs import Input, Reduce
 
-_UNASKED = ("constant", "patient.age", "patient.male")
+
+def _asked(spec: Input) -> bool:
+    """Whether it may be supposed: not who the patient is, nor the age at which something was first measured, which is no
+    value anybody could be about to learn."""
+    return spec.source in ("record", "drafts") and spec.reduce is not Reduce.first_at_least
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def fields(words: Phrasebook, told: Told) -> tuple[Field, ...]:
     """Missing inputs first; nothing where the model has changed since."""
     if not told.same_model or (told.headline is None and told.of_kind("survival") is None):
         return ()
-    asked = [i for i in told.inputs if i.spec.source not in _UNASKED]
+    asked = [i for i in told.inputs if _asked(i.spec)]
     return tuple(_field(words, i) for i in sorted(asked, key=lambda i: i.found))
 
 
@@ -64,7 +69,7 @@ def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
     """``form``: by input name, as typed; empty ones stay as they are. Faults are sentences; with any, nothing is
     computed."""
     values, faults, changes = {}, [], []
-    known = {i.spec.name: i.spec for i in told.inputs if i.spec.source not in _UNASKED}
+    known = {i.spec.name: i.spec for i in told.inputs if _asked(i.spec)}
     for name, spec in known.items():
         typed = form.get(name, "").strip()
         if not typed:
