@@ -7,6 +7,7 @@ pytest_plugins = [
     "servers",
     "service",
     "smart_house",
+    "report_house",
     "helm",
     "orthanc",
     "redis_server",

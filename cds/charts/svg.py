@@ -45,7 +45,7 @@ def available() -> bool:
 def require() -> None:
     """Raises ChartsUnavailable."""
     if not available():
-        raise ChartsUnavailable("charts can't be drawn here: install the extra 'report' of this package")
+        raise ChartsUnavailable("charts can't be drawn here: install this package's extra 'report'")
 
 
 def stylesheet() -> str:

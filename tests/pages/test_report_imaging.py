@@ -161,7 +161,9 @@ TINY = """{% from "report/imaging.html" import imaging %}
 
 def tiny_page(hospital: ScanHospital, engine: Engine) -> Flask:
     app = Flask(
-        "tiny", template_folder=str(Path(__file__).parents[2] / "cds" / "pages" / "templates"), static_folder=None
+        "tiny",
+        template_folder=str(Path(__file__).parents[2] / "cds" / "pages" / "report" / "templates"),
+        static_folder=None,
     )
     held = Imaging(engine)
 

@@ -108,7 +108,7 @@ def timeline(engine: Engine, session: ReportSession, words: Phrasebook) -> Timel
         found = charted(engine, session, words, _concepts(engine, plan))
     except (SourceError, ForeignServer) as error:
         why = words(f"report.fault.{error.code}")
-        return Timeline(None, None, (), (Gap("record", words("report.gap.all", why=why), error.code),))
+        return Timeline(None, None, (), (Gap("record", words("report.source_gap.all", why=why), error.code),))
     reading = _Reading(engine, words, found)
     lanes = [_measured(reading, lane) for lane in plan.timeline.lanes]
     events = _events(reading, plan.timeline, session)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from report_house import House
+from charted_house import House
 
 import hooks
 from cds.errors import CdsError, ServiceError

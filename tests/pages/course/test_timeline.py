@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from report_house import TOKEN, House, MakeHouse
+from charted_house import TOKEN, House, MakeHouse
 from service import TODAY
 
 from cds.pages.report.timeline import Table, Timeline, timeline

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Response, request
-from report_house import House, MakeHouse, serving
+from charted_house import House, MakeHouse, serving
 from service import TODAY, MakeApp, loopback
 
 from cds.demo.fhir_endpoint import create_fhir_app
