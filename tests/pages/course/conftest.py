@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from flask import Response, request
 from charted_house import House, MakeHouse, serving
+from flask import Response, request
 from service import TODAY, MakeApp, loopback
 
 from cds.demo.fhir_endpoint import create_fhir_app
