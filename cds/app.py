@@ -8,10 +8,13 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 from flask import Flask, Response, g, request
 
 from cds import services as service_room
+from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
 from cds.engine import Engine
 from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
@@ -20,6 +23,7 @@ from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
 from cds.jobs import Job, Jobs
 from cds.ledger import Ledger
+from cds.pages import report
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known
 from cds.policy.store import PolicyStore
@@ -31,7 +35,8 @@ from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
-from cds.web import cds_hooks, metrics, operations, studies
+from cds.trust.smart import Door, ReportSessions
+from cds.web import calls, cds_hooks, launch, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
 
@@ -41,6 +46,7 @@ _log = logging.getLogger("cds.web")
 _REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 _UNLOGGED = frozenset({"operations.health", "operations.ready", "operations.prometheus"})
 _NOTHING: dict[str, object] = {}
+_WEB, _REPORT = Path(cds_hooks.__file__).parent, Path(report.__file__).parent
 
 
 def _utc_now() -> datetime:
@@ -60,11 +66,13 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
     services = join(services, models)
     catalogues = Catalogues(
-        (p / "catalogue" for p in (*packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        (p / "catalogue" for p in (_WEB, _REPORT, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
+        own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
     _check_languages(settings, catalogues)
-    ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool", now=now)
+    key = settings.load_ledger_key()
+    ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
     policies = PolicyStore(
         settings.policy_file or packaged_policy(packages),
         Known(models.thresholds(), services.parameters()),
@@ -77,6 +85,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         Intake(settings, models, policies, ledger, jobs, tell=_courier(settings)),
         jobs,
     )
+    reports = ReportSessions(settings, ledger, key, now)
     replay = ReplayGuard(ledger.use_jti, settings.data_dir / "jti", now=now)
     return Engine(
         settings=settings,
@@ -89,6 +98,8 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         ledger=ledger,
         now=now,
         studies=desk,
+        reports=reports,
+        door=Door(settings, ledger, reports, key, now),
     )
 
 
@@ -129,8 +140,11 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     init_errors(app)
     init_cors(app, settings)
     app.register_blueprint(cds_hooks.blueprint(engine))
+    app.register_blueprint(calls.blueprint(engine))
     app.register_blueprint(operations.blueprint(engine))
     app.register_blueprint(studies.blueprint(engine))
+    app.register_blueprint(launch.blueprint(engine))
+    app.register_blueprint(report.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)
     return app

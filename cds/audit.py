@@ -159,13 +159,16 @@ def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
         id=card.uuid,
         topic=draft.memory,
         indicator=card.indicator,
-        body=_without_patient(msgspec.to_builtins(card)),
+        body=_without_secrets(msgspec.to_builtins(card)),
         prediction_ids=_ids(draft.models, case),
+        about=dict(draft.about),
     )
 
 
-def _without_patient(body: dict[str, Any]) -> dict[str, Any]:
-    """The draft orders on a card name the patient; the ledger's copy must not."""
+def _without_secrets(body: dict[str, Any]) -> dict[str, Any]:
+    """The draft orders on a card name the patient, and its link opens the report; the ledger's copy must not."""
+    for link in body.get("links", ()):
+        link.pop("appContext", None)
     for suggestion in body.get("suggestions", ()):
         for action in suggestion.get("actions", ()):
             for element in ("subject", "encounter", "requester"):

@@ -34,7 +34,7 @@ from cds.ledger import CallEntry, Ledger
 from cds.policy.schema import Policy
 from cds.policy.store import PolicyStore
 from cds.protocol.request import NULL, HookCall, parse_call
-from cds.protocol.response import Card, Response
+from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
@@ -45,6 +45,7 @@ from cds.studies.plan import allowed, bundle_of, volume_models
 from cds.studies.plan import broken as broken_networks
 from cds.timings import Timings
 from cds.trust import AllowList, Authenticator, Caller
+from cds.trust.smart import Door, ReportSessions
 
 _log = logging.getLogger("cds.engine")
 
@@ -77,6 +78,8 @@ class Engine:
     ledger: Ledger
     now: Callable[[], datetime]
     studies: Desk
+    reports: ReportSessions
+    door: Door
 
     def __post_init__(self) -> None:
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
@@ -247,17 +250,36 @@ class Engine:
         shown, left_out = limited(in_order(awake), case.policy)
         suppressed = [f for f in findings if isinstance(f, Suppressed)] + snoozed
         suppressed += [Suppressed(d.topic, "over-card-limit", models=d.models) for d in left_out]
-        return [self._made(d, case, service) for d in shown], suppressed
+        report = self._report(case, caller)
+        return [self._made(d, case, service, report) for d in shown], suppressed
 
-    def _made(self, draft: CardDraft, case: Case, service: Service) -> tuple[Card, CardDraft]:
+    def _report(self, case: Case, caller: Caller) -> Callable[[str], Link] | None:
+        """Makes the link from a card to its report; None where there is none. What a patient may be reading gets none:
+        a report shows survival."""
+        if caller.client.smart is None or case.patient_facing:
+            return None
+
+        def link(card_id: str) -> Link:
+            return Link(
+                label=case.words("engine.report"),
+                url=self.door.launch_url,
+                type="smart",
+                appContext=self.door.reference(caller.name, card_id),
+            )
+
+        return link
+
+    def _made(
+        self, draft: CardDraft, case: Case, service: Service, report: Callable[[str], Link] | None
+    ) -> tuple[Card, CardDraft]:
         """The card; a modest one in its place when a word or an order's code for it is missing."""
         try:
-            return compose(draft, case.policy, case.words, case.call.context, case.record.patient_id), draft
+            return compose(draft, case.policy, case.words, case.call.context, case.record.patient_id, report), draft
         except ConfigurationError as error:
             # no message: an order that is not valid would be quoted in it, with the patient it is for
             _log.error("card.failed service=%s topic=%s code=%s", service.id, draft.topic, error.code)
             modest = failure_card(service.id, case.words)
-            return compose(modest, case.policy, case.words, case.call.context, case.record.patient_id), modest
+            return compose(modest, case.policy, case.words, case.call.context, case.record.patient_id, report), modest
 
     def _findings(self, case: Case, service: Service) -> list[Finding]:
         """What the service and the models that join it found. A fault in it is a visible, modest card (silence would

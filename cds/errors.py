@@ -17,6 +17,20 @@
     │   ├── MissingData        412  CDS-412  required data neither sent nor to be had
     │   ├── RequestTooLarge    413  CDS-413  body over the limit
     │   └── WrongMediaType     415  CDS-415  body is not JSON
+    ├── ReportRefused               the report behind a card can't be opened; a page says so
+    │   ├── MalformedLaunch    400  CDS-301  the launch or its return lacks what SMART App Launch asks for
+    │   ├── ForeignIssuer      403  CDS-302  iss is no FHIR server of a client that has a `smart` block
+    │   ├── LaunchLost         400  CDS-303  returned to another browser, too late or twice; start again from the EHR
+    │   ├── LaunchDenied       403  CDS-304  the EHR's authorization server said no
+    │   ├── LaunchFailed       502  CDS-305  the EHR's authorization server did not do as SMART says; the log has what
+    │   ├── NoPatient          403  CDS-306  the EHR named no patient
+    │   ├── LinkInvalid        403  CDS-307  the card's link was changed on its way, or is not ours
+    │   ├── LinkExpired        410  CDS-308  the card is older than `link_hours`
+    │   ├── ForeignCard        403  CDS-309  the card is another patient's or another client's
+    │   ├── UnknownCard        404  CDS-310  the ledger does not have the card, or not yet
+    │   ├── NoReportSession    401  CDS-311  the report was left, has expired, or was opened in another browser
+    │   ├── ForeignForm        403  CDS-312  another site's form was sent to the report
+    │   └── NoCards            404  CDS-313  no card was ever given for this patient
     ├── SourceError                 one source of data failed; the answer degrades and says so
     │   ├── SourceTimeout           CDS-601  nothing within the deadline
     │   ├── SourceUnreachable       CDS-602  no connection
@@ -25,7 +39,9 @@
     │   ├── SourceForeign           CDS-605  a redirect or a paging link left the client's servers
     │   └── SourceUnsupported       CDS-606  the server keeps no resources of this type
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
+    │   └── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
+    ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
 Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
@@ -121,6 +137,76 @@ class WrongMediaType(RequestError):
     status = 415
 
 
+class ReportRefused(CdsError):
+    """``str(error)`` is for the log; the reader gets the catalogue's sentence for the code, in their language."""
+
+    code = "CDS-300"
+    status = 400
+
+
+class MalformedLaunch(ReportRefused):
+    code = "CDS-301"
+
+
+class ForeignIssuer(ReportRefused):
+    code = "CDS-302"
+    status = 403
+
+
+class LaunchLost(ReportRefused):
+    code = "CDS-303"
+
+
+class LaunchDenied(ReportRefused):
+    code = "CDS-304"
+    status = 403
+
+
+class LaunchFailed(ReportRefused):
+    code = "CDS-305"
+    status = 502
+
+
+class NoPatient(ReportRefused):
+    code = "CDS-306"
+    status = 403
+
+
+class LinkInvalid(ReportRefused):
+    code = "CDS-307"
+    status = 403
+
+
+class LinkExpired(ReportRefused):
+    code = "CDS-308"
+    status = 410
+
+
+class ForeignCard(ReportRefused):
+    code = "CDS-309"
+    status = 403
+
+
+class UnknownCard(ReportRefused):
+    code = "CDS-310"
+    status = 404
+
+
+class NoReportSession(ReportRefused):
+    code = "CDS-311"
+    status = 401
+
+
+class ForeignForm(ReportRefused):
+    code = "CDS-312"
+    status = 403
+
+
+class NoCards(ReportRefused):
+    code = "CDS-313"
+    status = 404
+
+
 class SourceError(CdsError):
     """A source of patient data failed. Never reaches the caller as an error: the card names the gap."""
 
@@ -155,10 +241,23 @@ class ModelError(CdsError):
     code = "CDS-700"
 
 
+class ModelServerError(ModelError):
+    code = "CDS-701"
+
+    def __init__(self, message: str, answered: int = 0) -> None:
+        """``answered``: status of the server's answer; 0 where there was none."""
+        super().__init__(message)
+        self.answered = answered
+
+
 class ImagingError(CdsError):
     """Images can't be fetched or assessed. The result is "indeterminate" with the reason, never "negative"."""
 
     code = "CDS-750"
+
+
+class ChartsUnavailable(CdsError):
+    code = "CDS-760"
 
 
 class LedgerError(CdsError):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.services import Case, Finding, Suppressed, service
-from hooks import regimens, stage, survival_words
+from hooks import regimens, stage, survival_words, trials
 from hooks.line import Line, line
 from hooks.regimens import Recognised
 from hooks.stage import Extent
@@ -43,6 +43,7 @@ class FirstLineParameters(BaseModel):
     models=MODELS,
     reads=READS,
     parameters=FirstLineParameters,
+    comparisons=trials.comparisons,
 )
 def first_line_sign(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)

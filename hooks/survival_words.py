@@ -120,6 +120,7 @@ def none(case: Case, found: Recognised | None, why: str, extent: Extent, full: A
         source_label=words("survival.source"),
         proposals=_proposals(case, full),
         models=tuple(case.assessments),
+        about={"regimen": found.regimen.value} if found is not None else {},
     )
 
 
@@ -135,6 +136,7 @@ def _draft(case: Case, topic: str, summary: str, detail: str, found: Recognised)
         source_url=arms[0].source if arms else None,
         links=tuple((f"{arm.trial} ({arm.year})", arm.source) for arm in arms),
         models=tuple(case.assessments),
+        about={"regimen": found.regimen.value},
     )
 
 

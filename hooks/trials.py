@@ -8,6 +8,7 @@ share above an earlier one or a trial without a source is refused.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from cds.services.comparison import ComparedArm, Comparison
 from hooks.regimens import Regimen
 
 FILE = Path(__file__).parent / "evidence" / "trials.yaml"
@@ -133,6 +135,33 @@ class Arm:
     alive: dict[int, float]
     """Months -> percent alive."""
     source: str
+
+
+def comparisons(about: Mapping[str, str]) -> tuple[Comparison, ...]:
+    """First-line trials for the report: those with the regimen that was ordered first, then the other arms people may
+    want to see, each with its own control and never across trials."""
+    regimen = about.get("regimen")
+    found = [c for t in of_setting("metastatic-first-line") if (c := _compared(t, regimen)) is not None]
+    return tuple(sorted(found, key=lambda c: not c.of_card))
+
+
+def _compared(trial: Trial, regimen: str | None) -> Comparison | None:
+    result = trial.first("overall-survival")
+    if result is None or result.medians is None:
+        return None
+    ratio = result.hazard_ratio
+    both = (trial.experimental, trial.control)
+    alive = [{m: share for m, pair in result.share.items() if (share := pair[place]) is not None} for place in (0, 1)]
+    arms = [ComparedArm(both[i].name, both[i].n, result.medians[i], alive[i]) for i in (0, 1)]
+    return Comparison(
+        trial=trial.trial,
+        year=trial.year,
+        people=trial.people,
+        arms=(arms[0], arms[1]),
+        hazard_ratio=(ratio.value, ratio.low, ratio.high) if ratio is not None else None,
+        source=trial.source,
+        of_card=any(arm.regimen is not None and arm.regimen.value == regimen for arm in both),
+    )
 
 
 _file: TypeAdapter[tuple[Trial, ...]] = TypeAdapter(tuple[Trial, ...])

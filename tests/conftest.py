@@ -6,6 +6,8 @@ pytest_plugins = [
     "browser",
     "servers",
     "service",
+    "smart_house",
+    "report_house",
     "helm",
     "orthanc",
     "redis_server",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from fhir.resources.R4B.servicerequest import ServiceRequest
@@ -42,10 +42,20 @@ def limited(drafts: Sequence[CardDraft], policy: Policy) -> tuple[list[CardDraft
     return shown, list(drafts[policy.cards.most :])
 
 
-def compose(draft: CardDraft, policy: Policy, words: Phrasebook, context: Context, patient_id: str) -> Card:
+def compose(
+    draft: CardDraft,
+    policy: Policy,
+    words: Phrasebook,
+    context: Context,
+    patient_id: str,
+    report: Callable[[str], Link] | None = None,
+) -> Card:
+    """``report`` makes the first link, from the card's id."""
+    card_id = new_id()
+    links = (report(card_id),) if report is not None else ()
     suggestions = tuple(_suggestion(p, policy, context, patient_id) for p in draft.proposals)
     return Card(
-        uuid=new_id(),
+        uuid=card_id,
         summary=fit(draft.summary),
         detail=draft.detail,
         indicator=draft.indicator,
@@ -62,7 +72,7 @@ def compose(draft: CardDraft, policy: Policy, words: Phrasebook, context: Contex
             Coding(system=reason.system, code=code, display=words.pick(reason.display))
             for code, reason in policy.override_reasons.items()
         ),
-        links=tuple(Link(label=label, url=url, type="absolute") for label, url in draft.links),
+        links=(*links, *(Link(label=label, url=url, type="absolute") for label, url in draft.links)),
     )
 
 

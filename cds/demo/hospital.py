@@ -15,9 +15,11 @@ import requests
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from cds.demo.authorization import REPORT_APP, AuthorizationServer
+from cds.demo.authorization_grants import RegisteredApp
 from cds.demo.fhir_endpoint import create_fhir_app
 from cds.errors import SettingsError
-from cds.pages import create_ehr
+from cds.pages.ehr import create_ehr
 from cds.settings import Settings, load
 
 ARCHIVE = "archive"
@@ -37,7 +39,14 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
     told = stories()
     if settings is None or ARCHIVE not in settings.pacs:
         app = create_fhir_app(told.all_resources(today))
-        create_ehr(app, stories=told, service_url=service_url, fhir_base=fhir_base, session=requests.Session())
+        create_ehr(
+            app,
+            stories=told,
+            service_url=service_url,
+            fhir_base=fhir_base,
+            session=requests.Session(),
+            launch=_sign_in(app, told, service_url, fhir_base).launch_url,
+        )
         return app
     from cds.demo import imaging  # needs the extra for images
     from cds.demo.dicomweb_endpoint import Archive, dicomweb
@@ -47,18 +56,31 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
     images = imaging.told_by_images()
     assert images is not None
     app = create_fhir_app([*told.all_resources(today), *imaging.resources(images, today)])
+    everyone = Told(told, images)
     if settings.pacs[ARCHIVE].url.startswith(fhir_base.removesuffix("/fhir")):
         app.register_blueprint(dicomweb(Archive()))
     create_ehr(
         app,
-        stories=Told(told, images),
+        stories=everyone,
         service_url=service_url,
         fhir_base=fhir_base,
         session=requests.Session(),
         archive=archives.opened(settings, ARCHIVE),
         scanner=EhrScanner(settings, images, fhir_base, today),
+        launch=_sign_in(app, everyone, service_url, fhir_base).launch_url,
     )
     return app
+
+
+def _sign_in(app: Flask, told: Any, service_url: str, fhir_base: str) -> AuthorizationServer:
+    """The authorization server, by which the EHR's pages launch a card's report."""
+    server = AuthorizationServer(
+        fhir_base,
+        [RegisteredApp(REPORT_APP, (f"{service_url.rstrip('/')}/report/callback",))],
+        lambda: [(story.id, story.name) for story in told.STORIES],
+    )
+    app.register_blueprint(server.blueprint())
+    return server
 
 
 class Told:
@@ -67,6 +89,7 @@ class Told:
     def __init__(self, told: ModuleType, images: ModuleType) -> None:
         self.STORIES = (*told.STORIES, *(imaged.story for imaged in images.IMAGED))
         self.draft_orders = told.draft_orders
+        self.ORDERABLES, self.orders = getattr(told, "ORDERABLES", ()), getattr(told, "orders", None)
 
 
 class _Hospital(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

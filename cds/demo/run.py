@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cds.cli import call, show
+from cds.demo.authorization import REPORT_APP
 from cds.demo.hospital import stories
 from cds.errors import CdsError, SettingsError
 from cds.policy.packaged import packaged_policy
@@ -189,6 +190,9 @@ timezone = "Europe/Amsterdam"
 [clients.demo]
 authentication = "loopback"
 fhir_servers = ["{hospital}/fhir"]
+
+[clients.demo.smart]
+client_id = "{REPORT_APP}"
 
 {place.settings(folder) if place is not None else ""}
 """,

@@ -102,6 +102,18 @@ class Model:
         asked = _question(features)
         return self.told(asked, self.score(asked.rows), slice(None))
 
+    def again(self, features: tuple[Feature, ...]) -> Prediction | NotAssessed | Failed:
+        """The answer to inputs read before, in the order of the manifest; for whom it speaks was settled then. Never
+        raises."""
+        if self.refused:
+            return Failed(self.manifest, self.refused)
+        if self.graph is None:
+            return self._by_rules(features, {f.input.name: f for f in features})
+        lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
+        if lacking:
+            return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
+        return self.answered(_question(features))
+
     def score(self, x: Array) -> dict[str, Array]:
         """Many rows at once. ``x``: [n, inputs] in the inputs' units, never NaN; results [n] or [n, k] by output, found
         possible. Raises ModelError, also for a rules model, which has no graph."""

@@ -6,7 +6,7 @@ Clinical values may be in here (inputs, outputs, the card's body); who the patie
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -35,8 +35,10 @@ class CardEntry:
     topic: str
     indicator: str
     body: dict[str, Any]
-    """The card's JSON, suggestions with their uuids included."""
+    """The card's JSON, suggestions with their uuids included; the link to its report without its ``appContext``."""
     prediction_ids: tuple[str, ...]
+    about: dict[str, str] = field(default_factory=dict)
+    """What the report behind the card has to know and the card itself does not say."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,36 @@ class FeedbackEntry:
     """As sent (RFC 3339); None or unreadable: the time of receipt counts."""
     received_at: datetime
     reason_display: str | None = None
+
+
+ProblemKind = Literal["wrong-data", "wrong-advice", "unclear", "technical", "other"]
+
+
+@dataclass(frozen=True)
+class ProblemEntry:
+    """What somebody who read a report says is wrong with it."""
+
+    id: str
+    at: datetime
+    call_id: str | None
+    card_id: str | None
+    client: str
+    user_key: str | None
+    kind: ProblemKind
+    text: str
+    """As typed: people may name the patient in it, so it is for the ledger alone, never for a log."""
+    state: Literal["open"] = "open"
+
+
+@dataclass(frozen=True)
+class SealedSession:
+    """An open report as the database has it; ``cds.trust.smart`` holds half of the key, the browser the other."""
+
+    id: str
+    client: str
+    created_at: datetime
+    expires: datetime
+    sealed: bytes
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.ledger import tables
-from cds.ledger.entries import CallEntry, FeedbackEntry, PolicyEntry
+from cds.ledger.entries import CallEntry, FeedbackEntry, PolicyEntry, ProblemEntry
 
 Row = tuple[Any, ...]
 Execute = Callable[[str, Row | list[Row]], int]
@@ -89,8 +89,9 @@ class Inserts:
             assert list(names) == [column.name for column in table.columns]
             return statement
 
-        self._call, self._feedback, self.jti, self._policy = (
-            text(table, once=True) for table in (tables.calls, tables.feedback, tables.jti, tables.policies)
+        self._call, self._feedback, self.jti, self._policy, self._problem = (
+            text(table, once=True)
+            for table in (tables.calls, tables.feedback, tables.jti, tables.policies, tables.problems)
         )
         self._predictions, self._cards, self._card_predictions, self._suppressions = (
             text(table, once=False)
@@ -98,13 +99,15 @@ class Inserts:
         )
         self.moment, self._day = (_aware, _same) if dialect == "postgresql" else (_moment_text, _day_text)
 
-    def write(self, entry: CallEntry | FeedbackEntry | PolicyEntry) -> Write:
+    def write(self, entry: CallEntry | FeedbackEntry | PolicyEntry | ProblemEntry) -> Write:
         """Raises UnfitEntry."""
         try:
             if isinstance(entry, CallEntry):
                 return self._write_call(entry)
             if isinstance(entry, FeedbackEntry):
                 return Write((self._feedback, self._feedback_row(entry)))
+            if isinstance(entry, ProblemEntry):
+                return Write((self._problem, self._problem_row(entry)))
             return Write((self._policy, (entry.version, entry.content, self.moment(entry.first_used_at))))
         except (TypeError, ValueError) as error:
             raise UnfitEntry(error) from error
@@ -171,6 +174,19 @@ class Inserts:
             self.moment(entry.received_at),
         )
 
+    def _problem_row(self, entry: ProblemEntry) -> Row:
+        return (
+            entry.id,
+            self.moment(entry.at),
+            entry.call_id,
+            entry.card_id,
+            entry.client,
+            entry.user_key,
+            entry.kind,
+            entry.text.replace("\x00", "\ufffd"),
+            entry.state,
+        )
+
 
 def _predictions(entry: CallEntry, at: object) -> list[Row]:
     return [
@@ -193,7 +209,17 @@ def _predictions(entry: CallEntry, at: object) -> list[Row]:
 
 def _cards(entry: CallEntry, at: object) -> list[Row]:
     return [
-        (card.id, entry.id, position, entry.patient_key, at, card.topic, card.indicator, to_json(card.body))
+        (
+            card.id,
+            entry.id,
+            position,
+            entry.patient_key,
+            at,
+            card.topic,
+            card.indicator,
+            to_json(card.body),
+            to_json(card.about) if card.about else None,
+        )
         for position, card in enumerate(entry.cards)
     ]
 

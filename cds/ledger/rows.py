@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import RowMapping
 
-from cds.ledger.entries import CardEntry, FeedbackEntry, PredictionEntry, SuppressionEntry
+from cds.ledger.entries import CardEntry, FeedbackEntry, PredictionEntry, ProblemEntry, SuppressionEntry
 
 
 def read_prediction(row: RowMapping) -> PredictionEntry:
@@ -21,11 +21,15 @@ def read_prediction(row: RowMapping) -> PredictionEntry:
 
 
 def read_card(row: RowMapping, prediction_ids: tuple[str, ...]) -> CardEntry:
-    return CardEntry(row["id"], row["topic"], row["indicator"], row["body"], prediction_ids)
+    return CardEntry(row["id"], row["topic"], row["indicator"], row["body"], prediction_ids, row["about"] or {})
 
 
 def read_suppression(row: RowMapping) -> SuppressionEntry:
     return SuppressionEntry(row["topic"], row["reason"], row["until"], tuple(row["prediction_ids"]))
+
+
+def read_problem(row: RowMapping) -> ProblemEntry:
+    return ProblemEntry(**row)
 
 
 def read_feedback(row: RowMapping) -> FeedbackEntry:

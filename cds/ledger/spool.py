@@ -21,12 +21,17 @@ import msgspec
 import orjson
 
 from cds.errors import LedgerError
-from cds.ledger.entries import CallEntry, FeedbackEntry, PolicyEntry
+from cds.ledger.entries import CallEntry, FeedbackEntry, PolicyEntry, ProblemEntry
 
 _log = logging.getLogger("cds.ledger")
 
-Entry = CallEntry | PolicyEntry | FeedbackEntry
-_KINDS: dict[str, type[Entry]] = {"call": CallEntry, "feedback": FeedbackEntry, "policy": PolicyEntry}
+Entry = CallEntry | PolicyEntry | FeedbackEntry | ProblemEntry
+_KINDS: dict[str, type[Entry]] = {
+    "call": CallEntry,
+    "feedback": FeedbackEntry,
+    "policy": PolicyEntry,
+    "problem": ProblemEntry,
+}
 _NAMES: dict[type[Entry], str] = {cls: kind for kind, cls in _KINDS.items()}
 
 

@@ -1,7 +1,7 @@
 """The tables, the same on SQLite and PostgreSQL. A change here needs a revision in ``migrations/versions``.
 
 Rows are only ever added: nothing in the product updates or deletes a call, prediction, card or feedback. A job's row
-alone changes, as the job goes from hand to hand.
+alone changes, as the job goes from hand to hand; used tokens and report sessions go when they have expired.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
 
 metadata = sa.MetaData(
@@ -98,6 +98,8 @@ cards = sa.Table(
     sa.Column("topic", sa.Text, nullable=False),
     sa.Column("indicator", sa.Text, nullable=False),
     sa.Column("body", Json, nullable=False),
+    # what the report behind the card has to know and the card itself does not say
+    sa.Column("about", Json),
     sa.Index("ix_cards_patient_key_at", "patient_key", "at"),
 )
 
@@ -154,6 +156,32 @@ policies = sa.Table(
     sa.Column("version", sa.Text, primary_key=True),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("first_used_at", UtcDateTime, nullable=False),
+)
+
+report_sessions = sa.Table(
+    "report_sessions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("expires", UtcDateTime, nullable=False, index=True),
+    # who the patient is and the access token: readable only with the browser's cookie and the ledger's key together
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+
+problems = sa.Table(
+    "problems",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    # no foreign keys: the call may still be on the spool
+    sa.Column("call_id", sa.Text),
+    sa.Column("card_id", sa.Text),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("user_key", sa.Text),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
 )
 
 jobs = sa.Table(

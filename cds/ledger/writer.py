@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
-from cds.ledger import queries
+from cds.ledger import queries, reports
 from cds.ledger.database import Database, fault, parse_url, row_at_fault
 from cds.ledger.drain import Drain
 from cds.ledger.entries import (
@@ -30,6 +30,8 @@ from cds.ledger.entries import (
     FeedbackEntry,
     Override,
     PolicyEntry,
+    ProblemEntry,
+    SealedSession,
     StoredCard,
     StoredPrediction,
 )
@@ -100,6 +102,10 @@ class Ledger:
         """Keep a policy's text the first time it is used. Meaning of the result and error as `record_call`."""
         return self._store([PolicyEntry(version, content, self._now())]) is not None
 
+    def record_problem(self, entry: ProblemEntry) -> bool:
+        """What a reader of a report says is wrong with it. Meaning of the result and error as `record_call`."""
+        return self._store([entry]) is not None
+
     def use_jti(self, key: str, expires: datetime) -> bool:
         """True for the first use of a token anywhere, False for a replay. Raises LedgerError when unknown."""
         process = self._process()
@@ -112,6 +118,20 @@ class Ledger:
             process.purge_at = time.monotonic() + _PURGE_S
             self._ask(process, lambda database: database.transaction(lambda c: queries.purge_jti(c, self._now())))
         return fresh
+
+    # sessions of the report page: never spooled, since what can't be read back at once is no session
+
+    def put_session(self, session: SealedSession) -> None:
+        """Keep an open report; those that have expired go. Raises LedgerError."""
+        self._ask(self._process(), lambda db: db.transaction(lambda c: reports.put_session(c, session)))
+
+    def session(self, session_id: str) -> SealedSession | None:
+        """None: never opened, left, or expired. Raises LedgerError."""
+        return self._read(lambda c: reports.session(c, session_id, self._now()))
+
+    def drop_session(self, session_id: str) -> None:
+        """Raises LedgerError."""
+        self._ask(self._process(), lambda db: db.transaction(lambda c: reports.drop_session(c, session_id)))
 
     def _store(self, entries: Sequence[Entry], *, at_once: bool = True) -> int | None:
         """How many were new; None when they are on the spool."""
@@ -149,11 +169,23 @@ class Ledger:
     def call(self, call_id: str) -> CallEntry | None:
         return self._read(lambda c: queries.call(c, call_id))
 
+    def calls_of(self, client: str, hook_instance: str, since: datetime) -> tuple[CallEntry, ...]:
+        """A client's calls under one instance of a hook, the oldest first: an EHR may send it to several services."""
+        return self._read(lambda c: queries.calls_of(c, client, hook_instance, since)) if hook_instance else ()
+
     def prediction(self, prediction_id: str) -> StoredPrediction | None:
         return self._read(lambda c: queries.prediction(c, prediction_id))
 
     def card(self, card_id: str) -> StoredCard | None:
         return self._read(lambda c: queries.card(c, card_id))
+
+    def newest_card(self, client: str, patient_key: str) -> str | None:
+        """The id of the first card of the newest call of this patient that gave any."""
+        return self._read(lambda c: reports.newest_card(c, client, patient_key))
+
+    def problems(self) -> tuple[ProblemEntry, ...]:
+        """Everything reported, newest first."""
+        return self._read(reports.all_problems)
 
     def feedback_on(self, card_id: str) -> tuple[FeedbackEntry, ...]:
         """Feedback on a card, known to this ledger or not, oldest first."""

@@ -1,8 +1,5 @@
-"""What people look at. The demonstration EHR here is a client like any other: it knows FHIR and CDS Hooks over HTTP,
-no disease, and nothing of the engine beside it."""
+"""What people look at: the report behind a card, and the demonstration EHR.
 
-from __future__ import annotations
-
-from cds.pages.ehr import create_ehr
-
-__all__ = ["create_ehr"]
+The EHR here is a client like any other: it knows FHIR and CDS Hooks over HTTP, no disease, and nothing of the engine
+beside it. The report is the engine's own, rendered from the ledger.
+"""

@@ -74,6 +74,8 @@ class CardDraft:
     """(label, absolute address)"""
     models: tuple[str, ...] = ()
     """Models whose assessment the card rests on."""
+    about: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """What the report behind the card has to know and the card does not say; codes, nothing of the patient's."""
 
     @property
     def memory(self) -> str:

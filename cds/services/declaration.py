@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cds.errors import MalformedRequest, ServiceError, UnknownService
 from cds.services.case import Case, Finding
+from cds.services.comparison import Comparisons
 
 
 class NoParameters(BaseModel):
@@ -44,6 +45,8 @@ class Service:
     """Models whose manifests put their own cards here; see ``cds.services.joined``."""
     studies: bool = False
     """The patient's imaging studies are looked at: by every model that reads volumes, not only those named here."""
+    comparisons: Comparisons | None = None
+    """The randomised trials that its report shows beside an estimate."""
 
     @property
     def all_models(self) -> tuple[str, ...]:
@@ -60,6 +63,7 @@ def service(
     reads: tuple[str, ...] = (),
     parameters: type[BaseModel] = NoParameters,
     studies: bool = False,
+    comparisons: Comparisons | None = None,
 ) -> Callable[[Function], Function]:
     """Declare the function below as a CDS service. Discovery, prefetch, docs and the tests derive from this."""
     if not _ID.match(id):
@@ -68,7 +72,9 @@ def service(
         )
 
     def declare(function: Function) -> Function:
-        declared = Service(id, hook, title, description, function, models, reads, parameters, studies=studies)
+        declared = Service(
+            id, hook, title, description, function, models, reads, parameters, studies=studies, comparisons=comparisons
+        )
         function.__dict__.setdefault("cds_services", []).append(declared)
         return function
 

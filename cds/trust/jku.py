@@ -21,9 +21,9 @@ from jwt import PyJWK
 
 from cds.errors import SettingsError
 from cds.trust.keyset import KeySet, read_key_set
+from cds.trust.outgoing import LOOPBACK, no_credentials, proxies
 
 _log = logging.getLogger("cds.trust")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MOST_FETCHES = 4
 """At a time, for one client: only a server that drips its answer keeps more than one of them."""
 _PIECE = 64  # bytes; each is waited for in full, and a dripping server must not keep the thread either
@@ -141,9 +141,9 @@ class RemoteKeys:
                 timeout=limits.timeout_s,
                 allow_redirects=False,
                 stream=True,
-                auth=_no_credentials,
+                auth=no_credentials,
                 verify=self._verify,
-                proxies=_proxies(self._url),
+                proxies=proxies(self._url),
             ) as answer,
         ):
             if answer.status_code != 200:
@@ -173,15 +173,5 @@ def check_address(url: str) -> None:
         host, named = parts.hostname, parts.username is not None or parts.password is not None
     except ValueError as error:
         raise SettingsError(f"jku {url!r} is not an address: {error}") from error
-    if not host or named or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
+    if not host or named or not (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)):
         raise SettingsError(f"jku must be a plain https address, not {url!r}")
-
-
-def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Stands where requests would otherwise look up a password for the host in ~/.netrc."""
-    return request
-
-
-def _proxies(url: str) -> dict[str, str]:
-    """A hospital's way out is often a proxy from the environment; the way to this machine never is."""
-    return {"http": "", "https": ""} if urlsplit(url).hostname in _LOOPBACK else {}

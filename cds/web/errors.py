@@ -1,4 +1,5 @@
-"""Every error as an OperationOutcome (CDS Hooks 3.0 ballot: bodies of non-2xx answers), from one handler."""
+"""Every error as an OperationOutcome (CDS Hooks 3.0 ballot: bodies of non-2xx answers), from one handler; for who reads
+a report in a browser, as a page."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from cds.errors import CdsError, NotAuthenticated, RequestError, RequestTooLarge
+from cds.errors import CdsError, NotAuthenticated, ReportRefused, RequestError, RequestTooLarge
+from cds.web import refusals
 
 _log = logging.getLogger("cds.web")
 
@@ -18,6 +20,8 @@ _ISSUE = {400: "invalid", 401: "login", 403: "security", 404: "not-found", 405: 
 
 
 def outcome(status: int, code: str, text: str) -> Response:
+    if refusals.wanted():
+        return refusals.page(status, code)
     body: dict[str, Any] = {
         "resourceType": "OperationOutcome",
         "issue": [
@@ -46,7 +50,9 @@ def _known(error: CdsError) -> Response:
         # the reason is for the operator; a caller that can't authenticate learns nothing from us
         _log.warning("call.refused code=%s reason=%s", error.code, error)
         return outcome(401, error.code, "Not authenticated")
-    if isinstance(error, RequestError):
+    if isinstance(error, ReportRefused):
+        _log.warning("report.refused code=%s reason=%s", error.code, error)
+    if isinstance(error, RequestError | ReportRefused):
         return outcome(error.status, error.code, str(error))
     _log.error("call.failed code=%s error=%s", error.code, error)
     return outcome(error.status, error.code, "The service could not answer; the operator's log has the reason")

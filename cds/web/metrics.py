@@ -25,6 +25,7 @@ SUPPRESSED = Counter("cds_cards_suppressed_total", "Cards held back, by reason."
 ASSESSED = Counter("cds_assessments_total", "Model assessments, by outcome.", ["model", "outcome"])
 GAPS = Counter("cds_data_gaps_total", "Prefetch keys that could not be had.", ["service", "key"])
 SPOOLED = Counter("cds_ledger_spooled_total", "Rows written to the spool because the ledger was unreachable.")
+REPORTS = Counter("cds_reports_opened_total", "Report pages opened.", ["service"])
 FEEDBACK = Counter("cds_feedback_total", "Feedback received.", ["outcome"])
 
 

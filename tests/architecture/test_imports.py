@@ -11,9 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Two modules are rooms of their own, because the rooms they lie in are built on top of those that need them:
-# the decoded FHIR types, and the words that a case carries.
-OWN_ROOMS = ("fhir.resources", "cards.phrasebook")
+# Three modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
+# the decoded FHIR types, and the words that a case carries. One, because it needs what the room around it must not.
+OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report")
 
 ROOMS: dict[str, str] = {
     # leaves
@@ -23,7 +23,9 @@ ROOMS: dict[str, str] = {
     "yaml_lines": "",
     "fhir.resources": "",
     "protocol": "errors",
-    "settings": "errors",
+    "smart_settings": "",
+    "imaging_settings": "",
+    "settings": "errors imaging_settings smart_settings",
     "ledger": "errors",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
@@ -36,6 +38,7 @@ ROOMS: dict[str, str] = {
     "policy": "errors record yaml_lines",
     # who calls, and what is fetched
     "trust": "errors settings",
+    "trust.smart": "errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
     "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust",
@@ -47,21 +50,27 @@ ROOMS: dict[str, str] = {
     "audit": "errors inference ledger policy protocol record services trust",
     "engine": (
         "audit cards cards.phrasebook errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings studies timings trust"
+        "services settings studies timings trust trust.smart"
     ),
-    "web": "engine errors inference jobs ledger protocol studies trust",
+    "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
+        "pages.report "
         "cards cards.phrasebook engine errors fhir inference jobs ledger policy record services settings studies "
-        "trust web"
+        "trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
     # what people hold in their hands
+    "charts": "errors",
     "pages": "cards.phrasebook errors imaging record",
-    "docs": "cards.phrasebook errors inference modelcards policy services settings",
-    "demo": "cli errors imaging pages policy record services settings studies",
+    "pages.report": (
+        "cards cards.phrasebook charts engine errors ids inference ledger pages record services survival "
+        "trust.smart web"
+    ),
+    "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
+    "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
-        "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks policy "
-        "record app engine jobs serve services settings studies survival trust"
+        "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
+        "policy record app engine jobs serve services settings studies survival trust trust.smart"
     ),
     "__main__": "cli",
 }

@@ -283,7 +283,7 @@ _ROWS: tuple[tuple[int, Requirement], ...] = (
             "SHALL",
             "A link has label, url and type; appContext only with type smart.",
             "Link",
-            "smart and autolaunchable: there is no SMART app to launch; all guidance is in the card.",
+            "autolaunchable: a report opens by a clinician's click alone; all guidance is in the card.",
         ),
     ),
     (

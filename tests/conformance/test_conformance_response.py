@@ -12,6 +12,7 @@ from answers import Answered
 from flask.testing import FlaskClient
 from requirements import requirement
 from service import Json, SignedClient, StoryCalls
+from smart_house import SmartHouse
 
 CARD = {
     "uuid",
@@ -191,6 +192,14 @@ def test_override_reasons_are_codings_with_words(every_card: list[Json]) -> None
             assert all(value.strip() for value in reason.values())
         codes = [(r["system"], r["code"]) for r in card["overrideReasons"]]
         assert len(set(codes)) == len(codes)
+
+
+@requirement(29)
+def test_a_link_of_a_client_that_opens_reports_launches_them_with_a_context(house: SmartHouse) -> None:
+    report, *others = house.card("new-diabetes")["links"]
+    assert set(report) == {"label", "url", "type", "appContext"} and report["type"] == "smart"
+    assert report["label"].strip() and report["appContext"] and is_absolute(report["url"])
+    assert all(set(link) == {"label", "url", "type"} for link in others)
 
 
 @requirement(29)

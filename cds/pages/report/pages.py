@@ -1,0 +1,152 @@
+"""The report's pages under ``/report/<rid>/``. Each works without a script; nothing of the patient is in an address.
+
+The first page comes from the ledger alone. Record and archive are asked for the timeline and the scans, which are pages
+of their own and are put into the first one by a script where there is one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from cds.cards.phrasebook import Phrasebook
+from cds.charts import stylesheet
+from cds.engine import Engine
+from cds.errors import UnknownService
+from cds.ids import new_id
+from cds.ledger import ProblemEntry, ProblemKind
+from cds.pages.markdown import is_web, to_html
+from cds.pages.report import view, what_if
+from cds.trust.smart import ReportSession
+from cds.web import metrics
+from cds.web.launch import frame_ancestors, session_of
+
+_THEMES = ("system", "light", "dark")
+_KINDS: dict[str, ProblemKind] = {kind: kind for kind in get_args(ProblemKind)}
+_LONGEST = 4000
+_LANGUAGE, _THEME = "cds_language", "cds_theme"
+
+
+def blueprint(engine: Engine) -> Blueprint:
+    pages = Blueprint(
+        "report",
+        __name__,
+        url_prefix="/report",
+        template_folder="templates",
+        static_folder="assets",
+        static_url_path="/-/assets",
+    )
+    room = _Pages(engine)
+    pages.after_request(room.guard)
+    pages.get("/-/charts.css")(room.charts)
+    pages.get("/<rid>/")(room.report)
+    pages.post("/<rid>/what-if/<model>")(room.suppose)
+    pages.post("/<rid>/problem")(room.problem)
+    pages.post("/<rid>/settings")(room.settings)
+    return pages
+
+
+class _Pages:
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def report(self, rid: str) -> str:
+        session = self._session()
+        words = self._words(session)
+        asked = request.args
+        month = asked.get("month", type=int, default=12)
+        found = view.compose(self.engine, session, words, asked.get("trial", ""), month)
+        if not asked:
+            metrics.REPORTS.labels(found.call.service).inc()
+        return self._page("report/page.html", session, words, report=found, opened="outlook" in asked)
+
+    def suppose(self, rid: str, model: str) -> str:
+        """The answer to the reader's values: shown and forgotten. They are in the body, never in the address."""
+        session = self._session()
+        words = self._words(session)
+        found = view.compose(self.engine, session, words)
+        told = {t.manifest.id: t for t in view.answers(self.engine, found.call, found.card)}.get(model)
+        if told is None or (session.patient_facing and view.foretells(told)):
+            raise UnknownService("there is no such model in this report")
+        supposed = what_if.suppose(words, told, request.form)
+        title = words.pick(told.manifest.words.title)
+        return self._page("report/what_if.html", session, words, supposed=supposed, model=model, model_title=title)
+
+    def problem(self, rid: str) -> str:
+        session = self._session()
+        words = self._words(session)
+        call, card = view.stored_call(self.engine, session)
+        kind, text = _KINDS.get(request.form.get("kind", "")), request.form.get("text", "").strip()
+        fault, number = "", new_id()
+        if kind is None:
+            fault = words("report.problem.no_kind")
+        elif len(text) > _LONGEST:
+            fault = words("report.problem.too_long", most=words.number(_LONGEST, 0))
+        else:
+            key = self.engine.ledger.patient_key(session.client, session.user) if session.user else None
+            told = ProblemEntry(number, self.engine.now(), call.id, card.id, session.client, key, kind, text)
+            self.engine.ledger.record_problem(told)
+            g.log = {"problem": number, "kind": kind}
+        return self._page("report/problem.html", session, words, fault=fault, number=number[:13], typed=request.form)
+
+    def settings(self, rid: str) -> BaseResponse:
+        """Language and colours: a cookie each, for reports alone."""
+        session = self._session()
+        answer = redirect(url_for("report.report", rid=session.rid), 303)
+        wishes = {_LANGUAGE: request.form.get("language"), _THEME: request.form.get("theme")}
+        known = {_LANGUAGE: self.engine.catalogues.languages, _THEME: _THEMES}
+        secure = not self.engine.settings.bare_cookies
+        for name, value in wishes.items():
+            if value is not None and value in known[name]:
+                answer.set_cookie(
+                    name, value, max_age=31_536_000, path="/report", httponly=True, samesite="Lax", secure=secure
+                )
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    def charts(self) -> Response:
+        return Response(stylesheet(), content_type="text/css; charset=utf-8")
+
+    def _session(self) -> ReportSession:
+        found = session_of(request)
+        g.report_client = found.client
+        g.log = {"client": found.client}
+        return found
+
+    def _words(self, session: ReportSession) -> Phrasebook:
+        chosen = request.cookies.get(_LANGUAGE)
+        return self.engine.catalogues.book(
+            chosen, session.language, request.headers.get("Accept-Language"), fallback=self.engine.settings.language
+        )
+
+    def _page(self, template: str, session: ReportSession, words: Phrasebook, **content: Any) -> str:
+        theme = request.cookies.get(_THEME, "system")
+        languages = self.engine.catalogues.languages
+        return render_template(
+            template,
+            words=words,
+            rid=session.rid,
+            theme=theme if theme in _THEMES else "system",
+            themes=_THEMES,
+            languages={code: self.engine.catalogues.book(code)("report.language_name") for code in languages},
+            kinds=tuple(_KINDS),
+            longest=_LONGEST,
+            session=session,
+            markdown=to_html,
+            is_web=is_web,
+            **content,
+        )
+
+    def guard(self, answer: Response) -> Response:
+        if "Content-Security-Policy" in answer.headers:  # a refusal, which has a policy of its own
+            return answer
+        ancestors = frame_ancestors(self.engine.settings, g.get("report_client"))
+        answer.headers["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+            f"form-action 'self'; base-uri 'none'; {ancestors}"
+        )
+        if request.endpoint not in ("report.static", "report.charts"):
+            answer.headers["Cache-Control"] = "no-store"
+        return answer

@@ -1,0 +1,134 @@
+"""What the report rests on: models with their evidence and limits, the data they read, and what could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cds.cards import wording
+from cds.cards.phrasebook import Phrasebook
+from cds.ledger import CallEntry
+from cds.pages.report import words as say
+from cds.pages.report.stored import Told
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    stage: str
+    cohort: str
+    n: str
+    metric: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    id: str
+    title: str
+    version: str
+    sha256: str
+    """Of its graph; empty for rules."""
+    status: str
+    changed: bool
+    """Another version is installed now."""
+    summary: str
+    population: str
+    evidence: tuple[EvidenceRow, ...]
+    limits: tuple[str, ...]
+    sources: tuple[tuple[str, str], ...]
+    """(citation, address)"""
+    licence: str
+    modalities: str
+    """Kinds of evidence that spoke."""
+
+
+@dataclass(frozen=True)
+class DataRow:
+    label: str
+    value: str
+    date: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gap:
+    source: str
+    state: str
+    code: str
+
+
+def models(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[ModelRow, ...]:
+    return tuple(_model(words, told) for told in answers)
+
+
+def _model(words: Phrasebook, told: Told) -> ModelRow:
+    found, status = told.manifest, told.manifest.status.value
+    spoke = dict.fromkeys(i.spec.modality.value for i in told.inputs if i.told)
+    return ModelRow(
+        id=found.id,
+        title=words.pick(found.words.title),
+        version=told.entry.model_version,
+        sha256=told.entry.model_sha256,
+        status=words(f"report.status.{status}"),
+        changed=not told.same_model,
+        summary=words.pick(found.words.summary),
+        population=words.pick(found.population.description),
+        evidence=tuple(
+            EvidenceRow(
+                stage=words(f"engine.stage.{e.stage}"),
+                cohort=words.pick(e.cohort),
+                n=words.number(e.n, 0) if e.n is not None else "",
+                metric=words.pick(e.metric) if isinstance(e.metric, dict) else e.metric,
+                value=_figure(words, e.value, e.interval),
+            )
+            for e in found.evidence
+        ),
+        limits=found.words.limits.get(words.language) or found.words.limits.get("en", ()),
+        sources=tuple((s.citation, s.url or "") for s in found.sources.values()),
+        licence=found.licence.notice,
+        modalities=words.join(words(f"engine.modality.{m}") for m in spoke),
+    )
+
+
+def _figure(words: Phrasebook, value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return ""
+    told = words.number(value, 3)
+    if interval is None:
+        return told
+    between = words("engine.performance.interval", low=words.number(interval[0], 3), high=words.number(interval[1], 3))
+    return f"{told} {between}"
+
+
+def data(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[DataRow, ...]:
+    """Every value that a model read, once, the newest first; several models may have read the same."""
+    found: dict[tuple[str, str, str], tuple[str, DataRow]] = {}
+    for told in answers:
+        for given in told.inputs:
+            if not given.told or not given.sources:
+                continue
+            row = DataRow(
+                label=say.label(words, given.spec),
+                value=say.value(words, given.spec, given.value),
+                date=say.day(words, given.date),
+                sources=given.sources,
+            )
+            found.setdefault((row.label, row.value, given.date), (given.date, row))
+    return tuple(row for _, row in sorted(found.values(), key=lambda pair: pair[0], reverse=True))
+
+
+def gaps(words: Phrasebook, call: CallEntry) -> tuple[Gap, ...]:
+    """What of the record could not be had, or not whole, when the call was answered."""
+    found = []
+    for key, state in call.data_state.items():
+        if isinstance(state, dict) and state.get("state") in ("failed", "partly", "missing"):
+            name = words(f"engine.sources.{key}") if f"engine.sources.{key}" in words.texts else key
+            found.append(Gap(name, words(f"report.gap.{state['state']}"), str(state.get("error", ""))))
+    return tuple(found)
+
+
+def criteria(words: Phrasebook, told: Told) -> tuple[tuple[str, str, bool], ...]:
+    """(short name, sentence, holds) of a rules model's criteria, those that hold first."""
+    held = set(told.rules)
+    rules = told.manifest.runtime.rules
+    rows = [(wording.capital(words.pick(r.label)), words.pick(r.says), r.id in held) for r in rules]
+    return tuple(sorted(rows, key=lambda row: not row[2]))

@@ -1,0 +1,140 @@
+"""A stored answer made to speak again: the ledger's row, the model's manifest, and the inputs as they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cds.errors import ModelError
+from cds.inference.explain import Explanation, explain
+from cds.inference.manifest import Manifest, Output
+from cds.inference.model import Model
+from cds.inference.prediction import Prediction, Value
+from cds.inference.registry import Registry
+from cds.ledger import CallEntry, PredictionEntry
+from cds.record.features import Feature
+from cds.record.inputs import Input
+
+
+@dataclass(frozen=True)
+class StoredInput:
+    spec: Input
+    state: str
+    value: float | None
+    """In the input's unit."""
+    sources: tuple[str, ...]
+    """``Type/id`` of the resources it was read from."""
+    date: str
+    """As recorded; empty where there is none."""
+    sent: str
+    """As sent, where it could not be used."""
+
+    @property
+    def found(self) -> bool:
+        return self.state == "found"
+
+    @property
+    def told(self) -> bool:
+        """It was read from the record; a flag that is nowhere in it was not."""
+        return self.found and (bool(self.sources) or self.spec.source.startswith("patient"))
+
+    @property
+    def feature(self) -> Feature:
+        return Feature(self.spec, self.value, self.state, detail=self.sent)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one model said in the call, or why it said nothing."""
+
+    model: Model
+    entry: PredictionEntry
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.model.manifest
+
+    @property
+    def same_model(self) -> bool:
+        """The model here is the one that answered; else only what is stored can be shown."""
+        found = self.manifest
+        return found.version == self.entry.model_version and (found.runtime.sha256 or "") == self.entry.model_sha256
+
+    @cached_property
+    def inputs(self) -> tuple[StoredInput, ...]:
+        """In the manifest's order; those the row does not know (another version's) are left out."""
+        rows = self.entry.inputs
+        return tuple(_input(spec, rows[spec.name]) for spec in self.manifest.inputs if spec.name in rows)
+
+    @cached_property
+    def again(self) -> Prediction | None:
+        """The prediction, computed anew from the stored inputs; None for another version of the model, or where it gave
+        none."""
+        if not self.same_model or self.entry.outcome != "predicted" or len(self.inputs) != len(self.manifest.inputs):
+            return None
+        found = self.model.again(tuple(i.feature for i in self.inputs)) if self.inputs else None
+        return found if isinstance(found, Prediction) else None
+
+    @cached_property
+    def explanation(self) -> Explanation | None:
+        try:
+            return explain(self.model, self.again) if self.again is not None else None
+        except ModelError:
+            return None
+
+    def output(self, name: str) -> Value | None:
+        value = self.entry.outputs.get(name)
+        return tuple(value) if isinstance(value, list) else value
+
+    def series(self, name: str) -> tuple[float, ...] | None:
+        value = self.output(name)
+        return value if isinstance(value, tuple) or value is None else (value,)
+
+    def of_kind(self, *kinds: str) -> Output | None:
+        """The first shown output of these kinds that has an answer."""
+        found = (o for o in self.manifest.outputs if o.kind in kinds and o.shown and o.name in self.entry.outputs)
+        return next(found, None)
+
+    @property
+    def headline(self) -> Output | None:
+        """What the model is asked for: the first chance, score or category of its manifest that has an answer."""
+        return self.of_kind("probability", "score", "category")
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return tuple(self.entry.outputs.get("rules", ()))
+
+    @property
+    def lacking(self) -> tuple[StoredInput, ...]:
+        """What stood in the way of an answer."""
+        return tuple(i for i in self.inputs if not i.found and i.spec.absent.does == "abstain")
+
+    def changed(self, values: Mapping[str, float]) -> Prediction | None:
+        """What it would say had these inputs these values; None where it could not answer then either."""
+        features = tuple(
+            Feature(i.spec, values[i.spec.name], "found") if i.spec.name in values else i.feature for i in self.inputs
+        )
+        if not self.same_model or len(features) != len(self.manifest.inputs):
+            return None
+        found = self.model.again(features)
+        return found if isinstance(found, Prediction) else None
+
+
+def told(call: CallEntry, models: Registry, first: Iterable[str] = ()) -> tuple[Told, ...]:
+    """Every answer of the call whose model is still installed; those with ids in ``first`` first, in that order."""
+    order = {id: place for place, id in enumerate(first)}
+    entries = sorted(call.predictions, key=lambda p: order.get(p.id, len(order)))
+    return tuple(Told(models.models[p.model], p) for p in entries if p.model in models.models)
+
+
+def _input(spec: Input, row: Mapping[str, Any]) -> StoredInput:
+    return StoredInput(
+        spec=spec,
+        state=str(row.get("state", "missing")),
+        value=row.get("value"),
+        sources=tuple(row.get("from", ())),
+        date=str(row.get("date", "")),
+        sent=str(row.get("sent", "")),
+    )

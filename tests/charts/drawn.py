@@ -1,0 +1,103 @@
+"""One of each chart, as a report would have it."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from cds.charts import (
+    Bar,
+    BarWords,
+    CurveLine,
+    CurveWords,
+    EventLane,
+    Lane,
+    Marks,
+    PictographWords,
+    RiskRow,
+    Svg,
+    TimelineWords,
+    TrialPoint,
+    comparison,
+    contributions,
+    pictograph,
+    survival,
+    timeline,
+)
+
+TIMES = tuple(float(month) for month in range(37))
+ALIVE = tuple(math.exp(-month / 13) for month in TIMES)
+LOWER = tuple(max(0.0, share - 0.1 * (1 - share)) for share in ALIVE)
+UPPER = tuple(min(1.0, share + 0.1 * (1 - share)) for share in ALIVE)
+CURVE_WORDS = CurveWords("Months from the first dose", "Alive, of 100 people", "{n} of 100", "95 % interval")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WORDS = TimelineWords(MONTHS, "nothing measured", "limit", ZoneInfo("Europe/Amsterdam"))
+DAY = date(2025, 9, 1)
+
+
+def day(number: int) -> date:
+    return DAY + timedelta(days=number)
+
+
+def curve(*, narrow: bool = False) -> Svg:
+    marks = Marks(1.4, 3.7, 18.0, None, "Worst: under 1.4 months", "Half: 4 to 18 months", "Best: beyond the curve")
+    return survival(
+        (
+            CurveLine("This patient", TIMES, ALIVE, LOWER, UPPER),
+            CurveLine("Cohort", TIMES, tuple(s**1.3 for s in ALIVE), tone="second"),
+        ),
+        marks,
+        (TrialPoint("Trial arm", 6, 75.9), TrialPoint("Trial arm", 12, 48.4), TrialPoint("Other arm", 12, 20.6)),
+        CURVE_WORDS,
+        "Survival",
+        "How many of 100 people live how long.",
+        narrow=narrow,
+    )
+
+
+def people(*, narrow: bool = False) -> Svg:
+    words = PictographWords("After 12 months", "40 of 100 alive", "60 of 100 have died", "could be either (30 to 49)")
+    return pictograph(40, 30, 49, words, "After 12 months", "40 of 100 people are alive.", narrow=narrow)
+
+
+def bars(*, narrow: bool = False) -> Svg:
+    rows = (Bar("HbA1c 62 mmol/mol", 1.2, "risk x 3.3"), Bar("Never smoked", -0.4, "risk x 0.7"))
+    return contributions(rows, BarWords("Against peers", "lowers", "raises"), "Weights", "What weighs.", narrow=narrow)
+
+
+def peers(*, narrow: bool = False) -> Svg:
+    rows = (RiskRow("This patient", 3.4, 2.1, 5.2, "3.4 in 100"), RiskRow("Same age and sex", 0.4, 0.3, 0.5, "0.4"))
+    return comparison(rows, BarWords("of 100 people within 2 years"), "Risk", "Beside peers.", narrow=narrow)
+
+
+def lanes(*, narrow: bool = False) -> Svg:
+    marker = tuple((day(n), float(v), str(v)) for n, v in ((0, 2400), (14, 5200), (70, 900), (130, 140), (220, 260)))
+    return timeline(
+        (
+            Lane(
+                "Marker",
+                "U/mL",
+                marker,
+                True,
+                (None, 37),
+                ((day(2), day(30), "bile obstructed"),),
+                ((day(70), "halved"),),
+            ),
+            Lane("Weight", "kg", tuple((day(n), 82 - n * 0.02, f"{82 - n * 0.02:.0f}") for n in range(-200, 221, 30))),
+            Lane("Bilirubin", "µmol/L", ()),
+        ),
+        (
+            EventLane("Treatment", ((day(30), day(150), "Scheme A"), (day(165), None, "Scheme B"))),
+            EventLane("Scans", (), ((day(-3), "CT abdomen"), (day(90), "CT abdomen"))),
+        ),
+        day(-215),
+        day(230),
+        WORDS,
+        "Timeline",
+        "What was measured and done.",
+        narrow=narrow,
+    )
+
+
+ALL = {"curve": curve, "people": people, "bars": bars, "peers": peers, "lanes": lanes}
