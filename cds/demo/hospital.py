@@ -80,6 +80,7 @@ def _sign_in(app: Flask, told: Any, service_url: str, fhir_base: str) -> Authori
         lambda: [(story.id, story.name) for story in told.STORIES],
     )
     app.register_blueprint(server.blueprint())
+    app.extensions["smart"] = server
     return server
 
 

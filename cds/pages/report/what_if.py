@@ -13,8 +13,8 @@ from cds.record.inputs import Input, Reduce
 
 
 def _asked(spec: Input) -> bool:
-    """Whether it may be supposed: not who the patient is, nor the age at which something was first measured, which is no
-    value anybody could be about to learn."""
+    """Whether it may be supposed: not who the patient is, nor the age at which something was first measured; no test
+    could tell otherwise."""
     return spec.source in ("record", "drafts") and spec.reduce is not Reduce.first_at_least
 
 
