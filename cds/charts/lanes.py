@@ -212,7 +212,7 @@ def _value_labels(plan: Plan, page: Axes, points: list[tuple[float, float, str]]
         half = on.wide(text, 11, bold=True) / 2
         x = min(max(x, plan.left + half), plan.left + plan.plot - half + 6)
         for base in (y - 7, y + 17):
-            box = (x - half - 2, x + half + 2, base - 9, base + 1)
+            box = (x - half - 5, x + half + 5, base - 9, base + 1)
             if base >= top + 2 and not any(_meet(box, other) for other in taken):
                 taken.append(box)
                 on.write(page, x, base, text, size=11, align="center", bold=True, halo=True).set_zorder(6)
