@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test test-import lint bench clean
+.PHONY: demo test test-import test-model-server lint bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cds demo $(ARGS)
@@ -31,6 +31,15 @@ test-import: .venv-import/.installed
 	  -r tests/import_networks/requirements.txt
 	touch $@
 
+# Networks on a real Triton, whose old numpy wants an environment of its own.
+test-model-server: $(VENV)/.installed-dev .venv-triton/.installed
+	$(BIN)/pytest tests/model_server $(ARGS)
+
+.venv-triton/.installed: tests/model_server/requirements.txt
+	$(PYTHON) -m venv .venv-triton
+	.venv-triton/bin/python -m pip install --quiet --disable-pip-version-check -r tests/model_server/requirements.txt
+	touch $@
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
@@ -39,7 +48,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[imaging]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[imaging,report]'
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
@@ -47,4 +56,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .venv-import var .cache
+	rm -rf $(VENV) .venv-import .venv-triton var .cache

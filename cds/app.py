@@ -8,12 +8,13 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, g, request
 
-from cds import charts
 from cds import services as service_room
+from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
 from cds.engine import Engine
 from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
@@ -22,7 +23,7 @@ from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
 from cds.jobs import Job, Jobs
 from cds.ledger import Ledger
-from cds.pages.report import pages as report_pages
+from cds.pages import report
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known
 from cds.policy.store import PolicyStore
@@ -35,7 +36,7 @@ from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
 from cds.trust.smart import Door, ReportSessions
-from cds.web import cds_hooks, launch, metrics, operations, studies
+from cds.web import calls, cds_hooks, launch, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
 
@@ -45,8 +46,7 @@ _log = logging.getLogger("cds.web")
 _REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 _UNLOGGED = frozenset({"operations.health", "operations.ready", "operations.prometheus"})
 _NOTHING: dict[str, object] = {}
-_WEB = Path(cds_hooks.__file__).parent
-_REPORT = Path(__file__).parent / "pages" / "report" / "catalogue"
+_WEB, _REPORT = Path(cds_hooks.__file__).parent, Path(report.__file__).parent
 
 
 def _utc_now() -> datetime:
@@ -66,12 +66,9 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
     services = join(services, models)
     catalogues = Catalogues(
-        (
-            _REPORT / "course",
-            _REPORT / "page",
-            *(p / "catalogue" for p in (_WEB, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
-        ),
+        (p / "catalogue" for p in (_WEB, _REPORT, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
+        own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
     _check_languages(settings, catalogues)
     key = settings.load_ledger_key()
@@ -143,10 +140,11 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     init_errors(app)
     init_cors(app, settings)
     app.register_blueprint(cds_hooks.blueprint(engine))
+    app.register_blueprint(calls.blueprint(engine))
     app.register_blueprint(operations.blueprint(engine))
     app.register_blueprint(studies.blueprint(engine))
-    app.register_blueprint(launch.blueprint(engine, prepare=charts.prepare))
-    app.register_blueprint(report_pages.blueprint(engine))
+    app.register_blueprint(launch.blueprint(engine))
+    app.register_blueprint(report.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)
     return app

@@ -39,6 +39,7 @@
     │   ├── SourceForeign           CDS-605  a redirect or a paging link left the client's servers
     │   └── SourceUnsupported       CDS-606  the server keeps no resources of this type
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
+    │   └── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
@@ -238,6 +239,15 @@ class SourceUnsupported(SourceError):
 
 class ModelError(CdsError):
     code = "CDS-700"
+
+
+class ModelServerError(ModelError):
+    code = "CDS-701"
+
+    def __init__(self, message: str, answered: int = 0) -> None:
+        """``answered``: status of the server's answer; 0 where there was none."""
+        super().__init__(message)
+        self.answered = answered
 
 
 class ImagingError(CdsError):

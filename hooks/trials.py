@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from cds.services import ComparedArm, Comparison
+from cds.services.comparison import ComparedArm, Comparison
 from hooks.regimens import Regimen
 
 FILE = Path(__file__).parent / "evidence" / "trials.yaml"
@@ -137,6 +137,33 @@ class Arm:
     source: str
 
 
+def comparisons(about: Mapping[str, str]) -> tuple[Comparison, ...]:
+    """First-line trials for the report: those with the regimen that was ordered first, then the other arms people may
+    want to see, each with its own control and never across trials."""
+    regimen = about.get("regimen")
+    found = [c for t in of_setting("metastatic-first-line") if (c := _compared(t, regimen)) is not None]
+    return tuple(sorted(found, key=lambda c: not c.of_card))
+
+
+def _compared(trial: Trial, regimen: str | None) -> Comparison | None:
+    result = trial.first("overall-survival")
+    if result is None or result.medians is None:
+        return None
+    ratio = result.hazard_ratio
+    both = (trial.experimental, trial.control)
+    alive = [{m: share for m, pair in result.share.items() if (share := pair[place]) is not None} for place in (0, 1)]
+    arms = [ComparedArm(both[i].name, both[i].n, result.medians[i], alive[i]) for i in (0, 1)]
+    return Comparison(
+        trial=trial.trial,
+        year=trial.year,
+        people=trial.people,
+        arms=(arms[0], arms[1]),
+        hazard_ratio=(ratio.value, ratio.low, ratio.high) if ratio is not None else None,
+        source=trial.source,
+        of_card=any(arm.regimen is not None and arm.regimen.value == regimen for arm in both),
+    )
+
+
 _file: TypeAdapter[tuple[Trial, ...]] = TypeAdapter(tuple[Trial, ...])
 
 
@@ -175,30 +202,6 @@ def arms() -> tuple[Arm, ...]:
 
 def arms_of(regimen: Regimen) -> tuple[Arm, ...]:
     return tuple(arm for arm in arms() if arm.regimen is regimen)
-
-
-def comparisons(about: Mapping[str, str]) -> tuple[Comparison, ...]:
-    """Every first-line trial that compared survival, those of the card's regimen first, the newest before the older."""
-    found = (c for t in of_setting("metastatic-first-line") if (c := _compared(t)) is not None)
-    regimen = about.get("regimen", "")
-    return tuple(sorted(found, key=lambda c: (regimen not in (a.code for a in c.arms), -c.year)))
-
-
-def _compared(trial: Trial) -> Comparison | None:
-    """Its first report of overall survival in all people randomised; medians alone, without a ratio, are not enough."""
-    result = trial.first("overall-survival")
-    if result is None or result.hazard_ratio is None:
-        return None
-    ratio = result.hazard_ratio
-
-    def arm(place: Literal[0, 1], own: TrialArm) -> ComparedArm:
-        alive = {months: share for months, pair in result.share.items() if (share := pair[place]) is not None}
-        median = result.medians[place] if result.medians is not None else None
-        return ComparedArm(own.regimen.value if own.regimen is not None else "", own.name, own.n, median, alive)
-
-    both = arm(0, trial.experimental), arm(1, trial.control)
-    hazard = (ratio.value, ratio.low, ratio.high)
-    return Comparison(trial.trial, trial.year, trial.people, both, hazard, trial.source, trial.note)
 
 
 def _shown(trial: Trial, place: int) -> Arm | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -22,6 +22,9 @@ from babel.numbers import format_decimal
 
 from cds.errors import ServiceError
 from cds.record.moments import Moment
+
+Texts = Mapping[str, Mapping[str, str]]
+"""By language and key."""
 
 ENGINE_CATALOGUE = Path(__file__).parent / "catalogue"
 
@@ -94,12 +97,21 @@ def _day(value: date, language: str) -> str:
 class Catalogues:
     """All languages that every catalogue folder has."""
 
-    def __init__(self, folders: Iterable[Path], labels: Mapping[str, Mapping[str, str]] | None = None) -> None:
-        """Raises ServiceError when a language lacks a sentence, or a sentence's fields, that English has."""
+    def __init__(
+        self,
+        folders: Iterable[Path],
+        labels: Mapping[str, Mapping[str, str]] | None = None,
+        own: Callable[[Texts], Texts] | None = None,
+    ) -> None:
+        """``own``: a hospital's sentences to put over these. Raises ServiceError when a language lacks a sentence, or a
+        sentence's fields, that English has; and what ``own`` raises."""
         texts: dict[str, dict[str, str]] = {}
         for folder in (ENGINE_CATALOGUE, *folders):
             for path in sorted(folder.glob("*.yaml")):
                 texts.setdefault(path.stem, {}).update(_read(path))
+        if own is not None:
+            for language, sentences in own(texts).items():
+                texts[language].update(sentences)
         self._books = {language: Phrasebook(language, found, labels or {}) for language, found in texts.items()}
         _compare(texts)
 
@@ -138,18 +150,20 @@ def _read(path: Path) -> dict[str, str]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError) as error:
         raise ServiceError(f"{path}: {error}") from error
-    return dict(_flat(content, ""))
+    return dict(flat(content, ""))
 
 
-def _flat(content: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
+def flat(content: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
+    """(key, sentence); keys of nested mappings joined by dots."""
     for key, value in content.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", str(value).strip()
 
 
-def _fields(text: str) -> set[str]:
+def fields_of(text: str) -> set[str]:
+    """Names in braces. Raises ValueError for a brace that is not closed."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
@@ -159,5 +173,5 @@ def _compare(texts: Mapping[str, Mapping[str, str]]) -> None:
         if missing := sorted(set(reference) ^ set(found)):
             raise ServiceError(f"catalogues 'en' and '{language}' differ in: {', '.join(missing[:10])}")
         for key, text in found.items():
-            if _fields(text) != _fields(reference[key]):
+            if fields_of(text) != fields_of(reference[key]):
                 raise ServiceError(f"catalogue '{language}': '{key}' has other fields than in English")

@@ -26,6 +26,8 @@ class Lane:
     shaded: tuple[tuple[When, When, str], ...] = ()
     """Periods in which the values mean something else, and why."""
     marks: tuple[tuple[When, str], ...] = ()
+    nothing: str = ""
+    """What stands there without points, where "nothing" would not be true: the source could not be read."""
 
 
 Said = tuple[float, int, str, Tone]
@@ -104,7 +106,7 @@ def draw_lane(plan: Plan, page: Axes, lane: Lane, number: int, top: float, tall:
                 x = plan.left + (4 + on.wide(said, 11) if near else plan.plot - 2)
                 on.write(page, x, y - 4, said, size=11, tone="third", align="right", halo=True)
     if not inside:
-        text = plan.words.older if lane.points and plan.words.older else plan.words.nothing
+        text = plan.words.older if lane.points and plan.words.older else lane.nothing or plan.words.nothing
         on.write(page, plan.left + 8, top + 14, text, size=13, tone="soft")
     xs = [plan.x(when) for when, _value, _text in inside]
     ys = [scale.y(value) for _when, value, _text in inside]
@@ -210,7 +212,7 @@ def _value_labels(plan: Plan, page: Axes, points: list[tuple[float, float, str]]
         half = on.wide(text, 11, bold=True) / 2
         x = min(max(x, plan.left + half), plan.left + plan.plot - half + 6)
         for base in (y - 7, y + 17):
-            box = (x - half - 2, x + half + 2, base - 9, base + 1)
+            box = (x - half - 5, x + half + 5, base - 9, base + 1)
             if base >= top + 2 and not any(_meet(box, other) for other in taken):
                 taken.append(box)
                 on.write(page, x, base, text, size=11, align="center", bold=True, halo=True).set_zorder(6)

@@ -97,7 +97,7 @@ def survival(
     key_rows = _flow(keys, width - 8, narrow)
     top = 22.0 * len(key_rows) + 30
     plot = 230.0 if narrow else 290.0
-    row = 40.0 if narrow else 32.0
+    row = 40.0 if narrow else 26.0
     strip = 3 * row + 8 if marks is not None else 0.0
     height = int(top + plot + 46 + strip)
     sheet = on.Sheet(width, height, narrow=narrow)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import click
@@ -72,6 +73,7 @@ def check(ctx: click.Context, offline: bool) -> None:
 
 def _rooms(settings: Settings, verdicts: Verdicts) -> None:
     from cds import services as service_room
+    from cds.cards import site_wording
     from cds.cards.phrasebook import Catalogues
     from cds.cli.policy import known_to, text_of
     from cds.policy.packaged import packaged_policy
@@ -97,7 +99,9 @@ def _rooms(settings: Settings, verdicts: Verdicts) -> None:
             if found is not None and (missing := sorted(set(service.models) - set(found.models))):
                 raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(missing)}")
         sources = (*installed_packages(), *settings.hook_dirs)
-        languages = Catalogues(p / "catalogue" for p in sources if (p / "catalogue").is_dir()).languages
+        folders = [p / "catalogue" for p in sources if (p / "catalogue").is_dir()]
+        own = partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None
+        languages = Catalogues(folders, own=own).languages
         say(f"{len(declared.services)} declared, cards in {', '.join(languages)}")
     with verdicts.of("policy") as say:
         path = settings.policy_file or packaged_policy(installed_packages())

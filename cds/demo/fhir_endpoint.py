@@ -1,8 +1,8 @@
 """A small FHIR R4 endpoint over resources in memory: for the demo and for tests, never for a hospital.
 
 It does what its CapabilityStatement lists and nothing else: read, search by the parameters of ``SEARCHES``, paging,
-create, delete. What it does not know it refuses when asked to be strict (``Prefer: handling=strict``) and otherwise
-leaves out of the ``self`` link, as FHIR R4 ("Search: handling errors") asks. It knows no disease:
+create, update, delete. What it does not know it refuses when asked to be strict (``Prefer: handling=strict``) and
+otherwise leaves out of the ``self`` link, as FHIR R4 ("Search: handling errors") asks. It knows no disease:
 the resources are given, and those of a type it doesn't list are not served.
 """
 
@@ -55,6 +55,18 @@ class _Store:
             self._kind(kind)[stored["id"]] = stored
         return stored
 
+    def update(self, kind: str, identity: str, resource: Resource) -> Resource:
+        """Raises Refused: an id is given here, never by a client (no update as create)."""
+        before = self.read(kind, identity)
+        version = int(before.get("meta", {}).get("versionId", "1")) + 1
+        meta = {
+            **resource.get("meta", {}), "versionId": str(version), "lastUpdated": datetime.now(UTC).isoformat()
+        }  # fmt: skip
+        stored = {**resource, "id": identity, "meta": meta}
+        with self._lock:
+            self._kind(kind)[identity] = stored
+        return stored
+
     def delete(self, kind: str, identity: str) -> None:
         with self._lock:
             if self._kind(kind).pop(identity, None) is not None:
@@ -99,6 +111,14 @@ def create_fhir_app(resources: Iterable[Resource], *, page_size: int = 50, delay
         response = _answer(stored, 201)
         response.headers["Location"] = f"{request.host_url}fhir/{kind}/{stored['id']}"
         return response
+
+    @app.put("/fhir/<kind>/<identity>")
+    def _update(kind: str, identity: str) -> Response:
+        store.holds(kind)
+        resource = _valid(kind, request.get_data())
+        if resource.get("id") != identity:
+            raise Refused(400, "invalid", "The resource's id is not that of the address.")
+        return _answer(store.update(kind, identity, resource))
 
     @app.delete("/fhir/<kind>/<identity>")
     def _delete(kind: str, identity: str) -> Response:
@@ -186,7 +206,7 @@ def _capability() -> Resource:
     kinds = []
     for kind, parameters in SEARCHES.items():
         search = [{"name": "_id", "type": "token"}, *({"name": n, "type": t} for n, (t, _) in parameters.items())]
-        interactions = [{"code": code} for code in ("read", "search-type", "create", "delete")]
+        interactions = [{"code": code} for code in ("read", "search-type", "create", "update", "delete")]
         kinds.append({"type": kind, "interaction": interactions, "searchParam": search})
     return {
         "resourceType": "CapabilityStatement",

@@ -39,8 +39,14 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
     told = stories()
     if settings is None or ARCHIVE not in settings.pacs:
         app = create_fhir_app(told.all_resources(today))
-        _sign_in(app, told, service_url, fhir_base)
-        create_ehr(app, stories=told, service_url=service_url, fhir_base=fhir_base, session=requests.Session())
+        create_ehr(
+            app,
+            stories=told,
+            service_url=service_url,
+            fhir_base=fhir_base,
+            session=requests.Session(),
+            launch=_sign_in(app, told, service_url, fhir_base).launch_url,
+        )
         return app
     from cds.demo import imaging  # needs the extra for images
     from cds.demo.dicomweb_endpoint import Archive, dicomweb
@@ -50,23 +56,24 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
     images = imaging.told_by_images()
     assert images is not None
     app = create_fhir_app([*told.all_resources(today), *imaging.resources(images, today)])
-    _sign_in(app, Told(told, images), service_url, fhir_base)
+    everyone = Told(told, images)
     if settings.pacs[ARCHIVE].url.startswith(fhir_base.removesuffix("/fhir")):
         app.register_blueprint(dicomweb(Archive()))
     create_ehr(
         app,
-        stories=Told(told, images),
+        stories=everyone,
         service_url=service_url,
         fhir_base=fhir_base,
         session=requests.Session(),
         archive=archives.opened(settings, ARCHIVE),
         scanner=EhrScanner(settings, images, fhir_base, today),
+        launch=_sign_in(app, everyone, service_url, fhir_base).launch_url,
     )
     return app
 
 
-def _sign_in(app: Flask, told: Any, service_url: str, fhir_base: str) -> None:
-    """The authorization server; the EHR's pages find it as ``app.extensions["smart"]`` and launch the report by it."""
+def _sign_in(app: Flask, told: Any, service_url: str, fhir_base: str) -> AuthorizationServer:
+    """The authorization server, by which the EHR's pages launch a card's report."""
     server = AuthorizationServer(
         fhir_base,
         [RegisteredApp(REPORT_APP, (f"{service_url.rstrip('/')}/report/callback",))],
@@ -74,6 +81,7 @@ def _sign_in(app: Flask, told: Any, service_url: str, fhir_base: str) -> None:
     )
     app.register_blueprint(server.blueprint())
     app.extensions["smart"] = server
+    return server
 
 
 class Told:
@@ -82,6 +90,7 @@ class Told:
     def __init__(self, told: ModuleType, images: ModuleType) -> None:
         self.STORIES = (*told.STORIES, *(imaged.story for imaged in images.IMAGED))
         self.draft_orders = told.draft_orders
+        self.ORDERABLES, self.orders = getattr(told, "ORDERABLES", ()), getattr(told, "orders", None)
 
 
 class _Hospital(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

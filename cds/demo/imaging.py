@@ -78,6 +78,8 @@ class Place:
             f'notify_secret_file = "{notify}"',
             "[imaging]",
             "quiet_period_s = 0",
+            # a worker tells how far it is as often as it renews its lease: here people watch
+            "lease_s = 3",
             "write_pacs = true",
             f"[pacs.{ARCHIVE}]",
             f'url = "{self.url}"',
@@ -131,8 +133,8 @@ class Scanner:
                     f"the image archive took {len(stored)} of {len(batch)} images ({answer.status_code})"
                 )
 
-    def tell(self, study: dict[str, Any]) -> None:
-        """The ImagingStudy, as a Subscription sends it. Raises SourceRefused."""
+    def tell(self, study: dict[str, Any]) -> str:
+        """The ImagingStudy, as a Subscription sends it; its opaque id at the service. Raises SourceRefused."""
         secret = self._settings.clients["demo"].studies.notify_secret_file
         assert secret is not None
         answer = requests.post(
@@ -143,6 +145,7 @@ class Scanner:
         )
         if not answer.ok:
             raise SourceRefused(f"the service did not take the news of a study: HTTP {answer.status_code}")
+        return next(iter(answer.json().get("studies", ())), "")
 
     def study(self, imaged: Any, scan: Any) -> dict[str, Any]:
         found: dict[str, Any] = self._told.study_of(self._told.record(imaged, self._today), scan, self._today)

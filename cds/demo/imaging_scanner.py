@@ -23,17 +23,18 @@ class EhrScanner:
     def waits(self, patient: str) -> bool:
         return patient in self._waiting
 
-    def send(self, patient: str) -> None:
+    def send(self, patient: str) -> str:
         """Once a patient. Raises SourceError."""
         with self._lock:
             imaged = self._waiting.get(patient)
             if imaged is None:
-                return
+                return ""
             study = self._scanner.study(imaged, imaged.scans[-1])
             try:
                 self._scanner.send(imaged, imaged.scans[-1])
                 imaging.create(self._fhir_base, study)
-                self._scanner.tell(study)
+                told = self._scanner.tell(study)
             except requests.RequestException as error:
                 raise SourceUnreachable("the archive, the record or the service does not answer") from error
             del self._waiting[patient]
+            return told

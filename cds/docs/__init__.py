@@ -7,5 +7,14 @@ from cds.docs.abstentions import abstentions_page
 from cds.docs.manifest_schema import manifest_schema
 from cds.docs.models_page import models_page
 from cds.docs.reference import errors_page, policy_page, settings_page
+from cds.docs.wording_page import wording_page
 
-__all__ = ["abstentions_page", "errors_page", "manifest_schema", "models_page", "policy_page", "settings_page"]
+__all__ = [
+    "abstentions_page",
+    "errors_page",
+    "manifest_schema",
+    "models_page",
+    "policy_page",
+    "settings_page",
+    "wording_page",
+]

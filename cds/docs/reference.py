@@ -15,7 +15,15 @@ from pydantic_core import PydanticUndefined
 from cds import errors
 from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
 from cds.services import ServiceRegistry
-from cds.settings import ClientSettings, FhirSettings, ImagingSettings, PacsSettings, Settings, StudySource
+from cds.settings import (
+    ClientSettings,
+    FhirSettings,
+    ImagingSettings,
+    InferenceSettings,
+    PacsSettings,
+    Settings,
+    StudySource,
+)
 from cds.smart_settings import SmartSettings
 
 GENERATED = "<!-- Written by scripts/generate-docs; change the code, not this page. -->"
@@ -34,7 +42,7 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *_table(Settings, skip=("fhir", "clients", "imaging", "pacs")),
+            *_table(Settings, skip=("fhir", "clients", "imaging", "inference", "pacs")),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
@@ -55,6 +63,10 @@ def settings_page() -> str:
             "## `[imaging]`: analysing imaging studies",
             "",
             *_table(ImagingSettings),
+            "",
+            "## `[inference]`: networks on a model server",
+            "",
+            *_table(InferenceSettings),
             "",
             "## `[pacs.NAME]`: one block an image archive",
             "",

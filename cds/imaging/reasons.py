@@ -105,7 +105,8 @@ LANGUAGES = ("en", "nl")
 
 
 @cache
-def _catalogue() -> dict[str, dict[str, str]]:
+def catalogue() -> dict[str, dict[str, str]]:
+    """Sentences by code and language."""
     text = resources.files(__package__).joinpath("reasons.yaml").read_text(encoding="utf-8")
     found: dict[str, dict[str, str]] = yaml.safe_load(text)
     return found
@@ -113,7 +114,7 @@ def _catalogue() -> dict[str, dict[str, str]]:
 
 def words(code: Reason | Note | Evidence, language: str = "en") -> str:
     """The sentence (of an ``Evidence``: the phrase) for a code. English where the language is not known."""
-    said = _catalogue()[code.value]
+    said = catalogue()[code.value]
     return said.get(language, said["en"])
 
 

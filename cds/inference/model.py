@@ -73,24 +73,9 @@ class Model:
                 unknown = test.present is True and any(self.kinds.get(c) in record.unread for c in test.concepts)
                 reason = "eligibility-unread" if unknown else "not-eligible"
                 return NotAssessed(self.manifest, reason, test.says, features)
-        return self._asked(features, by_name)
-
-    def retell(self, features: tuple[Feature, ...]) -> Assessment:
-        """What it says to inputs that were read before, or that somebody supposes: one an input, in order. Of its
-        population only what the inputs show is tested: the record is not at hand. Never raises."""
-        if self.refused or self.manifest.runtime.kind == "volume":
-            return Failed(self.manifest, self.refused or "a scan is not read anew", features)
-        by_name = {f.input.name: f for f in features}
-        for test in self.manifest.population.eligibility:
-            if test.input is not None and not _inside(test, by_name[test.input]):
-                return NotAssessed(self.manifest, "not-eligible", test.says, features)
-        asked = self._asked(features, by_name)
-        return self.answered(asked) if isinstance(asked, Question) else asked
-
-    def _asked(self, features: tuple[Feature, ...], by_name: Mapping[str, Feature]) -> Question | Assessment:
+        lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
         if self.graph is None:
             return self._by_rules(features, by_name)
-        lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
         if lacking:
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
         return _question(features)
@@ -116,6 +101,18 @@ class Model:
             raise ModelError(f"{self.manifest.id}: cannot answer without {', '.join(lacking)}")
         asked = _question(features)
         return self.told(asked, self.score(asked.rows), slice(None))
+
+    def again(self, features: tuple[Feature, ...]) -> Prediction | NotAssessed | Failed:
+        """The answer to inputs read before, in the order of the manifest; for whom it speaks was settled then. Never
+        raises."""
+        if self.refused:
+            return Failed(self.manifest, self.refused)
+        if self.graph is None:
+            return self._by_rules(features, {f.input.name: f for f in features})
+        lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
+        if lacking:
+            return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
+        return self.answered(_question(features))
 
     def score(self, x: Array) -> dict[str, Array]:
         """Many rows at once. ``x``: [n, inputs] in the inputs' units, never NaN; results [n] or [n, k] by output, found
@@ -210,14 +207,10 @@ def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record
             limit = days(test.older_than)
             facts = [f for f in facts if f.when is not None and f.when.days_before(record.now) > limit]
         return bool(facts) is test.present
-    return _inside(test, features[test.input])
-
-
-def _inside(test: Eligibility, feature: Feature) -> bool:
-    value = feature.value
+    value = features[test.input].value
     if value is None:
         # an absent input is not a failed test: what its absence does is declared with the input
-        return feature.state != "out-of-range"
+        return features[test.input].state != "out-of-range"
     if test.at_least is not None and value < test.at_least:
         return False
     if test.at_most is not None and value > test.at_most:

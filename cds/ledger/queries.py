@@ -145,6 +145,24 @@ def call(connection: sa.Connection, call_id: str) -> CallEntry | None:
     )
 
 
+_CALLS_OF = (
+    sa.select(calls.c.id)
+    .where(
+        calls.c.at >= sa.bindparam("since", type_=calls.c.at.type),
+        calls.c.client == sa.bindparam("client"),
+        calls.c.hook_instance == sa.bindparam("hook_instance"),
+    )
+    .order_by(calls.c.at)
+    .limit(50)
+)
+
+
+def calls_of(connection: sa.Connection, client: str, hook_instance: str, since: datetime) -> tuple[CallEntry, ...]:
+    by = {"client": client, "hook_instance": hook_instance, "since": since}
+    ids = connection.execute(_CALLS_OF, by).scalars().all()
+    return tuple(found for call_id in ids if (found := call(connection, call_id)) is not None)
+
+
 _FEEDBACK_ON = (
     sa.select(feedback).where(feedback.c.card_id == sa.bindparam("card_id")).order_by(feedback.c.at, feedback.c.id)
 )

@@ -169,6 +169,10 @@ class Ledger:
     def call(self, call_id: str) -> CallEntry | None:
         return self._read(lambda c: queries.call(c, call_id))
 
+    def calls_of(self, client: str, hook_instance: str, since: datetime) -> tuple[CallEntry, ...]:
+        """A client's calls under one instance of a hook, the oldest first: an EHR may send it to several services."""
+        return self._read(lambda c: queries.calls_of(c, client, hook_instance, since)) if hook_instance else ()
+
     def prediction(self, prediction_id: str) -> StoredPrediction | None:
         return self._read(lambda c: queries.prediction(c, prediction_id))
 

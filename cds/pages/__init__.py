@@ -1,5 +1,5 @@
-"""What people look at: the demonstration EHR and the report behind a card.
+"""What people look at: the report behind a card, and the demonstration EHR.
 
-``cds.pages.ehr`` is a client like any other: it knows FHIR and CDS Hooks over HTTP, no disease, and nothing of the
-engine beside it. ``cds.pages.report`` is part of the service.
+The EHR here is a client like any other: it knows FHIR and CDS Hooks over HTTP, no disease, and nothing of the engine
+beside it. The report is the engine's own, rendered from the ledger.
 """

@@ -43,6 +43,7 @@ class Link(msgspec.Struct, frozen=True):
     label: str
     url: str
     type: str = "absolute"
+    appContext: str | None = None
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -61,6 +62,7 @@ class Card(msgspec.Struct, frozen=True):
 
 class _Answer(msgspec.Struct, frozen=True):
     cards: tuple[Card, ...]
+    systemActions: tuple[dict[str, Any], ...] | None = None
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -93,6 +95,12 @@ class Exchange:
     cards: tuple[Card, ...] = ()
     problem: str = ""
     notes: tuple[str, ...] = field(default=())
+    unasked: tuple[str, ...] = ()
+    """What the service wants done without a person (``systemActions``), in its words. This EHR does none of it."""
+
+    @property
+    def instance(self) -> str:
+        return str(self.request["hookInstance"])
 
 
 class CdsClient:
@@ -133,18 +141,40 @@ class CdsClient:
         response: Any = answer.text
         try:
             response = answer.json()
-            found = content(answer)
-            cards = msgspec.convert(found, _Answer).cards
+            said = msgspec.convert(content(answer), _Answer)
         except (ValueError, msgspec.ValidationError, SourceError) as error:
             problem = str(error) if isinstance(error, SourceRefused) else f"HTTP {answer.status_code}: {_unfit(answer)}"
             return Exchange(service, body, response, answer.status_code, took, problem=problem, notes=notes)
-        return Exchange(service, body, response, answer.status_code, took, cards, notes=notes)
+        unasked = tuple(str(a.get("description") or a.get("type", "?")) for a in said.systemActions or ())
+        return Exchange(service, body, response, answer.status_code, took, said.cards, "", notes, unasked)
 
     def feedback(self, service_id: str, item: Mapping[str, Any]) -> None:
         """Raises SourceError when it was not taken."""
         answer = send(self._session, "POST", f"{self._of(service_id)}/feedback", json={"feedback": [item]})
         if not answer.ok:
             raise SourceRefused(f"HTTP {answer.status_code}: {fault(answer)}")
+
+    def ledger_row(self, exchange: Exchange) -> dict[str, Any] | None:
+        """What the service says it keeps of the call (``GET /calls/{hookInstance}``, no part of CDS Hooks); None where
+        it offers nothing of the kind."""
+        found = self._told(f"calls/{exchange.instance}")
+        rows = found.get("calls") if isinstance(found, dict) else None
+        own = [r for r in rows or () if isinstance(r, dict) and r.get("service") == exchange.service.id]
+        return own[0] if own else None
+
+    def analyses(self, study: str) -> list[dict[str, Any]]:
+        """Of a study under its opaque id (``GET /studies/{id}/analyses``); none where the service offers no such."""
+        found = self._told(f"studies/{study}/analyses")
+        told = found.get("analyses") if isinstance(found, dict) else None
+        return [a for a in told or () if isinstance(a, dict)]
+
+    def _told(self, path: str) -> Any:
+        """What any service may lack: then None, and nothing on the page depends on it."""
+        try:
+            answer = send(self._session, "GET", f"{self.url}/{path}")
+            return answer.json() if answer.ok else None
+        except (SourceError, ValueError):
+            return None
 
     def _of(self, service_id: str) -> str:
         return f"{self.url}/cds-services/{service_id}"

@@ -12,6 +12,8 @@ from cds.record.moments import Moment, parse
 
 _UNREAL = frozenset({"entered-in-error", "cancelled", "refuted", "not-done"})
 _LOINC = "http://loinc.org"
+_UNITS = {"10*3/uL": "10³/µL", "10*9/L": "10⁹/L", "10^9/L": "10⁹/L", "Cel": "°C", "kg/m2": "kg/m²", "{score}": ""}
+"""Spellings of machines, as people write them."""
 
 
 @dataclass(frozen=True)
@@ -227,8 +229,8 @@ def _value(resource: Resource) -> Value | None:
         joined = "/".join(f"{p['value']:g}" for p in parts)
         return Value(joined, str(parts[0].get("unit", "")), when) if parts else None
     if isinstance(quantity := resource.get("valueQuantity"), dict) and "value" in quantity:
-        number = float(quantity["value"])
-        return Value(str(quantity.get("comparator", "")), str(quantity.get("unit", "")), when, number)
+        number, unit = float(quantity["value"]), str(quantity.get("unit", ""))
+        return Value(str(quantity.get("comparator", "")), _UNITS.get(unit, unit), when, number)
     if "valueInteger" in resource:
         return Value("", "", when, float(resource["valueInteger"]))
     if "valueCodeableConcept" in resource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -10,6 +11,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
 
+_SHORT = 240
 _HEADINGS = {f"h{n}": f"h{min(n + 3, 6)}" for n in range(1, 7)}
 
 
@@ -36,15 +38,46 @@ def is_web(url: str) -> bool:
     return url.startswith(("https://", "http://"))
 
 
-def to_html(text: str) -> tuple[Markup, bool]:
-    """(HTML, whether it holds a table). Headings go below the page's own."""
+@dataclass(frozen=True)
+class Detail:
+    """``lead`` is shown at once, ``rest`` when asked for; either may be empty."""
+
+    lead: Markup
+    rest: Markup
+
+
+def parts(text: str, indicator: str) -> Detail:
+    """A card has five seconds: a long detail shows its first paragraph and keeps the rest folded. Information with a
+    table is folded whole: figures a clinician may not want on the screen unasked."""
+    tokens = _parsed(text)
+    if indicator == "info" and any(token.type == "table_open" for token in tokens):
+        return Detail(Markup(""), _html(tokens))
+    if len(text) <= _SHORT:
+        return Detail(_html(tokens), Markup(""))
+    ends = (i for i, token in enumerate(tokens) if token.type == "paragraph_close" and token.level == 0)
+    cut = next(ends, -1) + 1
+    return Detail(_html(tokens[:cut]), _html(tokens[cut:]))
+
+
+def to_html(text: str) -> Markup:
+    """Headings go below the page's own."""
+    return _html(_parsed(text))
+
+
+def _parsed(text: str) -> list[Token]:
     tokens = _READER.parse(text)
-    for token in tokens:
+    for at, token in enumerate(tokens):
         token.tag = _HEADINGS.get(token.tag, token.tag)
+        if token.type == "th_open" and not tokens[at + 1].content:
+            # the corner of a table heads nothing
+            token.tag = tokens[at + 2].tag = "td"
         for child in token.children or ():
             if child.type == "link_open":
                 if not is_web(str(child.attrs.get("href", ""))):
                     child.attrs["href"] = "#"
-                child.attrs |= {"target": "_blank", "rel": "noreferrer"}
-    html = _READER.renderer.render(tokens, _READER.options, {})
-    return Markup(html), any(token.type == "table_open" for token in tokens)
+                child.attrs |= {"target": "_blank", "rel": "noopener noreferrer"}
+    return tokens
+
+
+def _html(tokens: Sequence[Token]) -> Markup:
+    return Markup(_READER.renderer.render(tokens, _READER.options, {}))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # pictures need the extra for images
     from cds.imaging.slices import Outlines
     from cds.imaging.stacks import Slice
 
+WINDOWS = ("soft", "narrow", "bone")
 _MOST_KEPT = 6
 _MOST_SHOWN = 4
 _CROP_MARGIN_MM = 45.0
@@ -34,8 +35,9 @@ class Scanner(Protocol):
         """Is there a scan of the patient to be made?"""
         ...
 
-    def send(self, patient: str) -> None:
-        """Make it, and send it where scans go. Raises SourceError."""
+    def send(self, patient: str) -> str:
+        """Make it, and send it where scans go. The study's opaque id at the CDS service; empty if it told none.
+        Raises SourceError."""
         ...
 
 
@@ -172,7 +174,8 @@ class View:
 
 def png(scan: Scan, view: View, side: int) -> bytes:
     """One slice of the scan, as ``view`` asks. A key slice where no slice is named."""
-    from cds.imaging.slices import WINDOWS, around, picture
+    from cds.imaging.slices import WINDOWS as LEVELS
+    from cds.imaging.slices import around, picture
 
     one = scan.slices[scan.within(view.slice if view.slice is not None else scan.key)]
     uid = one.frame.sop_uid
@@ -183,7 +186,7 @@ def png(scan: Scan, view: View, side: int) -> bytes:
         crop = around(drawn[0] or drawn[1], one.frame, _CROP_MARGIN_MM)
     return picture(
         one,
-        WINDOWS.get(view.window, WINDOWS["soft"]),
+        LEVELS.get(view.window, LEVELS["soft"]),
         finding=scan.outlines.of(uid, finding=True) if view.outlined else None,
         organ=scan.outlines.of(uid, finding=False) if view.outlined else None,
         crop=crop,

@@ -9,9 +9,10 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from cds.pages.cds_client import Exchange
+from cds.pages.cds_client import Card, Exchange
+from cds.pages.fhir_record import Done
 
 _MOST = 500
 
@@ -27,10 +28,14 @@ class Notice:
 
 @dataclass
 class CardState:
-    accepted: set[int] = field(default_factory=set)
-    """Positions of the suggestions taken."""
+    accepted: dict[int, tuple[Done, ...]] = field(default_factory=dict)
+    """Positions of the suggestions taken, and what was done for each."""
     overridden: str = ""
     """The reason's words; ``-`` if none was given."""
+
+    def may_take(self, card: Card, suggestion: int) -> bool:
+        """Not twice, and of a card that offers one or none not a second one."""
+        return suggestion not in self.accepted and not (self.accepted and card.selectionBehavior == "at-most-one")
 
 
 @dataclass
@@ -45,11 +50,20 @@ class Visit:
     notices: list[Notice] = field(default_factory=list)
     cards: dict[tuple[int, int], CardState] = field(default_factory=dict)
     """By position of the exchange and of the card in it."""
+    rows: dict[int, dict[str, Any] | None] = field(default_factory=dict)
+    """Ledger rows of the exchanges, as far as they were asked for; None: the service tells none."""
     awaited: int = 0
     """How often the page will still look whether a scan just sent has been read."""
+    study: str = ""
+    """Opaque id of that scan, if the service told one."""
 
     def state(self, call: int, card: int) -> CardState:
         return self.cards.setdefault((call, card), CardState())
+
+    @property
+    def advised(self) -> bool:
+        """Is there anything to read before going on?"""
+        return any(exchange.cards for exchange in self.exchanges)
 
 
 class Visits:

@@ -8,14 +8,11 @@ A file in ``hooks/`` writes::
 """
 
 from cds.services.case import CardDraft, Case, Finding, Proposal, Suppressed
-from cds.services.comparison import ComparedArm, Comparison
 from cds.services.declaration import NoParameters, Service, ServiceRegistry, load, service
 
 __all__ = [
     "CardDraft",
     "Case",
-    "ComparedArm",
-    "Comparison",
     "Finding",
     "NoParameters",
     "Proposal",

@@ -46,7 +46,7 @@ class Service:
     studies: bool = False
     """The patient's imaging studies are looked at: by every model that reads volumes, not only those named here."""
     comparisons: Comparisons | None = None
-    """Randomised trials that the report behind its cards shows; None: it shows none."""
+    """The randomised trials that its report shows beside an estimate."""
 
     @property
     def all_models(self) -> tuple[str, ...]:
@@ -73,16 +73,7 @@ def service(
 
     def declare(function: Function) -> Function:
         declared = Service(
-            id,
-            hook,
-            title,
-            description,
-            function,
-            models,
-            reads,
-            parameters,
-            studies=studies,
-            comparisons=comparisons,
+            id, hook, title, description, function, models, reads, parameters, studies=studies, comparisons=comparisons
         )
         function.__dict__.setdefault("cds_services", []).append(declared)
         return function

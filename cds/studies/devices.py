@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cds.inference.model import Model
+from cds.inference.open_inference import Address, ModelServer
 from cds.inference.runtime import wanted_providers
 from cds.inference.volumes.analyse import Analysis
 from cds.inference.volumes.network import Device
@@ -29,6 +30,7 @@ class Devices:
         self._folder = settings.data_dir
         self._required = settings.require_gpu
         self._slots = Slots(settings.data_dir / "slots", self.names)
+        self._server = server_of(settings)
         self._loaded: dict[tuple[str, Path], Analysis] = {}
         self._lock = threading.Lock()
 
@@ -50,7 +52,7 @@ class Devices:
         if found is None:
             bundle = bundle_of(model)
             assert bundle is not None
-            found = Analysis(bundle, model.folder, self._device(slot))
+            found = Analysis(bundle, model.folder, self._device(slot), self._server)
             with self._lock:
                 self._loaded[key] = found
         return found
@@ -66,3 +68,21 @@ class Devices:
             engine_cache=self._folder / "engines" if self._imaging.device == "tensorrt" else None,
             required=self._required,
         )
+
+
+def server_of(settings: Settings) -> ModelServer | None:
+    """The model server of the settings; None: networks run in the worker."""
+    found = settings.inference
+    if found.url is None:
+        return None
+    return ModelServer(
+        Address(
+            url=found.url,
+            timeout_s=found.timeout_s,
+            pause_s=found.pause_s,
+            token_file=found.token_file,
+            ca_file=settings.ca_file,
+            binary=found.binary,
+            fallback=found.fallback,
+        )
+    )

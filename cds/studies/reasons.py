@@ -12,7 +12,8 @@ from cds.imaging import reasons as imaging
 
 
 @cache
-def _catalogue() -> dict[str, dict[str, str]]:
+def catalogue() -> dict[str, dict[str, str]]:
+    """Sentences by code and language."""
     text = resources.files(__package__).joinpath("reasons.yaml").read_text(encoding="utf-8")
     found: dict[str, dict[str, str]] = yaml.safe_load(text)
     return found
@@ -25,11 +26,11 @@ def words(code: str) -> Mapping[str, str]:
     try:
         reason = imaging.Reason(code)
     except ValueError:
-        return _catalogue().get(code) or _catalogue()["unknown"]
+        return catalogue().get(code) or catalogue()["unknown"]
     # "not-found" of an archive is about images; of a network it is about what it looks for
     return {language: imaging.words(reason, language) for language in imaging.LANGUAGES}
 
 
 def of_stage(code: str, stage: str) -> Mapping[str, str]:
     """As ``words``; what a network could not find is another thing than images an archive does not have."""
-    return _catalogue()[f"network-{code}"] if stage != "choice" and f"network-{code}" in _catalogue() else words(code)
+    return catalogue()[f"network-{code}"] if stage != "choice" and f"network-{code}" in catalogue() else words(code)

@@ -25,7 +25,7 @@ SUPPRESSED = Counter("cds_cards_suppressed_total", "Cards held back, by reason."
 ASSESSED = Counter("cds_assessments_total", "Model assessments, by outcome.", ["model", "outcome"])
 GAPS = Counter("cds_data_gaps_total", "Prefetch keys that could not be had.", ["service", "key"])
 SPOOLED = Counter("cds_ledger_spooled_total", "Rows written to the spool because the ledger was unreachable.")
-REPORTS = Counter("cds_reports_opened_total", "Report pages shown, by the service of their card.", ["service"])
+REPORTS = Counter("cds_reports_opened_total", "Report pages opened.", ["service"])
 FEEDBACK = Counter("cds_feedback_total", "Feedback received.", ["outcome"])
 
 
@@ -60,10 +60,6 @@ def answered(answer: Answer, seconds: float) -> None:
 
 def refused(code: str) -> None:
     _of(REFUSED, code).inc()
-
-
-def report_opened(service: str) -> None:
-    _of(REPORTS, service).inc()
 
 
 def feedback(items: Iterable[FeedbackItem]) -> None:

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, g, request
 from cds.engine import Engine
 from cds.errors import UnknownService
 from cds.studies.notify import Doorman, studies_in
-from cds.studies.plan import KIND
+from cds.studies.plan import KIND, study_id
 from cds.studies.view import analysis
 from cds.trust import sender
 from cds.web.body import read_body
@@ -52,9 +52,11 @@ def blueprint(engine: Engine) -> Blueprint:
     def _news() -> Response:
         client = doorman.client(request.headers.get("Authorization"))
         told = studies_in(read_body(request, empty=True))
-        taken = sum(engine.studies.later(about, client, "notification") for about in told)
+        taken = [about for about in told if engine.studies.later(about, client, "notification")]
+        # the ids under which the sender may ask what becomes of them
+        ids = [study_id(engine.ledger, client, about.uid) for about in taken]
         g.log = {"studies": len(told), "client": client}
-        return _json({"received": len(told), "taken": taken})
+        return _json({"received": len(told), "taken": len(taken), "studies": ids})
 
     return pages
 

@@ -10,20 +10,24 @@ from typing import Any
 
 from hooks.stories.build import build, bundle, draft_orders
 from hooks.stories.codes import LOCAL_LABS
+from hooks.stories.orderables import ORDERABLES, Orderable, orders
 from hooks.stories.story import REASONS, TOPICS, Expect, Story
 from hooks.stories.table import STORIES
 
 __all__ = [
     "LOCAL_LABS",
+    "ORDERABLES",
     "REASONS",
     "STORIES",
     "TOPICS",
     "Expect",
+    "Orderable",
     "Story",
     "all_resources",
     "build",
     "bundle",
     "draft_orders",
+    "orders",
     "story",
 ]
 

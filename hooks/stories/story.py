@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from hooks.stories.codes import Flavour
+from hooks.stories.dutch import TELLS as DUTCH
 
 _POINT = re.compile(r"^(-?\d+):([<>]?)(-?\d+(?:\.\d+)?)$")
 _WHEN = re.compile(r"^(?:(-?\d+)|y(-\d+)|m(-\d+))$")
@@ -179,6 +180,10 @@ class Story:
     @property
     def name(self) -> str:
         return f"{self.given} Testpatient"
+
+    def told(self, language: str) -> str:
+        """The clinical story in one line; in English where there is none in that language."""
+        return DUTCH.get(self.id, self.tells) if language == "nl" else self.tells
 
     def expected(self, hook: str) -> Expect | None:
         return next((e for e in self.expects if e.hook == hook), None)

@@ -1,18 +1,21 @@
 """Set the gates and operating points from phantoms that were not trained on, and pin all files in ``model.yaml``.
 
 A gate is fitted on one set of phantoms and its limit set on another, so that it lets through 98 in 100 of its own
-kind. Operating points come from that second set, too; what they are worth is measured on a third, in evaluate.py.
+kind. Calibration and operating points come from that second set, too; what they are worth is measured on a third, in
+evaluate.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
+from scipy import optimize, special
 from tqdm import tqdm
 
 FOLDER = Path(__file__).parent
@@ -21,10 +24,10 @@ import phantom
 
 from cds.inference import registry
 from cds.inference.volumes import gate
-from cds.inference.volumes.analyse import Analysis
-from cds.inference.volumes.bundle import Bundle
+from cds.inference.volumes.analyse import Analysis, Assessed
+from cds.inference.volumes.bundle import Bundle, Calibration
 
-FIRST, FITTED, TUNED = 2_000_000, 60, 50
+FIRST, FITTED, TUNED = 2_000_000, 60, 160
 DIRECTIONS = 12
 LET_THROUGH = 0.98
 SPECIFICITIES = {"raised": 0.80, "high": 0.95}
@@ -34,7 +37,7 @@ class Ungated(Analysis):
     """The same stages with the gates open, keeping what the gates would have seen."""
 
     def __init__(self, bundle: Bundle, folder: Path) -> None:
-        super().__init__(bundle.model_copy(update={"gates": ()}), folder)
+        super().__init__(bundle.model_copy(update={"gates": (), "calibration": None}), folder)
         self.seen: dict[str, np.ndarray] = {}
 
     def _distance(self, stage, features, distances):  # type: ignore[no-untyped-def]
@@ -48,7 +51,7 @@ def main() -> None:
     assert bundle is not None
     analysis = Ungated(bundle, FOLDER)
     views: dict[str, list[np.ndarray]] = {s.name: [] for s in bundle.stages}
-    tuned: list[tuple[bool, float, dict[str, np.ndarray]]] = []
+    tuned: list[tuple[bool, float | None, dict[str, np.ndarray]]] = []
     for number in tqdm(range(FITTED + TUNED), desc="phantoms"):
         found = phantom.make(FIRST + number)
         answer = analysis(found.ct, found.spacing)
@@ -56,8 +59,8 @@ def main() -> None:
             for name, features in analysis.seen.items():
                 views[name].extend(features)
         else:
-            likelihood = getattr(answer, "likelihood", 0.0)
-            tuned.append((bool(found.about["lesion"]), likelihood, dict(analysis.seen)))
+            score = answer.likelihood if isinstance(answer, Assessed) else None
+            tuned.append((bool(found.about["lesion"]), score, dict(analysis.seen)))
         analysis.seen.clear()
     for stage in bundle.stages:
         mean, whitening = gate.fit(np.asarray(views[stage.name], dtype=np.float64), DIRECTIONS)
@@ -67,10 +70,31 @@ def main() -> None:
         rounded = {"mean": np.round(mean, 6).tolist(), "whitening": np.round(whitening, 6).tolist()}
         path.write_text(json.dumps(rounded) + "\n", encoding="utf-8")
         pinned(path.name, sha256=digest(path), furthest=round(limit, 3))
-    clear = np.asarray([likelihood for lesion, likelihood, _ in tuned if not lesion])
+    scored = [(lesion, score) for lesion, score, _ in tuned if score is not None]
+    lesion, score = np.asarray([a for a, _ in scored]), np.asarray([b for _, b in scored])
+    calibration = calibrated(lesion, score)
+    replaced(
+        r"calibration: \{.*?\}", f"calibration: {{intercept: {calibration.intercept}, slope: {calibration.slope}}}"
+    )
+    clear = np.asarray([calibration.of(float(s)) for s in score[~lesion]])
     for category, specificity in SPECIFICITIES.items():
-        point = min(0.999, max(0.01, round(float(np.quantile(clear, specificity)) + 1e-3, 3)))
+        # rounded up: a point must not let more through than was asked for
+        point = min(0.999, max(0.01, math.ceil(1000 * float(np.quantile(clear, specificity))) / 1000))
         replaced(rf"(category: {category}, at_least: )[0-9.]+", rf"\g<1>{point}")
+
+
+def calibrated(lesion: np.ndarray, score: np.ndarray) -> Calibration:
+    """Platt's fit by maximum likelihood, with his targets, which keep it finite where the score separates all."""
+    odds = special.logit(np.clip(score, 1e-6, 1 - 1e-6))
+    with_, without = int(lesion.sum()), int((~lesion).sum())
+    target = np.where(lesion, (with_ + 1) / (with_ + 2), 1 / (without + 2))
+
+    def loss(given: np.ndarray) -> float:
+        line = given[0] + math.exp(given[1]) * odds
+        return float(np.mean(np.logaddexp(0, line) - target * line))
+
+    found = optimize.minimize(loss, np.zeros(2), method="Nelder-Mead").x
+    return Calibration(intercept=round(float(found[0]), 3), slope=round(math.exp(float(found[1])), 3))
 
 
 def distances(features: np.ndarray, mean: np.ndarray, whitening: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ from cds.inference import registry
 from cds.inference.volumes.analyse import Analysis, Assessed
 from cds.inference.volumes.grid import Grid, resampled
 
-FIRST, HELD_OUT, EMPTY = 4_000_000, 100, 20
+FIRST, HELD_OUT, EMPTY = 4_000_000, 300, 20
 RESAMPLES, SEED = 2000, 20261124
 
 
@@ -123,7 +123,7 @@ def calibration(cases: list[Case]) -> tuple[list[str], float]:
     truth = np.asarray([c.about["lesion"] for c in cases], float)
     score = np.asarray([c.likelihood for c in cases])
     lines = []
-    for low, high in ((0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 0.95), (0.95, 1.01)):
+    for low, high in ((0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.01)):
         own = (score >= low) & (score < high)
         if own.any():
             means = f"{score[own].mean():.2f} | {truth[own].mean():.2f}"
@@ -134,6 +134,7 @@ def calibration(cases: list[Case]) -> tuple[list[str], float]:
 def report(cases: list[Case], empty: list[Case], other: list[str]) -> str:
     assessed = [c for c in cases if not c.reason]
     points, brier = calibration(assessed)
+    share = float(np.mean([c.about["lesion"] for c in assessed]))
     with_lesion = [c for c in assessed if c.about["lesion"]]
     clear = [c for c in assessed if not c.about["lesion"]]
     small = [c for c in with_lesion if c.about["radius_mm"] < 10]
@@ -181,9 +182,10 @@ def report(cases: list[Case], empty: list[Case], other: list[str]) -> str:
         "",
         "## Calibration",
         "",
-        f"Brier score {brier:.3f}. The score is a score: half of these phantoms have a lesion, which no clinic's do.",
+        f"Brier score {brier:.3f} (always saying {share:.2f}: {share * (1 - share):.3f}). "
+        "Half of these phantoms have a lesion, which no clinic's patients do: the likelihood holds for phantoms only.",
         "",
-        "| score | n | mean score | share with lesion |",
+        "| likelihood | n | mean | share with lesion |",
         "|---|--:|--:|--:|",
         *points,
         "",

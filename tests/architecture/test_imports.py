@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Four modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
-# the decoded FHIR types, and the words that a case carries. Two, because they need what the room around them must not.
+# Three modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
+# the decoded FHIR types, and the words that a case carries. One, because it needs what the room around it must not.
 OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report")
 
 ROOMS: dict[str, str] = {
@@ -24,14 +24,14 @@ ROOMS: dict[str, str] = {
     "fhir.resources": "",
     "protocol": "errors",
     "smart_settings": "",
-    "settings": "errors smart_settings",
+    "imaging_settings": "",
+    "settings": "errors imaging_settings smart_settings",
     "ledger": "errors",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
     "survival": "",
-    "charts": "errors",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
@@ -54,21 +54,23 @@ ROOMS: dict[str, str] = {
     ),
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
-        "cards cards.phrasebook charts engine errors fhir inference jobs ledger pages.report policy record services "
-        "settings studies trust trust.smart web"
+        "pages.report "
+        "cards cards.phrasebook engine errors fhir inference jobs ledger policy record services settings studies "
+        "trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
     # what people hold in their hands
+    "charts": "errors",
     "pages": "cards.phrasebook errors imaging record",
     "pages.report": (
         "cards cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger pages record "
-        "services settings studies survival trust trust.smart web yaml_lines"
+        "services studies survival trust trust.smart web yaml_lines"
     ),
-    "docs": "cards.phrasebook errors inference modelcards policy services settings smart_settings",
+    "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
-        "cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks policy "
-        "record app engine jobs serve services settings studies survival trust trust.smart"
+        "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
+        "policy record app engine jobs serve services settings studies survival trust trust.smart"
     ),
     "__main__": "cli",
 }

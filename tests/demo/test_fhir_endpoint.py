@@ -235,6 +235,20 @@ def test_an_accepted_suggestion_is_stored_found_and_gone_after_deletion(base: st
     assert refusal(gone) == "deleted"
 
 
+def test_a_draft_is_signed_by_an_update_and_no_id_is_a_clients_to_give(base: str) -> None:
+    headers = {"Content-Type": "application/fhir+json"}
+    draft = requests.post(f"{base}/ServiceRequest", data=json.dumps(DRAFT), headers=headers, timeout=5).json()
+    where, signed = f"{base}/ServiceRequest/{draft['id']}", {**draft, "status": "active"}
+    answer = requests.put(where, data=json.dumps(signed), headers=headers, timeout=5)
+    assert (answer.status_code, answer.json()["status"], answer.json()["meta"]["versionId"]) == (200, "active", "2")
+    assert found(base, "ServiceRequest?patient=p1&status=draft") == []
+    other = requests.put(f"{base}/ServiceRequest/mine", data=json.dumps(signed), headers=headers, timeout=5)
+    assert other.status_code == 400
+    mine = json.dumps({**signed, "id": "mine"})
+    assert requests.put(f"{base}/ServiceRequest/mine", data=mine, headers=headers, timeout=5).status_code == 404
+    requests.delete(where, timeout=5)
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "mimetype", "status"),
     [
@@ -256,7 +270,7 @@ def test_what_is_not_valid_is_not_stored(base: str, kind: str, body: str, mimety
 
 
 def test_a_method_it_does_not_offer_is_refused_as_fhir(base: str) -> None:
-    response = requests.put(f"{base}/Patient/p1", timeout=5)
+    response = requests.patch(f"{base}/Patient/p1", timeout=5)
     assert response.status_code == 405
     refusal(response)
 

@@ -19,17 +19,37 @@ from pydantic import BaseModel
 from cds import errors
 from cds import services as service_room
 from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
-from cds.settings import ClientSettings, FhirSettings, ImagingSettings, PacsSettings, Settings, StudySource
+from cds.settings import (
+    ClientSettings,
+    FhirSettings,
+    ImagingSettings,
+    InferenceSettings,
+    PacsSettings,
+    Settings,
+    StudySource,
+)
 from cds.smart_settings import SmartSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS: list[type[BaseModel]] = [
-    *(Settings, FhirSettings, ClientSettings, StudySource, SmartSettings, ImagingSettings, PacsSettings),
+    *(
+        Settings,
+        FhirSettings,
+        ClientSettings,
+        StudySource,
+        SmartSettings,
+        ImagingSettings,
+        InferenceSettings,
+        PacsSettings,
+    ),
     *(Policy, CardLimits, ModelPolicy, ServicePolicy, Order, OverrideReason),
     *service_room.load().parameters().values(),
 ]
 # set by the code that reads the file, or a block with a section of its own
-UNWRITTEN = {"Policy.version", "Settings.fhir", "Settings.imaging", "ClientSettings.studies", "ClientSettings.smart"}
+UNWRITTEN = {
+    *("Policy.version", "Settings.fhir", "Settings.imaging", "Settings.inference"),
+    *("ClientSettings.studies", "ClientSettings.smart"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +64,8 @@ def generator() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "name", ["settings.md", "policy.md", "errors.md", "models.md", "abstentions.md", "manifest.schema.json"]
+    "name",
+    ["settings.md", "policy.md", "errors.md", "models.md", "abstentions.md", "wording.md", "manifest.schema.json"],
 )
 def test_the_page_is_what_the_script_writes(generator: ModuleType, name: str) -> None:
     page = ROOT / "docs" / name
@@ -66,7 +87,7 @@ def test_every_key_people_write_is_described(key: str, description: str | None) 
 @pytest.mark.parametrize("page", ["settings.md", "policy.md"])
 def test_every_key_has_its_row(page: str) -> None:
     told = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE))
-    blocks = BLOCKS[:7] if page == "settings.md" else BLOCKS[7:]
+    blocks = BLOCKS[:8] if page == "settings.md" else BLOCKS[8:]
     wanted = {name for block in blocks for name in block.model_fields if f"{block.__name__}.{name}" not in UNWRITTEN}
     assert wanted - told - {"clients", "pacs"} == set()
 

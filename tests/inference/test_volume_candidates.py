@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cds.inference.volumes.bundle import Likelihood
+from cds.inference.volumes.bundle import Calibration, Likelihood
 from cds.inference.volumes.candidates import find, longest_in_slice
 from cds.inference.volumes.grid import Grid
 
@@ -81,3 +81,18 @@ def test_the_faint_rim_of_a_lesion_is_no_lesion_of_its_own() -> None:
     rule = Likelihood.model_validate({"of": "lesion", "divide": 2.0, "smallest_voxels": 3, "lowest": 0.3})
     found = find(chances, ("background", "lesion"), rule, Grid((24, 24, 24), (1.0, 1.0, 1.0)))
     assert len(found.candidates) == 1
+
+
+@pytest.mark.parametrize(
+    ("score", "chance"),
+    [(0.5, 0.269), (0.9, 0.525), (0.99, 0.7855), (0.0, 0.000368), (1.0, 0.9973)],
+)
+def test_a_calibrated_score_is_the_chance_its_log_odds_stand_for(score: float, chance: float) -> None:
+    """Log-odds -1 + 0.5 x those of the score: 0.9 has 2.197, so 0.0986, which is a chance of 0.525."""
+    assert Calibration(intercept=-1, slope=0.5).of(score) == pytest.approx(chance, rel=2e-3)
+
+
+def test_calibration_keeps_the_order_of_scores() -> None:
+    scale = Calibration(intercept=0.3, slope=0.4)
+    told = [scale.of(s) for s in np.linspace(0, 1, 101)]
+    assert told == sorted(told)

@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 from demo_hospital import Hospital, serving
-from stub_cds_service import StubService
+from stub_cds_service import STUDY, StubService
 
 from cds.app import create_engine
 from cds.demo import imaging
@@ -42,20 +42,22 @@ def imaged(story_id: str) -> Imaged:
 class HandScanner:
     """Sends one patient's scan; nobody reads it until ``read`` is called."""
 
-    def __init__(self, archive: Archive, settings: Settings) -> None:
-        self.archive, self.settings = archive, settings
+    def __init__(self, archive: Archive, settings: Settings, stub: StubService) -> None:
+        self.archive, self.settings, self.stub = archive, settings, stub
         self.fhir_base = ""
         self.waiting = {"phantom-today"}
 
     def waits(self, patient: str) -> bool:
         return patient in self.waiting
 
-    def send(self, patient: str) -> None:
+    def send(self, patient: str) -> str:
         one, today = imaged(patient), date.today()
         for raw in studies.instances(one, one.scans[-1], today):
             self.archive.add(raw)
         imaging.create(self.fhir_base, studies.study_of(studies.record(one, today), one.scans[-1], today))
         self.waiting.discard(patient)
+        self.stub.progress = ("running", "fetch", 0.25)
+        return STUDY
 
 
 class ScanHospital(Hospital):
@@ -96,9 +98,9 @@ def scan_hospital(folder: Path) -> Iterator[ScanHospital]:
         settings_file = write_settings(folder, int(service_url.rpartition(":")[2]), url, place=place)
         settings = load(settings_file)
         upgrade(settings.ledger_url)
-        scanner = HandScanner(archive, settings)
+        scanner = HandScanner(archive, settings, stub)
         scanner.fhir_base = f"{url}/fhir"
-        create_ehr(
+        desk = create_ehr(
             app,
             stories=told,
             service_url=service_url,
@@ -107,6 +109,6 @@ def scan_hospital(folder: Path) -> Iterator[ScanHospital]:
             archive=archives.opened(settings, ARCHIVE),
             scanner=scanner,
         )
-        hospital = ScanHospital(url, service_url, stub, session)
+        hospital = ScanHospital(url, service_url, stub, session, desk)
         hospital.scanner, hospital.settings_file = scanner, settings_file
         yield hospital

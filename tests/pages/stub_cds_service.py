@@ -23,6 +23,7 @@ TABLE = """**Of 100 people like this**
 
 Trial patients are fitter than most.
 """
+STUDY = "0" * 31 + "1"
 DUTCH = "Overweeg een CT binnen 2 weken"
 DETAIL = """**Consider a CT within 2 weeks.**
 
@@ -62,6 +63,13 @@ class StubService:
     cards: list[dict[str, Any]] | None = None
     """Answered instead of the usual cards."""
     detail: str = DETAIL
+    more: dict[str, Any] = field(default_factory=dict)
+    """Beside the cards of every answer."""
+    keeps_rows: bool = False
+    """Whether it offers ledger rows, which CDS Hooks does not ask for."""
+    until: str = "2027-05-23"
+    progress: tuple[str, str, float] | None = None
+    """(state, stage, share) of the analysis of ``STUDY``; None: it offers no such."""
 
     def app(self) -> Flask:
         app = Flask("stub_cds_service")
@@ -76,6 +84,8 @@ class StubService:
                 }),
                 _offer("stub-check", "order-select", "Completeness of selected orders", {}),
                 _offer("stub-outlook", "order-sign", "Outlook on signing", {}),
+                _offer("stub-other", "vendor-specific-hook", "For a hook nobody knows", {}),
+                _offer("stub-ahead", "encounter-start", "For a hook this EHR does not fire", {}),
             ])  # fmt: skip
 
         @app.post("/cds-services/<identity>")
@@ -85,8 +95,24 @@ class StubService:
             if self.broken is not None:
                 return self.broken
             if self.cards is not None:
-                return jsonify(cards=self.cards)
-            return jsonify(cards=[] if self.quiet else self._cards(identity, body))
+                return jsonify(cards=self.cards, **self.more)
+            return jsonify(cards=[] if self.quiet else self._cards(identity, body), **self.more)
+
+        @app.get("/calls/<instance>")
+        def kept(instance: str) -> Response:
+            made = [identity for identity, body, _ in self.calls if body["hookInstance"] == instance]
+            if not self.keeps_rows or not made:
+                return Response(status=404)
+            held = [{"topic": "stub-risk/score", "reason": "snoozed:declined", "until": self.until}]
+            row = {"service": made[0], "timings": {"models": 1.5}, "heldBack": held if self.quiet else []}
+            return jsonify(hookInstance=instance, calls=[row])
+
+        @app.get(f"/studies/{STUDY}/analyses")
+        def analyses() -> Response:
+            if self.progress is None:
+                return Response(status=404)
+            state, stage, share = self.progress
+            return jsonify(study=STUDY, analyses=[{"state": state, "stage": stage, "progress": share}])
 
         @app.post("/cds-services/<identity>/feedback")
         def told(identity: str) -> Response:
@@ -118,7 +144,10 @@ class StubService:
                 "overrideReasons": REASONS,
                 "links": [
                     {"label": "Guideline, section 1.2", "url": "https://guideline.invalid/1.2", "type": "absolute"},
-                    {"label": "Calculator", "url": "https://app.invalid/launch", "type": "smart"},
+                    {
+                        "label": "Calculator", "url": "https://app.invalid/launch", "type": "smart",
+                        "appContext": "sealed-reference",
+                    },
                 ],
             }]  # fmt: skip
         if identity == "stub-outlook":

@@ -85,6 +85,7 @@ def test_accepting_puts_the_order_in_the_record_and_tells_the_service(screen: Sc
     expect(screen.page.get_by_role("checkbox", name="Order HbA1c")).to_be_checked()
     (order,) = hospital.found("ServiceRequest?patient=new-diabetes&status=draft")
     assert order["code"]["text"] == "Order HbA1c"  # type: ignore[index]
+    expect(screen.page.get_by_role("status").get_by_text("The service has been told.")).to_be_visible()
     assert hospital.stub.feedback[0][1]["feedback"][0]["acceptedSuggestions"] == [{"id": "hba1c"}]
     assert screen.complaints == []
 
@@ -102,7 +103,7 @@ def test_an_override_needs_a_reason_and_sends_it(screen: Screen, hospital: Hospi
     sent = hospital.stub.feedback[0][1]["feedback"][0]["overrideReason"]
     assert (sent["reason"]["code"], sent["userComment"]) == ("done-already", "CT last month elsewhere")
     page.get_by_role("button", name="Ask again").click()
-    expect(page.get_by_text("No advice.")).to_be_visible()
+    expect(page.get_by_text("No new advice.")).to_be_visible()
     assert screen.complaints == []
 
 

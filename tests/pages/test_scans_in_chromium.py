@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accessibility import violations
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from scan_hospital import ScanHospital, scan_hospital
@@ -159,6 +160,38 @@ def test_a_scan_sent_now_goes_from_being_read_to_read_before_ones_eyes(page: Pag
     expect(scans.get_by_text("A network has read this scan.")).to_be_visible(timeout=20_000)
     assert len(hospital.stub.calls) > asked, "the chart asks its services again"
     assert "http-equiv" not in page.content(), "and then stops looking"
+
+
+def test_with_script_the_strip_follows_the_reading_live_and_ends_at_the_fresh_card(
+    browser: Browser, hospital: ScanHospital, axe: str
+) -> None:
+    hospital.scanner.waiting.add("phantom-elsewhere")  # sent again: nothing will lie beside it, as before
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, locale="nl-NL")
+    live = context.new_page()
+    complaints: list[str] = []
+    live.on("console", lambda message: complaints.append(message.text))
+    live.on("pageerror", lambda error: complaints.append(str(error)))
+    live.goto(hospital.url)
+    live.get_by_role("button", name="Dossier van Els Testpatient openen").click()
+    live.get_by_role("button", name="Scan maken en versturen").click()
+    strip = live.locator(".progress-strip")
+    expect(strip).to_contain_text("wordt beoordeeld: haalt beelden op")
+    expect(live.get_by_role("progressbar")).to_have_attribute("value", "25")
+    here = live.url
+    assert violations(live, axe) == []
+    hospital.stub.progress = ("running", "analyse", 0.8)
+    expect(strip).to_contain_text("analyseert")
+    expect(live.get_by_role("progressbar")).to_have_attribute("value", "80")
+    assert live.url == here, "the page is not loaded anew for that"
+    asked = len(hospital.stub.calls)
+    hospital.stub.progress = ("indeterminate", "", 1.0)
+    expect(strip).to_contain_text("niet beoordeeld", timeout=10_000)
+    expect(live.get_by_role("progressbar")).to_have_count(0)
+    live.wait_for_url(re.compile("look="))
+    assert len(hospital.stub.calls) > asked, "the chart asks its services again"
+    assert complaints == []
+    context.close()
+    hospital.stub.progress = None
 
 
 def test_dutch_and_a_phone_hold_it_all(browser: Browser, hospital: ScanHospital) -> None:

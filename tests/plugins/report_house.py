@@ -1,114 +1,116 @@
-"""Reports as a clinician gets to them: a hook is fired, the card's link followed, the page read.
+"""Reports opened on a real port, without the way through an EHR's sign-in (that: ``smart_house``).
 
-``reports.of("new-diabetes")`` is an open report in process, with a browser's manners (cookies, forms) and without a
-browser; ``report_house`` is the same on real ports, for Chromium, with the hospital's FHIR server behind it.
+``reports.open("new-diabetes")`` fires a hook for the story and opens the report of the card it gave;
+``opened.get()`` reads it as a browser without script does, ``opened.address`` and ``opened.cookie`` are for Chromium.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import requests
 from flask import Flask
-from flask.testing import FlaskClient
-from service import FHIR, Clock, MakeApp, PrefetchOf, context_of, loopback, prefetcher, request
-from werkzeug.test import TestResponse
+from service import FHIR, TODAY, MakeApp, loopback, prefetcher
+from service import request as hook_request
+from smart_house import Late, listening
 
 from cds.engine import Engine
-from cds.ledger import CallEntry
 from cds.trust.smart import ReportSession
-from cds.web.report_cookie import cookie_name
+from cds.web.report_cookie import cookie_name, report_path
+from hooks.stories import draft_orders, story
 
 Json = dict[str, Any]
-SMART = {"client_id": "report-under-test"}
+USER = "Practitioner/gp"
 
 
 @dataclass
-class OpenReport:
+class Opened:
+    url: str
     session: ReportSession
-    client: FlaskClient
+    secret: str
+    name: str
+    path: str
     card: Json
 
     @property
     def address(self) -> str:
-        return f"/report/{self.session.rid}/"
+        return f"{self.url}{self.path}/"
 
-    def get(self, part: str = "", **headers: str) -> TestResponse:
-        return self.client.get(self.address + part, headers={"Accept": "text/html", **headers})
+    @property
+    def cookie(self) -> Json:
+        """As Playwright takes it."""
+        return {"name": self.name, "value": self.secret, "domain": "127.0.0.1", "path": self.path, "httpOnly": True}
 
-    def text(self, part: str = "", **headers: str) -> str:
-        answer = self.get(part, **headers)
-        assert answer.status_code == 200, answer.get_data(as_text=True)[:400]
-        return answer.get_data(as_text=True)
+    def get(self, below: str = "", language: str = "en", **more: Any) -> requests.Response:
+        return self._ask("GET", below, language, **more)
 
-    def post(self, part: str, form: Json, **headers: str) -> TestResponse:
-        return self.client.post(self.address + part, data=form, headers={"Accept": "text/html", **headers})
+    def post(self, below: str, form: dict[str, str], language: str = "en", **more: Any) -> requests.Response:
+        return self._ask("POST", below, language, data=form, **more)
+
+    def _ask(self, method: str, below: str, language: str, **more: Any) -> requests.Response:
+        return requests.request(
+            method,
+            f"{self.address}{below}",
+            cookies={self.name: self.secret, **more.pop("cookies", {})},
+            headers={"Accept": "text/html", "Accept-Language": language},
+            timeout=30,
+            allow_redirects=False,
+            **more,
+        )
 
 
 @dataclass
 class Reports:
-    """Opens reports past the EHR's sign-in, as the door leaves them: a session and its cookie."""
-
+    url: str
     app: Flask
-    prefetch: PrefetchOf
 
     @property
     def engine(self) -> Engine:
         found: Engine = self.app.extensions["cds"]
         return found
 
-    def cards(
-        self, story: str, service: str = "pancreas-risk", hook: str = "patient-view", language: str = "en",
-        context: Json | None = None, prefetch: Json | None = None,
-    ) -> list[Json]:  # fmt: skip
-        body = request(hook, context or context_of(story, hook), prefetch or self.prefetch(story, service, hook))
+    def cards(self, patient: str, service: str, hook: str, language: str) -> list[Json]:
+        prefetch = prefetcher(self.app)(patient, service, hook)
+        context: Json = {"userId": USER, "patientId": patient}
+        if hook.startswith("order"):
+            context["draftOrders"] = draft_orders(story(patient), TODAY)
         answer = self.app.test_client().post(
-            f"/cds-services/{service}", json=body, headers={"Accept-Language": language}
+            f"/cds-services/{service}",
+            json=hook_request(hook, context, prefetch),
+            headers={"Accept-Language": language},
         )
         assert answer.status_code == 200, answer.get_data(as_text=True)
         found: list[Json] = answer.get_json()["cards"]
         return found
 
-    def of(self, story: str, service: str = "pancreas-risk", hook: str = "patient-view", **more: Any) -> OpenReport:
-        return self.open(story, self.cards(story, service, hook, **more)[0])
-
-    def open(self, patient: str, card: Json | None, **session: Any) -> OpenReport:
-        given: Json = {"fhir_server": FHIR, "access_token": "token", "user": "Practitioner/gp", **session}
-        made, secret = self.engine.reports.open("demo", patient, card_id=card["uuid"] if card else None, **given)
-        client = self.app.test_client()
-        client.set_cookie(
-            cookie_name(self.engine.settings), secret, path=f"/report/{made.rid}", secure=True, domain="localhost"
+    def open(
+        self,
+        patient: str,
+        service: str = "pancreas-risk",
+        hook: str = "patient-view",
+        language: str = "en",
+        user: str | None = USER,
+        number: int = 0,
+    ) -> Opened:
+        card = self.cards(patient, service, hook, language)[number]
+        session, secret = self.engine.reports.open(
+            "demo", patient, card_id=card["uuid"], fhir_server=FHIR, access_token="t", user=user
         )
-        return OpenReport(made, client, card or {})
+        settings = self.engine.settings
+        return Opened(self.url, session, secret, cookie_name(settings), report_path(settings, session.rid), card)
 
-    def call_of(self, card: Json) -> CallEntry:
-        kept = self.engine.ledger.card(card["uuid"])
-        assert kept is not None
-        call = self.engine.ledger.call(kept.call_id)
-        assert call is not None
-        return call
+    def survival(self, patient: str = "folfirinox-falling", **more: Any) -> Opened:
+        return self.open(patient, "pancreas-first-line", "order-sign", **more)
 
 
-MakeReports = Callable[..., Reports]
-
-
-@pytest.fixture(scope="session")
-def make_reports(make_app: MakeApp) -> MakeReports:
-    def make(now: Clock | None = None, client: Json | None = None, **settings: Any) -> Reports:
-        given = {**loopback(smart=SMART, **(client or {})), "public_url": "http://localhost", **settings}
-        app = make_app(now=now or Clock(), **given)
-        return Reports(app, prefetcher(app))
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def shared_reports(make_reports: MakeReports) -> Reports:
-    return make_reports()
-
-
-@pytest.fixture
-def reports(shared_reports: Reports) -> Reports:
-    return shared_reports
+@pytest.fixture(scope="module")
+def reports(make_app: MakeApp) -> Iterator[Reports]:
+    with ExitStack() as open_now:
+        late = Late()
+        url = open_now.enter_context(listening(late))
+        late.app = make_app(public_url=url, **loopback(smart={"client_id": "report"}))
+        yield Reports(url, late.app)

@@ -60,8 +60,10 @@ def notify(house: House, body: Json | bytes | None, secret: str | None = SECRET,
 
 def test_a_subscription_that_sends_the_study_has_it_read(told: House) -> None:
     answer = notify(told, resource())
-    assert (answer.status_code, answer.get_json()) == (200, {"received": 1, "taken": 1})
     [job] = told.jobs.newest()
+    assert (answer.status_code, answer.get_json()) == (200, {"received": 1, "taken": 1, "studies": [job.item]})
+    asked = told.app.test_client().get(f"/studies/{job.item}/analyses").get_json()
+    assert [a["id"] for a in asked["analyses"]] == [job.id]
     assert (job.payload["why"], job.payload["model"], job.payload["scan"]) == ("notification", MODEL, "2026-11-20")
     assert job.subject == told.engine.ledger.patient_key("demo", "p1")
 
@@ -75,14 +77,16 @@ def test_a_bundle_and_a_put_below_the_address_are_read_as_well(told: House) -> N
             {"resource": resource("1.2.3.4")},
         ],
     }
-    assert notify(told, bundle).get_json() == {"received": 1, "taken": 1}
+    answer = notify(told, bundle).get_json()
+    assert (answer["received"], answer["taken"], len(answer["studies"])) == (1, 1, 1)
     assert notify(told, resource("1.2.3.5"), path=f"{ADDRESS}/ImagingStudy/s1").status_code == 200
     assert {job.payload["study"] for job in told.jobs.newest()} == {"1.2.3.4", "1.2.3.5"}
 
 
 def test_an_empty_message_and_one_of_something_else_ask_for_nothing(told: House) -> None:
-    assert notify(told, None).get_json() == {"received": 0, "taken": 0}
-    assert notify(told, {"resourceType": "Patient", "id": "p1"}).get_json() == {"received": 0, "taken": 0}
+    nothing = {"received": 0, "taken": 0, "studies": []}
+    assert notify(told, None).get_json() == nothing
+    assert notify(told, {"resourceType": "Patient", "id": "p1"}).get_json() == nothing
     assert told.jobs.newest() == []
 
 

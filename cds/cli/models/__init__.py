@@ -6,6 +6,7 @@ import click
 
 from cds.cli.models.check import check
 from cds.cli.models.export import export
+from cds.cli.models.export_triton import export_triton
 from cds.cli.models.import_monai import monai
 from cds.cli.models.import_network import import_
 from cds.cli.models.import_nnunet import nnunet
@@ -24,5 +25,5 @@ def models() -> None:
 
 for kind in (nnunet, monai):
     import_.add_command(kind)
-for command in (list_models, show, check, run, export, new, import_):
+for command in (list_models, show, check, run, export, export_triton, new, import_):
     models.add_command(command)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cds.errors import ModelError
+from cds.inference.open_inference import ModelServer
 from cds.inference.volumes import resize, windows
 from cds.inference.volumes.bundle import Bundle, Stage
 from cds.inference.volumes.candidates import Found, find
@@ -64,11 +65,13 @@ class Indeterminate:
 class Analysis:
     """A bundle's networks, loaded once a process."""
 
-    def __init__(self, bundle: Bundle, folder: Path, device: Device | None = None) -> None:
-        """Raises ModelError."""
+    def __init__(
+        self, bundle: Bundle, folder: Path, device: Device | None = None, server: ModelServer | None = None
+    ) -> None:
+        """``server``: asked first, where there is one. Raises ModelError."""
         self.bundle = bundle
         self._device = device or Device()
-        self._networks = {s.name: Network(s, folder, self._device) for s in bundle.stages}
+        self._networks = {s.name: Network(s, folder, self._device, server) for s in bundle.stages}
         self._gates = [Gate(g, folder) for g in bundle.gates]
 
     @property
@@ -195,8 +198,10 @@ class Analysis:
         if self.bundle.likelihood.within and not found.map.any():
             # not one voxel of what a lesion must lie in: the organ was not seen, which is no likelihood of 0
             return Indeterminate("not-found", stage.name, distances)
-        category = self.bundle.category(found.likelihood)
-        return Assessed(found.likelihood, category, found, chances, stage.classes, grid, origin, distances)
+        calibration = self.bundle.calibration
+        likelihood = calibration.of(found.likelihood) if calibration is not None else found.likelihood
+        category = self.bundle.category(likelihood)
+        return Assessed(likelihood, category, found, chances, stage.classes, grid, origin, distances)
 
 
 def _normalised(stage: Stage, volume: NDArray[np.generic]) -> Array:

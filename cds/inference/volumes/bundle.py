@@ -7,6 +7,7 @@ Axes are [z, y, x] throughout: z towards the head, y towards the back, x towards
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -110,8 +111,23 @@ class Likelihood(Strict):
     lowest: float = Field(0.1, ge=0, le=1, description="Peaks below this are no candidates.")
 
 
+class Calibration(Strict):
+    """What a score means as a chance: log-odds = intercept + slope x log-odds of the score (Platt 1999), fitted on
+    scans that were not trained on. It holds for a share of disease as in those scans."""
+
+    intercept: float
+    """Log-odds at a score of one half."""
+    slope: float = Field(gt=0)
+    """Below 1: the scores are more extreme than they should be."""
+
+    def of(self, score: float) -> float:
+        """In 0..1."""
+        bounded = min(max(score, 1e-6), 1 - 1e-6)
+        return 1 / (1 + math.exp(-(self.intercept + self.slope * math.log(bounded / (1 - bounded)))))
+
+
 class OperatingPoint(Strict):
-    """A patient's likelihood from here on is this category."""
+    """A patient's likelihood, calibrated where the bundle says how, from here on is this category."""
 
     category: str
     """Name of the category."""
@@ -133,6 +149,8 @@ class Bundle(Strict):
     """In order: each finds where the next one looks."""
     likelihood: Likelihood
     """From the last stage's probabilities to one number."""
+    calibration: Calibration | None = None
+    """From that number to the patient's likelihood; None: it is the likelihood, as published networks have it."""
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1, description="Rising; the first starts at 0.")
     gates: tuple[Gate, ...] = ()
     """Scans unlike the training's are not assessed."""

@@ -1,4 +1,5 @@
-"""One graph of a stage, in ONNX Runtime: CUDA or TensorRT where they really run, the CPU with the same answer.
+"""The graphs of a stage: on a model server where there is one, else in ONNX Runtime here: CUDA or TensorRT where they
+really run, the CPU with the same answer.
 
 The window is fixed and only the number of windows is free, so that TensorRT builds one engine. On a GPU input and
 output stay bound to device memory for the length of a run. Which provider is in use is read back: asked for one that
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cds  # noqa: F401  # sets ORT_DISABLE_TELEMETRY before the import below can happen
-from cds.errors import ModelError
+from cds.errors import ModelError, ModelServerError
+from cds.inference.open_inference import ModelServer, name_of
 from cds.inference.runtime import wanted_providers
 from cds.inference.volumes.bundle import Stage
 
@@ -51,25 +53,62 @@ class Device:
 class Network:
     """The folds of one stage. Not shared across a fork."""
 
-    def __init__(self, stage: Stage, folder: Path, device: Device) -> None:
+    def __init__(self, stage: Stage, folder: Path, device: Device, server: ModelServer | None = None) -> None:
         """Raises ModelError for a file that is missing, not the one pinned, or not of the stage's shape."""
         self.stage = stage
-        self._sessions = [_opened(folder / fold.file, fold.sha256, device) for fold in stage.folds]
-        self.provider = str(self._sessions[0].get_providers()[0])
-        for session in self._sessions:
-            _fits(session, stage)
-        if device.required and self.provider not in _providers(device)[0]:
-            raise ModelError(f"stage '{stage.name}' runs on {self.provider}, and a GPU is required")
+        self._device = device
+        self._server = server
+        self._names = [name_of(folder.name, fold.file, fold.sha256) for fold in stage.folds]
+        self._files = [(folder / fold.file, fold.sha256) for fold in stage.folds]
+        self._sessions: list[Any] | None = None
+        if server is None:
+            self._here()
+
+    @property
+    def provider(self) -> str:
+        """Where it runs: an execution provider of ONNX Runtime, or the model server."""
+        if self._sessions is None or (self._server is not None and not self._server.resting):
+            return "open-inference"
+        return str(self._sessions[0].get_providers()[0])
 
     def __call__(self, windows: Array) -> tuple[Array, Array | None]:
         """[n, 1, z, y, x] normalised -> mean logits of the folds, and the first fold's features. Raises ModelError."""
-        total, features = _run(self._sessions[0], windows)
-        for session in self._sessions[1:]:
-            total = total + _run(session, windows)[0]
-        total = np.asarray(total / len(self._sessions), dtype=np.float32)
+        total, features = self._fold(0, windows)
+        for number in range(1, len(self._names)):
+            total = total + self._fold(number, windows)[0]
+        total = np.asarray(total / len(self._names), dtype=np.float32)
         if not np.isfinite(total).all():
             raise ModelError(f"stage '{self.stage.name}': the graph gave a value that is not finite")
         return total, features
+
+    def _fold(self, number: int, windows: Array) -> tuple[Array, Array | None]:
+        if self._server is not None:
+            try:
+                return self._there(self._server, self._names[number], windows)
+            except ModelServerError:
+                if not self._server.address.fallback:
+                    raise
+        return _run(self._here()[number], windows)
+
+    def _there(self, server: ModelServer, name: str, windows: Array) -> tuple[Array, Array | None]:
+        found = server.infer(name, windows)
+        logits = found.get("logits", next(iter(found.values())))
+        expected = (len(windows), len(self.stage.classes), *self.stage.patch)
+        if logits.shape != expected:
+            raise ModelServerError(f"the model server gave {logits.shape}, the manifest says {expected}")
+        return _told(logits, found.get("features"))
+
+    def _here(self) -> list[Any]:
+        """The graphs in this process; opened when a model server is first found wanting."""
+        if self._sessions is None:
+            sessions = [_opened(path, sha256, self._device) for path, sha256 in self._files]
+            for session in sessions:
+                _fits(session, self.stage)
+            provider = sessions[0].get_providers()[0]
+            if self._device.required and provider not in _providers(self._device)[0]:
+                raise ModelError(f"stage '{self.stage.name}' runs on {provider}, and a GPU is required")
+            self._sessions = sessions
+        return self._sessions
 
 
 def _opened(path: Path, sha256: str, device: Device) -> Any:
@@ -159,6 +198,8 @@ def _run(session: Any, windows: Array) -> tuple[Array, Array | None]:
     except Exception as error:  # as above
         raise ModelError(f"the graph failed: {type(error).__name__}") from error
     by_name = dict(zip(names, results, strict=True))
-    logits = by_name.get("logits", results[0]).astype(np.float32, copy=False)
-    features = by_name.get("features")
-    return logits, None if features is None else features.astype(np.float32, copy=False)
+    return _told(by_name.get("logits", results[0]), by_name.get("features"))
+
+
+def _told(logits: NDArray[Any], features: NDArray[Any] | None) -> tuple[Array, Array | None]:
+    return logits.astype(np.float32, copy=False), None if features is None else features.astype(np.float32, copy=False)

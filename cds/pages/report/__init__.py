@@ -1,1 +1,8 @@
-"""The report behind a card: assembled from what was stored when the card was made and from the patient's record."""
+"""The report behind a card: what each model said of this patient, why, how sure, and on what it rests.
+
+Rendered from the ledger's stored answers; record and image archive are read for the timeline and the scans alone.
+"""
+
+from cds.pages.report.pages import blueprint
+
+__all__ = ["blueprint"]

@@ -65,4 +65,4 @@ def gaps(evidence: Evidence, queries: tuple[Query, ...], words: Phrasebook) -> t
 def _said(key: str, state: KeyState, words: Phrasebook) -> str:
     why = words(f"report.fault.{state.error or 'none'}")
     how = "partly" if state.state == "partly" else "failed"
-    return words(f"report.gap.{how}", source=words(f"engine.sources.{key}"), why=why)
+    return words(f"report.source_gap.{how}", source=words(f"engine.sources.{key}"), why=why)

@@ -128,7 +128,7 @@ class Imaging:
             chart = charted(self._engine, session, words, ())
         except (SourceError, ForeignServer) as error:
             why = words(f"report.fault.{error.code}")
-            return _Listed((), (), (Gap("record", words("report.gap.all", why=why), error.code),))
+            return _Listed((), (), (Gap("record", words("report.source_gap.all", why=why), error.code),))
         zone = ZoneInfo(self._engine.settings.timezone)
         studies = studied(chart.evidence.resources, session.patient_id, zone)
         names = archives.serving(self._engine.settings, session.client)

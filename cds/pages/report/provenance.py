@@ -1,175 +1,134 @@
-"""What the answers rest on: models with version and hash, their evidence and limits, the data used and where each value
-came from, the policy in force, and what has not been shown here."""
+"""What the report rests on: models with their evidence and limits, the data they read, and what could not be read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
-from cds.engine import Engine
-from cds.inference.manifest import Evidence, Manifest
-from cds.pages.report import amounts
-from cds.pages.report.amounts import Given
-from cds.pages.report.stored import Opened, Told
-from cds.record.moments import parse
+from cds.ledger import CallEntry
+from cds.pages.report import words as say
+from cds.pages.report.stored import Told
 
 
 @dataclass(frozen=True)
-class Study:
+class EvidenceRow:
     stage: str
     cohort: str
-    measure: str
-    value: str
     n: str
-    note: str
-    citation: str
-    url: str | None
+    metric: str
+    value: str
 
 
 @dataclass(frozen=True)
-class ModelUsed:
+class ModelRow:
     id: str
     title: str
     version: str
     sha256: str
+    """Of its graph; empty for rules."""
     status: str
-    outcome: str
-    at: str
+    changed: bool
+    """Another version is installed now."""
+    summary: str
     population: str
-    studies: tuple[Study, ...]
+    evidence: tuple[EvidenceRow, ...]
     limits: tuple[str, ...]
-    notice: str
-    released: str
+    sources: tuple[tuple[str, str], ...]
+    """(citation, address)"""
+    licence: str
+    modalities: str
+    """Kinds of evidence that spoke."""
 
 
 @dataclass(frozen=True)
-class SourceRead:
-    name: str
+class DataRow:
+    label: str
+    value: str
+    date: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gap:
+    source: str
     state: str
-    count: str
-    good: bool
+    code: str
 
 
-@dataclass(frozen=True)
-class Provenance:
-    models: tuple[ModelUsed, ...]
-    data: tuple[Given, ...]
-    sources: tuple[SourceRead, ...]
-    odd: tuple[str, ...]
-    """Of what was sent, what was not used."""
-    facts: tuple[tuple[str, str], ...]
-    """(what, which): call, card, service, policy."""
+def models(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[ModelRow, ...]:
+    return tuple(_model(words, told) for told in answers)
 
 
-_WELL = frozenset({"sent", "fetched", "null"})
-
-
-def provenance(engine: Engine, opened: Opened, words: Phrasebook) -> Provenance:
-    call = opened.call
-    zone = engine.settings.timezone
-    return Provenance(
-        tuple(_model(t, words, zone) for t in opened.told),
-        tuple(_data(opened.told, words)),
-        tuple(_sources(call.data_state, words)),
-        tuple(_odd(call.data_state, words)),
-        (
-            (words("report.page.fact.at"), amounts.moment(words, call.at, zone)),
-            (words("report.page.fact.service"), f"{call.service} {call.service_version} ({call.hook})"),
-            (words("report.page.fact.policy"), call.policy_version),
-            (words("report.page.fact.card"), opened.card.id),
-            (words("report.page.fact.call"), call.id),
+def _model(words: Phrasebook, told: Told) -> ModelRow:
+    found, status = told.manifest, told.manifest.status.value
+    spoke = dict.fromkeys(i.spec.modality.value for i in told.inputs if i.told)
+    return ModelRow(
+        id=found.id,
+        title=words.pick(found.words.title),
+        version=told.entry.model_version,
+        sha256=told.entry.model_sha256,
+        status=words(f"report.status.{status}"),
+        changed=not told.same_model,
+        summary=words.pick(found.words.summary),
+        population=words.pick(found.population.description),
+        evidence=tuple(
+            EvidenceRow(
+                stage=words(f"engine.stage.{e.stage}"),
+                cohort=words.pick(e.cohort),
+                n=words.number(e.n, 0) if e.n is not None else "",
+                metric=words.pick(e.metric) if isinstance(e.metric, dict) else e.metric,
+                value=_figure(words, e.value, e.interval),
+            )
+            for e in found.evidence
         ),
+        limits=found.words.limits.get(words.language) or found.words.limits.get("en", ()),
+        sources=tuple((s.citation, s.url or "") for s in found.sources.values()),
+        licence=found.licence.notice,
+        modalities=words.join(words(f"engine.modality.{m}") for m in spoke),
     )
 
 
-def _model(told: Told, words: Phrasebook, zone: str) -> ModelUsed:
-    entry = told.entry
-    manifest = told.model.manifest if told.model is not None else None
-    outcome = words(f"report.page.outcome.{entry.outcome}")
-    at = amounts.moment(words, told.at, zone)
-    if manifest is None:
-        gone = words("report.page.status.gone")
-        return ModelUsed(
-            entry.model, entry.model, entry.model_version, entry.model_sha256, gone, outcome, at, "", (), (), "", ""
-        )
-    return ModelUsed(
-        entry.model,
-        words.pick(manifest.words.title),
-        entry.model_version,
-        entry.model_sha256,
-        words(f"report.page.status.{manifest.status.value}"),
-        outcome,
-        at,
-        words.pick(manifest.population.description),
-        tuple(_study(e, manifest, words) for e in manifest.evidence),
-        tuple(manifest.words.limits.get(words.language) or manifest.words.limits.get("en", ())),
-        f"{manifest.licence.name}. {manifest.licence.notice}",
-        words.day(manifest.released),
-    )
+def _figure(words: Phrasebook, value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return ""
+    told = words.number(value, 3)
+    if interval is None:
+        return told
+    between = words("engine.performance.interval", low=words.number(interval[0], 3), high=words.number(interval[1], 3))
+    return f"{told} {between}"
 
 
-def _study(one: Evidence, manifest: Manifest, words: Phrasebook) -> Study:
-    value = words.number(one.value, 3) if one.value is not None else "–"
-    if one.interval is not None:
-        low, high = (words.number(v, 3) for v in one.interval)
-        value += f" ({words('report.page.between', low=low, high=high)})"
-    counts = [words("report.page.row.size", n=words.number(one.n, 0))] if one.n else []
-    if one.events:
-        counts.append(words("report.page.events", n=words.number(one.events, 0)))
-    source = manifest.sources.get(one.source)
-    return Study(
-        words(f"engine.stage.{one.stage}"),
-        words.pick(one.cohort),
-        words.pick(one.metric) if isinstance(one.metric, dict) else one.metric,
-        value,
-        ", ".join(counts) or "–",
-        words.pick(one.note),
-        source.citation if source is not None else one.source,
-        source.url if source is not None else None,
-    )
+def data(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[DataRow, ...]:
+    """Every value that a model read, once, the newest first; several models may have read the same."""
+    found: dict[tuple[str, str, str], tuple[str, DataRow]] = {}
+    for told in answers:
+        for given in told.inputs:
+            if not given.told or not given.sources:
+                continue
+            row = DataRow(
+                label=say.label(words, given.spec),
+                value=say.value(words, given.spec, given.value),
+                date=say.day(words, given.date),
+                sources=given.sources,
+            )
+            found.setdefault((row.label, row.value, given.date), (given.date, row))
+    return tuple(row for _, row in sorted(found.values(), key=lambda pair: pair[0], reverse=True))
 
 
-def _data(told: Iterable[Told], words: Phrasebook) -> Iterable[Given]:
-    """Every value once, however many models read it; what is on record before what is not."""
-    rows: dict[tuple[str, str, tuple[str, ...]], Given] = {}
-    for one in told:
-        given = [amounts.given(words, f) for f in one.features if f.input.source != "constant"]
-        for row in given or _kept(one, words):
-            rows.setdefault((row.label, row.value, row.sources), replace(row, note=""))
-    yield from sorted(rows.values(), key=lambda r: (not r.found, not r.sources))
+def gaps(words: Phrasebook, call: CallEntry) -> tuple[Gap, ...]:
+    """What of the record could not be had, or not whole, when the call was answered."""
+    found = []
+    for key, state in call.data_state.items():
+        if isinstance(state, dict) and state.get("state") in ("failed", "partly", "missing"):
+            name = words(f"engine.sources.{key}") if f"engine.sources.{key}" in words.texts else key
+            found.append(Gap(name, words(f"report.gap.{state['state']}"), str(state.get("error", ""))))
+    return tuple(found)
 
 
-def _kept(told: Told, words: Phrasebook) -> Iterable[Given]:
-    """Of a model that is not the same any more: what it read, as the ledger has it, under today's names if any."""
-    manifest = told.model.manifest if told.model is not None else None
-    labels = {i.name: words.pick(i.label) for i in manifest.inputs} if manifest is not None else {}
-    for name, kept in told.entry.inputs.items():
-        found = "value" in kept
-        if found:
-            value = amounts.with_unit(words, words.number(float(kept["value"]), 2), kept.get("unit", "1"))
-        else:
-            value = wording.capital(words(f"engine.absent.{kept['state']}", detail=kept.get("sent", "")))
-        day = words.day(parse(kept["date"])) if "date" in kept else ""
-        label = wording.capital(labels.get(name) or name.replace("_", " "))
-        yield Given(label, value, day, tuple(kept.get("from", ())), found)
-
-
-def _sources(states: dict[str, object], words: Phrasebook) -> Iterable[SourceRead]:
-    for key, state in states.items():
-        if not isinstance(state, dict):
-            continue
-        kind = str(state.get("state", ""))
-        said = words.texts.get(f"report.page.source_state.{kind}", kind)
-        code = f" ({state['error']})" if state.get("error") else ""
-        name = words.texts.get(f"engine.sources.{key}", key)
-        yield SourceRead(name, f"{said}{code}", words.number(float(state.get("count") or 0), 0), kind in _WELL)
-
-
-def _odd(states: dict[str, object], words: Phrasebook) -> Iterable[str]:
-    for key in ("foreign", "malformed"):
-        if count := states.get(key):
-            yield words(f"engine.gaps.{key}", count=count)
-    if count := states.get("drafts_lost"):
-        yield words("report.page.drafts_lost", count=count)
+def criteria(words: Phrasebook, told: Told) -> tuple[tuple[str, str, bool], ...]:
+    """(short name, sentence, holds) of a rules model's criteria, those that hold first."""
+    held = set(told.rules)
+    rules = told.manifest.runtime.rules
+    rows = [(wording.capital(words.pick(r.label)), words.pick(r.says), r.id in held) for r in rules]
+    return tuple(sorted(rows, key=lambda row: not row[2]))

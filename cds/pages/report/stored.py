@@ -1,157 +1,140 @@
-"""The call behind a card, as the ledger kept it: what each model was given and what it said.
-
-Stored answers are what is shown. A model is run anew only to say what a missing value would change and what another
-value would do, and only if it is the very model that answered then: same version, same graph, same answer.
-"""
+"""A stored answer made to speak again: the ledger's row, the model's manifest, and the inputs as they were read."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any
 
-from cds.engine import Engine
-from cds.errors import ForeignCard, NoCards, UnknownCard
-from cds.inference.manifest import Task
+from cds.errors import ModelError
+from cds.inference.explain import Explanation, explain
+from cds.inference.manifest import Manifest, Output
 from cds.inference.model import Model
-from cds.inference.prediction import NotAssessed, Prediction, Value
-from cds.ledger import CallEntry, CardEntry, PredictionEntry
-from cds.record.facts import Fact
+from cds.inference.prediction import Prediction, Value
+from cds.inference.registry import Registry
+from cds.ledger import CallEntry, PredictionEntry
 from cds.record.features import Feature
 from cds.record.inputs import Input
-from cds.record.moments import parse
-from cds.services import Service
-from cds.trust.smart import ReportSession
 
-_CLOSE = 1e-9
+
+@dataclass(frozen=True)
+class StoredInput:
+    spec: Input
+    state: str
+    value: float | None
+    """In the input's unit."""
+    sources: tuple[str, ...]
+    """``Type/id`` of the resources it was read from."""
+    date: str
+    """As recorded; empty where there is none."""
+    sent: str
+    """As sent, where it could not be used."""
+
+    @property
+    def found(self) -> bool:
+        return self.state == "found"
+
+    @property
+    def told(self) -> bool:
+        """It was read from the record; a flag that is nowhere in it was not."""
+        return self.found and (bool(self.sources) or self.spec.source.startswith("patient"))
+
+    @property
+    def feature(self) -> Feature:
+        return Feature(self.spec, self.value, self.state, detail=self.sent)
 
 
 @dataclass(frozen=True)
 class Told:
-    """What one model said, beside the model as it is now."""
+    """What one model said in the call, or why it said nothing."""
 
+    model: Model
     entry: PredictionEntry
-    at: datetime
-    """When it said so: of the call or, for a scan, of the study job."""
-    model: Model | None
-    """None: not installed any more."""
-    state: Literal["same", "changed", "gone"]
-    features: tuple[Feature, ...] = ()
-    """What it was given; empty unless ``same``."""
-    prediction: Prediction | None = None
-    """The stored answer. None: it gave none, or the model is not the same."""
-    abstained: NotAssessed | None = None
-    """Why it gave none, told again; None where the stored code is all there is."""
-    repeatable: bool = False
-    """Asked again it says the same, so that it can be asked what another value would change."""
 
     @property
-    def id(self) -> str:
-        return self.entry.model
+    def manifest(self) -> Manifest:
+        return self.model.manifest
 
     @property
-    def prognosis(self) -> bool:
-        """Of survival: behind the reader's own click, and never before a patient's eyes. Unknown: as if it were."""
-        return self.model is None or self.model.manifest.task is Task.survival
+    def same_model(self) -> bool:
+        """The model here is the one that answered; else only what is stored can be shown."""
+        found = self.manifest
+        return found.version == self.entry.model_version and (found.runtime.sha256 or "") == self.entry.model_sha256
 
+    @cached_property
+    def inputs(self) -> tuple[StoredInput, ...]:
+        """In the manifest's order; those the row does not know (another version's) are left out."""
+        rows = self.entry.inputs
+        return tuple(_input(spec, rows[spec.name]) for spec in self.manifest.inputs if spec.name in rows)
 
-@dataclass(frozen=True)
-class Opened:
-    call: CallEntry
-    card: CardEntry
-    told: tuple[Told, ...]
-    service: Service | None
-    """None: not offered any more."""
+    @cached_property
+    def again(self) -> Prediction | None:
+        """The prediction, computed anew from the stored inputs; None for another version of the model, or where it gave
+        none."""
+        if not self.same_model or self.entry.outcome != "predicted" or len(self.inputs) != len(self.manifest.inputs):
+            return None
+        found = self.model.again(tuple(i.feature for i in self.inputs)) if self.inputs else None
+        return found if isinstance(found, Prediction) else None
 
-    def of(self, model_id: str) -> Told | None:
-        return next((t for t in self.told if t.id == model_id), None)
+    @cached_property
+    def explanation(self) -> Explanation | None:
+        try:
+            return explain(self.model, self.again) if self.again is not None else None
+        except ModelError:
+            return None
 
+    def output(self, name: str) -> Value | None:
+        value = self.entry.outputs.get(name)
+        return tuple(value) if isinstance(value, list) else value
 
-def opened(engine: Engine, session: ReportSession) -> Opened:
-    """What the session may see. Raises ForeignCard, UnknownCard, NoCards and LedgerError."""
-    key = engine.ledger.patient_key(session.client, session.patient_id)
-    card_id = session.card_id or engine.ledger.newest_card(session.client, key)
-    if card_id is None:
-        raise NoCards("no card was ever given for this patient")
-    found = engine.ledger.card(card_id)
-    call = engine.ledger.call(found.call_id) if found is not None else None
-    if found is None or call is None:
-        raise UnknownCard("the ledger does not have this card")
-    if not engine.reports.may_see(session, call):
-        raise ForeignCard("the card is another patient's")
-    own = {p.id: p for p in call.predictions}
-    told = []
-    for prediction_id in found.entry.prediction_ids:
-        if prediction_id in own:
-            told.append(tell(engine, own[prediction_id], call.at))
-        elif (earlier := _of_a_study(engine, session, prediction_id)) is not None:
-            told.append(earlier)
-    kept = (t for t in told if not (session.patient_facing and t.prognosis))
-    return Opened(call, found.entry, tuple(kept), engine.services.services.get((call.service, call.hook)))
+    def series(self, name: str) -> tuple[float, ...] | None:
+        value = self.output(name)
+        return value if isinstance(value, tuple) or value is None else (value,)
 
+    def of_kind(self, *kinds: str) -> Output | None:
+        """The first shown output of these kinds that has an answer."""
+        found = (o for o in self.manifest.outputs if o.kind in kinds and o.shown and o.name in self.entry.outputs)
+        return next(found, None)
 
-def _of_a_study(engine: Engine, session: ReportSession, prediction_id: str) -> Told | None:
-    """A reading that a study job stored, of this patient."""
-    found = engine.ledger.prediction(prediction_id)
-    call = engine.ledger.call(found.call_id) if found is not None else None
-    if found is None or call is None or not engine.reports.may_see(session, call):
-        return None
-    return tell(engine, found.entry, found.at)
+    @property
+    def headline(self) -> Output | None:
+        """What the model is asked for: the first chance, score or category of its manifest that has an answer."""
+        return self.of_kind("probability", "score", "category")
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return tuple(self.entry.outputs.get("rules", ()))
 
-def tell(engine: Engine, entry: PredictionEntry, at: datetime) -> Told:
-    model = engine.models.models.get(entry.model)
-    if model is None or model.refused:
-        return Told(entry, at, None, "gone")
-    manifest = model.manifest
-    if (manifest.version, manifest.runtime.sha256 or "") != (entry.model_version, entry.model_sha256):
-        return Told(entry, at, model, "changed")
-    features = rebuilt(manifest.inputs, entry.inputs)
-    if manifest.runtime.kind == "volume":
-        said = Prediction(manifest, _outputs(entry), (), stored=True, id=entry.id)
-        return Told(entry, at, model, "same", (), said if entry.outcome == "predicted" else None)
-    again = model.retell(features)
-    if entry.outcome == "predicted":
-        outputs, ruled = _outputs(entry), tuple(entry.outputs.get("rules", ()))
-        same = isinstance(again, Prediction) and again.rules == ruled and _alike(again.outputs, outputs)
-        what_if = again.what_if if same and isinstance(again, Prediction) else ()
-        said = Prediction(manifest, outputs, features, what_if, ruled, id=entry.id)
-        return Told(entry, at, model, "same", features, said, repeatable=same)
-    same = isinstance(again, NotAssessed) and again.reason == entry.reason
-    abstained = again if same and isinstance(again, NotAssessed) else None
-    return Told(entry, at, model, "same", features, abstained=abstained, repeatable=same)
+    @property
+    def lacking(self) -> tuple[StoredInput, ...]:
+        """What stood in the way of an answer."""
+        return tuple(i for i in self.inputs if not i.found and i.spec.absent.does == "abstain")
 
-
-def rebuilt(inputs: Sequence[Input], kept: Mapping[str, Any]) -> tuple[Feature, ...]:
-    """Features as the ledger's snapshot has them; the snapshot holds values in the inputs' own units."""
-    return tuple(_feature(spec, kept.get(spec.name, {"state": "missing"})) for spec in inputs)
-
-
-def _feature(spec: Input, kept: Mapping[str, Any]) -> Feature:
-    when = parse(kept["date"]) if "date" in kept else None
-    value = float(kept["value"]) if "value" in kept else None
-    concept = spec.concepts[0] if spec.concepts else ""
-    # the date kept is the newest fact's; of the others only the reference is known
-    facts = tuple(Fact(concept, source, None if n else when) for n, source in enumerate(kept.get("from", ())))
-    return Feature(spec, value, kept["state"], facts, when.middle if when is not None else None, kept.get("sent", ""))
-
-
-def _outputs(entry: PredictionEntry) -> dict[str, Value]:
-    plain = {name: value for name, value in entry.outputs.items() if name != "rules"}
-    return {name: tuple(map(float, v)) if isinstance(v, list) else float(v) for name, v in plain.items()}
-
-
-def _alike(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
-    def numbers(value: Value) -> tuple[float, ...]:
-        return value if isinstance(value, tuple) else (value,)
-
-    return one.keys() == other.keys() and all(
-        len(numbers(one[name])) == len(numbers(other[name]))
-        and all(
-            math.isclose(a, b, rel_tol=1e-6, abs_tol=_CLOSE)
-            for a, b in zip(numbers(one[name]), numbers(other[name]), strict=True)
+    def changed(self, values: Mapping[str, float]) -> Prediction | None:
+        """What it would say had these inputs these values; None where it could not answer then either."""
+        features = tuple(
+            Feature(i.spec, values[i.spec.name], "found") if i.spec.name in values else i.feature for i in self.inputs
         )
-        for name in one
+        if not self.same_model or len(features) != len(self.manifest.inputs):
+            return None
+        found = self.model.again(features)
+        return found if isinstance(found, Prediction) else None
+
+
+def told(call: CallEntry, models: Registry, first: Iterable[str] = ()) -> tuple[Told, ...]:
+    """Every answer of the call whose model is still installed; those with ids in ``first`` first, in that order."""
+    order = {id: place for place, id in enumerate(first)}
+    entries = sorted(call.predictions, key=lambda p: order.get(p.id, len(order)))
+    return tuple(Told(models.models[p.model], p) for p in entries if p.model in models.models)
+
+
+def _input(spec: Input, row: Mapping[str, Any]) -> StoredInput:
+    return StoredInput(
+        spec=spec,
+        state=str(row.get("state", "missing")),
+        value=row.get("value"),
+        sources=tuple(row.get("from", ())),
+        date=str(row.get("date", "")),
+        sent=str(row.get("sent", "")),
     )

@@ -88,6 +88,10 @@ class _Reading:
     words: Phrasebook
     found: Charted
 
+    def nothing(self, *kinds: str) -> str:
+        """What an empty lane says where one of these sources is unread: not that there is nothing."""
+        return self.words("report.timeline.unread") if self.found.record.unread & set(kinds) else ""
+
     def rows(self, facts: Iterable[Fact], value: str = "") -> tuple[Row, ...]:
         return tuple(
             Row(self.words.day(f.when), value or self.words.concept(f.concept), "", "", f.source) for f in facts
@@ -104,7 +108,7 @@ def timeline(engine: Engine, session: ReportSession, words: Phrasebook) -> Timel
         found = charted(engine, session, words, _concepts(engine, plan))
     except (SourceError, ForeignServer) as error:
         why = words(f"report.fault.{error.code}")
-        return Timeline(None, None, (), (Gap("record", words("report.gap.all", why=why), error.code),))
+        return Timeline(None, None, (), (Gap("record", words("report.source_gap.all", why=why), error.code),))
     reading = _Reading(engine, words, found)
     lanes = [_measured(reading, lane) for lane in plan.timeline.lanes]
     events = _events(reading, plan.timeline, session)
@@ -127,7 +131,7 @@ def _draw(
     dates += [w for e in events for w, _e, _l in e.spans] + [w for e in events for w, _l in e.ticks]
     known = [w for w in dates if isinstance(w, datetime) and w <= now]
     if not known:
-        return None, None, words("report.timeline.nothing")
+        return None, None, words("report.timeline.nothing_read" if reading.found.gaps else "report.timeline.nothing")
     start = max(min(known), now - plan.months_back * _MONTH)
     happened = [begin for e in events for begin, _end, _l in e.spans] + [w for e in events for w, _l in e.ticks]
     if happened := [w for w in happened if isinstance(w, datetime) and start <= w <= now]:
@@ -186,6 +190,7 @@ def _measured(reading: _Reading, lane: Measured) -> tuple[Lane, Table]:
         (limits.low, limits.high) if limits is not None else None,
         shaded if facts else (),
         marks,
+        reading.nothing("Observation"),
     )
     table = Table(
         drawn.label,
@@ -271,20 +276,22 @@ def _treatments(reading: _Reading, part: Treatments) -> tuple[EventLane, Table]:
         )
         for dose in reversed(given)
     )
-    return EventLane(label, tuple((c.begin, c.end, c.label) for c in spans)), Table(label, rows)
+    return EventLane(label, tuple((c.begin, c.end, c.label) for c in spans), (), reading.nothing("Medication")), Table(
+        label, rows
+    )
 
 
 def _procedures(reading: _Reading, part: Procedures) -> tuple[EventLane, Table]:
     label = reading.words.pick(part.label)
     facts = reading.found.record.of(*part.concepts)
     ticks = tuple((f.when.middle, reading.words.concept(f.concept)) for f in facts if f.when is not None)
-    return EventLane(label, (), ticks), Table(label, reading.rows(facts))
+    return EventLane(label, (), ticks, reading.nothing("Procedure")), Table(label, reading.rows(facts))
 
 
 def _scans(reading: _Reading, label: str, seen: tuple[Studied, ...]) -> tuple[EventLane, Table]:
     ticks = tuple((s.when.middle, s.title) for s in seen if s.when is not None)
     rows = tuple(Row(reading.words.day(s.when), s.title, "", "", s.source) for s in seen)
-    return EventLane(label, (), ticks), Table(label, rows)
+    return EventLane(label, (), ticks, reading.nothing("ImagingStudy")), Table(label, rows)
 
 
 def _genomics(reading: _Reading, part: Genomics) -> tuple[EventLane, Table]:
@@ -308,7 +315,7 @@ def _genomics(reading: _Reading, part: Genomics) -> tuple[EventLane, Table]:
                 absent[fact.when.text] = (at, count + 1)
         rows += [(r.when, _refusal(r, words)) for r in record.refused if r.concept == concept]
     ticks += [(at, words("report.timeline.tested", count=count)) for at, count in absent.values()]
-    return EventLane(label, (), tuple(sorted(ticks))), Table(label, _newest(rows))
+    return EventLane(label, (), tuple(sorted(ticks)), reading.nothing("Observation")), Table(label, _newest(rows))
 
 
 def _found(reading: _Reading, fact: Fact) -> str:

@@ -1,0 +1,105 @@
+"""How the report writes values, chances and reasons: the words of cards, for stored answers."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from cds.cards import wording
+from cds.cards.phrasebook import Phrasebook
+from cds.inference.explain import Explanation
+from cds.inference.manifest import Output
+from cds.inference.prediction import Prediction, WhatIf
+from cds.pages.report.stored import StoredInput, Told
+from cds.record.inputs import Input, Reduce
+from cds.record.moments import parse
+
+_ANNOTATION = re.compile(r"\{[^}]*\}")
+_UCUM = {"1": "", "a": "", "kg/m2": "kg/m²", "10*9/L": "10⁹/L", "mm[Hg]": "mmHg"}
+
+
+def unit(code: str) -> str:
+    """A UCUM unit as people write it; an annotation such as ``{score}`` is none."""
+    bare = _ANNOTATION.sub("", code)
+    return _UCUM.get(bare, bare.replace("[", "").replace("]", ""))
+
+
+def value(words: Phrasebook, spec: Input, number: float | None) -> str:
+    """The value of an input: yes or no for a flag, the coded answer's name, else number and unit."""
+    if number is None:
+        return words("report.value.none")
+    if spec.source == "patient.male":
+        return words("report.value.male" if number else "report.value.female")
+    if spec.is_flag:
+        return words("report.value.yes" if number else "report.value.no")
+    if spec.reduce is Reduce.first_at_least:
+        return words("report.value.at_age", age=words.number(math.floor(number), 0))
+    for answer, code in spec.values.items():
+        if code == number and words.concept(answer) != answer:
+            return words.concept(answer)
+    return f"{words.number(number, 2)} {unit(spec.unit)}".strip()
+
+
+def label(words: Phrasebook, spec: Input) -> str:
+    return wording.capital(words.pick(spec.label))
+
+
+def day(words: Phrasebook, text: str) -> str:
+    return words.day(parse(text)) if text else ""
+
+
+def absence(words: Phrasebook, given: StoredInput) -> str:
+    return words(f"engine.absent.{given.state}", detail=given.sent)
+
+
+def answer(words: Phrasebook, output: Output, number: float) -> str:
+    """A chance in people, a category by its name, else the figure with its unit."""
+    if output.kind == "probability":
+        return wording.chance(words, number)
+    if output.kind == "category":
+        name = output.categories.get(f"{number:g}", "")
+        return words.pick(output.category_labels.get(name, {})) or name
+    return f"{words.number(number, 1)} {unit(output.unit)}".strip()
+
+
+def with_interval(words: Phrasebook, output: Output, number: float, interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return answer(words, output, number)
+    low, high = (answer(words, output, bound) for bound in interval)
+    return words("engine.said.interval", value=answer(words, output, number), low=low, high=high)
+
+
+def horizon(words: Phrasebook, output: Output) -> str:
+    """``within 2 years``; empty where the answer has none."""
+    if output.horizon is None:
+        return ""
+    count, kind = output.horizon[:-1], output.horizon[-1]
+    if kind == "m" and int(count) % 12 == 0:
+        count, kind = str(int(count) // 12), "y"
+    number = "one" if count == "1" else "more"
+    return words(f"report.horizon.{kind}.{number}", count=count)
+
+
+def output_label(words: Phrasebook, output: Output) -> str:
+    return wording.capital(words.pick(output.label) or output.name.replace("_", " "))
+
+
+def method(words: Phrasebook, explanation: Explanation) -> str:
+    return words(f"report.method.{explanation.method}")
+
+
+def spread(words: Phrasebook, told: Told, output: Output, base: float) -> list[tuple[str, str, str]]:
+    """(input, lowest, highest answer) over the values a missing input might have had."""
+    found: dict[str, tuple[WhatIf, float, float]] = {}
+    prediction: Prediction | None = told.again
+    for one in prediction.what_if if prediction is not None else ():
+        number = one.outputs[output.name]
+        if isinstance(number, tuple):
+            continue
+        name = one.feature.input.name
+        _, low, high = found.get(name, (one, base, base))
+        found[name] = (one, min(low, number), max(high, number))
+    return [
+        (label(words, one.feature.input), answer(words, output, low), answer(words, output, high))
+        for one, low, high in found.values()
+    ]

@@ -1,0 +1,124 @@
+"""Every sentence is there in every language, has its moment, and can be said otherwise by a site."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+from click.testing import CliRunner
+
+from cds.cards import site_wording
+from cds.cards.occasions import Occasions
+from cds.cards.phrasebook import Catalogues
+from cds.cli import main
+from cds.errors import SettingsError
+
+ROOT = Path(__file__).parents[2]
+ROOMS = [*sorted(ROOT.glob("cds/**/catalogue")), ROOT / "hooks" / "catalogue"]
+KEYS = sorted(Catalogues(ROOMS).book("en").texts)
+CTRL = re.compile(r"[{][^}]*[}]")
+
+
+def own(folder: Path) -> Catalogues:
+    return Catalogues(ROOMS, own=partial(site_wording.read, folder))
+
+
+def said(tmp_path: Path, name: str, content: str) -> Path:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    return tmp_path
+
+
+def test_every_sentence_says_when_it_is_read() -> None:
+    occasions = Occasions(ROOMS)
+    assert [key for key in KEYS if not occasions.of(key)] == []
+    assert occasions.unused(KEYS) == []
+
+
+def test_no_sentence_is_left_in_english() -> None:
+    """Names, figures and single words may be the same; three words in a row are a sentence nobody translated."""
+    catalogues = Catalogues(ROOMS)
+    english, dutch = catalogues.book("en").texts, catalogues.book("nl").texts
+    same = [key for key in KEYS if english[key] == dutch[key]]
+    assert [key for key in same if re.search(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}", CTRL.sub("", english[key]))] == []
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_no_headline_is_too_long_before_it_is_filled(language: str) -> None:
+    texts = Catalogues(ROOMS).book(language).texts
+    headlines = [key for key in KEYS if site_wording.is_headline(key)]
+    assert len(headlines) > 10
+    assert [key for key in headlines if len(texts[key]) > site_wording.HEADLINE_LIMIT] == []
+
+
+def test_a_site_says_a_sentence_in_its_own_words_and_keeps_the_others(tmp_path: Path) -> None:
+    said(tmp_path, "en.yaml", "risk:\n  recommend:\n    risk: Ask the pancreas clinic.\n")
+    said(tmp_path, "nl.yaml", "risk.recommend.risk: Vraag de pancreaspoli.\n")
+    found = own(tmp_path)
+    assert found.book("en")("risk.recommend.risk") == "Ask the pancreas clinic."
+    assert found.book("nl")("risk.recommend.risk") == "Vraag de pancreaspoli."
+    plain = Catalogues(ROOMS)
+    for language in ("en", "nl"):
+        changed = {k for k in KEYS if found.book(language).texts[k] != plain.book(language).texts[k]}
+        assert changed == {"risk.recommend.risk"}
+
+
+def test_what_a_translator_gets_comes_back_the_same(tmp_path: Path) -> None:
+    exported = CliRunner().invoke(main, ["wording", "export", "nl", "-o", str(tmp_path / "nl.po")])
+    assert exported.exit_code == 0, exported.output
+    with (tmp_path / "nl.po").open("rb") as file:
+        message = next(m for m in read_po(file) if m.context == "risk.recommend.risk")
+    assert message.id == "Consider a CT of the pancreas."
+    assert message.auto_comments[0].startswith("First line of the risk card")
+    assert own(tmp_path).book("nl").texts == Catalogues(ROOMS).book("nl").texts
+
+
+def test_a_translators_file_changes_what_it_changes(tmp_path: Path) -> None:
+    said(tmp_path, "nl.po", 'msgctxt "risk.recommend.risk"\nmsgid "x"\nmsgstr "Overweeg een CT."\n')
+    assert own(tmp_path).book("nl")("risk.recommend.risk") == "Overweeg een CT."
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("en.yaml", "risk.recomend.risk: x\n", "did you mean 'risk.recommend.risk'"),
+        ("en.yaml", "risk.summary.risk: no chance here\n", r"must have the fields \{chance\}, and has none"),
+        ("en.yaml", "risk.summary.risk: '{chance} and {name}'\n", r"and has \{chance\}, \{name\}"),
+        ("en.yaml", "risk.summary.risk: '{chance'\n", "expected '}'"),
+        ("en.yaml", f"risk.summary.risk: '{{chance}} {'x' * 140}'\n", "149 characters long; a headline has 139"),
+        ("en.yaml", "risk.recommend.risk: ' '\n", "is empty"),
+        ("en.yaml", "- a\n- b\n", "must be keys with sentences"),
+        ("en.yaml", "a: [\n", "can't be read"),
+        ("nl.po", 'msgctxt "x\nmsgid\n', "can't be read"),
+        ("fy.yaml", "risk.recommend.risk: x\n", "there is no language 'fy'; there are: en, nl"),
+    ],
+)
+def test_what_is_wrong_in_a_sites_wording_is_named(tmp_path: Path, name: str, content: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says) as caught:
+        own(said(tmp_path, name, content))
+    assert name in str(caught.value)
+
+
+def test_all_faults_are_told_at_once_and_nothing_is_used(tmp_path: Path) -> None:
+    said(tmp_path, "en.yaml", "risk.recommend.risk: fine\nnobody.knows: x\nrisk.summary.risk: none\n")
+    result = CliRunner().invoke(main, ["wording", "check", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "nobody.knows" in result.output
+    assert "risk.summary.risk" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_good_folder_is_said_to_be_good(tmp_path: Path) -> None:
+    said(tmp_path, "en.yaml", "risk.recommend.risk: Ask the pancreas clinic.\n")
+    result = CliRunner().invoke(main, ["wording", "check", str(tmp_path)])
+    assert (result.exit_code, result.output) == (0, f"{tmp_path}: good. 1 sentences differ from those in force.\n")
+
+
+def test_sentences_are_listed_under_the_moment_they_are_read() -> None:
+    result = CliRunner().invoke(main, ["wording", "list", "risk.recommend", "--language", "nl"])
+    assert result.exit_code == 0
+    assert result.output.strip().startswith("First line of the risk card")
+    assert "risk.recommend.risk: " in result.output
+    assert CliRunner().invoke(main, ["wording", "list", "nothing.such"]).exit_code == 2

@@ -1,0 +1,306 @@
+"""What the report says of a stored answer, read without a script."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from report_house import Opened, Reports
+
+from cds.charts import available
+
+
+def text(opened: Opened, below: str = "", language: str = "en") -> str:
+    answer = opened.get(below, language)
+    assert answer.status_code == 200, answer.text[:500]
+    return plain(answer.text)
+
+
+def plain(html: str) -> str:
+    """The page's words; charts have their own."""
+    bare = re.sub(r"<svg.*?</svg>", " ", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", bare)))
+
+
+def section(html: str, id: str) -> str:
+    found = re.search(rf'<section class="panel" id="{id}">(.*?)</section>', html, re.DOTALL)
+    assert found is not None, id
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def risk(reports: Reports) -> Opened:
+    return reports.open("new-diabetes")
+
+
+@pytest.fixture(scope="module")
+def outlook(reports: Reports) -> Opened:
+    return reports.survival("msi-high")
+
+
+def test_the_page_begins_with_the_cards_headline(risk: Opened) -> None:
+    assert f"<h1>{risk.card['summary']}</h1>" in risk.get().text
+
+
+def test_a_risk_stands_beside_that_of_the_same_age_and_sex(risk: Opened) -> None:
+    told = plain(section(risk.get().text, "qcancer-2013-pancreas"))
+    assert "within 2 years about 4 in 1,000 same age and sex, without these findings: about 4 in 10,000" in told
+
+
+def test_each_finding_has_value_date_source_and_effect(risk: Opened) -> None:
+    told = plain(section(risk.get().text, "endpac"))
+    assert re.search(
+        r"Fasting glucose at onset 141 mg/dL raises it by \d 24 Oct 2026 Observation/new-diabetes-obs-\d+", told
+    )
+    assert "END-PAC score, within 3 years 9 " in told
+
+
+def test_the_points_of_a_score_add_up_to_it(risk: Opened) -> None:
+    told = plain(section(risk.get().text, "endpac"))
+    points = [
+        (1 if word == "raises" else -1) * float(number)
+        for word, number in re.findall(r"(raises|lowers) it by ([\d.]+)", told)
+    ]
+    assert sum(points) == 9
+
+
+def test_a_guidelines_criteria_that_hold_come_with_what_they_were_read_from(risk: Opened) -> None:
+    told = plain(section(risk.get().text, "nice-ng12"))
+    assert told.index("Weight loss with another symptom or new diabetes at 60 or over") < told.index(
+        "Criteria that do not"
+    )
+    assert "Condition/new-diabetes-cond-" in told
+
+
+def test_a_model_that_said_nothing_says_why(reports: Reports) -> None:
+    told = plain(section(reports.open("jaundice-head").get().text, "endpac"))
+    assert "An input the model cannot do without is not on record" in told
+    assert "No answer is no reassurance." in told
+    assert "Fasting glucose at onset : not recorded" in told
+
+
+def test_survival_is_closed_until_it_is_opened_on_purpose(outlook: Opened) -> None:
+    page = outlook.get().text
+    assert '<details class="deliberate">' in page
+    assert '<details class="deliberate" open>' in outlook.get("?outlook=1").text
+    outside = re.sub(r'<details class="deliberate">.*?</details>\s*</section>', "", page, flags=re.DOTALL)
+    outside = re.sub(r"<details>.*?</details>", "", outside, flags=re.DOTALL)
+    assert not re.search(r"\d+ of 100|best case|worst case", plain(outside))
+
+
+def test_survival_is_a_range_and_shares_never_a_median_alone(outlook: Opened) -> None:
+    told = plain(section(outlook.get().text, "outlook"))
+    assert re.search(r"about 50 live between \d+ and \d+ months", told)
+    assert re.search(r"About 10 live longer than \d+ months \(best case\)", told)
+    assert re.search(r"About 10 live shorter than [\d.]+ months \(worst case\)", told)
+    own = re.search(r"This estimate \(95% interval\)((?: \d+ of 100 \(\d+–\d+\)){3})", told)
+    died = re.search(r"This estimate, died((?: \d+ of 100){3})", told)
+    assert own is not None and died is not None
+    alive = [int(n) for n in re.findall(r"(\d+) of 100 \(", own[1])]
+    assert [100 - int(n) for n in re.findall(r"(\d+) of 100", died[1])] == alive
+    assert alive == sorted(alive, reverse=True)
+    for low, value, high in zip(
+        (int(n) for n in re.findall(r"\((\d+)–", own[1])),
+        alive,
+        (int(n) for n in re.findall(r"–(\d+)\)", own[1])),
+        strict=True,
+    ):
+        assert low <= value <= high
+
+
+def test_the_trial_of_the_regimen_ordered_is_shown_first_and_others_can_be_chosen(outlook: Opened) -> None:
+    first = plain(section(outlook.get().text, "outlook"))
+    assert "NAPOLI 3: NALIRIFOX (trial arm)" in first
+    assert "hazard ratio of death 0.83 (0.7 to 0.99) for NALIRIFOX" in first
+    other = plain(section(outlook.get("?outlook=1&trial=MPACT").text, "outlook"))
+    assert "MPACT: gemcitabine + nab-paclitaxel (trial arm) 67 of 100 35 of 100 9 of 100" in other
+    assert "NAPOLI 3: NALIRIFOX (trial arm)" not in other
+    nothing = plain(section(outlook.get("?outlook=1&trial=nobody").text, "outlook"))
+    assert "NAPOLI 3: NALIRIFOX (trial arm)" in nothing
+
+
+def test_the_estimate_does_not_change_with_the_trial(outlook: Opened) -> None:
+    rows = {
+        re.search(r"This estimate \(95% interval\).*?This estimate", plain(outlook.get(f"?outlook=1&trial={t}").text))[
+            0
+        ]  # type: ignore[index]
+        for t in ("NAPOLI 3", "MPACT", "PRODIGE 4 / ACCORD 11")
+    }
+    assert len(rows) == 1
+
+
+def test_a_research_model_stands_beside_the_estimate_and_says_what_it_is(outlook: Opened) -> None:
+    told = plain(section(outlook.get().text, "outlook"))
+    assert re.search(
+        r"PANTHEIA-SIRI survival model \(comparator\) \(research only\) expects \d+, \d+,? and \d+ of 100", told
+    )
+
+
+def test_what_is_missing_for_the_estimate_says_what_it_would_change(outlook: Opened) -> None:
+    told = plain(section(outlook.get().text, "outlook"))
+    missing = told[told.index("What is missing") :]
+    assert re.search(
+        r": not recorded\. Known, 12-month survival would lie between \d+ of 100 and \d+ of 100\.", missing
+    )
+
+
+@pytest.mark.parametrize("user", ["Patient/msi-high", "RelatedPerson/x"])
+def test_a_patient_never_sees_survival(reports: Reports, user: str) -> None:
+    opened = reports.survival("msi-high", user=user)
+    page = opened.get("?outlook=1").text
+    assert 'id="outlook"' not in page
+    assert "is not shown to patients" in page
+    assert not re.search(r"\d+ of 100", plain(re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)))
+    assert opened.post("what-if/metastatic-os", {"ecog": "2"}).status_code == 404
+
+
+def test_the_card_shown_to_a_patient_holds_no_survival_either(reports: Reports) -> None:
+    page = reports.survival("msi-high", user="Patient/msi-high").get().text
+    assert not re.search(r"best case|worst case|hazard ratio", plain(page))
+
+
+def test_a_supposed_value_is_answered_and_kept_nowhere(reports: Reports, risk: Opened) -> None:
+    before = risk.get().text
+    answer = risk.post("what-if/endpac", {"glucose_onset": "190"})
+    told = plain(answer.text)
+    assert answer.status_code == 200
+    assert "Hypothetical. Not this patient's data." in told
+    assert re.search(r"As stored 9 With these values \d+", told)
+    assert risk.get().text == before
+
+
+def test_a_missing_value_that_is_supposed_narrows_nothing_down_but_answers(outlook: Opened) -> None:
+    told = plain(outlook.post("what-if/metastatic-os", {"ecog": "2"}).text)
+    found = re.findall(r"(\d+) of 100 alive at (\d+) months", told)
+    assert [months for _, months in found] == ["6", "12", "24"] * 2
+    assert int(found[1][0]) > int(found[4][0])
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({}, "Nothing was filled in."),
+        ({"neutrophils": "much"}, "Neutrophils: write a number"),
+        ({"neutrophils": "nan"}, "Neutrophils: write a number"),
+        ({"neutrophils": "1e400"}, "Neutrophils: write a number"),
+        ({"neutrophils": "500"}, "Neutrophils: the model was made for values between 0.2 and 100."),
+        ({"neutrophils": "-1"}, "the model was made for values between"),
+        ({"age": "20"}, "Nothing was filled in."),
+        ({"no_such_input": "1"}, "Nothing was filled in."),
+    ],
+)
+def test_what_can_not_be_supposed_is_said(outlook: Opened, form: dict[str, str], says: str) -> None:
+    told = plain(outlook.post("what-if/metastatic-os", form).text)
+    assert says in told
+    assert "With these values" not in told
+
+
+def test_a_number_may_be_written_with_a_comma(outlook: Opened) -> None:
+    assert "Neutrophils: 4.5 10⁹/L" in plain(outlook.post("what-if/metastatic-os", {"neutrophils": "4,5"}).text)
+
+
+def test_provenance_names_models_policy_data_and_that_nobody_validated_it_here(risk: Opened) -> None:
+    page = risk.get().text
+    told = plain(section(page, "provenance"))
+    for said in ("policy", "Validation at this hospital None yet", "1.0.0 · established", "What it can't do", "Sharma"):
+        assert said.lower() in told.lower(), said
+    assert re.search(r"Observation/new-diabetes-obs-\d+", told)
+
+
+def test_a_problem_is_kept_with_its_call_and_confirmed(reports: Reports) -> None:
+    opened = reports.open("new-diabetes")
+    told = plain(opened.post("problem", {"kind": "wrong-data", "text": "This weight is of another year."}).text)
+    kept = reports.engine.ledger.problems()[-1]
+    assert (kept.kind, kept.text, kept.card_id) == (
+        "wrong-data",
+        "This weight is of another year.",
+        opened.card["uuid"],
+    )
+    assert kept.call_id and kept.client == "demo"
+    assert f"under number {kept.id[:13]}" in told
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [({"text": "x"}, "Choose what it is about"), ({"kind": "other", "text": "x" * 4001}, "At most 4,000")],
+)
+def test_a_problem_that_can_not_be_kept_says_why_and_loses_nothing(
+    reports: Reports, risk: Opened, form: dict[str, str], says: str
+) -> None:
+    before = len(reports.engine.ledger.problems())
+    page = risk.post("problem", form).text
+    assert says in plain(page)
+    assert form["text"] in page
+    assert len(reports.engine.ledger.problems()) == before
+
+
+def test_the_page_speaks_dutch_when_asked(reports: Reports) -> None:
+    opened = reports.survival("msi-high")
+    told = text(opened, "?outlook=1", "nl")
+    assert re.search(r"Van 100 mensen zoals deze leven er ongeveer 50 tussen \d+ en \d+ maanden", told)
+    assert "Waarop dit berust" in told
+
+
+def test_a_chosen_language_and_theme_are_remembered_for_reports_alone(risk: Opened) -> None:
+    answer = risk.post("settings", {"language": "nl", "theme": "dark"})
+    assert answer.status_code == 303
+    assert {c.path for c in answer.cookies if c.name in ("cds_language", "cds_theme")} == {"/report"}
+    page = risk.get(cookies={"cds_language": "nl", "cds_theme": "dark"}).text
+    assert '<html lang="nl" data-theme="dark">' in page
+
+
+def test_another_patients_report_is_not_opened_by_this_cookie(reports: Reports, risk: Opened) -> None:
+    other = reports.open("jaundice-head")
+    mixed = Opened(risk.url, other.session, risk.secret, risk.name, other.path, other.card)
+    answer = mixed.get()
+    assert answer.status_code == 401
+    assert "CDS-311" in answer.text
+
+
+def test_a_report_is_read_by_nobody_after_its_time(reports: Reports, risk: Opened) -> None:
+    opened = reports.open("new-diabetes")
+    clock = reports.engine.reports
+    later = clock._now() + timedelta(days=1)
+    real, clock._now = clock._now, lambda: later
+    try:
+        assert opened.get().status_code == 401
+    finally:
+        clock._now = real
+
+
+def test_neither_address_nor_policy_lets_anything_out(risk: Opened) -> None:
+    answer = risk.get()
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert " style=" not in answer.text and "<style" not in answer.text
+    links = re.findall(r'(?:href|action)="([^"#]*)', answer.text)
+    assert not [link for link in links if "new-diabetes" in link]
+
+
+def test_the_first_page_is_small(outlook: Opened) -> None:
+    assert available()
+    assert len(outlook.get("?outlook=1").content) < 300_000
+
+
+def test_a_model_that_was_replaced_shows_what_was_stored_and_says_so(
+    reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = reports.open("new-diabetes")
+    models = reports.engine.models.models
+    newer = replace(models["endpac"], manifest=models["endpac"].manifest.model_copy(update={"version": "9.9.9"}))
+    monkeypatch.setitem(models, "endpac", newer)  # type: ignore[arg-type]
+    told = plain(section(opened.get().text, "endpac"))
+    assert "Another version of this model is installed now" in told
+    assert "END-PAC score, within 3 years 9 " in told
+    assert "What if a value" not in told
+
+
+def test_a_refusal_below_the_report_keeps_the_policy_its_own_style_needs(risk: Opened) -> None:
+    answer = risk.post("what-if/no-such-model", {})
+    assert answer.status_code == 404
+    assert "style-src 'sha256-" in answer.headers["Content-Security-Policy"]
