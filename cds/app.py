@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flask import Flask, Response, g, request
 
+from cds import charts
 from cds import services as service_room
 from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
@@ -143,7 +144,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     app.register_blueprint(calls.blueprint(engine))
     app.register_blueprint(operations.blueprint(engine))
     app.register_blueprint(studies.blueprint(engine))
-    app.register_blueprint(launch.blueprint(engine))
+    app.register_blueprint(launch.blueprint(engine, prepare=charts.prepare))
     app.register_blueprint(report.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)

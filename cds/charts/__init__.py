@@ -13,7 +13,7 @@ from __future__ import annotations
 from cds.charts.bars import Bar, BarWords, RiskRow, comparison, contributions
 from cds.charts.pictograph import PictographWords, pictograph
 from cds.charts.survival import CurveLine, CurveWords, Marks, TrialPoint, survival
-from cds.charts.svg import Svg, available, stylesheet
+from cds.charts.svg import Svg, available, prepare, stylesheet
 from cds.charts.timeline import EventLane, Lane, TimelineWords, timeline
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "comparison",
     "contributions",
     "pictograph",
+    "prepare",
     "stylesheet",
     "survival",
     "timeline",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
+import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from cds.errors import ChartsUnavailable
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _KEY = "chart-0-key"
+_loading = threading.Event()
 _REFERENCE = re.compile(r"^url\(#([^)]+)\)$")
 _PAINT = ("fill", "stroke")
 _NUMBER = re.compile(r"-?\d*\.?\d+(?:[eE][-+]?\d+)?")
@@ -46,6 +48,17 @@ def require() -> None:
     """Raises ChartsUnavailable."""
     if not available():
         raise ChartsUnavailable("charts can't be drawn here: install this package's extra 'report'")
+
+
+def prepare() -> None:
+    """Load what the first drawing would wait for (half a second), in the background; nothing where it is not there."""
+    if available() and not _loading.is_set():
+        _loading.set()
+        threading.Thread(target=_load, name="charts", daemon=True).start()
+
+
+def _load() -> None:
+    importlib.import_module("cds.charts.sheet").Sheet(10, 10).page()
 
 
 def stylesheet() -> str:

@@ -103,12 +103,16 @@ class Model:
         return self.told(asked, self.score(asked.rows), slice(None))
 
     def again(self, features: tuple[Feature, ...]) -> Prediction | NotAssessed | Failed:
-        """The answer to inputs read before, in the order of the manifest; for whom it speaks was settled then. Never
-        raises."""
+        """The answer to inputs read before, or supposed, in the order of the manifest. Of whom it is for, only what the
+        inputs say is tested again: the record is not at hand. Never raises."""
         if self.refused:
             return Failed(self.manifest, self.refused)
+        by_name = {f.input.name: f for f in features}
+        for test in self.manifest.population.eligibility:
+            if test.input is not None and not _inside(test, by_name[test.input]):
+                return NotAssessed(self.manifest, "not-eligible", test.says, features)
         if self.graph is None:
-            return self._by_rules(features, {f.input.name: f for f in features})
+            return self._by_rules(features, by_name)
         lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
         if lacking:
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
@@ -207,10 +211,14 @@ def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record
             limit = days(test.older_than)
             facts = [f for f in facts if f.when is not None and f.when.days_before(record.now) > limit]
         return bool(facts) is test.present
-    value = features[test.input].value
+    return _inside(test, features[test.input])
+
+
+def _inside(test: Eligibility, feature: Feature) -> bool:
+    value = feature.value
     if value is None:
         # an absent input is not a failed test: what its absence does is declared with the input
-        return features[test.input].state != "out-of-range"
+        return feature.state != "out-of-range"
     if test.at_least is not None and value < test.at_least:
         return False
     if test.at_most is not None and value > test.at_most:

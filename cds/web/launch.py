@@ -5,6 +5,8 @@ No address here names a patient: what travels is the EHR's own launch token, a c
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, current_app, g, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -18,17 +20,20 @@ __all__ = ["blueprint", "frame_ancestors", "session_of"]
 _LAUNCH_S = 600
 
 
-def blueprint(engine: Engine) -> Blueprint:
+def blueprint(engine: Engine, prepare: Callable[[], None] = lambda: None) -> Blueprint:
+    """``prepare`` is called when somebody sets out, and must not wait: signing in takes a second or two."""
     pages = Blueprint("launch", __name__, template_folder="templates")
 
     @pages.get("/report/launch")
     def launch() -> BaseResponse:
         """Where an EHR opens a card's link of type ``smart``."""
+        prepare()
         return _away(engine, engine.door.begin(request.args.get("iss"), request.args.get("launch")))
 
     @pages.get("/report/start")
     def start() -> BaseResponse:
         """Without an open chart, for a clinical lead: the EHR's authorization server lets a patient be chosen."""
+        prepare()
         return _away(engine, engine.door.begin(request.args.get("iss"), None, standalone=True))
 
     @pages.get("/report/callback")

@@ -55,8 +55,8 @@ ROOMS: dict[str, str] = {
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.report "
-        "cards cards.phrasebook engine errors fhir inference jobs ledger policy record services settings studies "
-        "trust trust.smart web"
+        "cards cards.phrasebook charts engine errors fhir inference jobs ledger policy record services settings "
+        "studies trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
     # what people hold in their hands

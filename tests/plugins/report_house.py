@@ -14,14 +14,13 @@ from typing import Any
 import pytest
 import requests
 from flask import Flask
-from service import FHIR, TODAY, MakeApp, loopback, prefetcher
+from service import FHIR, MakeApp, context_of, loopback, prefetcher
 from service import request as hook_request
 from smart_house import Late, listening
 
 from cds.engine import Engine
 from cds.trust.smart import ReportSession
 from cds.web.report_cookie import cookie_name, report_path
-from hooks.stories import draft_orders, story
 
 Json = dict[str, Any]
 USER = "Practitioner/gp"
@@ -75,12 +74,9 @@ class Reports:
 
     def cards(self, patient: str, service: str, hook: str, language: str) -> list[Json]:
         prefetch = prefetcher(self.app)(patient, service, hook)
-        context: Json = {"userId": USER, "patientId": patient}
-        if hook.startswith("order"):
-            context["draftOrders"] = draft_orders(story(patient), TODAY)
         answer = self.app.test_client().post(
             f"/cds-services/{service}",
-            json=hook_request(hook, context, prefetch),
+            json=hook_request(hook, context_of(patient, hook), prefetch),
             headers={"Accept-Language": language},
         )
         assert answer.status_code == 200, answer.get_data(as_text=True)

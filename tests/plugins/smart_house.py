@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 from flask import Flask
-from service import FHIR, TODAY, Clock, MakeApp, loopback, read
+from service import FHIR, TODAY, Clock, MakeApp, context_of, loopback, read
 from service import request as hook_request
 from werkzeug.serving import make_server
 
@@ -71,17 +71,19 @@ class SmartHouse:
     """What was asked of service and hospital."""
     browser: requests.Session = field(default_factory=requests.Session)
 
-    def card(self, patient: str, language: str = "en") -> Json:
-        """The first card of opening this patient's chart."""
+    def card(
+        self, patient: str, language: str = "en", service_id: str = "pancreas-risk", hook: str = "patient-view"
+    ) -> Json:
+        """The first card of opening this patient's chart, or of signing the orders that wait in it."""
         described = self.app.test_client().get("/cds-services").get_json()["services"]
-        service = next(s for s in described if s["id"] == "pancreas-risk" and s["hook"] == "patient-view")
+        service = next(s for s in described if s["id"] == service_id and s["hook"] == hook)
         prefetch = {
             key: read(patient, template.replace("{{context.patientId}}", patient))
             for key, template in service["prefetch"].items()
         }
-        body = hook_request("patient-view", {"userId": "Practitioner/gp", "patientId": patient}, prefetch)
+        body = hook_request(hook, context_of(patient, hook), prefetch)
         answer = self.app.test_client().post(
-            "/cds-services/pancreas-risk", json=body, headers={"Accept-Language": language}
+            f"/cds-services/{service_id}", json=body, headers={"Accept-Language": language}
         )
         found: Json = answer.get_json()["cards"][0]
         return found
@@ -120,7 +122,8 @@ MakeHouse = Callable[..., SmartHouse]
 @pytest.fixture(scope="module")
 def make_house(make_app: MakeApp) -> Iterator[MakeHouse]:
     """Call it for a house of its own; ``smart`` are further keys of the client's block, ``registered`` of the app as
-    the hospital has it, ``server`` the class of the authorization server, ``client`` further keys of the client."""
+    the hospital has it, ``server`` the class of the authorization server, ``client`` further keys of the client,
+    ``names`` the patients there."""
     with ExitStack() as open_now:
 
         def make(
@@ -129,6 +132,7 @@ def make_house(make_app: MakeApp) -> Iterator[MakeHouse]:
             server: type[AuthorizationServer] = AuthorizationServer,
             algorithm: Any = "ES384",
             client: Json | None = None,
+            names: Mapping[str, str] = NAMES,
             **settings: Any,
         ) -> SmartHouse:
             service, hospital, clock = Late(), Late(), Clock()
@@ -137,11 +141,11 @@ def make_house(make_app: MakeApp) -> Iterator[MakeHouse]:
             made = server(
                 base,
                 [RegisteredApp(APP, (f"{url}/report/callback",), **(registered or {}))],
-                NAMES.items,
+                names.items,
                 algorithm=algorithm,
                 now=lambda: clock().timestamp(),
             )
-            hospital.app = create_fhir_app(r for r in all_resources(TODAY) if r["id"].startswith(tuple(NAMES)))
+            hospital.app = create_fhir_app(r for r in all_resources(TODAY) if r["id"].startswith(tuple(names)))
             hospital.app.register_blueprint(made.blueprint())
             block = {"client_id": APP, **(smart or {})}
             given = loopback(fhir_servers=[base, FHIR], smart=block, **(client or {}))

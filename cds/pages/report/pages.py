@@ -6,7 +6,10 @@ of their own and are put into the first one by a script where there is one.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, get_args
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -19,9 +22,14 @@ from cds.ids import new_id
 from cds.ledger import ProblemEntry, ProblemKind
 from cds.pages.markdown import is_web, to_html
 from cds.pages.report import view, what_if
+from cds.pages.report.display import display
+from cds.pages.report.imaging import WINDOWS, Imaging, said_in
+from cds.pages.report.imaging import View as Look
+from cds.pages.report.timeline import timeline
 from cds.trust.smart import ReportSession
 from cds.web import metrics
 from cds.web.launch import frame_ancestors, session_of
+from cds.web.report_cookie import keep
 
 _THEMES = ("system", "light", "dark")
 _KINDS: dict[str, ProblemKind] = {kind: kind for kind in get_args(ProblemKind)}
@@ -30,6 +38,7 @@ _LANGUAGE, _THEME = "cds_language", "cds_theme"
 
 
 def blueprint(engine: Engine) -> Blueprint:
+    """Raises ServiceError for a ``report.yaml`` that can't be used."""
     pages = Blueprint(
         "report",
         __name__,
@@ -38,10 +47,14 @@ def blueprint(engine: Engine) -> Blueprint:
         static_folder="assets",
         static_url_path="/-/assets",
     )
+    display(engine)  # a report.yaml that can't be used is found at the start
     room = _Pages(engine)
     pages.after_request(room.guard)
     pages.get("/-/charts.css")(room.charts)
     pages.get("/<rid>/")(room.report)
+    pages.get("/<rid>/timeline")(room.timeline)
+    pages.get("/<rid>/imaging")(room.imaging)
+    pages.get("/<rid>/imaging/<int:at>.png")(room.picture)
     pages.post("/<rid>/what-if/<model>")(room.suppose)
     pages.post("/<rid>/problem")(room.problem)
     pages.post("/<rid>/settings")(room.settings)
@@ -50,7 +63,9 @@ def blueprint(engine: Engine) -> Blueprint:
 
 class _Pages:
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+        self.engine, self.scans = engine, Imaging(engine)
+        self.below = urlsplit(engine.settings.public_url).path.rstrip("/")
+        """What a server in front takes off the addresses before they come here."""
 
     def report(self, rid: str) -> str:
         session = self._session()
@@ -60,15 +75,23 @@ class _Pages:
         found = view.compose(self.engine, session, words, asked.get("trial", ""), month)
         if not asked:
             metrics.REPORTS.labels(found.call.service).inc()
-        return self._page("report/page.html", session, words, report=found, opened="outlook" in asked)
+        return self._page(
+            "report/page.html",
+            session,
+            words,
+            report=found,
+            opened="outlook" in asked,
+            answered_at=self._moment(words, found.at),
+        )
 
     def suppose(self, rid: str, model: str) -> str:
         """The answer to the reader's values: shown and forgotten. They are in the body, never in the address."""
         session = self._session()
         words = self._words(session)
         found = view.compose(self.engine, session, words)
-        told = {t.manifest.id: t for t in view.answers(self.engine, found.call, found.card)}.get(model)
-        if told is None or (session.patient_facing and view.foretells(told)):
+        answered, _ = view.answers(self.engine, session, found.call, found.card)
+        told = {t.manifest.id: t for t in answered}.get(model)
+        if told is None or not what_if.fields(words, told) or (session.patient_facing and view.foretells(told)):
             raise UnknownService("there is no such model in this report")
         supposed = what_if.suppose(words, told, request.form)
         title = words.pick(told.manifest.words.title)
@@ -88,21 +111,57 @@ class _Pages:
             key = self.engine.ledger.patient_key(session.client, session.user) if session.user else None
             told = ProblemEntry(number, self.engine.now(), call.id, card.id, session.client, key, kind, text)
             self.engine.ledger.record_problem(told)
-            g.log = {"problem": number, "kind": kind}
+            g.log |= {"problem": number, "kind": kind}
         return self._page("report/problem.html", session, words, fault=fault, number=number[:13], typed=request.form)
+
+    def timeline(self, rid: str) -> str:
+        """The record as it is now, read with the reader's own token."""
+        session = self._session()
+        view.stored_call(self.engine, session)
+        words = self._words(session)
+        return self._page(
+            "report/part.html", session, words, part="timeline", course=timeline(self.engine, session, words)
+        )
+
+    def imaging(self, rid: str) -> str:
+        session = self._session()
+        view.stored_call(self.engine, session)
+        words = self._words(session)
+        scanned = self.scans.of(session, words, request.args.get("at", type=int, default=0))
+
+        def page_of(**query: object) -> str:
+            return self._address("report.imaging", rid=session.rid, **query)
+
+        def picture_of(at: int, **query: object) -> str:
+            return self._address("report.picture", rid=session.rid, at=at, **query)
+
+        return self._page(
+            "report/part.html", session, words, part="imaging", scanned=scanned, look=_look(), windows=WINDOWS,
+            said_in=said_in, page_of=page_of, picture_of=picture_of,
+        )  # fmt: skip
+
+    def picture(self, rid: str, at: int) -> Response:
+        """A slice as PNG."""
+        session = self._session()
+        view.stored_call(self.engine, session)
+        side = request.args.get("side", type=int, default=560)
+        found = self.scans.picture(session, self._words(session), at, _look(), side)
+        if found is None:
+            raise UnknownService("there is no such picture in this report")
+        return Response(found, content_type="image/png")
 
     def settings(self, rid: str) -> BaseResponse:
         """Language and colours: a cookie each, for reports alone."""
         session = self._session()
-        answer = redirect(url_for("report.report", rid=session.rid), 303)
+        answer = redirect(self._address("report.report", rid=session.rid), 303)
         wishes = {_LANGUAGE: request.form.get("language"), _THEME: request.form.get("theme")}
         known = {_LANGUAGE: self.engine.catalogues.languages, _THEME: _THEMES}
-        secure = not self.engine.settings.bare_cookies
+        smart = self.engine.settings.clients[session.client].smart
+        embedded = smart is not None and smart.embedded
         for name, value in wishes.items():
             if value is not None and value in known[name]:
-                answer.set_cookie(
-                    name, value, max_age=31_536_000, path="/report", httponly=True, samesite="Lax", secure=secure
-                )
+                path = f"{self.below}/report"
+                keep(answer, self.engine.settings, name, value, path=path, seconds=31_536_000, embedded=embedded)
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
@@ -121,6 +180,14 @@ class _Pages:
             chosen, session.language, request.headers.get("Accept-Language"), fallback=self.engine.settings.language
         )
 
+    def _address(self, endpoint: str, **values: Any) -> str:
+        """As the browser sees it."""
+        return self.below + url_for(endpoint, **values)
+
+    def _moment(self, words: Phrasebook, at: datetime) -> str:
+        local = at.astimezone(ZoneInfo(self.engine.settings.timezone))
+        return f"{words.day(local)}, {local:%H:%M}"
+
     def _page(self, template: str, session: ReportSession, words: Phrasebook, **content: Any) -> str:
         theme = request.cookies.get(_THEME, "system")
         languages = self.engine.catalogues.languages
@@ -136,6 +203,8 @@ class _Pages:
             session=session,
             markdown=to_html,
             is_web=is_web,
+            url_for=self._address,
+            printed_at=self._moment(words, self.engine.now()),
             **content,
         )
 
@@ -150,3 +219,15 @@ class _Pages:
         if request.endpoint not in ("report.static", "report.charts"):
             answer.headers["Cache-Control"] = "no-store"
         return answer
+
+
+def _look() -> Look:
+    """What of a scan the address asks for; what it can't mean is left at its default."""
+    asked = request.args
+    window = asked.get("window", "soft")
+    return Look(
+        slice=asked.get("slice", type=int),
+        window=window if window in WINDOWS else "soft",
+        outlined=asked.get("outlined") != "0",
+        near=asked.get("near") == "1",
+    )

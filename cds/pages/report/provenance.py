@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
 from cds.ledger import CallEntry
 from cds.pages.report import words as say
@@ -124,11 +123,3 @@ def gaps(words: Phrasebook, call: CallEntry) -> tuple[Gap, ...]:
             name = words(f"engine.sources.{key}") if f"engine.sources.{key}" in words.texts else key
             found.append(Gap(name, words(f"report.gap.{state['state']}"), str(state.get("error", ""))))
     return tuple(found)
-
-
-def criteria(words: Phrasebook, told: Told) -> tuple[tuple[str, str, bool], ...]:
-    """(short name, sentence, holds) of a rules model's criteria, those that hold first."""
-    held = set(told.rules)
-    rules = told.manifest.runtime.rules
-    rows = [(wording.capital(words.pick(r.label)), words.pick(r.says), r.id in held) for r in rules]
-    return tuple(sorted(rows, key=lambda row: not row[2]))

@@ -155,12 +155,14 @@ def _charts(
 def _compared(
     words: Phrasebook, output: Output, number: float, base: float, interval: Interval | None, title: str
 ) -> tuple[Svg, Svg]:
-    low, high = (100 * bound for bound in interval) if interval is not None else (None, None)
+    # of as many people as it takes to count them
+    per = next((p for p in (100, 1_000, 10_000) if min(number, base) * p >= 0.95), 100_000)
+    low, high = (per * bound for bound in interval) if interval is not None else (None, None)
     rows = (
-        RiskRow(words("report.compared.patient"), 100 * number, low, high, say.answer(words, output, number)),
-        RiskRow(words("report.compared.ordinary"), 100 * base, None, None, say.answer(words, output, base)),
+        RiskRow(words("report.compared.patient"), per * number, low, high, say.answer(words, output, number)),
+        RiskRow(words("report.compared.ordinary"), per * base, None, None, say.answer(words, output, base)),
     )
-    named = BarWords(axis=words("report.compared.axis"))
+    named = BarWords(axis=words("report.compared.axis", total=words.number(per, 0)))
     heading = words("report.compared.title", model=title)
     described = words("report.compared.described", patient=rows[0].text, ordinary=rows[1].text)
     return comparison(rows, named, heading, described), comparison(rows, named, heading, described, narrow=True)

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from cds.errors import ModelError
 from cds.inference.explain import Explanation, explain
-from cds.inference.manifest import Manifest, Output
+from cds.inference.manifest import Manifest, Output, Task
 from cds.inference.model import Model
-from cds.inference.prediction import Prediction, Value
+from cds.inference.prediction import Failed, NotAssessed, Prediction, Value
 from cds.inference.registry import Registry
-from cds.ledger import CallEntry, PredictionEntry
+from cds.ledger import PredictionEntry
 from cds.record.features import Feature
 from cds.record.inputs import Input
 
@@ -75,7 +77,16 @@ class Told:
         if not self.same_model or self.entry.outcome != "predicted" or len(self.inputs) != len(self.manifest.inputs):
             return None
         found = self.model.again(tuple(i.feature for i in self.inputs)) if self.inputs else None
-        return found if isinstance(found, Prediction) else None
+        return found if isinstance(found, Prediction) and self._says_the_same(found) else None
+
+    def _says_the_same(self, found: Prediction) -> bool:
+        """What is explained must be what was said: an answer that can't be had again is shown without reasons."""
+        return all(
+            np.shape(found.outputs[name]) == np.shape(value)
+            and np.allclose(found.outputs[name], value, rtol=1e-6, atol=1e-9)
+            for name, value in self.entry.outputs.items()
+            if name in found.outputs
+        )
 
     @cached_property
     def explanation(self) -> Explanation | None:
@@ -111,22 +122,34 @@ class Told:
         """What stood in the way of an answer."""
         return tuple(i for i in self.inputs if not i.found and i.spec.absent.does == "abstain")
 
-    def changed(self, values: Mapping[str, float]) -> Prediction | None:
-        """What it would say had these inputs these values; None where it could not answer then either."""
+    @property
+    def askable(self) -> bool:
+        """It can be asked what it would say to other values: the same model, on inputs it could be told."""
+        return self.same_model and bool(self.inputs) and len(self.inputs) == len(self.manifest.inputs)
+
+    @property
+    def foretells_life(self) -> bool:
+        """It says how long somebody may live; also a score of it is shown only to who opens it."""
+        return self.manifest.task is Task.survival or any(o.kind == "survival" for o in self.manifest.outputs)
+
+    def changed(self, values: Mapping[str, float]) -> Prediction | NotAssessed | Failed:
+        """What it would say had these inputs these values. Only for one that is ``askable``."""
         features = tuple(
             Feature(i.spec, values[i.spec.name], "found") if i.spec.name in values else i.feature for i in self.inputs
         )
-        if not self.same_model or len(features) != len(self.manifest.inputs):
-            return None
-        found = self.model.again(features)
-        return found if isinstance(found, Prediction) else None
+        return self.model.again(features)
 
 
-def told(call: CallEntry, models: Registry, first: Iterable[str] = ()) -> tuple[Told, ...]:
-    """Every answer of the call whose model is still installed; those with ids in ``first`` first, in that order."""
-    order = {id: place for place, id in enumerate(first)}
-    entries = sorted(call.predictions, key=lambda p: order.get(p.id, len(order)))
-    return tuple(Told(models.models[p.model], p) for p in entries if p.model in models.models)
+def told(entries: Iterable[PredictionEntry], models: Registry) -> tuple[tuple[Told, ...], tuple[PredictionEntry, ...]]:
+    """(answers of models that are installed, answers of those that are not any more or can't be loaded)"""
+    kept, gone = [], []
+    for entry in entries:
+        model = models.models.get(entry.model)
+        if model is None or model.refused:
+            gone.append(entry)
+        else:
+            kept.append(Told(model, entry))
+    return tuple(kept), tuple(gone)
 
 
 def _input(spec: Input, row: Mapping[str, Any]) -> StoredInput:

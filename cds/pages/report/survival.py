@@ -31,6 +31,8 @@ class Row:
 @dataclass(frozen=True)
 class Outlook:
     title: str
+    status: str
+    """What the model is, where it is not an established one."""
     plain: tuple[str, ...]
     """Sentences: typical, best, worst case."""
     curve: tuple[Svg, Svg] | None
@@ -55,24 +57,22 @@ def outlook(
     words: Phrasebook, answers: tuple[Told, ...], trials: tuple[Comparison, ...], chosen: str, month: int
 ) -> Outlook | None:
     """``chosen``: name of the trial shown; else the first. None where no model gave a survival function."""
-    own = [t for t in answers if t.entry.outcome == "predicted" and t.of_kind("survival") is not None]
-    # an established or own model leads; a research model stands beside it
-    own.sort(key=lambda t: t.manifest.status.needs_enabling)
-    if not own:
+    lead = leading(answers)
+    spec = lead.of_kind("survival") if lead is not None else None
+    if lead is None or spec is None:
         return None
-    lead, spec = own[0], own[0].of_kind("survival")
-    assert spec is not None
     curve = _curve(lead, spec)
     month = month if month in MILESTONES and curve.at(month) is not None else 12
     trial = next((t for t in trials if t.trial == chosen), trials[0] if trials else None)
     return Outlook(
         title=words.pick(lead.manifest.words.title),
+        status=words.texts.get(f"engine.status.{lead.manifest.status.value}", ""),
         plain=tuple(_plain(words, curve)),
         curve=_drawn(words, lead, curve, trial),
         people=_people(words, curve, month),
         month=month,
         rows=tuple(_rows(words, lead, curve, trial)),
-        beside=tuple(_beside(words, t) for t in own[1:]),
+        beside=tuple(_beside(words, t) for t in _estimates(answers)[1:]),
         trial=trial,
         trials=trials,
         ratio=_ratio(words, trial),
@@ -80,6 +80,17 @@ def outlook(
         lines=lines_of(words, lead),
         missing=tuple(_missing(words, lead, spec)),
     )
+
+
+def leading(answers: tuple[Told, ...]) -> Told | None:
+    """Whose estimate is shown: an established or own model; a research model stands beside it."""
+    own = _estimates(answers)
+    return own[0] if own else None
+
+
+def _estimates(answers: tuple[Told, ...]) -> list[Told]:
+    own = [t for t in answers if t.entry.outcome == "predicted" and t.of_kind("survival") is not None]
+    return sorted(own, key=lambda t: t.manifest.status.needs_enabling)
 
 
 def _curve(told: Told, spec: Output) -> Curve:
@@ -216,7 +227,7 @@ def _drawn(words: Phrasebook, told: Told, curve: Curve, trial: Comparison | None
         for months, percent in sorted(arm.alive.items())
         if trial is not None
     )
-    named = _curve_words(words)
+    named = _curve_words(words, told)
     title = words("report.survival.chart", model=words.pick(told.manifest.words.title))
     described = " ".join(_plain(words, curve))
     wide, narrow = (
@@ -225,9 +236,15 @@ def _drawn(words: Phrasebook, told: Told, curve: Curve, trial: Comparison | None
     return wide, narrow
 
 
-def _curve_words(words: Phrasebook) -> CurveWords:
-    fields = CurveWords.__dataclass_fields__
-    return CurveWords(**{name: words(f"report.survival.axis.{name}") for name in fields})
+def _curve_words(words: Phrasebook, told: Told) -> CurveWords:
+    spec = told.of_kind("survival")
+    assert spec is not None
+    return CurveWords(
+        months=words.pick(spec.label),  # from when the months count is the model's to say
+        alive=words("report.survival.axis.alive"),
+        out_of=words("report.survival.axis.out_of"),
+        interval=words("report.survival.axis.interval", percent=words.number(100 * (spec.interval or 0.95), 0)),
+    )
 
 
 def _people(words: Phrasebook, curve: Curve, month: int) -> tuple[Svg, Svg] | None:

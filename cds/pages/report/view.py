@@ -10,8 +10,8 @@ from cds.cards.phrasebook import Phrasebook
 from cds.engine import Engine
 from cds.errors import NoCards, UnknownCard
 from cds.inference.manifest import Task
-from cds.ledger import CallEntry, CardEntry
-from cds.pages.report import provenance, risk, survival, what_if
+from cds.ledger import CallEntry, CardEntry, PredictionEntry
+from cds.pages.report import criteria, provenance, risk, survival, what_if
 from cds.pages.report import words as say
 from cds.pages.report.stored import Told, told
 from cds.services.comparison import Comparison
@@ -31,7 +31,7 @@ class Section:
     """What it is that is not established; empty otherwise."""
     answer: risk.Answer | None = None
     category: str = ""
-    criteria: tuple[tuple[str, str, bool], ...] = ()
+    criteria: tuple[criteria.Criterion, ...] = ()
     lines: tuple[risk.Line, ...] = ()
     why: str = ""
     lacking: tuple[tuple[str, str], ...] = ()
@@ -48,6 +48,12 @@ class Report:
     """The card as it went out."""
     at: datetime
     sections: tuple[Section, ...]
+    folded: tuple[Section, ...]
+    """Scores of how long people live: behind the same fold as the outlook."""
+    foretold: bool
+    """Something of the card is about how long people live, so its text belongs behind that fold, too."""
+    gone: tuple[tuple[str, str, str], ...]
+    """(model, version, outcome) of answers whose model is not installed any more."""
     outlook: survival.Outlook | None
     outlook_fields: tuple[what_if.Field, ...]
     outlook_model: str
@@ -74,33 +80,48 @@ def stored_call(engine: Engine, session: ReportSession) -> tuple[CallEntry, Card
     return call, card.entry
 
 
-def answers(engine: Engine, call: CallEntry, card: CardEntry) -> tuple[Told, ...]:
-    """The card's own models first. A card may rest on readings that an earlier job stored."""
-    own = told(call, engine.models, card.prediction_ids)
-    known = {t.entry.id for t in own}
-    earlier = [engine.ledger.prediction(id) for id in card.prediction_ids if id not in known]
-    more = [Told(engine.models[p.entry.model], p.entry) for p in earlier if p and p.entry.model in engine.models.models]
-    return (*own, *more)
+def answers(
+    engine: Engine, session: ReportSession, call: CallEntry, card: CardEntry
+) -> tuple[tuple[Told, ...], tuple[PredictionEntry, ...]]:
+    """What the card rests on, and nothing else of its call: a service leaves an answer out for a reason, such as a low
+    risk from a model that does not know the finding it refers for. The second: answers of models not here any more."""
+    own = {p.id: p for p in call.predictions}
+    found = [own.get(id) or _earlier(engine, session, id) for id in card.prediction_ids]
+    return told((p for p in found if p is not None), engine.models)
+
+
+def _earlier(engine: Engine, session: ReportSession, id: str) -> PredictionEntry | None:
+    """A reading that a study job stored, of this patient."""
+    found = engine.ledger.prediction(id)
+    call = engine.ledger.call(found.call_id) if found is not None else None
+    return found.entry if found is not None and call is not None and engine.reports.may_see(session, call) else None
 
 
 def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: str = "", month: int = 12) -> Report:
     """Raises as ``stored_call``."""
     call, card = stored_call(engine, session)
-    every = answers(engine, call, card)
+    every, gone = answers(engine, session, call, card)
     # to who may be a patient nothing of an outlook is shown: no curve, no score, no evidence that names it
     found = tuple(t for t in every if not (session.patient_facing and foretells(t)))
-    lead = next((t for t in found if t.entry.outcome == "predicted" and t.of_kind("survival")), None)
-    shown = [t for t in found if t.of_kind("survival") is None or t.entry.outcome != "predicted"]
+    outlook = survival.outlook(words, found, _trials(engine, call, card), chosen, month)
+    lead = survival.leading(found)
+    shown = [t for t in found if t.of_kind("survival") is None]
+    folded = [t for t in shown if t.foretells_life and t.entry.outcome == "predicted"]
+    foretold = any(t.foretells_life and t.entry.outcome == "predicted" for t in found)
     return Report(
         call=call,
         card=card,
         body=card.body,
         at=call.at,
-        sections=tuple(_section(words, t) for t in shown),
-        outlook=survival.outlook(words, found, _trials(engine, call, card), chosen, month),
+        sections=tuple(_section(words, t) for t in shown if t not in folded),
+        folded=tuple(_section(words, t) for t in folded),
+        outlook=outlook,
+        foretold=foretold,
         outlook_fields=what_if.fields(words, lead) if lead is not None else (),
         outlook_model=lead.manifest.id if lead is not None else "",
-        withheld=len(found) < len(every),
+        withheld=len(found) < len(every) or (session.patient_facing and bool(gone)),
+        # of one that is not here nobody knows whether it foretold: to a patient it is not named
+        gone=() if session.patient_facing else tuple((p.model, p.model_version, p.outcome) for p in gone),
         models=provenance.models(words, found),
         data=provenance.data(words, found),
         gaps=provenance.gaps(words, call),
@@ -109,7 +130,7 @@ def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: s
 
 def foretells(told: Told) -> bool:
     """It says how long somebody may live, or how a treatment may go."""
-    return told.manifest.task in (Task.survival, Task.response) or told.of_kind("survival") is not None
+    return told.foretells_life or told.manifest.task is Task.response
 
 
 def _trials(engine: Engine, call: CallEntry, card: CardEntry) -> tuple[Comparison, ...]:
@@ -126,13 +147,16 @@ def _section(words: Phrasebook, told: Told) -> Section:
         key = f"engine.abstained.{'failed' if told.entry.outcome == 'failed' else reason}"
         why = words(key) if key in words.texts else reason
         lacking = tuple((say.label(words, i.spec), say.absence(words, i)) for i in told.lacking)
-        return Section(found.id, title, "silent", research, why=why, lacking=lacking)
+        asked = what_if.fields(words, told) if told.entry.reason == "input-absent" else ()
+        return Section(
+            found.id, title, "silent", research, why=why, lacking=lacking, fields=asked, changed=not told.same_model
+        )
     fields, lines = what_if.fields(words, told), risk.lines_of(words, told)
     if found.runtime.rules:
         category = _category(words, told)
         return Section(
-            found.id, title, "criteria", research, category=category, criteria=provenance.criteria(words, told),
-            lines=lines, changed=not told.same_model,
+            found.id, title, "criteria", research, category=category, criteria=criteria.criteria(words, told),
+            lines=lines, fields=fields, changed=not told.same_model,
         )  # fmt: skip
     answer = risk.answer(words, told)
     if answer is not None:

@@ -6,16 +6,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
+from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.pages.report import words as say
 from cds.pages.report.stored import StoredInput, Told
 from cds.record.inputs import Input, Reduce
+
+_SIGNED = (Reduce.change_per_year, Reduce.days_since)
 
 
 def _asked(spec: Input) -> bool:
     """Whether it may be supposed: not who the patient is, nor the age at which something was first measured; no test
     could tell otherwise."""
     return spec.source in ("record", "drafts") and spec.reduce is not Reduce.first_at_least
+
+
+_ANSWERS = ("probability", "score", "category", "survival")
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,13 @@ class Supposed:
     after: str
     """Empty where the model could not answer then either."""
     faults: tuple[str, ...]
+    why_not: str = ""
+    """Why there is no answer to these values."""
 
 
 def fields(words: Phrasebook, told: Told) -> tuple[Field, ...]:
     """Missing inputs first; nothing where the model has changed since."""
-    if not told.same_model or (told.headline is None and told.of_kind("survival") is None):
+    if not told.askable or not any(o.shown and o.kind in _ANSWERS for o in told.manifest.outputs):
         return ()
     asked = [i for i in told.inputs if _asked(i.spec)]
     return tuple(_field(words, i) for i in sorted(asked, key=lambda i: i.found))
@@ -54,15 +63,22 @@ def fields(words: Phrasebook, told: Told) -> tuple[Field, ...]:
 
 def _field(words: Phrasebook, given: StoredInput) -> Field:
     spec = given.spec
-    choices: list[tuple[str, str]] = []
-    if spec.is_flag:
-        choices = [("1", words("report.value.yes")), ("0", words("report.value.no"))]
-    elif spec.values:
-        choices = [(f"{number:g}", say.value(words, spec, number)) for number in sorted(set(spec.values.values()))]
+    choices = _choices(words, spec)
     low, high = (f"{v:g}" for v in spec.range) if spec.range is not None else ("", "")
     now = say.value(words, spec, given.value) if given.found else say.absence(words, given)
     label, unit = say.label(words, spec), say.unit(spec.unit)
     return Field(spec.name, label, unit, now, tuple(choices), low, high, not given.found)
+
+
+def _choices(words: Phrasebook, spec: Input) -> list[tuple[str, str]]:
+    """(value, words) of an input that is no number; a count is one."""
+    choices: list[tuple[str, str]] = []
+    if spec.reduce in (Reduce.presence, Reduce.new):
+        choices = [("1", words("report.value.yes")), ("0", words("report.value.no"))]
+    elif spec.values:
+        choices = [(f"{number:g}", say.value(words, spec, number)) for number in sorted(set(spec.values.values()))]
+        choices = [(v, said) for v, said in choices if spec.range is None or spec.range[0] <= float(v) <= spec.range[1]]
+    return choices
 
 
 def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
@@ -79,6 +95,13 @@ def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
         if number is None:
             faults.append(words("report.what_if.no_number", input=label))
             continue
+        if choices := _choices(words, spec):
+            if typed not in dict(choices):
+                faults.append(words("report.what_if.no_choice", input=label))
+                continue
+        elif number < 0 and spec.range is None and spec.reduce not in _SIGNED:
+            faults.append(words("report.what_if.negative", input=label))
+            continue
         if spec.range is not None and not spec.range[0] <= number <= spec.range[1]:
             low, high = (words.number(bound, 2) for bound in spec.range)
             faults.append(words("report.what_if.out_of_range", input=label, low=low, high=high))
@@ -87,11 +110,22 @@ def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
         changes.append((label, say.value(words, spec, number)))
     if not values and not faults:
         faults.append(words("report.what_if.nothing"))
-    before = _headline(words, told, told.entry.outputs)
+    before = _headline(words, told, told.entry.outputs, told.rules) if told.entry.outcome == "predicted" else ""
     if faults:
         return Supposed((), before, "", tuple(faults))
     found = told.changed(values)
-    return Supposed(tuple(changes), before, _headline(words, told, found.outputs) if found is not None else "", ())
+    if isinstance(found, Prediction):
+        return Supposed(tuple(changes), before, _headline(words, told, found.outputs, found.rules), ())
+    return Supposed(tuple(changes), before, "", (), _why_not(words, found))
+
+
+def _why_not(words: Phrasebook, found: NotAssessed | Failed) -> str:
+    if isinstance(found, Failed):
+        return words("engine.abstained.failed")
+    if found.lacking:
+        lacking = words.join(say.label(words, f.input) for f in found.lacking)
+        return words("report.what_if.still", inputs=lacking)
+    return words.pick(found.says)
 
 
 def _number(typed: str) -> float | None:
@@ -103,11 +137,14 @@ def _number(typed: str) -> float | None:
     return number if math.isfinite(number) and abs(number) < 1e9 else None
 
 
-def _headline(words: Phrasebook, told: Told, outputs: Mapping[str, object]) -> str:
-    curve = told.of_kind("survival")
+def _headline(words: Phrasebook, told: Told, outputs: Mapping[str, object], held: tuple[str, ...]) -> str:
+    if told.manifest.runtime.rules:
+        names = [words.pick(r.label) for r in told.manifest.runtime.rules if r.id in held]
+        return wording.capital(words.join(names)) if names else words("report.criteria.none")
+    curve = next((o for o in told.manifest.outputs if o.kind == "survival" and o.name in outputs), None)
     if curve is None:
-        output = told.headline
-        number = outputs.get(output.name) if output is not None else None
+        output = next((o for o in told.manifest.outputs if o.shown and o.kind in _ANSWERS and o.name in outputs), None)
+        number = outputs[output.name] if output is not None else None
         return say.answer(words, output, float(number)) if output and isinstance(number, int | float) else ""
     alive = outputs.get(curve.name)
     if not isinstance(alive, list | tuple):

@@ -41,6 +41,9 @@ def value(words: Phrasebook, spec: Input, number: float | None) -> str:
 
 
 def label(words: Phrasebook, spec: Input) -> str:
+    """What an input is called; a model's "male sex: 0" is a person's sex."""
+    if spec.source == "patient.male":
+        return words("report.value.sex")
     return wording.capital(words.pick(spec.label))
 
 

@@ -1,4 +1,4 @@
-// Two conveniences; every page works without them. A supposition is answered in place, and a part of the page that has
+// Conveniences; every page works without them. A supposition is answered in place, and a part of the page that has
 // to be fetched from record or archive is put where its link stands.
 "use strict";
 for (const form of document.querySelectorAll("form[data-what-if]")) {
@@ -19,12 +19,60 @@ for (const form of document.querySelectorAll("form[data-what-if]")) {
     }
   });
 }
-for (const link of document.querySelectorAll("a[data-part]")) {
-  fetch(link.href, { credentials: "same-origin" })
-    .then((answer) => (answer.ok ? answer.text() : Promise.reject(new Error(answer.statusText))))
-    .then((text) => {
-      const part = new DOMParser().parseFromString(text, "text/html").querySelector("#part");
-      if (part) link.closest("[data-place]").replaceChildren(...part.childNodes);
-    })
-    .catch(() => {});
+const take = async (place, address) => {
+  place.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(address, { credentials: "same-origin" });
+    const part = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#part");
+    if (!answer.ok || !part) throw new Error(answer.statusText);
+    place.replaceChildren(...part.childNodes);
+    return true;
+  } catch {
+    if (!place.querySelector(":scope > [role=status]")) {
+      const said = document.createElement("p");
+      said.setAttribute("role", "status");
+      said.className = "research";
+      said.textContent = place.dataset.failed;
+      place.prepend(said);
+    }
+    return false;
+  } finally {
+    place.removeAttribute("aria-busy");
+  }
+};
+// asked for when the reader comes near it: record and archive are the hospital's, and most readers stay at the top
+const places = new Map([...document.querySelectorAll("a[data-part]")].map((link) => [link.closest("[data-place]"), link.href]));
+const near = new IntersectionObserver(
+  (seen) => {
+    for (const one of seen) {
+      if (!one.isIntersecting) continue;
+      near.unobserve(one.target);
+      take(one.target, places.get(one.target));
+    }
+  },
+  { rootMargin: "300px" },
+);
+for (const place of places.keys()) near.observe(place);
+// another slice or window of a scan: in place, with the focus where it was
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("[data-place] a[href]");
+  if (!link || link.target || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const place = link.closest("[data-place]");
+  if (new URL(link.href).pathname !== new URL(places.get(place)).pathname) return;
+  event.preventDefault();
+  const name = (one) => one.getAttribute("aria-label") || one.textContent.trim();
+  const at = [...place.querySelectorAll("a[href]")].indexOf(link);
+  if (!(await take(place, link.href))) return;
+  const fresh = [...place.querySelectorAll("a[href]")];
+  (fresh.find((one) => name(one) === name(link)) || fresh[at])?.focus({ preventScroll: true });
+});
+const print = document.querySelector("[data-print]");
+if (print) {
+  print.hidden = false;
+  print.addEventListener("click", async () => {
+    // what has not been scrolled to yet belongs on the paper, too
+    const waiting = [...places].filter(([place]) => place.querySelector("a[data-part]"));
+    await Promise.all(waiting.map(([place, address]) => (near.unobserve(place), take(place, address))));
+    window.print();
+  });
 }

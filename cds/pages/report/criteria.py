@@ -1,0 +1,89 @@
+"""Which criteria of a guideline held, which did not and which could not be decided: each test with the fact it met."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cds.cards import wording
+from cds.cards.phrasebook import Phrasebook
+from cds.inference import rules
+from cds.inference.manifest import Condition, Rule
+from cds.pages.report import words as say
+from cds.pages.report.stored import StoredInput, Told
+from cds.record.features import Feature
+from cds.record.inputs import Reduce
+
+_COMPARISONS = ("at_least", "at_most", "below", "above")
+
+
+@dataclass(frozen=True)
+class Test:
+    text: str
+    fact: str
+    """What is on record, with its date."""
+    held: bool | None
+    """None: not known."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    name: str
+    says: str
+    held: bool | None
+    """None: what is missing would decide it."""
+    tests: tuple[Test, ...]
+    """Empty for a model that has been replaced: its tests may have been others."""
+    needs: str
+    """How many of them must hold, where not all."""
+
+
+def criteria(words: Phrasebook, told: Told) -> tuple[Criterion, ...]:
+    """Those that held first, then those not decided, each in the guideline's order."""
+    features = {i.spec.name: i.feature for i in told.inputs} if told.askable else {}
+    given = {i.spec.name: i for i in told.inputs}
+    found = [_criterion(words, rule, told, features, given) for rule in told.manifest.runtime.rules]
+    return tuple(sorted(found, key=lambda one: {True: 0, None: 1, False: 2}[one.held]))
+
+
+def _criterion(
+    words: Phrasebook, rule: Rule, told: Told, features: Mapping[str, Feature], given: Mapping[str, StoredInput]
+) -> Criterion:
+    held: bool | None = rule.id in told.rules
+    if not held and features and rules.almost(rule, features):
+        held = None
+    tests = tuple(_test(words, c, features, given) for c in (*rule.all, *rule.any)) if features else ()
+    needs = ""
+    if features and len(rule.any) > 1:
+        key = "report.criteria.needs_and" if rule.all else "report.criteria.needs"
+        needs = words(key, all=len(rule.all), n=rule.needs, of=len(rule.any))
+    return Criterion(wording.capital(words.pick(rule.label)), words.pick(rule.says), held, tests, needs)
+
+
+def _test(
+    words: Phrasebook, test: Condition, features: Mapping[str, Feature], given: Mapping[str, StoredInput]
+) -> Test:
+    one = given[test.input]
+    spec, name = one.spec, say.label(words, one.spec)
+    if test.minus is not None:
+        name = words("report.criteria.minus", one=name, other=say.label(words, given[test.minus].spec))
+    if test.present is not None:
+        text = name if test.present else words("report.criteria.without", label=name)
+    elif spec.reduce is Reduce.first_at_least and not test.at_least:
+        text = name  # that it was ever reached is the test
+    else:
+        key = next(k for k in _COMPARISONS if getattr(test, k) is not None)
+        number = float(getattr(test, key))
+        plain = f"{words.number(number, 2)} {say.unit(spec.unit)}".strip()
+        limit = plain if test.minus is not None else say.value(words, spec, number)
+        text = words(f"report.criteria.{key}", label=name, limit=limit)
+    return Test(text, _fact(words, one), rules.holds(test, features))
+
+
+def _fact(words: Phrasebook, one: StoredInput) -> str:
+    if not one.found:
+        return say.absence(words, one)
+    if one.spec.is_flag and not one.value and not one.sources and one.spec.source == "record":
+        return words("report.value.not_on_record")  # nobody wrote "no"
+    value = say.value(words, one.spec, one.value)
+    return words("report.value.dated", value=value, day=say.day(words, one.date)) if one.date else value
