@@ -27,6 +27,7 @@ import latency
 import legion
 import no_prefetch
 import report
+import report_page
 import split
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "footprint": (footprint.run, "memory per worker, time from start to first answer"),
     "imaging-fetch": (imaging_fetch.run, "one CT series from a real PACS to a volume: wall, CPU, memory"),
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
+    "report-page": (report_page.run, "first page of a report from stored predictions: server time and bytes"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
 }
 
