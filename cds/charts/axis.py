@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cds.charts.sheet import Sheet
-
 When = datetime | date
 _DAY = 86400.0
+
+
+def plain(value: float) -> str:
+    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:g}"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class TimelineWords:
     """At a reference limit, such as "limit"."""
     zone: tzinfo = UTC
     """Of dates without a time, and of the axis."""
+    older: str = ""
+    """In a lane whose values are all from before the axis."""
+    figure: Callable[[float], str] = plain
+    """How the language writes a number."""
 
     def __post_init__(self) -> None:
         if len(self.months) != 12:
@@ -33,7 +40,9 @@ class TimelineWords:
 
 @dataclass(frozen=True)
 class Plan:
-    sheet: Sheet
+    width: float
+    """Of the sheet."""
+    narrow: bool
     left: float
     plot: float
     """Width of the axis of time."""
@@ -99,8 +108,8 @@ def heading(plan: Plan, page: Axes, label: str, unit: str, y: float, top: float)
     """Left of the lane; over it on a phone."""
     from cds.charts import sheet as on
 
-    if plan.sheet.narrow:
-        room = plan.sheet.width - 16 - (on.wide(f" {unit}", 12) if unit else 0)
+    if plan.narrow:
+        room = plan.width - 16 - (on.wide(f" {unit}", 12) if unit else 0)
         shown = on.folded(label, room, 13, bold=True, most=1)[0]
         on.write(page, 4, y + 14, shown, size=13, bold=True)
         if unit:

@@ -18,6 +18,8 @@ class EventLane:
     label: str
     spans: tuple[tuple[When, When | None, str], ...] = ()
     ticks: tuple[tuple[When, str], ...] = ()
+    nothing: str = ""
+    """As of ``Lane``."""
 
 
 Placed = tuple[int, float, float | None, str, bool]
@@ -64,8 +66,11 @@ def draw_events(
     from cds.charts import sheet as on
 
     heading(plan, page, lane.label, "", y, y + head)
+    nothing = (
+        plan.words.older if (lane.spans or lane.ticks) and plan.words.older else lane.nothing or plan.words.nothing
+    )
     if not placed:
-        on.write(page, plan.left + 8, y + head + 16, plan.words.nothing, size=13, tone="soft")
+        on.write(page, plan.left + 8, y + head + 16, nothing, size=13, tone="soft")
     for at, from_x, to_x, shown, goes_on in placed:
         top = y + head + row * at
         on.write(page, _text_x(plan, from_x, shown), top + 11, shown, size=12, halo=True)

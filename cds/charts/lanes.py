@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import log10
 from typing import TYPE_CHECKING
 
-from cds.charts.axis import Plan, When, heading
+from cds.charts.axis import Plan, TimelineWords, When, heading
 from cds.charts.tones import Tone
 
 if TYPE_CHECKING:
@@ -26,11 +26,55 @@ class Lane:
     shaded: tuple[tuple[When, When, str], ...] = ()
     """Periods in which the values mean something else, and why."""
     marks: tuple[tuple[When, str], ...] = ()
+    nothing: str = ""
+    """What stands there without points, where "nothing" would not be true: the source could not be read."""
 
 
-def above(lane: Lane) -> float:
-    """Room for the words of shaded periods and marks, over the plot."""
-    return (18.0 if lane.shaded else 0.0) + (18.0 if lane.marks else 0.0)
+Said = tuple[float, int, str, Tone]
+"""A text over the lane: (middle, row from below, text, tone)."""
+_ROW = 18.0
+_LEAST_SPAN = 0.08
+"""Of a linear lane, as a share of its highest value."""
+
+
+def said_over(plan: Plan, lane: Lane) -> list[Said]:
+    """Words of shaded periods and marks, each in the lowest row where it meets no other; a text that would meet itself
+    is said once."""
+    from cds.charts import sheet as on
+
+    wanted: list[tuple[float, str, Tone]] = [
+        ((_inside(plan, begin) + _inside(plan, end)) / 2, label, "mark")
+        for begin, end, label in lane.shaded
+        if plan.day(end) >= plan.begin and plan.day(begin) <= plan.end
+    ]
+    marked = [(plan.x(when), label) for when, label in lane.marks if plan.begin <= plan.day(when) <= plan.end]
+    taken: list[tuple[float, float, int, str]] = []
+    found: list[Said] = []
+    for x, label, tone in [*((x, label, "ink") for x, label in marked), *wanted]:
+        shown = on.folded(label, plan.width - 16, 12, most=1)[0]
+        half = on.wide(shown, 12) / 2
+        x = min(max(x, (4 if plan.left < 100 else plan.left) + half), plan.width - 4 - half)
+        meets = [t for t in taken if x - half - 6 < t[1] and t[0] < x + half + 6]
+        if any(text == shown for *_x, text in meets):
+            continue
+        row = next(n for n in range(len(taken) + 1) if n not in [t[2] for t in meets])
+        taken.append((x - half, x + half, row, shown))
+        found.append((x, row, shown, tone))
+    return found
+
+
+def _inside(plan: Plan, when: When) -> float:
+    return min(max(plan.x(when), plan.left), plan.left + plan.plot)
+
+
+def above(plan: Plan, lane: Lane) -> float:
+    """Room for those words."""
+    return _ROW * (1 + max((row for _x, row, *_ in said_over(plan, lane)), default=-1))
+
+
+def shown(plan: Plan, lane: Lane) -> list[tuple[When, float, str]]:
+    """The points within the axis."""
+    return [p for p in lane.points if plan.begin <= plan.day(p[0]) <= plan.end]
 
 
 def draw_lane(plan: Plan, page: Axes, lane: Lane, number: int, top: float, tall: float, label_top: float) -> None:
@@ -38,25 +82,32 @@ def draw_lane(plan: Plan, page: Axes, lane: Lane, number: int, top: float, tall:
 
     heading(plan, page, lane.label, lane.unit, label_top, top)
     on.rule(page, [plan.left, plan.left + plan.plot], [top + tall, top + tall], "grid", order=1)
-    inside = [p for p in lane.points if plan.begin <= plan.day(p[0]) <= plan.end]
-    inside.sort(key=lambda point: plan.day(point[0]))
+    inside = sorted(shown(plan, lane), key=lambda point: plan.day(point[0]))
     scale = _Scale.of(lane, [value for _when, value, _text in inside], top, tall)
-    for begin, end, label in lane.shaded:
-        _shade(plan, page, begin, end, label, top, tall, bool(lane.marks))
-    for value, label in scale.ticks:
+    for begin, end, _label in lane.shaded:
+        _shade(plan, page, begin, end, top, tall)
+    for x, row, text, tone in said_over(plan, lane):
+        on.write(page, x, top - 8 - _ROW * row, text, size=12, tone=tone, align="center", halo=True)
+    for value in scale.ticks:
+        label = _figure(value, plan.words)
         y = scale.y(value)
         on.rule(page, [plan.left, plan.left + plan.plot], [y, y], "grid", order=1)
-        on.write(page, plan.left - 6, y + 4, label, size=11 if plan.sheet.narrow else 12, tone="soft", align="right")
+        on.write(page, plan.left - 6, y + 4, label, size=11 if plan.narrow else 12, tone="soft", align="right")
     for limit in lane.reference or ():
         if limit is not None and scale.holds(limit):
             y = scale.y(limit)
             on.rule(page, [plan.left, plan.left + plan.plot], [y, y], "third", thick=1.5, dashes=(0, (6, 4)),
                     name=f"limit-{number}", order=2)  # fmt: skip
             if plan.words.limit:
-                said = f"{plan.words.limit} {_short(limit)}"
-                on.write(page, plan.left + plan.plot - 2, y - 4, said, size=11, tone="third", align="right", halo=True)
+                said = f"{plan.words.limit} {_figure(limit, plan.words)}"
+                near = [
+                    p for p in inside[-1:] if plan.x(p[0]) > plan.left + plan.plot - 70 and -6 < y - scale.y(p[1]) < 22
+                ]
+                x = plan.left + (4 + on.wide(said, 11) if near else plan.plot - 2)
+                on.write(page, x, y - 4, said, size=11, tone="third", align="right", halo=True)
     if not inside:
-        on.write(page, plan.left + 8, top + 14, plan.words.nothing, size=13, tone="soft")
+        text = plan.words.older if lane.points and plan.words.older else lane.nothing or plan.words.nothing
+        on.write(page, plan.left + 8, top + 14, text, size=13, tone="soft")
     xs = [plan.x(when) for when, _value, _text in inside]
     ys = [scale.y(value) for _when, value, _text in inside]
     if len(xs) > 1:
@@ -64,9 +115,9 @@ def draw_lane(plan: Plan, page: Axes, lane: Lane, number: int, top: float, tall:
     if xs:
         on.dots(page, xs, ys, "main", size=7 if len(xs) < 60 else 4, name=f"points-{number}")
         _value_labels(plan, page, list(zip(xs, ys, (text for *_x, text in inside), strict=True)), top)
-    for when, label in lane.marks:
+    for when, _label in lane.marks:
         if plan.begin <= plan.day(when) <= plan.end:
-            _mark(plan, page, plan.x(when), label, top, tall)
+            _mark(page, plan.x(when), top, tall)
 
 
 @dataclass(frozen=True)
@@ -76,7 +127,7 @@ class _Scale:
     log: bool
     top: float
     tall: float
-    ticks: tuple[tuple[float, str], ...]
+    ticks: tuple[float, ...]
 
     @classmethod
     def of(cls, lane: Lane, values: list[float], top: float, tall: float) -> _Scale:
@@ -97,10 +148,13 @@ class _Scale:
                 found = [float(t) for t in LogLocator(10, (1.0, 2.0, 5.0)).tick_values(low, high) if low <= t <= high]
             found = found[:: max(1, -(-len(found) // 4))]
         else:
-            margin = (high - low or abs(high) or 1.0) * 0.12
+            # small ups and downs are not blown up to the height of the lane
+            lack = max(0.0, _LEAST_SPAN * max(abs(low), abs(high)) - (high - low)) or (0.0 if high > low else 1.0)
+            low, high = low - lack / 2, high + lack / 2
+            margin = (high - low) * 0.12
             low, high = (0.0 if low >= 0 > low - margin else low - margin), high + margin
             found = [float(t) for t in MaxNLocator(3).tick_values(low, high) if low <= t <= high]
-        return cls(low, high, lane.log, top, tall, tuple((t, _short(t)) for t in found))
+        return cls(low, high, lane.log, top, tall, tuple(found))
 
     def y(self, value: float) -> float:
         if self.log:
@@ -113,13 +167,13 @@ class _Scale:
         return self.low <= value <= self.high
 
 
-def _short(value: float) -> str:
+def _figure(value: float, words: TimelineWords) -> str:
     if abs(value) >= 1e6:
         return f"{value:.1e}".replace("e+0", "e").replace("e+", "e").replace(".0e", "e")
-    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:g}"
+    return words.figure(value)
 
 
-def _shade(plan: Plan, page: Axes, begin: When, end: When, label: str, top: float, tall: float, marked: bool) -> None:
+def _shade(plan: Plan, page: Axes, begin: When, end: When, top: float, tall: float) -> None:
     from cds.charts import sheet as on
 
     if plan.day(end) < plan.begin or plan.day(begin) > plan.end:
@@ -138,26 +192,13 @@ def _shade(plan: Plan, page: Axes, begin: When, end: When, label: str, top: floa
     )
     for edge in (from_x, to_x):
         on.rule(page, [edge, edge], [top, top + tall], "mark", thick=1, order=1)
-    _along(plan, page, (from_x + to_x) / 2, top - 5 - (18 if marked else 0), label, tone="mark")
 
 
-def _mark(plan: Plan, page: Axes, x: float, label: str, top: float, tall: float) -> None:
+def _mark(page: Axes, x: float, top: float, tall: float) -> None:
     from cds.charts import sheet as on
 
     on.rule(page, [x, x], [top - 2, top + tall], "ink", thick=1.2, dashes=(0, (3, 2)), name="mark", order=2.5)
     on.dots(page, [x], [top - 2], "ink", marker="v", size=8)
-    _along(plan, page, x, top - 8, label, tone="ink")
-
-
-def _along(plan: Plan, page: Axes, x: float, y: float, label: str, *, tone: Tone) -> None:
-    """A text over ``x``, kept inside the lane."""
-    from cds.charts import sheet as on
-
-    shown = on.folded(label, plan.sheet.width - 16, 12, most=1)[0]
-    half = on.wide(shown, 12) / 2
-    low = 4 + half if plan.sheet.narrow else plan.left + half
-    x = min(max(x, low), plan.sheet.width - 4 - half)
-    on.write(page, x, y, shown, size=12, tone=tone, align="center", halo=True)
 
 
 def _value_labels(plan: Plan, page: Axes, points: list[tuple[float, float, str]], top: float) -> None:
@@ -171,7 +212,7 @@ def _value_labels(plan: Plan, page: Axes, points: list[tuple[float, float, str]]
         half = on.wide(text, 11, bold=True) / 2
         x = min(max(x, plan.left + half), plan.left + plan.plot - half + 6)
         for base in (y - 7, y + 17):
-            box = (x - half - 2, x + half + 2, base - 9, base + 1)
+            box = (x - half - 5, x + half + 5, base - 9, base + 1)
             if base >= top + 2 and not any(_meet(box, other) for other in taken):
                 taken.append(box)
                 on.write(page, x, base, text, size=11, align="center", bold=True, halo=True).set_zorder(6)

@@ -6,7 +6,7 @@ from math import isfinite
 
 from cds.charts.axis import Plan, TimelineWords, When, days, ticks_of
 from cds.charts.events import EventLane, draw_events, rows_of
-from cds.charts.lanes import Lane, above, draw_lane
+from cds.charts.lanes import Lane, above, draw_lane, shown
 from cds.charts.svg import Svg, require
 
 __all__ = ["EventLane", "Lane", "TimelineWords", "timeline"]
@@ -39,16 +39,15 @@ def timeline(
     width = 360 if narrow else 960
     left, right = (46.0, 12.0) if narrow else (212.0, 24.0)
     plot = width - left - right
-    probe = Plan(on.Sheet(10, 10), left, plot, begin, until, words)
-    rows = [rows_of(probe, lane) for lane in events]
+    plan = Plan(width, narrow, left, plot, begin, until, words)
+    rows = [rows_of(plan, lane) for lane in events]
     head = 26.0 if narrow else 8.0
     lane_height, gap, row_height = (84.0, 14.0, 40.0) if narrow else (96.0, 18.0, 38.0)
-    talls = [lane_height if lane.points else 24.0 for lane in lanes]
-    tall = [head + plot_height + above(lane) for lane, plot_height in zip(lanes, talls, strict=True)]
+    talls = [lane_height if shown(plan, lane) else 24.0 for lane in lanes]
+    tall = [head + plot_height + above(plan, lane) for lane, plot_height in zip(lanes, talls, strict=True)]
     event_tall = [head + row_height * max(1, max((row for row, *_ in found), default=-1) + 1) for found in rows]
     height = int(6 + sum(t + gap for t in tall + event_tall) + 34)
     sheet = on.Sheet(width, height, narrow=narrow)
-    plan = Plan(sheet, left, plot, begin, until, words)
     page = sheet.page()
     ticks = ticks_of(plan)
     foot = height - 34.0
@@ -61,7 +60,7 @@ def timeline(
             on.write(page, x, foot + 20, label, size=12, tone="ink" if strong else "soft", align="center", bold=strong)
     y = 6.0
     for number, (lane, full) in enumerate(zip(lanes, tall, strict=True)):
-        draw_lane(plan, page, lane, number, y + head + above(lane), talls[number], y)
+        draw_lane(plan, page, lane, number, y + head + above(plan, lane), talls[number], y)
         y += full + gap
     for number, (event, found, full) in enumerate(zip(events, rows, event_tall, strict=True)):
         draw_events(plan, page, event, found, number, y, head, row_height)

@@ -115,6 +115,17 @@ def gather(
     return evidence
 
 
+def read_through(
+    queries: tuple[Query, ...], patient_id: str, client: FhirClient, target: Target, deadline: float
+) -> Evidence:
+    """What a FHIR server has for the queries, back by ``deadline``, outside of any hook. Never raises: what could not
+    be had is in the states."""
+    evidence = Evidence()
+    for answer in client.fetch(queries, patient_id, target, deadline):
+        evidence.states[answer.query.key] = _after_fetch(answer, evidence, patient_id)
+    return evidence
+
+
 def _state(evidence: Evidence, key: str) -> KeyState:
     return evidence.states.get(key, _MISSING)
 

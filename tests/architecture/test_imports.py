@@ -63,8 +63,8 @@ ROOMS: dict[str, str] = {
     "charts": "errors",
     "pages": "cards.phrasebook errors imaging record",
     "pages.report": (
-        "cards cards.phrasebook charts engine errors ids inference ledger pages record services survival "
-        "trust.smart web"
+        "cards cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger pages record "
+        "services studies survival trust trust.smart web yaml_lines"
     ),
     "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",

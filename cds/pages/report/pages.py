@@ -19,6 +19,9 @@ from cds.ids import new_id
 from cds.ledger import ProblemEntry, ProblemKind
 from cds.pages.markdown import is_web, to_html
 from cds.pages.report import view, what_if
+from cds.pages.report.display import display
+from cds.pages.report.imaging import WINDOWS, Imaging, View, said_in
+from cds.pages.report.timeline import timeline
 from cds.trust.smart import ReportSession
 from cds.web import metrics
 from cds.web.launch import frame_ancestors, session_of
@@ -42,15 +45,33 @@ def blueprint(engine: Engine) -> Blueprint:
     pages.after_request(room.guard)
     pages.get("/-/charts.css")(room.charts)
     pages.get("/<rid>/")(room.report)
+    pages.get("/<rid>/timeline")(room.course)
+    pages.get("/<rid>/imaging")(room.scans)
+    pages.get("/<rid>/imaging/<int:at>.png")(room.picture)
     pages.post("/<rid>/what-if/<model>")(room.suppose)
     pages.post("/<rid>/problem")(room.problem)
     pages.post("/<rid>/settings")(room.settings)
     return pages
 
 
+def _view() -> View:
+    """What of a scan the address asks for; what it can't mean is left at its default."""
+    asked = request.args
+    window = asked.get("window", "")
+    return View(
+        slice=asked.get("slice", type=int),
+        window=window if window in WINDOWS else WINDOWS[0],
+        outlined=asked.get("outlined") != "0",
+        near=asked.get("near") == "1",
+    )
+
+
 class _Pages:
     def __init__(self, engine: Engine) -> None:
+        """Raises ServiceError for a package's ``report.yaml`` that is wrong."""
         self.engine = engine
+        display(engine)
+        self.imaging = Imaging(engine)
 
     def report(self, rid: str) -> str:
         session = self._session()
@@ -61,6 +82,43 @@ class _Pages:
         if not asked:
             metrics.REPORTS.labels(found.call.service).inc()
         return self._page("report/page.html", session, words, report=found, opened="outlook" in asked)
+
+    def course(self, rid: str) -> str:
+        """Read from the record now, with the reader's own token: not what the card was given from."""
+        session = self._clinician()
+        words = self._words(session)
+        return self._page("report/course.html", session, words, course=timeline(self.engine, session, words))
+
+    def scans(self, rid: str) -> str:
+        session = self._clinician()
+        words = self._words(session)
+        scanned = self.imaging.of(session, words, request.args.get("at", type=int, default=0))
+
+        def page(**query: Any) -> str:
+            return url_for("report.scans", rid=session.rid, **query)
+
+        def picture(at: int, **query: Any) -> str:
+            return url_for("report.picture", rid=session.rid, at=at, **query)
+
+        return self._page(
+            "report/scans.html",
+            session,
+            words,
+            scanned=scanned,
+            view=_view(),
+            page=page,
+            picture=picture,
+            windows=WINDOWS,
+            said_in=said_in,
+        )
+
+    def picture(self, rid: str, at: int) -> Response:
+        session = self._clinician()
+        side = request.args.get("side", type=int, default=560)
+        found = self.imaging.picture(session, self._words(session), at, _view(), side)
+        if found is None:
+            raise UnknownService("there is no such picture in this report")
+        return Response(found, content_type="image/png")
 
     def suppose(self, rid: str, model: str) -> str:
         """The answer to the reader's values: shown and forgotten. They are in the body, never in the address."""
@@ -113,6 +171,13 @@ class _Pages:
         found = session_of(request)
         g.report_client = found.client
         g.log = {"client": found.client}
+        return found
+
+    def _clinician(self) -> ReportSession:
+        """The course holds what a model says of a treatment, the scans what a network says: not for patients alone."""
+        found = self._session()
+        if found.patient_facing:
+            raise UnknownService("there is no such part in a report for patients")
         return found
 
     def _words(self, session: ReportSession) -> Phrasebook:
