@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
+from hook_context import hook_context
 
 from cds.app import create_app
 from cds.demo.fhir_endpoint import create_fhir_app
@@ -44,15 +45,6 @@ class House:
         self.services: list[dict[str, Any]] = self.http.get("/cds-services").get_json()["services"]
         self._record = create_fhir_app(stories.all_resources(TODAY), page_size=1000).test_client()
 
-    def context(self, story: stories.Story, hook: str) -> dict[str, Any]:
-        context: dict[str, Any] = {"userId": "Practitioner/gp", "patientId": story.id}
-        if hook.startswith("order"):
-            context["draftOrders"] = stories.draft_orders(story, TODAY)
-            context["selections"] = [
-                f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in context["draftOrders"]["entry"]
-            ]
-        return context
-
     def ask(
         self,
         story: stories.Story,
@@ -62,7 +54,7 @@ class House:
         **changes: Any,
     ) -> dict[str, list[dict[str, Any]]]:
         """Cards by service id. ``beside``: resources that the chart holds, too; ``changes``: of the context."""
-        context = self.context(story, hook) | changes
+        context = hook_context(hook, story.id, stories.draft_orders(story, TODAY)) | changes
         cards = {}
         for found in (s for s in self.services if s["hook"] == hook):
             prefetch = {

@@ -77,6 +77,19 @@ def test_the_survival_headline_holds_no_number(fire: Fire) -> None:
                     assert not re.search(r"\d", card["summary"]), card["summary"]
 
 
+def test_the_score_alone_says_what_each_of_the_missing_values_would_add(fire: Fire) -> None:
+    """Monocytes would make the full estimate possible, the performance status surer; both are had at the visit."""
+    (card,) = (
+        card
+        for card in fire(stories.story("two-labs"), "order-sign", "en")["cards"]
+        if card["source"]["topic"]["code"] == "pancreas-survival"
+    )
+    lines = card["detail"].splitlines()
+    assert "- Monocytes (not recorded): without it the full estimate can't be made." in lines
+    (other,) = (line for line in lines if "it would be surer" in line)
+    assert other.startswith("- ECOG performance status (not recorded)")
+
+
 def test_another_drug_in_the_draft_does_not_change_the_estimate(fire: Fire) -> None:
     """The estimate must not be usable to choose between regimens."""
     from dataclasses import replace
