@@ -28,7 +28,7 @@ TOPIC = "pancreas-first-line-data"
 def first_line_select(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)
     if case.drafts.lost:
-        yield Suppressed(TOPIC, "orders-unreadable", models=MODELS)
+        yield Suppressed(TOPIC, "patient-facing" if case.patient_facing else "orders-unreadable", models=MODELS)
         return
     if found is None:
         if regimens.drafts_cancer_drugs(case.drafts):

@@ -47,16 +47,17 @@ class FirstLineParameters(BaseModel):
 )
 def first_line_sign(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)
-    if case.drafts.lost and not (case.patient_facing or case.record.deceased):
-        # with an order missing, what is left may look like another regimen
-        yield from _unreadable(case)
-    elif found is None:
+    lost = bool(case.drafts.lost)
+    if found is None and not lost:
         if regimens.drafts_cancer_drugs(case.drafts):
             yield Suppressed(TOPIC, "unrecognised-regimen", models=MODELS)
     elif case.patient_facing:
         yield Suppressed(TOPIC, "patient-facing", models=MODELS)
     elif case.record.deceased:
         yield Suppressed(TOPIC, "deceased", models=MODELS)
+    elif lost or found is None:
+        # with an order missing, what is left may look like another regimen
+        yield from _unreadable(case)
     else:
         yield from _speak(case, found)
 

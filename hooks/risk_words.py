@@ -9,11 +9,13 @@ from typing import Literal
 
 from cds.cards import wording
 from cds.inference.manifest import Rule
-from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
+from cds.inference.prediction import Assessment, Failed, Prediction
 from cds.inference.rules import holds
 from cds.record.facts import Fact
 from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
+from hooks import risk_missing
+from hooks.risk_missing import RISK
 
 NG12_URL = "https://www.nice.org.uk/guidance/ng12"
 # log odds: smaller contributions are true, and not worth a busy reader's line
@@ -59,7 +61,6 @@ class Trigger:
         return REFERRAL_RULE in self.prediction.rules
 
 
-RISK = "qcancer-2013-pancreas"
 _DIABETES = ("new_diabetes", "diabetes_by_hba1c", "diabetes_by_glucose")
 _KINDS = ("referral", "ct", "endpac", "risk")
 """The heaviest first: a snooze of one silences it and those after it."""
@@ -75,7 +76,7 @@ def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
         f"**{_recommendation(case, trigger)}**",
         _section(case, "why", _why(case, trigger)),
         _section(case, "likely", _likely(case, trigger)),
-        _section(case, "sure", [*_sure(case, trigger), *_missing(case), *_confounders(case)]),
+        _section(case, "sure", [*_sure(case, trigger), *risk_missing.lines(case), *_confounders(case)]),
         _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
         wording.rests_on(words, _used(case), case.policy, case.record),
     )
@@ -103,6 +104,7 @@ def not_assessed(case: Case) -> CardDraft:
     if case.record.age is None:
         lines.append(words("risk.no_age"))
     lines += [words("risk.failed", model=name) for name in failed]
+    lines += risk_missing.unusable(case)
     return CardDraft(
         topic="pancreas-risk-not-assessed",
         rank="information",
@@ -244,28 +246,6 @@ def _sure(case: Case, trigger: Trigger) -> list[str]:
         if isinstance(a, Failed)
     ]
     return lines
-
-
-def _missing(case: Case) -> list[str]:
-    """What is not known, and how far it could move the answer."""
-    words, lines = case.words, list[str]()
-    risk = case.prediction(RISK)
-    if risk is not None:
-        for feature, low, high in wording.spreads(risk.what_if, "risk", risk.number("risk")).values():
-            spread = wording.between(words, low, high)
-            lines.append(words("risk.missing.spread", item=wording.absence(words, feature), spread=spread))
-    score = case.assessments.get("endpac")
-    if isinstance(score, NotAssessed) and score.reason == "input-absent" and _may_be_new_diabetes(case):
-        items = words.join(wording.absence(words, f) for f in score.lacking[:3])
-        lines.append(words("risk.missing.endpac", items=items))
-    return lines
-
-
-def _may_be_new_diabetes(case: Case) -> bool:
-    """The score's question is open: diabetes recorded in its window, or a glucose value that could not be used."""
-    found = case.record.of("diabetes", "type-2-diabetes")
-    is_new = bool(found) and found[-1].when is not None and found[-1].when.days_before(case.record.now) <= days("36m")
-    return is_new or any(r.concept in ("glucose", "glucose-fasting") for r in case.record.refused)
 
 
 def _confounders(case: Case) -> list[str]:

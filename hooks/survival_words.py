@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cds.cards import wording
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value
+from cds.record.features import Feature
 from cds.services import CardDraft, Case, Proposal
 from cds.survival import Curve
 from hooks import trials
@@ -70,6 +71,9 @@ def score_only(case: Case, found: Recognised, score: Prediction, full: Assessmen
     if isinstance(full, NotAssessed) and full.lacking:
         items = words.join(wording.absence(words, f) for f in full.lacking)
         missing.append(wording.capital(words("survival.missing.lacking", items=items)))
+        if assumable := _assumable(full):
+            items = words.join(wording.absence(words, f) for f in assumable)
+            missing.append(wording.capital(words("survival.missing.assumed", items=items)))
     elif isinstance(full, NotAssessed):
         missing.append(words.pick(full.says))
     elif isinstance(full, Failed):
@@ -257,6 +261,12 @@ def _missing(case: Case, full: Prediction) -> list[str]:
         item = wording.capital(wording.absence(words, full.feature(name)))
         lines.append(words("survival.missing.spread", item=item, low=low, high=high))
     return lines
+
+
+def _assumable(full: NotAssessed) -> list[Feature]:
+    """Absent inputs that would not stop the full model: it would go by all the values they might have."""
+    needed = {feature.input.name for feature in full.lacking}
+    return [f for f in full.features if not f.found and f.input.name not in needed]
 
 
 def _sure(case: Case, full: Prediction, comparator: Prediction | None, reached: Line) -> list[str]:

@@ -379,7 +379,7 @@ class _Fields(dict[str, Any]):
 
 def _input_text(case: Case, feature: Feature) -> str:
     if feature.value is None:
-        return case.words(f"engine.absent.{feature.state}", detail=feature.detail)
+        return wording.why_absent(case.words, feature.state, feature.detail)
     if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since):
         return wording.counted(case.words, feature)
     number = case.words.number(feature.value, 0 if feature.value == round(feature.value) else 1)

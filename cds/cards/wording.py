@@ -10,7 +10,7 @@ from cds.fhir.evidence import Evidence
 from cds.inference.manifest import Manifest
 from cds.inference.prediction import Assessment, Prediction, WhatIf
 from cds.policy.schema import Policy
-from cds.record.facts import Fact, Record
+from cds.record.facts import Fact, Record, Refused
 from cds.record.features import Feature
 from cds.record.inputs import Reduce
 
@@ -44,14 +44,14 @@ def fact_text(words: Phrasebook, fact: Fact) -> str:
     return f"{value} ({day})" if value else day
 
 
-def _localised(words: Phrasebook, original: str) -> str:
+def _localised(words: Phrasebook, original: str, digits: int = 2) -> str:
     number, _, unit = original.partition(" ")
     sign = number[:1] if number[:1] in "<>" else ""
     try:
         value = float(number.lstrip("<>="))
     except ValueError:
         return original
-    return f"{sign}{words.number(value, 2)} {unit}".strip()
+    return f"{sign}{words.number(value, digits)} {unit}".strip()
 
 
 def reason(words: Phrasebook, feature: Feature) -> str:
@@ -95,8 +95,23 @@ def capital(text: str) -> str:
 
 def absence(words: Phrasebook, feature: Feature) -> str:
     """``smoking (not recorded)``, ``HbA1c (sent as 65 g/L: not a unit for it)``."""
-    why = words(f"engine.absent.{feature.state}", detail=feature.detail)
-    return words("engine.absent.item", label=words.pick(feature.input.label), why=why)
+    return _without(words, words.pick(feature.input.label), feature.state, feature.detail)
+
+
+def refusal(words: Phrasebook, refused: Refused) -> str:
+    """As ``absence``, for a value of the record that no model asked for."""
+    return _without(words, words.concept(refused.concept), refused.reason, refused.detail)
+
+
+def _without(words: Phrasebook, label: str, state: str, detail: str) -> str:
+    return words("engine.absent.item", label=label, why=why_absent(words, state, detail))
+
+
+def why_absent(words: Phrasebook, state: str, detail: str) -> str:
+    """``sent as 7.6 g/L, which is not a unit for it``: a number as this language writes it, all its digits kept."""
+    # a year is no number: 2,031 is not when that was
+    told = detail if state == "in-the-future" else _localised(words, detail, digits=6)
+    return words(f"engine.absent.{state}", detail=told)
 
 
 def spreads(what_if: Iterable[WhatIf], output: str, base: float) -> dict[str, tuple[Feature, float, float]]:

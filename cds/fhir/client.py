@@ -65,6 +65,12 @@ class _Round:
     headers: dict[str, str]
     deadline: float
 
+    def headers_for(self, upstream: Upstream) -> dict[str, str]:
+        """A paging link may lead to another server of the client's: the token was issued for the first one only."""
+        if upstream is self.upstream:
+            return self.headers
+        return {name: value for name, value in self.headers.items() if name != "Authorization"}
+
 
 class FhirClient:
     """Shared by all calls of a process; opens connections and starts threads on first use, after the fork."""
@@ -138,8 +144,8 @@ class FhirClient:
             found.fault = error
 
     def _page(self, url: str, patience: Patience, shared: _Round) -> fhir.Decoded:
-        listed = shared.target.allowed.base_of(url)
-        body = self._read(self._upstream(listed), url, patience, shared)
+        upstream = self._upstream(shared.target.allowed.base_of(url))
+        body = self._read(upstream, url, patience, shared)
         page = fhir.decode(body)
         if page.outcome is not None:
             raise SourceRefused("the FHIR server answered with an OperationOutcome instead of data")
@@ -152,7 +158,7 @@ class FhirClient:
         for attempt in range(self._settings.retries + 1):
             last = attempt == self._settings.retries
             try:
-                return upstream.get(url, shared.headers, shared.deadline, patience)
+                return upstream.get(url, shared.headers_for(upstream), shared.deadline, patience)
             except TryAgain as again:
                 # never sooner than the server asked for
                 pause = again.after + _FIRST_WAIT_S * 2**attempt * (0.5 + random.random())

@@ -33,7 +33,8 @@ from cds.errors import (
 )
 from cds.settings import FhirSettings
 
-_RETRIED = frozenset({429, 502, 503, 504})
+# a server that can't do a thing (501) or speaks another HTTP (505) will not do it a moment later
+_LASTING = frozenset({501, 505})
 _CHUNK = 65536
 
 
@@ -186,7 +187,7 @@ class Upstream:
 
 def _check(response: BaseHTTPResponse) -> None:
     status = response.status
-    if status in _RETRIED:
+    if status == 429 or (status >= 500 and status not in _LASTING):
         try:
             after = float(response.headers.get("Retry-After", 0))
         except ValueError:

@@ -68,6 +68,7 @@ class Record:
     negative: dict[str, list[Fact]] = field(default_factory=dict)
     """What was tested for and not found, by concept. Only where a result says so: the rest is unknown."""
     refused: list[Refused] = field(default_factory=list)
+    """What can't be used, newest first; undated last."""
     unread: frozenset[str] = frozenset()
     """Resource types that could not be had, or not whole: what is not found there is unknown, not absent."""
     unsupported: frozenset[str] = frozenset()
@@ -118,7 +119,9 @@ class Record:
         for facts in (*self.facts.values(), *self.negative.values()):
             if len(facts) > 1:
                 facts.sort(key=_newest_first)
+        if len(self.refused) > 1:
+            self.refused.sort(key=_newest_first)
 
 
-def _newest_first(fact: Fact) -> float:
+def _newest_first(fact: Fact | Refused) -> float:
     return -fact.when.stamp if fact.when is not None else float("inf")

@@ -138,7 +138,7 @@ def _absent(spec: Input, record: Record) -> Feature:
         return Feature(spec, None, "censored", detail=bound.original)
     refused = [r for r in record.refused if r.concept in spec.concepts]
     if refused:
-        return Feature(spec, None, refused[-1].reason, detail=refused[-1].detail)
+        return Feature(spec, None, refused[0].reason, detail=refused[0].detail)
     return Feature(spec, None, "missing")
 
 
@@ -245,7 +245,7 @@ def _presence(spec: Input, record: Record, before: Mapping[str, Feature]) -> Fea
     if not facts:  # reported, but of whom or what was not said: that is no "no"
         doubtful = [r for r in record.refused if r.concept in spec.concepts and r.reason in _HALF_REPORTED]
         if doubtful:
-            return Feature(spec, None, doubtful[-1].reason, detail=doubtful[-1].detail)
+            return Feature(spec, None, doubtful[0].reason, detail=doubtful[0].detail)
     return Feature(spec, float(bool(facts)), "found", tuple(facts[:3]), _at(facts))
 
 

@@ -114,8 +114,8 @@ IMAGED: tuple[Imaged, ...] = (
             height=171,
             studies="ct-abdomen@-59 ct-abdomen@-3",
         ),
-        (Scan(-59, 41, lesion_mm=18.0), Scan(-3, 41, lesion_mm=10.0)),
-        ("DEMONSTRATION", "Suspicion: high", "Read: the scan of {day}"),
+        (Scan(-59, 58, lesion_mm=18.0), Scan(-3, 58, lesion_mm=10.0)),
+        ("DEMONSTRATION", "Suspicion: raised", "Read: the scan of {day}"),
         report=("AI_PR",),
     ),
     Imaged(

@@ -37,6 +37,7 @@ def test_a_good_file_is_told_with_the_version_cards_will_name() -> None:
         ("approver:", "aprover:", "did you mean 'approver'?"),
         ("snooze: 6m", "snooze: 6 months", "is not a duration"),
         ("risk_at_least: 0.02", "risk_at_least: 2", "less than 1"),
+        ("guideline_indicator: warning", "guideline_indicator: critical", "'info' or 'warning'"),
     ],
 )
 def test_a_wrong_file_is_told_with_its_line_and_what_was_meant(tmp_path: Path, old: str, new: str, told: str) -> None:

@@ -44,6 +44,29 @@ def test_an_accepted_suggestion_is_received(fire_fresh: StoryCalls) -> None:
 
 
 @requirement(32)
+def test_posted_feedback_leads_to_the_card_it_answers_and_to_the_predictions_behind_it(fire_fresh: StoryCalls) -> None:
+    """From the accepted order back to the numbers: with nothing in hand but what the EHR posted."""
+    shown = some_card(fire_fresh)
+    chosen = shown["suggestions"][1]
+    fire_fresh.client.post(FEEDBACK, json={"feedback": [accepted(shown["uuid"], chosen["uuid"])]})
+    engine: Engine = fire_fresh.client.application.extensions["cds"]
+
+    (said,) = engine.ledger.feedback_on(shown["uuid"])
+    assert (said.outcome, said.suggestion_ids) == ("accepted", (chosen["uuid"],))
+    card = engine.ledger.card(said.card_id)
+    assert card is not None
+    (order,) = (s for s in card.entry.body["suggestions"] if s["uuid"] in said.suggestion_ids)
+    (stored,), (sent,) = order["actions"], chosen["actions"]
+    assert (order["label"], stored["resource"]["code"]) == (chosen["label"], sent["resource"]["code"])
+    assert "new-diabetes" not in str(card.entry.body)  # the order as stored names no patient
+    predictions = [engine.ledger.prediction(id) for id in card.entry.prediction_ids]
+    said_by = {p.entry.model: p.entry for p in predictions if p is not None}
+    assert set(said_by) == {"nice-ng12", "endpac", "qcancer-2013-pancreas"}
+    assert said_by["endpac"].outputs["score"] == 9
+    assert "END-PAC 9, high" in card.entry.body["detail"]
+
+
+@requirement(32)
 @pytest.mark.parametrize(
     "why",
     [{"reason": REASON, "userComment": "CT last week"}, {"reason": REASON}, {"userComment": "not now"}, {}],

@@ -54,11 +54,12 @@ def fetch(fhir: FhirServer, new_client: Callable[..., FhirClient]) -> Callable[.
         within: float = 1.0,
         token: str | None = None,
         base: str | None = None,
+        listed: tuple[str, ...] = (),
         client: FhirClient | None = None,
         continued: dict[str, str] | None = None,
         **settings: Any,
     ) -> Fetching:
-        target = Target(base or fhir.base, AllowList((fhir.base,)), token)
+        target = Target(base or fhir.base, AllowList(listed or (fhir.base,)), token)
         client = client or new_client(**settings)
         start = time.monotonic()
         answers = client.fetch(queries or (OBSERVATIONS,), "p1", target, start + within, continued)

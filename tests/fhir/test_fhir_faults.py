@@ -21,6 +21,8 @@ from servers import (
 )
 from small_chart import observation
 
+from cds.fhir.queries import Query
+
 Fetch = Callable[..., Any]
 GOOD = searchset([observation()])
 HTML = b"<!doctype html><html><body>Please sign in</body></html>"
@@ -36,7 +38,7 @@ LARGE = searchset([{**observation(n), "note": [{"text": "x" * 1000}]} for n in r
         pytest.param(status(403), "CDS-603", id="403"),
         pytest.param(status(404), "CDS-606", id="404"),
         pytest.param(status(429), "CDS-603", id="429 for ever"),
-        pytest.param(status(500), "CDS-603", id="500"),
+        pytest.param(status(500), "CDS-603", id="500 for ever"),
         pytest.param(status(503), "CDS-603", id="503 for ever"),
         pytest.param(gives(outcome()), "CDS-603", id="OperationOutcome with 200"),
         pytest.param(sends(HTML, content_type="text/html"), "CDS-604", id="HTML with 200"),
@@ -76,7 +78,7 @@ def test_a_closed_port_is_unreachable(fetch: Fetch, fhir: FhirServer) -> None:
     assert fhir_base != base
 
 
-@pytest.mark.parametrize("code", [429, 502, 503, 504])
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504, 507, 599])
 def test_a_passing_fault_is_tried_again(fhir: FhirServer, fetch: Fetch, code: int) -> None:
     fhir.on("Observation", status(code), gives(GOOD))
     round_ = fetch()
@@ -96,11 +98,23 @@ def test_it_is_not_tried_more_often_than_set(fhir: FhirServer, fetch: Fetch, ret
     assert len(fhir.hits) == 1 + retries
 
 
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 500])
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 501, 505])
 def test_a_lasting_fault_is_not_tried_again(fhir: FhirServer, fetch: Fetch, code: int) -> None:
     fhir.on("Observation", status(code))
     fetch()
     assert len(fhir.hits) == 1
+
+
+def test_the_pauses_between_tries_are_jittered(fhir: FhirServer, fetch: Fetch) -> None:
+    """Calls that failed together must not come back together. Without jitter each third pause would be 0.2 s."""
+    fhir.on("Observation", status(503))
+    queries = [Query(f"q{n}", "Observation", f"Observation?n={n}") for n in range(20)]
+    fetch(*queries, within=5.0, retries=3)
+    arrivals = [[hit.at for hit in fhir.hits if hit.query == {"n": [str(n)]}] for n in range(20)]
+    third = [times[3] - times[2] for times in arrivals]
+    assert min(third) >= 0.1  # never less than half
+    assert min(third) < 0.19
+    assert max(third) > 0.21
 
 
 def test_retry_after_is_heeded_when_there_is_time(fhir: FhirServer, fetch: Fetch) -> None:

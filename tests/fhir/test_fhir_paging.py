@@ -66,6 +66,41 @@ def test_a_link_that_leaves_the_clients_servers_is_not_followed(
     assert round_.code() == "CDS-605"
 
 
+def test_the_token_stays_with_the_server_it_was_issued_for(
+    fhir: FhirServer, stranger: FhirServer, fetch: Fetch
+) -> None:
+    """Both servers are the client's own, and still the second has no business with the first one's token."""
+    second = stranger  # listed in this test
+    back = gives(searchset([observation(2)], next=f"{fhir.base}/Observation?page=3"))
+    first = gives(searchset([observation(1)], next=f"{second.base}/Observation?page=2"))
+    fhir.on("Observation", first, gives(searchset([observation(3)])))
+    second.on("Observation", back)
+    round_ = fetch(token="secret-token", listed=(fhir.base, second.base))
+    assert ids(round_["observations"]) == ["o1", "o2", "o3"]
+    assert [hit.headers.get("authorization") for hit in fhir.hits] == ["Bearer secret-token"] * 2
+    assert [hit.headers.get("authorization") for hit in second.hits] == [None]
+    assert "secret-token" not in str(second.hits)
+
+
+def test_a_link_the_ehr_sent_takes_no_token_to_another_server(
+    fhir: FhirServer, stranger: FhirServer, fetch: Fetch
+) -> None:
+    link = {"observations": f"{stranger.base}/Observation?page=2"}
+    fetch(token="secret-token", listed=(fhir.base, stranger.base), continued=link)
+    assert len(stranger.hits) == 1
+    assert "secret-token" not in str(stranger.hits)
+
+
+def test_a_lost_try_at_another_server_is_repeated_without_the_token(
+    fhir: FhirServer, stranger: FhirServer, fetch: Fetch
+) -> None:
+    fhir.on("Observation", gives(searchset([observation(1)], next=f"{stranger.base}/Observation?page=2")))
+    stranger.on("Observation", status(503), gives(searchset([observation(2)])))
+    round_ = fetch(token="secret-token", listed=(fhir.base, stranger.base))
+    assert ids(round_["observations"]) == ["o1", "o2"]
+    assert "secret-token" not in str(stranger.hits)
+
+
 @pytest.mark.parametrize("link", ["", "\u0000", "#"])
 def test_a_link_to_nowhere_ends_the_pages(fhir: FhirServer, fetch: Fetch, link: str) -> None:
     fhir.on("Observation", gives(searchset([observation()], next=link)))

@@ -9,75 +9,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
+from story_house import TODAY, Fire
 
-from cds.app import create_app
-from cds.demo.fhir_endpoint import create_fhir_app
-from cds.ledger.migrate import upgrade
-from cds.settings import load
 from hooks import stories
 from hooks.stories import verdict
-from hooks.stories.concept_map import concept_map
 
-TODAY = date(2026, 11, 23)
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 GOLDEN = Path(__file__).parents[1] / "golden"
 HOOKS = ("patient-view", "order-select", "order-sign")
-
-Fire = Callable[[stories.Story, str, str], dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
-    folder = tmp_path_factory.mktemp("stories")
-    (folder / "map.json").write_text(json.dumps(concept_map()), encoding="utf-8")
-    settings = load(
-        None,
-        environment="demo",
-        data_dir=folder,
-        concept_map=folder / "map.json",
-        clients={"demo": {"authentication": "loopback"}},
-    )
-    upgrade(settings.ledger_url)
-    app = create_app(settings, now=lambda: NOW)
-    yield app.test_client()
-    app.extensions["cds"].ledger.close()
-
-
-@pytest.fixture(scope="module")
-def fire(service: FlaskClient) -> Fire:
-    record = create_fhir_app(stories.all_resources(TODAY), page_size=1000).test_client()
-    discovered = service.get("/cds-services").get_json()["services"]
-
-    def fire(story: stories.Story, hook: str, language: str) -> dict[str, Any]:
-        context: dict[str, Any] = {"userId": "Practitioner/gp", "patientId": story.id}
-        if hook.startswith("order"):
-            context["draftOrders"] = stories.draft_orders(story, TODAY)
-            context["selections"] = [
-                f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in context["draftOrders"]["entry"]
-            ]
-        cards: list[dict[str, Any]] = []
-        for found in (s for s in discovered if s["hook"] == hook):  # an EHR asks every service of the hook
-            prefetch = {
-                key: record.get("/fhir/" + template.replace("{{context.patientId}}", story.id)).get_json()
-                for key, template in found["prefetch"].items()
-            }
-            answer = service.post(
-                f"/cds-services/{found['id']}",
-                json={"hook": hook, "hookInstance": "x", "context": context, "prefetch": prefetch},
-                headers={"Accept-Language": language},
-            )
-            assert answer.status_code == 200, answer.get_data(as_text=True)
-            cards += answer.get_json()["cards"]
-        return {"cards": cards}
-
-    return fire
 
 
 def as_text(response: dict[str, Any]) -> str:
@@ -135,6 +77,19 @@ def test_the_survival_headline_holds_no_number(fire: Fire) -> None:
                     assert not re.search(r"\d", card["summary"]), card["summary"]
 
 
+def test_the_score_alone_says_what_each_of_the_missing_values_would_add(fire: Fire) -> None:
+    """Monocytes would make the full estimate possible, the performance status surer; both are had at the visit."""
+    (card,) = (
+        card
+        for card in fire(stories.story("two-labs"), "order-sign", "en")["cards"]
+        if card["source"]["topic"]["code"] == "pancreas-survival"
+    )
+    lines = card["detail"].splitlines()
+    assert "- Monocytes (not recorded): without it the full estimate can't be made." in lines
+    (other,) = (line for line in lines if "it would be surer" in line)
+    assert other.startswith("- ECOG performance status (not recorded)")
+
+
 def test_another_drug_in_the_draft_does_not_change_the_estimate(fire: Fire) -> None:
     """The estimate must not be usable to choose between regimens."""
     from dataclasses import replace
@@ -165,7 +120,7 @@ def test_another_drug_in_the_draft_does_not_change_the_estimate(fire: Fire) -> N
     ids=["malformed", "drug not sent", "another patient"],
 )
 def test_an_order_that_was_lost_does_not_make_another_regimen(
-    service: FlaskClient, fire: Fire, monkeypatch: pytest.MonkeyPatch, spoil: dict[str, Any]
+    fire: Fire, monkeypatch: pytest.MonkeyPatch, spoil: dict[str, Any]
 ) -> None:
     """Gemcitabine with a nab-paclitaxel that can't be read is not gemcitabine alone."""
     story = stories.story("gemnab-rising")

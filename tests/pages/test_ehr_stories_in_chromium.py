@@ -160,6 +160,7 @@ def test_nothing_overflows_and_nothing_moves_while_a_page_loads(
         for name in ("Nora", "Felix"):
             page.goto(hospital.url)
             page.get_by_role("button", name=f"Dossier van {name} Testpatient openen").click()
+            page.wait_for_load_state("load")  # a click does not wait for the stylesheet
             page.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
             assert int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) <= 0
         page.reload()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict
@@ -31,6 +32,7 @@ services:
 class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
     threshold: float = 0.03
+    urgency: Literal["info", "warning"] = "info"
 
 
 KNOWN = Known({"score-a": frozenset({"high"}), "score-b": frozenset()}, {"my-service": Parameters})
@@ -46,6 +48,7 @@ def test_the_version_is_the_content() -> None:
     [
         ("threshold: 0.02", "treshold: 0.02", 11, "did you mean 'threshold'?"),
         ("threshold: 0.02", "threshold: much", 11, "valid number"),
+        ("threshold: 0.02", "urgency: critical", 11, "'info' or 'warning'"),
         ("score-a: {enabled: true}", "scorea: {enabled: true}", 7, "did you mean 'score-a'?"),
         ("my-service:", "my-servise:", 9, "did you mean 'my-service'?"),
         ("author: A", "autor: A", 2, "did you mean 'author'?"),

@@ -59,6 +59,16 @@ def test_a_refused_value_explains_the_absence() -> None:
     assert (feature.state, feature.detail) == ("unit-unknown", "65 g/L")
 
 
+def test_of_several_refused_values_the_newest_explains_it_in_whatever_order_they_were_sent() -> None:
+    older = Refused("a", "Observation/1", "unit-missing", "99", parse("2025-11-20"))
+    newer = Refused("a", "Observation/2", "unit-missing", "148", parse("2026-11-20"))
+    for sent in ([older, newer], [newer, older]):
+        made = record()
+        made.refused.extend(sent)
+        made.arrange()
+        assert one(spec(reduce="latest"), made).detail == "148"
+
+
 def test_new_is_true_only_when_the_first_ever_lies_in_the_window() -> None:
     new = spec(reduce="new", within="12m")
     assert one(new, record(fact("a", 100))).value == 1

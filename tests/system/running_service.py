@@ -70,6 +70,10 @@ class RunningService:
     def get(self, path: str) -> requests.Response:
         return requests.get(self.url + path, timeout=10)
 
+    def services(self) -> list[tuple[str, str]]:
+        """(service, hook) of everything that discovery names."""
+        return [(found["id"], found["hook"]) for found in self.get("/cds-services").json()["services"]]
+
     def ready(self) -> dict[str, Any]:
         return dict(self.get("/ready").json())
 

@@ -6,19 +6,17 @@ import uuid
 from datetime import date
 from typing import Any
 
+from hook_context import hook_context
 from servers import prefetch_of
 
 from hooks import stories
 from hooks.stories.story import Story
 
-SERVICES = {"patient-view": "pancreas-risk", "order-sign": "pancreas-first-line"}
 ALARMING = stories.story("new-diabetes")
 
 
 def body(hook: str, patient_id: str, drafts: dict[str, Any] | None = None, **members: Any) -> dict[str, Any]:
-    context: dict[str, Any] = {"userId": "Practitioner/gp", "patientId": patient_id}
-    if drafts is not None:
-        context["draftOrders"] = drafts
+    context = hook_context(hook, patient_id, drafts)
     return {"hook": hook, "hookInstance": str(uuid.uuid4()), "context": context, **members}
 
 

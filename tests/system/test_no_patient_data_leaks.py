@@ -1,4 +1,5 @@
-"""Every authored patient through a real service; then every log line, metric and ledger row is searched for them.
+"""Every authored patient through every service; then every log line, metric and ledger row is searched for them, and
+what the command line printed.
 
 Names, birth dates, record numbers, patient ids and tokens must be nowhere. The ledger holds values with the references
 of their resources, by design; the patients' ids here are no part of those.
@@ -6,7 +7,10 @@ of their resources, by design; the patients' ids here are no part of those.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -34,21 +38,27 @@ class Traces:
     metrics: str
     ledger: str
     files: dict[str, bytes]
+    printed: str
+    """By ``cds call`` and ``cds check``."""
+    offered: set[tuple[str, str]]
+    """(service, hook)"""
+    answered: set[tuple[str, str]]
     statuses: list[int]
     card_texts: str
 
 
-def _asks(patient: OpaquePatient, fhir: FhirServer) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Both hooks, each with the data sent along and with the data to be fetched, and some calls that go wrong."""
+def _asks(
+    patient: OpaquePatient, fhir: FhirServer, services: list[tuple[str, str]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every service, each with the data sent along and with the data to be fetched, and some calls that go wrong."""
     authorization = {"access_token": FHIR_TOKEN, "token_type": "Bearer", "scope": "patient/*.read", "subject": "x"}
     fetched: dict[str, Any] = {"fhirServer": fhir.base, "fhirAuthorization": authorization}
     sent = {"prefetch": prefetch_of(patient.resources)}
-    for hook, service in story_calls.SERVICES.items():
-        if hook == "order-sign" and patient.drafts is None:
+    for service, hook in services:
+        if hook.startswith("order-") and patient.drafts is None:
             continue
-        drafts = patient.drafts if hook == "order-sign" else None
-        yield service, story_calls.body(hook, patient.id, drafts, **sent)
-        yield service, story_calls.body(hook, patient.id, drafts, **fetched)
+        yield service, story_calls.body(hook, patient.id, patient.drafts, **sent)
+        yield service, story_calls.body(hook, patient.id, patient.drafts, **fetched)
     wrong_patient = {**sent["prefetch"], "patient": {**patient.resources[0], "id": "another"}}
     yield "pancreas-risk", story_calls.body("patient-view", patient.id, prefetch=wrong_patient)
     yield "pancreas-risk", story_calls.body("patient-view", f"{patient.id} {next(iter(patient.identifying))}")
@@ -65,18 +75,24 @@ def traces(tmp_path_factory: pytest.TempPathFactory, ehr: Ehr) -> Traces:
     identifying = {text for patient in patients for text in patient.identifying} | {FHIR_TOKEN}
     statuses: list[int] = []
     cards: list[str] = []
+    answered: set[tuple[str, str]] = set()
     with fhir_server() as fhir, running(folder, ehr, fhir_servers=(fhir.base,)) as service:
+        services = service.services()
         for patient in patients:
             fhir.holds(patient.resources)
-            for name, ask in _asks(patient, fhir):
+            for name, ask in _asks(patient, fhir, services):
                 token = ehr.token(f"{service.url}/cds-services/{name}")
                 identifying.add(token)
                 answer = service.call(ask, name, token=token)
                 statuses.append(answer.status_code)
+                answered |= {(name, ask["hook"])} if answer.status_code == 200 else set()
                 found = answer.json().get("cards", [])
                 cards += [card["summary"] + card.get("detail", "") for card in found]
                 _feed_back(service, name, found)
+        fhir.holds(patients[0].resources)
+        printed = _call(fhir, service, patients[0]) + _check(folder)
         _fail_while_fetching(fhir, service, patients[0])
+        printed += _call(fhir, service, patients[0], "--no-prefetch")
         service.get(f"/cds-services?patient={patients[0].id}")
         service.get(f"/nothing/{patients[0].id}")
         metrics = service.get("/metrics").text
@@ -86,6 +102,9 @@ def traces(tmp_path_factory: pytest.TempPathFactory, ehr: Ehr) -> Traces:
         metrics,
         _dump(folder / "ledger.db"),
         {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()},
+        printed,
+        set(services),
+        answered,
         statuses,
         "\n".join(cards),
     )
@@ -96,6 +115,23 @@ def _feed_back(service: RunningService, name: str, cards: list[dict[str, Any]]) 
         item = {"card": card["uuid"], "outcome": "overridden", "overrideReason": {"userComment": "Given41 said so"}}
         answer = service.call({"feedback": [item]}, f"{name}/feedback")
         assert answer.status_code == 200
+
+
+def _call(fhir: FhirServer, service: RunningService, patient: OpaquePatient, *more: str) -> str:
+    """What an administrator sees who tries the service on a patient."""
+    words = ["call", service.url, "--patient", patient.id, "--fhir", fhir.base, "--service", "pancreas-risk", *more]
+    return _printed(words, service.ehr.token(f"{service.url}/cds-services/pancreas-risk"))
+
+
+def _check(folder: Path) -> str:
+    return _printed(["--settings", str(folder / "cds.toml"), "check"], "")
+
+
+def _printed(words: list[str], token: str) -> str:
+    environment = {**os.environ, "CDS_CALL_TOKEN": token, "COLUMNS": "400"}
+    command = [sys.executable, "-m", "cds", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    return done.stdout + done.stderr
 
 
 def _fail_while_fetching(fhir: FhirServer, service: RunningService, patient: OpaquePatient) -> None:
@@ -120,10 +156,19 @@ def test_the_search_had_something_to_search(traces: Traces) -> None:
     assert len(traces.card_texts) > 10_000
     assert traces.log.count("call ") >= len(traces.statuses)
     assert "cds_calls_total" in traces.metrics
+    assert "CT of the pancreas" in traces.printed
+    assert "pancreas-risk: 412: " in traces.printed
+    assert "ONNX Runtime" in traces.printed
     assert traces.ledger.count("INSERT INTO") > 3 * len(stories.STORIES)
 
 
-@pytest.mark.parametrize("place", ["log", "metrics", "ledger"])
+def test_every_service_of_every_hook_was_asked(traces: Traces) -> None:
+    hooks = {hook for _, hook in traces.offered}
+    assert {"patient-view", "order-select", "order-sign", "encounter-start", "appointment-book"} <= hooks
+    assert traces.answered == traces.offered
+
+
+@pytest.mark.parametrize("place", ["log", "metrics", "ledger", "printed"])
 def test_nobody_is_named(traces: Traces, place: str) -> None:
     text = getattr(traces, place)
     assert [found for found in traces.identifying if found in text] == []

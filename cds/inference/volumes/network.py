@@ -27,6 +27,8 @@ _log = logging.getLogger("cds.inference")
 
 Array = NDArray[np.float32]
 
+_CPU, _CUDA, _TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+
 
 @dataclass(frozen=True)
 class Device:
@@ -42,12 +44,12 @@ class Device:
     """TensorRT: compute in 16 bits where the engine sees fit."""
     engine_cache: Path | None = None
     required: bool = False
-    """True: rather no answer than one from another provider."""
+    """True: rather no answer than one from the CPU."""
 
     @property
     def batch(self) -> int:
         """Windows in one run: more gain little on a CPU and cost memory."""
-        return 1 if self.provider in ("auto", "cpu") and wanted_providers()[0] == "CPUExecutionProvider" else 4
+        return 1 if self.provider in ("auto", "cpu") and wanted_providers()[0] == _CPU else 4
 
 
 class Network:
@@ -104,9 +106,7 @@ class Network:
             sessions = [_opened(path, sha256, self._device) for path, sha256 in self._files]
             for session in sessions:
                 _fits(session, self.stage)
-            provider = sessions[0].get_providers()[0]
-            if self._device.required and provider not in _providers(self._device)[0]:
-                raise ModelError(f"stage '{self.stage.name}' runs on {provider}, and a GPU is required")
+                _runs_where_asked(session.get_providers(), self.stage, self._device)
             self._sessions = sessions
         return self._sessions
 
@@ -147,12 +147,12 @@ def _providers(device: Device) -> tuple[list[str], list[dict[str, Any]]]:
     }
     if device.memory_limit_mb:
         cuda["gpu_mem_limit"] = device.memory_limit_mb * 1024 * 1024
-    found: list[tuple[str, dict[str, Any]]] = [("CPUExecutionProvider", {})]
-    on_gpu = wanted_providers()[0] != "CPUExecutionProvider" and device.provider != "cpu"
+    found: list[tuple[str, dict[str, Any]]] = [(_CPU, {})]
+    on_gpu = wanted_providers()[0] != _CPU and device.provider != "cpu"
     if on_gpu:
-        found.insert(0, ("CUDAExecutionProvider", cuda))
+        found.insert(0, (_CUDA, cuda))
     if on_gpu and device.provider == "tensorrt":
-        if "TensorrtExecutionProvider" not in onnxruntime.get_available_providers():
+        if _TENSORRT not in onnxruntime.get_available_providers():
             raise ModelError("TensorRT was asked for, and this ONNX Runtime has none")
         trt: dict[str, Any] = {"device_id": device.device_id, "trt_fp16_enable": device.half}
         if device.engine_cache is not None:
@@ -163,8 +163,16 @@ def _providers(device: Device) -> tuple[list[str], list[dict[str, Any]]]:
                 "trt_timing_cache_enable": True,
                 "trt_timing_cache_path": str(device.engine_cache),
             }
-        found.insert(0, ("TensorrtExecutionProvider", trt))
+        found.insert(0, (_TENSORRT, trt))
     return [name for name, _ in found], [settings for _, settings in found]
+
+
+def _runs_where_asked(providers: list[str], stage: Stage, device: Device) -> None:
+    """ONNX Runtime drops a provider whose libraries it can't load, and says so to nobody."""
+    if device.required and providers[0] == _CPU:
+        raise ModelError(f"stage '{stage.name}' runs on {_CPU}, and a GPU is required")
+    if _TENSORRT in _providers(device)[0] and providers[0] != _TENSORRT:
+        raise ModelError(f"stage '{stage.name}' runs on {providers[0]}, and TensorRT was asked for")
 
 
 def _fits(session: Any, stage: Stage) -> None:
@@ -186,7 +194,7 @@ def _run(session: Any, windows: Array) -> tuple[Array, Array | None]:
     names = [o.name for o in session.get_outputs()]
     fed = windows.astype(np.float16) if half else windows
     try:
-        if session.get_providers()[0] == "CPUExecutionProvider":
+        if session.get_providers()[0] == _CPU:
             results = session.run(names, {name: fed})
         else:
             binding = session.io_binding()

@@ -52,8 +52,8 @@ def blueprint(engine: Engine) -> Blueprint:
     pages.after_request(room.guard)
     pages.get("/-/charts.css")(room.charts)
     pages.get("/<rid>/")(room.report)
-    pages.get("/<rid>/timeline")(room.timeline)
-    pages.get("/<rid>/imaging")(room.imaging)
+    pages.get("/<rid>/timeline")(room.course)
+    pages.get("/<rid>/imaging")(room.scans)
     pages.get("/<rid>/imaging/<int:at>.png")(room.picture)
     pages.post("/<rid>/what-if/<model>")(room.suppose)
     pages.post("/<rid>/problem")(room.problem)
@@ -63,7 +63,7 @@ def blueprint(engine: Engine) -> Blueprint:
 
 class _Pages:
     def __init__(self, engine: Engine) -> None:
-        self.engine, self.scans = engine, Imaging(engine)
+        self.engine, self.imaging = engine, Imaging(engine)
         self.below = urlsplit(engine.settings.public_url).path.rstrip("/")
         """What a server in front takes off the addresses before they come here."""
 
@@ -114,38 +114,33 @@ class _Pages:
             g.log |= {"problem": number, "kind": kind}
         return self._page("report/problem.html", session, words, fault=fault, number=number[:13], typed=request.form)
 
-    def timeline(self, rid: str) -> str:
-        """The record as it is now, read with the reader's own token."""
-        session = self._session()
-        view.stored_call(self.engine, session)
+    def course(self, rid: str) -> str:
+        """The record as it is now, read with the reader's own token: not what the card was given from."""
+        session = self._clinician()
         words = self._words(session)
-        return self._page(
-            "report/part.html", session, words, part="timeline", course=timeline(self.engine, session, words)
-        )
+        return self._page("report/course.html", session, words, course=timeline(self.engine, session, words))
 
-    def imaging(self, rid: str) -> str:
-        session = self._session()
-        view.stored_call(self.engine, session)
+    def scans(self, rid: str) -> str:
+        session = self._clinician()
         words = self._words(session)
-        scanned = self.scans.of(session, words, request.args.get("at", type=int, default=0))
+        scanned = self.imaging.of(session, words, request.args.get("at", type=int, default=0))
 
         def page_of(**query: object) -> str:
-            return self._address("report.imaging", rid=session.rid, **query)
+            return self._address("report.scans", rid=session.rid, **query)
 
         def picture_of(at: int, **query: object) -> str:
             return self._address("report.picture", rid=session.rid, at=at, **query)
 
         return self._page(
-            "report/part.html", session, words, part="imaging", scanned=scanned, look=_look(), windows=WINDOWS,
+            "report/scans.html", session, words, scanned=scanned, look=_look(), windows=WINDOWS,
             said_in=said_in, page_of=page_of, picture_of=picture_of,
         )  # fmt: skip
 
     def picture(self, rid: str, at: int) -> Response:
         """A slice as PNG."""
-        session = self._session()
-        view.stored_call(self.engine, session)
+        session = self._clinician()
         side = request.args.get("side", type=int, default=560)
-        found = self.scans.picture(session, self._words(session), at, _look(), side)
+        found = self.imaging.picture(session, self._words(session), at, _look(), side)
         if found is None:
             raise UnknownService("there is no such picture in this report")
         return Response(found, content_type="image/png")
@@ -172,6 +167,15 @@ class _Pages:
         found = session_of(request)
         g.report_client = found.client
         g.log = {"client": found.client}
+        return found
+
+    def _clinician(self) -> ReportSession:
+        """The course holds what a model says of a treatment, the scans what a network says: not for patients alone.
+        Whose report it is, is asked of the ledger here, too."""
+        found = self._session()
+        view.stored_call(self.engine, found)
+        if found.patient_facing:
+            raise UnknownService("there is no such part in a report for patients")
         return found
 
     def _words(self, session: ReportSession) -> Phrasebook:

@@ -90,7 +90,7 @@ def test_survival_is_closed_until_it_is_opened_on_purpose(outlook: Opened) -> No
     page = outlook.get().text
     assert '<details class="deliberate">' in page
     assert '<details class="deliberate" open>' in outlook.get("?outlook=1").text
-    outside = page[: page.index('<details class="deliberate">')] + page[page.index('id="timeline"') :]
+    outside = page[: page.index('<details class="deliberate">')] + page[page.index('id="course"') :]
     outside = re.sub(r"<details>.*?</details>", "", outside, flags=re.DOTALL)
     assert not re.search(r"\d+ of 100|best case|worst case", plain(outside))
 
@@ -323,7 +323,7 @@ def test_only_what_the_card_rests_on_is_shown(reports: Reports) -> None:
 
 def test_a_prognostic_score_stays_behind_the_same_fold(outlook: Opened) -> None:
     page = outlook.get().text
-    fold = page[page.index('<details class="deliberate">') : page.index('id="timeline"')]
+    fold = page[page.index('<details class="deliberate">') : page.index('id="course"')]
     assert 'id="msk-prognostic-score"' in fold and page.count('id="msk-prognostic-score"') == 1
     assert page.count("The card as it was shown") == 1 and "The card as it was shown" in fold
 

@@ -46,7 +46,7 @@ SAID = {
         "compute": "Bereken",
         "hypothetical": "Hypothetisch. Geen gegevens van deze patiënt.",
         "open": "Toon het vooruitzicht.",
-        "course": "Het beloop in de tijd tonen",
+        "course": "Toon het verloop in de tijd",
         "wrong": "De gegevens kloppen niet",
         "text": "Wat zag u?",
         "send": "Versturen",
@@ -141,7 +141,7 @@ class Reader:
         assert answer.status_code == 200, answer.get_data(as_text=True)
 
     def sees_the_course(self) -> None:
-        place = self.page.locator("#timeline [data-place]")
+        place = self.page.locator("#course [data-place]")
         place.scroll_into_view_if_needed()
         expect(place.locator("svg.chart").first).to_be_visible(timeout=15000)
 
@@ -236,7 +236,7 @@ def test_axe_finds_nothing_with_everything_open_and_loaded(
     page = context.new_page()
     card = hospital.card("folfirinox-falling", language, *SIGN)
     page.goto(hospital.launch(card, "folfirinox-falling"))
-    for part in ("timeline", "imaging"):
+    for part in ("course", "scans"):
         page.locator(f"#{part}").scroll_into_view_if_needed()
         expect(page.locator(f"#{part} a[data-part]")).to_have_count(0, timeout=15000)
     page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
@@ -279,7 +279,7 @@ def test_a_part_that_can_not_be_had_says_so_and_keeps_its_link(hospital: SmartHo
     page = context.new_page()
     page.route("**/timeline", lambda route: route.abort())
     page.goto(hospital.launch(hospital.card("new-diabetes"), "new-diabetes"))
-    page.locator("#timeline").scroll_into_view_if_needed()
-    expect(page.locator("#timeline [role=status]")).to_contain_text("could not be loaded")
+    page.locator("#course").scroll_into_view_if_needed()
+    expect(page.locator("#course [role=status]")).to_contain_text("could not be loaded")
     expect(page.get_by_role("link", name="Show the course over time")).to_be_visible()
     context.close()

@@ -1,0 +1,83 @@
+"""What the risk card could not count: values never recorded, and values that were sent and can't be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cds.cards import wording
+from cds.inference.prediction import NotAssessed
+from cds.record.facts import Refused
+from cds.record.features import Feature
+from cds.record.inputs import days
+from cds.services import Case
+
+RISK = "qcancer-2013-pancreas"
+_GLUCOSE = ("glucose-fasting", "glucose")
+_OPEN_FOR = "36m"
+"""How long diabetes counts as new to the score: a value from before that would have answered nothing."""
+
+
+def lines(case: Case) -> list[str]:
+    """What is not known, and how far it could move the answer."""
+    words, found = case.words, list[str]()
+    risk = case.prediction(RISK)
+    if risk is not None:
+        for feature, low, high in wording.spreads(risk.what_if, "risk", risk.number("risk")).values():
+            spread = wording.between(words, low, high)
+            found.append(words("risk.missing.spread", item=wording.absence(words, feature), spread=spread))
+    score = case.assessments.get("endpac")
+    told: tuple[str, ...] = ()
+    if isinstance(score, NotAssessed) and score.reason == "input-absent" and _may_be_new_diabetes(case):
+        lacking = _by_itself(score.lacking)
+        items = list(dict.fromkeys(_absence(case, feature) for feature in lacking))[:3]
+        found.append(words("risk.missing.endpac", items=words.join(items)))
+        told = tuple(concept for feature in lacking for concept in feature.input.concepts)
+    return found + unusable(case, told)
+
+
+def unusable(case: Case, told: Iterable[str] = ()) -> list[str]:
+    """Results that were sent and can't be used, whether a model asks for them or the clinician would: an HbA1c in g/L
+    is no HbA1c that was not taken. ``told``: concepts the card has spoken of already."""
+    marker = case.parameters.marker_within
+    recent = {"hba1c": _OPEN_FOR, **dict.fromkeys(_GLUCOSE, _OPEN_FOR), "bilirubin-total": marker, "ca19-9": marker}
+    newest = (_unanswered(case, concept, days(within)) for concept, within in recent.items() if concept not in told)
+    items = [wording.refusal(case.words, refused) for refused in newest if refused is not None]
+    return [case.words("risk.missing.unusable", items=case.words.join(items))] if items else []
+
+
+def _unanswered(case: Case, concept: str, within: float) -> Refused | None:
+    """The newest value of a concept, when that is one that can't be used and nothing usable came after it."""
+    refused = next((r for r in case.record.refused if r.concept == concept and r.detail), None)
+    if refused is None:
+        return None
+    if refused.when is None:
+        return refused
+    usable = case.record.has(concept)
+    answered = usable is not None and usable.when is not None and usable.when.middle >= refused.when.middle
+    return None if answered or refused.when.days_before(case.record.now) > within else refused
+
+
+def _by_itself(lacking: Sequence[Feature]) -> list[Feature]:
+    """Without what is lacking only because the moment it is counted from is: a weight that was recorded all along."""
+    names = {feature.input.name for feature in lacking}
+    return [f for f in lacking if f.input.anchor is None or f.input.anchor.input not in names]
+
+
+def _absence(case: Case, feature: Feature) -> str:
+    """What was refused is one value, however many of a model's inputs are read from it: it is named once."""
+    for refused in case.record.refused:
+        if refused.concept in feature.input.concepts and (refused.reason, refused.detail) == (
+            feature.state,
+            feature.detail,
+        ):
+            return wording.refusal(case.words, refused)
+    return wording.absence(case.words, feature)
+
+
+def _may_be_new_diabetes(case: Case) -> bool:
+    """The score's question is open: diabetes recorded in its window, or a glucose value that could not be used."""
+    found = case.record.of("diabetes", "type-2-diabetes")
+    is_new = (
+        bool(found) and found[-1].when is not None and found[-1].when.days_before(case.record.now) <= days(_OPEN_FOR)
+    )
+    return is_new or any(r.concept in _GLUCOSE for r in case.record.refused)

@@ -1,0 +1,85 @@
+"""A service in this process that is asked about the stories as an EHR asks: every service of a hook, prefetch along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from hook_context import hook_context
+
+from cds.app import create_app
+from cds.demo.fhir_endpoint import create_fhir_app
+from cds.engine import Engine
+from cds.ledger.migrate import upgrade
+from cds.settings import load
+from hooks import stories
+from hooks.stories.concept_map import concept_map
+
+TODAY = date(2026, 11, 23)
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+Fire = Callable[[stories.Story, str, str], dict[str, Any]]
+
+
+class House:
+    """``client``: settings of the one EHR that calls."""
+
+    def __init__(self, folder: Path, **client: Any) -> None:
+        (folder / "map.json").write_text(json.dumps(concept_map()), encoding="utf-8")
+        settings = load(
+            None,
+            environment="demo",
+            data_dir=folder,
+            concept_map=folder / "map.json",
+            clients={"demo": {"authentication": "loopback", **client}},
+        )
+        upgrade(settings.ledger_url)
+        app = create_app(settings, now=lambda: NOW)
+        self.engine: Engine = app.extensions["cds"]
+        self.http: FlaskClient = app.test_client()
+        self.services: list[dict[str, Any]] = self.http.get("/cds-services").get_json()["services"]
+        self._record = create_fhir_app(stories.all_resources(TODAY), page_size=1000).test_client()
+
+    def ask(
+        self,
+        story: stories.Story,
+        hook: str,
+        language: str = "en",
+        beside: tuple[dict[str, Any], ...] = (),
+        **changes: Any,
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Cards by service id. ``beside``: resources that the chart holds, too; ``changes``: of the context."""
+        context = hook_context(hook, story.id, stories.draft_orders(story, TODAY)) | changes
+        cards = {}
+        for found in (s for s in self.services if s["hook"] == hook):
+            prefetch = {
+                key: self._record.get("/fhir/" + template.replace("{{context.patientId}}", story.id)).get_json()
+                for key, template in found.get("prefetch", {}).items()
+            }
+            for bundle in prefetch.values():
+                asked = next((e["resource"]["resourceType"] for e in bundle.get("entry", ())), "")
+                more = [{"resource": r} for r in beside if r["resourceType"] == asked]
+                if more:
+                    bundle["entry"] = [*bundle["entry"], *more]
+            answer = self.http.post(
+                f"/cds-services/{found['id']}",
+                json={"hook": hook, "hookInstance": "x", "context": context, "prefetch": prefetch},
+                headers={"Accept-Language": language},
+            )
+            assert answer.status_code == 200, answer.get_data(as_text=True)
+            cards[found["id"]] = answer.get_json()["cards"]
+        return cards
+
+
+@contextmanager
+def opened(folder: Path, **client: Any) -> Iterator[House]:
+    house = House(folder, **client)
+    try:
+        yield house
+    finally:
+        house.engine.ledger.close()

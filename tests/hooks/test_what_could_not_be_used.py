@@ -1,0 +1,72 @@
+"""A result in a form that can't be used is named on the risk card, as it was sent, once, and only while it matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from story_house import House
+
+from hooks import stories
+
+WRONG = stories.story("wrong-unit")
+
+
+def result(code: str, value: float, unit: str | None, day: str) -> dict[str, Any]:
+    quantity = {"value": value} | ({"unit": unit} if unit else {})
+    return {
+        "resourceType": "Observation",
+        "id": f"{code}-{day}",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "subject": {"reference": f"Patient/{WRONG.id}"},
+        "effectiveDateTime": day,
+        "valueQuantity": quantity,
+    }
+
+
+def detail(house: House, *beside: dict[str, Any], language: str = "en") -> str:
+    (card,) = house.ask(WRONG, "patient-view", language, beside)["pancreas-risk"]
+    return str(card["detail"])
+
+
+def test_an_hba1c_in_grams_per_litre_is_named_although_no_model_asks_for_it(house: House) -> None:
+    assert "Sent and could not be used: HbA1c (sent as 7.6 g/L, which is not a unit for it)." in detail(house)
+
+
+def test_a_number_is_written_as_the_reader_writes_it(house: House) -> None:
+    assert "HbA1c (aangeleverd als 7,6 g/L; dat is er geen eenheid voor)" in detail(house, language="nl")
+
+
+def test_one_refused_glucose_is_one_entry_however_many_inputs_it_was_for(house: House) -> None:
+    """The newest value, not the one of a year before; and the weight, which is on record, is not called missing."""
+    told = detail(house)
+    assert "END-PAC could not be worked out: fasting glucose (sent as 148, without a unit)." in told
+    assert told.count("fasting glucose") == 1
+    assert "change in weight" not in told
+
+
+def test_a_usable_result_after_it_answers_it(house: House) -> None:
+    assert "g/L" not in detail(house, result("4548-4", 6.1, "%", "2026-11-10"))
+
+
+def test_a_usable_result_before_it_does_not(house: House) -> None:
+    assert "7.6 g/L" in detail(house, result("4548-4", 5.4, "%", "2026-01-10"))
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "unit", "told"),
+    [
+        ("24108-3", 812, None, "CA 19-9 (sent as 812, without a unit)"),
+        ("1975-2", 4.1, "mg", "total bilirubin (sent as 4.1 mg, which is not a unit for it)"),
+        ("2345-7", 0.004, "furlong", "glucose (sent as 0.004 furlong, which is not a unit for it)"),
+    ],
+)
+def test_so_is_every_result_the_card_would_speak_of(
+    house: House, code: str, value: float, unit: str | None, told: str
+) -> None:
+    assert told in detail(house, result(code, value, unit, "2026-11-10"))
+
+
+def test_a_result_too_old_to_matter_is_left_alone(house: House) -> None:
+    assert "CA 19-9" not in detail(house, result("24108-3", 812, None, "2025-11-10"))
