@@ -34,7 +34,7 @@ class Answer:
     text: str
     horizon: str
     ordinary: str
-    """The same age and sex without findings; empty where the model has no such comparison."""
+    """The same age and sex without findings, as a sentence; empty where the model has no such comparison."""
     charts: tuple[tuple[Svg, Svg], ...]
     """(for a page, for a phone)"""
     lines: tuple[Line, ...]
@@ -57,12 +57,20 @@ def answer(words: Phrasebook, told: Told) -> Answer | None:
         label=say.output_label(words, output),
         text=say.with_interval(words, output, number, interval),
         horizon=say.horizon(words, output),
-        ordinary=say.answer(words, output, base) if base is not None else "",
+        ordinary=_beside(words, output, number, base) if base is not None else "",
         charts=tuple(_charts(words, told, output, number, base, interval)),
         lines=tuple(_line(words, i, shares.get(i.spec.name), output, told) for i in told.inputs if i.told),
         method=say.method(words, told.explanation) if told.explanation is not None else "",
         missing=tuple(_missing(words, told, output, number)),
     )
+
+
+def _beside(words: Phrasebook, output: Output, number: float, base: float) -> str:
+    """Against the same age and sex, as a sentence."""
+    if output.kind != "probability":
+        return words("report.ordinary", value=say.answer(words, output, base))
+    own, other = (say.beside(words, chance, say.per(number, base)) for chance in (number, base))
+    return words("report.ordinary_chance", own=own, value=other)
 
 
 def lines_of(words: Phrasebook, told: Told) -> tuple[Line, ...]:
@@ -155,12 +163,11 @@ def _charts(
 def _compared(
     words: Phrasebook, output: Output, number: float, base: float, interval: Interval | None, title: str
 ) -> tuple[Svg, Svg]:
-    # of as many people as it takes to count them
-    per = next((p for p in (100, 1_000, 10_000) if min(number, base) * p >= 0.95), 100_000)
+    per = say.per(number, base)
     low, high = (per * bound for bound in interval) if interval is not None else (None, None)
     rows = (
-        RiskRow(words("report.compared.patient"), per * number, low, high, say.answer(words, output, number)),
-        RiskRow(words("report.compared.ordinary"), per * base, None, None, say.answer(words, output, base)),
+        RiskRow(words("report.compared.patient"), per * number, low, high, say.beside(words, number, per)),
+        RiskRow(words("report.compared.ordinary"), per * base, None, None, say.beside(words, base, per)),
     )
     named = BarWords(axis=words("report.compared.axis", total=words.number(per, 0)))
     heading = words("report.compared.title", model=title)

@@ -115,8 +115,21 @@ def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
         return Supposed((), before, "", tuple(faults))
     found = told.changed(values)
     if isinstance(found, Prediction):
-        return Supposed(tuple(changes), before, _headline(words, told, found.outputs, found.rules), ())
+        if (both := _chances(told, found)) is not None:
+            before, after = (say.beside(words, chance, say.per(*both)) for chance in both)
+        else:
+            after = _headline(words, told, found.outputs, found.rules)
+        return Supposed(tuple(changes), before, after, ())
     return Supposed(tuple(changes), before, "", (), _why_not(words, found))
+
+
+def _chances(told: Told, found: Prediction) -> tuple[float, float] | None:
+    """(as stored, supposed) where the answer is a chance."""
+    output = told.headline
+    if output is None or output.kind != "probability" or output.series or told.foretells_life:
+        return None
+    before = told.output(output.name)
+    return (before, found.number(output.name)) if isinstance(before, float) else None
 
 
 def _why_not(words: Phrasebook, found: NotAssessed | Failed) -> str:

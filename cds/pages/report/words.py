@@ -65,6 +65,18 @@ def answer(words: Phrasebook, output: Output, number: float) -> str:
     return f"{words.number(number, 1)} {unit(output.unit)}".strip()
 
 
+def per(*chances: float) -> int:
+    """Of how many people chances that stand beside each other are told, so that the smallest can still be counted: read
+    quickly, "4 in 1,000" and "4 in 10,000" are the same."""
+    return next((total for total in (100, 1_000, 10_000) if min(chances) * total >= 0.95), 100_000)
+
+
+def beside(words: Phrasebook, chance: float, total: int) -> str:
+    count = chance * total
+    figures = words.number(count, 0) if count >= 9.5 else words.significant(count, 1 if count >= 3 else 2)
+    return words("engine.chance.about", count=figures, total=words.number(total, 0))
+
+
 def with_interval(words: Phrasebook, output: Output, number: float, interval: tuple[float, float] | None) -> str:
     if interval is None:
         return answer(words, output, number)

@@ -51,7 +51,9 @@ def test_the_page_begins_with_the_cards_headline(risk: Opened) -> None:
 
 def test_a_risk_stands_beside_that_of_the_same_age_and_sex(risk: Opened) -> None:
     told = plain(section(risk.get().text, "qcancer-2013-pancreas"))
-    assert "within 2 years about 4 in 1,000 same age and sex, without these findings: about 4 in 10,000" in told
+    assert re.search(
+        r"within 2 years about 4 in 1,000 about 4\d in 10,000, against about 4 in 10,000 at the same age and sex", told
+    )
 
 
 def test_each_finding_has_value_date_source_and_effect(risk: Opened) -> None:
@@ -424,3 +426,11 @@ def test_a_record_that_can_not_be_read_is_said_and_the_first_page_does_not_wait_
     told = text(risk, "timeline")
     assert "could not be read" in told and "CDS-60" in told
     assert "Show the course" not in told and risk.get("imaging").status_code == 200
+
+
+def test_chances_beside_each_other_are_told_of_as_many_people(risk: Opened) -> None:
+    drawn = section(risk.get().text, "qcancer-2013-pancreas")
+    assert re.search(r"This patient: about \d+ in 10,000\. Same age and sex without these findings: about", drawn)
+    told = plain(risk.post("what-if/qcancer-2013-pancreas", {"smoking": "4"}).text)
+    found = re.search(r"As stored about ([\d.,]+) in ([\d,]+) With these values about ([\d.,]+) in ([\d,]+)", told)
+    assert found is not None and found[2] == found[4] and float(found[3]) > float(found[1])
