@@ -92,7 +92,7 @@ class RunningService:
 def running(
     folder: Path, ehr: Ehr, *, fhir_servers: tuple[str, ...] = (), deadline_s: float = 2.0, **settings: Any
 ) -> Iterator[RunningService]:
-    """``deadline_s``: time to fetch a call's data. ``settings``: top-level ones, as TOML writes them with ``json.dumps``."""
+    """``deadline_s``: time to fetch a call's data. ``settings``: top-level ones, written as ``json.dumps`` writes."""
     ehr.write_jwks(folder / "jwks.json")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
