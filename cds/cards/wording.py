@@ -14,6 +14,7 @@ from cds.record.facts import Fact, Record, Refused
 from cds.record.features import Feature
 from cds.record.inputs import Reduce
 
+_DECIMAL = re.compile(r"^[<>]?=?-?\d+\.\d+(?= |$)")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 
 
@@ -44,14 +45,14 @@ def fact_text(words: Phrasebook, fact: Fact) -> str:
     return f"{value} ({day})" if value else day
 
 
-def _localised(words: Phrasebook, original: str, digits: int = 2) -> str:
+def _localised(words: Phrasebook, original: str) -> str:
     number, _, unit = original.partition(" ")
     sign = number[:1] if number[:1] in "<>" else ""
     try:
         value = float(number.lstrip("<>="))
     except ValueError:
         return original
-    return f"{sign}{words.number(value, digits)} {unit}".strip()
+    return f"{sign}{words.number(value, 2)} {unit}".strip()
 
 
 def reason(words: Phrasebook, feature: Feature) -> str:
@@ -109,8 +110,8 @@ def _without(words: Phrasebook, label: str, state: str, detail: str) -> str:
 
 def why_absent(words: Phrasebook, state: str, detail: str) -> str:
     """``sent as 7.6 g/L, which is not a unit for it``: a number as this language writes it, all its digits kept."""
-    # a year is no number: 2,031 is not when that was
-    told = detail if state == "in-the-future" else _localised(words, detail, digits=6)
+    # only its decimal mark: what was sent may be no number that can be rounded, such as 1e+300
+    told = _DECIMAL.sub(lambda number: number[0].replace(".", words.number(0.5)[1:2]), detail)
     return words(f"engine.absent.{state}", detail=told)
 
 

@@ -12,6 +12,7 @@ from cds.cli.call import call
 from cds.cli.check import check
 from cds.cli.models import models
 from cds.cli.policy import policy
+from cds.cli.problems import problems
 from cds.cli.studies import study, worker
 from cds.cli.wording import wording
 from cds.errors import CdsError
@@ -64,6 +65,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
       cds models list          what runs, on what evidence
       cds models run --help    one model on one patient, explained
       cds policy check FILE    would this policy be accepted?
+      cds problems list        what clinicians say is wrong
       cds wording list         every sentence, and when it is read
     """
     ctx.obj = settings
@@ -121,6 +123,7 @@ main.add_command(call)
 main.add_command(check)
 main.add_command(models)
 main.add_command(policy)
+main.add_command(problems)
 main.add_command(study)
 main.add_command(wording)
 main.add_command(worker)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -57,6 +57,9 @@ class OverrideReason(_Block):
     system: str = Field(description="Code system of the reason.")
     display: dict[str, str] = Field(description="The reason in words, by language.")
     snooze: Length = Field("0d", description="How long the same topic stays silent for this patient after this reason.")
+    problem: Literal["wrong-data", "wrong-advice", "unclear", "technical", "other"] | None = Field(
+        None, description="Kind of problem this reason opens, for somebody to look into (`cds problems list`)."
+    )
 
 
 class Policy(_Block):

@@ -10,14 +10,14 @@ import orjson
 from flask import Blueprint, Response, g, request
 
 from cds.engine import Engine
-from cds.ledger import FeedbackEntry
 from cds.protocol.hooks import HOOKS
-from cds.protocol.request import FeedbackItem, parse_feedback
+from cds.protocol.request import parse_feedback
 from cds.protocol.response import encode
 from cds.trust import sender
 from cds.web import metrics
 from cds.web.body import read_body
 from cds.web.current import current
+from cds.web.feedback import record
 
 _log = logging.getLogger("cds.web")
 
@@ -67,8 +67,7 @@ def blueprint(engine: Engine) -> Blueprint:
             remote_addr=sender(request.remote_addr, request.headers.keys()),
         )
         items = parse_feedback(body)
-        received = engine.now()
-        stored = engine.ledger.record_feedback([_entry(item, caller.name, service_id, received) for item in items])
+        stored = record(engine, items, caller.name, service_id)
         metrics.feedback(items)
         g.log = {"service": service_id, "feedback": len(items)}
         return _private(
@@ -91,21 +90,6 @@ def describe(engine: Engine, key: tuple[str, str]) -> dict[str, Any]:
         "usageRequirements": "FHIR R4. Works from prefetch alone; missing keys are read from fhirServer if allowed.",
         "version": "2.0.1",
     } | ({"hookVersion": published.version} if published else {})
-
-
-def _entry(item: FeedbackItem, client: str, service_id: str, received: Any) -> FeedbackEntry:
-    return FeedbackEntry(
-        card_id=item.card,
-        outcome=item.outcome,
-        suggestion_ids=item.suggestions,
-        reason_code=item.reason_code,
-        reason_system=item.reason_system,
-        comment_present=item.commented,
-        client=client,
-        service=service_id,
-        outcome_at=item.at,
-        received_at=received,
-    )
 
 
 def _private(answer: Response) -> Response:

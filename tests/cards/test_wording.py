@@ -10,7 +10,7 @@ import pytest
 from babel.messages.pofile import read_po
 from click.testing import CliRunner
 
-from cds.cards import site_wording
+from cds.cards import site_wording, wording
 from cds.cards.occasions import Occasions
 from cds.cards.phrasebook import Catalogues
 from cds.cli import main
@@ -122,3 +122,19 @@ def test_sentences_are_listed_under_the_moment_they_are_read() -> None:
     assert result.output.strip().startswith("First line of the risk card")
     assert "risk.recommend.risk: " in result.output
     assert CliRunner().invoke(main, ["wording", "list", "nothing.such"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "dutch"),
+    [
+        ("7.6 g/L", "7,6 g/L"),
+        ("<0.05", "<0,05"),
+        ("0.0000001 mg", "0,0000001 mg"),
+        ("2031", "2031"),
+        ("1e+300", "1e+300"),
+    ],
+)
+def test_a_value_that_was_refused_is_told_with_every_digit_it_was_sent_with(sent: str, dutch: str) -> None:
+    books = Catalogues(ROOMS)
+    assert sent in wording.why_absent(books.book("en"), "implausible", sent)
+    assert dutch in wording.why_absent(books.book("nl"), "implausible", sent)

@@ -19,7 +19,7 @@ def hook_context(
     if hook in ("order-select", "order-sign"):
         given["draftOrders"] = drafts or {"resourceType": "Bundle", "type": "collection", "entry": []}
     if hook == "order-select":
-        orders = [entry["resource"] for entry in given["draftOrders"]["entry"]]
+        orders = [entry["resource"] for entry in given["draftOrders"].get("entry", ())]
         given["selections"] = [f"{order['resourceType']}/{order['id']}" for order in orders]
     return given
 

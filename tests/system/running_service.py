@@ -89,14 +89,16 @@ class RunningService:
 
 
 @contextmanager
-def running(folder: Path, ehr: Ehr, *, fhir_servers: tuple[str, ...] = (), **settings: Any) -> Iterator[RunningService]:
-    """``settings`` are top-level settings, as TOML writes them with ``json.dumps``."""
+def running(
+    folder: Path, ehr: Ehr, *, fhir_servers: tuple[str, ...] = (), deadline_s: float = 2.0, **settings: Any
+) -> Iterator[RunningService]:
+    """``deadline_s``: time to fetch a call's data. ``settings``: top-level ones, written as ``json.dumps`` writes."""
     ehr.write_jwks(folder / "jwks.json")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     given = {"port": port, "public_url": url, "data_dir": str(folder), "workers": 2, "ledger_key": LEDGER_KEY}
     lines = [f"{name} = {json.dumps(value)}" for name, value in {**given, **settings}.items()]
-    lines += ["[fhir]", "deadline_s = 2.0", "[clients.hospital]", f"issuer = {json.dumps(ISSUER)}"]
+    lines += ["[fhir]", f"deadline_s = {deadline_s}", "[clients.hospital]", f"issuer = {json.dumps(ISSUER)}"]
     lines += [f"jwks_file = {json.dumps(str(folder / 'jwks.json'))}", f"fhir_servers = {json.dumps(fhir_servers)}"]
     (folder / "cds.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "cds", "--settings", str(folder / "cds.toml"), "serve"]
