@@ -53,9 +53,7 @@ def notify(house: House, body: Json | bytes | None, secret: str | None = SECRET,
     data = json.dumps(body).encode() if isinstance(body, dict) else body
     kind = "application/fhir+json" if data else None
     way = client.put if path != ADDRESS else client.post
-    answer = way(path, data=data, content_type=kind, headers=headers)
-    house.engine.studies.settle()
-    return answer
+    return way(path, data=data, content_type=kind, headers=headers)
 
 
 def test_a_subscription_that_sends_the_study_has_it_read(told: House) -> None:
@@ -84,6 +82,35 @@ def test_an_empty_message_and_one_of_something_else_ask_for_nothing(told: House)
     assert notify(told, None).get_json() == {"received": 0, "taken": 0}
     assert notify(told, {"resourceType": "Patient", "id": "p1"}).get_json() == {"received": 0, "taken": 0}
     assert told.jobs.newest() == []
+
+
+def test_a_queue_that_is_away_has_the_notification_sent_again(told: House) -> None:
+    away = Jobs("postgresql://nobody@127.0.0.1:1/none")
+    told.intake._jobs = away
+    answer = notify(told, resource())
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    told.intake._jobs = told.jobs
+    assert notify(told, resource()).status_code == 200
+    away.close()
+
+
+def test_a_full_queue_has_the_notification_sent_again_and_what_fitted_is_kept(
+    build: Build, archive: Archive, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    house = build(client={"studies": {"notify_secret_file": tmp_path / "secret"}}, imaging={"queue_limit": 1})
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "history",
+        "entry": [{"resource": resource(u)} for u in ("1.2.3", "1.2.4")],
+    }
+    answer = notify(house, bundle)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert "send the notification again" in answer.get_json()["issue"][0]["details"]["text"]
+    [kept] = house.jobs.newest()
+    house.jobs.cancel(kept.id)
+    assert notify(house, bundle).status_code == 200
+    assert {job.payload["study"] for job in house.jobs.newest()} == {"1.2.3", "1.2.4"}
 
 
 @pytest.mark.parametrize("secret", [None, "", "wrong", SECRET[:-1], SECRET + "x"])
