@@ -1,8 +1,9 @@
 """Work for more than one machine: Celery on Redis or RabbitMQ carries the ids of rows, and nothing else.
 
-The row stays the truth. A message that is lost, doubled or late does no harm: a worker that gets an id claims the row
-under its lease, or finds that there is nothing to claim; a sweeper in every worker sends the rows that wait again, and
-while the broker is away it does their work itself. So what is promised of the queue does not depend on the broker.
+The row stays the truth. A message wakes a worker and no more: it claims whatever is first by priority, since messages
+come in the order of sending, or finds that there is nothing to claim. So one that is lost, doubled or late does no
+harm; a sweeper in every worker sends the rows that wait again, and while the broker is away it does their work itself.
+What is promised of the queue does not depend on the broker.
 
 Messages are acknowledged when they come: Celery's own redelivery would wait for its visibility timeout.
 """
@@ -134,7 +135,7 @@ class Sweeper:
 
 
 def serve(broker_url: str, jobs: Jobs, make_worker: Callable[[], Worker], slots: int) -> None:
-    """Take ids from the broker until SIGTERM or SIGINT; ``slots`` at a time, each in a thread of its own.
+    """Work when the broker says so, until SIGTERM or SIGINT; ``slots`` at a time, each in a thread of its own.
 
     A job in hand when the signal comes goes back untried at its next step.
     """
@@ -150,10 +151,10 @@ def serve(broker_url: str, jobs: Jobs, make_worker: Callable[[], Worker], slots:
                 return
             running.add(worker)
         try:
-            worker.once(job_id)
+            worker.once()
         except LedgerError as error:
-            # the row still waits, or its lease runs out; the sweeper sends it again
-            _log.error("jobs.database job=%s error=%s", job_id, error)
+            # the rows still wait, or a lease runs out; the sweeper sends them again
+            _log.error("jobs.database woken_by=%s error=%s", job_id, error)
         finally:
             with lock:
                 running.discard(worker)

@@ -101,8 +101,8 @@ class Jobs:
 
         return self._write(work)
 
-    def claim(self, owner: str, kinds: Sequence[str], job_id: int | None = None) -> Job | None:
-        """The next due job of these kinds (or that very job, if due), now leased to ``owner``; None: nothing is due."""
+    def claim(self, owner: str, kinds: Sequence[str]) -> Job | None:
+        """The next due job of these kinds, now leased to ``owner``; None: nothing is due."""
 
         def work(c: sa.Connection) -> Job | None:
             now = self._clock(c)
@@ -110,8 +110,6 @@ class Jobs:
                 (table.c.state == RUNNING) & (table.c.lease_until < now)
             )
             wanted = due & table.c.kind.in_(kinds)
-            if job_id is not None:
-                wanted &= table.c.id == job_id
             order = (table.c.priority.desc(), table.c.run_at, table.c.id)
             found = sa.select(table.c.id).where(wanted).order_by(*order).limit(1)
             if c.dialect.name == "postgresql":
@@ -140,10 +138,10 @@ class Jobs:
         if job is not None and job.attempts > job.most_attempts:
             # its workers died each time, and had no chance to say why
             self._end(job, DEAD, "worker-lost")
-            return self.claim(owner, kinds, job_id)
+            return self.claim(owner, kinds)
         if job is not None and job.cancel_asked:
             self._end(job, CANCELLED, "cancelled")
-            return self.claim(owner, kinds, job_id)
+            return self.claim(owner, kinds)
         return job
 
     def renew(self, job: Job, stage: str, progress: float) -> str:
