@@ -27,7 +27,7 @@
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
     │   └── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
-    ├── QueueFull          503  CDS-790  too much imaging work waits; the news must be sent again
+    ├── NotTaken           503  CDS-790  news of a study could not be taken now; it must be sent again
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
 Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
@@ -172,7 +172,7 @@ class ImagingError(CdsError):
     code = "CDS-750"
 
 
-class QueueFull(CdsError):
+class NotTaken(CdsError):
     """Nothing is lost: whoever brought the news brings it again."""
 
     code = "CDS-790"

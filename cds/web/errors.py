@@ -9,7 +9,7 @@ import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from cds.errors import CdsError, NotAuthenticated, QueueFull, RequestError, RequestTooLarge
+from cds.errors import CdsError, NotAuthenticated, NotTaken, RequestError, RequestTooLarge
 
 _log = logging.getLogger("cds.web")
 
@@ -51,7 +51,7 @@ def _known(error: CdsError) -> Response:
         # the reason is for the operator; a caller that can't authenticate learns nothing from us
         _log.warning("call.refused code=%s reason=%s", error.code, error)
         return outcome(401, error.code, "Not authenticated")
-    if isinstance(error, RequestError | QueueFull):
+    if isinstance(error, RequestError | NotTaken):
         return outcome(error.status, error.code, str(error))
     _log.error("call.failed code=%s error=%s", error.code, error)
     return outcome(error.status, error.code, "The service could not answer; the operator's log has the reason")
