@@ -25,7 +25,8 @@
     │   ├── SourceForeign           CDS-605  a redirect or a paging link left the client's servers
     │   └── SourceUnsupported       CDS-606  the server keeps no resources of this type
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
-    │   └── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
+    │   ├── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
+    │   └── SelfTestFailed          CDS-702  a network does not give the answers it was imported with
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     ├── NotTaken           503  CDS-790  news of a study could not be taken now; it must be sent again
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
@@ -164,6 +165,10 @@ class ModelServerError(ModelError):
         """``answered``: status of the server's answer; 0 where there was none."""
         super().__init__(message)
         self.answered = answered
+
+
+class SelfTestFailed(ModelError):
+    code = "CDS-702"
 
 
 class ImagingError(CdsError):

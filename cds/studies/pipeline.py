@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cds.errors import ModelError, SettingsError
+from cds.errors import ModelError, SelfTestFailed, SettingsError
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.phase import Phase
 from cds.imaging.reasons import Reason as ImageReason
@@ -199,7 +199,9 @@ class Pipeline:
                 )
             except ModelError as error:
                 _log.error("model.failed job=%s model=%s error=%s", job.id, model.manifest.id, error)
-                raise Unfinished("model-failed", again=True) from error
+                # on another machine, or after a repair, it may do what it should
+                reason = "self-test-failed" if isinstance(error, SelfTestFailed) else "model-failed"
+                raise Unfinished(reason, again=True) from error
         if isinstance(found, Assessed) and _rests_on_filled(found, volume):
             return outcome.Reason(ImageReason.MISSING_SLICES.value, "choice"), analysis.provider
         return found, analysis.provider

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cds.errors import ModelError
+from cds.errors import ModelError, SelfTestFailed
 from cds.inference.open_inference import ModelServer
-from cds.inference.volumes import resize, windows
+from cds.inference.volumes import golden, resize, windows
 from cds.inference.volumes.bundle import Bundle, Stage
 from cds.inference.volumes.candidates import Found, find
 from cds.inference.volumes.gate import Gate
@@ -70,6 +70,7 @@ class Analysis:
     ) -> None:
         """``server``: asked first, where there is one. Raises ModelError."""
         self.bundle = bundle
+        self._folder = folder
         self._device = device or Device()
         self._networks = {s.name: Network(s, folder, self._device, server) for s in bundle.stages}
         self._gates = [Gate(g, folder) for g in bundle.gates]
@@ -77,6 +78,11 @@ class Analysis:
     @property
     def provider(self) -> str:
         return next(iter(self._networks.values())).provider
+
+    def self_test(self) -> None:
+        """The bundle's known answers, where it has any, on these very networks. Raises SelfTestFailed."""
+        if misses := list(golden.misses(self.bundle, self._folder, self._networks)):
+            raise SelfTestFailed("; ".join(misses))
 
     def __call__(
         self, hu: NDArray[np.generic], spacing: tuple[float, float, float], progress: Progress | None = None
