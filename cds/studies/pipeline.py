@@ -300,7 +300,8 @@ def _counted(web: DicomWeb, study_uid: str, images: int | None) -> int | None:
 
 def _wanted(bundle: Bundle) -> Wanted:
     """The first phase it was made for; a bundle that names none takes any."""
-    return Wanted(phase=Phase(bundle.phase[0]) if bundle.phase else None)
+    phase = Phase(bundle.phase[0]) if bundle.phase else None
+    return Wanted(phase=phase, shortest_mm=bundle.studies.shortest_mm)
 
 
 def _rests_on_filled(found: Assessed, volume: Volume) -> bool:
