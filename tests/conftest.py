@@ -8,6 +8,7 @@ pytest_plugins = [
     "service",
     "helm",
     "orthanc",
+    "rabbitmq_server",
     "redis_server",
     "study_scene",
 ]

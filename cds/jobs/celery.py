@@ -28,6 +28,7 @@ _log = logging.getLogger("cds.jobs")
 
 QUEUE, TASK = "cds-jobs", "cds.jobs.run"
 _CONNECT_S = 2.0
+_HEARTBEAT_S = 20.0
 _MOST_SENT = 200
 
 
@@ -49,13 +50,19 @@ def make_app(broker_url: str) -> Celery:
         broker_connection_timeout=_CONNECT_S,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={
-            "socket_connect_timeout": _CONNECT_S,
-            "socket_timeout": _CONNECT_S * 5,
-            "max_retries": 0,
-        },
+        **_connection(broker_url),
     )
     return app
+
+
+def _connection(broker_url: str) -> dict[str, Any]:
+    """What brokers differ in. A peer that is gone without a word must be noticed: Redis is asked with a time limit,
+    RabbitMQ sends heartbeats, and says when it has a message."""
+    if broker_url.startswith("amqp"):
+        options = {"write_timeout": _CONNECT_S * 5, "confirm_publish": True, "max_retries": 0}
+        return {"broker_transport_options": options, "broker_heartbeat": _HEARTBEAT_S}
+    limits = {"socket_connect_timeout": _CONNECT_S, "socket_timeout": _CONNECT_S * 5, "max_retries": 0}
+    return {"broker_transport_options": limits}
 
 
 class Courier:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from postgres_server import PostgresServer
+from rabbitmq_server import RabbitMqServer
 from redis_server import RedisServer
 from study_scene import MODEL, STUDY, Archive, settings_of, write_model, write_toml
 
@@ -134,16 +135,30 @@ def test_killed_at_each_stage_ends_in_one_stored_result_on_sqlite(site: Open, st
     killed_at(site(), stage)
 
 
-@pytest.mark.parametrize("stage", ["analyse", "committing"])
+# the combinations beside SQLite without a broker: the stages that differ between databases (what is committed) and
+# between ways of delivery (what a message began)
+@pytest.mark.parametrize("stage", ["fetch", "analyse", "committing"])
 def test_killed_with_postgresql(site: Open, postgres_database: Callable[[], str], stage: str) -> None:
     killed_at(site(database_url=postgres_database()), stage)
 
 
-@pytest.mark.parametrize("stage", ["analyse", "committing"])
+@pytest.mark.parametrize("stage", ["ask", "analyse", "committing"])
 def test_killed_with_postgresql_and_celery_on_redis(
     site: Open, postgres_database: Callable[[], str], redis: RedisServer, stage: str
 ) -> None:
     killed_at(site(database_url=postgres_database(), imaging={"broker_url": redis.url}), stage)
+
+
+@pytest.mark.parametrize("stage", ["analyse", "committing"])
+def test_killed_with_postgresql_and_celery_on_rabbitmq(
+    site: Open, postgres_database: Callable[[], str], rabbitmq: RabbitMqServer, stage: str
+) -> None:
+    killed_at(site(database_url=postgres_database(), imaging={"broker_url": rabbitmq.url}), stage)
+
+
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_killed_with_sqlite_and_a_broker(site: Open, broker: str, request: pytest.FixtureRequest) -> None:
+    killed_at(site(imaging={"broker_url": request.getfixturevalue(broker).url}), "committing")
 
 
 def test_a_message_reaches_a_worker_sooner_than_a_sweep_would(
@@ -174,17 +189,23 @@ def test_messages_wake_and_the_row_with_the_highest_priority_goes_first(
     courier.close()
 
 
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
 def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
-    site: Open, archive: Archive, postgres_database: Callable[[], str], redis: RedisServer
+    site: Open,
+    archive: Archive,
+    postgres_database: Callable[[], str],
+    kind: str,
+    request: pytest.FixtureRequest,
 ) -> None:
-    here = site(database_url=postgres_database(), imaging={"broker_url": redis.url, "lease_s": 20.0})
+    broker: RedisServer | RabbitMqServer = request.getfixturevalue(kind)
+    here = site(database_url=postgres_database(), imaging={"broker_url": broker.url, "lease_s": 20.0})
     archive.holds("1.2.3.4")
-    redis.kill()
+    broker.kill()
     first = here.ask()
     here.start()
     assert here.done(first).attempts == 1  # done in the broker's absence
-    redis.start()
-    until(redis.listened_to)
+    broker.start()
+    until(broker.listened_to)
     before = len(here.said("stage-ask"))
     second = here.ask("1.2.3.4")
     at = time.monotonic()
