@@ -21,7 +21,7 @@ from cds.inference.volumes import golden, resize, windows
 from cds.inference.volumes.bundle import Bundle, Stage
 from cds.inference.volumes.candidates import Found, find
 from cds.inference.volumes.gate import Gate
-from cds.inference.volumes.grid import Box, Grid, Triple, bounding_box, moved, moved_by_centres, resampled, smoothed
+from cds.inference.volumes.grid import Box, Grid, Triple, bounding_box, coarsened, moved, moved_by_centres, resampled
 from cds.inference.volumes.network import Device, Network
 
 _log = logging.getLogger("cds.inference")
@@ -134,8 +134,8 @@ class Analysis:
         self, stage: Stage, hu: NDArray[np.generic], source: Grid, step: windows.Step
     ) -> tuple[Array, Grid, Array | None]:
         target = source.at(stage.spacing)
-        first = smoothed(hu, source, target) if stage.resample.smooth else hu
-        volume = resampled(first, source, target, stage.resample.order, stage.resample.align)
+        way = coarsened if stage.resample.smooth else resampled
+        volume = way(hu, source, target, stage.resample.order, stage.resample.align)
         logits, features = self._logits(stage, _normalised(stage, volume), step)
         return windows.softmax(logits), target, features
 
