@@ -39,9 +39,11 @@
     │   ├── SourceForeign           CDS-605  a redirect or a paging link left the client's servers
     │   └── SourceUnsupported       CDS-606  the server keeps no resources of this type
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
-    │   └── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
+    │   ├── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
+    │   └── SelfTestFailed          CDS-702  a network does not give the answers it was imported with
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
+    ├── NotTaken           503  CDS-790  news of a study could not be taken now; it must be sent again
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
 Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
@@ -250,6 +252,10 @@ class ModelServerError(ModelError):
         self.answered = answered
 
 
+class SelfTestFailed(ModelError):
+    code = "CDS-702"
+
+
 class ImagingError(CdsError):
     """Images can't be fetched or assessed. The result is "indeterminate" with the reason, never "negative"."""
 
@@ -258,6 +264,13 @@ class ImagingError(CdsError):
 
 class ChartsUnavailable(CdsError):
     code = "CDS-760"
+
+
+class NotTaken(CdsError):
+    """Nothing is lost: whoever brought the news brings it again."""
+
+    code = "CDS-790"
+    status = 503
 
 
 class LedgerError(CdsError):

@@ -10,6 +10,7 @@ pytest_plugins = [
     "report_house",
     "helm",
     "orthanc",
+    "rabbitmq_server",
     "redis_server",
     "study_scene",
 ]

@@ -1,8 +1,9 @@
 """Work for more than one machine: Celery on Redis or RabbitMQ carries the ids of rows, and nothing else.
 
-The row stays the truth. A message that is lost, doubled or late does no harm: a worker that gets an id claims the row
-under its lease, or finds that there is nothing to claim; a sweeper in every worker sends the rows that wait again, and
-while the broker is away it does their work itself. So what is promised of the queue does not depend on the broker.
+The row stays the truth. A message wakes a worker and no more: it claims whatever is first by priority, since messages
+come in the order of sending, or finds that there is nothing to claim. So one that is lost, doubled or late does no
+harm; a sweeper in every worker sends the rows that wait again, and while the broker is away it does their work itself.
+What is promised of the queue does not depend on the broker.
 
 Messages are acknowledged when they come: Celery's own redelivery would wait for its visibility timeout.
 """
@@ -27,6 +28,7 @@ _log = logging.getLogger("cds.jobs")
 
 QUEUE, TASK = "cds-jobs", "cds.jobs.run"
 _CONNECT_S = 2.0
+_HEARTBEAT_S = 20.0
 _MOST_SENT = 200
 
 
@@ -48,13 +50,19 @@ def make_app(broker_url: str) -> Celery:
         broker_connection_timeout=_CONNECT_S,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={
-            "socket_connect_timeout": _CONNECT_S,
-            "socket_timeout": _CONNECT_S * 5,
-            "max_retries": 0,
-        },
+        **_connection(broker_url),
     )
     return app
+
+
+def _connection(broker_url: str) -> dict[str, Any]:
+    """What brokers differ in. A peer that is gone without a word must be noticed: Redis is asked with a time limit,
+    RabbitMQ sends heartbeats, and says when it has a message."""
+    if broker_url.startswith("amqp"):
+        options = {"write_timeout": _CONNECT_S * 5, "confirm_publish": True, "max_retries": 0}
+        return {"broker_transport_options": options, "broker_heartbeat": _HEARTBEAT_S}
+    limits = {"socket_connect_timeout": _CONNECT_S, "socket_timeout": _CONNECT_S * 5, "max_retries": 0}
+    return {"broker_transport_options": limits}
 
 
 class Courier:
@@ -134,7 +142,7 @@ class Sweeper:
 
 
 def serve(broker_url: str, jobs: Jobs, make_worker: Callable[[], Worker], slots: int) -> None:
-    """Take ids from the broker until SIGTERM or SIGINT; ``slots`` at a time, each in a thread of its own.
+    """Work when the broker says so, until SIGTERM or SIGINT; ``slots`` at a time, each in a thread of its own.
 
     A job in hand when the signal comes goes back untried at its next step.
     """
@@ -150,10 +158,10 @@ def serve(broker_url: str, jobs: Jobs, make_worker: Callable[[], Worker], slots:
                 return
             running.add(worker)
         try:
-            worker.once(job_id)
+            worker.once()
         except LedgerError as error:
-            # the row still waits, or its lease runs out; the sweeper sends it again
-            _log.error("jobs.database job=%s error=%s", job_id, error)
+            # the rows still wait, or a lease runs out; the sweeper sends them again
+            _log.error("jobs.database woken_by=%s error=%s", job_id, error)
         finally:
             with lock:
                 running.discard(worker)

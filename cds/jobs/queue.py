@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
-from cds.jobs.job import CANCELLED, DEAD, DONE, QUEUED, RUNNING, STATES, Job
+from cds.jobs.job import CANCELLED, DEAD, DONE, ENDED, QUEUED, RUNNING, STATES, Job
 from cds.jobs.rows import first_row, held, insert_for, job_of, one_row
 from cds.ledger.database import Database, fault, parse_url
 from cds.ledger.tables import jobs as table
@@ -101,8 +101,8 @@ class Jobs:
 
         return self._write(work)
 
-    def claim(self, owner: str, kinds: Sequence[str], job_id: int | None = None) -> Job | None:
-        """The next due job of these kinds (or that very job, if due), now leased to ``owner``; None: nothing is due."""
+    def claim(self, owner: str, kinds: Sequence[str]) -> Job | None:
+        """The next due job of these kinds, now leased to ``owner``; None: nothing is due."""
 
         def work(c: sa.Connection) -> Job | None:
             now = self._clock(c)
@@ -110,8 +110,6 @@ class Jobs:
                 (table.c.state == RUNNING) & (table.c.lease_until < now)
             )
             wanted = due & table.c.kind.in_(kinds)
-            if job_id is not None:
-                wanted &= table.c.id == job_id
             order = (table.c.priority.desc(), table.c.run_at, table.c.id)
             found = sa.select(table.c.id).where(wanted).order_by(*order).limit(1)
             if c.dialect.name == "postgresql":
@@ -140,10 +138,10 @@ class Jobs:
         if job is not None and job.attempts > job.most_attempts:
             # its workers died each time, and had no chance to say why
             self._end(job, DEAD, "worker-lost")
-            return self.claim(owner, kinds, job_id)
+            return self.claim(owner, kinds)
         if job is not None and job.cancel_asked:
             self._end(job, CANCELLED, "cancelled")
-            return self.claim(owner, kinds, job_id)
+            return self.claim(owner, kinds)
         return job
 
     def renew(self, job: Job, stage: str, progress: float) -> str:
@@ -200,13 +198,21 @@ class Jobs:
 
         return self._write(work)
 
-    def retry(self, job_id: int) -> bool:
-        """A dead or cancelled job waits again, with all its attempts. False for any other."""
+    def renewed(
+        self, job: Job, payload: Mapping[str, Any], *, after: timedelta = timedelta(), priority: int | None = None
+    ) -> bool:
+        """One that ended waits again as new work of the same key, with all its attempts and without its result. False
+        when it is no longer as ``job`` says, because somebody else has renewed it."""
 
         def work(c: sa.Connection) -> bool:
-            ended = sa.update(table).where(table.c.id == job_id, table.c.state.in_((DEAD, CANCELLED)))
+            as_seen = sa.update(table).where(
+                table.c.id == job.id, table.c.state == job.state, table.c.finished_at == job.finished_at
+            )
             fresh = {"state": QUEUED, "attempts": 0, "reason": "", "cancel_asked": False, "finished_at": None}
-            return bool(c.execute(ended.values(run_at=self._clock(c), owner=None, lease_until=None, **fresh)).rowcount)
+            fresh |= {"owner": None, "lease_until": None, "started_at": None, "progress": 0.0, "stage": ""}
+            fresh |= {"payload": dict(payload), "result": sa.null(), "run_at": self._clock(c) + after}
+            fresh["priority"] = job.priority if priority is None else priority
+            return job.state in ENDED and bool(c.execute(as_seen.values(**fresh)).rowcount)
 
         return self._write(work)
 

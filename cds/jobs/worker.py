@@ -67,9 +67,9 @@ class Worker:
         if self._current is not None:
             self._current.stop("shutting-down")
 
-    def once(self, job_id: int | None = None) -> bool:
+    def once(self) -> bool:
         """Claim and do one job. False: nothing was due. Raises LedgerError."""
-        job = self._jobs.claim(self.owner, tuple(self._handlers), job_id)
+        job = self._jobs.claim(self.owner, tuple(self._handlers))
         if job is None:
             return False
         _log.info("job.started job=%s kind=%s attempt=%s", job.id, job.kind, job.attempts)

@@ -45,7 +45,8 @@ class Devices:
             waiting()
 
     def analysis(self, model: Model, slot: str) -> Analysis:
-        """The model's networks on that device, loaded once. Raises ModelError."""
+        """The model's networks on that device, loaded and tested once. Raises ModelError: a library or a device that
+        computes something else is found before a scan is read."""
         key = (slot, model.folder)
         with self._lock:
             found = self._loaded.get(key)
@@ -53,6 +54,7 @@ class Devices:
             bundle = bundle_of(model)
             assert bundle is not None
             found = Analysis(bundle, model.folder, self._device(slot), self._server)
+            found.self_test()
             with self._lock:
                 self._loaded[key] = found
         return found

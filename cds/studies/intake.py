@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cds.inference.registry import Registry
-from cds.jobs.job import CANCELLED, DEAD, QUEUED, Job
+from cds.jobs.job import QUEUED, Job
 from cds.jobs.queue import Jobs
 from cds.ledger import Ledger
 from cds.policy.store import PolicyStore
 from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About
+from cds.studies.again import grown, repeat, unread
 from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, fingerprint, job_key, plan, study_id
 
 _log = logging.getLogger("cds.studies")
@@ -61,7 +62,8 @@ class Intake:
     def ask(
         self, about: About, client: str, why: Why, *, only: Iterable[str] | None = None, pacs: str | None = None
     ) -> Asked:
-        """Have a study read by the models it is for. Raises LedgerError. Asking twice is asking once.
+        """Have a study read by the models it is for. Raises LedgerError. Asking twice is asking once, unless images
+        have come since it was read (``cds.studies.again``).
 
         ``only``: ids of the models to consider. ``pacs``: the archive that has it; None: any that serves the client.
         """
@@ -111,8 +113,9 @@ class Intake:
             item=study,
             later=why in _ASKS_AGAIN,
         )
-        if why == "hand" and job.state in (DEAD, CANCELLED) and self._jobs.retry(job.id):
-            job, new = self._jobs.get(job.id) or job, True
+        if (why == "hand" and unread(job)) or (why in _ASKS_AGAIN and grown(job, about.images)):
+            new = repeat(self._jobs, job, after=after, priority=PRIORITY[why], told=about.images)
+            job = self._jobs.get(job.id) or job
         if new:
             _log.info("studies.queued job=%s model=%s why=%s", job.id, manifest.id, why)
             if self._tell is not None and (not after or why == "hand"):

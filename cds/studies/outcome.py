@@ -16,6 +16,7 @@ from cds.inference.volumes.analyse import Assessed, Indeterminate
 from cds.jobs.job import Job
 from cds.ledger import CallEntry, PredictionEntry
 from cds.ledger.database import store_within
+from cds.studies.again import number
 from cds.studies.plan import ASSESSED, INDETERMINATE
 
 _NAMESPACE = uuid.UUID("6f1f6f2e-4c0e-5d33-9d0b-3a6a2f4f5b11")
@@ -101,8 +102,13 @@ def outputs_of(manifest: Manifest, found: Assessed) -> dict[str, float]:
 
 
 def prediction_id(job: Job) -> str:
-    """The same for every attempt: a job has one prediction."""
-    return str(uuid.uuid5(_NAMESPACE, job.key))
+    """The same for every attempt: a reading has one prediction."""
+    return str(uuid.uuid5(_NAMESPACE, _reading(job)))
+
+
+def _reading(job: Job) -> str:
+    count = number(job.payload)
+    return job.key if count == 1 else f"{job.key}#{count}"
 
 
 def rows(
@@ -126,7 +132,7 @@ def rows(
         outputs={k: v for k, v in result.items() if k in ("likelihood", "category", "outputs", "candidates")},
     )
     entry = CallEntry(
-        id=str(uuid.uuid5(_NAMESPACE, f"call/{job.key}")),
+        id=str(uuid.uuid5(_NAMESPACE, f"call/{_reading(job)}")),
         at=at,
         client=str(job.payload["client"]),
         service="studies",

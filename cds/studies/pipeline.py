@@ -13,10 +13,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cds.errors import ModelError, SettingsError
+from cds.errors import ModelError, SelfTestFailed, SettingsError
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.phase import Phase
 from cds.imaging.reasons import Reason as ImageReason
@@ -57,6 +58,7 @@ _MAY_PASS = frozenset(
         ImageReason.NOT_FOUND,
     }
 )
+_RESULTS = frozenset({"SEG", "SR", "PR", "KO"})
 _AT_FAULT = frozenset({ImageReason.PACS_NOT_LISTED, ImageReason.PACS_REDIRECTED})
 """Somebody must mend the settings first."""
 
@@ -113,7 +115,7 @@ class Pipeline:
         more: dict[str, Any] = {}
         found: Assessed | Indeterminate | outcome.Reason
         with timings.of("fetch"):
-            images = _images(web, study_uid)
+            images = _instances(web, study_uid).read
             choice, refused = self._chosen(bundle, web, study_uid, progress)
         if refused is not None or choice is None or choice.volume is None:
             reason = refused or (choice.reason if choice is not None else None) or ImageReason.NO_CT
@@ -122,11 +124,13 @@ class Pipeline:
             found, more["provider"] = self._analysed(job, model, choice.volume, progress, timings)
         progress("write", _WRITE)
         # images that came in since were not looked at; the study was not complete when the work began
-        if images is not None and (_images(web, study_uid) or images) > images:
+        if images is not None and (_instances(web, study_uid).read or images) > images:
             raise Unfinished("images-arriving", again=True)
         if choice is not None and choice.volume is not None and isinstance(found, Assessed):
             with timings.of("write"):
                 more |= self._put(job, model, bundle, choice, found, web)
+        # what later news of the study is compared with; results stored just now count, images come in since don't
+        more["images"] = _counted(web, study_uid, images)
         progress("store", _STORE)
         result = outcome.result_of(manifest, choice, found, job, demonstration=not bundle.clinical_use, **more)
         policy = self._policies.current().version
@@ -195,7 +199,9 @@ class Pipeline:
                 )
             except ModelError as error:
                 _log.error("model.failed job=%s model=%s error=%s", job.id, model.manifest.id, error)
-                raise Unfinished("model-failed", again=True) from error
+                # on another machine, or after a repair, it may do what it should
+                reason = "self-test-failed" if isinstance(error, SelfTestFailed) else "model-failed"
+                raise Unfinished(reason, again=True) from error
         if isinstance(found, Assessed) and _rests_on_filled(found, volume):
             return outcome.Reason(ImageReason.MISSING_SLICES.value, "choice"), analysis.provider
         return found, analysis.provider
@@ -264,16 +270,38 @@ def _unfinished(error: Unusable) -> Unfinished:
     return Unfinished(error.reason.value, again=error.reason in _MAY_PASS, said=str(error))
 
 
-def _images(web: DicomWeb, study_uid: str) -> int | None:
-    """Instances of the study as the archive counts them now; None where it does not say."""
-    counts = [row.instances for row in web.series(study_uid) if row.modality not in ("SEG", "SR", "PR", "KO")]
-    known = [count for count in counts if count is not None]
-    return sum(known) if known and len(known) == len(counts) else None
+@dataclass(frozen=True)
+class _Instances:
+    """As the archive counts them now; None where it does not say."""
+
+    read: int | None
+    others: int | None
+    """Results, reports, what was marked: nothing that is read here."""
+
+
+def _instances(web: DicomWeb, study_uid: str) -> _Instances:
+    rows = web.series(study_uid)
+    counts = [row.instances for row in rows]
+    if not rows or None in counts:
+        return _Instances(None, None)
+    others = sum(row.instances or 0 for row in rows if row.modality in _RESULTS)
+    return _Instances(sum(count or 0 for count in counts) - others, others)
+
+
+def _counted(web: DicomWeb, study_uid: str, images: int | None) -> int | None:
+    """``images``, and whatever else lies in the study now. An archive that fails does not cost the result."""
+    try:
+        others = _instances(web, study_uid).others
+    except Unusable as error:
+        _log.warning("study.uncounted reason=%s", error.reason.value)
+        return None
+    return None if images is None or others is None else images + others
 
 
 def _wanted(bundle: Bundle) -> Wanted:
     """The first phase it was made for; a bundle that names none takes any."""
-    return Wanted(phase=Phase(bundle.phase[0]) if bundle.phase else None)
+    phase = Phase(bundle.phase[0]) if bundle.phase else None
+    return Wanted(phase=phase, shortest_mm=bundle.studies.shortest_mm)
 
 
 def _rests_on_filled(found: Assessed, volume: Volume) -> bool:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from cds.errors import CdsError
+from cds.errors import CdsError, NotTaken
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.queries import Query
@@ -24,6 +24,8 @@ from cds.trust.allowlist import AllowList
 
 _log = logging.getLogger("cds.studies")
 _FHIR_DEADLINE_S = 60.0
+_LOOK_DEADLINE_S = 10.0
+"""For an EHR that waits for an answer itself."""
 
 
 class Poller:
@@ -38,6 +40,7 @@ class Poller:
         self._known: dict[tuple[str, str], int | None] = {}
         """(client, study UID) -> images when last seen."""
         self._stopping = threading.Event()
+        self._looking = threading.Lock()
 
     @property
     def wanted(self) -> bool:
@@ -52,6 +55,23 @@ class Poller:
 
     def stop(self) -> None:
         self._stopping.set()
+
+    def look(self, client: str) -> int | None:
+        """Ask this client's EHR now, because it said that there is news without saying which: how many studies were
+        news; None where no address of it is set. Raises SourceError or LedgerError, and NotTaken when a look is under
+        way or work must wait: the EHR then says it again."""
+        if self._settings.clients[client].studies.fhir_base is None:
+            return None
+        # the one under way may have asked before this news was there; waiting for it would hold a thread
+        if not self._looking.acquire(blocking=False):
+            raise NotTaken("the EHR is being asked for its studies; send the notification again later")
+        try:
+            news, waits = self._asked(client, _LOOK_DEADLINE_S)
+        finally:
+            self._looking.release()
+        if waits:
+            raise NotTaken("too much imaging work waits; send the notification again later")
+        return news
 
     def once(self) -> int:
         """How many studies were news. A source that fails keeps nobody from the others."""
@@ -84,9 +104,13 @@ class Poller:
             rows = web.studies(StudyDate=f"{since:%Y%m%d}-", includefield="StudyDescription")
         finally:
             web.close()
-        return self._news(client, map(from_row, rows), name)
+        return self._news(client, map(from_row, rows), name)[0]
 
     def _ehr(self, name: str) -> int:
+        return self._asked(name, _FHIR_DEADLINE_S)[0]
+
+    def _asked(self, name: str, within_s: float) -> tuple[int, bool]:
+        """As ``_news``."""
         source, allowed = self._settings.clients[name].studies, self._allowed[name]
         assert source.fhir_base is not None
         token = source.token_file
@@ -94,15 +118,16 @@ class Poller:
         since = self._now() - timedelta(days=self._settings.imaging.poll_days)
         query = Query("imaging", "ImagingStudy", f"ImagingStudy?_lastUpdated=ge{since:%Y-%m-%d}&_count=200")
         target = Target(source.fhir_base, allowed, secret)
-        [found] = self._fhir.fetch((query,), "", target, time.monotonic() + _FHIR_DEADLINE_S)
+        [found] = self._fhir.fetch((query,), "", target, time.monotonic() + within_s)
         studies = (r for page in found.pages for r in page.resources if isinstance(r, fhir.ImagingStudy))
         news = self._news(name, (about for s in studies if (about := from_resource(s)) is not None), None)
         if found.fault is not None:
             raise found.fault
         return news
 
-    def _news(self, client: str, studies: Iterable[About], pacs: str | None) -> int:
-        """Raises LedgerError. What could not be asked for is news again at the next poll."""
+    def _news(self, client: str, studies: Iterable[About], pacs: str | None) -> tuple[int, bool]:
+        """(how many were news, the queue was full). Raises LedgerError. What could not be asked for is news again at
+        the next poll."""
         news = 0
         for about in studies:
             key = (client, about.uid)
@@ -110,7 +135,7 @@ class Poller:
                 continue
             asked = self._intake.ask(about, client, "poll", pacs=pacs)
             if asked.waits:
-                return news
+                return news, True
             self._known[key] = about.images
             news += any(new for _, new in asked.jobs)
-        return news
+        return news, False

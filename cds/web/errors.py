@@ -10,13 +10,16 @@ import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from cds.errors import CdsError, NotAuthenticated, ReportRefused, RequestError, RequestTooLarge
+from cds.errors import CdsError, NotAuthenticated, NotTaken, ReportRefused, RequestError, RequestTooLarge
 from cds.web import refusals
 
 _log = logging.getLogger("cds.web")
 
 # FHIR R4 value set issue-type, by status
 _ISSUE = {400: "invalid", 401: "login", 403: "security", 404: "not-found", 405: "not-supported", 412: "required"}
+
+_RETRY_AFTER_S = "30"
+"""What answers 503 is a database or a queue, which seldom are away for longer."""
 
 
 def outcome(status: int, code: str, text: str) -> Response:
@@ -35,6 +38,8 @@ def outcome(status: int, code: str, text: str) -> Response:
     answer = Response(orjson.dumps(body), status=status, content_type="application/fhir+json")
     if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
+    if status == 503:
+        answer.headers["Retry-After"] = _RETRY_AFTER_S
     return answer
 
 
@@ -52,7 +57,7 @@ def _known(error: CdsError) -> Response:
         return outcome(401, error.code, "Not authenticated")
     if isinstance(error, ReportRefused):
         _log.warning("report.refused code=%s reason=%s", error.code, error)
-    if isinstance(error, RequestError | ReportRefused):
+    if isinstance(error, RequestError | ReportRefused | NotTaken):
         return outcome(error.status, error.code, str(error))
     _log.error("call.failed code=%s error=%s", error.code, error)
     return outcome(error.status, error.code, "The service could not answer; the operator's log has the reason")

@@ -5,19 +5,22 @@ A study's address holds an opaque id, never its UID or its patient's number.
 
 from __future__ import annotations
 
+import logging
 import re
 
 import orjson
 from flask import Blueprint, Response, g, request
 
 from cds.engine import Engine
-from cds.errors import UnknownService
+from cds.errors import NotTaken, SourceError, UnknownService
 from cds.studies.notify import Doorman, studies_in
-from cds.studies.plan import KIND, study_id
+from cds.studies.plan import KIND
+from cds.studies.poll import Poller
 from cds.studies.view import analysis
 from cds.trust import sender
 from cds.web.body import read_body
 
+_log = logging.getLogger("cds.studies")
 _ID = re.compile(r"\A[0-9a-f]{32}\Z")
 
 
@@ -25,6 +28,7 @@ def blueprint(engine: Engine) -> Blueprint:
     """Raises SettingsError for a notification secret that can't be used."""
     pages = Blueprint("studies", __name__)
     doorman = Doorman(engine.settings)
+    poller = Poller(engine.settings, engine.studies.intake, engine.now)
 
     @pages.get("/studies/<study>/analyses")
     def analyses(study: str) -> Response:
@@ -51,12 +55,29 @@ def blueprint(engine: Engine) -> Blueprint:
 
     def _news() -> Response:
         client = doorman.client(request.headers.get("Authorization"))
-        told = studies_in(read_body(request, empty=True))
-        taken = [about for about in told if engine.studies.later(about, client, "notification")]
-        # the ids under which the sender may ask what becomes of them
-        ids = [study_id(engine.ledger, client, about.uid) for about in taken]
+        body = read_body(request, empty=True)
+        if not body.strip():
+            return _looked(client)
+        told = studies_in(body)
+        # "200" ends the sender's interest, so the rows are there before it; asking twice is asking once
+        asked = [engine.studies.intake.ask(about, client, "notification") for about in told]
+        if any(one.waits for one in asked):
+            raise NotTaken("too much imaging work waits; send the notification again later")
+        taken = [one for one in asked if one.jobs]
         g.log = {"studies": len(told), "client": client}
-        return _json({"received": len(told), "taken": len(taken), "studies": ids})
+        return _json({"received": len(told), "taken": len(taken), "studies": [one.study for one in taken]})
+
+    def _looked(client: str) -> Response:
+        """A Subscription without payload says only that there is something."""
+        try:
+            news = poller.look(client)
+        except SourceError as error:
+            _log.warning("studies.look client=%s code=%s", client, error.code)
+            raise NotTaken("the EHR could not be asked for its studies; send the notification again later") from error
+        if news is None:
+            _log.warning("studies.unheard client=%s reason=no-fhir-base", client)
+        g.log = {"studies": news or 0, "client": client}
+        return _json({"received": 0, "taken": news or 0, "studies": []})
 
     return pages
 

@@ -1,45 +1,24 @@
-"""Real CT: geometry as scanners write it. Needs a folder of samples that is not part of this repository.
+"""Real CT: geometry as scanners write it; which samples, and where from: the plugin ``ct_samples``.
 
-``CDS_CT_SAMPLES`` names it; below it, folders called gantrytilting, sliceincrement, notavolume, slicecount,
-sliceorientation (the dicom2nifti project's failing cases), upper_abdomen_contrast (a DICOM series) and trunk_native
-(a NIfTI volume), at any depth. Without it these tests are skipped; generated series cover the same ground.
+Without them these tests are skipped; generated series cover the same ground.
 """
 
 from __future__ import annotations
 
-import gzip
-import os
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from numpy.typing import NDArray
+from ct_samples import folder, needs_samples, nifti, series_in
 
-from cds.imaging.fetch import Series, read_series
-from cds.imaging.instance import read
-from cds.imaging.pacs import Limits
 from cds.imaging.phase import Phase, seen, timed
 from cds.imaging.reasons import Note, Reason, Unusable
 from cds.imaging.series import Wanted, choose
 from cds.imaging.stacks import stacks
 from cds.imaging.volume import Volume, build
 
-SAMPLES = os.environ.get("CDS_CT_SAMPLES", "")
-pytestmark = pytest.mark.skipif(not SAMPLES, reason="CDS_CT_SAMPLES does not name a folder of real CT samples")
-
-
-def folder(name: str) -> Path:
-    found = [path for path in sorted(Path(SAMPLES).rglob(name)) if path.is_dir()]
-    if not found:
-        pytest.skip(f"no folder {name} below CDS_CT_SAMPLES")
-    return found[0]
-
-
-def series_in(place: Path) -> Series:
-    raw = [path.read_bytes() for path in sorted(place.iterdir()) if path.is_file() and path.suffix != ".gz"]
-    first = read(raw[0])
-    return read_series(raw, Limits(), first.study_uid, first.series_uid)
+pytestmark = needs_samples
 
 
 def volume_in(place: Path) -> Volume:
@@ -119,15 +98,3 @@ def test_the_native_trunk_shows_that_nothing_was_injected() -> None:
     affine[2, 0], affine[1, 1], affine[0, 2] = spacing
     volume = Volume(np.clip(values, -1024, 3071).astype(np.int16), affine, ())
     assert seen(volume)[0] == {Phase.NATIVE}
-
-
-def nifti(path: Path) -> tuple[NDArray[np.float64], tuple[float, float, float]]:
-    """([z, y, x] values, mm): the little of NIfTI-1 that one sample needs."""
-    raw = gzip.decompress(path.read_bytes())
-    shape = np.frombuffer(raw, "<i2", 8, 40)[1:4]
-    code, start = int(np.frombuffer(raw, "<i2", 1, 70)[0]), int(np.frombuffer(raw, "<f4", 1, 108)[0])
-    x, y, z = np.frombuffer(raw, "<f4", 3, 80)
-    slope, intercept = np.frombuffer(raw, "<f4", 2, 112)
-    kind = {2: "u1", 4: "<i2", 8: "<i4", 16: "<f4"}[code]
-    flat = np.frombuffer(raw, kind, int(np.prod(shape)), start).astype(np.float64) * (slope or 1) + intercept
-    return flat.reshape(shape, order="F").transpose(2, 1, 0), (float(z), float(y), float(x))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import urllib3
 from ct_findings import AT, AUTHOR, DEMO, LESION, Scan, bundle, feet_first_prone, leaning, places, scan, turned, upright
+from ct_series import stored
 from dicom_checks import complaints
 from dicom_standard import faults
 from orthanc import Orthanc
@@ -94,6 +95,16 @@ def test_what_comes_back_is_valid_and_lies_on_the_lesion(
             own.append(places(next(ds for ds in one.datasets if ds.SOPInstanceUID == image))[layer > 0])
     assert np.linalg.norm(np.concatenate(own).mean(axis=0) - LESION) < 0.5
     assert hd.sr.srread(DicomBytesIO(back[1])).content.get_volumetric_roi_measurement_groups()
+
+
+def test_large_values_in_a_makers_own_sequence_are_left_where_they_are(orthanc: Orthanc, web: DicomWeb) -> None:
+    one = scan()
+    for ds in one.datasets:
+        item = Dataset()
+        item.private_block(0x0029, "MAKER", create=True).add_new(0x44, "OB", bytes(4096))
+        ds.private_block(0x0029, "MAKER", create=True).add_new(0x40, "SQ", [item])
+    orthanc.store(stored(ds) for ds in one.datasets)
+    assert len(headers(web, one.study_uid, one.series_uid)) == len(one.datasets)
 
 
 def test_a_study_has_each_result_once_however_often_it_is_written(orthanc: Orthanc, web: DicomWeb) -> None:

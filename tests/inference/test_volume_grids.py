@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cds.inference.volumes.grid import Grid, bounding_box, moved, resampled
+from cds.inference.volumes.grid import Grid, bounding_box, coarsened, moved, resampled
 
 
 def ramp(shape: tuple[int, int, int], spacing: tuple[float, float, float], align: str) -> np.ndarray:
@@ -61,3 +61,14 @@ def test_a_box_keeps_its_place_on_another_grid_and_gains_its_margin() -> None:
     mask[5:8, 4:9, 10:11] = True
     box = moved(bounding_box(mask), coarse, fine, (3.0, 2.0, 120.0))
     assert box == (slice(9, 17), slice(11, 28), slice(0, 60))
+
+
+@pytest.mark.parametrize("align", ["corner", "centre"])
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_coarsening_is_a_gaussian_blur_of_the_whole_and_then_resampling(order: int, align: str) -> None:
+    source, target = Grid((21, 40, 33), (1.2, 0.7, 0.9)), Grid((21, 40, 33), (1.2, 0.7, 0.9)).at((3.0, 2.0, 0.8))
+    volume = np.random.default_rng(4).normal(0, 300, source.shape).astype(np.int16)
+    sigma = [max(0.0, (b / a - 1) / 2) for a, b in zip(source.spacing, target.spacing, strict=True)]
+    blurred = ndimage.gaussian_filter(volume.astype(np.float64), sigma)
+    expected = resampled(blurred, source, target, order, align)
+    assert coarsened(volume, source, target, order, align) == pytest.approx(expected, abs=2e-3)

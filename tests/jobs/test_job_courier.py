@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from rabbitmq_server import RabbitMqServer
 from redis_server import RedisServer
 
 from cds.jobs import Job, Jobs, Progress, Worker
@@ -40,9 +41,10 @@ def test_a_message_holds_the_rows_id_and_nothing_else(jobs: Jobs, redis: RedisSe
     courier.close()
 
 
-def test_a_broker_that_is_away_is_found_out_quickly(jobs: Jobs) -> None:
+@pytest.mark.parametrize("url", [NOWHERE, "amqp://nobody@127.0.0.1:1//"])
+def test_a_broker_that_is_away_is_found_out_quickly(url: str) -> None:
     begun = time.monotonic()
-    assert Courier(NOWHERE).send(1) is False
+    assert Courier(url).send(1) is False
     assert time.monotonic() - begun < 5
 
 
@@ -52,6 +54,26 @@ def test_the_sweeper_does_the_work_itself_while_the_broker_is_away(jobs: Jobs) -
     assert sweeper.once() == 0
     done = jobs.get(job.id)
     assert done is not None and done.state == "done"
+
+
+def test_each_kind_of_broker_gets_the_options_it_knows() -> None:
+    redis, rabbit = (make_app(url).conf for url in (NOWHERE, "amqp://nobody@127.0.0.1:1//"))
+    assert "socket_timeout" in redis.broker_transport_options
+    assert rabbit.broker_transport_options["confirm_publish"] is True
+    assert "socket_timeout" not in rabbit.broker_transport_options
+    assert 0 < rabbit.broker_heartbeat <= 30
+
+
+@pytest.mark.system
+def test_rabbitmq_has_a_message_when_sending_says_so(rabbitmq: RabbitMqServer) -> None:
+    courier, app = Courier(rabbitmq.url), make_app(rabbitmq.url)
+    with app.connection_for_read() as connection, connection.SimpleQueue(QUEUE) as waiting:
+        waiting.clear()
+        assert courier.send(7)
+        message = waiting.get(timeout=5)
+        assert message.payload[0] == [7]
+        message.ack()
+    courier.close()
 
 
 @pytest.mark.system

@@ -109,7 +109,7 @@ def test_a_failure_that_may_pass_waits_longer_each_time_and_then_the_job_is_dead
     waiting = jobs.get(job.id)
     assert waiting is not None
     assert 2 <= (waiting.run_at - waiting.created_at).total_seconds() <= 9
-    assert jobs.retry(job.id) is False
+    assert jobs.renewed(waiting, {}) is False
     with jobs._database._engine.begin() as c:
         c.execute(sa.text("UPDATE jobs SET run_at = created_at"))
     again = jobs.claim("w", ["read"])
@@ -125,10 +125,23 @@ def test_a_failure_that_will_not_pass_is_dead_at_once_and_can_be_asked_for_again
     job = jobs.claim("w", ["read"])
     assert job is not None
     assert jobs.fail(job, "two-patients", again=False) == "dead"
-    assert jobs.retry(job.id)
+    dead = jobs.get(job.id)
+    assert dead is not None
+    assert jobs.renewed(dead, {"again": True}, priority=7)
     again = jobs.claim("w", ["read"])
     assert again is not None
-    assert (again.id, again.attempts, again.reason) == (job.id, 1, "")
+    assert (again.id, again.attempts, again.reason, again.priority) == (job.id, 1, "", 7)
+    assert (again.payload, again.result) == ({"again": True}, None)
+
+
+def test_two_who_renew_one_job_at_once_renew_it_once(jobs: Jobs) -> None:
+    jobs.enqueue("read", "study-1", {})
+    job = jobs.claim("w", ["read"])
+    assert job is not None
+    assert jobs.finish(job, {"lesions": 0})
+    ended = jobs.get(job.id)
+    assert ended is not None
+    assert [jobs.renewed(ended, {}), jobs.renewed(ended, {})] == [True, False]
 
 
 def test_a_job_whose_workers_all_died_is_dead_with_that_reason(jobs: Jobs) -> None:

@@ -54,6 +54,13 @@ class RedisServer:
                     pytest.fail("Redis did not start:\n" + (self._folder / "log").read_text()[-2000:])
                 time.sleep(0.05)
 
+    def listened_to(self) -> bool:
+        """Somebody waits for the next message."""
+        from redis import Redis
+
+        with Redis(port=self.port, password=self.password) as client:
+            return any(one["cmd"] == "brpop" for one in client.client_list())
+
     def kill(self) -> None:
         """SIGKILL, with every message in it."""
         if self._process is not None:

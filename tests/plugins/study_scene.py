@@ -109,6 +109,8 @@ class Archive:
     """Study UID -> series UID -> instances."""
     rows: dict[str, Json] = field(default_factory=dict)
     """Study UID -> what a search says of it beside its UID."""
+    modalities: dict[str, str] = field(default_factory=dict)
+    """Series UID -> what it is, where not CT."""
     series_answers: Behaviour | None = None
     """In place of a series' images."""
     broken: Behaviour | None = None
@@ -135,7 +137,12 @@ class Archive:
             return _rows(
                 exchange,
                 [
-                    row(t0020000E=uid, t00080060="CT", t0008103E="Abdomen portal venous 3.0", t00201209=len(instances))
+                    row(
+                        t0020000E=uid,
+                        t00080060=self.modalities.get(uid, "CT"),
+                        t0008103E="Abdomen portal venous 3.0",
+                        t00201209=len(instances),
+                    )
                     for uid, instances in series.items()
                 ],
             )

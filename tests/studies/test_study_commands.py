@@ -74,7 +74,7 @@ def test_what_failed_is_shown_in_words_and_tried_again(toml: Path, archive: Arch
     assert "waits again" in cds(toml, "study", "retry", str(job))
     cds(toml, "worker", "--once")
     assert "assessed" in cds(toml, "study", "show", str(job))
-    assert "only a failed or cancelled one" in cds(toml, "study", "retry", str(job), code=1)
+    assert "only one without a reading" in cds(toml, "study", "retry", str(job), code=1)
 
 
 def test_a_scan_that_can_not_be_used_is_no_reassurance(toml: Path, archive: Archive) -> None:
@@ -83,6 +83,10 @@ def test_a_scan_that_can_not_be_used_is_no_reassurance(toml: Path, archive: Arch
     cds(toml, "worker", "--once")
     told = cds(toml, "study", "show", str(job))
     assert "indeterminate" in told and "covers too little of the body" in told and "That is no reassurance." in told
+    archive.holds()
+    assert "waits again" in cds(toml, "study", "retry", str(job))
+    cds(toml, "worker", "--once")
+    assert "assessed" in cds(toml, "study", "show", str(job))
 
 
 def test_a_cancelled_job_is_not_done(toml: Path) -> None:

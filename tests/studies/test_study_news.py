@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from servers import FhirServer, fhir_server, gives, searchset, status
+from servers import FhirServer, fhir_server, gives, hangs, searchset, status
 from study_house import Build, House
 from study_scene import MODEL, STUDY, Archive, ct
 
@@ -53,9 +55,7 @@ def notify(house: House, body: Json | bytes | None, secret: str | None = SECRET,
     data = json.dumps(body).encode() if isinstance(body, dict) else body
     kind = "application/fhir+json" if data else None
     way = client.put if path != ADDRESS else client.post
-    answer = way(path, data=data, content_type=kind, headers=headers)
-    house.engine.studies.settle()
-    return answer
+    return way(path, data=data, content_type=kind, headers=headers)
 
 
 def test_a_subscription_that_sends_the_study_has_it_read(told: House) -> None:
@@ -88,6 +88,35 @@ def test_an_empty_message_and_one_of_something_else_ask_for_nothing(told: House)
     assert notify(told, None).get_json() == nothing
     assert notify(told, {"resourceType": "Patient", "id": "p1"}).get_json() == nothing
     assert told.jobs.newest() == []
+
+
+def test_a_queue_that_is_away_has_the_notification_sent_again(told: House) -> None:
+    away = Jobs("postgresql://nobody@127.0.0.1:1/none")
+    told.intake._jobs = away
+    answer = notify(told, resource())
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    told.intake._jobs = told.jobs
+    assert notify(told, resource()).status_code == 200
+    away.close()
+
+
+def test_a_full_queue_has_the_notification_sent_again_and_what_fitted_is_kept(
+    build: Build, archive: Archive, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    house = build(client={"studies": {"notify_secret_file": tmp_path / "secret"}}, imaging={"queue_limit": 1})
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "history",
+        "entry": [{"resource": resource(u)} for u in ("1.2.3", "1.2.4")],
+    }
+    answer = notify(house, bundle)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert "send the notification again" in answer.get_json()["issue"][0]["details"]["text"]
+    [kept] = house.jobs.newest()
+    house.jobs.cancel(kept.id)
+    assert notify(house, bundle).status_code == 200
+    assert {job.payload["study"] for job in house.jobs.newest()} == {"1.2.3", "1.2.4"}
 
 
 @pytest.mark.parametrize("secret", [None, "", "wrong", SECRET[:-1], SECRET + "x"])
@@ -182,6 +211,49 @@ def test_a_poll_of_the_ehr_knows_the_patient(build: Build, archive: Archive, ehr
     [hit] = ehr.hits
     assert hit.headers["authorization"] == "Bearer worker-token"
     assert hit.query["_lastUpdated"] == ["ge2026-11-21"]
+
+
+@pytest.fixture
+def pinged(build: Build, archive: Archive, ehr: FhirServer, tmp_path: Path) -> House:
+    """A house whose EHR sends notifications without payload, and is never polled unasked."""
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    archive.holds()
+    studies = {"notify_secret_file": tmp_path / "secret", "fhir_base": ehr.base}
+    return build(client={"fhir_servers": (ehr.base,), "studies": studies})
+
+
+def test_a_notification_without_payload_has_the_ehr_asked_once_for_what_is_new(pinged: House, ehr: FhirServer) -> None:
+    ehr.on("ImagingStudy", gives(searchset([resource()])))
+    assert notify(pinged, None).get_json() == {"received": 0, "taken": 1}
+    assert read(pinged) == [STUDY]
+    assert len(ehr.hits) == 1
+    assert notify(pinged, b" ").get_json() == {"received": 0, "taken": 0}
+    assert len(read(pinged)) == 1
+
+
+def test_an_ehr_that_can_not_be_asked_says_it_again(pinged: House, ehr: FhirServer) -> None:
+    ehr.on("ImagingStudy", status(500), gives(searchset([resource()])))
+    answer = notify(pinged, None)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert read(pinged) == []
+    assert notify(pinged, None).get_json()["taken"] == 1
+
+
+def test_while_the_ehr_is_being_asked_no_other_thread_waits_for_it(pinged: House, ehr: FhirServer) -> None:
+    ehr.on("ImagingStudy", hangs())
+    answers: list[int] = []
+    slow = threading.Thread(target=lambda: answers.append(notify(pinged, None).status_code))
+    slow.start()
+    deadline = time.monotonic() + 10
+    while not ehr.hits:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    begun = time.monotonic()
+    assert notify(pinged, None).status_code == 503
+    assert time.monotonic() - begun < 3
+    ehr.closing.set()
+    slow.join(timeout=20)
+    assert answers == [503]
 
 
 def test_a_source_that_fails_keeps_nobody_from_the_others(build: Build, archive: Archive, ehr: FhirServer) -> None:

@@ -17,6 +17,7 @@ from cds.jobs.job import ENDED, STATES, Job
 from cds.jobs.queue import Jobs
 from cds.settings import Settings, load
 from cds.studies.about import About
+from cds.studies.again import repeat, unread
 from cds.studies.plan import KIND, study_id
 from cds.studies.reasons import words
 from cds.studies.view import STAGES, analysis, reason_of, state_of
@@ -49,8 +50,8 @@ def analyse(
 ) -> None:
     """Ask for the analysis of the study with this Study Instance UID. What is asked for twice is done once.
 
-    A failed or cancelled analysis is tried again. By hand a network may also run that the policy has not switched on,
-    or that is not for clinical use: its result is stored, and reaches no card and no patient's record.
+    A failed, cancelled or indeterminate analysis is tried again. By hand a network may also run that the policy has
+    not switched on, or that is not for clinical use: its result is stored, and reaches no card and no patient's record.
     """
     settings = load(ctx.find_root().obj)
     found = intake_of(settings).ask(
@@ -134,11 +135,11 @@ def show(ctx: click.Context, job: int, watch: bool, as_json: bool) -> None:
 @click.argument("job", type=int)
 @click.pass_context
 def retry(ctx: click.Context, job: int) -> None:
-    """Have a JOB that failed or was cancelled tried again, with all its attempts."""
+    """Have a JOB that failed, was cancelled or is indeterminate tried again, with all its attempts."""
     jobs = jobs_of(load(ctx.find_root().obj))
     found = _job(jobs, job)
-    if not jobs.retry(job):
-        raise click.ClickException(f"job {job} is {state_of(found)}; only a failed or cancelled one is tried again")
+    if not unread(found) or not repeat(jobs, found):
+        raise click.ClickException(f"job {job} is {state_of(found)}; only one without a reading is tried again")
     click.echo(f"job {job} waits again.")
 
 

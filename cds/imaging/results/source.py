@@ -82,8 +82,13 @@ def _rows(web: DicomWeb, path: str, deadline: float) -> list[dict[str, Any]]:
 
 
 def _without_bulk(row: dict[str, Any]) -> dict[str, Any]:
-    """Pixels and other large values are links; none is needed."""
-    return {tag: value for tag, value in row.items() if isinstance(value, dict) and "BulkDataURI" not in value}
+    """Pixels and other large values are links, in makers' own sequences as well; none is needed."""
+    kept = {tag: value for tag, value in row.items() if isinstance(value, dict) and "BulkDataURI" not in value}
+    for tag, value in kept.items():
+        if value.get("vr") == "SQ":
+            items = [_without_bulk(item) if isinstance(item, dict) else item for item in value.get("Value", ())]
+            kept[tag] = {**value, "Value": items}
+    return kept
 
 
 def source(instances: Sequence[Dataset], frames: Sequence[Frame], study_uid: str, series_uid: str) -> Source:

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cds.errors import ModelError
+from cds.errors import ModelError, SelfTestFailed
 from cds.inference.open_inference import ModelServer
-from cds.inference.volumes import resize, windows
+from cds.inference.volumes import golden, resize, windows
 from cds.inference.volumes.bundle import Bundle, Stage
 from cds.inference.volumes.candidates import Found, find
 from cds.inference.volumes.gate import Gate
-from cds.inference.volumes.grid import Box, Grid, Triple, bounding_box, moved, moved_by_centres, resampled, smoothed
+from cds.inference.volumes.grid import Box, Grid, Triple, bounding_box, coarsened, moved, moved_by_centres, resampled
 from cds.inference.volumes.network import Device, Network
 
 _log = logging.getLogger("cds.inference")
@@ -70,6 +70,7 @@ class Analysis:
     ) -> None:
         """``server``: asked first, where there is one. Raises ModelError."""
         self.bundle = bundle
+        self._folder = folder
         self._device = device or Device()
         self._networks = {s.name: Network(s, folder, self._device, server) for s in bundle.stages}
         self._gates = [Gate(g, folder) for g in bundle.gates]
@@ -77,6 +78,11 @@ class Analysis:
     @property
     def provider(self) -> str:
         return next(iter(self._networks.values())).provider
+
+    def self_test(self) -> None:
+        """The bundle's known answers, where it has any, on these very networks. Raises SelfTestFailed."""
+        if misses := list(golden.misses(self.bundle, self._folder, self._networks)):
+            raise SelfTestFailed("; ".join(misses))
 
     def __call__(
         self, hu: NDArray[np.generic], spacing: tuple[float, float, float], progress: Progress | None = None
@@ -128,8 +134,8 @@ class Analysis:
         self, stage: Stage, hu: NDArray[np.generic], source: Grid, step: windows.Step
     ) -> tuple[Array, Grid, Array | None]:
         target = source.at(stage.spacing)
-        first = smoothed(hu, source, target) if stage.resample.smooth else hu
-        volume = resampled(first, source, target, stage.resample.order, stage.resample.align)
+        way = coarsened if stage.resample.smooth else resampled
+        volume = way(hu, source, target, stage.resample.order, stage.resample.align)
         logits, features = self._logits(stage, _normalised(stage, volume), step)
         return windows.softmax(logits), target, features
 

@@ -8,6 +8,7 @@ Axes are [z, y, x] throughout: z towards the head, y towards the back, x towards
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -178,8 +179,9 @@ class Bundle(Strict):
         if unknown := sorted(set(self.legend.structures) - set(last.classes)):
             raise ValueError(f"legend names {', '.join(unknown)}, which the last stage does not tell apart")
         points = [p.at_least for p in self.operating_points]
-        if points[0] != 0 or points != sorted(points):
-            raise ValueError("operating_points must start at 0 and rise")
+        # of two at one height the first could never be given
+        if points[0] != 0 or any(high <= low for low, high in pairwise(points)):
+            raise ValueError("operating_points must start at 0 and rise, each above the one before")
         for gate in self.gates:
             if gate.stage not in names:
                 raise ValueError(f"a gate names the stage '{gate.stage}', which there is not")

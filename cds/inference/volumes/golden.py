@@ -65,19 +65,18 @@ def written(answers: Mapping[str, list[list[float]]], seed: int, framework: str)
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
-def misses(bundle: Bundle, folder: Path, device: Device | None = None) -> Iterator[str]:
+def misses(bundle: Bundle, folder: Path, networks: Mapping[str, Network] | None = None) -> Iterator[str]:
     """What this machine answers otherwise, one sentence a stage. Nothing for a bundle without known answers. Raises
-    ModelError for files that are missing or not the ones pinned."""
+    ModelError for files that are missing or not the ones pinned. ``networks``: by stage, where they are loaded."""
     if bundle.golden is None:
         return
     known = _known(folder / bundle.golden.file, bundle.golden.sha256)
-    device = device or Device()
     for stage in bundle.stages:
         expected = np.asarray(known["stages"].get(stage.name, []), dtype=np.float32)
         if expected.shape != (VOXELS, len(stage.classes)):
             yield f"stage '{stage.name}': {bundle.golden.file} has no answers of this shape"
             continue
-        network = Network(stage, folder, device)
+        network = networks[stage.name] if networks is not None else Network(stage, folder, Device())
         logits, _ = network(window(stage, int(known["seed"])))
         found = np.asarray(answers_at(stage, logits[0], int(known["seed"])), dtype=np.float32)
         apart = float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max()))

@@ -91,12 +91,29 @@ def _spline(volume: Array, axis: int, at: NDArray[np.float64]) -> Array:
     return np.asarray(total, dtype=np.float32)
 
 
-def smoothed(volume: NDArray[np.generic], source: Grid, target: Grid) -> Array:
-    """What coarsening to ``target`` would alias is blurred away: a Gaussian of half the excess, in voxels."""
-    factors = [b / a for a, b in zip(source.spacing, target.spacing, strict=True)]
-    sigma = [max(0.0, (factor - 1) / 2) for factor in factors]
-    found = np.asarray(volume, dtype=np.float32)
-    return np.asarray(ndimage.gaussian_filter(found, sigma), dtype=np.float32) if any(sigma) else found
+def coarsened(volume: NDArray[np.generic], source: Grid, target: Grid, order: int, align: str) -> Array:
+    """As ``resampled``, after what coarsening would alias is blurred away: a Gaussian of half the excess, in voxels.
+
+    Blur and resampling are linear along each axis, so together they are a matrix an axis, and the fine volume is gone
+    through once, slice by slice; filtering it whole took three times as long as the networks.
+    """
+    z, y, x = (
+        _coarsening(n, length, a, b, order, align)
+        for n, length, a, b in zip(source.shape, target.shape, source.spacing, target.spacing, strict=True)
+    )
+    planes = np.empty((source.shape[0], len(y), len(x)), np.float32)
+    for number, plane in enumerate(volume):
+        planes[number] = y @ np.asarray(plane, dtype=np.float32) @ x.T
+    return np.asarray(np.tensordot(z, planes, axes=1), dtype=np.float32)
+
+
+def _coarsening(n: int, length: int, fine: float, coarse: float, order: int, align: str) -> Array:
+    """[length, n]: what each voxel of an axis adds to each of the coarser axis."""
+    blurred = np.eye(n, dtype=np.float32)[:, :, None]
+    if (sigma := (coarse / fine - 1) / 2) > 0:
+        blurred = ndimage.gaussian_filter1d(blurred, sigma, axis=0)
+    factor = n / length if align == "corner" else coarse / fine
+    return _along(blurred, 0, factor, length, order, align)[:, :, 0]
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> Box:

@@ -13,6 +13,7 @@ class Studies(Strict):
         (),
         description="Words, in any language, one of which must be part of what the study is called; empty: any study.",
     )
+    shortest_mm: float = Field(80.0, gt=0, description="What a scan must cover along the body, mm.")
     ages: tuple[int, int] = Field((18, 120), description="Youngest and oldest patient, years at the time of the scan.")
 
     @model_validator(mode="after")
