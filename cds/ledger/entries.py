@@ -61,8 +61,9 @@ class SuppressionEntry:
 class HeldCard:
     """A card of one patient that was held back, as the report tells of it."""
 
+    call_id: str
     at: datetime
-    client: str
+    language: str
     topic: str
     reason: str
     until: date | None

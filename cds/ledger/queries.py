@@ -104,8 +104,9 @@ class ShownCards:
 
 _HELD = (
     sa.select(
+        suppressions.c.call_id,
         calls.c.at,
-        calls.c.client,
+        calls.c.language,
         suppressions.c.topic,
         suppressions.c.reason,
         suppressions.c.until,

@@ -188,5 +188,10 @@ def test_what_was_held_back_is_told_to_the_client_that_called(make_ward: MakeWar
     assert answer.get_json() == {"cards": []}
     told = ward.app.test_client().get(f"/calls/{body['hookInstance']}").get_json()
     assert told["calls"][0]["heldBack"] == [
-        {"topic": "pancreas-risk/referral", "reason": "shown-before", "until": "2027-02-21"}
+        {
+            "topic": "pancreas-risk/referral",
+            "label": "Pancreatic cancer risk",
+            "reason": "shown-before",
+            "until": "2027-02-21",
+        }
     ]
