@@ -75,7 +75,7 @@ def _rooms(settings: Settings, verdicts: Verdicts) -> None:
     from cds import services as service_room
     from cds.cards import site_wording
     from cds.cards.phrasebook import Catalogues
-    from cds.cli.policy import known_to, text_of
+    from cds.cli.policy.house import known_to, text_of
     from cds.policy.packaged import packaged_policy
     from cds.policy.schema import parse
     from cds.services.declaration import installed_packages

@@ -1,4 +1,4 @@
-"""Reference pages and the manifest's schema, written from the code and the models they describe.
+"""Reference pages and the schemas of manifest and policy, written from the code and the models they describe.
 
 May import errors, settings, policy, services, record, inference, modelcards and the phrasebook.
 """
@@ -6,7 +6,9 @@ May import errors, settings, policy, services, record, inference, modelcards and
 from cds.docs.abstentions import abstentions_page
 from cds.docs.manifest_schema import manifest_schema
 from cds.docs.models_page import models_page
-from cds.docs.reference import errors_page, policy_page, settings_page
+from cds.docs.policy_page import policy_page
+from cds.docs.policy_schema import policy_schema
+from cds.docs.reference import errors_page, settings_page
 from cds.docs.wording_page import wording_page
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "manifest_schema",
     "models_page",
     "policy_page",
+    "policy_schema",
     "settings_page",
     "wording_page",
 ]

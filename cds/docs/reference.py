@@ -1,4 +1,4 @@
-"""Reference pages, written from the code they describe: settings, policy, errors."""
+"""Reference pages, written from the code they describe: settings, errors, and the tables of every page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cds import errors
-from cds.policy.blocks import Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
-from cds.policy.schema import Policy
-from cds.services import ServiceRegistry
 from cds.settings import (
+    ApproverSettings,
     ClientSettings,
     FhirSettings,
     ImagingSettings,
@@ -43,71 +41,42 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *_table(Settings, skip=("fhir", "clients", "imaging", "inference", "pacs")),
+            *table(Settings, skip=("fhir", "approvers", "clients", "imaging", "inference", "pacs")),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
-            *_table(FhirSettings),
+            *table(FhirSettings),
+            "",
+            '## `[approvers."NAME"]`: who may approve a version of the policy',
+            "",
+            *table(ApproverSettings),
             "",
             "## `[clients.NAME]`: one block an EHR",
             "",
-            *_table(ClientSettings, skip=("studies", "smart")),
+            *table(ClientSettings, skip=("studies", "smart")),
             "",
             "## `[clients.NAME.studies]`: how it tells of imaging studies",
             "",
-            *_table(StudySource),
+            *table(StudySource),
             "",
             "## `[clients.NAME.smart]`: the report behind its cards, opened in that EHR",
             "",
-            *_table(SmartSettings),
+            *table(SmartSettings),
             "",
             "## `[imaging]`: analysing imaging studies",
             "",
-            *_table(ImagingSettings),
+            *table(ImagingSettings),
             "",
             "## `[inference]`: networks on a model server",
             "",
-            *_table(InferenceSettings),
+            *table(InferenceSettings),
             "",
             "## `[pacs.NAME]`: one block an image archive",
             "",
-            *_table(PacsSettings),
+            *table(PacsSettings),
             "",
         ]
     )
-
-
-def policy_page(services: ServiceRegistry) -> str:
-    parts = [
-        "# Policy",
-        GENERATED,
-        "",
-        "`policy.yaml` is the clinical lead's file: which models speak, from which threshold, how urgently, and",
-        "when not. Its version is a hash of its content; every card and every ledger row names it. A changed file",
-        "takes effect in every worker within seconds; a wrong one is refused, with line and allowed values, and the",
-        "last good one stays in force. Try a change first: `cds policy check FILE`.",
-        "",
-        "Durations are a whole number and `d`, `m` or `y`: `90d`, `3m`.",
-        "",
-        "## Top level",
-        "",
-        *_table(Policy, skip=("version",)),
-    ]
-    blocks: list[tuple[str, type[BaseModel]]] = [
-        ("`cards`", CardLimits),
-        ("`repeats`", Repeats),
-        ("`budget`", Budget),
-        ("`models.ID`", ModelPolicy),
-        ("`services.ID`", ServicePolicy),
-        ("`orders.NAME`", Order),
-        ("`override_reasons.CODE`", OverrideReason),
-    ]
-    for title, model in blocks:
-        parts += ["", f"## {title}", "", *_table(model)]
-    for service_id, parameters in sorted(services.parameters().items()):
-        if parameters.model_fields:
-            parts += ["", f"## `services.{service_id}.parameters`", "", *_table(parameters)]
-    return "\n".join([*parts, ""])
 
 
 def errors_page() -> str:
@@ -148,7 +117,7 @@ def _meaning(kind: type[errors.CdsError], tree: str) -> str:
     return ""
 
 
-def _table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> list[str]:
+def table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> list[str]:
     rows = ["| key | type | default | what it does |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         if name not in skip:

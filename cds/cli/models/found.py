@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cds import services as service_room
-from cds.cli.policy import text_of
+from cds.cli.policy.house import text_of
 from cds.errors import CdsError
 from cds.inference import registry
 from cds.inference.model import Model
