@@ -21,6 +21,9 @@ from cds.record.features import Feature
 from cds.services import CardDraft, Case, Service, Suppressed
 from cds.trust import Caller
 
+CALL = "call"
+"""Key of ``weighed`` for what holds for every topic of the call."""
+
 
 def entry(
     call_id: str,
@@ -32,8 +35,10 @@ def entry(
     timings: dict[str, float],
     ledger: Ledger,
     shadowed: tuple[str, Sequence[CardDraft], Mapping[str, Assessment]] | None = None,
+    weighed: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> CallEntry:
-    """``shadowed``: (versions, cards, what they rest on) of a policy that was computed and not shown."""
+    """``shadowed``: (versions, cards, what they rest on) of a policy that was computed and not shown. ``weighed``: by
+    topic, what decisions depended on beside the models' answers."""
     user = case.call.context.userId
     return CallEntry(
         id=call_id,
@@ -64,6 +69,7 @@ def entry(
             )
             for s in suppressed
         ),
+        weighed=dict(weighed or {}) | ({CALL: silenced} if (silenced := _silenced(case)) else {}),
         shadow=shadowed[0] if shadowed is not None else None,
         shadow_cards=tuple(_shadow(draft, shadowed[2]) for draft in shadowed[1]) if shadowed is not None else (),
     )
@@ -72,6 +78,13 @@ def entry(
 def _beside(shadowed: tuple[str, Sequence[CardDraft], Mapping[str, Assessment]] | None) -> Mapping[str, Assessment]:
     """What only the policy in the shadow has run is kept like any other answer; live ones stand in its place."""
     return shadowed[2] if shadowed is not None else {}
+
+
+def _silenced(case: Case) -> list[str]:
+    """What silences every model's own card, whatever the policy says."""
+    return [
+        name for name, holds in (("deceased", case.record.deceased), ("patient-facing", case.patient_facing)) if holds
+    ]
 
 
 def _shadow(draft: CardDraft, assessments: Mapping[str, Assessment]) -> ShadowCard:

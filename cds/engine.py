@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -36,7 +37,7 @@ from cds.policy.schema import Policy
 from cds.protocol.request import HookCall, parse_call
 from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
-from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
+from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed, Weighed
 from cds.settings import Settings
 from cds.studies.desk import Desk, assessment, unloaded
 from cds.studies.lookup import Seen
@@ -160,10 +161,12 @@ class Engine:
             case = Case(
                 call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing, seen.readings
             )
-            cards, suppressed = self._cards(case, service, caller)
+            cards, suppressed, weighed = self._cards(case, service, caller)
         shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
         with timings.stage("ledger"):
-            row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, shadowed)
+            row = audit.entry(
+                call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, shadowed, weighed
+            )
             recorded = self._keep(row)
         self.studies.ask_later(seen, caller.name, call.hook)
         response = Response(tuple(card for card, _ in cards))
@@ -209,9 +212,10 @@ class Engine:
 
     def _cards(
         self, case: Case, service: Service, caller: Caller
-    ) -> tuple[list[tuple[Card, CardDraft]], list[Suppressed]]:
+    ) -> tuple[list[tuple[Card, CardDraft]], list[Suppressed], dict[str, Mapping[str, Any]]]:
+        """(cards shown, what was held back, what decisions depended on)"""
         if not case.policy.service(service.id).enabled:
-            return [], [Suppressed(service.id, "service-disabled")]
+            return [], [Suppressed(service.id, "service-disabled")], {}
         findings = self._findings(case, service)
         drafts = in_order(f for f in findings if isinstance(f, CardDraft))
         awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
@@ -220,7 +224,8 @@ class Engine:
         suppressed = [f for f in findings if isinstance(f, Suppressed)]
         suppressed += [self._held(one, case) for one in held]
         report = self._report(case, caller)
-        return [self._made(d, case, service, report) for d in shown], suppressed
+        weighed = {f.topic: f.values for f in findings if isinstance(f, Weighed)}
+        return [self._made(d, case, service, report) for d in shown], suppressed, weighed
 
     def _shadowed(
         self, shadow: Shadow | None, case: Case, service: Service

@@ -6,8 +6,12 @@ pancreas, an order or referral already under way.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import islice
+
+import msgspec
 
 from cds.policy.schema import Policy
 from cds.record.facts import Fact, Record
@@ -24,13 +28,43 @@ _STANDING = frozenset({"active", "on-hold"})
 # a completed CT order whose study is not filed yet is work-up under way, too
 _UNDER_WAY = _STANDING | {"completed", "draft"}
 _HOSPICE_ORDER_DAYS = 366.0
+_MOST = 20
+"""Of each kind, newest first: more would say nothing else."""
+
+
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An imaging study or an order, as the gates see it."""
+
+    source: str
+    days: float | None = None
+    """Before the call, of the middle of what its date may mean; None: undated."""
+    latest: float = 0.0
+    """Before the call, of the latest moment that its date may mean."""
+    middle: str = ""
+    """As ISO 8601."""
+    kinds: tuple[str, ...] = ()
+    """DICOM modalities."""
+
+
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the gates know of a record: enough to ask them again later, under other limits."""
+
+    fixed: str = ""
+    """A reason that no limit changes; empty: there is none."""
+    source: str = ""
+    """``Type/id`` of the resource that is the fixed reason."""
+    age: int | None = None
+    imaging: tuple[Seen, ...] = ()
+    orders: tuple[Seen, ...] = ()
+    """Work-up under way."""
 
 
 @dataclass(frozen=True)
 class Held:
     reason: str
     until: date | None = None
-    fact: Fact | None = None
+    source: str = ""
+    """``Type/id`` of the resource that is the reason, where one is."""
 
 
 def known_cancer(record: Record) -> Fact | None:
@@ -38,27 +72,62 @@ def known_cancer(record: Record) -> Fact | None:
     return next((f for f in record.of(*KNOWN_CANCER) if not f.provisional), None)
 
 
-def held_back(
-    record: Record,
-    policy: Policy,
+def standing(record: Record, policy: Policy) -> Standing:
+    fixed, fact = _fixed(record)
+    return Standing(
+        fixed=fixed,
+        source=fact.source if fact is not None else "",
+        age=record.age,
+        imaging=_seen(record, (f for f in record.of(*IMAGING) if f.when is not None)),
+        orders=_seen(record, _under_way(record, policy)),
+    )
+
+
+def judge(
+    known: Standing,
     *,
     ages: tuple[int, int],
     recent_imaging: str,
     active_order: str,
     modalities: tuple[str, ...],
-    since: datetime | None,
+    since_days: float | None,
 ) -> Held | None:
-    """The first reason not to give a risk card, or None. ``since``: when the newest finding behind the card arose;
-    imaging from before it has not answered it."""
-    if record.deceased:
-        return Held("deceased")
-    if fact := known_cancer(record):
-        return Held("known-cancer", fact=fact)
-    if fact := _hospice(record):
-        return Held("hospice-or-palliative", fact=fact)
-    if record.age is not None and not ages[0] <= record.age <= ages[1]:
+    """The first reason not to give a risk card, or None. ``since_days``: how long ago the newest finding behind the
+    card arose; imaging from before it has not answered it."""
+    if known.fixed:
+        return Held(known.fixed, source=known.source)
+    if known.age is not None and not ages[0] <= known.age <= ages[1]:
         return Held("age-outside-range")
-    return _imaged(record, recent_imaging, modalities, since) or _ordered(record, policy, active_order)
+    return _imaged(known, recent_imaging, modalities, since_days) or _ordered(known, active_order)
+
+
+def _fixed(record: Record) -> tuple[str, Fact | None]:
+    if record.deceased:
+        return "deceased", None
+    if fact := known_cancer(record):
+        return "known-cancer", fact
+    if fact := _hospice(record):
+        return "hospice-or-palliative", fact
+    return "", None
+
+
+def _seen(record: Record, facts: Iterable[Fact]) -> tuple[Seen, ...]:
+    return tuple(
+        Seen(
+            fact.source,
+            fact.when.days_before(record.now),
+            days_between(fact.when.latest, record.now),
+            fact.when.middle.isoformat(),
+            fact.modalities,
+        )
+        if fact.when is not None
+        else Seen(fact.source)
+        for fact in islice(facts, _MOST)
+    )
+
+
+def days_between(earlier: datetime, later: datetime) -> float:
+    return (later - earlier).total_seconds() / 86400
 
 
 def _hospice(record: Record) -> Fact | None:
@@ -74,22 +143,28 @@ def _hospice(record: Record) -> Fact | None:
     )
 
 
-def _imaged(record: Record, window: str, modalities: tuple[str, ...], since: datetime | None) -> Held | None:
-    for fact in record.of(*IMAGING):
-        if fact.when is None or fact.when.days_before(record.now) > days(window):
+def _imaged(known: Standing, window: str, modalities: tuple[str, ...], since_days: float | None) -> Held | None:
+    for study in known.imaging:
+        if study.days is None or study.days > days(window):
             continue
-        if since is not None and fact.when.latest < since:
+        if since_days is not None and study.latest > since_days:
             continue
-        if set(fact.modalities) & set(modalities):
-            return Held("recent-imaging", (fact.when.middle + timedelta(days=days(window))).date(), fact)
+        if set(study.kinds) & set(modalities):
+            until = datetime.fromisoformat(study.middle) + timedelta(days=days(window))
+            return Held("recent-imaging", until.date(), study.source)
     return None
 
 
-def _ordered(record: Record, policy: Policy, window: str) -> Held | None:
+def _ordered(known: Standing, window: str) -> Held | None:
+    for order in known.orders:
+        if order.days is None or order.days <= days(window):
+            return Held("work-up-ordered", source=order.source)
+    return None
+
+
+def _under_way(record: Record, policy: Policy) -> Iterator[Fact]:
     """The work-up under its general codes, or under the codes this site's policy orders it with."""
     site = {(o.system, o.code) for name, o in policy.orders.items() if name in WORKUP}
     for fact in [*record.of(*WORKUP), *(o for o in record.orders if site & set(o.codes))]:
-        recent = fact.when is None or fact.when.days_before(record.now) <= days(window)
-        if fact.status in _UNDER_WAY and recent:
-            return Held("work-up-ordered", fact=fact)
-    return None
+        if fact.status in _UNDER_WAY:
+            yield fact

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds.services import Case, Finding, service
-from hooks.pancreas_risk import MODELS, READS, RiskParameters
+from hooks.pancreas_risk import MODELS, READS
+from hooks.risk_decision import RiskParameters
 
 
 @service(

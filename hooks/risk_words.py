@@ -14,13 +14,13 @@ from cds.inference.rules import holds
 from cds.record.facts import Fact
 from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
-from hooks import risk_missing
+from hooks import risk_decision, risk_missing
+from hooks.risk_decision import NOT_ASSESSED, REFERRAL_RULE, Kind
 from hooks.risk_missing import RISK
 
 NG12_URL = "https://www.nice.org.uk/guidance/ng12"
 # log odds: smaller contributions are true, and not worth a busy reader's line
 _TELLING = 0.2
-REFERRAL_RULE = "NG12-1.2.4"
 SYMPTOM_RULE = "NG12-1.2.5"
 
 
@@ -28,16 +28,14 @@ SYMPTOM_RULE = "NG12-1.2.5"
 class Trigger:
     """Why a card is given: the first of guideline, new-onset diabetes score, two-year risk."""
 
-    kind: Literal["guideline", "endpac", "risk"]
+    kind: Kind
     prediction: Prediction
     indicator: Literal["info", "warning"]
 
     @property
     def weight(self) -> str:
         """The kind that snoozing remembers."""
-        if self.kind != "guideline":
-            return self.kind
-        return "referral" if self.refers else "ct"
+        return risk_decision.weight(self.kind, self.prediction.rules)
 
     @property
     def newest(self) -> datetime | None:
@@ -62,8 +60,6 @@ class Trigger:
 
 
 _DIABETES = ("new_diabetes", "diabetes_by_hba1c", "diabetes_by_glucose")
-_KINDS = ("referral", "ct", "endpac", "risk")
-"""The heaviest first: a snooze of one silences it and those after it."""
 
 
 def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
@@ -83,7 +79,7 @@ def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
     return CardDraft(
         topic=topic,
         kind=trigger.weight,
-        quieted_by=_KINDS[: _KINDS.index(trigger.weight)],
+        quieted_by=risk_decision.quieted_by(trigger.weight),
         rank="action",
         indicator=trigger.indicator,
         summary=_summary(case, trigger, age),
@@ -94,18 +90,16 @@ def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
         links=_links(case),
         models=tuple(case.assessments),
         band=_band(case, trigger),
-        flags=_red_flags(case),
+        flags=red_flags(case),
     )
 
 
 def _band(case: Case, trigger: Trigger) -> int:
-    """How many of the policy's bands the two-year risk has reached; the guideline and the score have one band each."""
-    if trigger.kind != "risk":
-        return 0
-    return sum(trigger.prediction.number("risk") >= limit for limit in case.parameters.risk_bands)
+    risk = trigger.prediction.number("risk") if trigger.kind == "risk" else 0.0
+    return risk_decision.band(trigger.kind, risk, case.parameters)
 
 
-def _red_flags(case: Case) -> tuple[str, ...]:
+def red_flags(case: Case) -> tuple[str, ...]:
     """Findings of the guideline's criteria that stand in the record, whatever the card rests on."""
     rules = case.prediction("nice-ng12")
     if rules is None:
@@ -124,7 +118,7 @@ def not_assessed(case: Case) -> CardDraft:
     lines += [words("risk.failed", model=name) for name in failed]
     lines += risk_missing.unusable(case)
     return CardDraft(
-        topic="pancreas-risk-not-assessed",
+        topic=NOT_ASSESSED,
         rank="information",
         indicator="info",
         summary=words("risk.not_assessed.summary"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
 
 from fhir.resources.R4B.servicerequest import ServiceRequest
 from pydantic import ValidationError
 
+from cds.cards.attention import S
 from cds.cards.phrasebook import Phrasebook
 from cds.errors import PolicyError
 from cds.ids import new_id
@@ -18,7 +20,9 @@ from cds.policy.schema import Policy
 from cds.protocol.request import Context
 from cds.protocol.response import Action, Card, Coding, Link, Source, Suggestion
 from cds.services.case import CardDraft, Proposal
+from cds.services.past import Would
 
+D = TypeVar("D", CardDraft, Would)
 Priority = Literal["routine", "urgent", "asap"]
 
 TOPIC_SYSTEM = "urn:cds:topic"
@@ -26,19 +30,20 @@ _RANK = {"safety": 0, "action": 1, "information": 2}
 SUMMARY_LIMIT = 139
 
 
-def in_order(drafts: Iterable[CardDraft]) -> list[CardDraft]:
+def in_order(drafts: Iterable[S]) -> list[S]:
     """Safety, then action, then information; warnings first within a rank."""
     return sorted(drafts, key=lambda d: (_RANK[d.rank], d.indicator != "warning"))
 
 
-def limited(drafts: Sequence[CardDraft], policy: Policy) -> tuple[list[CardDraft], list[CardDraft]]:
+def limited(drafts: Sequence[D], policy: Policy) -> tuple[list[D], list[D]]:
     """(shown, left out) under the policy's limits; warnings over their limit are shown as info."""
-    shown, warnings = [], 0
+    shown: list[D] = []
+    warnings = 0
     for draft in drafts[: policy.cards.most]:
         if draft.indicator == "warning":
             warnings += 1
             if warnings > policy.cards.most_warnings:
-                draft = CardDraft(**{**draft.__dict__, "indicator": "info"})
+                draft = replace(draft, indicator="info")
         shown.append(draft)
     return shown, list(drafts[policy.cards.most :])
 

@@ -15,6 +15,7 @@ from cds.charts.pictograph import PictographWords, pictograph
 from cds.charts.survival import CurveLine, CurveWords, Marks, TrialPoint, survival
 from cds.charts.svg import Svg, available, prepare, stylesheet
 from cds.charts.timeline import EventLane, Lane, TimelineWords, timeline
+from cds.charts.tradeoff import Line, Mark, TradeoffWords, benefit, tradeoff
 
 __all__ = [
     "Bar",
@@ -23,13 +24,17 @@ __all__ = [
     "CurveWords",
     "EventLane",
     "Lane",
+    "Line",
+    "Mark",
     "Marks",
     "PictographWords",
     "RiskRow",
     "Svg",
     "TimelineWords",
+    "TradeoffWords",
     "TrialPoint",
     "available",
+    "benefit",
     "comparison",
     "contributions",
     "pictograph",
@@ -37,4 +42,5 @@ __all__ = [
     "stylesheet",
     "survival",
     "timeline",
+    "tradeoff",
 ]

@@ -121,6 +121,8 @@ class CallEntry:
     shadow: str | None = None
     """Versions of the layers that were computed beside those in force, joined by ``+``; None: none was."""
     shadow_cards: tuple[ShadowCard, ...] = ()
+    weighed: dict[str, Any] | None = None
+    """By topic: what decisions depended on beside the models' answers. None: a call from before that was kept."""
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ class Inserts:
             entry.duration_ms,
             to_json(entry.timings),
             entry.shadow,
+            to_json(entry.weighed) if entry.weighed is not None else None,
         )
         parts: list[tuple[str, list[Row]]] = []
         if entry.predictions:

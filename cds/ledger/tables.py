@@ -67,6 +67,8 @@ calls = sa.Table(
     sa.Column("timings", Json, nullable=False),
     # versions of the layers that were computed beside those in force
     sa.Column("shadow", sa.Text),
+    # by topic: what decisions depended on beside the models' answers, so that another policy can be tried on the call
+    sa.Column("weighed", Json),
     sa.Index("ix_calls_patient_key_at", "patient_key", "at"),
 )
 

@@ -7,18 +7,25 @@ A file in ``hooks/`` writes::
         ...
 """
 
-from cds.services.case import CardDraft, Case, Finding, Proposal, Suppressed
+from cds.services.case import CardDraft, Case, Finding, Proposal, Suppressed, Weighed
 from cds.services.declaration import NoParameters, Service, ServiceRegistry, load, service
+from cds.services.past import Again, Dial, Past, PastAnswer, Would
 
 __all__ = [
+    "Again",
     "CardDraft",
     "Case",
+    "Dial",
     "Finding",
     "NoParameters",
+    "Past",
+    "PastAnswer",
     "Proposal",
     "Service",
     "ServiceRegistry",
     "Suppressed",
+    "Weighed",
+    "Would",
     "load",
     "service",
 ]

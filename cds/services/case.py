@@ -116,4 +116,15 @@ class Suppressed:
     """As it would have gone out, where one was ready: it stays readable in the report."""
 
 
-Finding = CardDraft | Suppressed
+@dataclass(frozen=True)
+class Weighed:
+    """What a decision depends on beside the models' answers: kept, so that another policy can be tried on this call.
+
+    Plain values that JSON holds: codes, ages, days; no name, and no date that is not needed.
+    """
+
+    topic: str
+    values: Mapping[str, Any]
+
+
+Finding = CardDraft | Suppressed | Weighed

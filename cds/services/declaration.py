@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from cds.errors import MalformedRequest, ServiceError, UnknownService
 from cds.services.case import Case, Finding
 from cds.services.comparison import Comparisons
+from cds.services.past import Again
 
 
 class NoParameters(BaseModel):
@@ -47,6 +48,8 @@ class Service:
     """The patient's imaging studies are looked at: by every model that reads volumes, not only those named here."""
     comparisons: Comparisons | None = None
     """The randomised trials that its report shows beside an estimate."""
+    again: Again | None = None
+    """How it is tried on past calls under another policy; None: its own cards are then taken as they were."""
 
     @property
     def all_models(self) -> tuple[str, ...]:
@@ -64,6 +67,7 @@ def service(
     parameters: type[BaseModel] = NoParameters,
     studies: bool = False,
     comparisons: Comparisons | None = None,
+    again: Again | None = None,
 ) -> Callable[[Function], Function]:
     """Declare the function below as a CDS service. Discovery, prefetch, docs and the tests derive from this."""
     if not _ID.match(id):
@@ -73,8 +77,9 @@ def service(
 
     def declare(function: Function) -> Function:
         declared = Service(
-            id, hook, title, description, function, models, reads, parameters, studies=studies, comparisons=comparisons
-        )
+            id, hook, title, description, function, models, reads, parameters, studies=studies,
+            comparisons=comparisons, again=again,
+        )  # fmt: skip
         function.__dict__.setdefault("cds_services", []).append(declared)
         return function
 

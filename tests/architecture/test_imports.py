@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Three modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
 # the decoded FHIR types, and the words that a case carries. One, because it needs what the room around it must not.
-OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report")
+OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report", "pages.preview")
 
 ROOMS: dict[str, str] = {
     # leaves
@@ -59,6 +59,9 @@ ROOMS: dict[str, str] = {
         "studies trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
+    "preview": (
+        "audit cards cards.phrasebook errors fhir fhir.resources inference ledger policy protocol record services"
+    ),
     # what people hold in their hands
     "charts": "errors",
     "pages": "cards.phrasebook errors imaging record",
@@ -66,11 +69,12 @@ ROOMS: dict[str, str] = {
         "cards cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger pages record "
         "services studies survival trust trust.smart web yaml_lines"
     ),
+    "pages.preview": "cards.phrasebook charts errors pages preview",
     "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
-        "policy record app engine jobs serve services settings studies survival trust trust.smart"
+        "pages.preview policy preview record app engine jobs serve services settings studies survival trust trust.smart"
     ),
     "__main__": "cli",
 }

@@ -62,14 +62,13 @@ def held(*facts: Fact, finding_days_ago: int) -> str | None:
         record.add(item)
         if item.codes:
             record.orders.append(item)
-    found = gates.held_back(
-        record,
-        POLICY,
+    found = gates.judge(
+        gates.standing(record, POLICY),
         ages=(40, 99),
         recent_imaging="3m",
         active_order="3m",
         modalities=("CT", "MR"),
-        since=NOW - timedelta(days=finding_days_ago),
+        since_days=gates.days_between(NOW - timedelta(days=finding_days_ago), NOW),
     )
     return found.reason if found else None
 

@@ -6,6 +6,7 @@ import click
 
 from cds.cli.policy.govern import activate, approve, propose, rollback, unshadow
 from cds.cli.policy.look import check, diff, history, show
+from cds.cli.policy.preview import preview_policy
 
 __all__ = ["policy"]
 
@@ -27,6 +28,7 @@ def policy() -> None:
 
     \b
       cds policy check change.yaml                           would it be accepted?
+      cds policy preview change.yaml                         what would it have done?
       cds policy propose change.yaml --by "A. Lead"          keep it; prints its version
       cds policy approve VERSION --by "B. Second" --why ...  another person
       cds policy activate VERSION --by "A. Lead" --why ...   in every worker within a minute
@@ -37,5 +39,5 @@ def policy() -> None:
     """
 
 
-for command in (check, show, diff, history, propose, approve, activate, rollback, unshadow):
+for command in (check, preview_policy, show, diff, history, propose, approve, activate, rollback, unshadow):
     policy.add_command(command)

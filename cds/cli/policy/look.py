@@ -90,7 +90,7 @@ def show(ctx: click.Context, version: str, client: str, service: str, user: str)
         click.echo(text)
         return
     path = file_of(settings)
-    if not _has_ledger(settings):
+    if not has_ledger(settings):
         click.echo(text_of(path))
         return
     with ledger_of(settings) as ledger:
@@ -179,7 +179,7 @@ def diff(ctx: click.Context, one: str, other: str) -> None:
     settings = load(ctx.find_root().obj)
     house = house_of(settings)
     record = PolicyRecord({}, ())
-    if _has_ledger(settings):
+    if has_ledger(settings):
         with ledger_of(settings) as ledger:
             record = ledger.read()
     live = _standing(record, settings).live
@@ -223,7 +223,7 @@ def _standing(record: PolicyRecord, settings: Settings) -> Standing:
     return standing(record, person_of(settings, "", "").today)
 
 
-def _has_ledger(settings: Settings) -> bool:
+def has_ledger(settings: Settings) -> bool:
     """Looking must not make a database where there is none."""
     if settings.database_url is not None:
         return True

@@ -1,0 +1,232 @@
+"""``cds policy preview``: what would a policy have done? Past calls, or a bulk export, decided again."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import Progress
+
+from cds import services as service_room
+from cds.cards.phrasebook import Catalogues, Phrasebook
+from cds.cli.policy.house import file_of, ledger_of, person_of, text_of
+from cds.cli.policy.look import has_ledger
+from cds.errors import PolicyError
+from cds.inference import registry
+from cds.ledger.past import Before, PastCalls
+from cds.policy.schema import Known, address
+from cds.policy.standing import Standing, standing
+from cds.preview import text
+from cds.preview.cells import LEAST
+from cds.preview.export import Export, read_export
+from cds.preview.figures import figures
+from cds.preview.followed import NEEDED
+from cds.preview.preview import Asked, Calls, House, preview
+from cds.preview.replay import memory_needed
+from cds.preview.trial import Trial, changed, nothing
+from cds.record.vocabulary import read_concept_map
+from cds.services.declaration import installed_packages
+from cds.services.joined import join
+from cds.settings import Settings, load
+
+CATALOGUE = Path(text.__file__).parent / "catalogue"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command was asked for."""
+
+    file: Path
+    days: int
+    bulk: Path | None
+    as_of: datetime | None
+    within_days: int | None
+    events_needed: int
+    min_count: int
+    only: tuple[str, ...]
+
+
+@click.command("preview")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--days", type=click.IntRange(1, 3653), default=90, show_default=True, help="How far back calls go.")
+@click.option(
+    "--bulk",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of a FHIR bulk export (NDJSON) instead of past calls.",
+)
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="With --bulk: the day charts are opened; else today.")
+@click.option("--within-days", type=click.IntRange(1, 3653), help="How long after a call an outcome counts.")
+@click.option(
+    "--events-needed",
+    type=click.IntRange(10),
+    default=NEEDED,
+    show_default=True,
+    help="Fewer events than this give no PPV and no sensitivity.",
+)
+@click.option(
+    "--min-count",
+    type=click.IntRange(LEAST, 10),
+    default=LEAST,
+    show_default=True,
+    help="Smaller counts of people are hidden.",
+)
+@click.option("--threshold", "only", multiple=True, metavar="KEY", help="Move this threshold only; may be repeated.")
+@click.option("--language", default="en", show_default=True, help="Of the text.")
+@click.option("--json", "as_json", is_flag=True, help="Figures as JSON.")
+@click.option("--page", is_flag=True, help="A page on this machine, with thresholds to move, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page; by default a free one.")
+@click.pass_context
+def preview_policy(ctx: click.Context, /, language: str, as_json: bool, page: bool, port: int, **wanted: Any) -> None:
+    """What FILE, a whole policy or a change of it, would have done on the calls of the last days.
+
+    Every past call is decided again under the policy in force and under FILE: cards a week and per 1,000 patients, how
+    they are spread over clinicians, who would be newly alerted or no longer (counts, never names), what would be found
+    and missed where outcomes are known, and all of it for each value of each threshold. Nothing changes for anybody.
+    """
+    settings = load(ctx.find_root().obj)
+    words = words_in(settings, language)
+    asked = Wanted(**wanted)
+    told = worked_out(settings, asked, words)
+    if page:
+        serve(settings, asked, told, language, port)
+    elif as_json:
+        sys.stdout.write(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        text.write(Console(highlight=False), told, words)
+
+
+def serve(settings: Settings, wanted: Wanted, told: dict[str, Any], language: str, port: int) -> None:
+    """Until stopped. Nothing listens to the outside, and the address can't be guessed."""
+    from werkzeug.serving import make_server  # with Flask: only where a page is asked for
+
+    from cds.pages.preview import create_preview
+
+    token = secrets.token_urlsafe(12)
+    save = partial(save_proposal, settings, wanted.file)
+    app = create_preview(told, catalogues_of(settings), save, token=token, language=language)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    try:
+        server = make_server("127.0.0.1", port, app, threaded=True)
+    except (OSError, SystemExit) as error:
+        raise click.ClickException(f"port {port} of this machine can't be used: choose another (--port)") from error
+    click.echo(f"The preview is at http://127.0.0.1:{server.server_port}/{token}/  Ctrl-C stops it.")
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
+def save_proposal(settings: Settings, file: Path, values: Mapping[str, float]) -> Path:
+    """A new file beside ``file`` with these thresholds at these values, found to be one that could be proposed. Never
+    an existing file: the one in force least of all. Raises PolicyError, OSError."""
+    made = changed(text_of(file), str(file), dict(values))
+    path = file.with_name(f"{file.stem}-proposed-{address(made)}.yaml")
+    house = house_of(settings)
+    Trial(text_of(file_of(settings)), str(file_of(settings)), nothing(), made, str(path), house.known).require()
+    if path.exists():
+        return path  # its name is a hash of its content: saved before
+    with path.open("x", encoding="utf-8") as out:
+        out.write(made)
+    return path
+
+
+def words_in(settings: Settings, language: str) -> Phrasebook:
+    """Raises UsageError for a language there are no words in."""
+    catalogues = catalogues_of(settings)
+    if language not in catalogues.languages:
+        raise click.UsageError(f"there is no language '{language}'; there are: {', '.join(catalogues.languages)}")
+    return catalogues.book(language)
+
+
+def catalogues_of(settings: Settings) -> Catalogues:
+    """The preview's words, and those of cards: reading a bulk export makes cards, which nobody is shown."""
+    sources = (*installed_packages(), *settings.hook_dirs)
+    return Catalogues([CATALOGUE, *(p / "catalogue" for p in sources if (p / "catalogue").is_dir())])
+
+
+def worked_out(settings: Settings, wanted: Wanted, words: Phrasebook) -> dict[str, Any]:
+    """The figures. Raises PolicyError, LedgerError."""
+    house = house_of(settings)
+    now = person_of(settings, "", "").now
+    with _ledger(settings, house.zone, now) as (held, past):
+        trial = _trial(settings, wanted.file, held, house.known)
+        asked = Asked(
+            trial.before, trial.after, now - timedelta(days=wanted.days), now, None, wanted.within_days,
+            wanted.min_count, wanted.events_needed,
+        )  # fmt: skip
+        with Progress(transient=True, console=Console(stderr=True)) as progress:
+            if wanted.bulk is not None:
+                asked, calls = _from_export(wanted, asked, house, words, progress)
+                memory = Before()
+            else:
+                asked, calls, memory = _from_ledger(past, asked, progress)
+            found = figures(preview(calls, memory, house, asked, wanted.only))
+    return found | {"bulk": wanted.bulk is not None}
+
+
+def house_of(settings: Settings) -> House:
+    services = service_room.load(settings.hook_dirs)
+    models = registry.load([*registry.installed_folders(), *settings.model_dirs])
+    if settings.concept_map is not None:
+        models.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
+    joined = join(services, models)
+    two_people = settings.environment == "production"
+    known = Known(models.thresholds(), joined.parameters(), models.limits(), two_people)
+    return House(joined, models, known, ZoneInfo(settings.timezone))
+
+
+def _trial(settings: Settings, file: Path, held: Standing, known: Known) -> Trial:
+    path = file_of(settings)
+    trial = Trial(text_of(path), str(path), held, text_of(file), str(file), known)
+    trial.require()
+    return trial
+
+
+@contextmanager
+def _ledger(settings: Settings, zone: ZoneInfo, now: datetime) -> Iterator[tuple[Standing, PastCalls | None]]:
+    """(layers in force, past calls). Looking makes no database where there is none."""
+    if not has_ledger(settings):
+        yield nothing(), None
+        return
+    with ledger_of(settings) as ledger:
+        held = standing(ledger.read(), now.astimezone(zone).date())
+    past = PastCalls(settings.ledger_url)
+    try:
+        yield held, past
+    finally:
+        past.close()
+
+
+def _from_ledger(past: PastCalls | None, asked: Asked, progress: Progress) -> tuple[Asked, Calls, Before]:
+    if past is None:
+        raise PolicyError(
+            "there is no ledger, so there are no past calls: take records from a FHIR bulk export (--bulk FOLDER)"
+        )
+    progress.add_task("deciding past calls again", total=None)
+    back = memory_needed([asked.before("", ""), asked.after("", "")])
+    memory = past.before(asked.since, asked.until, asked.since - back)
+    return replace(asked, outcomes=past.outcomes()), partial(past.between, asked.since, asked.until), memory
+
+
+def _from_export(
+    wanted: Wanted, asked: Asked, house: House, words: Phrasebook, progress: Progress
+) -> tuple[Asked, Calls]:
+    assert wanted.bulk is not None
+    at = wanted.as_of.replace(hour=12, tzinfo=house.zone) if wanted.as_of is not None else asked.until
+    patients, _ = read_export(wanted.bulk)
+    bar = progress.add_task("reading records", total=len(patients))
+    calls = Export(
+        patients, house.services, house.models, words, asked.before("", ""), at, house.zone,
+        lambda: progress.advance(bar),
+    )  # fmt: skip
+    return replace(asked, since=at, until=at), calls

@@ -1,0 +1,76 @@
+"""Counts of people, with the small ones hidden: who is one of four can be found out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+LEAST = 5
+"""Smallest count of people that is told; a site may set up to 10."""
+
+
+@dataclass(frozen=True)
+class Count:
+    value: int
+    """Not for telling where it is hidden."""
+    least: int = LEAST
+    about: bool = False
+    """Rounded, so that a hidden part can't be worked out from the whole."""
+
+    @property
+    def hidden(self) -> bool:
+        return 0 < self.value < self.least
+
+    @property
+    def told(self) -> int | None:
+        if self.hidden:
+            return None
+        return round(self.value / self.least) * self.least if self.about else self.value
+
+    @property
+    def json(self) -> dict[str, int | bool | None]:
+        if self.hidden:
+            return {"count": None, "below": self.least}
+        found: dict[str, int | bool | None] = {"count": self.told}
+        return found | {"about": True} if self.about else found
+
+    def __str__(self) -> str:
+        if self.hidden:
+            return f"fewer than {self.least}"
+        return f"about {self.told}" if self.about else str(self.told)
+
+
+def together(parts: Mapping[str, int], wholes: Mapping[str, int], least: int) -> dict[str, Count]:
+    """Parts and the wholes they make up: where a part has to be hidden, the wholes are rounded."""
+    shown = {name: Count(value, least) for name, value in parts.items()}
+    about = any(count.hidden for count in shown.values())
+    return shown | {name: Count(value, least, about) for name, value in wholes.items()}
+
+
+def spread(values: list[int], least: int) -> dict[str, Count]:
+    """How many have how much, in bands; neighbouring bands are joined until none is small."""
+    edges = (0, 1, 2, 5, 10, 20, 50)
+    bands: list[tuple[str, int]] = []
+    for n, low in enumerate(edges):
+        high = edges[n + 1] if n + 1 < len(edges) else None
+        count = sum(low <= v and (high is None or v < high) for v in values)
+        bands.append((_band(low, high), count))
+    joined: list[tuple[str, int]] = []
+    for name, count in bands:
+        if joined and (0 < joined[-1][1] < least or 0 < count < least):
+            first = joined.pop()
+            name, count = _from_to(first[0], name), first[1] + count
+        joined.append((name, count))
+    return {name: Count(count, least) for name, count in joined if count}
+
+
+def _band(low: int, high: int | None) -> str:
+    if high is None:
+        return f"{low}+"
+    return str(low) if high == low + 1 else f"{low}-{high - 1}"
+
+
+def _from_to(first: str, last: str) -> str:
+    low = first.split("-")[0].rstrip("+")
+    high = last.split("-")[-1]
+    return f"{low}+" if high.endswith("+") else f"{low}-{high}"

@@ -1,0 +1,229 @@
+"""A preview as text, for a terminal: made from its figures alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cds.cards.phrasebook import Phrasebook
+
+Json = Mapping[str, Any]
+_MOST_ROWS = 11
+
+
+def write(console: Console, told: Json, words: Phrasebook) -> None:
+    window = told["window"]
+    console.print(Text(words("preview.title", name=told["policy"]["name"]), style="bold"))
+    console.print(
+        words(f"preview.{'bulk' if told['bulk'] else 'lead'}", **window_words(window, words)), highlight=False
+    )
+    console.print(words("preview.counted", least=told["leastCount"]), style="dim", highlight=False)
+    _section(console, words("preview.changes.title"))
+    for each in told["differences"]:
+        console.print(Text.assemble((each["key"], "bold"), f": {shown(each['before'])} -> {shown(each['after'])}"))
+        if each["does"]:
+            console.print(f"    {each['does']}", style="dim", markup=False, highlight=False)
+    if not told["differences"]:
+        console.print(words("preview.changes.none"))
+    _section(console, words("preview.workload.title"))
+    _table(console, ("", words("preview.in_force"), words("preview.tried")), workload_rows(told, words))
+    if not told["bulk"]:
+        console.print(
+            words("preview.workload.shown_then", cards=words.number(window["cardsShownThen"], 0)),
+            style="dim", highlight=False,
+        )  # fmt: skip
+    if told["workload"]["after"]["perClinician"] is None and not told["bulk"]:
+        console.print(words("preview.workload.few", least=told["leastCount"]), style="dim", highlight=False)
+    _section(console, words("preview.patients.title"))
+    _table(console, ("", ""), patient_rows(told, words))
+    for line in found_lines(told, words):
+        console.print(line, highlight=False, markup=False)
+    for dial in told["thresholds"]:
+        _dial(console, dial, words)
+    noted = list(note_lines(told, words))
+    if noted:
+        _section(console, words("preview.note.title"))
+    for line in noted:
+        console.print(f"- {line}", highlight=False, markup=False)
+
+
+def window_words(window: Json, words: Phrasebook) -> dict[str, str]:
+    return {
+        "calls": words.number(window["calls"], 0),
+        "patients": words.number(window["patients"], 0),
+        "since": words.day(datetime.fromisoformat(window["since"])),
+        "until": words.day(datetime.fromisoformat(window["until"])),
+        "weeks": words.number(window["weeks"], 1),
+    }
+
+
+def count(told: Json, words: Phrasebook) -> str:
+    if told["count"] is None:
+        return words("preview.below", least=told["below"])
+    number = words.number(told["count"], 0)
+    return words("preview.about", count=number) if told.get("about") else number
+
+
+def number(value: float | None, words: Phrasebook) -> str:
+    return "–" if value is None else words.number(value, 3)
+
+
+def share(told: Json | None, words: Phrasebook) -> str:
+    if told is None:
+        return words("preview.found.nobody")
+    value, low, high = (words.number(100 * told[name], 1) for name in ("value", "low", "high"))
+    return words("preview.found.value", value=value, low=low, high=high)
+
+
+def workload_rows(told: Json, words: Phrasebook) -> list[tuple[str, str, str]]:
+    """(what, in force, tried)"""
+    before, after = told["workload"]["before"], told["workload"]["after"]
+
+    def row(label: str, one: Any, other: Any) -> tuple[str, str, str]:
+        return label, number(one, words), number(other, words)
+
+    def each(key: str) -> tuple[Any, Any]:
+        return before[key], after[key]
+
+    rows = [
+        row(words("preview.workload.cards"), *each("cards")),
+        row(words("preview.workload.cards_per_week"), *each("cardsPerWeek")),
+        row(words("preview.workload.per_1000_patients"), *each("per1000Patients")),
+        row(words("preview.workload.calls"), *each("callsWithCardPer1000")),
+    ]
+    if told["bulk"]:
+        rows = [rows[0], rows[2]]
+    for topic in dict.fromkeys((*before["topics"], *after["topics"])):
+        label = words("preview.workload.topic", topic=topic)
+        rows.append(row(label, before["topics"].get(topic, 0), after["topics"].get(topic, 0)))
+    for reason in dict.fromkeys((*before["heldBack"], *after["heldBack"])):
+        label = words("preview.workload.held", reason=words(f"preview.held.{reason}"))
+        rows.append(row(label, before["heldBack"].get(reason, 0), after["heldBack"].get(reason, 0)))
+    one, other = before["perClinician"], after["perClinician"]
+    if one is not None and other is not None:
+        rows.append(row(words("preview.workload.median"), one["medianPerWeek"], other["medianPerWeek"]))
+        most = "ninetiethPercentilePerWeek"
+        rows.append(row(words("preview.workload.most"), one[most], other[most]))
+        rows.append((words("preview.workload.bands"), _bands(one, words), _bands(other, words)))
+    return rows
+
+
+def _bands(told: Json, words: Phrasebook) -> str:
+    return "; ".join(f"{band}: {count(n, words)}" for band, n in told["cliniciansByCardsPerWeek"].items())
+
+
+def patient_rows(told: Json, words: Phrasebook) -> list[tuple[str, str]]:
+    names = {"newly": "newly", "noLonger": "no_longer", "both": "both", "before": "before", "after": "after"}
+    return [(words(f"preview.patients.{key}"), count(told["patients"][name], words)) for name, key in names.items()]
+
+
+def found_lines(told: Json, words: Phrasebook) -> Iterator[str]:
+    if not told["outcomesKept"]:
+        yield words("preview.found.none_kept")
+    for found in told["found"]:
+        yield words("preview.found.title", outcome=found["outcome"])
+        yield words(
+            "preview.found.cohort", days=found["withinDays"], cases=count(found["cases"], words),
+            others=count(found["others"], words), before=count(found["hadBefore"], words),
+            unknown=count(found["notFollowedYet"], words),
+        )  # fmt: skip
+        yield words("preview.found.bias")
+        if found["why"] is not None:
+            yield words("preview.found.why", why=why(found["why"], words))
+            continue
+        for name in ("ppv", "sensitivity", "missed"):
+            one, other = (share(found[when][name], words) for when in ("before", "after"))
+            yield f"  {words(f'preview.found.{name}')}: {one} -> {other}"
+
+
+def why(lack: Json, words: Phrasebook) -> str:
+    return words(f"preview.why.{lack['code']}", count=count(lack, words), needed=lack["needed"])
+
+
+def note_lines(told: Json, words: Phrasebook) -> Iterator[str]:
+    for note in told["notes"]:
+        yield words(f"preview.note.{note['note']}", **{k: v for k, v in note.items() if k != "note"})
+    if told["bulk"]:
+        yield words("preview.export.per_patient")
+
+
+def columns(dial: Json, words: Phrasebook) -> tuple[list[str], list[list[str]]]:
+    """(headings, rows) of a threshold's table."""
+    known = any("sensitivity" in row for row in dial["rows"])
+    expected = any(row["expected"] for row in dial["rows"])
+    benefit = any("netBenefit" in row for row in dial["rows"])
+    head = ["value", "week", "per_1000", "alerted"]
+    head += ["ppv", "found", "missed"] if known else []
+    head += ["expected_ppv", "expected_sensitivity"] if expected else []
+    head += ["benefit", "benefit_all"] if benefit else []
+    rows = []
+    for row in dial["rows"]:
+        cells = [number(row["value"], words), number(row["cardsPerWeek"], words), number(row["per1000Patients"], words)]
+        cells.append(count(row["alerted"], words))
+        if known:
+            cells += [share(row[name], words) for name in ("ppv", "sensitivity", "missed")]
+        if expected:
+            told = row["expected"] or {}
+            cells += [_percent(told.get(name), words) for name in ("ppv", "sensitivity")]
+        if benefit:
+            cells += [number(row[name], words) for name in ("netBenefit", "netBenefitOfAll")]
+        rows.append(cells)
+    return [words(f"preview.threshold.{name}") for name in head], rows
+
+
+def _percent(value: float | None, words: Phrasebook) -> str:
+    return "–" if value is None else f"{words.number(100 * value, 1)}%"
+
+
+def _dial(console: Console, dial: Json, words: Phrasebook) -> None:
+    _section(console, words.pick(dial["label"]))
+    console.print(f"{dial['key']}. {words('preview.threshold.lead')}", style="dim", highlight=False, markup=False)
+    head, rows = columns(dial, words)
+    kept = []
+    for position in _few(dial):
+        cells, value = rows[position], dial["rows"][position]["value"]
+        marks = [words(f"preview.threshold.as_{name}") for name, at in (("in_force", "before"), ("tried", "after"))
+                 if value == dial[at]]  # fmt: skip
+        kept.append([*cells, ", ".join(marks)])
+    _table(console, (*head, ""), kept)
+    if any(row["expected"] for row in dial["rows"]):
+        console.print(words("preview.threshold.expected_lead"), style="dim", highlight=False)
+
+
+def _few(dial: Json) -> list[int]:
+    """Positions of some rows, evenly, with those of both policies."""
+    last = len(dial["rows"]) - 1
+    kept = (
+        {round(n * last / max(_MOST_ROWS - 3, 1)) for n in range(_MOST_ROWS - 2)}
+        if last > _MOST_ROWS
+        else set(range(last + 1))
+    )
+    kept |= {n for n, row in enumerate(dial["rows"]) if row["value"] in (dial["before"], dial["after"])}
+    return sorted(kept)
+
+
+def shown(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _section(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, style="bold"))
+
+
+def _table(console: Console, head: tuple[str, ...], rows: list[Any]) -> None:
+    table = Table(box=None, show_header=any(head))
+    for n, heading in enumerate(head):
+        table.add_column(heading, justify="left" if n == 0 else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)

@@ -1,0 +1,158 @@
+"""Whether there is a risk card, and for which of three reasons: decided from the models' answers and a few facts of the
+record, so that a past call is decided again by the very same lines under another policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cds.policy.schema import Policy
+from cds.record.inputs import Length
+from cds.services import Past, Would
+from hooks import gates
+from hooks.gates import Held, Standing
+
+TOPIC = "pancreas-risk"
+NOT_ASSESSED = "pancreas-risk-not-assessed"
+TOPICS = (TOPIC, NOT_ASSESSED)
+REFERRAL_RULE = "NG12-1.2.4"
+KINDS = ("referral", "ct", "endpac", "risk")
+"""The heaviest first: a snooze of one silences it and those after it."""
+
+Kind = Literal["guideline", "endpac", "risk"]
+MODEL_OF: dict[Kind, str] = {"guideline": "nice-ng12", "endpac": "endpac", "risk": "qcancer-2013-pancreas"}
+
+
+class RiskParameters(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ages: tuple[int, int] = Field((40, 99), description="Youngest and oldest age, in years, that get a risk card.")
+    risk_at_least: float = Field(
+        0.02, gt=0, lt=1, description="Two-year risk from which a card is given; 0.02 is 2 in 100."
+    )
+    risk_bands: tuple[float, ...] = Field(
+        (0.03, 0.05, 0.1),
+        description="Two-year risks that begin a higher band: a card shown before comes again when one is reached.",
+    )
+    endpac_at_least: float = Field(3, ge=-10, le=20, description="END-PAC score from which a card is given.")
+    guideline_indicator: Literal["info", "warning"] = Field(
+        "warning", description="Urgency of a card whose reason is the guideline's referral criteria."
+    )
+    model_indicator: Literal["info", "warning"] = Field("info", description="Urgency of a card that rests on a model.")
+    recent_imaging: Length = Field("3m", description="A CT or MR of the abdomen this recent holds the card back.")
+    active_order: Length = Field("3m", description="A work-up ordered this recently holds the card back.")
+    imaging_modalities: tuple[str, ...] = Field(("CT", "MR"), description="DICOM modalities that count as imaging.")
+    marker_within: Length = Field("6m", description="A CA 19-9 or bilirubin older than this is not mentioned.")
+    marker_above: float = Field(37, gt=0, description="CA 19-9 in U/mL from which a card mentions it, and its limits.")
+    bilirubin_confounds_above: float = Field(
+        2.0, gt=0, description="Bilirubin in mg/dL above which a raised CA 19-9 is put down to cholestasis first."
+    )
+    say_when_not_assessed: bool = Field(
+        True, description="true: an info card says so when data could not be read and no card could be given."
+    )
+
+    @field_validator("risk_bands")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 < limit < 1 for limit in value) or list(value) != sorted(set(value)):
+            raise ValueError("bands are risks between 0 and 1, each above the one before")
+        return value
+
+
+class RiskWeighed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the decision depends on beside the models' answers."""
+
+    standing: Standing
+    newest: dict[str, float] = {}
+    """By what may speak: how many days before the call its newest finding arose."""
+    flags: tuple[str, ...] = ()
+    unassessed: bool = False
+    """Something stood in the way of an answer."""
+
+
+class Answer(Protocol):
+    """A prediction, just made or stored."""
+
+    @property
+    def rules(self) -> tuple[str, ...]: ...
+    def number(self, name: str) -> float:
+        """An output."""
+
+
+def kind(answer: Callable[[str], Answer | None], parameters: RiskParameters) -> Kind | None:
+    """The first of guideline, new-onset diabetes score and two-year risk that asks for a card. ``answer``: a model's,
+    by id; None where it gave none."""
+    rules = answer(MODEL_OF["guideline"])
+    if rules is not None and rules.rules:
+        return "guideline"
+    score = answer(MODEL_OF["endpac"])
+    if score is not None and score.number("score") >= parameters.endpac_at_least:
+        return "endpac"
+    risk = answer(MODEL_OF["risk"])
+    if risk is not None and risk.number("risk") >= parameters.risk_at_least:
+        return "risk"
+    return None
+
+
+def held_back(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameters) -> Held | None:
+    return gates.judge(
+        weighed.standing,
+        ages=parameters.ages,
+        recent_imaging=parameters.recent_imaging,
+        active_order=parameters.active_order,
+        modalities=parameters.imaging_modalities,
+        since_days=weighed.newest.get(kind) if kind is not None else None,
+    )
+
+
+def indicator(kind: Kind, parameters: RiskParameters) -> Literal["info", "warning"]:
+    return parameters.guideline_indicator if kind == "guideline" else parameters.model_indicator
+
+
+def weight(kind: Kind, rules: tuple[str, ...]) -> str:
+    """The kind that snoozing remembers."""
+    if kind != "guideline":
+        return kind
+    return "referral" if REFERRAL_RULE in rules else "ct"
+
+
+def quieted_by(weight: str) -> tuple[str, ...]:
+    return KINDS[: KINDS.index(weight)]
+
+
+def band(kind: Kind, risk: float, parameters: RiskParameters) -> int:
+    """How many of the policy's bands the two-year risk has reached; the guideline and the score have one band each."""
+    return sum(risk >= limit for limit in parameters.risk_bands) if kind == "risk" else 0
+
+
+def asks(weighed: Mapping[str, Any]) -> bool:
+    """Whether the cancer is still to be found: nobody looks for it in who has it, has died or is in hospice care."""
+    return TOPIC in weighed and not msgspec.convert(weighed[TOPIC], RiskWeighed).standing.fixed
+
+
+def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[Would]:
+    """A past call under another policy."""
+    if TOPIC not in past.weighed:
+        return
+    weighed = msgspec.convert(past.weighed[TOPIC], RiskWeighed)
+    found = kind(past.answers.get, parameters)
+    if held_back(weighed, found, parameters) is not None:
+        return
+    if found is not None:
+        answer = past.answers[MODEL_OF[found]]
+        named = weight(found, answer.rules)
+        yield Would(
+            TOPIC,
+            named,
+            quieted_by(named),
+            rank="action",
+            indicator=indicator(found, parameters),
+            band=band(found, answer.number("risk") if found == "risk" else 0.0, parameters),
+            # they are the guideline's findings: where it does not run, nobody has them
+            flags=weighed.flags if MODEL_OF["guideline"] in past.answers else (),
+        )
+    elif parameters.say_when_not_assessed and weighed.unassessed:
+        yield Would(NOT_ASSESSED, repeat="each-time")

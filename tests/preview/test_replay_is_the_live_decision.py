@@ -1,0 +1,136 @@
+"""A past call decided again gives what a live call under that policy gives: same cards, same weight, same flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+from flask import Flask
+from ledger_reading import rows
+from service import NOW, MakeApp, StoryCalls, loopback, prefetcher
+
+import hooks
+from cds.ledger import tables
+from cds.ledger.past import Before, PastCall, PastCalls
+from cds.preview.replay import Beginning, Memory, Replay
+from hooks import stories
+
+PACKAGED = yaml.safe_load((Path(hooks.__file__).parent / "policy.yaml").read_text(encoding="utf-8"))
+HOOKS = ("patient-view", "order-select", "order-sign")
+
+Ready = dict[tuple[str, str, str], set[tuple[Any, ...]]]
+"""(patient, service, hook) -> (memory, indicator, band, flags) of every card that was ready."""
+
+
+def asked(app: Flask) -> None:
+    """Every story, by every service, once."""
+    fire = StoryCalls(app.test_client(), prefetcher(app))
+    for service in app.test_client().get("/cds-services").get_json()["services"]:
+        if service["hook"] not in HOOKS:
+            continue
+        for story in stories.STORIES:
+            if service["hook"] == "patient-view" or story.drafts:
+                assert fire(story.id, service["id"], service["hook"]).status_code == 200
+
+
+def live(app: Flask) -> Ready:
+    engine = app.extensions["cds"]
+    calls = {c["id"]: c for c in rows(app, tables.calls)}
+    people = {engine.ledger.patient_key("demo", story.id): story.id for story in stories.STORIES}
+    found: Ready = {}
+    for card in rows(app, tables.cards):
+        call = calls[card["call_id"]]
+        key = (people[call["patient_key"]], call["service"], call["hook"])
+        flags = frozenset(card["flags"] or ())
+        found.setdefault(key, set()).add((card["topic"], card["indicator"], card["band"], flags))
+    assert not [s for s in rows(app, tables.suppressions) if s["body"]], "one visit: nothing is held back"
+    return found
+
+
+@pytest.fixture(scope="module")
+def base(make_app: MakeApp) -> Flask:
+    app = make_app(**loopback())
+    asked(app)
+    return app
+
+
+@pytest.fixture(scope="module")
+def calls(base: Flask) -> list[PastCall]:
+    past = PastCalls(base.extensions["cds"].settings.ledger_url)
+    try:
+        return list(past.between(NOW - timedelta(days=1), NOW + timedelta(days=1)))
+    finally:
+        past.close()
+
+
+def again(app: Flask, calls: list[PastCall], policy: Any) -> Ready:
+    engine = app.extensions["cds"]
+    replay, memory = Replay(engine.services, engine.models), Memory(ZoneInfo("UTC"), Beginning(Before()))
+    people = {engine.ledger.patient_key("demo", story.id): story.id for story in stories.STORIES}
+    found: Ready = {}
+    for call in calls:
+        decided = memory.hold_back(call, replay.ready(call, policy), policy)
+        shown = {(w.memory, w.indicator, w.band, frozenset(w.flags)) for w in decided.shown}
+        if shown:
+            found[people[call.patient], call.service, call.hook] = shown
+    return found
+
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def risk(**parameters: Any) -> Change:
+    def change(policy: dict[str, Any]) -> None:
+        policy["services"]["pancreas-risk"]["parameters"].update(parameters)
+
+    return change
+
+
+def off(*models: str) -> Change:
+    def change(policy: dict[str, Any]) -> None:
+        policy["models"] |= {model: {"enabled": False} for model in models}
+
+    return change
+
+
+def service_off(policy: dict[str, Any]) -> None:
+    policy["services"]["pancreas-risk"]["enabled"] = False
+
+
+def test_under_the_policy_of_that_day_it_is_what_was_shown(base: Flask, calls: list[PastCall]) -> None:
+    found = live(base)
+    assert len(found) > 15
+    assert again(base, calls, base.extensions["cds"].policies.current()) == found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        risk(risk_at_least=0.0005),
+        risk(risk_at_least=0.5),
+        risk(risk_at_least=0.001, endpac_at_least=-5, risk_bands=[0.002, 0.004]),
+        risk(ages=[70, 80], recent_imaging="0d", active_order="0d", endpac_at_least=1),
+        risk(recent_imaging="10y", imaging_modalities=["US"], model_indicator="warning", guideline_indicator="info"),
+        risk(say_when_not_assessed=False),
+        off("nice-ng12"),
+        off("nice-ng12", "endpac", "ipmn-european-2018"),
+        off("ca19-9-response", "molecular-targets", "dpyd-dosing"),
+        service_off,
+    ],
+)
+def test_under_another_policy_it_is_what_would_have_been_shown(
+    make_app: MakeApp, base: Flask, calls: list[PastCall], tmp_path: Path, change: Change
+) -> None:
+    policy = yaml.safe_load(yaml.safe_dump(PACKAGED))
+    policy["cards"] = {"most": 10, "most_warnings": 5}
+    change(policy)
+    path = tmp_path / "policy.yaml"
+    path.write_text(yaml.safe_dump(policy), encoding="utf-8")
+    app = make_app(policy_file=path, **loopback())
+    asked(app)
+    assert again(base, calls, app.extensions["cds"].policies.current()) == live(app)
