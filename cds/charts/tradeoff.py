@@ -25,6 +25,8 @@ class TradeoffWords:
     """Above the vertical axis."""
     figure: Callable[[float], str] = plain
     """How the language writes a number."""
+    most: float | None = None
+    """Where the horizontal axis ends at the latest, such as 100 of a percentage."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,11 @@ def tradeoff(
     for n, mark in enumerate(marks):
         x, y = points[mark.at]
         on.dots(axes, [x], [y], "second", marker="o" if n else "D", size=15, hollow=True, name=f"mark-{n}", order=5)
-        right = plot.share(x) < 0.6
+        # the way rises to the right: below it on the right, above it on the left there is room
+        right = plot.share(x) < (0.8 if n == 0 else 0.2)
         on.write(
             axes, x, y, f"   {mark.label}" if right else f"{mark.label}   ", size=13, bold=True, tone="second",
-            align="left" if right else "right", vertical="bottom" if n else "top", halo=True,
+            align="left" if right else "right", vertical="top" if n == 0 else "bottom", halo=True,
         )  # fmt: skip
     return sheet.finish(title, description)
 
@@ -86,15 +89,28 @@ def benefit(
     _check([*at, *(v for line in lines for v in line.values)])
     from cds.charts import sheet as on
 
-    points = [(x, y) for line in lines for x, y in zip(at, line.values, strict=True)]
-    sheet, axes, plot = _plot(points, words, narrow=narrow, ground=False)
-    for n, line in enumerate(lines):
+    # what does far more harm than good leaves the chart: the others would be one flat line beside it
+    floor = -0.4 * max(max(line.values) for line in lines)
+    drawn = [_above(at, line.values, floor) for line in lines]
+    sheet, axes, plot = _plot([point for line in drawn for point in line], words, narrow=narrow, legend=len(lines))
+    for n, (line, points) in enumerate(zip(lines, drawn, strict=True)):
         dashes = (0, (6, 4)) if line.dashed else "-"
-        on.rule(axes, list(at), list(line.values), line.tone, thick=2.5, dashes=dashes, name=f"line-{n}")
-        row = 20.0 + 18 * n
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        on.rule(axes, xs, ys, line.tone, thick=2.5, dashes=dashes, name=f"line-{n}")
+        row = 38.0 + 18 * n
         on.rule(plot.page, [plot.left + 12, plot.left + 40], [row, row], line.tone, thick=2.5, dashes=dashes)
         on.write(plot.page, plot.left + 48, row + 4.5, line.label, size=13)
     return sheet.finish(title, description)
+
+
+def _above(at: Sequence[float], values: Sequence[float], floor: float) -> list[tuple[float, float]]:
+    """The line's points up to where it falls below the floor for good, and that place."""
+    points = list(zip(at, values, strict=True))
+    last = max((n for n, (_, y) in enumerate(points) if y >= floor), default=-1)
+    if last == len(points) - 1 or last < 0:
+        return points
+    (x, y), (x2, y2) = points[last], points[last + 1]
+    return [*points[: last + 1], (x + (x2 - x) * (y - floor) / (y - y2), floor)]
 
 
 @dataclass(frozen=True)
@@ -109,9 +125,10 @@ class _Plot:
 
 
 def _plot(
-    points: Sequence[tuple[float, float]], words: TradeoffWords, *, narrow: bool, ground: bool = True
+    points: Sequence[tuple[float, float]], words: TradeoffWords, *, narrow: bool, legend: int = 0
 ) -> tuple[Sheet, Axes, _Plot]:
-    """Axes with ticks, in data coordinates; ``ground``: the vertical axis begins at 0."""
+    """Axes with ticks, in data coordinates. ``legend``: lines of text above the drawing; without, the vertical axis
+    begins at 0."""
     from matplotlib.ticker import MaxNLocator
 
     from cds.charts import sheet as on
@@ -120,18 +137,21 @@ def _plot(
     sheet = on.Sheet(width, height, narrow=narrow)
     page = sheet.page()
     x_ticks = _ticks(MaxNLocator(4 if narrow else 6), [x for x, _ in points])
-    y_ticks = _ticks(MaxNLocator(5), [y for _, y in points] + ([0.0] if ground else []))
+    if words.most is not None and max(x for x, _ in points) <= words.most:
+        x_ticks = [*(t for t in x_ticks if t < words.most), words.most]
+    y_ticks = _ticks(MaxNLocator(5), [y for _, y in points] + ([] if legend else [0.0]))
     left = 16 + max(on.wide(words.figure(t), 12) for t in y_ticks)
-    top, bottom = (34.0 if ground else 34.0 + 18 * 3), height - 52.0
+    top, bottom = 34.0 + 18 * legend, height - 52.0
     axes = sheet.axes(left, top, width - left - 18, bottom - top)
-    axes.set_xlim(x_ticks[0], x_ticks[-1])
+    last = x_ticks[-1] + 0.015 * (x_ticks[-1] - x_ticks[0])  # room for half a dot
+    axes.set_xlim(x_ticks[0], last)
     axes.set_ylim(y_ticks[0], y_ticks[-1])
     for tick in y_ticks:
         on.rule(axes, [x_ticks[0], x_ticks[-1]], [tick, tick], "grid" if tick else "soft", order=1)
         y = bottom - (bottom - top) * (tick - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
         on.write(page, left - 8, y + 4, words.figure(tick), size=12, tone="soft", align="right")
     for tick in x_ticks:
-        x = left + (width - left - 18) * (tick - x_ticks[0]) / (x_ticks[-1] - x_ticks[0])
+        x = left + (width - left - 18) * (tick - x_ticks[0]) / (last - x_ticks[0])
         on.rule(page, [x, x], [bottom, bottom + 5], "soft", order=1)
         on.write(page, x, bottom + 20, words.figure(tick), size=12, tone="soft", align="center")
     on.write(page, 8, 16, words.up, size=12, tone="soft")

@@ -127,7 +127,7 @@ def preview(calls: Calls, memory: Before, house: House, asked: Asked, only: Iter
             f"no call was answered between {asked.since:%Y-%m-%d} and {asked.until:%Y-%m-%d}: there is nothing to "
             "decide again. Take a longer time (--days), or records from a FHIR bulk export (--bulk FOLDER)"
         )
-    chosen = _chosen(thresholds(seen.services.values(), house.models), only)
+    chosen = _chosen(thresholds(seen.services.values(), house.models), only, seen)
     dials = _second_pass(calls(), beginning, house, asked, replay, chosen, seen)
     policy = asked.after("", "")
     return Preview(
@@ -189,14 +189,15 @@ def _see(seen: Seen, call: PastCall, service: Service, watched: list[Threshold],
             seen.asked.setdefault(service.id, {}).setdefault(call.patient, call.at)
 
 
-def _chosen(found: list[Threshold], only: Iterable[str]) -> list[Threshold]:
+def _chosen(found: list[Threshold], only: Iterable[str], seen: Seen) -> list[Threshold]:
     wanted = list(only)
     by_key = {threshold.key: threshold for threshold in found}
     for key in wanted:
         if key not in by_key:
             known = ", ".join(by_key) or "none"
             raise PolicyError(f"'{key}' is no threshold that can be moved here; there are: {known}")
-    return [by_key[key] for key in wanted] or found
+    # one without a single answer to hold against it would move nothing
+    return [by_key[key] for key in wanted] or [threshold for threshold in found if seen.values.get(threshold.key)]
 
 
 def _second_pass(

@@ -13,17 +13,22 @@ from cds.charts import (
     CurveWords,
     EventLane,
     Lane,
+    Line,
+    Mark,
     Marks,
     PictographWords,
     RiskRow,
     Svg,
     TimelineWords,
+    TradeoffWords,
     TrialPoint,
+    benefit,
     comparison,
     contributions,
     pictograph,
     survival,
     timeline,
+    tradeoff,
 )
 
 TIMES = tuple(float(month) for month in range(37))
@@ -100,4 +105,32 @@ def lanes(*, narrow: bool = False) -> Svg:
     )
 
 
-ALL = {"curve": curve, "people": people, "bars": bars, "peers": peers, "lanes": lanes}
+POINTS = tuple((95.0 - 5 * n, 160.0 / (n + 1)) for n in range(12))
+"""(percent found, cards a week) by threshold."""
+
+
+def work(*, narrow: bool = False) -> Svg:
+    words = TradeoffWords("alerted, of those who have it (%)", "cards a week", most=100.0)
+    return tradeoff(POINTS, (Mark(6, "in force"), Mark(2, "this")), words, "Work", "By threshold.", narrow=narrow)
+
+
+THRESHOLDS = tuple(0.01 * n for n in range(1, 20))
+BENEFIT = tuple(8.0 - 0.3 * n for n in range(19))
+OF_ALL = tuple(8.0 - 1.0 * n for n in range(19))
+
+
+def decision(*, narrow: bool = False) -> Svg:
+    lines = (Line("this policy", BENEFIT), Line("all", OF_ALL, "second"), Line("none", (0.0,) * 19, "soft", True))
+    words = TradeoffWords("threshold", "net benefit per 1,000")
+    return benefit(THRESHOLDS, lines, words, "Net benefit", "By threshold.", narrow=narrow)
+
+
+ALL = {
+    "curve": curve,
+    "people": people,
+    "bars": bars,
+    "peers": peers,
+    "lanes": lanes,
+    "work": work,
+    "decision": decision,
+}

@@ -6,7 +6,24 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from drawn import ALIVE, CURVE_WORDS, MONTHS, TIMES, WORDS, bars, curve, day, lanes, peers, people
+from drawn import (
+    ALIVE,
+    BENEFIT,
+    CURVE_WORDS,
+    MONTHS,
+    OF_ALL,
+    POINTS,
+    TIMES,
+    WORDS,
+    bars,
+    curve,
+    day,
+    decision,
+    lanes,
+    peers,
+    people,
+    work,
+)
 from reading import marks_of, named, path_of, text_at, texts
 
 from cds.charts import (
@@ -18,10 +35,12 @@ from cds.charts import (
     Marks,
     PictographWords,
     TimelineWords,
+    TradeoffWords,
     contributions,
     pictograph,
     survival,
     timeline,
+    tradeoff,
 )
 
 NARROW = pytest.mark.parametrize("narrow", [False, True], ids=["page", "phone"])
@@ -217,3 +236,36 @@ def test_many_events_at_once_get_rows_of_their_own() -> None:
     svg = timeline((), (events,), day(0), day(90), WORDS, "t", "d")
     rows = [text_at(svg, f"CT {n}") for n in range(12)]
     assert len(set(rows)) == 12
+
+
+@NARROW
+def test_each_value_of_a_threshold_is_a_dot_where_its_figures_say(narrow: bool) -> None:
+    svg = work(narrow=narrow)
+    found = [marks_of(svg, f"point-{n}")[0] for n in range(len(POINTS))]
+    (x0, y0), (x1, y1) = found[0], found[-1]
+    across = [POINTS[0][0] + (x - x0) / (x1 - x0) * (POINTS[-1][0] - POINTS[0][0]) for x, _ in found]
+    up = [POINTS[0][1] + (y - y0) / (y1 - y0) * (POINTS[-1][1] - POINTS[0][1]) for _, y in found]
+    assert across == pytest.approx([x for x, _ in POINTS], abs=0.2)
+    assert up == pytest.approx([y for _, y in POINTS], abs=0.8)
+    assert marks_of(svg, "mark-0")[0] == pytest.approx(found[6], abs=0.1)
+    assert {"in force", "this"} <= {text.strip() for text in texts(svg)}
+    assert text_at(svg, "100")[0] <= svg.width
+
+
+def test_a_strategy_that_does_far_more_harm_leaves_the_chart_and_bends_no_axis() -> None:
+    svg = decision()
+    policy, everybody = path_of(svg, "line-0"), path_of(svg, "line-1")
+    assert len(policy) == len(BENEFIT)
+    scale = (policy[-1][1] - policy[0][1]) / (BENEFIT[0] - BENEFIT[-1])
+    floor = -0.4 * max(OF_ALL)
+    assert everybody[-1][1] - everybody[0][1] == pytest.approx((OF_ALL[0] - floor) * scale, abs=0.5)
+
+
+@pytest.mark.parametrize("points", [(), ((float("nan"), 1.0),), ((1.0, float("inf")),)])
+def test_what_has_no_place_is_not_drawn(points: tuple[tuple[float, float], ...]) -> None:
+    with pytest.raises(ValueError, match="nothing to draw"):
+        tradeoff(points, (), TradeoffWords("x", "y"), "t", "d")
+
+
+def test_one_value_alone_can_be_drawn() -> None:
+    assert marks_of(tradeoff(((5.0, 3.0),), (), TradeoffWords("x", "y"), "t", "d"), "point-0")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,19 @@ def followed(tmp_path_factory: pytest.TempPathFactory, versions: dict[str, str])
     made.close()
 
 
-@pytest.fixture(autouse=True)
-def _today(monkeypatch: pytest.MonkeyPatch) -> None:
+def put_on_that_day(patch: pytest.MonkeyPatch) -> None:
     """The day the hospital's calls are counted from; the clock alone is put in place."""
     person = command.person_of
 
     def on_that_day(*given: Any) -> Any:
-        from dataclasses import replace
-
         return replace(person(*given), now=NOW, today=NOW.date())
 
-    monkeypatch.setattr(command, "person_of", on_that_day)
+    patch.setattr(command, "person_of", on_that_day)
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_on_that_day(monkeypatch)
 
 
 Preview = Callable[..., Result]

@@ -78,7 +78,9 @@ def _charts(told: Json, marks: Mapping[int, str], words: Phrasebook) -> tuple[tu
     kind, across = _kind(told["rows"])
     points = [(x, row["cardsPerWeek"]) for row in told["rows"] for x in [_across(row, kind)]]
     if all(x is not None and y is not None for x, y in points):
-        said = TradeoffWords(words(f"preview.page.{across}"), words("preview.page.y"), lambda v: text.number(v, words))
+        most = None if kind == "chart_plain" else 100.0
+        named_across, up = words(f"preview.page.{across}"), words("preview.page.y")
+        said = TradeoffWords(named_across, up, lambda v: text.number(v, words), most)
         title, described = words(f"preview.page.{kind}"), words("preview.page.chart_said")
         named = [Mark(place, label) for place, label in marks.items()]
         found.append(

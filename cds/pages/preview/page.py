@@ -30,12 +30,12 @@ def create_preview(told: Mapping[str, Any], catalogues: Catalogues, save: Save, 
     app.add_url_rule(f"/{token}/", "page", page.show)
     app.add_url_rule(f"/{token}/save", "save", page.save, methods=["POST"])
     app.add_url_rule(f"/{token}/charts.css", "charts", lambda: Response(stylesheet(), content_type="text/css"))
-    app.add_url_rule(f"/{token}/<any('preview.css','preview.js'):name>", "asset", _asset)
+    app.add_url_rule(f"/{token}/<any('preview.css','preview.js','mark.svg'):name>", "asset", _asset)
     return app
 
 
 _HERE = Path(__file__).parent
-_KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 def _asset(name: str) -> Response:
@@ -45,7 +45,7 @@ def _asset(name: str) -> Response:
 
 def _of_this_machine() -> None:
     """Another site's page must not reach this one under a name that it made point here."""
-    if request.host.rpartition(":")[0] not in ("127.0.0.1", "localhost"):
+    if request.host.partition(":")[0] not in ("127.0.0.1", "localhost"):
         abort(403)
 
 
