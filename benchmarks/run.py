@@ -29,6 +29,7 @@ import no_prefetch
 import report
 import report_page
 import split
+import validation_bins
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "imaging-fetch": (imaging_fetch.run, "one CT series from a real PACS to a volume: wall, CPU, memory"),
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
     "report-page": (report_page.run, "first page of a report from stored predictions: server time and bytes"),
+    "validation-bins": (validation_bins.run, "what joined bins lose of the AUC pooled over hospitals"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
 }
 

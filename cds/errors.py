@@ -44,6 +44,7 @@
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
     ├── NotTaken           503  CDS-790  news of a study could not be taken now; it must be sent again
+    ├── ValidationRoundError        CDS-900  a validation round, a case file, a key or a result can't be used
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
 Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
@@ -276,3 +277,9 @@ class NotTaken(CdsError):
 class LedgerError(CdsError):
     code = "CDS-800"
     status = 503
+
+
+class ValidationRoundError(CdsError):
+    """Nothing has left the hospital, and nothing was pooled."""
+
+    code = "CDS-900"

@@ -14,6 +14,7 @@ from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
 from cds.cli.studies import study, worker
+from cds.cli.validation import validation
 from cds.cli.wording import wording
 from cds.errors import CdsError
 from cds.settings import Settings, load
@@ -125,5 +126,6 @@ main.add_command(models)
 main.add_command(policy)
 main.add_command(problems)
 main.add_command(study)
+main.add_command(validation)
 main.add_command(wording)
 main.add_command(worker)

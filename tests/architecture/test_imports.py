@@ -66,11 +66,12 @@ ROOMS: dict[str, str] = {
         "cards cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger pages record "
         "services studies survival trust trust.smart web yaml_lines"
     ),
+    "validation": "charts errors ledger",
     "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
-        "policy record app engine jobs serve services settings studies survival trust trust.smart"
+        "policy record app engine jobs serve services settings studies survival trust trust.smart validation"
     ),
     "__main__": "cli",
 }
