@@ -1,5 +1,4 @@
 """What is lost of the exact pooled AUC when hospitals send joined bins, not people, and how long counting takes."""
-takes."""
 
 from __future__ import annotations
 

@@ -65,10 +65,14 @@ def sentence(one: Pooled) -> str:
             said += f"; the next hospital: {one.following[0]:.2f} to {one.following[1]:.2f}"
         else:
             said += f"; what the next one may expect needs at least {FEWEST_FOR_NEXT} hospitals"
-        said += f". Between hospitals: I² {100 * one.meta.i2:.0f} %, Q {one.meta.q:.1f} (p = {one.meta.p:.3f})."
+        said += f". Between hospitals: I² {100 * one.meta.i2:.0f} %, Q {one.meta.q:.1f} ({_p(one.meta.p)})."
     else:
         said += " One hospital has a figure, so there is nothing to pool across hospitals."
     return said
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def told(one: Interval) -> str:
