@@ -10,6 +10,7 @@ import click
 from cds import __version__
 from cds.cli.call import call
 from cds.cli.check import check
+from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
@@ -51,6 +52,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
     \b
       cds check                are settings, policy, models and connections right?
       cds serve                run the service
+      cds ledger upgrade       its database's schema, ahead of the service
       cds call URL --help      fire a hook at any CDS server and read the cards
 
     Imaging studies:
@@ -121,6 +123,7 @@ def demo(once: bool, port: int, language: str, data_dir: Path | None, research: 
 
 main.add_command(call)
 main.add_command(check)
+main.add_command(ledger)
 main.add_command(models)
 main.add_command(policy)
 main.add_command(problems)

@@ -29,7 +29,7 @@ def blueprint(engine: Engine) -> Blueprint:
 
     @pages.get("/metrics")
     def prometheus() -> Response:
-        return Response(metrics.exposition(engine.studies.depth()), content_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.exposition(engine.studies.depth(), readiness(engine)), content_type=CONTENT_TYPE_LATEST)
 
     @pages.get("/openapi.yaml")
     def openapi() -> Response:
