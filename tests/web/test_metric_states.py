@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
+from service import MakeApp, loopback
 
 from cds import __version__
-from service import MakeApp, loopback
 
 PACKAGED = Path(__file__).parents[2] / "hooks" / "policy.yaml"
 

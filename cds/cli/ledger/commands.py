@@ -19,8 +19,8 @@ def ledger() -> None:
 def upgrade(ctx: click.Context) -> None:
     """Bring the database's schema to what this version needs; nothing happens where it already is.
 
-    `cds serve` does the same at its start. By itself it is for deployments where the service's own database user may not
-    change tables, and to have a migration fail before a new version answers calls.
+    `cds serve` does the same at its start. By itself it is for deployments where the service's own database user may
+    not change tables, and to have a migration fail before a new version answers calls.
     """
     url = load(ctx.find_root().obj).ledger_url
     before = current(url)
