@@ -14,6 +14,7 @@ from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
+from cds.cli.site import site
 from cds.cli.studies import study, worker
 from cds.cli.wording import wording
 from cds.errors import CdsError
@@ -127,6 +128,7 @@ main.add_command(ledger)
 main.add_command(models)
 main.add_command(policy)
 main.add_command(problems)
+main.add_command(site)
 main.add_command(study)
 main.add_command(wording)
 main.add_command(worker)

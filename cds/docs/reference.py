@@ -16,6 +16,7 @@ from cds import errors
 from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
 from cds.services import ServiceRegistry
 from cds.settings import (
+    BackendSettings,
     ClientSettings,
     FhirSettings,
     ImagingSettings,
@@ -50,11 +51,15 @@ def settings_page() -> str:
             "",
             "## `[clients.NAME]`: one block an EHR",
             "",
-            *_table(ClientSettings, skip=("studies", "smart")),
+            *_table(ClientSettings, skip=("studies", "smart", "backend")),
             "",
             "## `[clients.NAME.studies]`: how it tells of imaging studies",
             "",
             *_table(StudySource),
+            "",
+            "## `[clients.NAME.backend]`: how this service itself signs in to its FHIR server",
+            "",
+            *_table(BackendSettings),
             "",
             "## `[clients.NAME.smart]`: the report behind its cards, opened in that EHR",
             "",
