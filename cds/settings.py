@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cds.backend_settings import BackendSettings
+from cds.ehr_settings import BackendSettings, DialectSettings
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
 from cds.smart_settings import SmartSettings, loopback_address, require_secure
@@ -34,6 +34,7 @@ from cds.smart_settings import SmartSettings, loopback_address, require_secure
 __all__ = [
     "BackendSettings",
     "ClientSettings",
+    "DialectSettings",
     "FhirSettings",
     "ImagingSettings",
     "InferenceSettings",
@@ -101,6 +102,7 @@ class ClientSettings(_Block):
     studies: StudySource = StudySource()  # type: ignore[call-arg]
     smart: SmartSettings | None = None
     backend: BackendSettings | None = None
+    dialect: DialectSettings = DialectSettings()  # type: ignore[call-arg]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -25,6 +25,7 @@ from cds.errors import (
     SourceUnreachable,
 )
 from cds.fhir import resources as fhir
+from cds.fhir.dialect import PLAIN, Dialect
 from cds.fhir.queries import Query
 from cds.fhir.upstream import Patience, TryAgain, Upstream
 from cds.settings import FhirSettings
@@ -42,6 +43,7 @@ class Target:
     token: str | None
     scheme: str = "Bearer"
     """Of the header ``Authorization``; ``Basic`` where ``token`` is user and password, encoded."""
+    dialect: Dialect = PLAIN
 
     def __repr__(self) -> str:
         return f"Target({self.base})"
@@ -111,7 +113,9 @@ class FhirClient:
             for one in found:
                 one.fault = fault
             return found
-        headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip", "Prefer": "handling=strict"}
+        headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip"}
+        if target.dialect.strict:
+            headers["Prefer"] = "handling=strict"
         if target.token:
             headers["Authorization"] = f"{target.scheme} {target.token}"
         base, links = f"{target.base.rstrip('/')}/", continued or {}
@@ -119,7 +123,7 @@ class FhirClient:
         futures: list[Future[None]] = []
         for one in found:
             link = links.get(one.query.key)
-            path = one.query.path(patient_id)
+            path = target.dialect.path(one.query, patient_id)
             futures.append(upstream.threads.submit(self._one, one, base if link else base + path, link, shared))
         wait(futures, timeout=max(0.0, deadline - time.monotonic()) + 0.02)
         return [_result(one, future) for one, future in zip(found, futures, strict=True)]

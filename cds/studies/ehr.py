@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cds.fhir.client import Target
+from cds.fhir.dialect import dialect_of
 from cds.imaging.pacs import Connection, Limits, Pacs
 from cds.settings import Settings
 from cds.trust.allowlist import AllowList
@@ -13,8 +14,10 @@ _WRITE = Limits(total_s=120.0)
 
 def target_of(backend: Backend, base: str, allowed: AllowList) -> Target:
     """To read from. Raises SourceError when no token is to be had, SettingsError for a file that can't be used."""
-    found = backend.authorization(base)
-    return Target(base, allowed, None) if found is None else Target(base, allowed, found.value, found.scheme)
+    found, dialect = backend.authorization(base), dialect_of(backend.client)
+    if found is None:
+        return Target(base, allowed, None, dialect=dialect)
+    return Target(base, allowed, found.value, found.scheme, dialect)
 
 
 def connected(settings: Settings, client: str, backend: Backend, base: str) -> Connection:

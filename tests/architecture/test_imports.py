@@ -25,8 +25,8 @@ ROOMS: dict[str, str] = {
     "protocol": "errors",
     "smart_settings": "",
     "imaging_settings": "",
-    "backend_settings": "",
-    "settings": "backend_settings errors imaging_settings smart_settings",
+    "ehr_settings": "",
+    "settings": "ehr_settings errors imaging_settings smart_settings",
     "ledger": "errors",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that

@@ -51,7 +51,7 @@ class Backend:
     def __init__(self, settings: Settings, name: str, now: Callable[[], datetime]) -> None:
         """``name``: a client of the settings; one without a ``backend`` block signs in with nothing."""
         self._settings, self._name, self._now = settings, name, now
-        self._client = settings.clients[name]
+        self.client = settings.clients[name]
         self._keys = OwnKeys(settings.signing_keys)
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[Authorization, float]] = {}
@@ -62,9 +62,9 @@ class Backend:
 
         Raises SettingsError for files that can't be used, SourceRefused when the authorization server gives no token.
         """
-        own = self._client.backend
+        own = self.client.backend
         if own is None:
-            file = self._client.studies.token_file
+            file = self.client.studies.token_file
             return None if file is None else Authorization(self._read("studies.token_file", file))
         if own.token_file is not None:
             return Authorization(self._read("backend.token_file", own.token_file))

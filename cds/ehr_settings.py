@@ -1,9 +1,11 @@
-"""The block ``[clients.NAME.backend]``: how this service signs in to a client's FHIR server outside of a call."""
+"""The blocks ``[clients.NAME.backend]`` and ``[clients.NAME.dialect]``: how this service signs in to a client's FHIR
+server outside of a call, and how that server wants to be asked.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -52,3 +54,18 @@ class BackendSettings(BaseModel):
         if self.token_url is not None and self.client_id is None:
             raise ValueError("'token_url' is asked with a 'client_id', which is missing")
         return self
+
+
+class DialectSettings(BaseModel):
+    """For a server that falls short of the FHIR search it is asked with; `cds site check` finds what it needs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    strict: bool = Field(True, description="false: it is not asked to refuse search parameters that it does not know.")
+    leave_out: tuple[Literal["_sort", "_count", "code"], ...] = Field(
+        (), description="Search parameters it does not know; without `code` all observations are read."
+    )
+    patient: Literal["patient", "typed", "subject"] = Field(
+        "patient", description="`patient`: patient=1; `typed`: patient=Patient/1; `subject`: subject=Patient/1."
+    )
+    page: int = Field(0, ge=0, le=10_000, description="Largest page (`_count`) it takes; 0: any.")
