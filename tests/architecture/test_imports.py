@@ -25,7 +25,8 @@ ROOMS: dict[str, str] = {
     "protocol": "errors",
     "smart_settings": "",
     "imaging_settings": "",
-    "settings": "errors imaging_settings smart_settings",
+    "ehr_settings": "",
+    "settings": "ehr_settings errors imaging_settings smart_settings",
     "ledger": "errors",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
@@ -41,7 +42,7 @@ ROOMS: dict[str, str] = {
     "trust.smart": "errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
-    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust",
+    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust trust.smart",
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",

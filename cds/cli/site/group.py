@@ -1,0 +1,15 @@
+"""The commands of ``cds site``."""
+
+from __future__ import annotations
+
+import click
+
+from cds.cli.site.key import key
+
+
+@click.group()
+def site() -> None:
+    """Fit the service into one hospital: settings, keys, and whether all of it works."""
+
+
+site.add_command(key)
