@@ -3,6 +3,7 @@
 pytest_plugins = [
     "postgres_server",
     "background",
+    "cohorts",
     "browser",
     "servers",
     "service",
