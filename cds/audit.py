@@ -58,6 +58,7 @@ def entry(
                 reason=f"{s.reason} ({s.source})" if s.source else s.reason,
                 until=s.until,
                 prediction_ids=_ids(s.models, case),
+                body=_without_secrets(msgspec.to_builtins(s.card)) if s.card is not None else None,
             )
             for s in suppressed
         ),
@@ -162,6 +163,8 @@ def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
         body=_without_secrets(msgspec.to_builtins(card)),
         prediction_ids=_ids(draft.models, case),
         about=dict(draft.about),
+        band=draft.band,
+        flags=draft.flags,
     )
 
 

@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from cds import audit
-from cds.cards import by_manifest
+from cds.cards import by_manifest, memory
+from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
-from cds.cards.snooze import awake_and_snoozed
 from cds.errors import ConfigurationError, LedgerError, MalformedRequest, RequestError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
@@ -246,14 +246,34 @@ class Engine:
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")]
         findings = self._findings(case, service)
-        key = self.ledger.patient_key(caller.name, case.record.patient_id)
-        drafts = [f for f in findings if isinstance(f, CardDraft)]
-        awake, snoozed = awake_and_snoozed(drafts, case.policy, self.ledger, key, case.record.now)
-        shown, left_out = limited(in_order(awake), case.policy)
-        suppressed = [f for f in findings if isinstance(f, Suppressed)] + snoozed
-        suppressed += [Suppressed(d.topic, "over-card-limit", models=d.models) for d in left_out]
+        drafts = in_order(f for f in findings if isinstance(f, CardDraft))
+        awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
+        shown, left_out = limited(awake, case.policy)
+        held += [Held(draft, OVER_CALL, None) for draft in left_out]
+        suppressed = [f for f in findings if isinstance(f, Suppressed)]
+        suppressed += [self._held(one, case) for one in held]
         report = self._report(case, caller)
         return [self._made(d, case, service, report) for d in shown], suppressed
+
+    def _opening(self, case: Case, caller: Caller) -> Opening:
+        user, now = case.call.context.userId, case.record.now
+        return Opening(
+            patient=self.ledger.patient_key(caller.name, case.record.patient_id),
+            user=self.ledger.patient_key(caller.name, user) if user else None,
+            hook=case.call.hook,
+            now=now,
+            day_began=now.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0),
+        )
+
+    def _held(self, held: Held[CardDraft], case: Case) -> Suppressed:
+        """What is not shown is kept word for word, so that the report can show it."""
+        draft, card = held.draft, None
+        try:
+            card = compose(draft, case.policy, case.words, case.call.context, case.record.patient_id)
+        except ConfigurationError as error:
+            _log.error("card.failed topic=%s code=%s", draft.topic, error.code)
+        until = held.until.astimezone(self._zone).date() if held.until is not None else None
+        return Suppressed(draft.memory, held.reason, until, draft.models, card=card)
 
     def _report(self, case: Case, caller: Caller) -> Callable[[str], Link] | None:
         """Makes the link from a card to its report; None where there is none. What a patient may be reading gets none:
@@ -326,4 +346,5 @@ def failure_card(service_id: str, words: Phrasebook) -> CardDraft:
         summary=words("engine.failed.summary"),
         detail=words("engine.failed.detail", service=service_id),
         source_label=words("engine.source"),
+        repeat="always",
     )

@@ -7,12 +7,13 @@ would change, what it rests on. Only the headline and the recommendation are the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cds.cards import by_study, wording
+from cds.cards.speech import chosen, limits, quieted_by
 from cds.cards.unable import failed
-from cds.inference.contribution import COMPARISONS, Contribution, Speech, Test
+from cds.inference.contribution import Contribution, Speech
 from cds.inference.manifest import Output, Status
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.inference.rules import holds, reads
@@ -81,8 +82,8 @@ def _silenced(case: Case, card: Contribution) -> bool:
 def _chosen(case: Case, prediction: Prediction, card: Contribution) -> Speech | None:
     if _silenced(case, card):
         return None
-    limits = _limits(case, card, prediction.manifest.id)
-    return next((s for s in card.speaks if _speaks(s, prediction, limits)), None)
+    under = limits(card, case.policy.thresholds(prediction.manifest.id))
+    return chosen(card, prediction, under)
 
 
 def _broken(case: Case, assessment: Assessment, card: Contribution, error: Exception) -> CardDraft:
@@ -97,37 +98,6 @@ def _beside(case: Case, topic: str, leader: Prediction, model_ids: Sequence[str]
     others = [a for id in model_ids if isinstance(a := case.assessments.get(id), Prediction) and a is not leader]
     cards = ((a, a.manifest.card) for a in others)
     return [a for a, card in cards if card is not None and card.topic == topic and not _silenced(case, card)]
-
-
-def _limits(case: Case, card: Contribution, id: str) -> Mapping[str, float]:
-    packaged = {name: threshold.value for name, threshold in card.thresholds.items()}
-    return packaged | dict(case.policy.thresholds(id))
-
-
-def _speaks(speech: Speech, prediction: Prediction, limits: Mapping[str, float]) -> bool:
-    return all(_holds(test, prediction, limits) for test in speech.when)
-
-
-def _holds(test: Test, prediction: Prediction, limits: Mapping[str, float]) -> bool:
-    if test.rule is not None:
-        return test.rule in prediction.rules
-    if test.is_ is not None:
-        return prediction.category(test.output or "") == test.is_
-    value = prediction.number(test.output) if test.output else prediction.feature(test.input or "").value
-    if value is None:
-        return False
-    comparison = next(name for name in COMPARISONS if getattr(test, name) is not None)
-    wanted = getattr(test, comparison)
-    limit = limits[wanted] if isinstance(wanted, str) else float(wanted)
-    match comparison:
-        case "at_least":
-            return value >= limit
-        case "at_most":
-            return value <= limit
-        case "below":
-            return value < limit
-        case _:
-            return value > limit
 
 
 def _card(
@@ -153,7 +123,7 @@ def _card(
         topic=card.topic,
         topic_label=words.pick(card.topic_label),
         kind=speech.kind,
-        quieted_by=_heavier(card, speech),
+        quieted_by=quieted_by(card, speech),
         rank=card.rank,
         indicator=speech.indicator,
         summary=by_study.labelled(words, manifest, words.pick(speech.summary).format_map(fields)),
@@ -167,13 +137,18 @@ def _card(
         ),
         links=tuple(link for each in (prediction, *beside) for link in _links(case, each)),
         models=(manifest.id, *(other.manifest.id for other in beside)),
+        flags=_flags(case, card, (prediction, *beside)),
     )
 
 
-def _heavier(card: Contribution, speech: Speech) -> tuple[str, ...]:
-    """Kinds declared before this one outweigh it: their snooze silences it, too."""
-    kinds = list(dict.fromkeys(s.kind for s in card.speaks if s.kind))
-    return tuple(kinds[: kinds.index(speech.kind)]) if speech.kind else ()
+def _flags(case: Case, card: Contribution, spoken: Sequence[Prediction]) -> tuple[str, ...]:
+    """What the card rests on: rules that fired, whoever's, newer values of what renews it, the scan that was read."""
+    found = [rule for each in spoken for rule in each.rules]
+    for name in card.renewed_by:
+        feature = spoken[0].feature(name)
+        if feature.facts and feature.facts[0].when is not None:
+            found.append(f"{name}:{feature.facts[0].when.text}")
+    return (*found, *by_study.flags(case, spoken[0].manifest.id))
 
 
 def _section(case: Case, name: str, lines: list[str]) -> str:
@@ -354,6 +329,7 @@ def _unable(case: Case, unable: Sequence[NotAssessed]) -> CardDraft:
         ),
         source_label=words("engine.source"),
         models=tuple(a.manifest.id for a in unable),
+        repeat="each-time",
     )
 
 

@@ -69,6 +69,7 @@ def _card(case: Case, prediction: Prediction, topic: str, label: str) -> CardDra
         source_label=label,
         source_url=source.url if source else None,
         models=(manifest.id,),
+        flags=by_study.flags(case, manifest.id),
     )
 
 

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cds import errors
-from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
+from cds.policy.blocks import Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
+from cds.policy.schema import Policy
 from cds.services import ServiceRegistry
 from cds.settings import (
     BackendSettings,
@@ -104,6 +105,8 @@ def policy_page(services: ServiceRegistry) -> str:
     ]
     blocks: list[tuple[str, type[BaseModel]]] = [
         ("`cards`", CardLimits),
+        ("`repeats`", Repeats),
+        ("`budget`", Budget),
         ("`models.ID`", ModelPolicy),
         ("`services.ID`", ServicePolicy),
         ("`orders.NAME`", Order),

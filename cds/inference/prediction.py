@@ -55,6 +55,10 @@ class Prediction:
     def feature(self, name: str) -> Feature:
         return self._by_name[name]
 
+    def value_of(self, name: str) -> float | None:
+        """An input's value; None when absent."""
+        return self._by_name[name].value
+
     @cached_property
     def _by_name(self) -> dict[str, Feature]:
         return {f.input.name: f for f in self.features}

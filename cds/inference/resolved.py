@@ -79,6 +79,9 @@ def _rules(m: Manifest, inputs: set[str]) -> Iterator[FaultAt]:
 def _card(m: Manifest, card: Contribution) -> Iterator[FaultAt]:
     series = {o.name for o in m.outputs if o.series}
     known = {i.name for i in m.inputs} | {o.name for o in m.outputs} | _ALWAYS
+    for position, name in enumerate(card.renewed_by):
+        if name not in {i.name for i in m.inputs}:
+            yield FaultAt(f"the card is renewed by '{name}', which is not an input", "card", "renewed_by", position)
     for name, threshold in card.thresholds.items():
         if threshold.source not in m.sources:
             what = f"threshold '{name}' cites '{threshold.source}', which is not under 'sources'"

@@ -39,6 +39,10 @@ class CardEntry:
     prediction_ids: tuple[str, ...]
     about: dict[str, str] = field(default_factory=dict)
     """What the report behind the card has to know and the card itself does not say."""
+    band: int = 0
+    """How heavy it was within its kind."""
+    flags: tuple[str, ...] = ()
+    """Codes of the findings it rests on."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,34 @@ class SuppressionEntry:
     reason: str
     until: date | None
     prediction_ids: tuple[str, ...]
+    body: dict[str, Any] | None = None
+    """The card as it would have gone out, where one was ready; without its link and suggestions' patient."""
+
+
+@dataclass(frozen=True)
+class HeldCard:
+    """A card of one patient that was held back, as the report tells of it."""
+
+    call_id: str
+    at: datetime
+    language: str
+    topic: str
+    reason: str
+    until: date | None
+    prediction_ids: tuple[str, ...]
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShownCard:
+    """That a card went out, to whom, and in what weight: enough to see that another would be a repeat."""
+
+    patient_key: str
+    topic: str
+    at: datetime
+    user_key: str | None
+    band: int
+    flags: frozenset[str]
 
 
 @dataclass(frozen=True)

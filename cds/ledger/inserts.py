@@ -148,7 +148,15 @@ class Inserts:
 
     def _suppression_rows(self, entry: CallEntry) -> list[Row]:
         return [
-            (entry.id, n, s.topic, s.reason, s.until and self._day(s.until), to_json(s.prediction_ids))
+            (
+                entry.id,
+                n,
+                s.topic,
+                s.reason,
+                s.until and self._day(s.until),
+                to_json(s.prediction_ids),
+                to_json(s.body) if s.body is not None else None,
+            )
             for n, s in enumerate(entry.suppressions)
         ]
 
@@ -219,6 +227,9 @@ def _cards(entry: CallEntry, at: object) -> list[Row]:
             card.indicator,
             to_json(card.body),
             to_json(card.about) if card.about else None,
+            entry.user_key,
+            card.band,
+            to_json(card.flags) if card.flags else None,
         )
         for position, card in enumerate(entry.cards)
     ]
@@ -249,6 +260,11 @@ def read_moment(value: str | datetime) -> datetime:
     """What the driver gives for a moment."""
     found = datetime.fromisoformat(value) if isinstance(value, str) else value
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def read_json(value: Any) -> Any:
+    """What the driver gives for JSON: SQLite's its text."""
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
 
 
 def _same(value: date) -> object:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0007"
+HEAD = "0006"
 """The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
 
 metadata = sa.MetaData(
@@ -100,7 +100,12 @@ cards = sa.Table(
     sa.Column("body", Json, nullable=False),
     # what the report behind the card has to know and the card itself does not say
     sa.Column("about", Json),
+    # the reader again, and how heavy the card was: whether it is a repeat is asked on every call that has one
+    sa.Column("user_key", sa.Text),
+    sa.Column("band", sa.Integer),
+    sa.Column("flags", Json),
     sa.Index("ix_cards_patient_key_at", "patient_key", "at"),
+    sa.Index("ix_cards_user_key_at", "user_key", "at"),
 )
 
 card_predictions = sa.Table(
@@ -121,6 +126,8 @@ suppressions = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("until", sa.Date),
     sa.Column("prediction_ids", Json, nullable=False),
+    # the card as it would have gone out, where one was ready
+    sa.Column("body", Json),
 )
 
 feedback = sa.Table(

@@ -28,10 +28,12 @@ from cds.ledger.drain import Drain
 from cds.ledger.entries import (
     CallEntry,
     FeedbackEntry,
+    HeldCard,
     Override,
     PolicyEntry,
     ProblemEntry,
     SealedSession,
+    ShownCard,
     StoredCard,
     StoredPrediction,
 )
@@ -58,6 +60,7 @@ class _Process:
         self.database = Database(url)
         self.inserts = Inserts(self.database.dialect)
         self.overrides = queries.Overrides(self.database.dialect)
+        self.shown = queries.ShownCards(self.database.dialect)
         self.open = False
         self.lock = threading.Lock()
         self.drainer: threading.Thread | None = None
@@ -161,6 +164,19 @@ class Ledger:
         process = self._process()
         row = (patient_key, process.inserts.moment(since))
         return process.overrides.read(self._ask(process, lambda database: database.rows(process.overrides.text, row)))
+
+    def shown_cards(
+        self, patient_key: str, since: datetime, user_key: str | None, today: datetime
+    ) -> tuple[ShownCard, ...]:
+        """Cards given on this patient since then, and those given to this user today on others."""
+        process = self._process()
+        since_text, today_text = process.inserts.moment(since), process.inserts.moment(today)
+        row = (patient_key, since_text, user_key or "", today_text, patient_key)
+        return process.shown.read(self._ask(process, lambda database: database.rows(process.shown.text, row)))
+
+    def held_cards(self, client: str, patient_key: str, since: datetime) -> tuple[HeldCard, ...]:
+        """Cards of this patient that were held back and are kept word for word, newest first; 500 at most."""
+        return self._read(lambda c: queries.held_cards(c, client, patient_key, since))
 
     def cards_of(self, patient_key: str, topic: str, since: datetime) -> tuple[StoredCard, ...]:
         """Cards of this topic given on this patient, newest first."""

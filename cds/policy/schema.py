@@ -7,68 +7,25 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from cds.errors import PolicyError
-from cds.record.inputs import Length
+from cds.policy.blocks import Block, Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
 from cds.yaml_lines import line_of
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CardLimits(_Block):
-    """How much one call may say."""
-
-    most: int = Field(3, ge=0, le=10, description="Cards one call may give, the most important first.")
-    most_warnings: int = Field(1, ge=0, le=5, description="Cards shown as a warning; further ones become info.")
-
-
-class ModelPolicy(_Block):
-    enabled: bool = Field(True, description="false: the model does not run.")
-    thresholds: dict[str, float] = Field(
-        default_factory=dict, description="Limits of the model's own card, by name; those not given are as packaged."
-    )
-    licence_acknowledged: str | None = Field(
-        None,
-        description="Name of the licence of imported weights, word for word: somebody has read what it allows here. "
-        "Without it they do not run.",
-    )
-
-
-class ServicePolicy(_Block):
-    enabled: bool = Field(True, description="false: the service answers with no cards.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="The service's own settings; see below.")
-
-
-class Order(_Block):
-    """One thing a card can propose to order, under this site's code."""
-
-    system: str = Field(description="Code system, or the EHR's preference-list key system.")
-    code: str = Field(description="Code this site orders it under.")
-    display: str = Field(description="Name of the order as it should read in the EHR.")
-
-
-class OverrideReason(_Block):
-    system: str = Field(description="Code system of the reason.")
-    display: dict[str, str] = Field(description="The reason in words, by language.")
-    snooze: Length = Field("0d", description="How long the same topic stays silent for this patient after this reason.")
-    problem: Literal["wrong-data", "wrong-advice", "unclear", "technical", "other"] | None = Field(
-        None, description="Kind of problem this reason opens, for somebody to look into (`cds problems list`)."
-    )
-
-
-class Policy(_Block):
+class Policy(Block):
     name: str = Field(description="What this policy is called here.")
     author: str = Field(description="Who wrote it.")
     approver: str = Field(description="Who approved it.")
     effective: date = Field(description="From which day it is meant to hold.")
     reason: str = Field(description="Why it is as it is.")
     cards: CardLimits = Field(CardLimits(), description="How much one call may say.")  # type: ignore[call-arg]
+    repeats: Repeats = Field(Repeats(), description="When a card is not shown again to who was shown it.")  # type: ignore[call-arg]
+    budget: Budget = Field(Budget(), description="How many cards a clinician and a patient may cost.")  # type: ignore[call-arg]
     models: dict[str, ModelPolicy] = Field(
         default_factory=dict, description="By model id. A research model runs only if it is named here."
     )
