@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 
 from cds.cards import by_study, wording
-from cds.cards.by_manifest import text_of
+from cds.cards.answers import text_of
 from cds.cards.unable import failed
 from cds.inference.prediction import Failed, Prediction
 from cds.services.case import CardDraft, Case, Finding, Suppressed

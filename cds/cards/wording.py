@@ -38,6 +38,14 @@ def between(words: Phrasebook, low: float, high: float) -> str:
     return words("engine.chance.between", low=chance(words, low), high=chance(words, high))
 
 
+def lifetime(words: Phrasebook, months: float, *, open_ended: bool = False) -> str:
+    """``16 months``, whole from three on, since the data know no finer; ``60 months or more`` where they end there."""
+    count = words.number(months, 0 if months >= 3 else 1)
+    if open_ended:
+        return words("engine.months.open", count=count)
+    return words("engine.months.one" if round(months, 1) == 1 else "engine.months.more", count=count)
+
+
 def fact_text(words: Phrasebook, fact: Fact) -> str:
     """Value and unit as the hospital wrote them, and the date."""
     value = _localised(words, fact.original)

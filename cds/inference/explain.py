@@ -23,6 +23,7 @@ from cds.record.features import Feature
 
 EXACT_UP_TO = 10
 """Inputs that differ from the comparator: 1,024 coalitions at most."""
+_A_YEAR = ("12m", "1y")
 _PAIRS, _SEED = 100, 20130528
 
 Array = NDArray[np.float64]
@@ -64,9 +65,12 @@ def explain(model: Model, prediction: Prediction) -> Explanation | None:
 
 
 def headline(prediction: Prediction) -> Output | None:
-    """The output an explanation is about: the first that is a single number."""
-    single = (o for o in prediction.manifest.outputs if o.kind in ("probability", "score") and not o.times)
-    return next(single, None)
+    """The output an explanation is about: the first that is a single number; of a curve's milestones the year."""
+    single = [o for o in prediction.manifest.outputs if o.kind in ("probability", "score") and not o.times]
+    first = next(iter(single), None)
+    if first is None or first.curve is None:
+        return first
+    return next((o for o in single if o.curve is not None and o.horizon in _A_YEAR), first)
 
 
 def comparator(model: Model, prediction: Prediction) -> Array | None:

@@ -86,6 +86,13 @@ class Output(Strict):
     """UCUM unit; ``1`` for none."""
     horizon: Duration | None = None
     """Within what time: ``24m``, ``5y``. A probability needs one."""
+    curve: str | None = None
+    """Name of the survival output, or of its bound, that this number is read off: the share alive at ``horizon``, or
+    the months ``until`` a share is left. The engine reads it; the graph does not give it. With an input missing it is
+    read off the averaged curve, since an average of times is no time of that curve."""
+    until: float | None = Field(default=None, gt=0, lt=1)
+    """With ``curve``: share still alive, 0.1 for "1 in 10 lives longer". Where the curve ends above that share, the
+    output is its last month, and cards say "or more"."""
     times: tuple[float, ...] = ()
     """Months of a survival function; the output is ``[n, len(times)]``."""
     per_input: bool = False
@@ -122,6 +129,10 @@ class Output(Strict):
                 raise FaultAt(what, "categories", number)
         if list(self.times) != sorted(set(self.times)):
             raise FaultAt(f"the times of '{self.name}' must rise", "times")
+        if self.curve is not None and (self.horizon is None) is (self.until is None):
+            raise FaultAt(f"'{self.name}' is read off a curve: give its 'horizon' or 'until', not both", "curve")
+        if self.until is not None and self.curve is None:
+            raise FaultAt(f"'{self.name}' has 'until': give the 'curve' it is read off", "until")
         for name in self.category_labels.keys() - set(self.categories.values()):
             what = f"category_labels names '{name}', which is not among the categories of '{self.name}'"
             raise FaultAt(what, "category_labels", name)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
-from cds.inference import marginal, rules, sanity
+from cds.inference import curves, marginal, rules, sanity
 from cds.inference.attributes import Attributes
 from cds.inference.manifest import Eligibility, Manifest, days
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
@@ -34,7 +34,7 @@ class Question:
     assumed: list[float]
     """A value an input: its own, or the one its absence assumes."""
     variants: list[tuple[int, float]]
-    """(column, value): what a missing input might have been; the answers show how much it matters."""
+    """(column, value): what a missing input without shares might have been; the answers show how much it matters."""
     mixed: marginal.Mixture | None
     rows: Array
     """[1 + variants + combinations of the mixture, inputs]"""
@@ -125,7 +125,7 @@ class Model:
             raise ModelError(f"{self.manifest.id} has no graph")
         results = self.graph.run(x, self._names)
         sanity.require(self.manifest, results, len(x))
-        return results
+        return results | curves.read_off(self.manifest.outputs, results)
 
     def warm(self) -> None:
         """Open the session now, so that the first patient doesn't wait for it, and see that the graph is the one its
@@ -137,7 +137,8 @@ class Model:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return tuple(o.name for o in self.manifest.outputs)
+        """Of what the graph gives; the rest is read off its curves."""
+        return tuple(o.name for o in self.manifest.outputs if o.curve is None)
 
     def _by_rules(self, features: tuple[Feature, ...], by_name: Mapping[str, Feature]) -> Prediction | NotAssessed:
         runtime = self.manifest.runtime
@@ -163,21 +164,33 @@ class Model:
         own = 1 + len(asked.variants)
         plain = {name: values[:own].tolist() for name, values in mine.items()}
         first = _row(plain, 0)
-        if asked.mixed is not None:
-            combined = {name: values[own:] for name, values in mine.items()}
-            integrated = marginal.integrate(self.manifest.outputs, combined, asked.mixed.weights)
-            first |= {name: _plain(value.tolist()) for name, value in integrated.items()}
-        what_if = tuple(
+        what_if = [
             WhatIf(asked.features[column], asked.assumed[column], value, _row(plain, row))
             for row, (column, value) in enumerate(asked.variants, start=1)
-        )
-        return Prediction(self.manifest, first, asked.features, what_if)
+        ]
+        if asked.mixed is not None:
+            combined = {name: values[own:] for name, values in mine.items()}
+            mixed = {name: values.tolist() for name, values in self._mixed(combined, asked.mixed).items()}
+            first |= {o.name: _plain(mixed[o.name][0]) for o in self.manifest.outputs if o.kind != "category"}
+            what_if += [
+                WhatIf(asked.features[column], asked.assumed[column], value, _row(mixed, row))
+                for row, (column, value) in enumerate(asked.mixed.known, start=1)
+            ]
+        return Prediction(self.manifest, first, asked.features, tuple(what_if))
+
+    def _mixed(self, combined: Mapping[str, Array], mixed: marginal.Mixture) -> dict[str, Array]:
+        """By output, a row for each of ``mixed.weights``; of a category, that of the likeliest combination."""
+        found = marginal.integrate(self.manifest.outputs, combined, mixed.weights)
+        likeliest = mixed.weights.argmax(axis=1)
+        return found | {o.name: combined[o.name][likeliest] for o in self.manifest.outputs if o.kind == "category"}
 
 
 def _question(features: tuple[Feature, ...]) -> Question:
     assumed = [f.value if f.value is not None else float(f.input.absent.value or 0.0) for f in features]
-    variants = [(i, v) for i, f in enumerate(features) if not f.found for v in f.input.absent.vary if v != assumed[i]]
-    mixed = marginal.mixture(features, assumed) if variants else None
+    mixed = marginal.mixture(features, assumed) if any(not f.found for f in features) else None
+    mixed_in = {column for column, _ in mixed.known} if mixed is not None else set()
+    missing = [i for i, f in enumerate(features) if not f.found and i not in mixed_in]
+    variants = [(i, v) for i in missing for v in features[i].input.absent.vary if v != assumed[i]]
     rows = np.array([assumed] * (1 + len(variants)), dtype=np.float64)
     for row, (column, value) in enumerate(variants, start=1):
         rows[row, column] = value

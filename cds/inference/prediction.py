@@ -16,7 +16,8 @@ Value = float | tuple[float, ...]
 
 @dataclass(frozen=True)
 class WhatIf:
-    """How the answer would change if an absent input had this value."""
+    """What the answer would be if an absent input were known to have this value. What else is missing stays as it was:
+    integrated over, where the manifest gives shares, else assumed."""
 
     feature: Feature
     assumed: float
@@ -51,6 +52,13 @@ class Prediction:
         """Name of a category output; None for one its manifest does not name."""
         output = next(o for o in self.manifest.outputs if o.name == name)
         return output.categories.get(f"{self.number(name):g}")
+
+    def open_ended(self, name: str) -> bool:
+        """A time read off a curve that ends before the share is reached: its last month stands for that or more."""
+        output = next(o for o in self.manifest.outputs if o.name == name)
+        if output.until is None or output.curve is None:
+            return False
+        return self.series(output.curve)[-1] > output.until
 
     def feature(self, name: str) -> Feature:
         return self._by_name[name]

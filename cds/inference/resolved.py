@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cds.inference.faults import FaultAt
+from cds.record.inputs import months
 
 if TYPE_CHECKING:
     from cds.inference.contribution import Contribution, Test
@@ -33,6 +34,7 @@ def faults(m: Manifest) -> Iterator[FaultAt]:
             if bound is not None and bound not in outputs:
                 what = f"output '{o.name}' is bounded by '{bound}', which is not an output"
                 yield FaultAt(what, "outputs", position, key)
+    yield from _read_off(m)
     yield from _rules(m, set(names))
     for position, item in enumerate(m.evidence):
         if item.source not in m.sources:
@@ -40,6 +42,21 @@ def faults(m: Manifest) -> Iterator[FaultAt]:
             yield FaultAt(what, "evidence", position, "source")
     if m.card is not None:
         yield from _card(m, m.card)
+
+
+def _read_off(m: Manifest) -> Iterator[FaultAt]:
+    """Outputs read off a curve that is none, or that does not reach as far."""
+    curves = {o.name: o for o in m.outputs if o.times}
+    for position, o in enumerate(m.outputs):
+        if o.curve is None:
+            continue
+        curve = curves.get(o.curve)
+        if curve is None:
+            what = f"output '{o.name}' is read off '{o.curve}', which is not an output with 'times'"
+            yield FaultAt(what, "outputs", position, "curve")
+        elif o.horizon is not None and not curve.times[0] <= months(o.horizon) <= curve.times[-1]:
+            what = f"output '{o.name}' is read off '{o.curve}' at {o.horizon}, outside its {curve.times[-1]:g} months"
+            yield FaultAt(what, "outputs", position, "horizon")
 
 
 def _twice(m: Manifest) -> Iterator[FaultAt]:

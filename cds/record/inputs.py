@@ -24,6 +24,11 @@ def days(duration: str) -> float:
     return int(match[1]) * DAYS[match[2]]
 
 
+def months(duration: str) -> float:
+    """``"2y"`` -> 24."""
+    return days(duration) / DAYS["m"]
+
+
 def length(duration: str) -> str:
     """A period people set: not negative, ten years at most. Raises ValueError."""
     if not 0 <= days(duration) <= 3653:

@@ -1,7 +1,8 @@
 """Writes ``model.onnx`` from ``fit.json``: ``python models/metastatic-os/build.py``.
 
-Survival at months 0-36 from a Cox model, its 95% interval from the covariance of effects and baseline (a bootstrap's),
-and the range one patient may live. The molecular subtype is a term from elsewhere, with its own standard error.
+Survival at months 0-36 from a Cox model, and its 95% interval from the covariance of effects and baseline (a
+bootstrap's). The molecular subtype is a term from elsewhere, with its own standard error. Milestones and one patient's
+range are read off the curve by the engine.
 """
 
 from __future__ import annotations
@@ -58,8 +59,6 @@ def graph() -> bytes:
         "survival": alive,
         "survival_lower": lower,
         "survival_upper": upper,
-        "dead_1_in_10": sg.time_until(0.9, alive, fit["times"]),
-        "alive_1_in_10": sg.time_until(0.1, alive, fit["times"]),
         "lp": score,
         "contributions": sg.contributions(z, fit, INPUTS, BELONGS),
     }

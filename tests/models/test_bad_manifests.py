@@ -102,6 +102,29 @@ WRONG: dict[str, tuple[Change, str, str]] = {
         "absent:",
         "adding up to 1",
     ),
+    "a number read off a curve that is none": (
+        set_in("outputs", 0, "curve", value="age"),
+        "curve: age",
+        "output 'risk' is read off 'age', which is not an output with 'times'",
+    ),
+    "a number read off a curve past its end": (
+        lambda c: (
+            c["outputs"].append({"name": "alive", "kind": "survival", "times": [0, 6, 12]})
+            or c["outputs"][0].update(curve="alive")
+        ),
+        "horizon: 2y",
+        "output 'risk' is read off 'alive' at 2y, outside its 12 months",
+    ),
+    "a share without a curve": (
+        set_in("outputs", 0, "until", value=0.5),
+        "until: 0.5",
+        "'risk' has 'until': give the 'curve' it is read off",
+    ),
+    "both a time and a share": (
+        lambda c: c["outputs"][0].update(until=0.5, curve="alive"),
+        "curve: alive",
+        "'risk' is read off a curve: give its 'horizon' or 'until', not both",
+    ),
     "the file's hash differs": (
         lambda c: None,
         "sha256:",

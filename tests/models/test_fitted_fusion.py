@@ -40,7 +40,8 @@ def answered(registry, model_id: str, *missing: str, **changed: float) -> dict[s
     mixed = marginal.mixture(features, assumed)
     if mixed is None:
         return {name: values[0] for name, values in model.score(np.array([assumed])).items()}
-    return marginal.integrate(model.manifest.outputs, model.score(mixed.rows), mixed.weights)
+    found = marginal.integrate(model.manifest.outputs, model.score(mixed.rows), mixed.weights)
+    return {name: values[0] for name, values in found.items()}
 
 
 def width(answer: dict[str, np.ndarray], months: int) -> float:

@@ -275,3 +275,21 @@ def test_lymph_node_codes_do_not_by_themselves_mean_distant_metastasis(registry)
 
 def test_no_patient_row_is_shipped() -> None:
     assert not list(FOLDER.rglob("*.csv"))
+
+
+NUMBERS = {
+    "en": ("one", "two", "three", "four", "five"),
+    "nl": ("één", "twee", "drie", "vier", "vijf"),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_chance_is_called_by_the_time_it_holds_for(model: str) -> None:
+    """Cards name a chance by its label alone, also where they say what a missing input would change."""
+    for output in manifest(model).outputs:
+        if output.kind in ("probability", "comparator") and output.horizon is not None:
+            count, year = int(output.horizon[:-1]), output.horizon[-1] == "y"
+            for language, label in output.label.items():
+                wanted = [str(count), *([NUMBERS[language][count - 1]] if year else [])]
+                told = re.findall(r"[\w]+", label)
+                assert set(told) & set(wanted) or output.kind == "comparator", (output.name, label)

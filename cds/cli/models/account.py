@@ -57,6 +57,8 @@ class Said:
     upper: float | None = None
     at: float | None = None
     """Months, of one point of a survival curve."""
+    or_more: bool = False
+    """The curve ends before the share is reached: its last month stands for that or more."""
 
 
 @dataclass(frozen=True)
@@ -195,8 +197,8 @@ def _other_unit(original: str, unit: str) -> bool:
 
 def _said(output: Output, prediction: Prediction, words: _Words) -> list[Said]:
     label, unit = words(output.label) or output.name, "" if output.unit == "1" else output.unit
-    if output.kind in ("bound", "contributions"):
-        return []
+    if output.kind in ("bound", "contributions") or (output.curve is not None and output.horizon is not None):
+        return []  # a curve's points are told with it
     if output.kind == "category":
         name = prediction.category(output.name)
         told = words(output.category_labels.get(name or "", {})) or name
@@ -204,7 +206,8 @@ def _said(output: Output, prediction: Prediction, words: _Words) -> list[Said]:
     lower, upper = (prediction.outputs.get(bound) if bound else None for bound in (output.lower, output.upper))
     if not output.times:
         bounds = (lower if isinstance(lower, float) else None, upper if isinstance(upper, float) else None)
-        return [Said(output.name, label, output.kind, prediction.number(output.name), unit, *bounds)]
+        value, more = prediction.number(output.name), prediction.open_ended(output.name)
+        return [Said(output.name, label, output.kind, value, unit, *bounds, or_more=more)]
     return _curve(output, prediction.series(output.name), lower, upper, label)
 
 

@@ -77,4 +77,4 @@ def _number(said: Said, value: float | str | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     text = f"{value:.2%}" if said.kind in _CHANCES else f"{value:.4g}"
-    return f"{text} {_shown(said.unit)}".strip()
+    return f"{text} {_shown(said.unit)}".strip() + (" or more" if said.or_more else "")
