@@ -32,6 +32,7 @@ ROOMS: dict[str, str] = {
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
     "survival": "",
+    "cohort": "",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
