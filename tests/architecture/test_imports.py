@@ -36,6 +36,7 @@ ROOMS: dict[str, str] = {
     "survival": "",
     "committee.measures": "",
     "committee": "committee.measures",
+    "cohort": "",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",

@@ -79,6 +79,8 @@ def test_the_script_fits_a_cohort_of_the_same_columns(tmp_path) -> None:
             "sum_of_diameters": rng.choice(["LE5", "GT5", "NonMeasurable"], count),
             "regimen": rng.choice(["FOLFIRINOX", "Gem-Abraxane", "Gemcitabine mono", "Other"], count),
             "response": np.where(responds, "PR", rng.choice(["SD", "PD"], count)),
+            "os_months": rng.exponential(10, count) + 0.1,
+            "os_event": rng.choice([0, 1], count),
         }
     )
     frame.loc[0, "response"] = "Non-measurable/NA"
@@ -88,7 +90,7 @@ def test_the_script_fits_a_cohort_of_the_same_columns(tmp_path) -> None:
     assert spec.loader is not None
     fit = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fit)
-    fit.main(tmp_path / "cohort.csv", tmp_path, {fit.SHIPPED: fit.CANDIDATES[fit.SHIPPED]}, draws=5)
+    fit.main(tmp_path / "cohort.csv", tmp_path, {fit.SHIPPED: fit.contest.CANDIDATES[fit.SHIPPED]}, draws=5)
     made = json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))
     assert made["n"] == count - 1
     assert dict(zip(made["terms"], made["beta"], strict=True))["log_siri"] == pytest.approx(-1, abs=0.4)
