@@ -243,7 +243,8 @@ def _trial_line(case: Case, arm: Arm) -> str:
 def _why(case: Case, full: Prediction) -> list[str]:
     words, record = case.words, case.record
     sex = {True: "male", False: "female", None: "other"}[record.male]
-    found = [wording.reason(words, f) for f in full.features if f.found and f.facts and f.value is not None]
+    read = (f for f in full.features if f.found and f.facts and f.value is not None and f.input.graph)
+    found = [wording.reason(words, f) for f in read]
     return [words(f"survival.person.{sex}", age=record.age), *found][:9]
 
 
@@ -266,7 +267,7 @@ def _missing(case: Case, full: Prediction) -> list[str]:
 def _assumable(full: NotAssessed) -> list[Feature]:
     """Absent inputs that would not stop the full model: it would go by all the values they might have."""
     needed = {feature.input.name for feature in full.lacking}
-    return [f for f in full.features if not f.found and f.input.name not in needed]
+    return [f for f in full.features if f.wanting and f.input.name not in needed]
 
 
 def _sure(case: Case, full: Prediction, comparator: Prediction | None, reached: Line) -> list[str]:

@@ -70,14 +70,12 @@ class Prediction:
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Kinds of evidence that spoke, in the order the manifest lists them."""
-        spoke = (
-            f.input.modality for f in self.features if f.found and (f.facts or f.input.source.startswith("patient"))
-        )
-        return tuple(dict.fromkeys(spoke))
+        read = (f for f in self.features if f.found and (f.facts or f.input.source.startswith("patient")))
+        return tuple(dict.fromkeys(f.input.modality for f in read if f.input.graph))
 
     @property
     def absent(self) -> tuple[Feature, ...]:
-        return tuple(f for f in self.features if not f.found)
+        return tuple(f for f in self.features if f.wanting)
 
 
 @dataclass(frozen=True)

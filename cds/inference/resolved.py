@@ -21,10 +21,16 @@ def faults(m: Manifest) -> Iterator[FaultAt]:
     yield from _twice(m)
     names = [i.name for i in m.inputs]
     for position, test in enumerate(m.population.eligibility):
-        if test.input is not None and test.input not in names:
-            what = f"eligibility tests '{test.input}', which is not an input"
-            yield FaultAt(what, "population", "eligibility", position, "input")
+        for number, need in enumerate(test.needs):
+            if need.input is not None and need.input not in names:
+                what = f"eligibility tests '{need.input}', which is not an input"
+                path = ("any", number, "input") if test.any else ("input",)
+                yield FaultAt(what, "population", "eligibility", position, *path)
     for position, i in enumerate(m.inputs):
+        for name in i.powers:
+            if name not in names[:position]:
+                what = f"input '{i.name}' is worked out from '{name}', which is not declared before it"
+                yield FaultAt(what, "inputs", position, "powers", name)
         if i.anchor and i.anchor.input not in names[:position]:
             what = f"input '{i.name}' is anchored on '{i.anchor.input}', which is not declared before it"
             yield FaultAt(what, "inputs", position, "anchor", "input")

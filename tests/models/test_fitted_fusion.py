@@ -33,7 +33,7 @@ def answered(registry, model_id: str, *missing: str, **changed: float) -> dict[s
     model = registry[model_id]
     known = KNOWN[model_id] | changed
     features = [
-        Feature(i, None, "missing") if i.name in missing else Feature(i, known[i.name], "found")
+        Feature(i, None, "missing") if i.name in missing or not i.graph else Feature(i, known[i.name], "found")
         for i in model.manifest.inputs
     ]
     assumed = [f.value if f.value is not None else float(f.input.absent.value or 0) for f in features]
