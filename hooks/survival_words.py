@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cds.cards import wording
+from cds.cards import answers, wording
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Proposal
@@ -274,6 +274,7 @@ def _sure(case: Case, full: Prediction, comparator: Prediction | None, reached: 
     words = case.words
     title = words.pick(full.manifest.words.title)
     lines = [words("survival.sure.performance", model=title, text=wording.performance(words, full.manifest))]
+    lines += filter(None, [answers.spoke(case, full)])
     if reached.kind == "later-cycle" and reached.begun is not None:
         lines.append(words("survival.sure.started", day=words.day(reached.begun.when)))
     lines.append(words("survival.sure.no_regimen"))

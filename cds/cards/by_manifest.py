@@ -204,9 +204,7 @@ def _sure(case: Case, prediction: Prediction) -> list[str]:
         lines.append(words(f"engine.status.{manifest.status.value}"))
     if manifest.evidence:
         lines.append(wording.performance(words, manifest))
-    spoke = [words(f"engine.modality.{m.value}") for m in prediction.modalities]
-    if len({f.input.modality for f in prediction.features}) > 1 and spoke:
-        lines.append(words("engine.spoke", modalities=words.join(spoke)))
+    lines += filter(None, [answers.spoke(case, prediction)])
     first = (manifest.words.limits.get(words.language) or manifest.words.limits.get("en") or ("",))[0]
     return [*lines, first] if first else lines
 

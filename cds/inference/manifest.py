@@ -27,7 +27,7 @@ from cds.inference.faults import FaultAt
 from cds.inference.resolved import faults
 from cds.inference.volumes.bundle import Bundle
 from cds.record.concepts import Concept, ConceptCode, Conversion, Strict, Text
-from cds.record.inputs import Absent, Anchor, Duration, Input, Reduce, days
+from cds.record.inputs import Absent, Anchor, Duration, Input, Modality, Reduce, days
 
 __all__ = [
     "Absent",
@@ -331,6 +331,9 @@ class Manifest(Strict):
     names them."""
     words: Words
     """Its own sentences, in every language."""
+    unused: dict[Modality, Text] = Field(default_factory=dict)
+    """Kinds of evidence that it does not read, and what each would add or why nobody knows: half a sentence by
+    language, which cards give beside the kinds that spoke."""
     population: Population
     """For whom it speaks."""
     inputs: tuple[Input, ...] = ()

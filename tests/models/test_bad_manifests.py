@@ -119,6 +119,11 @@ WRONG: dict[str, tuple[Change, str, str]] = {
         "- input: nothing",
         "eligibility tests 'nothing', which is not an input",
     ),
+    "a kind of evidence said not to be used that is": (
+        lambda c: c.update(unused={"laboratory": {"en": "nothing"}}),
+        "laboratory:",
+        "'laboratory' is said not to be used, and an input of that kind is",
+    ),
     "a number read off a curve that is none": (
         set_in("outputs", 0, "curve", value="age"),
         "curve: age",
