@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cds.cards import wording
+from cds.cards import answers, wording
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Proposal
@@ -243,7 +243,8 @@ def _trial_line(case: Case, arm: Arm) -> str:
 def _why(case: Case, full: Prediction) -> list[str]:
     words, record = case.words, case.record
     sex = {True: "male", False: "female", None: "other"}[record.male]
-    found = [wording.reason(words, f) for f in full.features if f.found and f.facts and f.value is not None]
+    read = (f for f in full.features if f.found and f.facts and f.value is not None and f.input.graph)
+    found = [wording.reason(words, f) for f in read]
     return [words(f"survival.person.{sex}", age=record.age), *found][:9]
 
 
@@ -266,13 +267,14 @@ def _missing(case: Case, full: Prediction) -> list[str]:
 def _assumable(full: NotAssessed) -> list[Feature]:
     """Absent inputs that would not stop the full model: it would go by all the values they might have."""
     needed = {feature.input.name for feature in full.lacking}
-    return [f for f in full.features if not f.found and f.input.name not in needed]
+    return [f for f in full.features if f.wanting and f.input.name not in needed]
 
 
 def _sure(case: Case, full: Prediction, comparator: Prediction | None, reached: Line) -> list[str]:
     words = case.words
     title = words.pick(full.manifest.words.title)
     lines = [words("survival.sure.performance", model=title, text=wording.performance(words, full.manifest))]
+    lines += filter(None, [answers.spoke(case, full)])
     if reached.kind == "later-cycle" and reached.begun is not None:
         lines.append(words("survival.sure.started", day=words.day(reached.begun.when)))
     lines.append(words("survival.sure.no_regimen"))

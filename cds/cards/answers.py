@@ -8,6 +8,7 @@ from cds.inference.manifest import Output, Status
 from cds.inference.prediction import Prediction
 from cds.inference.rules import reads
 from cds.record.features import Feature
+from cds.record.inputs import Modality
 from cds.services.case import Case
 
 _MIDDLE_HALF = (0.75, 0.25)
@@ -124,3 +125,37 @@ def _could_matter(feature: Feature, prediction: Prediction) -> bool:
     decided = next((i for i, rule in enumerate(rules) if rule.id in prediction.rules), len(rules))
     heavier = rules[: decided + 1]
     return not rules or any(feature.input.name in reads(c) for rule in heavier for c in (*rule.all, *rule.any))
+
+
+def spoke(case: Case, prediction: Prediction) -> str:
+    """Which kinds of evidence spoke, which did not, and what those would add. Empty for a model that reads one kind and
+    says of no other."""
+    words, unused = case.words, prediction.manifest.unused
+    if len({f.input.modality for f in prediction.features if f.input.graph}) < 2 and not unused:
+        return ""
+    heard = words.join(words(f"engine.modality.{m.value}") for m in prediction.modalities)
+    missing = [_silent(case, prediction, modality) for modality in prediction.silent]
+    missing += [
+        words("engine.unspoken.plain", modality=words(f"engine.modality.{m.value}"), why=words.pick(why))
+        for m, why in unused.items()
+    ]
+    parts = [words("engine.spoke", modalities=heard)] if heard else []
+    return " ".join([*parts, words("engine.unspoken.list", items="; ".join(missing))] if missing else parts)
+
+
+def _silent(case: Case, prediction: Prediction, modality: Modality) -> str:
+    """A kind of evidence that is missing, and between what the main number would lie, had it been there."""
+    words, main = case.words, headline(prediction)
+    name = words(f"engine.modality.{modality.value}")
+    mine = [w for w in prediction.what_if if w.feature.input.modality is modality]
+    if main is None or not mine:
+        return words("engine.unspoken.plain", modality=name, why=words("engine.absent.missing"))
+    spreads = wording.spreads(mine, main.name, prediction.number(main.name)).values()
+    low, high = min(low for _, low, _ in spreads), max(high for _, _, high in spreads)
+    return words(
+        "engine.unspoken.spread",
+        modality=name,
+        label=words.pick(main.label) or main.name,
+        low=_number(case, main, low),
+        high=_number(case, main, high),
+    )

@@ -164,7 +164,7 @@ def telling(prediction: Prediction) -> list[Feature]:
             features[name] for r in rules for c in (*r.all, *r.any) if holds(c, features) is True for name in reads(c)
         ]
         return list({f.input.name: f for f in held if f.facts}.values())
-    found = [f for f in prediction.features if f.found and f.facts and f.value]
+    found = [f for f in prediction.features if f.found and f.facts and f.value and f.input.graph]
     series = next((o for o in prediction.manifest.outputs if o.kind == "contributions"), None)
     if series is not None:
         weights = dict(zip((f.input.name for f in prediction.features), prediction.series(series.name), strict=True))
@@ -179,9 +179,7 @@ def _sure(case: Case, prediction: Prediction) -> list[str]:
         lines.append(words(f"engine.status.{manifest.status.value}"))
     if manifest.evidence:
         lines.append(wording.performance(words, manifest))
-    spoke = [words(f"engine.modality.{m.value}") for m in prediction.modalities]
-    if len({f.input.modality for f in prediction.features}) > 1 and spoke:
-        lines.append(words("engine.spoke", modalities=words.join(spoke)))
+    lines += filter(None, [answers.spoke(case, prediction)])
     first = (manifest.words.limits.get(words.language) or manifest.words.limits.get("en") or ("",))[0]
     return [*lines, first] if first else lines
 
@@ -258,7 +256,7 @@ class _Fields(dict[str, Any]):
 def _input_text(case: Case, feature: Feature) -> str:
     if feature.value is None:
         return wording.why_absent(case.words, feature.state, feature.detail)
-    if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since):
+    if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since, Reduce.line):
         return wording.counted(case.words, feature)
     number = case.words.number(feature.value, 0 if feature.value == round(feature.value) else 1)
     # an age at a first finding is no value of that finding

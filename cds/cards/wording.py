@@ -86,15 +86,17 @@ def reason(words: Phrasebook, feature: Feature) -> str:
     return words("engine.reason.since", label=label, day=words.day(facts[0].when))
 
 
-_COUNTED = (Reduce.count, Reduce.course, Reduce.days_since)
+_COUNTED = (Reduce.count, Reduce.course, Reduce.days_since, Reduce.line)
 
 
 def counted(words: Phrasebook, feature: Feature) -> str:
-    """A count of records, or of days with the day they run from or to."""
+    """A count of records or lines, or of days; with the day they run from or to."""
     count = round(feature.value or 0.0)
+    number = words.number(count, 0)
     if feature.input.reduce is Reduce.count:
-        return words.number(count, 0)
-    days = words("engine.days.one" if count == 1 else "engine.days.more", count=words.number(count, 0))
+        return number
+    plain = feature.input.reduce is Reduce.line
+    days = number if plain else words("engine.days.one" if count == 1 else "engine.days.more", count=number)
     return f"{days} ({words.day(feature.facts[0].when)})" if feature.facts else days
 
 
@@ -176,11 +178,14 @@ def _model(words: Phrasebook, manifest: Manifest) -> str:
 
 
 def _newest(words: Phrasebook, assessments: Sequence[Assessment], record: Record) -> str:
-    """Of the data the models read: what else an EHR sends along says nothing of how fresh their answer is."""
-    read = (fact.when for a in assessments for feature in a.features for fact in feature.facts)
-    moments = [when for when in read if when is not None]
-    if not moments:
-        moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]
+    """Of the data the models read: what else an EHR sends along says nothing of how fresh their answer is. An order in
+    the making counts only where nothing else was read."""
+    features = [feature for a in assessments for feature in a.features]
+    for chosen in ((f for f in features if f.input.source != "drafts"), features):
+        moments = [fact.when for feature in chosen for fact in feature.facts if fact.when is not None]
+        if moments:
+            return words.day(max(moments, key=lambda m: m.middle))
+    moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]
     return words.day(max(moments, key=lambda m: m.middle)) if moments else words("engine.undated")
 
 

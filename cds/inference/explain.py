@@ -81,6 +81,8 @@ def comparator(model: Model, prediction: Prediction) -> Array | None:
         spec = feature.input
         if spec.source in ("patient.age", "patient.male", "constant") and feature.value is not None:
             row.append(feature.value)
+        elif not spec.graph:
+            row.append(0.0 if feature.value is None else feature.value)
         elif spec.reference is not None:
             row.append(spec.reference)
         elif spec.absent.value is not None:

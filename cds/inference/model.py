@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from cds.errors import ModelError
 from cds.inference import curves, marginal, rules, sanity
 from cds.inference.attributes import Attributes
-from cds.inference.manifest import Eligibility, Manifest, days
+from cds.inference.manifest import Eligibility, Manifest, Need, days
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
 from cds.inference.runtime import OnnxGraph
 from cds.record.facts import Record
-from cds.record.features import Feature, Kinds, extract
+from cds.record.features import Feature, Kinds, extract, product
 from cds.record.inputs import Input
 
 _log = logging.getLogger("cds.inference")
@@ -70,13 +70,13 @@ class Model:
         for test in self.manifest.population.eligibility:
             if not _eligible(test, by_name, record):
                 # a diagnosis not found in a problem list that could not be read is unknown, not absent
-                unknown = test.present is True and any(self.kinds.get(c) in record.unread for c in test.concepts)
+                wanted = {c for need in test.needs if need.present is True for c in need.concepts}
+                unknown = any(self.kinds.get(c) in record.unread for c in wanted)
                 reason = "eligibility-unread" if unknown else "not-eligible"
                 return NotAssessed(self.manifest, reason, test.says, features)
-        lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
         if self.graph is None:
             return self._by_rules(features, by_name)
-        if lacking:
+        if lacking := _lacking(features):
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
         return _question(features)
 
@@ -91,13 +91,13 @@ class Model:
     def answer(self, values: Mapping[str, float]) -> Prediction:
         """What it says to plain numbers by input name, in the inputs' units, population and ranges unchecked. Inputs
         not named take what their absence assumes, flags 0. Raises ModelError."""
-        features = tuple(_given(i, values) for i in self.manifest.inputs)
+        features = _worked_out(tuple(_given(i, values) for i in self.manifest.inputs))
         if self.graph is None:
             answer = self._by_rules(features, {f.input.name: f for f in features})
             if isinstance(answer, Prediction):
                 return answer
             raise ModelError(f"{self.manifest.id}: undecided without {', '.join(f.input.name for f in answer.lacking)}")
-        if lacking := [f.input.name for f in features if f.value is None]:
+        if lacking := [f.input.name for f in features if f.value is None and f.input.graph]:
             raise ModelError(f"{self.manifest.id}: cannot answer without {', '.join(lacking)}")
         asked = _question(features)
         return self.told(asked, self.score(asked.rows), slice(None))
@@ -107,14 +107,14 @@ class Model:
         inputs say is tested again: the record is not at hand. Never raises."""
         if self.refused:
             return Failed(self.manifest, self.refused)
+        features = _worked_out(features)
         by_name = {f.input.name: f for f in features}
         for test in self.manifest.population.eligibility:
-            if test.input is not None and not _inside(test, by_name[test.input]):
+            if not _eligible(test, by_name, None):
                 return NotAssessed(self.manifest, "not-eligible", test.says, features)
         if self.graph is None:
             return self._by_rules(features, by_name)
-        lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
-        if lacking:
+        if lacking := _lacking(features):
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
         return self.answered(_question(features))
 
@@ -123,9 +123,19 @@ class Model:
         possible. Raises ModelError, also for a rules model, which has no graph."""
         if self.graph is None:
             raise ModelError(f"{self.manifest.id} has no graph")
-        results = self.graph.run(x, self._names)
+        columns = self.manifest.columns
+        whole = len(columns) == len(self.manifest.inputs)
+        results = self.graph.run(x if whole else x[:, columns], self._names)
         sanity.require(self.manifest, results, len(x))
+        if not whole:
+            results |= {o.name: self._spread(results[o.name]) for o in self.manifest.outputs if o.per_input}
         return results | curves.read_off(self.manifest.outputs, results)
+
+    def _spread(self, values: Array) -> Array:
+        """[n, columns of the graph] -> [n, inputs]: what the graph does not read contributes nothing."""
+        every = np.zeros((len(values), len(self.manifest.inputs)))
+        every[:, self.manifest.columns] = values
+        return every
 
     def warm(self) -> None:
         """Open the session now, so that the first patient doesn't wait for it, and see that the graph is the one its
@@ -199,6 +209,20 @@ def _question(features: tuple[Feature, ...]) -> Question:
     return Question(features, assumed, variants, mixed, rows)
 
 
+def _lacking(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Absent, and without it there is no answer."""
+    own = (f for f in features if f.input.source != "inputs")
+    return tuple(f for f in own if not f.found and f.input.absent.does == "abstain")
+
+
+def _worked_out(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """The same, with what is worked out from others worked out anew."""
+    found: dict[str, Feature] = {}
+    for feature in features:
+        found[feature.input.name] = product(feature.input, found) if feature.input.powers else feature
+    return tuple(found.values())
+
+
 def _given(spec: Input, values: Mapping[str, float]) -> Feature:
     value = values.get(spec.name)
     if value is None:
@@ -216,18 +240,32 @@ def _plain(value: Any) -> Value:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record) -> bool:
-    if test.input is None:
-        # a suspicion neither makes a patient eligible nor rules one out
-        facts = [f for f in record.of(*test.concepts) if not f.provisional]
-        if test.older_than is not None:
-            limit = days(test.older_than)
-            facts = [f for f in facts if f.when is not None and f.when.days_before(record.now) > limit]
-        return bool(facts) is test.present
-    return _inside(test, features[test.input])
+def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record | None) -> bool:
+    return _one_holds([(need, features.get(need.input or "")) for need in test.needs], record)
 
 
-def _inside(test: Eligibility, feature: Feature) -> bool:
+def _one_holds(needs: Sequence[tuple[Need, Feature | None]], record: Record | None) -> bool:
+    """Of several, one that is known must hold; when nothing is known, what absence does is declared with the inputs.
+    Without a record, tests of it are taken as before."""
+    known = [(need, feature) for need, feature in needs if feature is None or feature.value is not None]
+    if len(needs) == 1 or not known:
+        known = list(needs)
+    return any(
+        _inside(need, feature) if feature is not None else record is None or _on_record(need, record)
+        for need, feature in known
+    )
+
+
+def _on_record(test: Need, record: Record) -> bool:
+    # a suspicion neither makes a patient eligible nor rules one out
+    facts = [f for f in record.of(*test.concepts) if not f.provisional]
+    if test.older_than is not None:
+        limit = days(test.older_than)
+        facts = [f for f in facts if f.when is not None and f.when.days_before(record.now) > limit]
+    return bool(facts) is test.present
+
+
+def _inside(test: Need, feature: Feature) -> bool:
     value = feature.value
     if value is None:
         # an absent input is not a failed test: what its absence does is declared with the input

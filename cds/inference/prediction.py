@@ -74,14 +74,20 @@ class Prediction:
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Kinds of evidence that spoke, in the order the manifest lists them."""
-        spoke = (
-            f.input.modality for f in self.features if f.found and (f.facts or f.input.source.startswith("patient"))
-        )
-        return tuple(dict.fromkeys(spoke))
+        read = (f for f in self.features if f.found and (f.facts or f.input.source.startswith("patient")))
+        return tuple(dict.fromkeys(f.input.modality for f in read if f.input.graph))
+
+    @property
+    def silent(self) -> tuple[Modality, ...]:
+        """Kinds of evidence that the model reads and of which nothing is known. A finding that nobody recorded is
+        known: it was read as absent."""
+        read = [f for f in self.features if f.input.graph]
+        known = {f.input.modality for f in read if f.found}
+        return tuple(m for m in dict.fromkeys(f.input.modality for f in read) if m not in known)
 
     @property
     def absent(self) -> tuple[Feature, ...]:
-        return tuple(f for f in self.features if not f.found)
+        return tuple(f for f in self.features if f.wanting)
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def concepts_of(manifest: Manifest, *, fetched: bool = False) -> set[str]:
     """Every concept a model reads; ``fetched``: only those looked for in the patient's record."""
     read_from = [i for i in manifest.inputs if not (fetched and i.source == "drafts")]
     names = {c for i in read_from for c in i.concepts} | {a for i in read_from for a in i.values}
-    return names | {c for e in manifest.population.eligibility for c in e.concepts}
+    return names | {c for e in manifest.population.eligibility for need in e.needs for c in need.concepts}
 
 
 def read(folder: Path) -> Model:
@@ -227,7 +227,7 @@ def _graph(manifest: Manifest, folder: Path, path: Path, node: yaml.Node | None)
             f"{path}:{line_of(node, ('runtime', 'sha256'))}: {runtime.file} is not the file pinned here (its SHA-256 "
             "differs); recreate it with the folder's build.py, or restore it"
         )
-    return OnnxGraph(file, runtime.sha256, len(manifest.inputs))
+    return OnnxGraph(file, runtime.sha256, len(manifest.columns))
 
 
 def _fault(fault: Mapping[str, Any], node: yaml.Node | None, path: Path) -> str:

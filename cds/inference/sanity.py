@@ -23,7 +23,7 @@ def require(manifest: Manifest, results: Mapping[str, NDArray[np.float64]], rows
     for output in (o for o in manifest.outputs if o.curve is None):
         values = results[output.name]
         where = f"{manifest.id}: output '{output.name}'"
-        _shape(where, output, values, len(manifest.inputs), rows)
+        _shape(where, output, values, len(manifest.columns), rows)
         if not values.size:
             continue
         least, most = float(values.min()), float(values.max())  # both are NaN if any value is

@@ -133,3 +133,38 @@ def test_what_a_missing_input_would_change_is_said_of_a_year_with_its_time(
         ),
     }
     assert line == told[language]
+
+
+def other_kinds(content: Json) -> None:
+    survival(content)
+    content["unused"] = {"imaging": {"en": "size added nothing", "nl": "grootte voegde niets toe"}}
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "with_marker", "without"),
+    [
+        (
+            "en",
+            "How sure",
+            "- Evidence that spoke: clinical findings and laboratory values. "
+            "Not used: imaging findings (size added nothing).",
+            "- Evidence that spoke: clinical findings. Not used: laboratory values (known, alive at 12 months: between "
+            "about 30 in 100 and about 94 in 100); imaging findings (size added nothing).",
+        ),
+        (
+            "nl",
+            "Hoe zeker",
+            "- Gegevens die meespraken: klinische bevindingen en laboratoriumwaarden. "
+            "Niet gebruikt: beeldvorming (grootte voegde niets toe).",
+            "- Gegevens die meespraken: klinische bevindingen. Niet gebruikt: laboratoriumwaarden (als het bekend was, "
+            "in leven na 12 maanden: tussen ongeveer 30 op de 100 en ongeveer 94 op de 100); beeldvorming (grootte "
+            "voegde niets toe).",
+        ),
+    ],
+)
+def test_one_line_says_which_kinds_of_evidence_spoke_which_did_not_and_what_those_would_add(
+    tmp_path: Path, language: str, heading: str, with_marker: str, without: str
+) -> None:
+    say = Say(tmp_path, other_kinds, tiny_models.manifest, graph())
+    assert with_marker in section(say(tiny_models.patient(50), language=language).detail, heading)
+    assert without in section(say(tiny_models.patient(None), language=language).detail, heading)

@@ -102,6 +102,28 @@ WRONG: dict[str, tuple[Change, str, str]] = {
         "absent:",
         "adding up to 1",
     ),
+    "an input worked out from one declared after it": (
+        lambda c: c["inputs"].insert(
+            0, {"name": "ratio", "label": {}, "source": "inputs", "graph": False, "powers": {"marker": 2}}
+        ),
+        "marker: 2",
+        "input 'ratio' is worked out from 'marker', which is not declared before it",
+    ),
+    "an input worked out from others as a column of the graph": (
+        lambda c: c["inputs"].append({"name": "ratio", "label": {}, "source": "inputs", "powers": {"marker": 2}}),
+        "- name: ratio",
+        "the graph does that itself",
+    ),
+    "eligibility by one of several inputs that is none": (
+        set_in("population", "eligibility", value=[{"any": [{"input": "nothing", "at_least": 1}], "says": {}}]),
+        "- input: nothing",
+        "eligibility tests 'nothing', which is not an input",
+    ),
+    "a kind of evidence said not to be used that is": (
+        lambda c: c.update(unused={"laboratory": {"en": "nothing"}}),
+        "laboratory:",
+        "'laboratory' is said not to be used, and an input of that kind is",
+    ),
     "a number read off a curve that is none": (
         set_in("outputs", 0, "curve", value="age"),
         "curve: age",

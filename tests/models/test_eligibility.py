@@ -89,6 +89,7 @@ def test_qcancer_refuses_other_ages_and_unknown_sex(registry) -> None:
 
 def metastatic(patient: Record) -> Record:
     coded(patient, "pancreatic-cancer", 40)
+    coded(patient, "stage-group", 30, ("stage-iv",))
     for concept, value in (("neutrophils", 5.1), ("monocytes", 0.6), ("lymphocytes", 1.4)):
         with_values(patient, concept, d5=value)
     return patient
@@ -115,7 +116,7 @@ def test_decline_that_nobody_coded_is_unknown_and_shown_both_ways(registry) -> N
 
 
 def test_survival_needs_all_three_counts(registry) -> None:
-    patient = coded(record(), "pancreatic-cancer", 40)
+    patient = coded(coded(record(), "pancreatic-cancer", 40), "metastasis-liver")
     with_values(patient, "neutrophils", d5=5.1)
     assessment = registry["metastatic-os"].assess(patient)
     assert isinstance(assessment, NotAssessed)

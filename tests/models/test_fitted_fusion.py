@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +17,15 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fusion.md").read_text(encoding="utf-8")
 FITS = {
     name: json.loads((ROOT / "models" / name / "fit.json").read_text(encoding="utf-8"))
-    for name in ("metastatic-os", "resected-os")
+    for name in ("metastatic-os", "resected-os", "metastatic-response")
 }
 KNOWN = {
     "metastatic-os": {
         "age": 68.0, "male": 1.0, "ecog": 1.0, "neutrophils": 5.0, "monocytes": 0.6, "lymphocytes": 1.4,
         "liver": 1.0, "peritoneum": 0.0, "lung": 0.0, "cacs": 1.0, "basal_like": 0.0,
+    },
+    "metastatic-response": {
+        "ecog": 1.0, "cacs": 1.0, "neutrophils": 5.0, "monocytes": 0.6, "lymphocytes": 1.4, "age": 68.0, "drafted": 1.0,
     },
     "resected-os": {
         "age": 66.0, "male": 1.0, "t": 3.0, "n": 1.0, "grade": 2.0, "basal_like": 0.0, "stage": 0.0, "drafted": 1.0,
@@ -33,7 +38,7 @@ def answered(registry, model_id: str, *missing: str, **changed: float) -> dict[s
     model = registry[model_id]
     known = KNOWN[model_id] | changed
     features = [
-        Feature(i, None, "missing") if i.name in missing else Feature(i, known[i.name], "found")
+        Feature(i, None, "missing") if i.name in missing or not i.graph else Feature(i, known[i.name], "found")
         for i in model.manifest.inputs
     ]
     assumed = [f.value if f.value is not None else float(f.input.absent.value or 0) for f in features]
@@ -44,11 +49,33 @@ def answered(registry, model_id: str, *missing: str, **changed: float) -> dict[s
     return {name: values[0] for name, values in found.items()}
 
 
+def logit(p: Any) -> float:
+    return float(np.log(p / (1 - p)))
+
+
 def width(answer: dict[str, np.ndarray], months: int) -> float:
     return float(answer["survival_upper"][months] - answer["survival_lower"][months])
 
 
-@pytest.mark.parametrize("model_id", KNOWN)
+@pytest.mark.parametrize("model_id", ["metastatic-os", "resected-os", "metastatic-response"])
+def test_a_kind_of_evidence_that_is_missing_altogether_widens_the_interval(registry, model_id) -> None:
+    """Whatever it is that was missing: whichever of its values the patient had, knowing it would have told more."""
+    model = registry[model_id]
+    main = "response" if model_id == "metastatic-response" else "alive_12"
+    specs = [i for i in model.manifest.inputs if i.graph and i.absent.weights]
+    kinds = {s.modality for s in specs}
+    assert kinds
+    for kind in kinds:
+        mine = [s for s in specs if s.modality is kind]
+        without = answered(registry, model_id, *(s.name for s in mine))
+        for values in itertools.product(*(s.absent.vary for s in mine)):
+            known = dict(zip([s.name for s in mine], values, strict=True))
+            there = answered(registry, model_id, **known)
+            on_scale = [logit(a[f"{main}_upper"]) - logit(a[f"{main}_lower"]) for a in (there, without)]
+            assert on_scale[1] > on_scale[0], (kind, known)
+
+
+@pytest.mark.parametrize("model_id", ["metastatic-os", "resected-os"])
 def test_an_unknown_subtype_lies_between_the_two_and_widens_the_interval(registry, model_id) -> None:
     known, unknown = answered(registry, model_id), answered(registry, model_id, "basal_like")
     basal = answered(registry, model_id, basal_like=1.0)
@@ -72,7 +99,13 @@ def test_the_page_says_what_was_measured() -> None:
     metastatic, resected = FITS["metastatic-os"]["measured"], FITS["resected-os"]["measured"]
     imaging = metastatic["competition"]["imaging"]["Cox"]
     spread = metastatic["range"]
+    response = FITS["metastatic-response"]["measured"]
+    shipped = response["competition"][response["chosen"]]
+    sized = response["competition"]["logistic: the same and imaging"]
     for text in (
+        f"AUC {response['auc']['value']:.3f} (response)",
+        f"AUC {shipped['value']:.3f} to {sized['value']:.3f} for response, within one standard error "
+        f"({shipped['se']:.3f})",
         f"C-index {metastatic['c_index']['value']:.3f} (metastatic)",
         f"{resected['c_index']['value']:.3f} (resected, one cohort left out)",
         f"C-index {imaging['gain']:+.3f} ({imaging['gain_lower']:+.3f} to {imaging['gain_upper']:+.3f})",

@@ -142,6 +142,24 @@ def test_the_manifest_says_what_was_measured(registry) -> None:
     assert row["predicted"] == pytest.approx(0.363, abs=6e-4)
 
 
+GROUPS = ("women", "men", "under 65", "65 to 74", "75 and over")
+
+
+def test_the_card_says_how_it_does_by_sex_and_age_and_that_ancestry_is_not_known(registry) -> None:
+    manifest = registry["resected-os"].manifest
+    told = manifest.attributes.model_dump()["fairness_same_source"]
+    assert "women" in told
+    assert "from 75 on" in told
+    assert "By ancestry: not measured." in told
+    for language, words in (("en", ("By sex and age", "ancestry")), ("nl", ("Naar geslacht en leeftijd", "afkomst"))):
+        assert any(all(w in limit for w in words) for limit in manifest.words.limits[language])
+    for name, group in MEASURED.get("subgroups", {}).items():
+        c = group["c_index"]
+        if name in GROUPS:
+            assert f"{c['value']:.2f}" in told, name
+            assert f"(n = {group['n']}, {c['lower']:.2f} to {c['upper']:.2f})" in told, name
+
+
 def test_the_page_says_what_was_measured_and_that_one_cohort_is_not_ranked() -> None:
     page = (FOLDER / "evaluation.md").read_text(encoding="utf-8")
     for name, found in MEASURED["competition"].items():

@@ -130,7 +130,7 @@ def _missing(words: Phrasebook, told: Told, output: Output, number: float) -> li
     varied = {name: (low, high) for name, low, high in say.spread(words, told, output, number)}
     found = []
     for given in told.inputs:
-        if given.found:
+        if not given.wanting:
             continue
         name = say.label(words, given.spec)
         low, high = varied.get(name, ("", ""))

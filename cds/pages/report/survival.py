@@ -186,7 +186,7 @@ def _missing(words: Phrasebook, told: Told, spec: Output) -> list[tuple[str, str
             varied.setdefault(one.feature.input.name, [base.alive]).append(point.alive)
     found = []
     for given in told.inputs:
-        if not given.found:
+        if given.wanting:
             shares = varied.get(given.spec.name, [])
             low, high = (_of(words, 100 * bound(shares)) if shares else "" for bound in (min, max))
             found.append((say.label(words, given.spec), say.absence(words, given), low, high))
