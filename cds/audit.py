@@ -117,7 +117,7 @@ def prediction(assessment: Assessment) -> PredictionEntry:
         id=assessment.id,
         model=manifest.id,
         model_version=manifest.version,
-        model_sha256=manifest.runtime.sha256 or "",
+        model_sha256=manifest.runtime.fingerprint,
         outcome=outcome,
         reason=reason,
         inputs={f.input.name: _snapshot(f) for f in assessment.features},
@@ -135,6 +135,8 @@ def _snapshot(feature: Feature) -> dict[str, Any]:
         found["sent"] = feature.detail
     if feature.facts:
         found["from"] = [f.source for f in feature.facts]
+        if feature.input.unit != "1" and feature.facts[0].original:
+            found["written"] = feature.facts[0].original
         if feature.facts[0].when is not None:
             found["date"] = feature.facts[0].when.text
     return found

@@ -48,7 +48,9 @@ def _card(case: Case, prediction: Prediction, topic: str, label: str) -> CardDra
         for o in shown
     ]
     main = next((o for o in shown if o.kind == "category"), shown[0])
-    summary = words("engine.study.summary", model=label, value=text_of(case, prediction, main))
+    summary = words(
+        "engine.study.summary", model=label, label=words.pick(main.label), value=text_of(case, prediction, main)
+    )
     source = next((s for s in manifest.sources.values() if s.url), None)
     return CardDraft(
         topic=topic,

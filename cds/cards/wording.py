@@ -48,12 +48,13 @@ def lifetime(words: Phrasebook, months: float, *, open_ended: bool = False) -> s
 
 def fact_text(words: Phrasebook, fact: Fact) -> str:
     """Value and unit as the hospital wrote them, and the date."""
-    value = _localised(words, fact.original)
+    value = as_written(words, fact.original)
     day = words.day(fact.when)
     return f"{value} ({day})" if value else day
 
 
-def _localised(words: Phrasebook, original: str) -> str:
+def as_written(words: Phrasebook, original: str) -> str:
+    """A value as the hospital wrote it, its number as this language writes numbers."""
     number, _, unit = original.partition(" ")
     sign = number[:1] if number[:1] in "<>" else ""
     try:

@@ -210,6 +210,11 @@ class Runtime(Strict):
             raise ValueError("a volume runtime, and no other, needs 'volume': its stages")
         return self
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what computes: the graph, or a network's stages as declared; empty for rules."""
+        return self.volume.fingerprint if self.volume is not None else self.sha256 or ""
+
 
 class Need(Strict):
     """One test of for whom the model speaks: an input or a concept, and what it must be."""

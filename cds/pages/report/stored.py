@@ -32,6 +32,8 @@ class StoredInput:
     """As recorded; empty where there is none."""
     sent: str
     """As sent, where it could not be used."""
+    written: str = ""
+    """Number and unit as the hospital wrote them; empty in rows of earlier versions."""
 
     @property
     def found(self) -> bool:
@@ -67,7 +69,7 @@ class Told:
     def same_model(self) -> bool:
         """The model here is the one that answered; else only what is stored can be shown."""
         found = self.manifest
-        return found.version == self.entry.model_version and (found.runtime.sha256 or "") == self.entry.model_sha256
+        return found.version == self.entry.model_version and found.runtime.fingerprint == self.entry.model_sha256
 
     @cached_property
     def inputs(self) -> tuple[StoredInput, ...]:
@@ -166,4 +168,5 @@ def _input(spec: Input, row: Mapping[str, Any]) -> StoredInput:
         sources=tuple(row.get("from", ())),
         date=str(row.get("date", "")),
         sent=str(row.get("sent", "")),
+        written=str(row.get("written", "")),
     )

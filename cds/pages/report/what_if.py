@@ -66,7 +66,7 @@ def _field(words: Phrasebook, given: StoredInput) -> Field:
     choices = _choices(words, spec)
     low, high = (f"{v:g}" for v in spec.range) if spec.range is not None else ("", "")
     now = say.value(words, spec, given.value) if given.found else say.absence(words, given)
-    label, unit = say.label(words, spec), say.unit(spec.unit)
+    label, unit = say.label(words, spec), say.unit(words, spec.unit)
     return Field(spec.name, label, unit, now, tuple(choices), low, high, not given.found)
 
 

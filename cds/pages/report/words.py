@@ -17,11 +17,14 @@ from cds.record.moments import parse
 _ANNOTATION = re.compile(r"\{[^}]*\}")
 _UCUM = {"1": "", "a": "", "kg/m2": "kg/m²", "10*9/L": "10⁹/L", "mm[Hg]": "mmHg"}
 
+_ONE_MEASUREMENT = (Reduce.latest, Reduce.earliest, Reduce.nearest, Reduce.lowest, Reduce.highest)
 
-def unit(code: str) -> str:
+
+def unit(words: Phrasebook, code: str) -> str:
     """A UCUM unit as people write it; an annotation such as ``{score}`` is none."""
     bare = _ANNOTATION.sub("", code)
-    return _UCUM.get(bare, bare.replace("[", "").replace("]", ""))
+    plain = _UCUM.get(bare, bare.replace("[", "").replace("]", ""))
+    return words("report.value.a_year", unit=plain.removesuffix("/a")) if plain.endswith("/a") else plain
 
 
 def value(words: Phrasebook, spec: Input, number: float | None) -> str:
@@ -37,7 +40,14 @@ def value(words: Phrasebook, spec: Input, number: float | None) -> str:
     for answer, code in spec.values.items():
         if code == number and words.concept(answer) != answer:
             return words.concept(answer)
-    return f"{words.number(number, 2)} {unit(spec.unit)}".strip()
+    return f"{words.number(number, 2)} {unit(words, spec.unit)}".strip()
+
+
+def read(words: Phrasebook, given: StoredInput) -> str:
+    """The value of an input that was read, in the hospital's own unit where it is one measurement."""
+    if given.written and given.spec.reduce in _ONE_MEASUREMENT:
+        return wording.as_written(words, given.written)
+    return value(words, given.spec, given.value)
 
 
 def label(words: Phrasebook, spec: Input) -> str:
@@ -62,7 +72,7 @@ def answer(words: Phrasebook, output: Output, number: float) -> str:
     if output.kind == "category":
         name = output.categories.get(f"{number:g}", "")
         return words.pick(output.category_labels.get(name, {})) or name
-    return f"{words.number(number, 1)} {unit(output.unit)}".strip()
+    return f"{words.number(number, 1)} {unit(words, output.unit)}".strip()
 
 
 def per(*chances: float) -> int:
