@@ -129,7 +129,11 @@ def _proposed(one: Unknown, vocabulary: Vocabulary) -> tuple[str, str]:
     if not words:
         return "", ""
     ranked = sorted(
-        ((_likeness(words, concept), name) for name, concept in vocabulary.concepts.items() if _may_be(one, concept)),
+        (
+            (_likeness(words, name, concept), name)
+            for name, concept in vocabulary.concepts.items()
+            if _may_be(one, concept)
+        ),
         reverse=True,
     )
     ranked = [(likeness, name) for likeness, name in ranked if _fits(one, name, vocabulary)]
@@ -154,14 +158,18 @@ def _fits(one: Unknown, name: str, vocabulary: Vocabulary) -> bool:
 
 
 def _names(concept: Concept) -> Iterator[str]:
-    yield from concept.label.values()
+    for label in concept.label.values():
+        yield label
+        # "C-reactief proteïne (CRP)": either is what a laboratory may call it
+        yield from (part for part in re.split("[()]", label) if part.strip() and part != label)
     for code in concept.codes:
         yield (code.display or "").partition("[")[0]
 
 
-def _likeness(words: tuple[str, ...], concept: Concept) -> float:
+def _likeness(words: tuple[str, ...], name: str, concept: Concept) -> float:
     told = " ".join(words)
-    return max((SequenceMatcher(None, told, " ".join(_words(n))).ratio() for n in _names(concept) if n), default=0.0)
+    names = (n for n in (name, *_names(concept)) if n)
+    return max((SequenceMatcher(None, told, " ".join(_words(n))).ratio() for n in names), default=0.0)
 
 
 def _words(text: str, *, whole: bool = False) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cds.cli.site.check import check
+from cds.cli.site.init import init, list_profiles
 from cds.cli.site.key import key
 
 
@@ -14,4 +15,6 @@ def site() -> None:
 
 
 site.add_command(check)
+site.add_command(init)
 site.add_command(key)
+site.add_command(list_profiles)
