@@ -52,7 +52,9 @@ def main(ctx: click.Context, settings: Path | None) -> None:
     Put it in front of an EHR:
 
     \b
+      cds site init FOLDER     a few questions, and the settings are written
       cds check                are settings, policy, models and connections right?
+      cds site check           walk the whole site: servers, codes, scans, what models will say
       cds serve                run the service
       cds ledger upgrade       its database's schema, ahead of the service
       cds call URL --help      fire a hook at any CDS server and read the cards

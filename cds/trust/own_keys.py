@@ -6,6 +6,7 @@ to fetch it; the old one goes when nothing it signed is valid any more. Files ar
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -47,6 +48,22 @@ class OwnKeys:
                 f"signing_keys: {path} holds no private key that can be used (PEM, RSA of {_FEWEST_BITS} bits or more, "
                 "or P-384)"
             ) from error
+
+
+def make_key(path: Path) -> None:
+    """A new one on P-384, readable by its owner alone from the first moment. Raises SettingsError; replaces no file."""
+    from cryptography.hazmat.primitives import serialization  # only here
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    pem = ec.generate_private_key(ec.SECP384R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise SettingsError(f"{path} can't be made: {error.strerror}") from error
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(pem)
 
 
 def signing_key(pem: bytes) -> RSAKey | ECKey:

@@ -64,6 +64,10 @@ ROOMS: dict[str, str] = {
         "studies trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
+    "site": (
+        "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger policy record "
+        "services settings studies trust trust.smart"
+    ),
     # what people hold in their hands
     "charts": "errors",
     "pages": "cards.phrasebook errors imaging record",
@@ -77,6 +81,7 @@ ROOMS: dict[str, str] = {
     "cli": (
         "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
         "policy record app engine jobs serve services settings studies survival trust trust.smart validation"
+        "policy record app engine jobs serve services settings site studies survival trust trust.smart"
     ),
     "__main__": "cli",
 }
