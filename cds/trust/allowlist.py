@@ -78,6 +78,13 @@ class AllowList:
             ) from foreign
 
 
+def server_of(base: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a listed base, as the list compares them: the host as it is to be looked up, an IPv6
+    address in brackets."""
+    address = _parse(base)
+    return address.scheme, address.host, address.port
+
+
 class _Odd(ValueError):
     """An address that is not plainly one; says why, without the address."""
 
