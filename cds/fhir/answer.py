@@ -176,7 +176,7 @@ def _unpacked(packed: bytes, limit: int) -> bytes:
     """gzip, of which several may stand in a row. Raises Broken; never makes more than ``limit`` bytes of it."""
     content = bytearray()
     try:
-        while packed:
+        while True:
             member = zlib.decompressobj(16 + zlib.MAX_WBITS)
             content += member.decompress(packed, limit + 1 - len(content))
             if len(content) > limit:
@@ -184,6 +184,7 @@ def _unpacked(packed: bytes, limit: int) -> bytes:
             if not member.eof:
                 raise Broken("it broke off")
             packed = member.unused_data
+            if not packed.startswith(b"\x1f\x8b"):  # padding, if anything: read over, as by every reader of gzip
+                return bytes(content)
     except zlib.error as error:
         raise Broken("it is not the gzip that it says it is") from error
-    return bytes(content)

@@ -6,8 +6,10 @@ Nothing here follows a redirect, keeps a cookie or knows a password but the call
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
+import time
 from functools import partial
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +31,8 @@ from cds.trust.allowlist import server_of
 _RETRIED = frozenset({429, 502, 503, 504})
 # larger than a TLS record (16 kB): nothing unpacked stays behind in the library, where no selector sees it
 _PIECE = 262_144
+_REFUSAL_S = 0.05
+"""So long the rest of a refusal is waited for: nobody reads it, but then its connection can be kept."""
 # what the allow-list lets pass and a request line does not, the "|" of a FHIR token first
 _QUOTED = tuple((odd, quote(odd)) for odd in '|"<>[]^`{}')
 
@@ -93,20 +97,26 @@ def _sent(connection: socket.socket, request: str) -> Steps[None]:
 
 
 def _received(connection: socket.socket, answer: Answer) -> Steps[None]:
-    while not answer.whole:
-        # by way of the clock each time: a server that never pauses must not outlast it either
-        yield Wait(connection, READ)
-        piece = yield from ready(partial(connection.recv, _PIECE), connection, READ)
-        if piece:
-            answer.take(piece)
-        else:
-            answer.end()
-        if answer.status:
-            _check(answer)
+    until = math.inf
+    try:
+        while not answer.whole:
+            # by way of the clock each time: a server that never pauses must not outlast it either
+            yield Wait(connection, READ, until)
+            piece = yield from ready(partial(connection.recv, _PIECE), connection, READ, until)
+            if piece:
+                answer.take(piece)
+            else:
+                answer.end()
+            if answer.status >= 300 and until == math.inf:
+                until = time.monotonic() + _REFUSAL_S
+    except (OSError, Broken):
+        _check(answer)  # a refusal is one however it ends
+        raise
+    _check(answer)
 
 
 def _check(answer: Answer) -> None:
-    """As soon as the head is there: of a refusal, nothing more is waited for."""
+    """Raises TryAgain or a SourceError for a refusal."""
     status = answer.status
     if status in _RETRIED:
         try:
