@@ -28,6 +28,7 @@ from cds.fhir.client import FhirClient, Target
 from cds.fhir.evidence import Evidence, deadline_in, gather
 from cds.fhir.queries import Query, plan
 from cds.ids import new_id
+from cds.inference.model import Model
 from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry, concepts_of
 from cds.ledger import CallEntry, Ledger
@@ -79,6 +80,7 @@ class Engine:
     studies: Desk
 
     def __post_init__(self) -> None:
+        self._scanned = {key: self._volumes(service) for key, service in self.services.services.items()}
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
         self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
         self._zone = ZoneInfo(self.settings.timezone)
@@ -91,13 +93,13 @@ class Engine:
         self.models.vocabulary.require(service.reads, where=f"service '{service.id}'")
         models = [self.models[m] for m in service.all_models]
         concepts = {c for m in models if not m.refused for c in concepts_of(m.manifest, fetched=True)}
-        studies = bool(self._volumes(service))
+        studies = bool(self._scanned[service.id, service.hook])
         return plan(concepts | set(service.reads), self.models.vocabulary, studies=studies)
 
-    def _volumes(self, service: Service) -> list[str]:
+    def _volumes(self, service: Service) -> list[Model]:
         """Models that read scans and whose readings this service asks for."""
         known = volume_models(self.models)
-        return [id for id in known if service.studies or id in service.all_models]
+        return [model for id, model in known.items() if service.studies or id in service.all_models]
 
     def answer(
         self,
@@ -227,7 +229,7 @@ class Engine:
 
     def _seen(self, service: Service, policy: Policy, record: Record, evidence: Evidence, caller: Caller) -> Seen:
         """Stored readings of the patient's scans; of a network that may not speak here, none."""
-        models = [self.models[id] for id in self._volumes(service)]
+        models = self._scanned[service.id, service.hook]
         wanted = [m for m in models if not allowed(m, policy, self.settings.environment, by_hand=False)]
         seen = self.studies.see(caller.name, record.patient_id, record.age, evidence.resources, wanted)
         if not service.studies:

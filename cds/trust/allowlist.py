@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import idna
@@ -119,6 +120,7 @@ def _visible(url: str) -> bool:
     return not any(unicodedata.category(character)[0] in "CZ" for character in url)
 
 
+@lru_cache(maxsize=256)
 def _server(authority: str) -> tuple[str, int | None]:
     parts = _AUTHORITY.fullmatch(authority)
     if parts is None:
