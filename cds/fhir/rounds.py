@@ -14,7 +14,7 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
@@ -42,11 +42,10 @@ def run(conversations: Sequence[Steps[None]], deadline: float) -> list[bool]:
 
     One that did not is closed: its ``finally`` runs, and it keeps nothing open.
     """
-    waiting = dict.fromkeys(conversations, Wait())
-    due, now = list(conversations), time.monotonic()
+    waiting, due = dict.fromkeys(conversations, Wait()), list(conversations)
     try:
         with _Selector() as selector:
-            while waiting and now < deadline:
+            while waiting and time.monotonic() < deadline:
                 for one in due:
                     if (wait := next(one, None)) is None:
                         del waiting[one]
@@ -54,17 +53,25 @@ def run(conversations: Sequence[Steps[None]], deadline: float) -> list[bool]:
                     waiting[one] = wait
                     if wait.on is not None:
                         selector.register(wait.on, wait.events, one)
-                first = min((deadline, *(wait.until for wait in waiting.values())))
-                ready = {key.data for key, _ in selector.select(max(0.0, first - time.monotonic()))} if waiting else ()
-                now = time.monotonic()
-                due = [one for one, wait in waiting.items() if one in ready or wait.until <= now]
-                for one in due:
-                    if (on := waiting[one].on) is not None:
-                        selector.unregister(on)
+                due = _due(selector, waiting, deadline)
     finally:
         for one in conversations:
             one.close()
     return [one not in waiting for one in conversations]
+
+
+def _due(selector: selectors.BaseSelector, waiting: Mapping[Steps[None], Wait], deadline: float) -> list[Steps[None]]:
+    """Those that can be gone on with, once there is one or the deadline is there."""
+    if not waiting:
+        return []
+    first = min(deadline, *(wait.until for wait in waiting.values()))
+    there = {key.data for key, _ in selector.select(max(0.0, first - time.monotonic()))}
+    now = time.monotonic()
+    due = [one for one, wait in waiting.items() if one in there or wait.until <= now]
+    for one in due:
+        if (on := waiting[one].on) is not None:
+            selector.unregister(on)
+    return due
 
 
 def ready(act: Callable[[], _T], on: socket.socket, events: int, until: float = math.inf) -> Steps[_T]:
