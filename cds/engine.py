@@ -46,6 +46,7 @@ from cds.studies.plan import allowed, bundle_of, volume_models
 from cds.studies.plan import broken as broken_networks
 from cds.timings import Timings
 from cds.trust import AllowList, Authenticator, Caller
+from cds.turns import Turns
 
 _log = logging.getLogger("cds.engine")
 
@@ -84,6 +85,7 @@ class Engine:
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
         self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
         self._zone = ZoneInfo(self.settings.timezone)
+        self._turns = Turns()
         self._validated: dict[str, tuple[Policy, BaseModel]] = {}
 
     def queries(self, service: Service) -> tuple[Query, ...]:
@@ -147,20 +149,21 @@ class Engine:
         with timings.stage("gather"):
             deadline = deadline_in(self.settings.fhir.deadline_s)
             evidence = gather(call, self.queries(service), self.fhir, target, deadline)
-        with timings.stage("record"):
-            record, drafts = self._read(service, call, evidence, at)
-            record.drafts = drafts
-        with timings.stage("models"):
-            assessments = self._assess(service, policy, record)
-            seen = self._seen(service, policy, record, evidence, caller)
-            assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
-        with timings.stage("cards"):
-            parameters = self._parameters(service, policy)
-            patient_facing = caller.client.patient_facing or call.by_patient
-            case = Case(
-                call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing, seen.readings
-            )
-            cards, suppressed = self._cards(case, service, caller)
+        with self._turns.one(timings.stage("turn")):
+            with timings.stage("record"):
+                record, drafts = self._read(service, call, evidence, at)
+                record.drafts = drafts
+            with timings.stage("models"):
+                assessments = self._assess(service, policy, record)
+                seen = self._seen(service, policy, record, evidence, caller)
+                assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
+            with timings.stage("cards"):
+                parameters = self._parameters(service, policy)
+                patient = caller.client.patient_facing or call.by_patient
+                case = Case(
+                    call, record, drafts, assessments, evidence, parameters, policy, words, patient, seen.readings
+                )
+                cards, suppressed = self._cards(case, service, caller)
         with timings.stage("ledger"):
             row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger)
             recorded = self._keep(row)

@@ -20,6 +20,7 @@ ROOMS: dict[str, str] = {
     "errors": "",
     "ids": "",
     "timings": "",
+    "turns": "",
     "yaml_lines": "",
     "fhir.resources": "",
     "protocol": "errors",
@@ -47,7 +48,7 @@ ROOMS: dict[str, str] = {
     "audit": "errors inference ledger policy protocol record services trust",
     "engine": (
         "audit cards cards.phrasebook errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings studies timings trust"
+        "services settings studies timings trust turns"
     ),
     "web": "engine errors inference jobs ledger protocol studies trust",
     "app": (
