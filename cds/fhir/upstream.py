@@ -1,26 +1,17 @@
-"""One FHIR server as this process reaches it: its own connections and its own threads.
+"""One FHIR server as this process reaches it: a GET, and what became of it.
 
-Each server has threads of its own, so that one that answers slowly, or never, holds up nobody else's patients. Of
-``requests`` the transport adapter is used (its certificates and its pool of connections) and not the session, which
-would follow redirects, keep one hospital's cookies for another and ask the environment for proxies and passwords. Its
-pool is asked directly: preparing the same request anew for each query took longer than sending it.
+Each server has connections of its own, so that one that answers slowly, or never, holds up nobody else's patients.
+Nothing here follows a redirect, keeps a cookie or knows a password but the call's own token.
 """
 
 from __future__ import annotations
 
-import contextlib
+import math
 import socket
-import threading
+import ssl
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
-from urllib.parse import urlsplit
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, SSLError, TimeoutError
+from functools import partial
+from urllib.parse import quote, urlsplit
 
 from cds.errors import (
     SourceError,
@@ -31,11 +22,20 @@ from cds.errors import (
     SourceUnreachable,
     SourceUnsupported,
 )
+from cds.fhir.answer import Answer, Broken
+from cds.fhir.connections import Connections
+from cds.fhir.rounds import READ, WRITE, Steps, Wait, ready
 from cds.settings import FhirSettings
+from cds.trust.allowlist import server_of
 
 # a server that can't do a thing (501) or speaks another HTTP (505) will not do it a moment later
 _LASTING = frozenset({501, 505})
-_CHUNK = 65536
+# larger than a TLS record (16 kB): nothing unpacked stays behind in the library, where no selector sees it
+_PIECE = 262_144
+_REFUSAL_S = 0.05
+"""So long the rest of a refusal is waited for: nobody reads it, but then its connection can be kept."""
+# what the allow-list lets pass and a request line does not, the "|" of a FHIR token first
+_QUOTED = tuple((odd, quote(odd)) for odd in '|"<>[]^`{}')
 
 
 class TryAgain(Exception):
@@ -47,149 +47,81 @@ class TryAgain(Exception):
         self.after = after
 
 
-class Patience:
-    """A wait for the head of an answer, to be ended from another thread.
-
-    A socket's time limit bounds one piece of an answer: a server that sends its headers a byte at a time would hold
-    its thread for as long as it likes. (A body is read piece by piece, with a look at the clock.)
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-
-    def begin(self, waiting: socket.socket | None) -> None:
-        with self._lock:
-            self._socket = waiting
-
-    def end(self) -> None:
-        with self._lock:
-            self._socket = None
-
-    def lose(self) -> None:
-        with self._lock:
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    # of the plain socket: TLS need not be closed in good manners with such a server
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
-class _Asked(threading.local):
-    patience: Patience | None = None
-
-
-_asked = _Asked()
-
-
-class _Impatient:
-    """A connection that says which socket it waits on."""
-
-    def getresponse(self: Any) -> Any:
-        patience = _asked.patience
-        if patience is None:
-            return super().getresponse()  # type: ignore[misc]
-        patience.begin(self.sock)
-        try:
-            return super().getresponse()  # type: ignore[misc]
-        finally:
-            patience.end()
-
-
-class _Plain(_Impatient, HTTPConnection):
-    pass
-
-
-class _Secure(_Impatient, HTTPSConnection):
-    pass
-
-
-class _Adapter(HTTPAdapter):
-    def pool(self, base: str, verify: str | bool) -> HTTPConnectionPool:
-        """The connections to one server, its certificate checked as ``requests`` checks it."""
-        request = requests.Request("GET", base).prepare()
-        pool = cast(HTTPConnectionPool, self.get_connection_with_tls_context(request, verify))
-        self.cert_verify(pool, base, verify, None)  # type: ignore[no-untyped-call]
-        pool.ConnectionCls = _Secure if pool.scheme == "https" else _Plain
-        return pool
-
-
 class Upstream:
     """Safe to share between threads; made after the fork."""
 
-    def __init__(self, base: str, settings: FhirSettings, verify: str | bool) -> None:
-        self.threads = ThreadPoolExecutor(settings.pool_size, thread_name_prefix="fhir")
-        self._settings = settings
-        self._pool = _Adapter(pool_connections=1, pool_maxsize=settings.pool_size).pool(base, verify)
+    def __init__(self, base: str, settings: FhirSettings, tls: ssl.SSLContext) -> None:
+        scheme, host, port = server_of(base)
+        self._max_bytes = settings.max_bytes
+        self._host = host if port == {"http": 80, "https": 443}[scheme] else f"{host}:{port}"
+        self._connections = Connections(
+            host.strip("[]"),
+            port,
+            tls if scheme == "https" else None,
+            most=settings.pool_size,
+            patience_s=settings.connect_timeout_s,
+        )
 
-    def get(self, url: str, headers: dict[str, str], deadline: float, patience: Patience) -> bytes:
-        """The body of a good answer. ``url`` must have been found to lie on this server.
+    def get(self, url: str, headers: str) -> Steps[bytes]:
+        """The content of a good answer. ``url`` must have been found to lie on this server; ``headers``: whole lines.
 
         Raises TryAgain for what may pass, a SourceError for what will not.
         """
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise SourceTimeout("no answer within the deadline")
-        parts = urlsplit(url)
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        response = self._sent(path, headers, left, patience)
+        answer = Answer(self._max_bytes)
         try:
-            _check(response)
-            return self._body(response, deadline)
-        except TimeoutError as error:
-            raise SourceTimeout("no answer within the deadline") from error
-        except HTTPError as error:
-            raise SourceMalformed(f"the FHIR server's answer broke off: {type(error).__name__}") from error
-        finally:
-            # one that was read to its end is back in the pool already; of any other the rest must not be taken for
-            # the next answer
-            response.close()
-
-    def _sent(self, path: str, headers: dict[str, str], left: float, patience: Patience) -> BaseHTTPResponse:
-        timeout = Timeout(connect=min(self._settings.connect_timeout_s, left), read=left)
-        _asked.patience = patience
-        try:
-            return self._pool.urlopen(
-                "GET",
-                path,
-                headers=headers,
-                timeout=timeout,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                preload_content=False,
-                decode_content=False,
-            )
-        except (NewConnectionError, ProtocolError, SSLError) as error:
-            raise TryAgain(SourceUnreachable("no connection to the FHIR server")) from error
-        except TimeoutError as error:
-            raise SourceTimeout("no answer within the deadline") from error
-        except OSError as error:
-            raise TryAgain(SourceUnreachable("no connection to the FHIR server")) from error
-        except HTTPError as error:
-            raise SourceMalformed(f"the FHIR server's answer can't be read: {type(error).__name__}") from error
-        finally:
-            _asked.patience = None
-
-    def _body(self, response: BaseHTTPResponse, deadline: float) -> bytes:
-        """Read in pieces: a server that drips must not outlast the deadline, a large answer not fill the memory."""
-        chunks: list[bytes] = []
-        size = 0
-        # read1 hands over what has arrived; a plain read would wait until a whole piece has
-        while chunk := response.read1(_CHUNK, decode_content=True):
-            size += len(chunk)
-            if size > self._settings.max_bytes:
-                raise SourceMalformed("the FHIR server's answer is larger than fhir.max_bytes allows")
-            if time.monotonic() > deadline:
-                raise SourceTimeout("the answer was still arriving at the deadline")
-            chunks.append(chunk)
-        return b"".join(chunks)
+            connection = yield from self._connections.take()
+            try:
+                yield from _sent(connection, f"GET {_target(url)} HTTP/1.1\r\nHost: {self._host}\r\n{headers}\r\n")
+                yield from _received(connection, answer)
+            finally:
+                if not answer.connection_usable:
+                    connection.close()
+                self._connections.give_back(connection if answer.connection_usable else None)
+            return answer.content()
+        except (OSError, Broken) as error:
+            raise _fault(error, begun=answer.status > 0) from error
 
 
-def _check(response: BaseHTTPResponse) -> None:
-    status = response.status
+def _target(url: str) -> str:
+    parts = urlsplit(url)
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    for odd, quoted in _QUOTED:
+        target = target.replace(odd, quoted)
+    return target
+
+
+def _sent(connection: socket.socket, request: str) -> Steps[None]:
+    left = memoryview(request.encode("latin-1"))
+    while left:
+        count = yield from ready(partial(connection.send, left), connection, WRITE)
+        left = left[count:]
+
+
+def _received(connection: socket.socket, answer: Answer) -> Steps[None]:
+    until = math.inf
+    try:
+        while not answer.whole:
+            # by way of the clock each time: a server that never pauses must not outlast it either
+            yield Wait(connection, READ, until)
+            piece = yield from ready(partial(connection.recv, _PIECE), connection, READ, until)
+            if piece:
+                answer.take(piece)
+            else:
+                answer.end()
+            if answer.status >= 300 and until == math.inf:
+                until = time.monotonic() + _REFUSAL_S
+    except (OSError, Broken):
+        _check(answer)  # a refusal is one however it ends
+        raise
+    _check(answer)
+
+
+def _check(answer: Answer) -> None:
+    """Raises TryAgain or a SourceError for a refusal."""
+    status = answer.status
     if status == 429 or (status >= 500 and status not in _LASTING):
         try:
-            after = float(response.headers.get("Retry-After", 0))
+            after = float(answer.headers.get("retry-after", "0"))
         except ValueError:
             after = 0.0  # a date: too far off for a call that lasts two seconds
         raise TryAgain(SourceRefused(f"the FHIR server answered {status}"), after if after > 0 else 0.0)
@@ -199,3 +131,16 @@ def _check(response: BaseHTTPResponse) -> None:
         raise SourceUnsupported("the FHIR server answered 404: it keeps no such resources")
     if status >= 400:
         raise SourceRefused(f"the FHIR server answered {status}")
+
+
+def _fault(error: Exception, *, begun: bool) -> Exception:
+    """What a failure means for the query. ``begun``: the head of an answer had come."""
+    if isinstance(error, Broken):
+        return SourceMalformed(f"the FHIR server's answer is of no use: {error}")
+    if begun:
+        return SourceMalformed("the FHIR server's answer broke off")
+    if isinstance(error, TimeoutError):
+        return SourceTimeout("no answer within the deadline")
+    unreachable = SourceUnreachable("no connection to the FHIR server")
+    # a certificate does not get better by waiting
+    return unreachable if isinstance(error, ssl.SSLCertVerificationError) else TryAgain(unreachable)
