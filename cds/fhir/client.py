@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import os
 import random
-import ssl
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
-
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from cds.errors import (
     SourceError,
@@ -28,13 +25,14 @@ from cds.errors import (
 from cds.fhir import resources as fhir
 from cds.fhir import rounds
 from cds.fhir.queries import Query
-from cds.fhir.rounds import Steps, Wait
+from cds.fhir.rounds import Steps
+from cds.fhir.transfers import Transfers
 from cds.fhir.upstream import TryAgain, Upstream
 from cds.settings import FhirSettings
 from cds.trust.allowlist import AllowList
 
 _FIRST_WAIT_S = 0.05
-_HEADERS = "Accept: application/fhir+json\r\nAccept-Encoding: gzip\r\nPrefer: handling=strict\r\nUser-Agent: cds\r\n"
+_HEADERS = ["Accept: application/fhir+json", "Prefer: handling=strict"]
 
 
 @dataclass(frozen=True)
@@ -69,10 +67,10 @@ class _Round:
     """The listed one that the call's own server is."""
     deadline: float
 
-    def headers_for(self, listed: str) -> str:
+    def headers_for(self, listed: str) -> list[str]:
         """A paging link may lead to another server of the client's: the token was issued for the first one only."""
         token = self.target.token
-        return f"{_HEADERS}Authorization: Bearer {token}\r\n" if token and listed == self.base else _HEADERS
+        return [*_HEADERS, f"Authorization: Bearer {token}"] if token and listed == self.base else _HEADERS
 
 
 class FhirClient:
@@ -84,7 +82,7 @@ class FhirClient:
         self._pid = -1
         self._lock = threading.Lock()
         self._upstreams: dict[str, Upstream] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._idle: list[Transfers] = []
 
     def fetch(
         self,
@@ -111,21 +109,28 @@ class FhirClient:
             link = links.get(one.query.key)
             url = base if link else base + one.query.path(patient_id)
             conversations.append(self._one(one, url, link, shared))
-        for one, ended in zip(found, rounds.run(conversations, deadline), strict=True):
+        transfers = self._taken()
+        for one, ended in zip(found, rounds.run(conversations, transfers, deadline), strict=True):
             if not ended:
                 one.fault = SourceTimeout("no answer within the deadline")
+        self._idle.append(transfers)
         return found
+
+    def _taken(self) -> Transfers:
+        """The one last used, whose connections are the likeliest to be open still."""
+        with self._lock:
+            if self._pid != os.getpid():
+                self._pid, self._upstreams, self._idle = os.getpid(), {}, []
+            if self._idle:
+                return self._idle.pop()
+        return Transfers(self._ca_file, self._settings.connect_timeout_s, self._settings.max_bytes)
 
     def _upstream(self, base: str) -> Upstream:
         """``base``: as listed, so that there are no more of them than the settings name."""
         with self._lock:
-            if self._pid != os.getpid():
-                self._pid, self._upstreams = os.getpid(), {}
             found = self._upstreams.get(base)
             if found is None:
-                if self._tls is None:
-                    self._tls = ssl.create_default_context(cafile=self._ca_file or DEFAULT_CA_BUNDLE_PATH)
-                found = self._upstreams[base] = Upstream(base, self._settings, self._tls)
+                found = self._upstreams[base] = Upstream(base, self._settings.pool_size)
             return found
 
     def _one(self, found: Fetched, url: str, link: str | None, shared: _Round) -> Steps[None]:
@@ -157,18 +162,19 @@ class FhirClient:
             raise SourceMalformed("the FHIR server's answer is not FHIR JSON")
         return page
 
-    def _read(self, upstream: Upstream, url: str, headers: str, deadline: float) -> Steps[bytes]:
+    def _read(self, upstream: Upstream, url: str, headers: list[str], deadline: float) -> Steps[bytes]:
         """GET with retries. The wait between them is jittered, so that many workers don't return in step."""
+        not_before = 0.0
         for attempt in range(self._settings.retries + 1):
             last = attempt == self._settings.retries
             try:
-                return (yield from upstream.get(url, headers))
+                return (yield from upstream.get(url, headers, not_before))
             except TryAgain as again:
                 # never sooner than the server asked for
                 pause = again.after + _FIRST_WAIT_S * 2**attempt * (0.5 + random.random())
-                if last or time.monotonic() + pause >= deadline:
+                not_before = time.monotonic() + pause
+                if last or not_before >= deadline:
                     raise again.fault from again
-                yield Wait(until=time.monotonic() + pause)
         raise SourceUnreachable("no answer")  # the loop above returns or raises
 
 

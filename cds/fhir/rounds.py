@@ -1,5 +1,5 @@
-"""Several conversations at once, all in the thread that wants to know: each is a generator that yields what it waits
-for, and is gone on with when that is there.
+"""Several conversations with FHIR servers at once, all in the thread that wants to know: each is a generator that
+yields the GET it wants next and is gone on with when the answer is there.
 
 A call's queries were threads once. Each answer then cost a hand-over of the interpreter lock and a place in the queue
 for it, which under load took longer than the reading; and a thread that waits for a byte can't be told that it is too
@@ -9,103 +9,77 @@ late, as a generator can.
 from __future__ import annotations
 
 import contextlib
-import math
-import selectors
-import socket
-import ssl
+import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future
-from typing import NamedTuple, TypeVar
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from cds.fhir.transfers import Answer, Transfer, Transfers
 
 _T = TypeVar("_T")
 
-READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-# one system call less to make and to leave than epoll, whose strength is thousands of sockets
-_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.DefaultSelector)
+_LOOK_AGAIN_S = 0.005
+"""A full server is looked at again so soon: other threads' rounds end without a word to this one."""
 
 
-class Wait(NamedTuple):
-    """Until ``on`` is ready for ``events``, or a moment (``time.monotonic()``) is there, whichever comes first."""
+@dataclass(frozen=True)
+class Get:
+    url: str
+    """In ASCII, as it goes over the wire."""
+    headers: list[str]
+    places: threading.Semaphore
+    """As many as the server is to be asked at a time."""
+    not_before: float = 0.0
+    """``time.monotonic()``."""
 
-    on: socket.socket | None = None
-    events: int = 0
-    until: float = math.inf
 
-
-Steps = Generator[Wait, None, _T]
+Steps = Generator[Get, Answer, _T]
 """A conversation that ends with a T."""
 
 
-def run(conversations: Sequence[Steps[None]], deadline: float) -> list[bool]:
+def run(conversations: Sequence[Steps[None]], transfers: Transfers, deadline: float) -> list[bool]:
     """All of them until they end or the deadline (``time.monotonic()``) is there: which of them ended.
 
     One that did not is closed: its ``finally`` runs, and it keeps nothing open.
     """
-    waiting, due = dict.fromkeys(conversations, Wait()), list(conversations)
+    wanted: dict[Steps[None], Get] = {}
+    running: dict[Transfer, tuple[Steps[None], Get]] = {}
     try:
-        with _Selector() as selector:
-            while waiting and time.monotonic() < deadline:
-                for one in due:
-                    if (wait := next(one, None)) is None:
-                        del waiting[one]
-                        continue
-                    waiting[one] = wait
-                    if wait.on is not None:
-                        selector.register(wait.on, wait.events, one)
-                due = _due(selector, waiting, deadline)
+        for one in conversations:
+            _go_on(one, None, wanted)
+        while (wanted or running) and time.monotonic() < deadline:
+            again = _start(wanted, running, transfers)
+            for transfer, answer in transfers.wait(min(again, deadline)):
+                one, get = running.pop(transfer)
+                get.places.release()
+                _go_on(one, answer, wanted)
     finally:
+        for transfer, (_, get) in running.items():
+            transfers.drop(transfer)
+            get.places.release()
         for one in conversations:
             one.close()
-    return [one not in waiting for one in conversations]
+    unfinished = {*wanted, *(one for one, _ in running.values())}
+    return [one not in unfinished for one in conversations]
 
 
-def _due(selector: selectors.BaseSelector, waiting: Mapping[Steps[None], Wait], deadline: float) -> list[Steps[None]]:
-    """Those that can be gone on with, once there is one or the deadline is there."""
-    if not waiting:
-        return []
-    first = min(deadline, *(wait.until for wait in waiting.values()))
-    there = {key.data for key, _ in selector.select(max(0.0, first - time.monotonic()))}
-    now = time.monotonic()
-    due = [one for one, wait in waiting.items() if one in there or wait.until <= now]
-    for one in due:
-        if (on := waiting[one].on) is not None:
-            selector.unregister(on)
-    return due
+def _go_on(one: Steps[None], answer: Answer | None, wanted: dict[Steps[None], Get]) -> None:
+    with contextlib.suppress(StopIteration):
+        wanted[one] = next(one) if answer is None else one.send(answer)
 
 
-def ready(act: Callable[[], _T], on: socket.socket, events: int, until: float = math.inf) -> Steps[_T]:
-    """Do something with a socket that does not block, as soon as it can be done. Raises TimeoutError after ``until``.
-
-    TLS may have to read in order to write, and the other way round.
-    """
-    while True:
-        try:
-            return act()
-        except ssl.SSLWantReadError:
-            events = READ
-        except ssl.SSLWantWriteError:
-            events = WRITE
-        except BlockingIOError:
-            pass
-        if time.monotonic() >= until:
-            raise TimeoutError
-        yield Wait(on, events, until)
-
-
-def told(future: Future[_T], until: float = math.inf) -> Steps[_T]:
-    """What another thread will say. Raises TimeoutError after ``until``."""
-    bell, cord = socket.socketpair()
-    with bell, cord:
-        bell.setblocking(False)
-
-        def ring(_: object) -> None:
-            with contextlib.suppress(OSError):  # nobody listens any more
-                cord.send(b"!")
-
-        future.add_done_callback(ring)
-        while not future.done():
-            if time.monotonic() >= until:
-                raise TimeoutError
-            yield Wait(bell, READ, until)
-    return future.result()
+def _start(
+    wanted: dict[Steps[None], Get], running: dict[Transfer, tuple[Steps[None], Get]], transfers: Transfers
+) -> float:
+    """Start what may be. Returns when to look again (``time.monotonic()``)."""
+    now, again = time.monotonic(), float("inf")
+    for one, get in list(wanted.items()):
+        if get.not_before > now:
+            again = min(again, get.not_before)
+        elif not get.places.acquire(blocking=False):
+            again = min(again, now + _LOOK_AGAIN_S)
+        else:
+            del wanted[one]
+            running[transfers.start(get.url, get.headers)] = one, get
+    return again
