@@ -29,6 +29,7 @@ from cds.fhir.dialect import dialect_of
 from cds.fhir.evidence import Evidence, deadline_in, gather
 from cds.fhir.queries import Query, plan
 from cds.ids import new_id
+from cds.inference.model import Model
 from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry, concepts_of
 from cds.ledger import CallEntry, Ledger
@@ -47,6 +48,7 @@ from cds.studies.plan import broken as broken_networks
 from cds.timings import Timings
 from cds.trust import AllowList, Authenticator, Caller
 from cds.trust.smart import Door, ReportSessions
+from cds.turns import Turns
 
 _log = logging.getLogger("cds.engine")
 
@@ -83,9 +85,11 @@ class Engine:
     door: Door
 
     def __post_init__(self) -> None:
+        self._scanned = {key: self._volumes(service) for key, service in self.services.services.items()}
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
         self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
         self._zone = ZoneInfo(self.settings.timezone)
+        self._turns = Turns()
         self._validated: dict[str, tuple[Policy, BaseModel]] = {}
 
     def queries(self, service: Service) -> tuple[Query, ...]:
@@ -95,13 +99,13 @@ class Engine:
         self.models.vocabulary.require(service.reads, where=f"service '{service.id}'")
         models = [self.models[m] for m in service.all_models]
         concepts = {c for m in models if not m.refused for c in concepts_of(m.manifest, fetched=True)}
-        studies = bool(self._volumes(service))
+        studies = bool(self._scanned[service.id, service.hook])
         return plan(concepts | set(service.reads), self.models.vocabulary, studies=studies)
 
-    def _volumes(self, service: Service) -> list[str]:
+    def _volumes(self, service: Service) -> list[Model]:
         """Models that read scans and whose readings this service asks for."""
         known = volume_models(self.models)
-        return [id for id in known if service.studies or id in service.all_models]
+        return [model for id, model in known.items() if service.studies or id in service.all_models]
 
     def answer(
         self,
@@ -149,20 +153,21 @@ class Engine:
         with timings.stage("gather"):
             deadline = deadline_in(self.settings.fhir.deadline_s)
             evidence = gather(call, self.queries(service), self.fhir, target, deadline)
-        with timings.stage("record"):
-            record, drafts = self._read(service, call, evidence, at)
-            record.drafts = drafts
-        with timings.stage("models"):
-            assessments = self._assess(service, policy, record)
-            seen = self._seen(service, policy, record, evidence, caller)
-            assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
-        with timings.stage("cards"):
-            parameters = self._parameters(service, policy)
-            patient_facing = caller.client.patient_facing or call.by_patient
-            case = Case(
-                call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing, seen.readings
-            )
-            cards, suppressed = self._cards(case, service, caller)
+        with self._turns.one(timings.stage("turn")):
+            with timings.stage("record"):
+                record, drafts = self._read(service, call, evidence, at)
+                record.drafts = drafts
+            with timings.stage("models"):
+                assessments = self._assess(service, policy, record)
+                seen = self._seen(service, policy, record, evidence, caller)
+                assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
+            with timings.stage("cards"):
+                parameters = self._parameters(service, policy)
+                patient = caller.client.patient_facing or call.by_patient
+                case = Case(
+                    call, record, drafts, assessments, evidence, parameters, policy, words, patient, seen.readings
+                )
+                cards, suppressed = self._cards(case, service, caller)
         with timings.stage("ledger"):
             row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger)
             recorded = self._keep(row)
@@ -232,7 +237,7 @@ class Engine:
 
     def _seen(self, service: Service, policy: Policy, record: Record, evidence: Evidence, caller: Caller) -> Seen:
         """Stored readings of the patient's scans; of a network that may not speak here, none."""
-        models = [self.models[id] for id in self._volumes(service)]
+        models = self._scanned[service.id, service.hook]
         wanted = [m for m in models if not allowed(m, policy, self.settings.environment, by_hand=False)]
         seen = self.studies.see(caller.name, record.patient_id, record.age, evidence.resources, wanted)
         if not service.studies:

@@ -61,7 +61,7 @@ class FhirSettings(_Block):
     page_limit: int = Field(10, ge=1, le=100, description="Pages followed per query before it counts as cut off.")
     max_bytes: int = Field(20_000_000, ge=10_000, description="Largest answer read from a FHIR server, bytes.")
     retries: int = Field(2, ge=0, le=5, description="Repeats after 429, 5xx but 501 and 505, or a lost connection.")
-    pool_size: int = Field(64, ge=4, le=512, description="Connections and fetching threads per worker and FHIR server.")
+    pool_size: int = Field(64, ge=4, le=512, description="Queries at a time per worker and FHIR server.")
 
 
 class StudySource(_Block):

@@ -339,12 +339,12 @@ def _type_of(raw: bytes) -> str | None:
 
 def subject_of(resource: Any) -> str | None:
     """The id of the patient a resource is about; None when it doesn't say."""
-    if isinstance(resource, Patient):
-        return resource.id
-    subject = resource.patient if isinstance(resource, FamilyMemberHistory) else getattr(resource, "subject", None)
-    if subject is None or subject.reference is None:
-        return None
-    return _patient_in(subject.reference)
+    subject = getattr(resource, "subject", None)
+    if subject is None:
+        if isinstance(resource, Patient):
+            return resource.id
+        subject = resource.patient if isinstance(resource, FamilyMemberHistory) else None
+    return None if subject is None or subject.reference is None else _patient_in(subject.reference)
 
 
 @lru_cache(maxsize=256)

@@ -21,6 +21,7 @@ ROOMS: dict[str, str] = {
     "errors": "",
     "ids": "",
     "timings": "",
+    "turns": "",
     "yaml_lines": "",
     "fhir.resources": "",
     "protocol": "errors",
@@ -55,7 +56,7 @@ ROOMS: dict[str, str] = {
     "audit": "errors inference ledger policy protocol record services trust",
     "engine": (
         "audit cards cards.phrasebook errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings studies timings trust trust.smart"
+        "services settings studies timings trust trust.smart turns"
     ),
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
