@@ -141,7 +141,7 @@ def _card(
         by_study.warning(words, manifest),
         _section(case, "scan", by_study.lines(case, manifest.id)),
         _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
-        _section(case, "says", [*answers.rules_said(case, prediction), *answers.said(case, prediction)]),
+        _section(case, "says", _says(case, prediction)),
         _section(case, "beside", [answers.concluded(case, other) for other in beside]),
         _section(case, "sure", _sure(case, prediction)),
         _section(case, "missing", answers.missing(case, prediction)),
@@ -168,6 +168,11 @@ def _card(
         links=tuple(link for each in (prediction, *beside) for link in _links(case, each)),
         models=(manifest.id, *(other.manifest.id for other in beside)),
     )
+
+
+def _says(case: Case, prediction: Prediction) -> list[str]:
+    parts = (answers.rules_said, answers.said, answers.ordinary)
+    return [line for part in parts for line in part(case, prediction)]
 
 
 def _heavier(card: Contribution, speech: Speech) -> tuple[str, ...]:
