@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds.cards import wording
-from cds.inference.explain import headline
+from cds.inference.explain import headline, spreads
 from cds.inference.manifest import Output, Status
 from cds.inference.prediction import Prediction
 from cds.inference.rules import reads
@@ -97,11 +97,14 @@ def _number(case: Case, output: Output, value: float) -> str:
 
 
 def missing(case: Case, prediction: Prediction) -> list[str]:
-    """What is not known, and how far it could move the model's main number, named with the time it holds for."""
+    """What is not known, and how far it could move the model's main number, named with the time it holds for; what
+    could move it most comes first."""
     words, lines = case.words, list[str]()
     main = headline(prediction)
-    spread = wording.spreads(prediction.what_if, main.name, prediction.number(main.name)) if main else {}
-    for feature in (f for f in prediction.absent if _could_matter(f, prediction)):
+    spread = spreads(prediction.what_if, main.name, prediction.number(main.name)) if main else {}
+    order = {name: place for place, name in enumerate(spread)}
+    absent = [f for f in prediction.absent if _could_matter(f, prediction)]
+    for feature in sorted(absent, key=lambda f: order.get(f.input.name, len(order))):
         absence = wording.absence(words, feature)
         if main is not None and feature.input.name in spread:
             _, low, high = spread[feature.input.name]
@@ -117,6 +120,27 @@ def missing(case: Case, prediction: Prediction) -> list[str]:
         elif not feature.input.is_flag or feature.state != "missing":
             lines.append(words("engine.missing.plain", item=absence))
     return lines
+
+
+def ordinary(case: Case, prediction: Prediction) -> list[str]:
+    """Beside survival: the same milestone of patients of the same age and sex, otherwise as the cohort was."""
+    main, words = headline(prediction), case.words
+    value = prediction.ordinary.get(main.name) if prediction.ordinary is not None and main is not None else None
+    if main is None or not isinstance(value, float):
+        return []
+    return [
+        words(
+            f"engine.ordinary.{likeness(prediction)}",
+            label=words.pick(main.label) or main.name,
+            value=_number(case, main, value),
+        )
+    ]
+
+
+def likeness(prediction: Prediction) -> str:
+    """What the ordinary patient shares with this one: ``age_and_sex``, or ``age`` alone where the sex is not known."""
+    sex = (f for f in prediction.features if f.input.source == "patient.male")
+    return "age" if any(not f.found for f in sex) else "age_and_sex"
 
 
 def _could_matter(feature: Feature, prediction: Prediction) -> bool:
@@ -150,8 +174,8 @@ def _silent(case: Case, prediction: Prediction, modality: Modality) -> str:
     mine = [w for w in prediction.what_if if w.feature.input.modality is modality]
     if main is None or not mine:
         return words("engine.unspoken.plain", modality=name, why=words("engine.absent.missing"))
-    spreads = wording.spreads(mine, main.name, prediction.number(main.name)).values()
-    low, high = min(low for _, low, _ in spreads), max(high for _, _, high in spreads)
+    found = spreads(mine, main.name, prediction.number(main.name)).values()
+    low, high = min(low for _, low, _ in found), max(high for _, _, high in found)
     return words(
         "engine.unspoken.spread",
         modality=name,

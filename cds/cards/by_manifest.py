@@ -111,7 +111,7 @@ def _card(
         by_study.warning(words, manifest),
         _section(case, "scan", by_study.lines(case, manifest.id)),
         _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
-        _section(case, "says", [*answers.rules_said(case, prediction), *answers.said(case, prediction)]),
+        _section(case, "says", _says(case, prediction)),
         _section(case, "beside", [answers.concluded(case, other) for other in beside]),
         _section(case, "sure", _sure(case, prediction)),
         _section(case, "missing", answers.missing(case, prediction)),
@@ -139,6 +139,11 @@ def _card(
         models=(manifest.id, *(other.manifest.id for other in beside)),
         flags=_flags(case, card, (prediction, *beside)),
     )
+
+
+def _says(case: Case, prediction: Prediction) -> list[str]:
+    parts = (answers.rules_said, answers.said, answers.ordinary)
+    return [line for part in parts for line in part(case, prediction)]
 
 
 def _flags(case: Case, card: Contribution, spoken: Sequence[Prediction]) -> tuple[str, ...]:

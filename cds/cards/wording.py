@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from cds.cards.phrasebook import Phrasebook
 from cds.fhir.evidence import Evidence
 from cds.inference.manifest import Manifest
-from cds.inference.prediction import Assessment, Prediction, WhatIf
+from cds.inference.prediction import Assessment, Prediction
 from cds.policy.schema import Policy
 from cds.record.facts import Fact, Record, Refused
 from cds.record.features import Feature
@@ -124,19 +124,6 @@ def why_absent(words: Phrasebook, state: str, detail: str) -> str:
     # only its decimal mark: what was sent may be no number that can be rounded, such as 1e+300
     told = _DECIMAL.sub(lambda number: number[0].replace(".", words.number(0.5)[1:2]), detail)
     return words(f"engine.absent.{state}", detail=told)
-
-
-def spreads(what_if: Iterable[WhatIf], output: str, base: float) -> dict[str, tuple[Feature, float, float]]:
-    """By input name: how low and how high ``output`` could be, had the absent input been known."""
-    found: dict[str, tuple[Feature, float, float]] = {}
-    for alternative in what_if:
-        value = alternative.outputs[output]
-        if isinstance(value, tuple):
-            continue
-        name = alternative.feature.input.name
-        _, low, high = found.get(name, (alternative.feature, base, base))
-        found[name] = (alternative.feature, min(low, value), max(high, value))
-    return found
 
 
 def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,18 +95,18 @@ def comparator(model: Model, prediction: Prediction) -> Array | None:
     return np.asarray(row, dtype=np.float64)
 
 
-def would_change_most(prediction: Prediction) -> WhatIf | None:
-    """The missing input, and the value of it, that would move the headline furthest; None when nothing is missing."""
-    main = headline(prediction)
-    if main is None:
-        return None
-    base = prediction.number(main.name)
-
-    def moved(what_if: WhatIf) -> float:
-        value = what_if.outputs[main.name]
-        return 0.0 if isinstance(value, tuple) else abs(value - base)
-
-    return max(prediction.what_if, key=moved, default=None)
+def spreads(what_if: Iterable[WhatIf], output: str, base: float) -> dict[str, tuple[Feature, float, float]]:
+    """By input name: how low and how high ``output`` could be, had the absent input been known; the one that could
+    change it most comes first."""
+    found: dict[str, tuple[Feature, float, float]] = {}
+    for alternative in what_if:
+        value = alternative.outputs[output]
+        if isinstance(value, tuple):
+            continue
+        name = alternative.feature.input.name
+        _, low, high = found.get(name, (alternative.feature, base, base))
+        found[name] = (alternative.feature, min(low, value), max(high, value))
+    return dict(sorted(found.items(), key=lambda item: item[1][1] - item[1][2]))
 
 
 def _sorted(features: tuple[Feature, ...], weights: tuple[float, ...] | Array) -> tuple[Share, ...]:

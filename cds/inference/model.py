@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
-from cds.inference import curves, marginal, rules, sanity
+from cds.inference import curves, marginal, ordinary, rules, sanity
 from cds.inference.attributes import Attributes
 from cds.inference.manifest import Eligibility, Manifest, Need, days
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
@@ -53,6 +53,10 @@ class Model:
     """Why the folder could not be loaded; the manifest is then a stand-in, and every question fails."""
     of_volumes: bool = False
     """The folder that could not be loaded was to read scans."""
+    _ordinary: dict[tuple[float | None, ...], Mapping[str, Value] | None] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """By age and sex: what it says of an ordinary patient."""
 
     def assess(self, record: Record) -> Assessment:
         """Never raises: a model that can't run yields ``Failed``, one that must not, ``NotAssessed``."""
@@ -186,7 +190,28 @@ class Model:
                 WhatIf(asked.features[column], asked.assumed[column], value, _row(mixed, row))
                 for row, (column, value) in enumerate(asked.mixed.known, start=1)
             ]
-        return Prediction(self.manifest, first, asked.features, tuple(what_if))
+        return Prediction(
+            self.manifest, first, asked.features, tuple(what_if), ordinary=self._of_ordinary(asked.features)
+        )
+
+    def _of_ordinary(self, features: tuple[Feature, ...]) -> Mapping[str, Value] | None:
+        """What it says of patients of the same age and sex, otherwise as the cohort was. Only of survival: a risk has
+        its comparator among its outputs or in its explanation."""
+        if not any(o.kind == "survival" for o in self.manifest.outputs):
+            return None
+        own = tuple(f.value if f.input.source in ordinary.OWN else None for f in features)
+        if own not in self._ordinary:
+            made = ordinary.rows(self.manifest.inputs, own)
+            self._ordinary[own] = None if made is None else self._averaged(*made)
+        return self._ordinary[own]
+
+    def _averaged(self, x: Array, weights: Array) -> Mapping[str, Value] | None:
+        try:
+            found = marginal.integrate(self.manifest.outputs, self.score(x), weights[None])
+        except ModelError as error:
+            _log.error("model.ordinary-failed model=%s error=%s", self.manifest.id, error)
+            return None
+        return {name: _plain(values[0].tolist()) for name, values in found.items()}
 
     def _mixed(self, combined: Mapping[str, Array], mixed: marginal.Mixture) -> dict[str, Array]:
         """By output, a row for each of ``mixed.weights``; of a category, that of the likeliest combination."""

@@ -34,6 +34,9 @@ class Prediction:
     what_if: tuple[WhatIf, ...] = ()
     rules: tuple[str, ...] = ()
     """Ids of the declarative rules that held."""
+    ordinary: Mapping[str, Value] | None = None
+    """Of survival: the same outputs for patients of the same age and sex who are otherwise as the cohort was; None
+    where the manifest does not say how that was."""
     stored: bool = False
     """It is in the ledger already, under this id: a study job made it, not this call."""
     id: str = field(default_factory=new_id)

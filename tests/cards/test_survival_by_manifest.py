@@ -78,6 +78,7 @@ def test_a_card_gives_milestones_with_interval_then_the_typical_best_and_worst_c
         "- Typical: half of such patients live between 6 months and 28 months.",
         "- Best case: 1 in 10 lives longer than: 46 months.",
         "- Worst case: 1 in 10 lives shorter than: 2.1 months.",
+        "- Same age and sex, otherwise as its cohort was, alive at 12 months: about 62 in 100.",
     ]
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cds.inference import marginal
+from cds.inference import marginal, ordinary
+from cds.record.facts import Fact, Record
 from cds.record.features import Feature
+from cds.record.moments import parse
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fusion.md").read_text(encoding="utf-8")
@@ -93,6 +96,55 @@ def test_a_curve_with_missing_inputs_never_rises(registry) -> None:
     answer = answered(registry, "resected-os", "male", "t", "n", "grade", "basal_like")
     for name in ("survival", "survival_lower", "survival_upper"):
         assert (np.diff(answer[name]) <= 1e-9).all()
+
+
+# ---- whom an estimate is held against: the same age and sex, otherwise as the cohort was
+
+
+def resected(age: int, *, male: bool | None = True, **stage: tuple[str, ...]) -> Record:
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    record = Record(now, "p", birth=parse(f"{2026 - age}-01-01"), male=male)
+    for name in ("pancreatic-cancer", "pancreatectomy"):
+        record.add(Fact(name, f"Resource/{name}", parse("2026-10-01"), status="active"))
+    for concept, answers in stage.items():
+        record.add(Fact(concept.replace("_", "-"), "Observation/s", parse("2026-10-01"), answers=answers))
+    record.arrange()
+    return record
+
+
+def test_the_ordinary_patient_is_one_of_whom_nothing_but_age_and_sex_is_known(registry) -> None:
+    model = registry["resected-os"]
+    poor = model.assess(resected(70, tnm_t=("t3",), tnm_n=("n1",), histologic_grade=("grade-3",)))
+    unknown = model.assess(resected(70))
+    for name, value in poor.ordinary.items():
+        assert value == pytest.approx(unknown.outputs[name]), name
+    assert poor.number("alive_12") < poor.ordinary["alive_12"]
+    assert model.assess(resected(50)).ordinary["alive_12"] > poor.ordinary["alive_12"]
+    assert model.assess(resected(70, male=False)).ordinary["alive_12"] > poor.ordinary["alive_12"]
+
+
+def test_the_ordinary_patient_of_the_metastatic_cohort_is_at_its_means(registry) -> None:
+    """Kaplan-Meier of the whole cohort beside the average patient of its mean age: near, since effects are moderate."""
+    fit = FITS["metastatic-os"]
+    means = dict(zip(fit["covariates"], fit["means"], strict=True))
+    inputs = {i.name: i for i in registry["metastatic-os"].manifest.inputs}
+    for name in ("liver", "peritoneum", "lung"):
+        assert inputs[name].reference == means[name]
+    counts = [inputs[n].reference for n in ("neutrophils", "monocytes", "lymphocytes")]
+    assert np.log(counts[0] * counts[1] / counts[2]) == pytest.approx(means["log_siri"], abs=1e-3)
+    own = [66.0 if i.source == "patient.age" else None for i in inputs.values()]
+    x, weights = ordinary.rows(tuple(inputs.values()), own)
+    found = marginal.integrate(
+        registry["metastatic-os"].manifest.outputs, registry["metastatic-os"].score(x), weights[None]
+    )
+    seen = registry["metastatic-os"].manifest.parameters["cohort"]["alive"]
+    for months in (6, 12, 24):
+        assert found[f"alive_{months}"][0] == pytest.approx(seen[str(months)], abs=0.03)
+
+
+def test_where_the_manifest_does_not_say_how_the_cohort_was_there_is_no_ordinary_patient(registry) -> None:
+    inputs = registry["pantheia-siri"].manifest.inputs
+    assert ordinary.rows(inputs, [None] * len(inputs)) is None
 
 
 def test_the_page_says_what_was_measured() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cds.errors import ModelError
@@ -62,6 +62,17 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Open:
+    """An input that is not known, and between what the main answer would lie if it were."""
+
+    name: str
+    label: str
+    lowest: float
+    """Of the main answer."""
+    highest: float
+
+
+@dataclass(frozen=True)
 class Account:
     model: str
     version: str
@@ -78,9 +89,12 @@ class Account:
     method: str = ""
     comparator: float | None = None
     comparator_of: str = ""
-    change: str = ""
-    """The missing value that would change the answer most."""
-    spread: Mapping[str, Any] = field(default_factory=dict)
+    open: tuple[Open, ...] = ()
+    """Missing inputs; the one that could change the answer most comes first."""
+    main: str = ""
+    """Name of the output that ``open`` is about."""
+    main_label: str = ""
+    main_kind: str = ""
     lost: int = 0
     """Resources that were there and could not be used."""
 
@@ -130,12 +144,10 @@ def _predicted(model: Model, prediction: Prediction, base: dict[str, Any], words
     comparator, named = _comparator(prediction)
     if comparator is None and explanation is not None and explanation.compared is not None:
         comparator, named = explanation.compared, explanation.scale
-    most = explain.would_change_most(prediction)
-    change, spread = "", {}
     main = explain.headline(prediction)
-    if most is not None and main is not None:
-        change = f"{words(most.feature.input.label)}: {most.value:g} instead of {most.assumed:g}"
-        spread = {"output": main.name, "from": prediction.number(main.name), "to": most.outputs[main.name]}
+    if comparator is None and main is not None and prediction.ordinary is not None:
+        like = prediction.ordinary[main.name]
+        comparator, named = (like, main.name) if isinstance(like, float) else (None, "")
     return Account(
         **base,
         outcome="predicted",
@@ -147,9 +159,18 @@ def _predicted(model: Model, prediction: Prediction, base: dict[str, Any], words
         method=explanation.method if explanation else "",
         comparator=comparator,
         comparator_of=named,
-        change=change,
-        spread=spread,
+        open=_open(prediction, main, words),
+        main=main.name if main is not None else "",
+        main_label=words(main.label) or main.name if main is not None else "",
+        main_kind=main.kind if main is not None else "",
     )
+
+
+def _open(prediction: Prediction, main: Output | None, words: _Words) -> tuple[Open, ...]:
+    if main is None:
+        return ()
+    spreads = explain.spreads(prediction.what_if, main.name, prediction.number(main.name))
+    return tuple(Open(name, words(f.input.label), low, high) for name, (f, low, high) in spreads.items())
 
 
 def _comparator(prediction: Prediction) -> tuple[float | None, str]:
