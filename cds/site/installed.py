@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,17 +12,27 @@ from cds.cards.phrasebook import Catalogues
 from cds.errors import PolicyError, ServiceError
 from cds.inference import registry
 from cds.policy.packaged import packaged_policy
-from cds.policy.schema import Known, parse
+from cds.policy.schema import Known, Policy, parse
 from cds.record.vocabulary import read_concept_map
-from cds.services.declaration import installed_packages
+from cds.services.declaration import ServiceRegistry, installed_packages
 from cds.services.joined import join
 from cds.settings import Settings
 from cds.site.findings import Findings
 
 
-def look(settings: Settings, findings: Findings) -> registry.Registry | None:
-    """The models, with the site's own codes; None when they can't be loaded."""
-    found: registry.Registry | None = None
+@dataclass
+class Installed:
+    """What could be loaded; None for what could not."""
+
+    models: registry.Registry | None = None
+    """With the site's own codes."""
+    services: ServiceRegistry | None = None
+    """Those that models join or ask for included."""
+    policy: Policy | None = None
+
+
+def look(settings: Settings, findings: Findings) -> Installed:
+    loaded, found = Installed(), None
     with findings.of("models") as say:
         found = registry.load([*registry.installed_folders(), *settings.model_dirs])
         for model in found.models.values():
@@ -42,16 +53,24 @@ def look(settings: Settings, findings: Findings) -> registry.Registry | None:
         own = partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None
         languages = Catalogues(folders, own=own).languages
         say(f"{len(declared.services)} declared, cards in {', '.join(languages)}")
+        if found is not None:
+            loaded.models, loaded.services = found, join(declared, found)
     with findings.of("policy") as say:
         path = settings.policy_file or packaged_policy(installed_packages())
-        policy = parse(text_of(path), str(path), known_to(settings))
-        say(f"{path.name}, version {policy.version}")
+        loaded.policy = parse(text_of(path), str(path), _known(loaded) or known_to(settings))
+        say(f"{path.name}, version {loaded.policy.version}")
     with findings.of("ledger key") as say:
         settings.load_ledger_key()
         say("strong enough")
     if not settings.clients:
         findings.note("clients", "none is set: every call will be refused with 401")
-    return found
+    return loaded
+
+
+def _known(loaded: Installed) -> Known | None:
+    if loaded.models is None or loaded.services is None:
+        return None
+    return Known(loaded.models.thresholds(), loaded.services.parameters())
 
 
 def known_to(settings: Settings) -> Known:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cds import services as service_room
 from cds.fhir.queries import Query, plan
 from cds.inference.registry import Registry, concepts_of
-from cds.services.joined import join
-from cds.settings import Settings
+from cds.services.declaration import ServiceRegistry
 
 
-def needed(settings: Settings, models: Registry) -> tuple[Query, ...]:
+def needed(services: ServiceRegistry, models: Registry) -> tuple[Query, ...]:
     """Keys say which services ask; the patient comes first."""
     asked: dict[str, tuple[Query, list[str]]] = {}
-    services = join(service_room.load(settings.hook_dirs), models)
     for (service_id, _hook), service in services.services.items():
         own = [models[name].manifest for name in service.all_models if not models[name].refused]
         concepts = {c for manifest in own for c in concepts_of(manifest, fetched=True)} | set(service.reads)

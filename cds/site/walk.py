@@ -10,12 +10,10 @@ from typing import Any
 
 from cds import __version__
 from cds.errors import CdsError, SettingsError
+from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient
 from cds.fhir.queries import Query
 from cds.inference.registry import Registry
-from cds.policy.packaged import packaged_policy
-from cds.policy.schema import Policy, parse
-from cds.services.declaration import installed_packages
 from cds.settings import FhirSettings, Settings
 from cds.site import callers, codes, devices, ground, installed, reach
 from cds.site.answers import Answers, answers, records
@@ -66,7 +64,7 @@ class Walk:
         """``patients``: client -> ids of its consented test patients."""
         self._settings, self._patients, self._study, self._now, self._step = settings, patients, study, now, step
         self.site = Site(now(), __version__, Findings(tell=tell))
-        self._models: Registry | None = None
+        self._loaded = installed.Installed()
         self._queries: tuple[Query, ...] = ()
 
     def run(self) -> Site:
@@ -93,13 +91,13 @@ class Walk:
         return self.site
 
     def _installed(self) -> None:
-        self._models = installed.look(self._settings, self.site.findings)
-        if self._models is not None:
-            self._queries = needed(self._settings, self._models)
+        self._loaded = installed.look(self._settings, self.site.findings)
+        if self._loaded.models is not None and self._loaded.services is not None:
+            self._queries = needed(self._loaded.services, self._loaded.models)
 
     def _devices(self) -> None:
-        if self._models is not None:
-            devices.look(self._settings, self._models, self.site.findings)
+        if self._loaded.models is not None:
+            devices.look(self._settings, self._loaded.models, self.site.findings)
 
     def _client(self, name: str) -> None:
         client = self._settings.clients[name]
@@ -127,7 +125,7 @@ class Walk:
         reader = FhirClient(self._patiently(), settings.ca_file, certificates(settings))
         server = Server(part, target, reader, asker, findings)
         patients = self._patients.get(name, ())
-        if not server.capability(self._queries) or self._models is None:
+        if not server.capability(self._queries) or not self._queries:
             return
         if not patients:
             why = "no test patient is named (--patient): queries, codes and models are not tried"
@@ -140,7 +138,7 @@ class Walk:
         return self._settings.fhir.model_copy(update={"deadline_s": PATIENCE_S})
 
     def _tried(self, name: str, base: str, server: Server, patients: tuple[str, ...], manners: Manners) -> None:
-        findings, models, language = self.site.findings, self._models, self._language(name)
+        findings, models, language = self.site.findings, self._loaded.models, self._language(name)
         assert models is not None
         dialect = server.fitting(self._queries, patients)
         if dialect != server.target.dialect:
@@ -158,19 +156,28 @@ class Walk:
         else:
             findings.good(server.part, "no other patient's data came", "only the patient asked for")
         server.together(self._queries, patients, dialect, self._settings.fhir.deadline_s)
-        manners.strict(patients[0], dialect)
-        observed = next((q for q in self._queries if q.resource == "Observation"), None)
-        if observed is not None:
-            manners.sorted_and_coded(observed, patients[0], dialect)
-        manners.pages(patients[0], dialect)
+        self._manners(manners, look, patients)
         everything = [e.resources for e in server.read((_EVERYTHING,), patients, dialect)]
         self._coded(name, everything, models, language)
-        with findings.of(f"client {name}", "models") as say:
-            policy = self._policy()
+        if self._loaded.policy is not None:
             found = records(look.evidence, patients, self._queries, models, self.site.at, self._settings.timezone)
-            self.site.answers[name] = answers(found, models, policy, language)
-            spoken = [row for row in self.site.answers[name] if row.speaks]
-            say(f"{len(spoken)} may speak here; {sum(row.answered > 0 for row in spoken)} answered for a test patient")
+            rows = self.site.answers[name] = answers(found, models, self._loaded.policy, language)
+            spoken = [row for row in rows if row.speaks]
+            told = (
+                f"{len(spoken)} may speak here; {sum(row.answered > 0 for row in spoken)} answered for a test patient"
+            )
+            findings.good(f"client {name}", told, "models")
+
+    def _manners(self, manners: Manners, look: ServerLook, patients: tuple[str, ...]) -> None:
+        """On the patient and the query with most results: they show most."""
+        counts = [sum(isinstance(r, fhir.Observation) for r in found.resources) for found in look.evidence]
+        patient = patients[counts.index(max(counts))]
+        manners.strict(patient, look.dialect)
+        results = {row.key: row.resources for row in look.asked if row.resource == "Observation"}
+        if results:
+            richest = max(results, key=lambda key: results[key])
+            manners.sorted_and_coded(next(q for q in self._queries if q.key == richest), patient, look.dialect)
+        manners.pages(patient, look.dialect)
 
     def _coded(self, name: str, patients: list[list[Any]], models: Registry, language: str) -> None:
         found = codes.coverage(patients, models.vocabulary, language)
@@ -189,10 +196,6 @@ class Walk:
             findings.note(part, f"{refused} values can't be used for their unit: see the table", "units")
         if found.uncoded:
             findings.note(part, f"{found.uncoded} results have no code: they can't be found", "codes")
-
-    def _policy(self) -> Policy:
-        path = self._settings.policy_file or packaged_policy(installed_packages())
-        return parse(installed.text_of(path), str(path), installed.known_to(self._settings))
 
     def _language(self, name: str) -> str:
         return (self._settings.clients[name].language or self._settings.language).split("-")[0].lower()
