@@ -26,7 +26,8 @@ ROOMS: dict[str, str] = {
     "protocol": "errors",
     "smart_settings": "",
     "imaging_settings": "",
-    "settings": "errors imaging_settings smart_settings",
+    "committee_settings": "",
+    "settings": "committee_settings errors imaging_settings smart_settings",
     "ledger": "errors",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
@@ -34,7 +35,6 @@ ROOMS: dict[str, str] = {
     "inference": "errors ids record yaml_lines",
     "survival": "",
     "committee.measures": "",
-    "committee": "committee.measures",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
@@ -45,6 +45,9 @@ ROOMS: dict[str, str] = {
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
     "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust",
+    "committee": (
+        "committee.measures errors fhir fhir.resources ids inference ledger policy record settings trust yaml_lines"
+    ),
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
@@ -69,11 +72,11 @@ ROOMS: dict[str, str] = {
         "cards cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger pages record "
         "services studies survival trust trust.smart web yaml_lines"
     ),
-    "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
+    "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
-        "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
-        "policy record app engine jobs serve services settings studies survival trust trust.smart"
+        "cards cards.phrasebook committee demo docs errors fhir fhir.resources inference ledger modelcards modelcheck "
+        "networks policy record app engine jobs serve services settings studies survival trust trust.smart"
     ),
     "__main__": "cli",
 }
