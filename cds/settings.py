@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cds.committee_settings import CommitteeSettings
 from cds.ehr_settings import BackendSettings, DialectSettings
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
@@ -34,6 +35,7 @@ from cds.smart_settings import SmartSettings, loopback_address, require_secure
 __all__ = [
     "BackendSettings",
     "ClientSettings",
+    "CommitteeSettings",
     "DialectSettings",
     "FhirSettings",
     "ImagingSettings",
@@ -180,6 +182,7 @@ class Settings(BaseSettings):
     clients: dict[str, ClientSettings] = Field(default_factory=dict, description="The EHRs that may call, by name.")
     imaging: ImagingSettings = ImagingSettings()  # type: ignore[call-arg]
     inference: InferenceSettings = InferenceSettings()  # type: ignore[call-arg]
+    committee: CommitteeSettings = CommitteeSettings()  # type: ignore[call-arg]
     pacs: dict[str, PacsSettings] = Field(default_factory=dict, description="The image archives, by name.")
 
     @classmethod

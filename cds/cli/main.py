@@ -10,6 +10,7 @@ import click
 from cds import __version__
 from cds.cli.call import call
 from cds.cli.check import check
+from cds.cli.committee import outcomes
 from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
@@ -73,6 +74,11 @@ def main(ctx: click.Context, settings: Path | None) -> None:
       cds policy check FILE    would this policy be accepted?
       cds problems list        what clinicians say is wrong
       cds wording list         every sentence, and when it is read
+
+    Is it still right here?
+
+    \b
+      cds outcomes --help      what became of the patients the models spoke of
     """
     ctx.obj = settings
 
@@ -129,6 +135,7 @@ main.add_command(call)
 main.add_command(check)
 main.add_command(ledger)
 main.add_command(models)
+main.add_command(outcomes)
 main.add_command(policy)
 main.add_command(problems)
 main.add_command(site)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -19,6 +19,7 @@ from cds.services import ServiceRegistry
 from cds.settings import (
     BackendSettings,
     ClientSettings,
+    CommitteeSettings,
     DialectSettings,
     FhirSettings,
     ImagingSettings,
@@ -45,43 +46,47 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *_table(Settings, skip=("fhir", "clients", "imaging", "inference", "pacs")),
+            *table(Settings, skip=("fhir", "clients", "imaging", "inference", "pacs", "committee")),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
-            *_table(FhirSettings),
+            *table(FhirSettings),
             "",
             "## `[clients.NAME]`: one block an EHR",
             "",
-            *_table(ClientSettings, skip=("studies", "smart", "backend", "dialect")),
+            *table(ClientSettings, skip=("studies", "smart", "backend", "dialect")),
             "",
             "## `[clients.NAME.studies]`: how it tells of imaging studies",
             "",
-            *_table(StudySource),
+            *table(StudySource),
             "",
             "## `[clients.NAME.backend]`: how this service itself signs in to its FHIR server",
             "",
-            *_table(BackendSettings),
+            *table(BackendSettings),
             "",
             "## `[clients.NAME.dialect]`: how its FHIR server wants to be asked",
             "",
-            *_table(DialectSettings),
+            *table(DialectSettings),
             "",
             "## `[clients.NAME.smart]`: the report behind its cards, opened in that EHR",
             "",
-            *_table(SmartSettings),
+            *table(SmartSettings),
             "",
             "## `[imaging]`: analysing imaging studies",
             "",
-            *_table(ImagingSettings),
+            *table(ImagingSettings),
             "",
             "## `[inference]`: networks on a model server",
             "",
-            *_table(InferenceSettings),
+            *table(InferenceSettings),
+            "",
+            "## `[committee]`: watching the models",
+            "",
+            *table(CommitteeSettings),
             "",
             "## `[pacs.NAME]`: one block an image archive",
             "",
-            *_table(PacsSettings),
+            *table(PacsSettings),
             "",
         ]
     )
@@ -101,7 +106,7 @@ def policy_page(services: ServiceRegistry) -> str:
         "",
         "## Top level",
         "",
-        *_table(Policy, skip=("version",)),
+        *table(Policy, skip=("version",)),
     ]
     blocks: list[tuple[str, type[BaseModel]]] = [
         ("`cards`", CardLimits),
@@ -113,10 +118,10 @@ def policy_page(services: ServiceRegistry) -> str:
         ("`override_reasons.CODE`", OverrideReason),
     ]
     for title, model in blocks:
-        parts += ["", f"## {title}", "", *_table(model)]
+        parts += ["", f"## {title}", "", *table(model)]
     for service_id, parameters in sorted(services.parameters().items()):
         if parameters.model_fields:
-            parts += ["", f"## `services.{service_id}.parameters`", "", *_table(parameters)]
+            parts += ["", f"## `services.{service_id}.parameters`", "", *table(parameters)]
     return "\n".join([*parts, ""])
 
 
@@ -158,7 +163,8 @@ def _meaning(kind: type[errors.CdsError], tree: str) -> str:
     return ""
 
 
-def _table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> list[str]:
+def table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> list[str]:
+    """A row a key, in Markdown."""
     rows = ["| key | type | default | what it does |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         if name not in skip:
@@ -184,6 +190,8 @@ def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is None:
         return _WORDS.get(annotation, "a block, see below")
+    if origin is Annotated:
+        return _type(arguments[0])
     if origin in (tuple, list):
         inner = [_type(a) for a in arguments if a is not Ellipsis]
         return f"list of {inner[0]}" if origin is list or Ellipsis in arguments else f"[{', '.join(inner)}]"
@@ -199,7 +207,10 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.default if field.default is not PydanticUndefined else None
     if isinstance(value, BaseModel):
-        return "as below"
+        given = value.model_dump(exclude_none=True)
+        if given and all(isinstance(v, int | float) for v in given.values()) and len(given) <= 3:
+            return ", ".join(f"`{name}: {number:g}`" for name, number in given.items())
+        return "as below" if given else "empty"
     if value is None or value == () or value == "":
         return "empty"
     if isinstance(value, tuple):

@@ -1,7 +1,8 @@
 """The tables, the same on SQLite and PostgreSQL. A change here needs a revision in ``migrations/versions``.
 
 Rows are only ever added: nothing in the product updates or deletes a call, prediction, card or feedback. A job's row
-alone changes, as the job goes from hand to hand; used tokens and report sessions go when they have expired.
+alone changes, as the job goes from hand to hand; used tokens and report sessions go when they have expired. The
+committee's tables are in ``cds.ledger.committee_tables``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0006"
+HEAD = "0007"
 """The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
 
 metadata = sa.MetaData(

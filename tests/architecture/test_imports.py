@@ -28,7 +28,8 @@ ROOMS: dict[str, str] = {
     "smart_settings": "",
     "imaging_settings": "",
     "ehr_settings": "",
-    "settings": "ehr_settings errors imaging_settings smart_settings",
+    "committee_settings": "",
+    "settings": "committee_settings ehr_settings errors imaging_settings smart_settings",
     "ledger": "errors",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
@@ -36,7 +37,6 @@ ROOMS: dict[str, str] = {
     "inference": "errors ids record yaml_lines",
     "survival": "",
     "committee.measures": "",
-    "committee": "committee.measures",
     "cohort": "",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
@@ -48,6 +48,9 @@ ROOMS: dict[str, str] = {
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
     "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust trust.smart",
+    "committee": (
+        "committee.measures errors fhir fhir.resources ids inference ledger policy record settings trust yaml_lines"
+    ),
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
@@ -77,12 +80,12 @@ ROOMS: dict[str, str] = {
         "services studies survival trust trust.smart web yaml_lines"
     ),
     "validation": "charts errors ledger",
-    "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
+    "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
-        "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
-        "policy record app engine jobs serve services settings studies survival trust trust.smart validation"
-        "policy record app engine jobs serve services settings site studies survival trust trust.smart"
+        "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
+        "modelcheck networks policy record app engine jobs serve services settings site studies survival trust "
+        "trust.smart validation"
     ),
     "__main__": "cli",
 }
