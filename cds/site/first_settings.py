@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
 from cds.errors import SettingsError
 from cds.settings import BackendSettings, ClientSettings, PacsSettings, Settings, load
 from cds.site.families import Profile
+from cds.smart_settings import loopback_address
 
 SIGN_INS = ("none", "key", "token", "password")
 _WIDTH = 110
@@ -64,7 +66,7 @@ def _head(c: Choices, folder: Path) -> Iterator[str]:
     yield f"# Settings of the decision support service: {c.profile.title}."
     yield "# Every key and its default: docs/settings.md. Try it with `cds check`, then `cds site check --patient ID`."
     yield ""
-    yield from _lines(Settings, {"public_url": c.public_url, "host": "0.0.0.0"})
+    yield from _lines(Settings, {"public_url": c.public_url, **_listens(c.public_url)})
     own = {**c.profile.settings, "timezone": c.timezone, "language": c.language}
     if "concept_map" in own:
         own["concept_map"] = str(folder / str(own["concept_map"]))
@@ -80,6 +82,14 @@ def _head(c: Choices, folder: Path) -> Iterator[str]:
     if c.sign_in == "key":
         yield from _lines(Settings, {"signing_keys": [str(folder / "secrets" / "signing-key.pem")]})
     yield ""
+
+
+def _listens(public_url: str) -> dict[str, Any]:
+    """Behind a proxy everywhere; on one's own machine nowhere else."""
+    if not loopback_address(public_url):
+        return {"host": "0.0.0.0"}
+    port = urlsplit(public_url).port
+    return {"host": "127.0.0.1", **({"port": port} if port else {})}
 
 
 def _client(c: Choices, folder: Path) -> Iterator[str]:

@@ -91,20 +91,22 @@ def key_id(key: RSAKey | ECKey) -> str:
 
 def assertion(key: RSAKey | ECKey, client_id: str, kid: str | None, token_endpoint: str, now: datetime) -> str:
     """RFC 7523 as SMART profiles it: RS384 with an RSA key, ES384 with one on P-384."""
+    return _signed(key, kid, {"iss": client_id, "sub": client_id, "aud": token_endpoint}, now)
+
+
+def call_token(key: RSAKey | ECKey, issuer: str, service: str, now: datetime) -> str:
+    """As an EHR signs a call of the service at that address (CDS Hooks 2.0.1, "Trusting CDS Clients")."""
+    return _signed(key, key_id(key), {"iss": issuer, "aud": service}, now)
+
+
+def _signed(key: RSAKey | ECKey, kid: str | None, claims: dict[str, str], now: datetime) -> str:
     from joserfc import jwt
 
     algorithm = _algorithm(key)
     at = int(now.timestamp())
-    claims = {
-        "iss": client_id,
-        "sub": client_id,
-        "aud": token_endpoint,
-        "iat": at,
-        "exp": at + _LIFE_S,
-        "jti": str(uuid.uuid4()),
-    }
+    whole = {**claims, "iat": at, "exp": at + _LIFE_S, "jti": str(uuid.uuid4())}
     header = {"alg": algorithm, "typ": "JWT"} | ({"kid": kid} if kid else {})
-    return jwt.encode(header, claims, key, algorithms=[algorithm])
+    return jwt.encode(header, whole, key, algorithms=[algorithm])
 
 
 def _algorithm(key: RSAKey | ECKey) -> str:
