@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cds.cards import by_study, wording
+from cds.cards import by_study, measured, wording
 from cds.cards.unable import failed
 from cds.inference.contribution import COMPARISONS, Contribution, Speech, Test
 from cds.inference.manifest import Output, Status
@@ -142,6 +142,7 @@ def _card(
         _section(case, "scan", by_study.lines(case, manifest.id)),
         _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
         _section(case, "says", [*_rules_said(case, prediction), *_said(case, prediction)]),
+        _section(case, "measured", measured.lines(words, manifest, case.studies.get(manifest.id))),
         _section(case, "beside", [_concluded(case, other) for other in beside]),
         _section(case, "sure", _sure(case, prediction)),
         _section(case, "missing", _missing(case, prediction)),
