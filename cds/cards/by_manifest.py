@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cds.cards import answers, by_study, wording
+from cds.cards import answers, by_study, measured, wording
 from cds.cards.speech import chosen, limits, quieted_by
 from cds.cards.unable import failed
 from cds.inference.contribution import Contribution, Speech
@@ -112,6 +112,7 @@ def _card(
         _section(case, "scan", by_study.lines(case, manifest.id)),
         _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
         _section(case, "says", _says(case, prediction)),
+        _section(case, "measured", measured.lines(words, manifest, case.studies.get(manifest.id))),
         _section(case, "beside", [answers.concluded(case, other) for other in beside]),
         _section(case, "sure", _sure(case, prediction)),
         _section(case, "missing", answers.missing(case, prediction)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from cds.cards import by_study, wording
+from cds.cards import by_study, measured, wording
 from cds.cards.answers import text_of
 from cds.cards.unable import failed
 from cds.inference.prediction import Failed, Prediction
@@ -63,6 +63,7 @@ def _card(case: Case, prediction: Prediction, topic: str, label: str) -> CardDra
             by_study.warning(words, manifest),
             _section(case, "scan", by_study.lines(case, manifest.id)),
             _section(case, "says", lines),
+            _section(case, "measured", measured.lines(words, manifest, case.studies.get(manifest.id))),
             _section(case, "sure", [wording.performance(words, manifest)]),
             wording.rests_on(
                 words, [prediction], case.policy, case.record, by_study.day_of(words, case.studies[manifest.id])

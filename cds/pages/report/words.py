@@ -17,6 +17,7 @@ from cds.record.moments import parse
 _ANNOTATION = re.compile(r"\{[^}]*\}")
 _UCUM = {"1": "", "a": "", "kg/m2": "kg/m²", "10*9/L": "10⁹/L", "mm[Hg]": "mmHg"}
 
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _ONE_MEASUREMENT = (Reduce.latest, Reduce.earliest, Reduce.nearest, Reduce.lowest, Reduce.highest)
 
 
@@ -46,8 +47,14 @@ def value(words: Phrasebook, spec: Input, number: float | None) -> str:
 def read(words: Phrasebook, given: StoredInput) -> str:
     """The value of an input that was read, in the hospital's own unit where it is one measurement."""
     if given.written and given.spec.reduce in _ONE_MEASUREMENT:
-        return wording.as_written(words, given.written)
+        return _spelt(wording.as_written(words, given.written))
     return value(words, given.spec, given.value)
+
+
+def _spelt(written: str) -> str:
+    """Keyboards have no raised figures and no µ."""
+    raised = re.sub(r"\b10[\^*](\d)/", lambda power: f"10{_RAISED[int(power[1])]}/", written)
+    return re.sub(r"\bu(?=mol\b|g\b|L\b)", "µ", raised)
 
 
 def label(words: Phrasebook, spec: Input) -> str:

@@ -442,3 +442,8 @@ def test_values_are_in_the_hospitals_own_units_and_rates_in_words(reports: Repor
     read, _, supposed = told.partition("En als een waarde")
     assert "7,8 mmol/L" in read and "mg/dL" not in read.replace("(126 mg/dL)", "")
     assert "kg/jaar" in read and "kg/jaar" in supposed and "kg/a" not in told
+
+
+def test_units_of_a_keyboard_are_written_as_people_write_them(outlook: Opened) -> None:
+    told = plain(outlook.get("?outlook=1").text)
+    assert re.search(r"Neutrophils \d[\d.]* 10³/µL", told)
