@@ -23,6 +23,7 @@ from cds.fhir import resources as fhir
 from cds.inference import batch, registry
 from cds.inference.prediction import Prediction
 from cds.record.facts import Record
+from cds.record.features import Already
 from cds.record.reading import Reader
 from cds.services import declaration as services
 from cds.services.joined import join
@@ -139,11 +140,18 @@ def _call(models: Sequence[registry.Model], records: dict[str, Record], rounds: 
     samples: dict[str, list[float]] = {name: [] for name in records}
     for turn in range(rounds + 5):
         for name, record in records.items():
-            took = _cpu_ms(lambda record=record: [model.assess(record) for model in models])
+            took = _cpu_ms(lambda record=record: _assessed(models, record))
             if turn >= 5:
                 samples[name].append(took)
     cpu = {name: statistics.median(values) for name, values in samples.items()}
     return max(cpu, key=lambda name: cpu[name]), cpu
+
+
+def _assessed(models: Sequence[registry.Model], record: Record) -> None:
+    """As the engine asks the models of a service."""
+    already: Already = {}
+    for model in models:
+        model.assess(record, already)
 
 
 def _cohort(records: dict[str, Record], count: int) -> list[Record]:
