@@ -344,11 +344,11 @@ def subject_of(resource: Any) -> str | None:
     subject = resource.patient if isinstance(resource, FamilyMemberHistory) else getattr(resource, "subject", None)
     if subject is None or subject.reference is None:
         return None
-    return _patient_in(subject.reference)
+    return patient_in(subject.reference)
 
 
 @lru_cache(maxsize=256)
-def _patient_in(reference: str) -> str | None:
+def patient_in(reference: str) -> str | None:
     """Cached, because one call's resources all say the same."""
     kind, _, identifier = reference.split("/_history/")[0].rpartition("/")
     return identifier if kind.rpartition("/")[2] == "Patient" else None
