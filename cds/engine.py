@@ -38,6 +38,7 @@ from cds.policy.store import PolicyStore
 from cds.protocol.request import NULL, HookCall, parse_call
 from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
+from cds.record.features import Already
 from cds.record.reading import Reader
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
 from cds.settings import Settings
@@ -227,12 +228,13 @@ class Engine:
 
     def _assess(self, service: Service, policy: Policy, record: Record) -> dict[str, Assessment]:
         found: dict[str, Assessment] = {}
+        already: Already = {}
         for model_id in service.all_models:
             model = self.models[model_id]
             if bundle_of(model) is not None and not model.refused:
                 continue  # read by study jobs, never during a call
             if policy.model_enabled(model_id, needs_enabling=model.manifest.status.needs_enabling):
-                found[model_id] = model.assess(record)
+                found[model_id] = model.assess(record, already)
         return found
 
     def _seen(self, service: Service, policy: Policy, record: Record, evidence: Evidence, caller: Caller) -> Seen:

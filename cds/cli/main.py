@@ -71,6 +71,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
     \b
       cds models list          what runs, on what evidence
       cds models run --help    one model on one patient, explained
+      cds models score --help  models on many patients, into a table
       cds policy check FILE    would this policy be accepted?
       cds problems list        what clinicians say is wrong
       cds wording list         every sentence, and when it is read

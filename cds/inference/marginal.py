@@ -81,15 +81,49 @@ def _combinations(
     return values, np.asarray(weights), tuple(known)
 
 
-def integrate(outputs: Sequence[Output], results: Results, weights: Array) -> dict[str, Array]:
-    """``results``: [combinations] or [combinations, k] by output; ``weights``: [mixes, combinations]. Returns [mixes]
-    or [mixes, k]; categories are left out, since a mean of categories is none. What is read off a curve is read off
-    the averaged one: the median of a mixture is no average of medians."""
-    found = _means([o.name for o in outputs if o.kind != "category" and o.curve is None], results, weights)
-    for kind, z in {(o.kind, _reach(o)) for o in outputs if _bounded(o)}:
-        alike = [o for o in outputs if _bounded(o) and (o.kind, _reach(o)) == (kind, z)]
-        _widen(alike, results, weights, z, found)
-    return found | curves.read_off(outputs, found)
+@dataclass(frozen=True)
+class _Alike:
+    """Outputs of one kind and one width of interval."""
+
+    survival: bool
+    z: float
+    """Standard errors from the point to a bound."""
+    names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    """Points, lower bounds, upper bounds."""
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """How the outputs of one model are averaged."""
+
+    means: tuple[str, ...]
+    bounded: tuple[_Alike, ...]
+    reading: curves.Reading
+
+    def __call__(self, results: Results, weights: Array) -> dict[str, Array]:
+        """``results``: [combinations] or [combinations, k] by output; ``weights``: [mixes, combinations]. Returns
+        [mixes] or [mixes, k]; categories are left out, since a mean of categories is none. What is read off a curve is
+        read off the averaged one: the median of a mixture is no average of medians."""
+        found = _means(self.means, results, weights)
+        for alike in self.bounded:
+            _widen(alike, results, weights, found)
+        return found | self.reading(found)
+
+
+def averaging(outputs: Sequence[Output]) -> Averaging:
+    bounded: dict[tuple[bool, float], list[Output]] = {}
+    for o in outputs:
+        if o.kind in ("survival", "probability") and o.curve is None and o.lower and o.upper:
+            bounded.setdefault((o.kind == "survival", _normal(o.interval or 0.95)), []).append(o)
+    return Averaging(
+        tuple(o.name for o in outputs if o.kind != "category" and o.curve is None),
+        tuple(_Alike(*key, _names(alike)) for key, alike in bounded.items()),
+        curves.reading(outputs),
+    )
+
+
+def _names(alike: Sequence[Output]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    return tuple(o.name for o in alike), tuple(o.lower or "" for o in alike), tuple(o.upper or "" for o in alike)
 
 
 def _means(names: Sequence[str], results: Results, weights: Array) -> dict[str, Array]:
@@ -109,47 +143,34 @@ def _beside(values: Sequence[Array]) -> tuple[Array, list[slice]]:
     return np.concatenate(flat, axis=1), [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
 
 
-def _bounded(output: Output) -> bool:
-    """With an interval of its own, not one of the curve it is read off."""
-    timed = output.kind in ("survival", "probability") and output.curve is None
-    return timed and bool(output.lower and output.upper)
-
-
 @lru_cache(maxsize=64)
 def _normal(interval: float) -> float:
     return NormalDist().inv_cdf(0.5 + interval / 2)
 
 
-def _reach(output: Output) -> float:
-    """Standard errors from the point to a bound."""
-    return _normal(output.interval or 0.95)
-
-
-def _widen(alike: Sequence[Output], results: Results, weights: Array, z: float, found: dict[str, Array]) -> None:
+def _widen(alike: _Alike, results: Results, weights: Array, found: dict[str, Array]) -> None:
     """Bounds of outputs of one kind and one width, put into ``found``; all of them in one go, [mixes, 2, k]."""
-    survival = alike[0].kind == "survival"
-    scale, inverse = (_log_minus_log, _survival) if survival else (_logit, _expit)
-    names = [[o.name for o in alike], [o.lower or "" for o in alike], [o.upper or "" for o in alike]]
-    columns, places = _beside([results[name] for row in names for name in row])
-    rows, k = len(columns), places[len(alike) - 1].stop
+    scale, inverse = (_log_minus_log, _survival) if alike.survival else (_logit, _expit)
+    columns, places = _beside([results[name] for row in alike.names for name in row])
+    rows, k = len(columns), places[len(alike.names[0]) - 1].stop
     scaled = scale(columns).reshape(rows, 3, k)
-    mean = np.concatenate([found[name].reshape(len(weights), -1) for name in names[0]], axis=1)
-    off = (scaled[:, 1:] - scaled[:, :1]) / z
+    mean = np.concatenate([found[name].reshape(len(weights), -1) for name in alike.names[0]], axis=1)
+    off = (scaled[:, 1:] - scaled[:, :1]) / alike.z
     within = (weights @ (off * off).reshape(rows, 2 * k)).reshape(len(weights), 2, k)
     apart = scaled[:, 0] - weights[0] @ scaled[:, 0]
     between = np.maximum(weights @ (apart * apart) - (weights @ apart) ** 2, 0.0)
-    reach = z * np.sqrt(within + between[:, None])
+    reach = alike.z * np.sqrt(within + between[:, None])
     # on log(-log S) a lower survival is a higher value
-    bounds = inverse(scale(mean)[:, None] + (_DOWN_UP if not survival else -_DOWN_UP) * reach)
-    if survival:
+    bounds = inverse(scale(mean)[:, None] + (-_DOWN_UP if alike.survival else _DOWN_UP) * reach)
+    if alike.survival:
         bounds = np.where(mean[:, None] >= 1.0, 1.0, bounds)
-    for side, row in enumerate(names[1:]):
+    for side, row in enumerate(alike.names[1:]):
         for name, place in zip(row, places, strict=False):
             own = bounds[:, side, place]
             if results[name].ndim == 1:
                 found[name] = own[:, 0]
             else:
-                found[name] = np.minimum.accumulate(own, axis=1) if survival else own
+                found[name] = np.minimum.accumulate(own, axis=1) if alike.survival else own
 
 
 def _log_minus_log(s: Array) -> Array:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
-from cds.inference import curves, marginal, ordinary, rules, sanity
+from cds.inference import marginal, ordinary, rules, sanity
 from cds.inference.attributes import Attributes
 from cds.inference.manifest import Eligibility, Manifest, Need, days
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
 from cds.inference.runtime import OnnxGraph
 from cds.record.facts import Record
-from cds.record.features import Feature, Kinds, extract, product
+from cds.record.features import Already, Feature, Kinds, extract, product
 from cds.record.inputs import Input
 
 _log = logging.getLogger("cds.inference")
@@ -58,18 +58,19 @@ class Model:
     )
     """By age and sex: what it says of an ordinary patient."""
 
-    def assess(self, record: Record) -> Assessment:
-        """Never raises: a model that can't run yields ``Failed``, one that must not, ``NotAssessed``."""
-        asked = self.ask(record)
+    def assess(self, record: Record, already: Already | None = None) -> Assessment:
+        """Never raises: a model that can't run yields ``Failed``, one that must not, ``NotAssessed``. ``already``: what
+        other models asked about this record in the same call have read of it."""
+        asked = self.ask(record, already)
         return self.answered(asked) if isinstance(asked, Question) else asked
 
-    def ask(self, record: Record) -> Question | Assessment:
+    def ask(self, record: Record, already: Already | None = None) -> Question | Assessment:
         """The rows the graph has to be run on for this patient; or the answer, where that takes no graph."""
         if self.refused:
             return Failed(self.manifest, self.refused)
         if self.manifest.runtime.kind == "volume":
             return NotAssessed(self.manifest, "no-study", {}, ())
-        features = extract(self.manifest.inputs, record, self.kinds)
+        features = extract(self.manifest.inputs, record, self.kinds, already)
         by_name = {f.input.name: f for f in features}
         for test in self.manifest.population.eligibility:
             if not _eligible(test, by_name, record):
@@ -87,7 +88,7 @@ class Model:
     def answered(self, asked: Question) -> Prediction | Failed:
         """The graph's answer for one patient."""
         try:
-            return self.told(asked, self.score(asked.rows), slice(None))
+            return self.told(asked, self.run(asked.rows), slice(None))
         except ModelError as error:
             _log.error("model.failed model=%s error=%s", self.manifest.id, error)
             return Failed(self.manifest, str(error), asked.features)
@@ -104,7 +105,7 @@ class Model:
         if lacking := [f.input.name for f in features if f.value is None and f.input.graph]:
             raise ModelError(f"{self.manifest.id}: cannot answer without {', '.join(lacking)}")
         asked = _question(features)
-        return self.told(asked, self.score(asked.rows), slice(None))
+        return self.told(asked, self.run(asked.rows), slice(None))
 
     def again(self, features: tuple[Feature, ...]) -> Prediction | NotAssessed | Failed:
         """The answer to inputs read before, or supposed, in the order of the manifest. Of whom it is for, only what the
@@ -125,6 +126,11 @@ class Model:
     def score(self, x: Array) -> dict[str, Array]:
         """Many rows at once. ``x``: [n, inputs] in the inputs' units, never NaN; results [n] or [n, k] by output, found
         possible. Raises ModelError, also for a rules model, which has no graph."""
+        results = self.run(x)
+        return results | self._averaging.reading(results)
+
+    def run(self, x: Array) -> dict[str, Array]:
+        """As ``score``, without what is read off the curves."""
         if self.graph is None:
             raise ModelError(f"{self.manifest.id} has no graph")
         columns = self.manifest.columns
@@ -133,7 +139,11 @@ class Model:
         sanity.require(self.manifest, results, len(x))
         if not whole:
             results |= {o.name: self._spread(results[o.name]) for o in self.manifest.outputs if o.per_input}
-        return results | curves.read_off(self.manifest.outputs, results)
+        return results
+
+    @cached_property
+    def _averaging(self) -> marginal.Averaging:
+        return marginal.averaging(self.manifest.outputs)
 
     def _spread(self, values: Array) -> Array:
         """[n, columns of the graph] -> [n, inputs]: what the graph does not read contributes nothing."""
@@ -149,7 +159,7 @@ class Model:
         if self.graph is not None:
             self.graph.require(self._names)
 
-    @property
+    @cached_property
     def _names(self) -> tuple[str, ...]:
         """Of what the graph gives; the rest is read off its curves."""
         return tuple(o.name for o in self.manifest.outputs if o.curve is None)
@@ -173,26 +183,28 @@ class Model:
         return Prediction(self.manifest, outputs, features, rules=tuple(r.id for r in fired))
 
     def told(self, asked: Question, results: Mapping[str, Array], rows: slice) -> Prediction:
-        """The prediction out of a run in which this patient's rows are ``rows``."""
+        """The prediction out of a ``run`` in which this patient's rows are ``rows``."""
         mine = {name: values[rows] for name, values in results.items()}
         own = 1 + len(asked.variants)
-        plain = {name: values[:own].tolist() for name, values in mine.items()}
-        first = _row(plain, 0)
-        what_if = [
-            WhatIf(asked.features[column], asked.assumed[column], value, _row(plain, row))
-            for row, (column, value) in enumerate(asked.variants, start=1)
-        ]
+        first, what_if = self._plainly(asked, {name: values[:own] for name, values in mine.items()})
         if asked.mixed is not None:
             combined = {name: values[own:] for name, values in mine.items()}
-            mixed = {name: values.tolist() for name, values in self._mixed(combined, asked.mixed).items()}
-            first |= {o.name: _plain(mixed[o.name][0]) for o in self.manifest.outputs if o.kind != "category"}
-            what_if += [
-                WhatIf(asked.features[column], asked.assumed[column], value, _row(mixed, row))
-                for row, (column, value) in enumerate(asked.mixed.known, start=1)
-            ]
+            mixed = _rows(self._mixed(combined, asked.mixed))
+            first |= {name: value for name, value in mixed[0].items() if name not in self._categories}
+            known = zip(asked.mixed.known, mixed[1:], strict=True)
+            what_if += [WhatIf(asked.features[c], asked.assumed[c], value, row) for (c, value), row in known]
         return Prediction(
             self.manifest, first, asked.features, tuple(what_if), ordinary=self._of_ordinary(asked.features)
         )
+
+    def _plainly(self, asked: Question, own: dict[str, Array]) -> tuple[dict[str, Value], list[WhatIf]]:
+        """The answer to the first row, and those to the variants after it. What is integrated over takes the place of
+        the first, so nothing has to be read off its curves."""
+        if asked.mixed is None or asked.variants:
+            own |= self._averaging.reading(own)
+        first, *others = _rows(own)
+        pairs = zip(asked.variants, others, strict=True)
+        return first, [WhatIf(asked.features[c], asked.assumed[c], value, row) for (c, value), row in pairs]
 
     def _of_ordinary(self, features: tuple[Feature, ...]) -> Mapping[str, Value] | None:
         """What it says of patients of the same age and sex, otherwise as the cohort was. Only of survival: a risk has
@@ -207,17 +219,23 @@ class Model:
 
     def _averaged(self, x: Array, weights: Array) -> Mapping[str, Value] | None:
         try:
-            found = marginal.integrate(self.manifest.outputs, self.score(x), weights[None])
+            found = self._averaging(self.run(x), weights[None])
         except ModelError as error:
             _log.error("model.ordinary-failed model=%s error=%s", self.manifest.id, error)
             return None
-        return {name: _plain(values[0].tolist()) for name, values in found.items()}
+        return _rows(found)[0]
 
     def _mixed(self, combined: Mapping[str, Array], mixed: marginal.Mixture) -> dict[str, Array]:
         """By output, a row for each of ``mixed.weights``; of a category, that of the likeliest combination."""
-        found = marginal.integrate(self.manifest.outputs, combined, mixed.weights)
-        likeliest = mixed.weights.argmax(axis=1)
-        return found | {o.name: combined[o.name][likeliest] for o in self.manifest.outputs if o.kind == "category"}
+        found = self._averaging(combined, mixed.weights)
+        if self._categories:
+            likeliest = mixed.weights.argmax(axis=1)
+            found |= {name: combined[name][likeliest] for name in self._categories}
+        return found
+
+    @cached_property
+    def _categories(self) -> tuple[str, ...]:
+        return tuple(o.name for o in self.manifest.outputs if o.kind == "category")
 
 
 def _question(features: tuple[Feature, ...]) -> Question:
@@ -257,12 +275,13 @@ def _given(spec: Input, values: Mapping[str, float]) -> Feature:
     return Feature(spec, value, "missing" if value is None else "found")
 
 
-def _row(plain: Mapping[str, list[Any]], row: int) -> dict[str, Value]:
-    return {name: _plain(values[row]) for name, values in plain.items()}
-
-
-def _plain(value: Any) -> Value:
-    return tuple(value) if isinstance(value, list) else value
+def _rows(results: Mapping[str, Array]) -> list[dict[str, Value]]:
+    """Row by row, plain numbers and tuples."""
+    names = tuple(results)
+    columns = [
+        values.tolist() if values.ndim == 1 else [tuple(row) for row in values.tolist()] for values in results.values()
+    ]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record | None) -> bool:

@@ -26,6 +26,7 @@ from cds.inference.model import Model
 from cds.inference.runtime import OnnxGraph
 from cds.record import units
 from cds.record.concepts import Concept
+from cds.record.inputs import Input
 from cds.record.vocabulary import Vocabulary, read_folder
 from cds.yaml_lines import YamlFault, line_of, parse, read_text
 
@@ -91,12 +92,19 @@ def load(folders: Iterable[Path]) -> Registry:
             models[name] = replace(_loaded(path.parent, concepts), shared=shared)
     vocabulary = Vocabulary(concepts)
     kinds = {name: concept.resource for name, concept in concepts.items()}
+    known: dict[str, Input] = {}
     for id, model in models.items():
         if not model.refused:
-            models[id] = replace(model, kinds=kinds)
+            models[id] = replace(model, manifest=_shared(model.manifest, known), kinds=kinds)
         else:
             _log.error("model.refused model=%s reason=%s", id, model.refused.replace("\n", "; "))
     return Registry(models, vocabulary)
+
+
+def _shared(manifest: Manifest, known: dict[str, Input]) -> Manifest:
+    """The same, its inputs one object with equal ones of other models: a call reads them once."""
+    inputs = tuple(known.setdefault(spec.model_dump_json(), spec) for spec in manifest.inputs)
+    return manifest.model_copy(update={"inputs": inputs})
 
 
 def _loaded(folder: Path, concepts: dict[str, Concept]) -> Model:

@@ -13,15 +13,34 @@ from cds.record.inputs import Anchor, Input, Reduce, days
 from cds.record.lines import lines
 from cds.record.moments import YEAR_DAYS, Moment
 
-__all__ = ["Feature", "Kinds", "extract", "product"]
+__all__ = ["Already", "Feature", "Kinds", "extract", "product"]
 
 
-def extract(inputs: Iterable[Input], record: Record, kinds: Kinds) -> tuple[Feature, ...]:
-    """One feature an input, in order. Never raises: what can't be had says why."""
+Already = dict[tuple[int, int], Feature]
+"""What models of one call have read of one record; inputs that are the same in several are read once."""
+
+
+def extract(
+    inputs: Iterable[Input], record: Record, kinds: Kinds, already: Already | None = None
+) -> tuple[Feature, ...]:
+    """One feature an input, in order. Never raises: what can't be had says why. ``already``: filled in, and asked, for
+    inputs that are one object; of one record, unchanged."""
     features: dict[str, Feature] = {}
     for spec in inputs:
-        features[spec.name] = _if_read(_in_range(_one(spec, record, features)), record, kinds)
+        features[spec.name] = _read(spec, record, kinds, features, already)
     return tuple(features.values())
+
+
+def _read(spec: Input, record: Record, kinds: Kinds, before: Mapping[str, Feature], already: Already | None) -> Feature:
+    anchor = before[spec.anchor.input] if spec.anchor is not None else None
+    if already is None or spec.powers or (anchor is not None and anchor.input.powers):
+        return _if_read(_in_range(_one(spec, record, before)), record, kinds)
+    # an anchor's feature is in ``already`` too, so its id is its own
+    key = (id(spec), id(anchor))
+    found = already.get(key)
+    if found is None:
+        found = already[key] = _if_read(_in_range(_one(spec, record, before)), record, kinds)
+    return found
 
 
 def _if_read(feature: Feature, record: Record, kinds: Kinds) -> Feature:

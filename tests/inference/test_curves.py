@@ -28,11 +28,16 @@ RATES, WEIGHTS = np.array([0.15, 0.02]), np.array([1 / 3, 2 / 3])
 def exponential(rates: Any) -> dict[str, Any]:
     alive = np.exp(-np.asarray(rates)[:, None] * np.asarray(TIMES))
     results = {"s": alive, "low": alive**1.3, "high": alive ** (1 / 1.3)}
-    return results | curves.read_off(OUTPUTS, results)
+    return results | curves.reading(OUTPUTS)(results)
+
+
+def until(share: float, times: tuple[float, ...], curve: Any) -> list[float]:
+    found: list[float] = curves.until(curve, np.asarray(times), np.array([share]))[:, 0].tolist()
+    return found
 
 
 def mixed() -> dict[str, Any]:
-    found = marginal.integrate(OUTPUTS, exponential(RATES), WEIGHTS[None])
+    found = marginal.averaging(OUTPUTS)(exponential(RATES), WEIGHTS[None])
     return {name: values[0] for name, values in found.items()}
 
 
@@ -57,18 +62,18 @@ def test_shares_at_a_time_and_their_bounds_are_the_points_of_the_averaged_curve_
 def test_a_share_the_curve_never_falls_to_is_its_last_month() -> None:
     answer = exponential([0.02, 0.05])
     assert answer["best"].tolist() == [60.0, pytest.approx(np.log(10) / 0.05, rel=0.01)]
-    assert curves.until(0.9, TIMES, np.ones((2, 61))).tolist() == [60.0, 60.0]
-    assert curves.until(0.9, TIMES, np.concatenate([np.ones((1, 60)), [[0.9]]], axis=1)).tolist() == [60.0]
+    assert until(0.9, TIMES, np.ones((2, 61))) == [60.0, 60.0]
+    assert until(0.9, TIMES, np.concatenate([np.ones((1, 60)), [[0.9]]], axis=1)) == [60.0]
 
 
 def test_between_two_times_lies_a_straight_line_also_where_the_curve_is_level_or_drops_at_once() -> None:
     curve = np.array([[1.0, 0.8, 0.8, 0.2], [1.0, 0.0, 0.0, 0.0]])
     times = (0.0, 6.0, 12.0, 24.0)
-    assert curves.until(0.8, times, curve).tolist() == pytest.approx([6.0, 1.2])
-    assert curves.until(0.5, times, curve).tolist() == pytest.approx([18.0, 3.0])
-    assert curves.alive_at(3.0, times, curve).tolist() == pytest.approx([0.9, 0.5])
-    assert curves.alive_at(24.0, times, curve).tolist() == [0.2, 0.0]
-    assert curves.alive_at(0.0, times, curve).tolist() == [1.0, 1.0]
+    assert until(0.8, times, curve) == pytest.approx([6.0, 1.2])
+    assert until(0.5, times, curve) == pytest.approx([18.0, 3.0])
+    assert until(1.0, times, curve) == [0.0, 0.0]
+    answer = curves.alive_at(curve, *curves.place([0.0, 3.0, 18.0, 24.0], times))
+    assert answer == pytest.approx(np.array([[1.0, 0.9, 0.5, 0.2], [1.0, 0.5, 0.0, 0.0]]))
 
 
 def test_the_numbers_are_those_the_report_reads_off_the_same_curve() -> None:

@@ -52,7 +52,7 @@ WEIGHTS = [0.2, 0.5, 0.3]
 
 def integrate(outputs: tuple[Output, ...], results: dict[str, Any], weights: list[float]) -> dict[str, Any]:
     """Of one mix."""
-    found = marginal.integrate(outputs, results, np.array([weights]))
+    found = marginal.averaging(outputs)(results, np.array([weights]))
     return {name: values[0] for name, values in found.items()}
 
 

@@ -48,7 +48,7 @@ def answered(registry, model_id: str, *missing: str, **changed: float) -> dict[s
     mixed = marginal.mixture(features, assumed)
     if mixed is None:
         return {name: values[0] for name, values in model.score(np.array([assumed])).items()}
-    found = marginal.integrate(model.manifest.outputs, model.score(mixed.rows), mixed.weights)
+    found = marginal.averaging(model.manifest.outputs)(model.run(mixed.rows), mixed.weights)
     return {name: values[0] for name, values in found.items()}
 
 
@@ -134,9 +134,8 @@ def test_the_ordinary_patient_of_the_metastatic_cohort_is_at_its_means(registry)
     assert np.log(counts[0] * counts[1] / counts[2]) == pytest.approx(means["log_siri"], abs=1e-3)
     own = [66.0 if i.source == "patient.age" else None for i in inputs.values()]
     x, weights = ordinary.rows(tuple(inputs.values()), own)
-    found = marginal.integrate(
-        registry["metastatic-os"].manifest.outputs, registry["metastatic-os"].score(x), weights[None]
-    )
+    model = registry["metastatic-os"]
+    found = marginal.averaging(model.manifest.outputs)(model.run(x), weights[None])
     seen = registry["metastatic-os"].manifest.parameters["cohort"]["alive"]
     for months in (6, 12, 24):
         assert found[f"alive_{months}"][0] == pytest.approx(seen[str(months)], abs=0.03)
