@@ -43,6 +43,7 @@
     │   └── SelfTestFailed          CDS-702  a network does not give the answers it was imported with
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
+    ├── CohortError                 CDS-770  a cohort file can't be read in a model's terms, or is too small to judge it
     ├── NotTaken           503  CDS-790  news of a study could not be taken now; it must be sent again
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
@@ -264,6 +265,10 @@ class ImagingError(CdsError):
 
 class ChartsUnavailable(CdsError):
     code = "CDS-760"
+
+
+class CohortError(CdsError):
+    code = "CDS-770"
 
 
 class NotTaken(CdsError):

@@ -32,7 +32,7 @@ ROOMS: dict[str, str] = {
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
     "survival": "",
-    "cohort": "",
+    "cohort": "errors inference record yaml_lines",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
@@ -70,8 +70,8 @@ ROOMS: dict[str, str] = {
     "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
-        "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
-        "policy record app engine jobs serve services settings studies survival trust trust.smart"
+        "cards cards.phrasebook cohort demo docs errors fhir fhir.resources inference ledger modelcards modelcheck "
+        "networks policy record app engine jobs serve services settings studies survival trust trust.smart"
     ),
     "__main__": "cli",
 }

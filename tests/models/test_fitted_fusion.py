@@ -70,7 +70,7 @@ def test_a_curve_with_missing_inputs_never_rises(registry) -> None:
 def test_the_page_says_what_was_measured() -> None:
     metastatic, resected = FITS["metastatic-os"]["measured"], FITS["resected-os"]["measured"]
     imaging = metastatic["competition"]["imaging"]["Cox"]
-    spread = metastatic["range"]
+    spread = metastatic["range"]["worst to best case"]
     for text in (
         f"C-index {metastatic['c_index']['value']:.3f} (metastatic)",
         f"{resected['c_index']['value']:.3f} (resected, one cohort left out)",
