@@ -133,8 +133,8 @@ def own_form(manifest: Manifest) -> Form:
 
 
 def read_from_files(manifest: Manifest) -> list[Input]:
-    """The inputs a file can hold: not the orders being written, not what the model gives itself."""
-    return [i for i in manifest.inputs if i.source not in ("drafts", "constant")]
+    """The inputs a file can hold: not the orders being written, not what follows from the model or other inputs."""
+    return [i for i in manifest.inputs if i.source in ("record", "patient.age", "patient.male")]
 
 
 def fitting(model: Model, names: Collection[str]) -> tuple[Form, str] | None:

@@ -75,7 +75,7 @@ def _require_enough(answers: Answers, least: int) -> int:
     short += [f"{others} without the event"] if both and others < least else []
     if short:
         raise CohortError(
-            f"not enough data: {' and '.join(short)}, {least} needed (of {len(answers.event)} patients the "
-            "model answers for)"
+            f"not enough data: {' and '.join(short)}, {least} needed (of {len(answers.event)} patients the model "
+            "answers for). --least-events goes on with fewer, and the page then says that it proves nothing"
         )
     return min(events, others) if both else events

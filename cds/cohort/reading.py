@@ -198,8 +198,8 @@ def _months(column: Column, path: Path) -> Linear:
 def _of(spec: Input, column: Column | None, known: _Cells, vocabulary: Vocabulary, count: int) -> list[Feature]:
     """One input for every line."""
     if spec.source in ("drafts", "constant"):
-        value = 0.0 if spec.source == "drafts" else spec.constant
-        return [Feature(spec, value, "found")] * count
+        # nothing is being ordered in a file
+        return [Feature(spec, 0.0 if spec.source == "drafts" else spec.constant, "found")] * count
     if column is None or column.unknown:
         return [Feature(spec, None, "missing")] * count
     if column.constant is not None:

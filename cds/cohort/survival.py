@@ -24,7 +24,9 @@ def judged(answers: Answers, horizons: Sequence[float]) -> dict[str, Any]:
     months = answers.months
     _require_plausible(months, times[-1])
     score = -alive[:, 1:].mean(axis=1)
-    at_horizon = {at: _alive_at(times, alive, at) for at in horizons if at <= times[-1]}
+    at_horizon = {at: _alive_at(times, alive, at) for at in horizons if 0 < at <= times[-1]}
+    if not at_horizon:
+        raise CohortError(f"the model's curve ends at {times[-1]:g} months: none of 'outcome.horizons' lies on it")
     middle = list(at_horizon)[(len(at_horizon) - 1) // 2]
     log_hazard = np.log(-np.log(np.clip(at_horizon[middle], 1e-9, 1 - 1e-9)))
     return {

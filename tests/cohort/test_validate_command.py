@@ -253,6 +253,7 @@ def test_too_few_events_are_refused_and_with_a_lower_limit_said_to_prove_nothing
         (changed("outcome", "time", unit="mo"), "is the unit of 'outcome.time' right?"),
         (changed("outcome", "time", unit="furlong"), "'furlong' is no unit of time: d, mo or a"),
         (changed("outcome", "time", factor=-1), "is before the beginning in"),
+        (FORM | {"outcome": FORM["outcome"] | {"horizons": [72]}}, "none of 'outcome.horizons' lies on it"),
         (changed("outcome", "event", column="age"), "is neither 0 nor 1: give its 'values'"),
         (FORM | {"outcome": {"event": FORM["outcome"]["event"]}}, "predicts survival: the form needs 'outcome.time'"),
         (changed("outcome", "time", unit=""), "'time' needs its unit"),
