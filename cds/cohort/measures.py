@@ -214,11 +214,15 @@ def known_by(months: Array, died: Array, at: float) -> tuple[Array, Array]:
     chance of still being followed (Graf 1999)."""
     if months.max() < at:
         raise Unestimated(f"nobody was followed for {at:g} months")
-    censoring = KaplanMeierFitter().fit(months, 1 - died)
-    own = 1 / np.maximum(censoring.predict(np.maximum(months - 1e-9, 0)).to_numpy(), 1e-3)
+    censoring = KaplanMeierFitter().fit(months, 1 - died).survival_function_
+    steps, shares = censoring.index.to_numpy(), censoring.iloc[:, 0].to_numpy()
+
+    def followed(until: Array) -> Array:
+        return np.asarray(np.maximum(shares[np.searchsorted(steps, until, side="right") - 1], 1e-3))
+
     dead = (months <= at) & (died == 1)
-    weight = np.where(dead, own, np.where(months > at, 1 / max(float(censoring.predict(at)), 1e-3), 0.0))
-    return dead.astype(float), weight
+    weight = np.where(dead, 1 / followed(np.maximum(months - 1e-9, 0)), 0.0)
+    return dead.astype(float), np.where(months > at, 1 / followed(np.array([at]))[0], weight)
 
 
 def died_share(months: Array, times: Sequence[float], alive: Array) -> Array:

@@ -13,7 +13,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def with_interval(found: Mapping[str, float], decimals: int = 3, of: str = "value") -> str:
     """``0.656 (0.631 to 0.681)``; ``of``: which figure the interval belongs to."""
-    return f"{found[of]:.{decimals}f} ({found['lower']:.{decimals}f} to {found['upper']:.{decimals}f})"
+    # + 0.0: a rounded -0.001 is 0, not -0
+    value, low, high = (f"{round(found[key], decimals) + 0.0:.{decimals}f}" for key in (of, "lower", "upper"))
+    return f"{value} ({low} to {high})"
 
 
 def ranges_table(found: Mapping[str, Mapping[str, float]]) -> str:

@@ -4,7 +4,7 @@
 FILE holds one row a patient at the start of first-line treatment; columns ``age`` (years), ``sex``, ``ecog`` (0, 1,
 2+), ``cacs``, ``liver``, ``peritoneum``, ``lung`` (Yes/No), ``log_siri`` (ln of neutrophils x monocytes / lymphocytes,
 10^9/L), ``sum_of_diameters`` (LE5, GT5, NonMeasurable), ``regimen``, ``os_months``, ``os_event``. The rows are not
-shipped. Every draw has a fixed seed. The candidates, fixed beforehand, are in ``competition.py``.
+shipped. Every draw has a fixed seed. ``competition.py`` states the candidates.
 """
 
 from __future__ import annotations

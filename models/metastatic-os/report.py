@@ -103,6 +103,7 @@ def _competition(found: dict[str, Any]) -> list[str]:
         f"{name} {g['gain']:+.3f} ({g['gain_lower']:+.3f} to {g['gain_upper']:+.3f})"
         for name, g in found["imaging"].items()
     ]
+    sharpest = min(found["table"], key=lambda name: found["table"][name]["brier"])
     earned = any(g["gain_lower"] > 0 for g in found["imaging"].values())
     return [
         "## The candidates",
@@ -120,7 +121,9 @@ def _competition(found: dict[str, Any]) -> list[str]:
             ],
             rows,
         ),
-        f"Best: {found['best']}. Simplest within one standard error of it: {found['chosen']}. Shipped: {SHIPPED}.",
+        f"Best: {found['best']}. Simplest within one standard error of it: {found['chosen']}. Shipped: {SHIPPED}. "
+        f"By squared error the best is {sharpest} ({found['table'][sharpest]['brier']:.4f} against "
+        f"{found['table'][SHIPPED]['brier']:.4f}); the rule goes by the C-index.",
         f"Imaging (sum of target diameters) {'earns' if earned else 'does not earn'} its place: gain in C "
         + "; ".join(imaging)
         + ".",

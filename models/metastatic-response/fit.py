@@ -73,6 +73,7 @@ def measure(
     tried = {name: contest.out_of_fold(data, c) for name, c in watch(candidates.items(), desc="candidates")}
 
     def resampled(statistic: Callable[[np.ndarray], float], of: np.ndarray) -> dict[str, float]:
+        """Those with and without response are drawn apart: right for an AUC alone, which does not depend on shares."""
         return ev.resampled(statistic, len(of), draws=draws, seed=SEED, groups=of)
 
     def auc_of(chance: np.ndarray, of: np.ndarray) -> Callable[[np.ndarray], float]:
@@ -95,7 +96,12 @@ def measure(
         "auc_with_regimen": resampled(auc_of(contest.out_of_fold(data, contest.WITH_REGIMEN), y), y),
         "everybody": _everybody(everybody, resampled, auc_of),
         "recalibration": {
-            name: resampled(lambda rows, name=name: getattr(ev.recalibration(mean[rows], y[rows]), name), y)
+            name: ev.resampled(
+                lambda rows, name=name: getattr(ev.recalibration(mean[rows], y[rows]), name),
+                len(y),
+                draws=draws,
+                seed=SEED,
+            )
             for name in ("intercept", "slope")
         },
         "fourths": [ev.share_row(mean[part == g], y[part == g]) for g in range(4)],

@@ -37,7 +37,7 @@ ROOMS: dict[str, str] = {
     "inference": "errors ids record yaml_lines",
     "survival": "",
     "committee.measures": "",
-    "cohort": "",
+    "cohort": "errors inference record yaml_lines",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",

@@ -149,7 +149,7 @@ def test_where_the_manifest_does_not_say_how_the_cohort_was_there_is_no_ordinary
 def test_the_page_says_what_was_measured() -> None:
     metastatic, resected = FITS["metastatic-os"]["measured"], FITS["resected-os"]["measured"]
     imaging = metastatic["competition"]["imaging"]["Cox"]
-    spread = metastatic["range"]
+    spread = metastatic["range"]["worst to best case"]
     response = FITS["metastatic-response"]["measured"]
     shipped = response["competition"][response["chosen"]]
     sized = response["competition"]["logistic: the same and imaging"]
