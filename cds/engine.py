@@ -22,8 +22,8 @@ from cds.cards import by_manifest, memory
 from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
-from cds.errors import ConfigurationError, LedgerError, MalformedRequest, RequestError
-from cds.fhir import resources as fhir
+from cds.errors import ConfigurationError, LedgerError, RequestError
+from cds.fhir.chart import read_chart
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.dialect import dialect_of
 from cds.fhir.evidence import Evidence, deadline_in, gather
@@ -33,13 +33,12 @@ from cds.inference.model import Model
 from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry, concepts_of
 from cds.ledger import CallEntry, Ledger
+from cds.policy.book import PolicyBook, Shadow
 from cds.policy.schema import Policy
-from cds.policy.store import PolicyStore
-from cds.protocol.request import NULL, HookCall, parse_call
+from cds.protocol.request import HookCall, parse_call
 from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
 from cds.record.features import Already
-from cds.record.reading import Reader
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
 from cds.settings import Settings
 from cds.studies.desk import Desk, assessment, unloaded
@@ -76,7 +75,7 @@ class Engine:
     authenticator: Authenticator
     services: ServiceRegistry
     models: Registry
-    policies: PolicyStore
+    policies: PolicyBook
     catalogues: Catalogues
     fhir: FhirClient
     ledger: Ledger
@@ -131,7 +130,7 @@ class Engine:
         try:
             return self._answer(call_id, at, caller, service_id, body, accept_language, timings)
         except RequestError as error:
-            policy = self.policies.current()
+            policy = self.policies.current(caller.name, service_id)
             self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
             raise
 
@@ -148,7 +147,8 @@ class Engine:
         with timings.stage("parse"):
             call = parse_call(body)
             service = self.services.find(service_id, call.hook)
-            policy = self.policies.current()
+            whose = (caller.name, service.id, call.context.userId or "")
+            policy = self.policies.current(*whose)
             words = self.catalogues.book(accept_language, caller.client.language, fallback=self.settings.language)
             target = self._target(call, caller)
         with timings.stage("gather"):
@@ -156,7 +156,8 @@ class Engine:
             evidence = gather(call, self.queries(service), self.fhir, target, deadline)
         with self._turns.one(timings.stage("turn")):
             with timings.stage("record"):
-                record, drafts = self._read(service, call, evidence, at)
+                queries, vocabulary = self.queries(service), self.models.vocabulary
+                record, drafts = read_chart(call, evidence, queries, vocabulary, at, self._zone)
                 record.drafts = drafts
             with timings.stage("models"):
                 assessments = self._assess(service, policy, record)
@@ -169,8 +170,9 @@ class Engine:
                     call, record, drafts, assessments, evidence, parameters, policy, words, patient, seen.readings
                 )
                 cards, suppressed = self._cards(case, service, caller)
+            shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
         with timings.stage("ledger"):
-            row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger)
+            row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, shadowed)
             recorded = self._keep(row)
         self.studies.ask_later(seen, caller.name, call.hook)
         response = Response(tuple(card for card, _ in cards))
@@ -195,37 +197,6 @@ class Engine:
         token = call.authorization.access_token if call.authorization else None
         return Target(call.fhir_server, allowed, token, dialect=dialect_of(caller.client))
 
-    def _read(self, service: Service, call: HookCall, evidence: Evidence, at: datetime) -> tuple[Record, Record]:
-        reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone)
-        reader.read(evidence.resources)
-        record = reader.finish()
-        record.malformed = evidence.malformed
-        record.unread = evidence.unread(self.queries(service))
-        record.unsupported = evidence.unsupported(self.queries(service))
-        return record, self._drafts(call, at)
-
-    def _drafts(self, call: HookCall, at: datetime) -> Record:
-        reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone, drafts=True)
-        malformed = 0
-        raw = bytes(call.context.draftOrders)
-        if raw not in (b"", NULL):
-            found = fhir.decode(raw)
-            if not found.readable or not found.is_bundle:
-                raise MalformedRequest("context.draftOrders is not a Bundle")
-            malformed = found.malformed
-            chosen = call.context.selections
-            reader.read(
-                [
-                    r
-                    for r in found.resources
-                    if chosen is None or isinstance(r, fhir.Medication) or _selected(r, chosen)
-                ],
-                attributed=True,
-            )
-        drafts = reader.finish()
-        drafts.malformed = malformed
-        return drafts
-
     def _assess(self, service: Service, policy: Policy, record: Record) -> dict[str, Assessment]:
         found: dict[str, Assessment] = {}
         already: Already = {}
@@ -233,7 +204,7 @@ class Engine:
             model = self.models[model_id]
             if bundle_of(model) is not None and not model.refused:
                 continue  # read by study jobs, never during a call
-            if policy.model_enabled(model_id, needs_enabling=model.manifest.status.needs_enabling):
+            if self._runs(model_id, policy):
                 found[model_id] = model.assess(record, already)
         return found
 
@@ -261,6 +232,36 @@ class Engine:
         suppressed += [self._held(one, case) for one in held]
         report = self._report(case, caller)
         return [self._made(d, case, service, report) for d in shown], suppressed
+
+    def _shadowed(
+        self, shadow: Shadow | None, case: Case, service: Service
+    ) -> tuple[str, list[CardDraft], Mapping[str, Assessment]] | None:
+        """(versions, cards it would have ready, what they rest on) of a policy that is computed and not shown. It can't
+        touch what is shown: a fault in it is the log's alone."""
+        if shadow is None:
+            return None
+        try:
+            return self._in_shadow(shadow, case, service)
+        except Exception as error:  # the last guard: nobody is to miss a card for what nobody is shown
+            _log.error("shadow.failed service=%s error=%s", service.id, type(error).__name__)
+            return shadow.versions, [], {}
+
+    def _in_shadow(
+        self, shadow: Shadow, case: Case, service: Service
+    ) -> tuple[str, list[CardDraft], Mapping[str, Assessment]]:
+        policy = shadow.policy
+        if not policy.service(service.id).enabled:
+            return shadow.versions, [], {}
+        again = {id: a for id, a in case.assessments.items() if self._runs(id, policy)}
+        more = {id for id in service.all_models if id not in case.assessments and self._runs(id, policy)}
+        again |= {id: self.models[id].assess(case.record) for id in more if bundle_of(self.models[id]) is None}
+        parameters = service.parameters.model_validate(policy.service(service.id).parameters)
+        supposed = replace(case, assessments=again, policy=policy, parameters=parameters)
+        drafts = in_order(f for f in self._findings(supposed, service) if isinstance(f, CardDraft))
+        return shadow.versions, drafts, again
+
+    def _runs(self, model_id: str, policy: Policy) -> bool:
+        return policy.model_enabled(model_id, needs_enabling=self.models[model_id].manifest.status.needs_enabling)
 
     def _opening(self, case: Case, caller: Caller) -> Opening:
         user, now = case.call.context.userId, case.record.now
@@ -338,11 +339,6 @@ class Engine:
         except LedgerError as error:
             _log.critical("ledger.lost call=%s error=%s", row.id, error)
             return False
-
-
-def _selected(resource: object, selections: list[str]) -> bool:
-    reference = f"{type(resource).__name__}/{getattr(resource, 'id', None)}"
-    return any(s == reference or s.endswith("/" + reference) for s in selections)
 
 
 def failure_card(service_id: str, words: Phrasebook) -> CardDraft:

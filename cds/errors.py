@@ -51,7 +51,7 @@
     ├── AuditFailed                 CDS-776  the audit's chain can't be trusted
     ├── CohortError                 CDS-780  a cohort file can't be read in a model's terms, or is too small to judge it
     ├── NotTaken           503  CDS-790  news of a study could not be taken now; it must be sent again
-    ├── ValidationRoundError        CDS-900  a validation round, a case file, a key or a result can't be used
+    ├── ValidationRoundError        CDS-785  a validation round, a case file, a key or a result can't be used
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
 Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
@@ -319,4 +319,4 @@ class LedgerError(CdsError):
 class ValidationRoundError(CdsError):
     """Nothing has left the hospital, and nothing was pooled."""
 
-    code = "CDS-900"
+    code = "CDS-785"

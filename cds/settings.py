@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSetting
 from cds.smart_settings import SmartSettings, loopback_address, require_secure
 
 __all__ = [
+    "ApproverSettings",
     "BackendSettings",
     "ClientSettings",
     "CommitteeSettings",
@@ -135,6 +137,12 @@ class ClientSettings(_Block):
         return value
 
 
+class ApproverSettings(_Block):
+    """A person who may approve versions of the policy."""
+
+    until: date | None = Field(None, description="Last day on which they may; empty: until taken out.")
+
+
 class Settings(BaseSettings):
     """Everything a deployment sets. See docs/settings.md."""
 
@@ -179,6 +187,9 @@ class Settings(BaseSettings):
         "production", description="`demo` allows loopback clients and makes its own keys."
     )
     fhir: FhirSettings = FhirSettings()  # type: ignore[call-arg]
+    approvers: dict[str, ApproverSettings] = Field(
+        default_factory=dict, description="Who may approve a version of the policy (`cds policy approve`), by name."
+    )
     clients: dict[str, ClientSettings] = Field(default_factory=dict, description="The EHRs that may call, by name.")
     imaging: ImagingSettings = ImagingSettings()  # type: ignore[call-arg]
     inference: InferenceSettings = InferenceSettings()  # type: ignore[call-arg]

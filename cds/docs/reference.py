@@ -1,4 +1,4 @@
-"""Reference pages, written from the code they describe: settings, policy, errors."""
+"""Reference pages, written from the code they describe: settings, errors, and the tables of every page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cds import errors
-from cds.policy.blocks import Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
-from cds.policy.schema import Policy
-from cds.services import ServiceRegistry
 from cds.settings import (
+    ApproverSettings,
     BackendSettings,
     ClientSettings,
     CommitteeSettings,
@@ -46,11 +44,15 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *table(Settings, skip=("fhir", "clients", "imaging", "inference", "pacs", "committee")),
+            *table(Settings, skip=("fhir", "approvers", "clients", "imaging", "inference", "pacs", "committee")),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
             *table(FhirSettings),
+            "",
+            '## `[approvers."NAME"]`: who may approve a version of the policy',
+            "",
+            *table(ApproverSettings),
             "",
             "## `[clients.NAME]`: one block an EHR",
             "",
@@ -90,39 +92,6 @@ def settings_page() -> str:
             "",
         ]
     )
-
-
-def policy_page(services: ServiceRegistry) -> str:
-    parts = [
-        "# Policy",
-        GENERATED,
-        "",
-        "`policy.yaml` is the clinical lead's file: which models speak, from which threshold, how urgently, and",
-        "when not. Its version is a hash of its content; every card and every ledger row names it. A changed file",
-        "takes effect in every worker within seconds; a wrong one is refused, with line and allowed values, and the",
-        "last good one stays in force. Try a change first: `cds policy check FILE`.",
-        "",
-        "Durations are a whole number and `d`, `m` or `y`: `90d`, `3m`.",
-        "",
-        "## Top level",
-        "",
-        *table(Policy, skip=("version",)),
-    ]
-    blocks: list[tuple[str, type[BaseModel]]] = [
-        ("`cards`", CardLimits),
-        ("`repeats`", Repeats),
-        ("`budget`", Budget),
-        ("`models.ID`", ModelPolicy),
-        ("`services.ID`", ServicePolicy),
-        ("`orders.NAME`", Order),
-        ("`override_reasons.CODE`", OverrideReason),
-    ]
-    for title, model in blocks:
-        parts += ["", f"## {title}", "", *table(model)]
-    for service_id, parameters in sorted(services.parameters().items()):
-        if parameters.model_fields:
-            parts += ["", f"## `services.{service_id}.parameters`", "", *table(parameters)]
-    return "\n".join([*parts, ""])
 
 
 def errors_page() -> str:

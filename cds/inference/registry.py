@@ -56,6 +56,15 @@ class Registry:
             found[id] = frozenset(card.thresholds) if card else None if model.refused else frozenset()
         return found
 
+    def limits(self) -> dict[str, dict[str, tuple[float, str]]]:
+        """By model id and name: (the limit as packaged, what moving it does, in English)."""
+        cards = ((id, m.manifest.card) for id, m in self.models.items())
+        return {
+            id: {name: (t.value, t.says.get("en", "")) for name, t in card.thresholds.items()}
+            for id, card in cards
+            if card is not None and card.thresholds
+        }
+
 
 def installed_folders() -> list[Path]:
     """The folder of each package that announces models."""

@@ -84,6 +84,15 @@ class ShownCard:
 
 
 @dataclass(frozen=True)
+class ShadowCard:
+    """A card that a policy in the shadow would have had ready; nobody was shown it."""
+
+    topic: str
+    indicator: str
+    prediction_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CallEntry:
     """One hook call: one transaction of the ledger."""
 
@@ -109,6 +118,9 @@ class CallEntry:
     predictions: tuple[PredictionEntry, ...] = ()
     cards: tuple[CardEntry, ...] = ()
     suppressions: tuple[SuppressionEntry, ...] = ()
+    shadow: str | None = None
+    """Versions of the layers that were computed beside those in force, joined by ``+``; None: none was."""
+    shadow_cards: tuple[ShadowCard, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,6 +179,49 @@ class PolicyEntry:
     version: str
     content: str
     first_used_at: datetime
+
+
+PolicyAct = Literal["proposed", "approved", "activated", "canary", "shadow", "shadow-ended", "rolled-back"]
+
+
+@dataclass(frozen=True)
+class PolicyVersion:
+    """One text of one layer of the policy."""
+
+    version: str
+    sha256: str
+    layer: str
+    content: str
+    author: str
+    proposed_by: str
+    proposed_at: datetime
+
+
+@dataclass(frozen=True)
+class PolicyEvent:
+    """What somebody did with a version, and why. What is in force follows from these, in their order."""
+
+    id: int
+    """0: not stored yet."""
+    at: datetime
+    layer: str
+    version: str | None
+    """None: the layer holds nothing any more."""
+    act: PolicyAct
+    person: str
+    account: str
+    reason: str
+    canary: dict[str, list[str]] | None = None
+    """For whom alone: ``clients``, ``services``, ``users``."""
+
+
+@dataclass(frozen=True)
+class PolicyRecord:
+    """Everything the ledger has of the policy's layers."""
+
+    versions: dict[str, PolicyVersion]
+    events: tuple[PolicyEvent, ...]
+    """Oldest first."""
 
 
 @dataclass(frozen=True)

@@ -93,9 +93,15 @@ class Inserts:
             text(table, once=True)
             for table in (tables.calls, tables.feedback, tables.jti, tables.policies, tables.problems)
         )
-        self._predictions, self._cards, self._card_predictions, self._suppressions = (
+        self._predictions, self._cards, self._card_predictions, self._suppressions, self._shadow_cards = (
             text(table, once=False)
-            for table in (tables.predictions, tables.cards, tables.card_predictions, tables.suppressions)
+            for table in (
+                tables.predictions,
+                tables.cards,
+                tables.card_predictions,
+                tables.suppressions,
+                tables.shadow_cards,
+            )
         )
         self.moment, self._day = (_aware, _same) if dialect == "postgresql" else (_moment_text, _day_text)
 
@@ -133,6 +139,7 @@ class Inserts:
             entry.error_code,
             entry.duration_ms,
             to_json(entry.timings),
+            entry.shadow,
         )
         parts: list[tuple[str, list[Row]]] = []
         if entry.predictions:
@@ -144,6 +151,11 @@ class Inserts:
                 parts.append((self._card_predictions, links))
         if entry.suppressions:
             parts.append((self._suppressions, self._suppression_rows(entry)))
+        if entry.shadow_cards:
+            shadows: list[Row] = [
+                (entry.id, n, s.topic, s.indicator, to_json(s.prediction_ids)) for n, s in enumerate(entry.shadow_cards)
+            ]
+            parts.append((self._shadow_cards, shadows))
         return Write((self._call, call), tuple(parts))
 
     def _suppression_rows(self, entry: CallEntry) -> list[Row]:

@@ -29,6 +29,7 @@ from cds.ledger.tables import (
     jti,
     policies,
     predictions,
+    shadow_cards,
     suppressions,
 )
 
@@ -186,7 +187,7 @@ def prediction(connection: sa.Connection, prediction_id: str) -> StoredPredictio
 _CALL = sa.select(calls).where(calls.c.id == sa.bindparam("call_id"))
 _PARTS_OF_CALL = tuple(
     sa.select(table).where(table.c.call_id == sa.bindparam("call_id")).order_by(table.c.position)
-    for table in (predictions, cards, suppressions)
+    for table in (predictions, cards, suppressions, shadow_cards)
 )
 
 
@@ -195,7 +196,7 @@ def call(connection: sa.Connection, call_id: str) -> CallEntry | None:
     row = connection.execute(_CALL, by).mappings().first()
     if row is None:
         return None
-    said, given, held = (connection.execute(part, by).mappings().all() for part in _PARTS_OF_CALL)
+    said, given, held, shadows = (connection.execute(part, by).mappings().all() for part in _PARTS_OF_CALL)
     links = _links(connection, [r["id"] for r in given])
     entries: tuple[CardEntry, ...] = tuple(rows.read_card(r, tuple(links[r["id"]])) for r in given)
     return CallEntry(
@@ -203,6 +204,7 @@ def call(connection: sa.Connection, call_id: str) -> CallEntry | None:
         predictions=tuple(rows.read_prediction(r) for r in said),
         cards=entries,
         suppressions=tuple(rows.read_suppression(r) for r in held),
+        shadow_cards=tuple(rows.read_shadow(r) for r in shadows),
     )
 
 

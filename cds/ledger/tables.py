@@ -66,6 +66,8 @@ calls = sa.Table(
     sa.Column("error_code", sa.Text),
     sa.Column("duration_ms", sa.Double, nullable=False),
     sa.Column("timings", Json, nullable=False),
+    # versions of the layers that were computed beside those in force
+    sa.Column("shadow", sa.Text),
     sa.Index("ix_calls_patient_key_at", "patient_key", "at"),
 )
 
@@ -164,6 +166,46 @@ policies = sa.Table(
     sa.Column("version", sa.Text, primary_key=True),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("first_used_at", UtcDateTime, nullable=False),
+)
+
+policy_versions = sa.Table(
+    "policy_versions",
+    metadata,
+    # the beginning of the hash: what cards and people name
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("layer", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("proposed_by", sa.Text, nullable=False),
+    sa.Column("proposed_at", UtcDateTime, nullable=False),
+)
+
+policy_events = sa.Table(
+    "policy_events",
+    metadata,
+    # a number, not an id of ours: what is in force follows from the order of events alone
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("layer", sa.Text, nullable=False),
+    # none: the layer was taken away
+    sa.Column("version", sa.Text),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    # of the machine it was done on
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("canary", Json),
+)
+
+shadow_cards = sa.Table(
+    "shadow_cards",
+    metadata,
+    sa.Column("call_id", sa.ForeignKey("calls.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("indicator", sa.Text, nullable=False),
+    sa.Column("prediction_ids", Json, nullable=False),
 )
 
 report_sessions = sa.Table(

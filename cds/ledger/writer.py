@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
-from cds.ledger import queries, reports
+from cds.ledger import policies, queries, reports
 from cds.ledger.database import Database, fault, parse_url, row_at_fault
 from cds.ledger.drain import Drain
 from cds.ledger.entries import (
@@ -31,6 +31,7 @@ from cds.ledger.entries import (
     HeldCard,
     Override,
     PolicyEntry,
+    PolicyRecord,
     ProblemEntry,
     SealedSession,
     ShownCard,
@@ -206,6 +207,14 @@ class Ledger:
     def feedback_on(self, card_id: str) -> tuple[FeedbackEntry, ...]:
         """Feedback on a card, known to this ledger or not, oldest first."""
         return self._read(lambda c: queries.feedback_on(c, card_id))
+
+    def last_policy_event(self) -> int:
+        """Changes whenever somebody does something with a layer of the policy."""
+        return self._read(policies.last_event)
+
+    def policy_record(self) -> PolicyRecord:
+        """All layers' versions and what was done with them."""
+        return self._read(policies.record)
 
     def policy(self, version: str) -> str | None:
         """The text of a policy that was in force."""

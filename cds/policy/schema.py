@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from cds import yaml_lines
 from cds.errors import PolicyError
 from cds.policy.blocks import Block, Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
-from cds.yaml_lines import line_of
+from cds.policy.people import same_person
+from cds.yaml_lines import YamlFault, line_of
 
 
 class Policy(Block):
@@ -66,46 +68,51 @@ class Known:
     """Model id -> names of its card's thresholds; None where its folder can't be read."""
     services: Mapping[str, type[BaseModel]]
     """Service id -> the model of its parameters."""
+    limits: Mapping[str, Mapping[str, tuple[float, str]]] = field(default_factory=dict)
+    """Model id -> threshold -> (as packaged, what moving it does)."""
+    two_people: bool = False
+    """Who wrote a policy must not be who approved it."""
 
 
 def parse(text: str, where: str, known: Known) -> Policy:
     """Raises PolicyError listing every fault as ``file:line: key: what is wrong; what is allowed``."""
+    content, node = read(text, where)
+    return validated(content, node, text, where, known)
+
+
+def read(text: str, where: str) -> tuple[dict[str, Any], yaml.Node | None]:
+    """What the text says, and its nodes for lines. Raises PolicyError."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 30 February
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise PolicyError(f"{where}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+        content, node = yaml_lines.parse(text)
+    except YamlFault as fault:
+        line = f":{fault.line}" if fault.line else ""
+        raise PolicyError(f"{where}{line}: {fault}") from fault
     if not isinstance(content, dict):
         raise PolicyError(f"{where}:1: a policy is a mapping of keys; see docs/policy.md")
+    return content, node
+
+
+def validated(content: dict[str, Any], node: yaml.Node | None, text: str, where: str, known: Known) -> Policy:
+    """``node``: where faults are looked up; ``text``: what the version is a hash of. Raises PolicyError."""
     faults: list[str] = []
     policy: Policy | None = None
     try:
         policy = Policy.model_validate(content)
     except ValidationError as error:
-        faults += [_fault(f, Policy, node, where, ()) for f in error.errors()]
-    faults += _repeated_keys(node, where)
+        faults += [fault_at(f, Policy, node, where) for f in error.errors()]
     faults += _unknown_names(content, known, node, where)
     faults += _wrong_parameters(content, known, node, where)
+    if policy is not None and known.two_people and same_person(policy.author, policy.approver):
+        line = line_of(node, ("approver",))
+        faults.append(f"{where}:{line}: approver: the same person as the author; another has to approve it")
     if faults or policy is None:
         raise PolicyError("\n".join(faults))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return policy.model_copy(update={"version": digest})
+    return policy.model_copy(update={"version": address(text)})
 
 
-def _repeated_keys(node: yaml.Node | None, where: str) -> list[str]:
-    """YAML lets the second of two equal keys win in silence."""
-    faults: list[str] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                faults.append(f"{where}:{line}: {key.value}: written twice, first in line {seen[key.value]}")
-            seen.setdefault(str(key.value), line)
-            faults += _repeated_keys(value, where)
-    return faults
+def address(text: str) -> str:
+    """The version of a policy or of a layer is its content."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _unknown_names(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
@@ -134,7 +141,7 @@ def _wrong_parameters(content: dict[str, Any], known: Known, node: yaml.Node | N
             parameters.model_validate(_mapping(blocks.get(name)).get("parameters") or {})
         except ValidationError as error:
             prefix = ("services", name, "parameters")
-            faults += [_fault(f, parameters, node, where, prefix) for f in error.errors()]
+            faults += [fault_at(f, parameters, node, where, prefix) for f in error.errors()]
     return faults
 
 
@@ -142,9 +149,10 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _fault(
-    fault: Any, model: type[BaseModel], node: yaml.Node | None, where: str, prefix: tuple[int | str, ...]
+def fault_at(
+    fault: Any, model: type[BaseModel], node: yaml.Node | None, where: str, prefix: tuple[int | str, ...] = ()
 ) -> str:
+    """One of pydantic's faults as ``file:line: key: what is wrong; what is allowed``."""
     location = (*prefix, *fault["loc"])
     key = ".".join(str(part) for part in location)
     message = fault["msg"].removeprefix("Value error, ")

@@ -41,7 +41,7 @@ ROOMS: dict[str, str] = {
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
-    "policy": "errors record yaml_lines",
+    "policy": "errors ledger record yaml_lines",
     # who calls, and what is fetched
     "trust": "errors settings",
     "trust.smart": "errors ledger settings smart_settings trust",

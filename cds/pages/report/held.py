@@ -37,7 +37,7 @@ def held(engine: Engine, session: ReportSession, words: Phrasebook) -> tuple[Hel
     found: dict[tuple[str, str], list[HeldCard]] = {}
     for one in _rows(engine, session):
         found.setdefault((one.topic, one.reason), []).append(one)
-    reasons = engine.policies.current().override_reasons
+    reasons = engine.policies.current(session.client).override_reasons
     said = {code: words.pick(reason.display) for code, reason in reasons.items()}
     return tuple(_told(words, rows, said) for rows in found.values())
 
@@ -54,7 +54,7 @@ def newest(engine: Engine, session: ReportSession) -> tuple[str, CardEntry] | No
 
 def _rows(engine: Engine, session: ReportSession) -> tuple[HeldCard, ...]:
     key = engine.ledger.patient_key(session.client, session.patient_id)
-    since = engine.now() - memory_needed(engine.policies.current())
+    since = engine.now() - memory_needed(engine.policies.current(session.client))
     return engine.ledger.held_cards(session.client, key, since)
 
 
