@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from cds import audit
-from cds.cards import by_manifest
+from cds.cards import by_manifest, withheld
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
 from cds.cards.snooze import awake_and_snoozed
+from cds.committee.standing import Standings, Withheld
 from cds.errors import ConfigurationError, LedgerError, MalformedRequest, RequestError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
@@ -80,6 +81,7 @@ class Engine:
     studies: Desk
     reports: ReportSessions
     door: Door
+    standings: Standings
 
     def __post_init__(self) -> None:
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
@@ -161,6 +163,7 @@ class Engine:
             case = Case(
                 call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing, seen.readings
             )
+            case = replace(case, withheld=frozenset(self.standings.withheld(caller.name)) & assessments.keys())
             cards, suppressed = self._cards(case, service, caller)
         with timings.stage("ledger"):
             row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger)
@@ -244,6 +247,9 @@ class Engine:
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")]
         findings = self._findings(case, service)
+        if case.withheld:
+            stopped = self.standings.withheld(caller.name)
+            findings = self._without_withheld(findings, case, service, stopped)
         key = self.ledger.patient_key(caller.name, case.record.patient_id)
         drafts = [f for f in findings if isinstance(f, CardDraft)]
         awake, snoozed = awake_and_snoozed(drafts, case.policy, self.ledger, key, case.record.now)
@@ -286,6 +292,13 @@ class Engine:
         read as "no risk"), and keeps nobody else from speaking."""
         own = self._guarded(lambda: service.run(case), case, service)
         return own + self._guarded(lambda: by_manifest.findings(case, service.contributors), case, service)
+
+    def _without_withheld(
+        self, everything: list[Finding], case: Case, service: Service, stopped: Mapping[str, Withheld]
+    ) -> list[Finding]:
+        """What is said when the committee withholds models, of which ``everything`` still makes use."""
+        rest = self._findings(withheld.without(case, case.withheld), service)
+        return withheld.said(everything, rest, case, {id: stopped[id] for id in case.withheld})
 
     def _guarded(self, work: Callable[[], Iterable[Finding]], case: Case, service: Service) -> list[Finding]:
         try:

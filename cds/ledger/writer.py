@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
-from cds.ledger import queries, reports
+from cds.ledger import queries, reports, standings
 from cds.ledger.database import Database, fault, parse_url, row_at_fault
 from cds.ledger.drain import Drain
 from cds.ledger.entries import (
@@ -37,6 +37,7 @@ from cds.ledger.entries import (
 )
 from cds.ledger.inserts import Inserts
 from cds.ledger.spool import Entry, Spool
+from cds.ledger.standings import Standing
 from cds.ledger.tables import HEAD
 
 _log = logging.getLogger("cds.ledger")
@@ -186,6 +187,10 @@ class Ledger:
     def problems(self) -> tuple[ProblemEntry, ...]:
         """Everything reported, newest first."""
         return self._read(reports.all_problems)
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Every decision of the committee on a model, oldest first."""
+        return self._read(standings.every)
 
     def feedback_on(self, card_id: str) -> tuple[FeedbackEntry, ...]:
         """Feedback on a card, known to this ledger or not, oldest first."""
