@@ -134,6 +134,13 @@ class Ledger:
         """Raises LedgerError."""
         self._ask(self._process(), lambda db: db.transaction(lambda c: reports.drop_session(c, session_id)))
 
+    def record_opening(self, opening_id: str, card_id: str, client: str) -> None:
+        """The report behind a card was opened. Raises LedgerError; one that is lost costs a count."""
+        self._ask(
+            self._process(),
+            lambda db: db.transaction(lambda c: reports.put_opening(c, opening_id, card_id, client, self._now())),
+        )
+
     def _store(self, entries: Sequence[Entry], *, at_once: bool = True) -> int | None:
         """How many were new; None when they are on the spool."""
         process = self._process()
