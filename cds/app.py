@@ -18,6 +18,7 @@ from cds import charts
 from cds import services as service_room
 from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
+from cds.committee.standing import Standings
 from cds.engine import Engine
 from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
 from cds.fhir.client import FhirClient
@@ -102,6 +103,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         studies=desk,
         reports=reports,
         door=Door(settings, ledger, reports, key, now),
+        standings=Standings(ledger.standings, settings.data_dir / "withheld.json", settings.committee.poll_s),
     )
 
 

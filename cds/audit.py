@@ -15,6 +15,7 @@ import msgspec
 from cds.errors import RequestError
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, ShadowCard, SuppressionEntry
+from cds.ledger.cohort import SHADOW
 from cds.policy.schema import Policy
 from cds.protocol.response import Card
 from cds.record.features import Feature
@@ -52,7 +53,11 @@ def entry(
         error_code=None,
         duration_ms=sum(timings.values()),
         timings={stage: round(ms, 3) for stage, ms in timings.items()},
-        predictions=tuple(prediction(a) for a in {**_beside(shadowed), **case.assessments}.values() if not _stored(a)),
+        predictions=tuple(
+            prediction(a, withheld=id in case.withheld)
+            for id, a in {**_beside(shadowed), **case.assessments}.items()
+            if not _stored(a)
+        ),
         cards=tuple(_card(card, draft, case) for card, draft in cards),
         suppressions=tuple(
             SuppressionEntry(
@@ -114,7 +119,8 @@ def _stored(assessment: Assessment) -> bool:
     return isinstance(assessment, Prediction) and assessment.stored
 
 
-def prediction(assessment: Assessment) -> PredictionEntry:
+def prediction(assessment: Assessment, *, withheld: bool = False) -> PredictionEntry:
+    """``withheld``: by the committee; the answer is kept for it, and marked as shown to nobody."""
     manifest = assessment.manifest
     outcome: Literal["predicted", "not-assessed", "failed"] = "predicted"
     reason: str | None = None
@@ -123,6 +129,7 @@ def prediction(assessment: Assessment) -> PredictionEntry:
         outputs.update(assessment.outputs)
         if assessment.rules:
             outputs["rules"] = list(assessment.rules)
+        reason = SHADOW if withheld else None
     elif isinstance(assessment, NotAssessed):
         outcome, reason = "not-assessed", assessment.reason
     elif isinstance(assessment, Failed):

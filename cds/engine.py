@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from cds import audit
-from cds.cards import by_manifest, memory
+from cds.cards import by_manifest, memory, withheld
 from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
+from cds.committee.standing import Standings, Withheld
 from cds.errors import ConfigurationError, LedgerError, RequestError
 from cds.fhir.chart import read_chart
 from cds.fhir.client import FhirClient, Target
@@ -83,6 +84,7 @@ class Engine:
     studies: Desk
     reports: ReportSessions
     door: Door
+    standings: Standings
 
     def __post_init__(self) -> None:
         self._scanned = {key: self._volumes(service) for key, service in self.services.services.items()}
@@ -169,6 +171,7 @@ class Engine:
                 case = Case(
                     call, record, drafts, assessments, evidence, parameters, policy, words, patient, seen.readings
                 )
+                case = replace(case, withheld=frozenset(self.standings.withheld(caller.name)) & assessments.keys())
                 cards, suppressed = self._cards(case, service, caller)
             shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
         with timings.stage("ledger"):
@@ -224,6 +227,9 @@ class Engine:
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")]
         findings = self._findings(case, service)
+        if case.withheld:
+            stopped = self.standings.withheld(caller.name)
+            findings = self._without_withheld(findings, case, service, stopped)
         drafts = in_order(f for f in findings if isinstance(f, CardDraft))
         awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
         shown, left_out = limited(awake, case.policy)
@@ -316,6 +322,13 @@ class Engine:
         read as "no risk"), and keeps nobody else from speaking."""
         own = self._guarded(lambda: service.run(case), case, service)
         return own + self._guarded(lambda: by_manifest.findings(case, service.contributors), case, service)
+
+    def _without_withheld(
+        self, everything: list[Finding], case: Case, service: Service, stopped: Mapping[str, Withheld]
+    ) -> list[Finding]:
+        """What is said when the committee withholds models, of which ``everything`` still makes use."""
+        rest = self._findings(withheld.without(case, case.withheld), service)
+        return withheld.said(everything, rest, case, {id: stopped[id] for id in case.withheld})
 
     def _guarded(self, work: Callable[[], Iterable[Finding]], case: Case, service: Service) -> list[Finding]:
         try:

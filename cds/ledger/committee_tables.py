@@ -108,6 +108,16 @@ incident_events = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
 )
 
+card_openings = sa.Table(
+    "card_openings",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    # no foreign key: the card may still be on the spool
+    sa.Column("card_id", sa.Text, nullable=False, index=True),
+    sa.Column("client", sa.Text, nullable=False),
+)
+
 call_snapshots = sa.Table(
     "call_snapshots",
     metadata,

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
-from cds.ledger import policies, queries, reports
+from cds.ledger import policies, queries, reports, standings
 from cds.ledger.database import Database, fault, parse_url, row_at_fault
 from cds.ledger.drain import Drain
 from cds.ledger.entries import (
@@ -40,6 +40,7 @@ from cds.ledger.entries import (
 )
 from cds.ledger.inserts import Inserts
 from cds.ledger.spool import Entry, Spool
+from cds.ledger.standings import Standing
 from cds.ledger.tables import HEAD
 
 _log = logging.getLogger("cds.ledger")
@@ -137,6 +138,13 @@ class Ledger:
         """Raises LedgerError."""
         self._ask(self._process(), lambda db: db.transaction(lambda c: reports.drop_session(c, session_id)))
 
+    def record_opening(self, opening_id: str, card_id: str, client: str) -> None:
+        """The report behind a card was opened. Raises LedgerError; one that is lost costs a count."""
+        self._ask(
+            self._process(),
+            lambda db: db.transaction(lambda c: reports.put_opening(c, opening_id, card_id, client, self._now())),
+        )
+
     def _store(self, entries: Sequence[Entry], *, at_once: bool = True) -> int | None:
         """How many were new; None when they are on the spool."""
         process = self._process()
@@ -203,6 +211,10 @@ class Ledger:
     def problems(self) -> tuple[ProblemEntry, ...]:
         """Everything reported, newest first."""
         return self._read(reports.all_problems)
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Every decision of the committee on a model, oldest first."""
+        return self._read(standings.every)
 
     def feedback_on(self, card_id: str) -> tuple[FeedbackEntry, ...]:
         """Feedback on a card, known to this ledger or not, oldest first."""

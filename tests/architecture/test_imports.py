@@ -58,14 +58,14 @@ ROOMS: dict[str, str] = {
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
     "engine": (
-        "audit cards cards.phrasebook errors fhir fhir.resources ids inference ledger policy protocol record "
+        "audit cards cards.phrasebook committee errors fhir fhir.resources ids inference ledger policy protocol record "
         "services settings studies timings trust trust.smart turns"
     ),
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.report "
-        "cards cards.phrasebook charts engine errors fhir inference jobs ledger policy record services settings "
-        "studies trust trust.smart web"
+        "cards cards.phrasebook charts committee engine errors fhir inference jobs ledger policy record services "
+        "settings studies trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
     "site": (

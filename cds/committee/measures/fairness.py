@@ -10,7 +10,7 @@ import numpy as np
 
 from cds.committee.measures.calibration import observed_expected
 from cds.committee.measures.discrimination import auc
-from cds.committee.measures.estimate import CELL, SHARE, Estimate, Flags, Measured, Minimum, NotEnough
+from cds.committee.measures.estimate import CELL, Estimate, Flags, Measured, Minimum, NotEnough, NotEstimable
 from cds.committee.measures.proportions import difference, ratio
 from cds.committee.measures.scored import Scored
 from cds.committee.measures.usefulness import at_threshold
@@ -21,7 +21,7 @@ _FEW = Minimum(events=20, others=20)
 
 @dataclass(frozen=True)
 class GroupGap:
-    """One group beside all others. ``n`` is told only from ``CELL`` people on."""
+    """One group beside all others. ``n`` is told only from the smallest cell on."""
 
     group: str
     n: int | None
@@ -31,34 +31,39 @@ class GroupGap:
     """The group less the others; of observed over expected their ratio."""
 
 
-def gaps(people: Scored, groups: Mapping[str, Flags], threshold: float) -> tuple[GroupGap, ...]:
-    """``groups``: who belongs to each; people may belong to several or none. A group of fewer than ``CELL`` people
-    shows nothing, and neither does one that leaves fewer than that outside."""
+def gaps(
+    people: Scored, groups: Mapping[str, Flags], threshold: float, *, cell: int = CELL, chance: bool = True
+) -> tuple[GroupGap, ...]:
+    """``groups``: who belongs to each; people may belong to several or none. A group of fewer than ``cell`` people
+    shows nothing, and neither does one that leaves fewer than that outside. ``chance``: what is predicted is a chance,
+    so its calibration can be compared, too."""
     found = []
     for name, inside in groups.items():
         mine, others = people.where(inside).known, people.where(~inside).known
-        if min(mine.n, others.n) < CELL:
-            lacking = NotEnough("people", min(mine.n, others.n), CELL)
-            nothing = dict.fromkeys(_MEASURES, lacking)
+        if min(mine.n, others.n) < cell:
+            few = NotEstimable(f"fewer than {cell} people")
+            nothing = dict.fromkeys(_measures(chance), few)
             found.append(GroupGap(name, None, nothing, nothing))
             continue
-        own, rest = _measured(mine, threshold), _measured(others, threshold)
-        found.append(GroupGap(name, mine.n, own, {m: _gap(m, own[m], rest[m]) for m in _MEASURES}))
+        own, rest = _measured(mine, threshold, chance), _measured(others, threshold, chance)
+        found.append(GroupGap(name, mine.n, own, {m: _gap(m, own[m], rest[m]) for m in own}))
     return tuple(found)
 
 
-_MEASURES = ("alert-rate", "ppv", "sensitivity", "auc", "observed-expected")
+def _measures(chance: bool) -> tuple[str, ...]:
+    always = ("alert-rate", "ppv", "sensitivity", "auc")
+    return (*always, "observed-expected") if chance else always
 
 
-def _measured(people: Scored, threshold: float) -> dict[str, Measured]:
-    found = at_threshold(people, threshold, share=Minimum(people=SHARE.people))
-    return {
+def _measured(people: Scored, threshold: float, chance: bool) -> dict[str, Measured]:
+    found = at_threshold(people, threshold, benefits=False)
+    told = {
         "alert-rate": found.flagged,
         "ppv": found.ppv,
         "sensitivity": found.sensitivity,
         "auc": auc(people, _FEW),
-        "observed-expected": observed_expected(people, _FEW),
     }
+    return told | ({"observed-expected": observed_expected(people, _FEW)} if chance else {})
 
 
 def _gap(measure: str, own: Measured, rest: Measured) -> Measured:

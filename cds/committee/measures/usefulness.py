@@ -40,18 +40,18 @@ class AtThreshold:
     specificity: Measured
     evaluate: Measured
     """Number needed to evaluate: how many are flagged for one who has the event."""
-    benefit: Measured
-    """Net true positives per person."""
-    over_all: Measured
+    benefit: Measured | None
+    """Net true positives per person; None where the threshold is not a chance."""
+    over_all: Measured | None
     """Net benefit over flagging everybody."""
     missed: int
     """Events among those not flagged, as counted."""
 
 
 def at_threshold(
-    people: Scored, threshold: float, share: Minimum = SHARE, minimum: Minimum = VALIDATION
+    people: Scored, threshold: float, share: Minimum = SHARE, minimum: Minimum = VALIDATION, *, benefits: bool = True
 ) -> AtThreshold:
-    """Flagged: predicted at or above ``threshold``."""
+    """Flagged: predicted at or above ``threshold``. ``benefits``: it is a chance, so net benefit has a meaning."""
     people = people.known
     flag = people.risk >= threshold
     return AtThreshold(
@@ -62,8 +62,8 @@ def at_threshold(
         _share(flag[people.event], people.weight[people.event], share),
         _share(~flag[~people.event], people.weight[~people.event], share),
         needed_to_evaluate(ppv),
-        net_benefit(people, threshold, minimum),
-        _benefit(people, threshold, minimum, over_all=True),
+        net_benefit(people, threshold, minimum) if benefits else None,
+        _benefit(people, threshold, minimum, over_all=True) if benefits else None,
         int((people.event & ~flag).sum()),
     )
 

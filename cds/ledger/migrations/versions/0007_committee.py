@@ -92,6 +92,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_incident_events_problem_id", "incident_events", ["problem_id"])
     op.create_table(
+        "card_openings",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("card_id", sa.Text, nullable=False),
+        sa.Column("client", sa.Text, nullable=False),
+    )
+    op.create_index("ix_card_openings_card_id", "card_openings", ["card_id"])
+    op.create_table(
         "call_snapshots",
         sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id"), primary_key=True),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
@@ -111,7 +119,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in (
-        *("audit_links", "call_snapshots", "incident_events", "verdicts", "standings"),
+        *("audit_links", "call_snapshots", "card_openings", "incident_events", "verdicts", "standings"),
         *("outcome_events", "outcome_sweeps", "charters"),
     ):
         op.drop_table(table)
