@@ -56,10 +56,10 @@ class Poller:
     def stop(self) -> None:
         self._stopping.set()
 
-    def look(self, client: str) -> int | None:
-        """Ask this client's EHR now, because it said that there is news without saying which: how many studies were
-        news; None where no address of it is set. Raises SourceError or LedgerError, and NotTaken when a look is under
-        way or work must wait: the EHR then says it again."""
+    def look(self, client: str) -> tuple[str, ...] | None:
+        """Ask this client's EHR now, because it said that there is news without saying which: the opaque ids of the
+        studies that were news; None where no address of it is set. Raises SourceError or LedgerError, and NotTaken
+        when a look is under way or work must wait: the EHR then says it again."""
         if self._settings.clients[client].studies.fhir_base is None:
             return None
         # the one under way may have asked before this news was there; waiting for it would hold a thread
@@ -104,12 +104,12 @@ class Poller:
             rows = web.studies(StudyDate=f"{since:%Y%m%d}-", includefield="StudyDescription")
         finally:
             web.close()
-        return self._news(client, map(from_row, rows), name)[0]
+        return len(self._news(client, map(from_row, rows), name)[0])
 
     def _ehr(self, name: str) -> int:
-        return self._asked(name, _FHIR_DEADLINE_S)[0]
+        return len(self._asked(name, _FHIR_DEADLINE_S)[0])
 
-    def _asked(self, name: str, within_s: float) -> tuple[int, bool]:
+    def _asked(self, name: str, within_s: float) -> tuple[tuple[str, ...], bool]:
         """As ``_news``."""
         source, allowed = self._settings.clients[name].studies, self._allowed[name]
         assert source.fhir_base is not None
@@ -125,17 +125,18 @@ class Poller:
             raise found.fault
         return news
 
-    def _news(self, client: str, studies: Iterable[About], pacs: str | None) -> tuple[int, bool]:
-        """(how many were news, the queue was full). Raises LedgerError. What could not be asked for is news again at
-        the next poll."""
-        news = 0
+    def _news(self, client: str, studies: Iterable[About], pacs: str | None) -> tuple[tuple[str, ...], bool]:
+        """(opaque ids of those that were news, the queue was full). Raises LedgerError. What could not be asked for
+        is news again at the next poll."""
+        news: list[str] = []
         for about in studies:
             key = (client, about.uid)
             if key in self._known and self._known[key] == about.images:
                 continue
             asked = self._intake.ask(about, client, "poll", pacs=pacs)
             if asked.waits:
-                return news, True
+                return tuple(news), True
             self._known[key] = about.images
-            news += any(new for _, new in asked.jobs)
-        return news, False
+            if any(new for _, new in asked.jobs):
+                news.append(asked.study)
+        return tuple(news), False
