@@ -8,7 +8,6 @@ brings its schema up to date, moves the spool in and closes the breaker.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import os
 import threading
@@ -39,6 +38,7 @@ from cds.ledger.entries import (
     StoredPrediction,
 )
 from cds.ledger.inserts import Inserts
+from cds.ledger.patient_hash import chain, person
 from cds.ledger.spool import Entry, Spool
 from cds.ledger.standings import Standing
 from cds.ledger.tables import HEAD
@@ -78,7 +78,7 @@ class Ledger:
         """``key`` is the secret of the patient hash. Connects to nothing. Raises SettingsError for a wrong URL."""
         self._address = url
         self._url = parse_url(url)
-        self._key = key
+        self._keys = chain(key)
         self._now = now
         self._spool = Spool(spool_dir)
         # by process id; a parent's entry is kept in the child, since closing it would close the parent's sockets
@@ -89,7 +89,7 @@ class Ledger:
 
     def patient_key(self, client: str, patient_id: str) -> str:
         """Keyed hash of a patient (or user) of one client: the only way a person is named in the ledger."""
-        return hmac.digest(self._key, f"{len(client)}:{client}:{patient_id}".encode(), "sha256").hex()
+        return person(self._keys, client, patient_id)
 
     def record_call(self, entry: CallEntry) -> bool:
         """True: stored (now or before). False: on the spool. Raises LedgerError when neither took it."""
