@@ -36,7 +36,8 @@ from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
-from cds.trust.smart import Door, ReportSessions
+from cds.trust.own_keys import OwnKeys
+from cds.trust.smart import Door, ReportSessions, certificates
 from cds.web import calls, cds_hooks, launch, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
@@ -72,6 +73,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
     _check_languages(settings, catalogues)
+    OwnKeys(settings.signing_keys).jwks()  # raises for a key that can't be used
     key = settings.load_ledger_key()
     ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
     policies = PolicyStore(
@@ -95,7 +97,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         models=models,
         policies=policies,
         catalogues=catalogues,
-        fhir=FhirClient(settings.fhir, settings.ca_file),
+        fhir=FhirClient(settings.fhir, settings.ca_file, certificates(settings)),
         ledger=ledger,
         now=now,
         studies=desk,

@@ -25,6 +25,7 @@ from cds.cards.snooze import awake_and_snoozed
 from cds.errors import ConfigurationError, LedgerError, MalformedRequest, RequestError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
+from cds.fhir.dialect import dialect_of
 from cds.fhir.evidence import Evidence, deadline_in, gather
 from cds.fhir.queries import Query, plan
 from cds.ids import new_id
@@ -185,7 +186,8 @@ class Engine:
         allowed.require(call.fhir_server)
         if not caller.client.fhir_access:
             return None
-        return Target(call.fhir_server, allowed, call.authorization.access_token if call.authorization else None)
+        token = call.authorization.access_token if call.authorization else None
+        return Target(call.fhir_server, allowed, token, dialect=dialect_of(caller.client))
 
     def _read(self, service: Service, call: HookCall, evidence: Evidence, at: datetime) -> tuple[Record, Record]:
         reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone)

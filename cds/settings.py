@@ -26,12 +26,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cds.ehr_settings import BackendSettings, DialectSettings
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
 from cds.smart_settings import SmartSettings, loopback_address, require_secure
 
 __all__ = [
+    "BackendSettings",
     "ClientSettings",
+    "DialectSettings",
     "FhirSettings",
     "ImagingSettings",
     "InferenceSettings",
@@ -98,6 +101,8 @@ class ClientSettings(_Block):
 
     studies: StudySource = StudySource()  # type: ignore[call-arg]
     smart: SmartSettings | None = None
+    backend: BackendSettings | None = None
+    dialect: DialectSettings = DialectSettings()  # type: ignore[call-arg]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -106,6 +111,8 @@ class ClientSettings(_Block):
                 raise ValueError("'issuer' is missing: the `iss` value in this client's JWT")
             if sum(x is not None for x in (self.jwks, self.jwks_file, self.jku)) != 1:
                 raise ValueError("give exactly one of 'jwks', 'jwks_file' or 'jku': where the client's keys are")
+        if self.backend is not None and self.studies.token_file is not None:
+            raise ValueError("'studies.token_file' and a 'backend' block both say how to sign in; give one")
         return self
 
     @field_validator("jku")
@@ -157,6 +164,11 @@ class Settings(BaseSettings):
     language: str = Field("en", description="Language of the cards, when neither call nor client says.")
     ca_file: Path | None = Field(
         None, description="Certificates (PEM) to trust for FHIR servers and key sets; empty: the well-known ones."
+    )
+    signing_keys: tuple[Path, ...] = Field(
+        (),
+        description="Our own private keys (PEM, RSA or P-384). The first signs; the public halves of all are at "
+        "/.well-known/jwks.json, so that a new one is known before it signs.",
     )
     timezone: str = Field("UTC", description="Time zone of dates that come without one, such as Europe/Amsterdam.")
     max_body_bytes: int = Field(8_000_000, ge=10_000, description="Largest request body accepted, bytes.")
@@ -227,6 +239,22 @@ class Settings(BaseSettings):
                         f"clients '{name}' and '{other}' list the same FHIR server, so a report's launch would not "
                         "tell which of them it comes from: give a server to one client only"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _sign_in_safe(self) -> Self:
+        for name, client in self.clients.items():
+            if client.backend is None:
+                continue
+            try:
+                require_secure("fhir_servers", *client.fhir_servers)
+                require_secure("backend.token_url", *filter(None, [client.backend.token_url]))
+            except ValueError as error:
+                raise ValueError(f"client '{name}' has a 'backend' block: {error}") from error
+            if client.backend.client_id is not None and not self.signing_keys:
+                raise ValueError(
+                    f"client '{name}': 'backend.client_id' needs 'signing_keys'; `cds site key FILE` makes one"
+                )
         return self
 
     @property

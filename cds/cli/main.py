@@ -10,9 +10,11 @@ import click
 from cds import __version__
 from cds.cli.call import call
 from cds.cli.check import check
+from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
+from cds.cli.site import site
 from cds.cli.studies import study, worker
 from cds.cli.wording import wording
 from cds.errors import CdsError
@@ -49,8 +51,11 @@ def main(ctx: click.Context, settings: Path | None) -> None:
     Put it in front of an EHR:
 
     \b
+      cds site init FOLDER     a few questions, and the settings are written
       cds check                are settings, policy, models and connections right?
+      cds site check           walk the whole site: servers, codes, scans, what models will say
       cds serve                run the service
+      cds ledger upgrade       its database's schema, ahead of the service
       cds call URL --help      fire a hook at any CDS server and read the cards
 
     Imaging studies:
@@ -121,9 +126,11 @@ def demo(once: bool, port: int, language: str, data_dir: Path | None, research: 
 
 main.add_command(call)
 main.add_command(check)
+main.add_command(ledger)
 main.add_command(models)
 main.add_command(policy)
 main.add_command(problems)
+main.add_command(site)
 main.add_command(study)
 main.add_command(wording)
 main.add_command(worker)

@@ -6,26 +6,16 @@ from pathlib import Path
 
 import click
 
-from cds import services as service_room
-from cds.errors import PolicyError
-from cds.inference import registry
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy, parse
 from cds.services.declaration import installed_packages
-from cds.services.joined import join
-from cds.settings import Settings, load
+from cds.settings import load
+from cds.site.installed import known_to, text_of
 
 
 @click.group()
 def policy() -> None:
     """The clinical lead's policy: check a file, or show the one in force."""
-
-
-def known_to(settings: Settings) -> Known:
-    """What a policy may name at this site: the services and models that are installed or mounted."""
-    services = service_room.load(settings.hook_dirs)
-    models = registry.load([*registry.installed_folders(), *settings.model_dirs])
-    return Known(models.thresholds(), join(services, models).parameters())
 
 
 @policy.command()
@@ -55,11 +45,3 @@ def show(ctx: click.Context) -> None:
     settings = load(ctx.find_root().obj)
     path = settings.policy_file or packaged_policy(installed_packages())
     click.echo(text_of(path))
-
-
-def text_of(path: Path) -> str:
-    """Raises PolicyError for a file that is missing or no text."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: the policy can't be read: {error}") from error

@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from cds.errors import (
     SourceUnreachable,
 )
 from cds.fhir import resources as fhir
+from cds.fhir.dialect import PLAIN, Dialect
 from cds.fhir.queries import Query
 from cds.fhir.upstream import Patience, TryAgain, Upstream
 from cds.settings import FhirSettings
@@ -39,6 +41,9 @@ class Target:
     base: str
     allowed: AllowList
     token: str | None
+    scheme: str = "Bearer"
+    """Of the header ``Authorization``; ``Basic`` where ``token`` is user and password, encoded."""
+    dialect: Dialect = PLAIN
 
     def __repr__(self) -> str:
         return f"Target({self.base})"
@@ -75,8 +80,15 @@ class _Round:
 class FhirClient:
     """Shared by all calls of a process; opens connections and starts threads on first use, after the fork."""
 
-    def __init__(self, settings: FhirSettings, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: FhirSettings,
+        ca_file: Path | None = None,
+        certificates: Mapping[str, tuple[Path, Path]] | None = None,
+    ) -> None:
+        """``certificates``: base as listed -> our certificate and its key (PEM) to show there, for mTLS."""
         self._settings = settings
+        self._certificates = certificates or {}
         self._verify: str | bool = str(ca_file) if ca_file is not None else True
         self._pid = -1
         self._lock = threading.Lock()
@@ -101,15 +113,17 @@ class FhirClient:
             for one in found:
                 one.fault = fault
             return found
-        headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip", "Prefer": "handling=strict"}
+        headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip"}
+        if target.dialect.strict:
+            headers["Prefer"] = "handling=strict"
         if target.token:
-            headers["Authorization"] = f"Bearer {target.token}"
+            headers["Authorization"] = f"{target.scheme} {target.token}"
         base, links = f"{target.base.rstrip('/')}/", continued or {}
         shared = _Round(target, upstream, headers, deadline)
         futures: list[Future[None]] = []
         for one in found:
             link = links.get(one.query.key)
-            path = one.query.path(patient_id)
+            path = target.dialect.path(one.query, patient_id)
             futures.append(upstream.threads.submit(self._one, one, base if link else base + path, link, shared))
         wait(futures, timeout=max(0.0, deadline - time.monotonic()) + 0.02)
         return [_result(one, future) for one, future in zip(found, futures, strict=True)]
@@ -121,7 +135,9 @@ class FhirClient:
                 self._pid, self._upstreams = os.getpid(), {}
             found = self._upstreams.get(base)
             if found is None:
-                found = self._upstreams[base] = Upstream(base, self._settings, self._verify)
+                found = self._upstreams[base] = Upstream(
+                    base, self._settings, self._verify, self._certificates.get(base)
+                )
             return found
 
     def _one(self, found: Fetched, url: str, link: str | None, shared: _Round) -> None:

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -104,11 +105,12 @@ class _Secure(_Impatient, HTTPSConnection):
 
 
 class _Adapter(HTTPAdapter):
-    def pool(self, base: str, verify: str | bool) -> HTTPConnectionPool:
-        """The connections to one server, its certificate checked as ``requests`` checks it."""
+    def pool(self, base: str, verify: str | bool, shown: tuple[str, str] | None) -> HTTPConnectionPool:
+        """The connections to one server, its certificate checked as ``requests`` checks it; ``shown``: ours and its
+        key."""
         request = requests.Request("GET", base).prepare()
-        pool = cast(HTTPConnectionPool, self.get_connection_with_tls_context(request, verify))
-        self.cert_verify(pool, base, verify, None)  # type: ignore[no-untyped-call]
+        pool = cast(HTTPConnectionPool, self.get_connection_with_tls_context(request, verify, cert=shown))
+        self.cert_verify(pool, base, verify, shown)  # type: ignore[no-untyped-call]
         pool.ConnectionCls = _Secure if pool.scheme == "https" else _Plain
         return pool
 
@@ -116,10 +118,17 @@ class _Adapter(HTTPAdapter):
 class Upstream:
     """Safe to share between threads; made after the fork."""
 
-    def __init__(self, base: str, settings: FhirSettings, verify: str | bool) -> None:
+    def __init__(
+        self, base: str, settings: FhirSettings, verify: str | bool, certificate: tuple[Path, Path] | None = None
+    ) -> None:
+        """Raises SourceUnreachable when there is a certificate of ours and it can't be read."""
         self.threads = ThreadPoolExecutor(settings.pool_size, thread_name_prefix="fhir")
         self._settings = settings
-        self._pool = _Adapter(pool_connections=1, pool_maxsize=settings.pool_size).pool(base, verify)
+        shown = (str(certificate[0]), str(certificate[1])) if certificate is not None else None
+        try:
+            self._pool = _Adapter(pool_connections=1, pool_maxsize=settings.pool_size).pool(base, verify, shown)
+        except OSError as error:
+            raise SourceUnreachable("our certificate for the FHIR server can't be read") from error
 
     def get(self, url: str, headers: dict[str, str], deadline: float, patience: Patience) -> bytes:
         """The body of a good answer. ``url`` must have been found to lie on this server.

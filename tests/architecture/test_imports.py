@@ -25,7 +25,8 @@ ROOMS: dict[str, str] = {
     "protocol": "errors",
     "smart_settings": "",
     "imaging_settings": "",
-    "settings": "errors imaging_settings smart_settings",
+    "ehr_settings": "",
+    "settings": "ehr_settings errors imaging_settings smart_settings",
     "ledger": "errors",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
@@ -41,7 +42,7 @@ ROOMS: dict[str, str] = {
     "trust.smart": "errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
-    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust",
+    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust trust.smart",
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
@@ -59,6 +60,10 @@ ROOMS: dict[str, str] = {
         "studies trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
+    "site": (
+        "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger policy record "
+        "services settings smart_settings studies trust trust.smart"
+    ),
     # what people hold in their hands
     "charts": "errors",
     "pages": "cards.phrasebook errors imaging record",
@@ -70,7 +75,7 @@ ROOMS: dict[str, str] = {
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
-        "policy record app engine jobs serve services settings studies survival trust trust.smart"
+        "policy record app engine jobs serve services settings site studies survival trust trust.smart"
     ),
     "__main__": "cli",
 }

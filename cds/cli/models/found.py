@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from cds import services as service_room
-from cds.cli.policy import text_of
 from cds.errors import CdsError
 from cds.inference import registry
 from cds.inference.model import Model
@@ -18,6 +17,7 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings, load
+from cds.site.installed import text_of
 
 
 def settings_of(ctx: click.Context) -> Settings:
