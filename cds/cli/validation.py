@@ -62,7 +62,7 @@ def make_keys(name: str) -> None:
 @click.option("--out", type=_FILE, required=True, help="Where the signed round goes.")
 @click.pass_context
 def new(ctx: click.Context, draft: Path, key: Path, out: Path) -> None:
-    """Sign a round from a YAML file. The model has to be installed here: its hash is put in, not typed.
+    """Sign the round that the YAML file DRAFT asks for. The model has to be installed here: its hash is put in.
 
     \b
       id: metastatic-2026
@@ -93,7 +93,7 @@ def new(ctx: click.Context, draft: Path, key: Path, out: Path) -> None:
 @validation.command()
 @click.argument("file", type=_FILE)
 def show(file: Path) -> None:
-    """What a signed file says, before anybody has checked whose it is."""
+    """What a signed FILE says, before anybody has checked whose it is."""
     click.echo(json.dumps(keys.unverified(file), indent=1, ensure_ascii=False))
     click.echo("The signature was not checked.", err=True)
 
@@ -115,7 +115,7 @@ def run(
     out: Path,
     minimum_cell: int | None,
 ) -> None:
-    """Count this hospital's people for a round. Nothing is sent: the draft waits for a person's review.
+    """Count this hospital's people for a signed ROUND. Nothing is sent: the draft waits for a person's review.
 
     Refused: a round that expired or is not signed by the coordinator, a model that is not the round's, days that
     overlap those of an earlier answer, and too few people.
@@ -144,7 +144,7 @@ def run(
 @click.argument("draft", type=_FILE)
 @click.option("--page", type=_FILE, help="Write a page, too.")
 def review_draft(draft: Path, page: Path | None) -> None:
-    """Every number that would leave, and the code to sign with."""
+    """Every number of DRAFT that would leave, and the code to sign with."""
     one = result.drafted(draft)
     if page is not None:
         _write(page, review.page(one))
@@ -172,7 +172,7 @@ def sign(
     out: Path,
     measure_report: Path | None,
 ) -> None:
-    """Sign what was reviewed, write down that it left, and make the file to send."""
+    """Sign a DRAFT that was reviewed, write down that it left, and make the file to send."""
     asked = rounds.opened(round_file, keys.load(coordinator, private=False), date.today())
     one = result.drafted(draft)
     fits(asked, one)
@@ -214,7 +214,7 @@ def pool(
     as_json: bool,
     page: Path | None,
 ) -> None:
-    """Put the hospitals' results together.
+    """Put the hospitals' RESULTS to a ROUND together.
 
     Discrimination and calibration of each hospital with its interval, of all people together, the mean of hospitals by
     random effects, and where the next hospital is expected. An expired round can still be pooled.
