@@ -89,6 +89,9 @@ class Form(Strict):
     """Columns to report on value by value, beside the groups of the model's own inputs."""
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "null")
     """Texts that mean: not known."""
+    population: dict[str, float] = Field(default_factory=dict)
+    """In a model's own form: inputs that only say for whom the model is, which a cohort of such patients seldom holds,
+    and what is taken for everybody where a file's form does not name them."""
 
     @property
     def columns(self) -> set[str]:
@@ -137,10 +140,24 @@ def read_from_files(manifest: Manifest) -> list[Input]:
     return [i for i in manifest.inputs if i.source in ("record", "patient.age", "patient.male")]
 
 
+def population(model: Model) -> dict[str, Column]:
+    """What is taken of everybody in a file, where its form says nothing: whoever gives a file for this model says that
+    these are such patients. Never an input that the graph reads. Raises CohortError."""
+    path = model.folder / FILE
+    if not path.exists():
+        return {}
+    outside = {i.name for i in model.manifest.inputs if not i.graph}
+    given = read_form(path).population
+    if odd := sorted(set(given) - outside):
+        raise CohortError(f"{path}: population names {', '.join(odd)}, which the model reads or does not know")
+    return {name: Column(constant=value) for name, value in given.items()}
+
+
 def fitting(model: Model, names: Collection[str]) -> tuple[Form, str] | None:
     """The form of a file with these columns, where it needs none from its owner, and what to call it: the inputs' own
     names, or the form in the model's folder. Raises CohortError where that one can't be read."""
     required = {i.name for i in read_from_files(model.manifest) if i.absent.does == "abstain"} | {"event"}
+    required -= set(population(model))
     if required <= set(names):
         own = own_form(model.manifest)
         held = {name: column for name, column in own.inputs.items() if name in names}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cds.cohort.form import Column, Form, read_from_files
+from cds.cohort.form import Column, Form, population, read_from_files
 from cds.cohort.measures import Array
 from cds.errors import CohortError
 from cds.inference.model import Model
@@ -59,7 +59,8 @@ def read(path: Path, form: Form, model: Model, vocabulary: Vocabulary) -> Cohort
     names, lines = _table(path)
     inputs = model.manifest.inputs
     _require_known(form, model)
-    used = {name: form.inputs.get(name) for name in (i.name for i in read_from_files(model.manifest))}
+    taken = population(model)
+    used = {i.name: form.inputs.get(i.name) or taken.get(i.name) for i in read_from_files(model.manifest)}
     _require_columns(path, names, form, used, inputs)
     place = {name: at for at, name in enumerate(names)}
     known = _Cells(path, lines, place, {text.strip().casefold() for text in form.missing})

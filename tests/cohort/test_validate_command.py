@@ -58,7 +58,7 @@ def figures(result: Result, model: str = "resected-os") -> dict[str, Any]:
 def refusal(result: Result) -> str:
     assert result.exit_code == 2, result.output
     assert not list(Path().glob("validation-*"))
-    assert result.stderr.startswith("CDS-770: ")
+    assert result.stderr.startswith("CDS-780: ")
     return result.stderr
 
 

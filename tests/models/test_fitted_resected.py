@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -12,9 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cds.inference.prediction import Prediction
+from cds.record.facts import Fact, Record
+from cds.record.moments import parse
 from models import survival_graph as sg
 
 FOLDER = Path(__file__).parents[2] / "models" / "resected-os"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FIT = json.loads((FOLDER / "fit.json").read_text(encoding="utf-8"))
 MEASURED = FIT["measured"]
 
@@ -48,20 +53,41 @@ def test_curves_start_at_one_never_rise_and_lie_within_their_bounds(ask) -> None
 
 def test_the_shares_at_milestones_are_points_of_the_curve(ask) -> None:
     answer = ask("resected-os", *patients())
-    for months in (12, 24, 36):
+    for months in (6, 12, 24, 36):
         for bound in ("", "_lower", "_upper"):
             assert (answer[f"alive_{months}{bound}"] == answer[f"survival{bound}"][:, months]).all()
 
 
-def test_one_patients_range_is_where_the_curve_passes_nine_and_one_in_ten(ask) -> None:
+@pytest.mark.parametrize(
+    ("name", "share"), [("dead_1_in_10", 0.9), ("dead_1_in_4", 0.75), ("alive_1_in_4", 0.25), ("alive_1_in_10", 0.1)]
+)
+def test_one_patients_range_is_where_the_curve_passes_the_share_or_its_end(ask, name, share) -> None:
     answer = ask("resected-os", *patients())
-    for at in range(0, len(patients()), 7):
-        curve = answer["survival"][at]
-        low, high = answer["dead_1_in_10"][at], answer["alive_1_in_10"][at]
-        assert np.interp(low, range(61), curve) == pytest.approx(0.9, abs=1e-9)
-        assert high == 60 or np.interp(high, range(61), curve) == pytest.approx(0.1, abs=1e-9)
-        # a patient's range is far wider than the interval of the estimate
-        assert high - low > 20
+    for months, curve in zip(answer[name], answer["survival"], strict=True):
+        if curve[-1] > share:
+            assert months == 60
+        else:
+            assert np.interp(months, range(61), curve) == pytest.approx(share, abs=1e-9)
+    # a patient's range is far wider than the interval of the estimate
+    assert (answer["alive_1_in_10"] - answer["dead_1_in_10"]).min() > 15
+
+
+def test_with_inputs_missing_the_range_is_that_of_the_averaged_curve_and_no_average_of_ranges(registry) -> None:
+    model = registry["resected-os"]
+    record = Record(NOW, "p", birth=parse("1960-01-01"), male=True)
+    for name in ("pancreatic-cancer", "pancreatectomy"):
+        record.add(Fact(name, f"Resource/{name}", parse("2026-10-01"), status="active", verification="confirmed"))
+    record.arrange()
+    answer = model.assess(record)
+    assert isinstance(answer, Prediction)
+    assert {f.input.name for f in answer.absent} >= {"t", "n", "grade", "basal_like"}
+    curve = np.array(answer.series("survival"))
+    for share, name in ((0.9, "dead_1_in_10"), (0.75, "dead_1_in_4"), (0.25, "alive_1_in_4")):
+        assert np.interp(answer.number(name), range(61), curve) == pytest.approx(share, abs=1e-9)
+    for months in (6, 12, 24, 36):
+        assert answer.number(f"alive_{months}") == curve[months]
+        assert answer.number(f"alive_{months}_lower") == answer.series("survival_lower")[months]
+        assert answer.number(f"alive_{months}_upper") == answer.series("survival_upper")[months]
 
 
 def test_the_interval_includes_how_much_cohorts_differ() -> None:
@@ -174,6 +200,24 @@ def test_the_reference_is_not_beaten_and_the_page_says_so_and_why() -> None:
     # what comes nearest knows only what a research file leaves blank
     assert "not known" in MEASURED["best"]
     assert "leaves blank" in page
+
+
+GROUPS = ("women", "men", "under 65", "65 to 74", "75 and over")
+
+
+def test_the_card_says_how_it_does_by_sex_and_age_and_that_ancestry_is_not_known(registry) -> None:
+    manifest = registry["resected-os"].manifest
+    told = manifest.attributes.model_dump()["fairness_same_source"]
+    assert "women" in told
+    assert "from 75 on" in told
+    assert "By ancestry: not measured." in told
+    for language, words in (("en", ("By sex and age", "ancestry")), ("nl", ("Naar geslacht en leeftijd", "afkomst"))):
+        assert any(all(w in limit for w in words) for limit in manifest.words.limits[language])
+    for name, group in MEASURED.get("subgroups", {}).items():
+        c = group["c_index"]
+        if name in GROUPS:
+            assert f"{c['value']:.2f}" in told, name
+            assert f"(n = {group['n']}, {c['lower']:.2f} to {c['upper']:.2f})" in told, name
 
 
 def test_the_page_says_what_was_measured_and_that_one_cohort_is_not_ranked() -> None:
