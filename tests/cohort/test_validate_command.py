@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from conftest import Made
 
 from cds.cli import main
 from cds.cohort import judge, reading
@@ -21,6 +21,7 @@ from cds.cohort.form import read_form
 from cds.errors import CohortError
 from cds.inference.registry import Registry
 
+Made = Callable[..., pd.DataFrame]
 PAGE = (Path(__file__).parents[2] / "docs" / "validate-a-model.md").read_text(encoding="utf-8")
 FORM: dict[str, Any] = {
     "inputs": {
