@@ -142,6 +142,7 @@ def measure(
         "subgroups": subgroups,
         "brier": ev.brier(months, died, alive, GRID),
         "proportional_hazards_p": _proportionality(data),
+        "draws": draws,
         "median_months": round(float(KaplanMeierFitter().fit(months, died).median_survival_time_), 2),
     }
 

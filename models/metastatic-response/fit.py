@@ -89,6 +89,7 @@ def measure(
     mean = tried[SHIPPED].mean(axis=0)
     part = ev.parts_of(mean, 4)
     return {
+        "draws": draws,
         "competition": table,
         "best": best,
         "chosen": chosen,

@@ -22,8 +22,8 @@ def report(fit: dict[str, Any], output: Path) -> None:
         "# Response in metastatic disease: evaluation",
         "Written by `fit.py`; do not edit.",
         f"{fit['n']} patients whose response was assessed, {fit['responses']} with complete or partial response; the "
-        "cohort of the survival model. All of it is internal: 10 times 5-fold cross-validation, intervals from a "
-        "bootstrap of patients.",
+        "cohort of the survival model. All of it is internal: 10 times 5-fold cross-validation, intervals from "
+        f"{m['draws']} bootstraps of patients.",
         _coefficients(fit),
         *_against(fit),
         *_competition(m),

@@ -51,6 +51,7 @@ def measure(
     crossed = _crossed(data, fitted, repeats, watch)
     elsewhere = _elsewhere(data, fitted)
     return {
+        "draws": draws,
         "competition": competition,
         "best": best,
         "simplest_within_one_error": chosen,

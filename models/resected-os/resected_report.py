@@ -43,7 +43,7 @@ def report(fit: dict[str, Any], output: Path) -> None:
         "public cohorts. Patients who are in both ICGC files count once. Time runs from the date each cohort recorded "
         "(diagnosis or operation). Still followed up: "
         + ", ".join(f"{n} at {at} months" for at, n in fit["at_risk"].items())
-        + ".",
+        + f". Intervals: {m['draws']} bootstraps of patients within their cohorts.",
         *_coefficients(fit),
         *_against(m),
         *_discrimination(m),
