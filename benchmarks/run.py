@@ -30,6 +30,7 @@ import no_prefetch
 import report
 import report_page
 import split
+import validation_bins
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -47,6 +48,7 @@ BENCHMARKS = {
     ),
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
     "report-page": (report_page.run, "first page of a report from stored predictions: server time and bytes"),
+    "validation-bins": (validation_bins.run, "what joined bins lose of the AUC pooled over hospitals"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
 }
 

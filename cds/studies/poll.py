@@ -13,14 +13,16 @@ from datetime import datetime, timedelta
 
 from cds.errors import CdsError, NotTaken
 from cds.fhir import resources as fhir
-from cds.fhir.client import FhirClient, Target
+from cds.fhir.client import FhirClient
 from cds.fhir.queries import Query
 from cds.imaging.reasons import Unusable
 from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About, from_resource, from_row
+from cds.studies.ehr import target_of
 from cds.studies.intake import Intake
 from cds.trust.allowlist import AllowList
+from cds.trust.smart import Backend, certificates
 
 _log = logging.getLogger("cds.studies")
 _FHIR_DEADLINE_S = 60.0
@@ -35,7 +37,8 @@ class Poller:
         self._settings = settings
         self._intake = intake
         self._now = now
-        self._fhir = FhirClient(settings.fhir, settings.ca_file)
+        self._fhir = FhirClient(settings.fhir, settings.ca_file, certificates(settings))
+        self._backends = {name: Backend(settings, name, now) for name in settings.clients}
         self._allowed = {name: AllowList(client.fhir_servers) for name, client in settings.clients.items()}
         self._known: dict[tuple[str, str], int | None] = {}
         """(client, study UID) -> images when last seen."""
@@ -113,15 +116,14 @@ class Poller:
         """As ``_news``."""
         source, allowed = self._settings.clients[name].studies, self._allowed[name]
         assert source.fhir_base is not None
-        token = source.token_file
-        secret = archives.secret_in(token, f"clients.{name}.studies.token_file") if token is not None else None
         since = self._now() - timedelta(days=self._settings.imaging.poll_days)
         query = Query("imaging", "ImagingStudy", f"ImagingStudy?_lastUpdated=ge{since:%Y-%m-%d}&_count=200")
-        target = Target(source.fhir_base, allowed, secret)
+        target = target_of(self._backends[name], source.fhir_base, allowed)
         [found] = self._fhir.fetch((query,), "", target, time.monotonic() + within_s)
         studies = (r for page in found.pages for r in page.resources if isinstance(r, fhir.ImagingStudy))
         news = self._news(name, (about for s in studies if (about := from_resource(s)) is not None), None)
         if found.fault is not None:
+            self._backends[name].forget()
             raise found.fault
         return news
 
