@@ -326,7 +326,9 @@ def test_the_analyses_of_a_study_are_read_by_its_opaque_id(house: House) -> None
     [one] = answer.get_json()["analyses"]
     assert (one["state"], one["result"]["category"], one["result"]["demonstration"]) == ("assessed", "high", True)
     assert answer.headers["Cache-Control"] == "no-store"
-    assert STUDY not in answer.text
+    lesion = one["result"]["measures"]["lesions"][0]
+    assert lesion["longest_mm"] > 10 and lesion["volume_ml"] > 1 and len(lesion["position"]) == 3
+    assert STUDY not in answer.text and "1.2.826" not in answer.text and "2.25." not in answer.text
 
 
 def test_an_analysis_without_a_reading_says_why(build: Build, archive: Archive) -> None:
