@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
+from cds.ledger.committee_tables import WHOLE
 from cds.ledger.database import fault, make_engine, parse_url
-from cds.ledger.tables import calls, cards, jobs, metadata, predictions
+from cds.ledger.tables import calls, cards, jobs, predictions, problems
 
 PATIENT = ("patient_key", "subject")
 """Columns that hold the hash of a patient."""
@@ -33,9 +34,10 @@ class Whose:
     calls: frozenset[str]
     cards: frozenset[str]
     predictions: frozenset[str]
-    jobs: frozenset[int]
-    items: frozenset[str]
+    jobs: frozenset[int] = frozenset()
+    items: frozenset[str] = frozenset()
     """Hashes of studies."""
+    problems: frozenset[str] = frozenset()
 
 
 def in_one_transaction(url: str, work: Callable[[sa.Connection], T]) -> T:
@@ -64,19 +66,22 @@ def whose(connection: sa.Connection, keys: frozenset[str]) -> Whose:
     own_jobs = _all(connection, sa.select(jobs.c.id).where(jobs.c.subject.in_(keys) | jobs.c.item.in_(items)))
     by_job = calls.c.hook_instance.in_([f"job-{id}" for id in own_jobs]) & (calls.c.hook == "study-job")
     own_calls = _all(connection, sa.select(calls.c.id).where(calls.c.patient_key.in_(keys) | by_job))
+    own_cards = _all(connection, sa.select(cards.c.id).where(cards.c.call_id.in_(own_calls)))
+    of_theirs = problems.c.call_id.in_(own_calls) | problems.c.card_id.in_(own_cards)
     return Whose(
         keys,
         own_calls,
-        _all(connection, sa.select(cards.c.id).where(cards.c.call_id.in_(own_calls))),
+        own_cards,
         _all(connection, sa.select(predictions.c.id).where(predictions.c.call_id.in_(own_calls))),
         own_jobs,
         items,
+        _all(connection, sa.select(problems.c.id).where(of_theirs)),
     )
 
 
 def rows(connection: sa.Connection, theirs: Whose) -> Iterator[tuple[str, dict[str, Any]]]:
     """(table, row), every row of the person's, parents first."""
-    for table in metadata.sorted_tables:
+    for table in WHOLE.sorted_tables:
         condition = _of(table, theirs)
         if condition is not None:
             for row in connection.execute(sa.select(table).where(condition)).mappings():
@@ -86,7 +91,7 @@ def rows(connection: sa.Connection, theirs: Whose) -> Iterator[tuple[str, dict[s
 def erase(connection: sa.Connection, theirs: Whose, keep: frozenset[str] = frozenset()) -> dict[str, int]:
     """Table -> rows removed. ``keep``: tables left alone, although their rows speak of these calls."""
     removed: dict[str, int] = {}
-    for table in reversed(metadata.sorted_tables):
+    for table in reversed(WHOLE.sorted_tables):
         condition = _of(table, theirs)
         if condition is not None and table.name not in keep:
             count = connection.execute(sa.delete(table).where(condition)).rowcount
@@ -110,6 +115,7 @@ def _of(table: sa.Table, theirs: Whose) -> sa.ColumnElement[bool] | None:
         ("call_id", theirs.calls),
         ("card_id", theirs.cards),
         ("prediction_id", theirs.predictions),
+        ("problem_id", theirs.problems),
         ("item", theirs.items),
     ):
         if name in table.c:

@@ -13,9 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from cds.errors import LedgerError
+from cds.ledger.committee_tables import WHOLE
 from cds.ledger.patient_hash import chain, moved, person
 from cds.ledger.privacy import record
-from cds.ledger.tables import jobs, metadata, predictions
+from cds.ledger.tables import jobs, predictions
 
 KIND = "rekey"
 _PEOPLE = ("patient_key", "subject", "user_key")
@@ -46,7 +47,7 @@ def rekey(connection: sa.Connection, before: bytes, after: bytes) -> int | None:
 
 
 def _columns() -> Iterator[sa.Column[Any]]:
-    for table in metadata.sorted_tables:
+    for table in WHOLE.sorted_tables:
         yield from (table.c[name] for name in _PEOPLE if name in table.c)
 
 

@@ -9,11 +9,12 @@ from functools import partial
 
 import sqlalchemy as sa
 
+from cds.ledger.committee_tables import incident_events
 from cds.ledger.privacy import Whose, erase, in_one_transaction
 from cds.ledger.tables import calls, cards, jobs, jti, predictions, problems
 
 _BATCH = 500
-_OF_THEIR_OWN = frozenset({"problems"})
+_OF_THEIR_OWN = frozenset({"problems", "incident_events"})
 _ENDED = ("done", "dead", "cancelled")
 
 
@@ -53,14 +54,20 @@ def _calls(connection: sa.Connection, before: datetime) -> dict[str, int]:
     of_calls = frozenset(connection.scalars(sa.select(cards.c.id).where(cards.c.call_id.in_(ids))))
     said = frozenset(connection.scalars(sa.select(predictions.c.id).where(predictions.c.call_id.in_(ids))))
     # a problem may be younger than the card it is about, and still open
-    return erase(connection, Whose(frozenset(), ids, of_calls, said, frozenset(), frozenset()), keep=_OF_THEIR_OWN)
+    return erase(connection, Whose(frozenset(), ids, of_calls, said), keep=_OF_THEIR_OWN)
 
 
 def _others(connection: sa.Connection, before: datetime) -> dict[str, int]:
     """Work that has ended, problems, and tokens that could not be sent again anyway."""
-    wanted = {jobs: _old_jobs(before), problems: _old_problems(before), jti: jti.c.expires < before}
+    told_of = incident_events.c.problem_id.in_(sa.select(problems.c.id).where(_old_problems(before)))
+    wanted = {
+        jobs: _old_jobs(before),
+        incident_events: told_of,
+        problems: _old_problems(before),
+        jti: jti.c.expires < before,
+    }
     found = {table.name: connection.execute(sa.delete(table).where(old)).rowcount for table, old in wanted.items()}
-    return {name: rows for name, rows in found.items() if rows}
+    return {str(name): rows for name, rows in found.items() if rows}
 
 
 def _old_jobs(before: datetime) -> sa.ColumnElement[bool]:

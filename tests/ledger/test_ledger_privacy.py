@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 from cds.cli import main
 from cds.jobs import Jobs
 from cds.ledger import Ledger, ProblemEntry, migrate, privacy, rekeying, retention
+from cds.ledger.committee_tables import WHOLE as metadata
 from cds.ledger.database import make_engine, parse_url
 from cds.ledger.patient_hash import chain, moved, person
 from cds.ledger.spool import Spool
-from cds.ledger.tables import metadata
 
 KEY = "an-example-key-of-the-privacy-tests-0123456789"
 NORTH, OTHER = "north", "south"
@@ -115,6 +115,29 @@ def test_a_patient_is_gone_with_all_that_hangs_on_them_and_nobody_else_is(
     assert again.newest_card(NORTH, again.patient_key(NORTH, "p1")) is None
     for client, patient in ((NORTH, "p2"), (OTHER, "p1")):
         assert again.newest_card(client, again.patient_key(client, patient)) is not None
+
+
+def test_what_the_committee_noted_of_them_goes_as_well(kept: Ledger, settings: Path, url: str) -> None:
+    """A table of another part of the house, found by the names of its columns."""
+    note = {"at": ledger_entries.NOW, "action": "note", "person": "a", "text": SECRET}
+    theirs = kept.patient_key(NORTH, "p1")
+    engine = make_engine(parse_url(url), statement_s=5, connect_s=5)
+    with engine.begin() as connection:
+        ids = list(connection.scalars(sa.select(metadata.tables["problems"].c.id)))
+        for number, id in enumerate(ids):
+            table = metadata.tables["incident_events"]
+            connection.execute(sa.insert(table).values(id=str(number), problem_id=id, **note))
+        event = {"client": NORTH, "kind": "event", "outcome": "o", "day": ledger_entries.NOW.date(), "source": "s"}
+        more = {"sweep_id": "w", "recorded_at": ledger_entries.NOW}
+        table = metadata.tables["outcome_events"]
+        for id, key in (("e1", theirs), ("e2", kept.patient_key(NORTH, "p2"))):
+            connection.execute(sa.insert(table).values(id=id, patient_key=key, **event, **more))
+    engine.dispose()
+    before = counts(url)
+    assert run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes").exit_code == 0
+    after = counts(url)
+    assert before["incident_events"] - after["incident_events"] == 2
+    assert before["outcome_events"] - after["outcome_events"] == 1
 
 
 # PostgreSQL's vacuum frees its pages in its own time
