@@ -46,6 +46,7 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
             fhir_base=fhir_base,
             session=requests.Session(),
             launch=_sign_in(app, told, service_url, fhir_base).launch_url,
+            report=_report(service_url),
         )
         return app
     from cds.demo import imaging  # needs the extra for images
@@ -68,6 +69,7 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
         archive=archives.opened(settings, ARCHIVE),
         scanner=EhrScanner(settings, images, fhir_base, today),
         launch=_sign_in(app, everyone, service_url, fhir_base).launch_url,
+        report=_report(service_url),
     )
     return app
 
@@ -82,6 +84,11 @@ def _sign_in(app: Flask, told: Any, service_url: str, fhir_base: str) -> Authori
     app.register_blueprint(server.blueprint())
     app.extensions["smart"] = server
     return server
+
+
+def _report(service_url: str) -> str:
+    """Where the EHR opens the report without a card."""
+    return f"{service_url.rstrip('/')}/report/launch"
 
 
 class Told:

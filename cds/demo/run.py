@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import requests
+import yaml
 from rich.console import Console
 from rich.progress import Progress
 
@@ -171,15 +172,13 @@ def write_settings(folder: Path, port: int, hospital: str, policy: str = "", pla
 
         model = import_module(f"{stories().__name__}.studies").MODEL
         policy = policy_with(policy or packaged_policy(installed_packages()).read_text(encoding="utf-8"), model)
-    policy_file = ""
-    if policy:
-        (folder / "policy.yaml").write_text(policy, encoding="utf-8")
-        policy_file = f"policy_file = {json.dumps(str(folder / 'policy.yaml'))}"
+    policy = _for_one_clinician(policy or packaged_policy(installed_packages()).read_text(encoding="utf-8"))
+    (folder / "policy.yaml").write_text(policy, encoding="utf-8")
     path = folder / "cds.toml"
     path.write_text(
         f"""\
 environment = "demo"
-{policy_file}
+policy_file = {json.dumps(str(folder / "policy.yaml"))}
 public_url = "http://127.0.0.1:{port}"
 port = {port}
 workers = 1
@@ -199,6 +198,14 @@ client_id = "{REPORT_APP}"
         encoding="utf-8",
     )
     return path
+
+
+def _for_one_clinician(policy: str) -> str:
+    """Whoever evaluates opens every patient's chart within minutes, as one clinician: a day's budget would end that,
+    and is left out. What was shown is not repeated after the visit, as in a hospital."""
+    content = yaml.safe_load(policy)
+    content["budget"] = {**content.get("budget", {}), "per_clinician_day": None}
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
 def main_job(console: Console, service: str, fhir_base: str, language: str, *, judge: bool = True) -> list[str]:

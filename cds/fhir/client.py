@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
@@ -24,6 +25,7 @@ from cds.errors import (
 )
 from cds.fhir import resources as fhir
 from cds.fhir import rounds
+from cds.fhir.dialect import PLAIN, Dialect
 from cds.fhir.queries import Query
 from cds.fhir.rounds import Steps
 from cds.fhir.transfers import Transfers
@@ -32,7 +34,8 @@ from cds.settings import FhirSettings
 from cds.trust.allowlist import AllowList
 
 _FIRST_WAIT_S = 0.05
-_HEADERS = ["Accept: application/fhir+json", "Prefer: handling=strict"]
+_ACCEPT = "Accept: application/fhir+json"
+_STRICT = "Prefer: handling=strict"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class Target:
     base: str
     allowed: AllowList
     token: str | None
+    scheme: str = "Bearer"
+    """Of the header ``Authorization``; ``Basic`` where ``token`` is user and password, encoded."""
+    dialect: Dialect = PLAIN
 
     def __repr__(self) -> str:
         return f"Target({self.base})"
@@ -69,15 +75,24 @@ class _Round:
 
     def headers_for(self, listed: str) -> list[str]:
         """A paging link may lead to another server of the client's: the token was issued for the first one only."""
-        token = self.target.token
-        return [*_HEADERS, f"Authorization: Bearer {token}"] if token and listed == self.base else _HEADERS
+        headers = [_ACCEPT, _STRICT] if self.target.dialect.strict else [_ACCEPT]
+        if self.target.token and listed == self.base:
+            headers.append(f"Authorization: {self.target.scheme} {self.target.token}")
+        return headers
 
 
 class FhirClient:
     """Shared by all calls of a process; opens connections on first use, after the fork."""
 
-    def __init__(self, settings: FhirSettings, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: FhirSettings,
+        ca_file: Path | None = None,
+        certificates: Mapping[str, tuple[Path, Path]] | None = None,
+    ) -> None:
+        """``certificates``: base as listed -> our certificate and its key (PEM) to show there, for mTLS."""
         self._settings = settings
+        self._certificates = certificates or {}
         self._ca_file = ca_file
         self._pid = -1
         self._lock = threading.Lock()
@@ -107,7 +122,7 @@ class FhirClient:
         conversations = []
         for one in found:
             link = links.get(one.query.key)
-            url = base if link else base + one.query.path(patient_id)
+            url = base if link else base + target.dialect.path(one.query, patient_id)
             conversations.append(self._one(one, url, link, shared))
         transfers = self._taken()
         for one, ended in zip(found, rounds.run(conversations, transfers, deadline), strict=True):
@@ -130,7 +145,7 @@ class FhirClient:
         with self._lock:
             found = self._upstreams.get(base)
             if found is None:
-                found = self._upstreams[base] = Upstream(base, self._settings.pool_size)
+                found = self._upstreams[base] = Upstream(base, self._settings.pool_size, self._certificates.get(base))
             return found
 
     def _one(self, found: Fetched, url: str, link: str | None, shared: _Round) -> Steps[None]:

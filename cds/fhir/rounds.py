@@ -32,6 +32,8 @@ class Get:
     """As many as the server is to be asked at a time."""
     not_before: float = 0.0
     """``time.monotonic()``."""
+    certificate: tuple[str, str] | None = None
+    """Files of our certificate and its key (PEM)."""
 
 
 Steps = Generator[Get, Answer, _T]
@@ -81,5 +83,5 @@ def _start(
             again = min(again, now + _LOOK_AGAIN_S)
         else:
             del wanted[one]
-            running[transfers.start(get.url, get.headers)] = one, get
+            running[transfers.start(get.url, get.headers, get.certificate)] = one, get
     return again

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import select
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +40,11 @@ class Answer(NamedTuple):
 class Transfer:
     """One GET at a time, on one of libcurl's handles."""
 
-    def __init__(self, ca_file: Path | None, connect_timeout_s: float, max_bytes: int) -> None:
+    def __init__(
+        self, ca_file: Path | None, connect_timeout_s: float, max_bytes: int, shown: tuple[str, str] | None
+    ) -> None:
+        """``shown``: files of our certificate and its key, for a server that asks for one."""
+        self.shown = shown
         self._max_bytes = max_bytes
         self._pieces: list[bytes] = []
         self._size = 0
@@ -64,6 +69,9 @@ class Transfer:
         handle.setopt(pycurl.BUFFERSIZE, 262_144)
         handle.setopt(pycurl.MAXFILESIZE_LARGE, max_bytes)  # on the wire; unpacked: _write
         handle.setopt(pycurl.WRITEFUNCTION, self._write)
+        if shown is not None:
+            handle.setopt(pycurl.SSLCERT, shown[0])
+            handle.setopt(pycurl.SSLKEY, shown[1])
 
     def prepare(self, url: str, headers: list[str]) -> None:
         self._pieces, self._size, self.until = [], 0, math.inf
@@ -99,15 +107,17 @@ class Transfers:
         self._settings = (ca_file, connect_timeout_s, max_bytes)
         self._poll = select.poll()
         self._alarm = math.inf
-        self._idle: list[Transfer] = []
+        # a handle goes from server to server, but our certificate is shown to its own server alone
+        self._idle: dict[tuple[str, str] | None, list[Transfer]] = defaultdict(list)
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_alarm)
 
-    def start(self, url: str, headers: list[str]) -> Transfer:
+    def start(self, url: str, headers: list[str], certificate: tuple[str, str] | None = None) -> Transfer:
         """``url``: in ASCII, as it goes over the wire."""
-        transfer = self._idle.pop() if self._idle else Transfer(*self._settings)
+        idle = self._idle[certificate]
+        transfer = idle.pop() if idle else Transfer(*self._settings, certificate)
         transfer.prepare(url, headers)
         self._running[transfer.handle] = transfer
         self._multi.add_handle(transfer.handle)
@@ -131,7 +141,7 @@ class Transfers:
         """What it was doing is given up, and its connection with it."""
         del self._running[transfer.handle]
         self._multi.remove_handle(transfer.handle)
-        self._idle.append(transfer)
+        self._idle[transfer.shown].append(transfer)
 
     def _ended(self) -> list[tuple[Transfer, Answer]]:
         ended: list[tuple[Transfer, Answer]] = []

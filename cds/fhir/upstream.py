@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pycurl
@@ -55,11 +56,13 @@ class TryAgain(Exception):
 class Upstream:
     """Safe to share between threads; made after the fork."""
 
-    def __init__(self, base: str, most: int) -> None:
-        """``most``: queries at a time, so that one that answers slowly, or never, is not asked without end."""
+    def __init__(self, base: str, most: int, certificate: tuple[Path, Path] | None = None) -> None:
+        """``most``: queries at a time, so that one that answers slowly, or never, is not asked without end.
+        ``certificate``: ours and its key (PEM), shown to a server that asks for one."""
         scheme, host, port = server_of(base)
         self._origin = f"{scheme}://{host}:{port}"
         self._places = threading.BoundedSemaphore(most)
+        self._certificate = certificate and (str(certificate[0]), str(certificate[1]))
 
     def get(self, url: str, headers: list[str], not_before: float) -> Steps[bytes]:
         """The content of a good answer. ``url`` must have been found to lie on this server.
@@ -69,7 +72,9 @@ class Upstream:
         parts = urlsplit(url)
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         # the host as the allow-list read it: nobody else gets to read it otherwise
-        answer = yield Get(self._origin + _ODD.sub(_quoted, target), headers, self._places, not_before)
+        answer = yield Get(
+            self._origin + _ODD.sub(_quoted, target), headers, self._places, not_before, self._certificate
+        )
         _check(answer)
         return answer.content
 
@@ -93,6 +98,8 @@ def _check(answer: Answer) -> None:
         raise SourceMalformed("the FHIR server's answer is larger than fhir.max_bytes allows")
     if answer.error == pycurl.E_OPERATION_TIMEDOUT:
         raise SourceTimeout("no connection to the FHIR server within fhir.connect_timeout_s")
+    if answer.error == pycurl.E_SSL_CERTPROBLEM:
+        raise SourceUnreachable("our certificate for the FHIR server can't be read")
     if answer.error in _CERTIFICATE:
         raise SourceUnreachable("the FHIR server's certificate is not one to trust")
     if answer.error in _LOST and status < 200:

@@ -74,6 +74,22 @@ def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str
     file = _authority(tmp_path, getattr(request, "param", "127.0.0.1"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
+    yield from _served(context, file)
+
+
+@pytest.fixture
+def asks_for_ours(tmp_path: Path) -> Iterator[tuple[str, Path, Path]]:
+    """A FHIR server that lets in whoever shows one certificate: its base, its authority, and that certificate."""
+    (tmp_path / "ours").mkdir()
+    file, ours = _authority(tmp_path, "127.0.0.1"), _authority(tmp_path / "ours", "127.0.0.9")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(ours)
+    yield from ((base, authority, ours) for base, authority in _served(context, file))
+
+
+def _served(context: ssl.SSLContext, file: Path) -> Iterator[tuple[str, Path]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Patient) as server:
         server.daemon_threads = True
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
@@ -83,8 +99,9 @@ def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str
         server.shutdown()
 
 
-def _client(ca_file: Path | None) -> FhirClient:
-    return FhirClient(FhirSettings.model_validate({"retries": 0}), ca_file)
+def _client(ca_file: Path | None, base: str = "", shown: Path | None = None) -> FhirClient:
+    ours = {base: (shown, shown)} if shown is not None else None
+    return FhirClient(FhirSettings.model_validate({"retries": 0}), ca_file, ours)
 
 
 def _fetched(base: str, client: FhirClient) -> Fetched:
@@ -122,3 +139,17 @@ def test_another_servers_certificate_is_not(served: tuple[str, Path]) -> None:
     fault = _fetched(base, _client(ca_file)).fault
     assert fault is not None
     assert fault.code == "CDS-602"
+
+
+def test_a_server_that_asks_for_our_certificate_is_shown_it(asks_for_ours: tuple[str, Path, Path]) -> None:
+    base, ca_file, ours = asks_for_ours
+    assert _fetched(base, _client(ca_file, base, ours)).fault is None
+
+
+def test_without_it_or_with_another_we_are_not_let_in(asks_for_ours: tuple[str, Path, Path], tmp_path: Path) -> None:
+    base, ca_file, _ = asks_for_ours
+    (tmp_path / "another").mkdir()
+    for shown in (None, _authority(tmp_path / "another", "127.0.0.9"), tmp_path / "nowhere.pem"):
+        fault = _fetched(base, _client(ca_file, base, shown)).fault
+        assert fault is not None
+        assert fault.code == "CDS-602"

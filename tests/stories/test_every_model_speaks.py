@@ -79,6 +79,8 @@ def told(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     policy = yaml.safe_load((Path(hooks.__file__).parent / "policy.yaml").read_text(encoding="utf-8"))
     for model_id in MANIFESTS:
         policy["models"].setdefault(model_id, {})["enabled"] = True
+    # one clinician opens every chart within a minute here
+    policy["budget"]["per_clinician_day"] = None
     path = tmp_path_factory.mktemp("policy") / "policy.yaml"
     path.write_text(yaml.safe_dump(policy), encoding="utf-8")
     app = make_app(policy_file=path, **loopback())

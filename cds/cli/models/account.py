@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cds.errors import ModelError
@@ -57,6 +57,19 @@ class Said:
     upper: float | None = None
     at: float | None = None
     """Months, of one point of a survival curve."""
+    or_more: bool = False
+    """The curve ends before the share is reached: its last month stands for that or more."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """An input that is not known, and between what the main answer would lie if it were."""
+
+    name: str
+    label: str
+    lowest: float
+    """Of the main answer."""
+    highest: float
 
 
 @dataclass(frozen=True)
@@ -76,9 +89,12 @@ class Account:
     method: str = ""
     comparator: float | None = None
     comparator_of: str = ""
-    change: str = ""
-    """The missing value that would change the answer most."""
-    spread: Mapping[str, Any] = field(default_factory=dict)
+    open: tuple[Open, ...] = ()
+    """Missing inputs; the one that could change the answer most comes first."""
+    main: str = ""
+    """Name of the output that ``open`` is about."""
+    main_label: str = ""
+    main_kind: str = ""
     lost: int = 0
     """Resources that were there and could not be used."""
 
@@ -128,12 +144,10 @@ def _predicted(model: Model, prediction: Prediction, base: dict[str, Any], words
     comparator, named = _comparator(prediction)
     if comparator is None and explanation is not None and explanation.compared is not None:
         comparator, named = explanation.compared, explanation.scale
-    most = explain.would_change_most(prediction)
-    change, spread = "", {}
     main = explain.headline(prediction)
-    if most is not None and main is not None:
-        change = f"{words(most.feature.input.label)}: {most.value:g} instead of {most.assumed:g}"
-        spread = {"output": main.name, "from": prediction.number(main.name), "to": most.outputs[main.name]}
+    if comparator is None and main is not None and prediction.ordinary is not None:
+        like = prediction.ordinary[main.name]
+        comparator, named = (like, main.name) if isinstance(like, float) else (None, "")
     return Account(
         **base,
         outcome="predicted",
@@ -145,9 +159,18 @@ def _predicted(model: Model, prediction: Prediction, base: dict[str, Any], words
         method=explanation.method if explanation else "",
         comparator=comparator,
         comparator_of=named,
-        change=change,
-        spread=spread,
+        open=_open(prediction, main, words),
+        main=main.name if main is not None else "",
+        main_label=words(main.label) or main.name if main is not None else "",
+        main_kind=main.kind if main is not None else "",
     )
+
+
+def _open(prediction: Prediction, main: Output | None, words: _Words) -> tuple[Open, ...]:
+    if main is None:
+        return ()
+    spreads = explain.spreads(prediction.what_if, main.name, prediction.number(main.name))
+    return tuple(Open(name, words(f.input.label), low, high) for name, (f, low, high) in spreads.items())
 
 
 def _comparator(prediction: Prediction) -> tuple[float | None, str]:
@@ -195,8 +218,8 @@ def _other_unit(original: str, unit: str) -> bool:
 
 def _said(output: Output, prediction: Prediction, words: _Words) -> list[Said]:
     label, unit = words(output.label) or output.name, "" if output.unit == "1" else output.unit
-    if output.kind in ("bound", "contributions"):
-        return []
+    if output.kind in ("bound", "contributions") or (output.curve is not None and output.horizon is not None):
+        return []  # a curve's points are told with it
     if output.kind == "category":
         name = prediction.category(output.name)
         told = words(output.category_labels.get(name or "", {})) or name
@@ -204,7 +227,8 @@ def _said(output: Output, prediction: Prediction, words: _Words) -> list[Said]:
     lower, upper = (prediction.outputs.get(bound) if bound else None for bound in (output.lower, output.upper))
     if not output.times:
         bounds = (lower if isinstance(lower, float) else None, upper if isinstance(upper, float) else None)
-        return [Said(output.name, label, output.kind, prediction.number(output.name), unit, *bounds)]
+        value, more = prediction.number(output.name), prediction.open_ended(output.name)
+        return [Said(output.name, label, output.kind, value, unit, *bounds, or_more=more)]
     return _curve(output, prediction.series(output.name), lower, upper, label)
 
 

@@ -75,10 +75,11 @@ def _from_file(source: Source, path: Path, wanted: str | None) -> Record:
     if len(ids) > 1:  # the others are no strangers who got into this record by mistake
         others = set(ids) - {patient_id}
         found.resources = [r for r in found.resources if fhir.subject_of(r) not in others]
-    return _record(source, patient_id, found.resources, found.malformed)
+    return made(source, patient_id, found.resources, found.malformed)
 
 
-def _record(source: Source, patient_id: str, resources: list[Any], malformed: int) -> Record:
+def made(source: Source, patient_id: str, resources: list[Any], malformed: int) -> Record:
+    """The record out of decoded resources."""
     reader = Reader(source.vocabulary, patient_id, source.now, ZoneInfo(source.settings.timezone))
     reader.read(resources)
     record = reader.finish()
@@ -94,7 +95,7 @@ def from_server(source: Source, base: str, patient_id: str, queries: tuple[Query
     if not any(isinstance(r, fhir.Patient) and r.id == patient_id for r in resources):
         why = next((str(a.fault) for a in lacking if a.query.resource == "Patient"), "it gave another patient")
         raise click.ClickException(f"{base}/Patient/{patient_id} can't be read: {why}")
-    record = _record(source, patient_id, resources, sum(page.malformed for a in answers for page in a.pages))
+    record = made(source, patient_id, resources, sum(page.malformed for a in answers for page in a.pages))
     unread = {a.query.resource for a in lacking}
     record.unread = frozenset(unread | ({"Medication"} if any(u.startswith("Medication") for u in unread) else set()))
     return record
