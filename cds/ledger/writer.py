@@ -175,12 +175,12 @@ class Ledger:
         return process.overrides.read(self._ask(process, lambda database: database.rows(process.overrides.text, row)))
 
     def shown_cards(
-        self, patient_key: str, since: datetime, user_key: str | None, today: datetime
+        self, patient_key: str, since: datetime, user_key: str | None, today: datetime, most: int
     ) -> tuple[ShownCard, ...]:
-        """Cards given on this patient since then, and those given to this user today on others."""
+        """Cards given on this patient since then, and those given to this user today on others, the newest ``most``."""
         process = self._process()
         since_text, today_text = process.inserts.moment(since), process.inserts.moment(today)
-        row = (patient_key, since_text, user_key or "", today_text, patient_key)
+        row = (patient_key, since_text, user_key or "", today_text, patient_key, most)
         return process.shown.read(self._ask(process, lambda database: database.rows(process.shown.text, row)))
 
     def held_cards(self, client: str, patient_key: str, since: datetime) -> tuple[HeldCard, ...]:
