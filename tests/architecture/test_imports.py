@@ -67,7 +67,7 @@ ROOMS: dict[str, str] = {
         "services studies survival trust trust.smart web yaml_lines"
     ),
     "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
-    "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
+    "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
         "policy record app engine jobs serve services settings studies survival trust trust.smart"
