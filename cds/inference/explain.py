@@ -95,6 +95,26 @@ def comparator(model: Model, prediction: Prediction) -> Array | None:
     return np.asarray(row, dtype=np.float64)
 
 
+def otherwise(model: Model, prediction: Prediction) -> dict[str, str]:
+    """Of a graph that gives a category and no number to share out: by input, the category there would be, were that
+    input alone as in an ordinary patient; inputs that change nothing are left out. Raises ModelError."""
+    output = next((o for o in prediction.manifest.outputs if o.kind == "category"), None)
+    ordinary = comparator(model, prediction)
+    if output is None or ordinary is None or model.graph is None:
+        return {}
+    patient = np.asarray(
+        [o if f.value is None else f.value for f, o in zip(prediction.features, ordinary, strict=True)]
+    )
+    differ = np.flatnonzero(patient != ordinary)
+    x = np.tile(patient, (len(differ), 1))
+    x[np.arange(len(differ)), differ] = ordinary[differ]
+    answers = model.run(x)[output.name] if len(differ) else np.empty(0)
+    told = [output.categories.get(f"{answer:g}", "") for answer in answers]
+    names = [prediction.features[int(i)].input.name for i in differ]
+    now = prediction.category(output.name)
+    return {name: category for name, category in zip(names, told, strict=True) if category != now}
+
+
 def spreads(what_if: Iterable[WhatIf], output: str, base: float) -> dict[str, tuple[Feature, float, float]]:
     """By input name: how low and how high ``output`` could be, had the absent input been known; the one that could
     change it most comes first."""

@@ -81,7 +81,7 @@ ROOMS: dict[str, str] = {
     ),
     "validation": "charts errors ledger",
     "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
-    "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
+    "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
         "modelcheck networks policy record app engine jobs serve services settings site studies survival trust "

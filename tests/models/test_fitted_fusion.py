@@ -142,7 +142,7 @@ def test_the_ordinary_patient_of_the_metastatic_cohort_is_at_its_means(registry)
 
 
 def test_where_the_manifest_does_not_say_how_the_cohort_was_there_is_no_ordinary_patient(registry) -> None:
-    inputs = registry["pantheia-siri"].manifest.inputs
+    inputs = registry["mskcc-nomogram"].manifest.inputs
     assert ordinary.rows(inputs, [None] * len(inputs)) is None
 
 

@@ -44,9 +44,15 @@ def test_the_median_person_without_cancer_scores_zero_and_ranks_in_the_middle() 
 
 def test_it_never_gives_a_probability(registry) -> None:
     manifest = registry["urine-panel"].manifest
-    assert {o.kind for o in manifest.outputs} == {"score", "bound"}
+    assert {o.kind for o in manifest.outputs} == {"score", "bound", "contributions"}
     assert manifest.status.value == "research"
     assert "never a risk" in manifest.words.limits["en"][0]
+
+
+def test_its_terms_add_up_to_the_score_but_for_a_constant(ask) -> None:
+    answer = ask("urine-panel", *PEOPLE)
+    constant = answer["score"] - answer["contributions"].sum(axis=1)
+    assert constant == pytest.approx(FIT["intercept"] - FIT["others"][10])
 
 
 def test_it_is_off_until_a_policy_names_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import click
@@ -52,9 +53,11 @@ def policy_if_good(settings: Settings, found: Registry) -> tuple[Policy | None, 
 
 
 def model_of(found: Registry, model_id: str) -> Model:
-    """Raises UsageError naming the known ones, or the reason why the folder was refused."""
+    """Raises UsageError naming the one meant, or all there are, or the reason why the folder was refused."""
     if model_id not in found.models:
-        raise click.UsageError(f"there is no model '{model_id}'; known are: {', '.join(sorted(found.models))}")
+        near = difflib.get_close_matches(model_id, found.models, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(sorted(found.models))}"
+        raise click.UsageError(f"there is no model '{model_id}'; {hint}")
     model = found[model_id]
     if model.refused:
         raise click.ClickException(f"model '{model_id}' was refused:\n{model.refused}")

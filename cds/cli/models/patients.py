@@ -1,4 +1,4 @@
-"""One patient's record, from a file or from a FHIR server, for trying a model out."""
+"""One patient's record, orders in the making included, from a file or from a FHIR server, to try a model out."""
 
 from __future__ import annotations
 
@@ -79,11 +79,17 @@ def _from_file(source: Source, path: Path, wanted: str | None) -> Record:
 
 
 def made(source: Source, patient_id: str, resources: list[Any], malformed: int) -> Record:
-    """The record out of decoded resources."""
-    reader = Reader(source.vocabulary, patient_id, source.now, ZoneInfo(source.settings.timezone))
+    """The record out of decoded resources; prescriptions that are still drafts are the orders in the making."""
+    zone = ZoneInfo(source.settings.timezone)
+    reader = Reader(source.vocabulary, patient_id, source.now, zone)
     reader.read(resources)
     record = reader.finish()
     record.malformed = malformed
+    waiting = [r for r in resources if isinstance(r, fhir.MedicationRequest) and r.status == "draft"]
+    if waiting:
+        drafts = Reader(source.vocabulary, patient_id, source.now, zone, drafts=True)
+        drafts.read([*waiting, *(r for r in resources if isinstance(r, fhir.Medication))])
+        record.drafts = drafts.finish()
     return record
 
 
