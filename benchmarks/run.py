@@ -23,12 +23,14 @@ import cpu
 import decoding
 import footprint
 import imaging_fetch
+import imaging_pipeline
 import latency
 import legion
 import no_prefetch
 import report
 import report_page
 import split
+import validation_bins
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -40,14 +42,19 @@ BENCHMARKS = {
     "no-prefetch": (no_prefetch.run, "total time when everything has to be fetched"),
     "footprint": (footprint.run, "memory per worker, time from start to first answer"),
     "imaging-fetch": (imaging_fetch.run, "one CT series from a real PACS to a volume: wall, CPU, memory"),
+    "imaging-pipeline": (
+        imaging_pipeline.run,
+        "a study from the PACS to its stored result, and cards meanwhile",
+    ),
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
     "report-page": (report_page.run, "first page of a report from stored predictions: server time and bytes"),
+    "validation-bins": (validation_bins.run, "what joined bins lose of the AUC pooled over hospitals"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
 }
 
 
 def main() -> int:
-    listing = "\n".join(f"  {name:14} {says}" for name, (_, says) in BENCHMARKS.items())
+    listing = "\n".join(f"  {name:16} {says}" for name, (_, says) in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f"benchmarks:\n{listing}", formatter_class=argparse.RawDescriptionHelpFormatter
     )

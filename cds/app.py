@@ -18,6 +18,7 @@ from cds import charts
 from cds import services as service_room
 from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
+from cds.committee.standing import Standings
 from cds.engine import Engine
 from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
 from cds.fhir.client import FhirClient
@@ -38,7 +39,8 @@ from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
-from cds.trust.smart import Door, ReportSessions
+from cds.trust.own_keys import OwnKeys
+from cds.trust.smart import Door, ReportSessions, certificates
 from cds.web import calls, cds_hooks, launch, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
@@ -74,6 +76,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
     _check_languages(settings, catalogues)
+    OwnKeys(settings.signing_keys).jwks()  # raises for a key that can't be used
     key = settings.load_ledger_key()
     ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
     two_people = settings.environment == "production"
@@ -94,12 +97,13 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         models=models,
         policies=policies,
         catalogues=catalogues,
-        fhir=FhirClient(settings.fhir, settings.ca_file),
+        fhir=FhirClient(settings.fhir, settings.ca_file, certificates(settings)),
         ledger=ledger,
         now=now,
         studies=desk,
         reports=reports,
         door=Door(settings, ledger, reports, key, now),
+        standings=Standings(ledger.standings, settings.data_dir / "withheld.json", settings.committee.poll_s),
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 from cds.errors import RequestError
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, ShadowCard, SuppressionEntry
+from cds.ledger.cohort import SHADOW
 from cds.policy.schema import Policy
 from cds.protocol.response import Card
 from cds.record.features import Feature
@@ -57,7 +58,11 @@ def entry(
         error_code=None,
         duration_ms=sum(timings.values()),
         timings={stage: round(ms, 3) for stage, ms in timings.items()},
-        predictions=tuple(prediction(a) for a in {**_beside(shadowed), **case.assessments}.values() if not _stored(a)),
+        predictions=tuple(
+            prediction(a, withheld=id in case.withheld)
+            for id, a in {**_beside(shadowed), **case.assessments}.items()
+            if not _stored(a)
+        ),
         cards=tuple(_card(card, draft, case) for card, draft in cards),
         suppressions=tuple(
             SuppressionEntry(
@@ -127,7 +132,8 @@ def _stored(assessment: Assessment) -> bool:
     return isinstance(assessment, Prediction) and assessment.stored
 
 
-def prediction(assessment: Assessment) -> PredictionEntry:
+def prediction(assessment: Assessment, *, withheld: bool = False) -> PredictionEntry:
+    """``withheld``: by the committee; the answer is kept for it, and marked as shown to nobody."""
     manifest = assessment.manifest
     outcome: Literal["predicted", "not-assessed", "failed"] = "predicted"
     reason: str | None = None
@@ -136,6 +142,7 @@ def prediction(assessment: Assessment) -> PredictionEntry:
         outputs.update(assessment.outputs)
         if assessment.rules:
             outputs["rules"] = list(assessment.rules)
+        reason = SHADOW if withheld else None
     elif isinstance(assessment, NotAssessed):
         outcome, reason = "not-assessed", assessment.reason
     elif isinstance(assessment, Failed):
@@ -144,7 +151,7 @@ def prediction(assessment: Assessment) -> PredictionEntry:
         id=assessment.id,
         model=manifest.id,
         model_version=manifest.version,
-        model_sha256=manifest.runtime.sha256 or "",
+        model_sha256=manifest.runtime.fingerprint,
         outcome=outcome,
         reason=reason,
         inputs={f.input.name: _snapshot(f) for f in assessment.features},
@@ -162,6 +169,8 @@ def _snapshot(feature: Feature) -> dict[str, Any]:
         found["sent"] = feature.detail
     if feature.facts:
         found["from"] = [f.source for f in feature.facts]
+        if feature.input.unit != "1" and feature.facts[0].original:
+            found["written"] = feature.facts[0].original
         if feature.facts[0].when is not None:
             found["date"] = feature.facts[0].when.text
     return found

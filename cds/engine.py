@@ -19,16 +19,19 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from cds import audit
-from cds.cards import by_manifest, memory
+from cds.cards import by_manifest, memory, withheld
 from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
+from cds.committee.standing import Standings, Withheld
 from cds.errors import ConfigurationError, LedgerError, RequestError
 from cds.fhir.chart import read_chart
 from cds.fhir.client import FhirClient, Target
+from cds.fhir.dialect import dialect_of
 from cds.fhir.evidence import Evidence, deadline_in, gather
 from cds.fhir.queries import Query, plan
 from cds.ids import new_id
+from cds.inference.model import Model
 from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry, concepts_of
 from cds.ledger import CallEntry, Ledger
@@ -37,6 +40,7 @@ from cds.policy.schema import Policy
 from cds.protocol.request import HookCall, parse_call
 from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
+from cds.record.features import Already
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed, Weighed
 from cds.settings import Settings
 from cds.studies.desk import Desk, assessment, unloaded
@@ -46,6 +50,7 @@ from cds.studies.plan import broken as broken_networks
 from cds.timings import Timings
 from cds.trust import AllowList, Authenticator, Caller
 from cds.trust.smart import Door, ReportSessions
+from cds.turns import Turns
 
 _log = logging.getLogger("cds.engine")
 
@@ -80,11 +85,14 @@ class Engine:
     studies: Desk
     reports: ReportSessions
     door: Door
+    standings: Standings
 
     def __post_init__(self) -> None:
+        self._scanned = {key: self._volumes(service) for key, service in self.services.services.items()}
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
         self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
         self._zone = ZoneInfo(self.settings.timezone)
+        self._turns = Turns()
         self._validated: dict[str, tuple[Policy, BaseModel]] = {}
 
     def queries(self, service: Service) -> tuple[Query, ...]:
@@ -94,13 +102,13 @@ class Engine:
         self.models.vocabulary.require(service.reads, where=f"service '{service.id}'")
         models = [self.models[m] for m in service.all_models]
         concepts = {c for m in models if not m.refused for c in concepts_of(m.manifest, fetched=True)}
-        studies = bool(self._volumes(service))
+        studies = bool(self._scanned[service.id, service.hook])
         return plan(concepts | set(service.reads), self.models.vocabulary, studies=studies)
 
-    def _volumes(self, service: Service) -> list[str]:
+    def _volumes(self, service: Service) -> list[Model]:
         """Models that read scans and whose readings this service asks for."""
         known = volume_models(self.models)
-        return [id for id in known if service.studies or id in service.all_models]
+        return [model for id, model in known.items() if service.studies or id in service.all_models]
 
     def answer(
         self,
@@ -149,20 +157,24 @@ class Engine:
         with timings.stage("gather"):
             deadline = deadline_in(self.settings.fhir.deadline_s)
             evidence = gather(call, self.queries(service), self.fhir, target, deadline)
-        with timings.stage("record"):
-            record, drafts = read_chart(call, evidence, self.queries(service), self.models.vocabulary, at, self._zone)
-        with timings.stage("models"):
-            assessments = self._assess(service, policy, record)
-            seen = self._seen(service, policy, record, evidence, caller)
-            assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
-        with timings.stage("cards"):
-            parameters = self._parameters(service, policy)
-            patient_facing = caller.client.patient_facing or call.by_patient
-            case = Case(
-                call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing, seen.readings
-            )
-            cards, suppressed, weighed = self._cards(case, service, caller)
-        shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
+        with self._turns.one(timings.stage("turn")):
+            with timings.stage("record"):
+                queries, vocabulary = self.queries(service), self.models.vocabulary
+                record, drafts = read_chart(call, evidence, queries, vocabulary, at, self._zone)
+                record.drafts = drafts
+            with timings.stage("models"):
+                assessments = self._assess(service, policy, record)
+                seen = self._seen(service, policy, record, evidence, caller)
+                assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
+            with timings.stage("cards"):
+                parameters = self._parameters(service, policy)
+                patient = caller.client.patient_facing or call.by_patient
+                case = Case(
+                    call, record, drafts, assessments, evidence, parameters, policy, words, patient, seen.readings
+                )
+                case = replace(case, withheld=frozenset(self.standings.withheld(caller.name)) & assessments.keys())
+                cards, suppressed, weighed = self._cards(case, service, caller)
+            shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
         with timings.stage("ledger"):
             row = audit.entry(
                 call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, shadowed, weighed
@@ -188,21 +200,23 @@ class Engine:
         allowed.require(call.fhir_server)
         if not caller.client.fhir_access:
             return None
-        return Target(call.fhir_server, allowed, call.authorization.access_token if call.authorization else None)
+        token = call.authorization.access_token if call.authorization else None
+        return Target(call.fhir_server, allowed, token, dialect=dialect_of(caller.client))
 
     def _assess(self, service: Service, policy: Policy, record: Record) -> dict[str, Assessment]:
         found: dict[str, Assessment] = {}
+        already: Already = {}
         for model_id in service.all_models:
             model = self.models[model_id]
             if bundle_of(model) is not None and not model.refused:
                 continue  # read by study jobs, never during a call
             if self._runs(model_id, policy):
-                found[model_id] = model.assess(record)
+                found[model_id] = model.assess(record, already)
         return found
 
     def _seen(self, service: Service, policy: Policy, record: Record, evidence: Evidence, caller: Caller) -> Seen:
         """Stored readings of the patient's scans; of a network that may not speak here, none."""
-        models = [self.models[id] for id in self._volumes(service)]
+        models = self._scanned[service.id, service.hook]
         wanted = [m for m in models if not allowed(m, policy, self.settings.environment, by_hand=False)]
         seen = self.studies.see(caller.name, record.patient_id, record.age, evidence.resources, wanted)
         if not service.studies:
@@ -217,6 +231,10 @@ class Engine:
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")], {}
         findings = self._findings(case, service)
+        weighed = {f.topic: f.values for f in findings if isinstance(f, Weighed)}
+        if case.withheld:
+            stopped = self.standings.withheld(caller.name)
+            findings = self._without_withheld(findings, case, service, stopped)
         drafts = in_order(f for f in findings if isinstance(f, CardDraft))
         awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
         shown, left_out = limited(awake, case.policy)
@@ -224,7 +242,6 @@ class Engine:
         suppressed = [f for f in findings if isinstance(f, Suppressed)]
         suppressed += [self._held(one, case) for one in held]
         report = self._report(case, caller)
-        weighed = {f.topic: f.values for f in findings if isinstance(f, Weighed)}
         return [self._made(d, case, service, report) for d in shown], suppressed, weighed
 
     def _shadowed(
@@ -310,6 +327,13 @@ class Engine:
         read as "no risk"), and keeps nobody else from speaking."""
         own = self._guarded(lambda: service.run(case), case, service)
         return own + self._guarded(lambda: by_manifest.findings(case, service.contributors), case, service)
+
+    def _without_withheld(
+        self, everything: list[Finding], case: Case, service: Service, stopped: Mapping[str, Withheld]
+    ) -> list[Finding]:
+        """What is said when the committee withholds models, of which ``everything`` still makes use."""
+        rest = self._findings(withheld.without(case, case.withheld), service)
+        return withheld.said(everything, rest, case, {id: stopped[id] for id in case.withheld})
 
     def _guarded(self, work: Callable[[], Iterable[Finding]], case: Case, service: Service) -> list[Finding]:
         try:

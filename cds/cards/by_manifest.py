@@ -10,11 +10,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cds.cards import by_study, wording
+from cds.cards import answers, by_study, measured, wording
 from cds.cards.speech import chosen, limits, quieted_by
 from cds.cards.unable import failed
 from cds.inference.contribution import Contribution, Speech
-from cds.inference.manifest import Output, Status
+from cds.inference.manifest import Status
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.inference.rules import holds, reads
 from cds.record.features import Feature
@@ -111,10 +111,11 @@ def _card(
         by_study.warning(words, manifest),
         _section(case, "scan", by_study.lines(case, manifest.id)),
         _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
-        _section(case, "says", [*_rules_said(case, prediction), *_said(case, prediction)]),
-        _section(case, "beside", [_concluded(case, other) for other in beside]),
+        _section(case, "says", _says(case, prediction)),
+        _section(case, "measured", measured.lines(words, manifest, case.studies.get(manifest.id))),
+        _section(case, "beside", [answers.concluded(case, other) for other in beside]),
         _section(case, "sure", _sure(case, prediction)),
-        _section(case, "missing", _missing(case, prediction)),
+        _section(case, "missing", answers.missing(case, prediction)),
         _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
         wording.rests_on(words, [prediction, *beside], case.policy, case.record),
     )
@@ -141,6 +142,11 @@ def _card(
     )
 
 
+def _says(case: Case, prediction: Prediction) -> list[str]:
+    parts = (answers.rules_said, answers.said, answers.ordinary)
+    return [line for part in parts for line in part(case, prediction)]
+
+
 def _flags(case: Case, card: Contribution, spoken: Sequence[Prediction]) -> tuple[str, ...]:
     """What the card rests on: rules that fired, whoever's, newer values of what renews it, the scan that was read."""
     found = [rule for each in spoken for rule in each.rules]
@@ -164,82 +170,12 @@ def telling(prediction: Prediction) -> list[Feature]:
             features[name] for r in rules for c in (*r.all, *r.any) if holds(c, features) is True for name in reads(c)
         ]
         return list({f.input.name: f for f in held if f.facts}.values())
-    found = [f for f in prediction.features if f.found and f.facts and f.value]
+    found = [f for f in prediction.features if f.found and f.facts and f.value and f.input.graph]
     series = next((o for o in prediction.manifest.outputs if o.kind == "contributions"), None)
     if series is not None:
         weights = dict(zip((f.input.name for f in prediction.features), prediction.series(series.name), strict=True))
         found.sort(key=lambda f: -abs(weights[f.input.name]))
     return found
-
-
-def _rules_said(case: Case, prediction: Prediction) -> list[str]:
-    rules = {r.id: r for r in prediction.manifest.runtime.rules}
-    return [case.words.pick(rules[id].says) for id in prediction.rules if rules[id].says]
-
-
-def _said(case: Case, prediction: Prediction) -> list[str]:
-    """Each output with its interval and horizon. Counts of rules say nothing their sentences don't."""
-    words = case.words
-    if prediction.manifest.runtime.kind == "rules":
-        return []
-    return [
-        words(
-            "engine.said.plain",
-            label=wording.capital(words.pick(output.label) or output.name),
-            value=_with_interval(case, prediction, output),
-        )
-        for output in prediction.manifest.outputs
-        if _told(output)
-    ]
-
-
-def _told(output: Output) -> bool:
-    return output.shown and not output.series and output.kind in ("probability", "score", "category", "comparator")
-
-
-def _concluded(case: Case, prediction: Prediction) -> str:
-    """Another model's conclusion in one line: its category or first number told, the rules behind it, its status."""
-    words, manifest = case.words, prediction.manifest
-    labels = {r.id: words.pick(r.label) for r in manifest.runtime.rules}
-    output = min((o for o in manifest.outputs if _told(o)), key=lambda o: o.kind != "category", default=None)
-    behind = [labels[id] for id in prediction.rules]
-    if manifest.status is not Status.established:
-        behind.append(words(f"engine.status.short.{manifest.status.value}"))
-    value = _with_interval(case, prediction, output) if output else ""
-    if output and output.kind != "category":  # a number alone doesn't say of what
-        value = words("engine.beside.number", label=words.pick(output.label) or output.name, value=value)
-    return words(
-        "engine.beside.because" if behind else "engine.beside.plain",
-        model=words.pick(manifest.words.title),
-        value=value,
-        because="; ".join(behind),
-    )
-
-
-def _with_interval(case: Case, prediction: Prediction, output: Output) -> str:
-    value = text_of(case, prediction, output)
-    if not (output.lower and output.upper):
-        return value
-    bounds = {o.name: o for o in prediction.manifest.outputs}
-    low, high = (_number(case, output, prediction.number(bounds[name].name)) for name in (output.lower, output.upper))
-    return case.words("engine.said.interval", value=value, low=low, high=high)
-
-
-def text_of(case: Case, prediction: Prediction, output: Output) -> str:
-    """An output as people read it: a chance, a category's name, or two significant digits."""
-    if output.kind == "category":
-        name = prediction.category(output.name) or ""
-        return case.words.pick(output.category_labels.get(name, {})) or name
-    if output.series:
-        return ""
-    return _number(case, output, prediction.number(output.name))
-
-
-def _number(case: Case, output: Output, value: float) -> str:
-    if output.kind in ("probability", "comparator") or (output.kind == "bound" and output.unit == "1"):
-        return wording.chance(case.words, value)
-    text = case.words.number(value, 0) if value == round(value) else case.words.significant(value, 2)
-    return text if output.unit == "1" else f"{text} {output.unit}"
 
 
 def _sure(case: Case, prediction: Prediction) -> list[str]:
@@ -249,39 +185,9 @@ def _sure(case: Case, prediction: Prediction) -> list[str]:
         lines.append(words(f"engine.status.{manifest.status.value}"))
     if manifest.evidence:
         lines.append(wording.performance(words, manifest))
-    spoke = [words(f"engine.modality.{m.value}") for m in prediction.modalities]
-    if len({f.input.modality for f in prediction.features}) > 1 and spoke:
-        lines.append(words("engine.spoke", modalities=words.join(spoke)))
+    lines += filter(None, [answers.spoke(case, prediction)])
     first = (manifest.words.limits.get(words.language) or manifest.words.limits.get("en") or ("",))[0]
     return [*lines, first] if first else lines
-
-
-def _missing(case: Case, prediction: Prediction) -> list[str]:
-    """What is not known, and how far it could move the first number the model gives."""
-    words, lines = case.words, list[str]()
-    numbers = (o for o in prediction.manifest.outputs if o.kind in ("probability", "score") and not o.series)
-    main = next(numbers, None)
-    spread = wording.spreads(prediction.what_if, main.name, prediction.number(main.name)) if main else {}
-    for feature in (f for f in prediction.absent if _could_matter(f, prediction)):
-        absence = wording.absence(words, feature)
-        if main is not None and feature.input.name in spread:
-            _, low, high = spread[feature.input.name]
-            lines.append(
-                words(
-                    "engine.missing.spread", item=absence, low=_number(case, main, low), high=_number(case, main, high)
-                )
-            )
-        elif not feature.input.is_flag or feature.state != "missing":
-            lines.append(words("engine.missing.plain", item=absence))
-    return lines
-
-
-def _could_matter(feature: Feature, prediction: Prediction) -> bool:
-    """Of rules, only those up to the one that decided: what a lighter rule reads can't change the answer."""
-    rules = prediction.manifest.runtime.rules
-    decided = next((i for i, rule in enumerate(rules) if rule.id in prediction.rules), len(rules))
-    heavier = rules[: decided + 1]
-    return not rules or any(feature.input.name in reads(c) for rule in heavier for c in (*rule.all, *rule.any))
 
 
 def _links(case: Case, prediction: Prediction) -> tuple[tuple[str, str], ...]:
@@ -349,14 +255,14 @@ class _Fields(dict[str, Any]):
             return case.words.join(case.words.pick(f.input.label) for f in telling(prediction))
         output = next((o for o in prediction.manifest.outputs if o.name == name), None)
         if output is not None:
-            return text_of(case, prediction, output)
+            return answers.text_of(case, prediction, output)
         return _input_text(case, prediction.feature(name))
 
 
 def _input_text(case: Case, feature: Feature) -> str:
     if feature.value is None:
         return wording.why_absent(case.words, feature.state, feature.detail)
-    if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since):
+    if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since, Reduce.line):
         return wording.counted(case.words, feature)
     number = case.words.number(feature.value, 0 if feature.value == round(feature.value) else 1)
     # an age at a first finding is no value of that finding

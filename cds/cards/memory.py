@@ -12,6 +12,9 @@ from cds.ledger import Ledger
 from cds.policy.schema import Policy
 from cds.services.case import CardDraft
 
+_ROWS_A_CARD = 8
+"""A card of a budget is a topic of a patient, which the ledger may hold several times: charts are opened again."""
+
 
 def sorted_out(
     drafts: Sequence[CardDraft], policy: Policy, ledger: Ledger, opening: Opening
@@ -28,7 +31,8 @@ def sorted_out(
         if longest:
             snoozes = snooze.snoozes(policy, ledger.overrides(opening.patient, opening.now - longest - back))
         if policy.budget.per_clinician_day is not None or opening.hook in policy.repeats.hooks:
-            found = ledger.shown_cards(opening.patient, opening.now - back, opening.user, opening.day_began)
+            most = _ROWS_A_CARD * (policy.budget.per_clinician_day or 0)
+            found = ledger.shown_cards(opening.patient, opening.now - back, opening.user, opening.day_began, most)
             shown = [Shown(c.patient_key, c.topic, c.at, c.user_key, c.band, c.flags) for c in found]
     except LedgerError:
         snoozes, shown = {}, []

@@ -1,9 +1,10 @@
 """Reference pages and the schemas of manifest and policy, written from the code and the models they describe.
 
-May import errors, settings, policy, services, record, inference, modelcards and the phrasebook.
+May import errors, settings, policy, services, record, inference, modelcards, the committee and the phrasebook.
 """
 
 from cds.docs.abstentions import abstentions_page
+from cds.docs.charter_page import charter_page
 from cds.docs.manifest_schema import manifest_schema
 from cds.docs.models_page import models_page
 from cds.docs.policy_page import policy_page
@@ -13,6 +14,7 @@ from cds.docs.wording_page import wording_page
 
 __all__ = [
     "abstentions_page",
+    "charter_page",
     "errors_page",
     "manifest_schema",
     "models_page",

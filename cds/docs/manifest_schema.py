@@ -51,7 +51,9 @@ def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _describe(target: dict[str, Any], block: type[BaseModel]) -> None:
-    told = _below(block)
+    told: dict[str, str] = {}
+    for one in reversed(block.__mro__):  # a block may extend another of this service's
+        told |= _below(one) if issubclass(one, BaseModel) and one.__module__.startswith("cds.") else {}
     for name, field in block.model_fields.items():
         entry = target.get("properties", {}).get(field.alias or name)
         if entry is not None and (text := field.description or told.get(name)):

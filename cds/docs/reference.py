@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -15,7 +15,10 @@ from pydantic_core import PydanticUndefined
 from cds import errors
 from cds.settings import (
     ApproverSettings,
+    BackendSettings,
     ClientSettings,
+    CommitteeSettings,
+    DialectSettings,
     FhirSettings,
     ImagingSettings,
     InferenceSettings,
@@ -41,7 +44,7 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *table(Settings, skip=("fhir", "approvers", "clients", "imaging", "inference", "pacs")),
+            *table(Settings, skip=("fhir", "approvers", "clients", "imaging", "inference", "pacs", "committee")),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
@@ -53,11 +56,19 @@ def settings_page() -> str:
             "",
             "## `[clients.NAME]`: one block an EHR",
             "",
-            *table(ClientSettings, skip=("studies", "smart")),
+            *table(ClientSettings, skip=("studies", "smart", "backend", "dialect")),
             "",
             "## `[clients.NAME.studies]`: how it tells of imaging studies",
             "",
             *table(StudySource),
+            "",
+            "## `[clients.NAME.backend]`: how this service itself signs in to its FHIR server",
+            "",
+            *table(BackendSettings),
+            "",
+            "## `[clients.NAME.dialect]`: how its FHIR server wants to be asked",
+            "",
+            *table(DialectSettings),
             "",
             "## `[clients.NAME.smart]`: the report behind its cards, opened in that EHR",
             "",
@@ -70,6 +81,10 @@ def settings_page() -> str:
             "## `[inference]`: networks on a model server",
             "",
             *table(InferenceSettings),
+            "",
+            "## `[committee]`: watching the models",
+            "",
+            *table(CommitteeSettings),
             "",
             "## `[pacs.NAME]`: one block an image archive",
             "",
@@ -118,6 +133,7 @@ def _meaning(kind: type[errors.CdsError], tree: str) -> str:
 
 
 def table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> list[str]:
+    """A row a key, in Markdown."""
     rows = ["| key | type | default | what it does |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         if name not in skip:
@@ -143,6 +159,8 @@ def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is None:
         return _WORDS.get(annotation, "a block, see below")
+    if origin is Annotated:
+        return _type(arguments[0])
     if origin in (tuple, list):
         inner = [_type(a) for a in arguments if a is not Ellipsis]
         return f"list of {inner[0]}" if origin is list or Ellipsis in arguments else f"[{', '.join(inner)}]"
@@ -158,7 +176,10 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.default if field.default is not PydanticUndefined else None
     if isinstance(value, BaseModel):
-        return "as below"
+        given = value.model_dump(exclude_none=True)
+        if given and all(isinstance(v, int | float) for v in given.values()) and len(given) <= 3:
+            return ", ".join(f"`{name}: {number:g}`" for name, number in given.items())
+        return "as below" if given else "empty"
     if value is None or value == () or value == "":
         return "empty"
     if isinstance(value, tuple):

@@ -21,7 +21,7 @@ class PredictionEntry:
     model_sha256: str
     outcome: Literal["predicted", "not-assessed", "failed"]
     reason: str | None
-    """Code of the abstention or of the error; None when predicted."""
+    """Code of the abstention or of the error; ``withheld`` when predicted for the committee alone; else None."""
     inputs: dict[str, Any]
     """By input name: state, and where found value, unit, date and the references it came from."""
     outputs: dict[str, Any]

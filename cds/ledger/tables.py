@@ -1,7 +1,8 @@
 """The tables, the same on SQLite and PostgreSQL. A change here needs a revision in ``migrations/versions``.
 
 Rows are only ever added: nothing in the product updates or deletes a call, prediction, card or feedback. A job's row
-alone changes, as the job goes from hand to hand; used tokens and report sessions go when they have expired.
+alone changes, as the job goes from hand to hand; used tokens and report sessions go when they have expired. The
+committee's tables are in ``cds.ledger.committee_tables``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0005"
+HEAD = "0007"
 """The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
 
 metadata = sa.MetaData(
@@ -233,6 +234,21 @@ problems = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+)
+
+validation_answers = sa.Table(
+    "validation_answers",
+    metadata,
+    sa.Column("round_digest", sa.Text, primary_key=True),
+    sa.Column("round_id", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    # whom it was about: two answers about almost the same days would differ by a few people
+    sa.Column("begins", sa.Date, nullable=False),
+    sa.Column("ends", sa.Date, nullable=False),
+    sa.Column("result_digest", sa.Text, nullable=False),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
 )
 
 jobs = sa.Table(

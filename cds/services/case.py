@@ -39,6 +39,8 @@ class Case:
     patient_facing: bool
     studies: Mapping[str, StudyReading] = field(default_factory=dict)
     """By id of a model that reads volumes: what is known of the patient's scans; never computed during a call."""
+    withheld: frozenset[str] = frozenset()
+    """Models that the committee withholds: their answers are kept and shown to nobody. A service never sees them."""
 
     def prediction(self, model_id: str) -> Prediction | None:
         found = self.assessments.get(model_id)

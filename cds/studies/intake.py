@@ -16,7 +16,7 @@ from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About
 from cds.studies.again import grown, repeat, unread
-from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, fingerprint, job_key, plan, study_id
+from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, job_key, plan, study_id
 
 _log = logging.getLogger("cds.studies")
 _AT_ONCE = frozenset({"hand"})
@@ -102,7 +102,7 @@ class Intake:
                 "pacs": homes,
                 "model": manifest.id,
                 "version": manifest.version,
-                "sha256": fingerprint(bundle),
+                "sha256": bundle.fingerprint,
                 "scan": about.day.isoformat() if about.day is not None else None,
                 "why": why,
             },

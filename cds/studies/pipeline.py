@@ -39,7 +39,7 @@ from cds.studies import archives, outcome
 from cds.studies.analysed import Analysed, Writer
 from cds.studies.devices import Devices
 from cds.studies.findings import author_of, measure, told
-from cds.studies.plan import allowed, bundle_of, fingerprint
+from cds.studies.plan import allowed, bundle_of
 
 _log = logging.getLogger("cds.studies")
 
@@ -142,7 +142,7 @@ class Pipeline:
         bundle = bundle_of(model) if model is not None and not model.refused else None
         if model is None or bundle is None:
             raise Unfinished("model-missing", again=True)
-        if (model.manifest.version, fingerprint(bundle)) != (job.payload["version"], job.payload["sha256"]):
+        if (model.manifest.version, bundle.fingerprint) != (job.payload["version"], job.payload["sha256"]):
             # the new version has jobs of its own
             raise Unfinished("model-replaced", again=False)
         by_hand, client = job.payload.get("why") == "hand", str(job.payload.get("client", ""))

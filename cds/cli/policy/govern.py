@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 import click
 
-from cds.cli.policy.house import house_of, ledger_of, person_of, text_of
+from cds.cli.policy.house import house_of, ledger_of, person_of
 from cds.cli.policy.look import standing_lines
 from cds.ledger import PolicyEvent
 from cds.policy import acts
 from cds.policy.layers import SITE
 from cds.policy.standing import standing
 from cds.settings import Settings, load
+from cds.site.installed import text_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,25 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cds import services as service_room
-from cds.errors import PolicyError
-from cds.inference import registry
 from cds.ledger import PolicyLedger
 from cds.ledger.migrate import upgrade
 from cds.policy.acts import House, Person
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known
 from cds.services.declaration import installed_packages
-from cds.services.joined import join
 from cds.settings import Settings
-
-
-def known_to(settings: Settings) -> Known:
-    """What a policy may name at this site: the services and models that are installed or mounted."""
-    services = service_room.load(settings.hook_dirs)
-    models = registry.load([*registry.installed_folders(), *settings.model_dirs])
-    two_people = settings.environment == "production"
-    return Known(models.thresholds(), join(services, models).parameters(), models.limits(), two_people)
+from cds.site.installed import known_to, text_of
 
 
 def file_of(settings: Settings) -> Path:
@@ -70,11 +59,3 @@ def ledger_of(settings: Settings) -> Iterator[PolicyLedger]:
         yield ledger
     finally:
         ledger.close()
-
-
-def text_of(path: Path) -> str:
-    """Raises PolicyError for a file that is missing or no text."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: the policy can't be read: {error}") from error

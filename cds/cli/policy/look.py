@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cds.cli.policy.house import file_of, house_of, known_to, ledger_of, person_of, text_of
+from cds.cli.policy.house import file_of, house_of, ledger_of, person_of
 from cds.errors import PolicyError
 from cds.ledger import PolicyEvent, PolicyRecord
 from cds.policy.acts import House, known_version
@@ -20,6 +20,7 @@ from cds.policy.layers import SITE, Layer, in_order, laid_over, parse_layer
 from cds.policy.schema import Known, Policy, parse, read
 from cds.policy.standing import Standing, standing
 from cds.settings import Settings, load
+from cds.site.installed import known_to, text_of
 
 
 @click.command()

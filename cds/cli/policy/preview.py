@@ -21,7 +21,7 @@ from rich.progress import Progress
 
 from cds import services as service_room
 from cds.cards.phrasebook import Catalogues, Phrasebook
-from cds.cli.policy.house import file_of, ledger_of, person_of, text_of
+from cds.cli.policy.house import file_of, ledger_of, person_of
 from cds.cli.policy.look import has_ledger
 from cds.errors import PolicyError
 from cds.inference import registry
@@ -40,6 +40,7 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings, load
+from cds.site.installed import text_of
 
 CATALOGUE = Path(text.__file__).parent / "catalogue"
 
