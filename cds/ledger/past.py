@@ -5,7 +5,7 @@ Of a call only what decides: no patient but the keyed hash, no user but theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,8 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
+from cds.ledger.cohort import SHADOW, last_contacts
 from cds.ledger.database import fault, make_engine, parse_url
 from cds.ledger.entries import ShownCard
+from cds.ledger.outcomes import OutcomeEvent, Sweep, events, sweeps
 from cds.ledger.tables import calls, cards, feedback, predictions, suppressions
 
 _STATEMENT_S, _CONNECT_S = 600.0, 3.0
@@ -31,6 +33,8 @@ class PastPrediction:
     outputs: dict[str, Any]
     inputs: str
     """JSON as stored: most are never looked into."""
+    withheld: bool = False
+    """By the committee: made and kept, and shown to nobody."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,14 @@ class PastOverride:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a patient."""
+class Became:
+    """What is known of what became of one client's patients, by the ledger's keys."""
 
-    patient: str
-    """The ledger's key."""
-    kind: str
-    at: datetime
+    events: tuple[OutcomeEvent, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    """Newest first."""
+    contacts: Mapping[str, datetime] = field(default_factory=dict)
+    """By patient: the newest call."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class PastCalls:
                     row.user_key,
                     row.weighed,
                     tuple(
-                        PastPrediction(p.model, p.model_version, orjson.loads(p.outputs), p.inputs)
+                        PastPrediction(p.model, p.model_version, orjson.loads(p.outputs), p.inputs, p.reason == SHADOW)
                         for p in answers.of(row.id)
                     ),
                     (
@@ -132,14 +137,24 @@ class PastCalls:
             said = connection.execute(_OVERRIDES.where(feedback.c.at >= memory, feedback.c.at < until))
             return Before(shown, tuple(PastOverride(r.patient_key, r.topic, r.reason_code, r.at) for r in said))
 
-    def outcomes(self) -> tuple[Outcome, ...] | None:
-        """Everything known of what became of patients; None where this ledger keeps no outcomes."""
+    def outcomes_kept(self) -> bool:
+        """Somebody has asked a source, or imported a file."""
         with self._reading() as connection:
-            if not sa.inspect(connection).has_table("outcomes"):
-                return None
-            table = sa.table("outcomes", sa.column("patient_key"), sa.column("kind"), sa.column("at", calls.c.at.type))
-            found = connection.execute(sa.select(table.c.patient_key, table.c.kind, table.c.at))
-            return tuple(Outcome(row.patient_key, row.kind, row.at) for row in found)
+            return bool(sweeps(connection))
+
+    def became(self, outcomes: Iterable[str]) -> dict[str, Became]:
+        """By client of whom a source was asked. ``outcomes``: names in the committee's charter."""
+        names = list(outcomes)
+        with self._reading() as connection:
+            asked = sweeps(connection)
+            return {
+                client: Became(
+                    events(connection, client, names),
+                    tuple(sweep for sweep in asked if sweep.client == client),
+                    last_contacts(connection, client),
+                )
+                for client in {sweep.client for sweep in asked}
+            }
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -171,6 +186,7 @@ _PREDICTIONS = (
         predictions.c.call_id,
         predictions.c.model,
         predictions.c.model_version,
+        predictions.c.reason,
         sa.cast(predictions.c.outputs, sa.Text).label("outputs"),
         sa.cast(predictions.c.inputs, sa.Text).label("inputs"),
     )

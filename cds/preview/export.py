@@ -62,20 +62,24 @@ _decoder = msgspec.json.Decoder(_Line)
 def read_export(folder: Path) -> tuple[dict[str, list[bytes]], int]:
     """(lines by patient, lines that are no resource). Raises PolicyError for a folder without a patient in it."""
     found: dict[str, list[bytes]] = defaultdict(list)
-    broken = 0
+    known, broken = set[str](), 0
     for path in sorted(folder.rglob("*.ndjson")):
         with path.open("rb") as lines:
             for line in lines:
                 if not line.strip():
                     continue
                 try:
-                    owner = _decoder.decode(line).owner
+                    resource = _decoder.decode(line)
                 except msgspec.MsgspecError:
                     broken += 1
                     continue
-                if owner is not None:
-                    found[owner].append(line)
-    patients = {id: lines for id, lines in found.items() if any(b'"Patient"' in line for line in lines)}
+                owner = resource.owner
+                if owner is None:
+                    continue
+                found[owner].append(line)
+                if resource.resourceType == "Patient":
+                    known.add(owner)
+    patients = {id: lines for id, lines in found.items() if id in known}
     if not patients:
         raise PolicyError(f"{folder}: no *.ndjson file in it holds a Patient: give the folder of a FHIR bulk export")
     return patients, broken

@@ -115,9 +115,25 @@ def _found(preview: Preview, service: str, cohort: Cohort) -> Json:
         "others": Count(len(cohort.others), preview.asked.least).json,
         "hadBefore": Count(cohort.before, preview.asked.least).json,
         "notFollowedYet": Count(cohort.unknown, preview.asked.least).json,
+        "known": _known(cohort, preview),
         "why": {"code": why.code, "needed": why.needed, **Count(why.count, least).json} if why is not None else None,
         "before": None if why else measured(cohort, preview.before.alerted.get(topic, set())),
         "after": None if why else measured(cohort, preview.after.alerted.get(topic, set())),
+    }
+
+
+def _known(cohort: Cohort, preview: Preview) -> Json:
+    """How what became of people came to be known. ``through``: silence counts as free of it up to that day; None: there
+    is no such day at one site at least."""
+    assert preview.asked.outcomes is not None
+    through = [told.through for told in cohort.told]
+    days = [day for day in through if day is not None]
+    return {
+        "sources": sorted({source for told in cohort.told for source in told.sources}),
+        "through": min(days).isoformat() if days and len(days) == len(through) else None,
+        "byContact": any(told.follow == "contact" for told in cohort.told),
+        "maturity": preview.asked.outcomes.charter.maturity,
+        "faults": sorted({fault for told in cohort.told for fault in told.faults}),
     }
 
 
@@ -197,11 +213,20 @@ def notes(preview: Preview) -> list[Json]:
         found.append({"note": "unweighed", "calls": seen.unweighed})
     for model, count in sorted(seen.other_versions.items()):
         found.append({"note": "other-version", "model": model, "answers": count})
+    for model, count in sorted(seen.withheld.items()):
+        if count:
+            found.append({"note": "withheld", "model": model, "answers": count})
+    if preview.asked.outcomes is not None:
+        kept = preview.asked.outcomes.charter.outcomes
+        wanted = {s.again.outcome for s in seen.services.values() if s.again is not None and s.id in seen.asked}
+        found += [{"note": "not-in-charter", "outcome": name} for name in sorted(wanted - set(kept))]
     for each in preview.differences:
         if each.path[0] == "services" and len(each.path) > 3 and not _tried(preview, each.path[1]):
             found.append({"note": "unseen", "setting": each.key})
         if each.path[0] == "models" and each.path[-1] == "enabled" and each.after and not seen.models[each.path[1]]:
             found.append({"note": "no-answers", "model": each.path[1]})
+    if preview.asked.broken:
+        found.append({"note": "broken", "lines": preview.asked.broken})
     found += [{"note": "empty-month", "month": month} for month in _empty_months(preview)]
     return found
 

@@ -6,17 +6,31 @@ followed long enough, and has not had it, is not known yet and counts neither wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections import defaultdict
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import sqrt
 from statistics import NormalDist
 
-from cds.ledger.past import Outcome
+from cds.committee.charter import Charter
+from cds.committee.follow import MONTH_DAYS, Ascertainment, follow
+from cds.ledger.past import Became
+from cds.record.inputs import days
 
 NEEDED = 100
 """Events below which no figure of PPV or sensitivity is given."""
 _Z = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What the committee knows of what became of patients, and how it reads that."""
+
+    charter: Charter
+    became: Mapping[str, Became]
+    """By client."""
+    now: datetime
 
 
 @dataclass(frozen=True)
@@ -29,31 +43,41 @@ class Cohort:
     """Had the outcome before the first call."""
     unknown: int
     """Not followed long enough."""
+    told: tuple[Ascertainment, ...] = ()
+    """How the outcomes came to be known, one a client."""
 
     @property
     def n(self) -> int:
         return len(self.cases) + len(self.others)
 
 
-def cohort(first: Mapping[str, datetime], outcomes: Iterable[Outcome], within_days: int, end: datetime) -> Cohort:
-    """``first``: patient -> first call. ``end``: until when outcomes are known."""
-    had: dict[str, datetime] = {}
-    for one in outcomes:
-        if one.patient in first:
-            had[one.patient] = min(one.at, had.get(one.patient, one.at))
-    within = timedelta(days=within_days)
-    cases, others, before, unknown = set(), set(), 0, 0
-    for patient, called in first.items():
-        at = had.get(patient)
-        if at is not None and at < called:
-            before += 1
-        elif at is not None and at <= called + within:
-            cases.add(patient)
-        elif called + within <= end:
-            others.add(patient)
-        else:
-            unknown += 1
-    return Cohort(frozenset(cases), frozenset(others), before, unknown)
+def cohort(first: Mapping[tuple[str, str], datetime], outcome: str, within_days: int, known: Outcomes) -> Cohort:
+    """``first``: (client, patient) -> first call. Followed as the committee follows. Whoever could not be followed for
+    the whole time yet counts neither way, with the outcome or without: cases alone would make it look commoner."""
+    by_client: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+    for (client, patient), at in first.items():
+        by_client[client].append((patient, at))
+    mature = known.now.date() - timedelta(days=days(known.charter.maturity))
+    cases, others, before, unknown, told = set[str](), set[str](), 0, 0, []
+    for client, who in sorted(by_client.items()):
+        became = known.became.get(client, Became())
+        found = follow(who, outcome, known.charter, became.events, became.sweeps, became.contacts, known.now)
+        before += found.ascertainment.earlier
+        told.append(found.ascertainment)
+        end = found.ascertainment.through or mature
+        kept = [person for person, stays in zip(who, found.kept.tolist(), strict=True) if stays]
+        people = zip(kept, found.people.months.tolist(), found.people.event.tolist(), strict=True)
+        for (patient, at), months, ended in people:
+            followed = round(months * MONTH_DAYS)
+            if at.date() + timedelta(days=within_days) > end:
+                unknown += 1
+            elif ended and followed <= within_days:
+                cases.add(patient)
+            elif followed >= within_days:
+                others.add(patient)
+            else:
+                unknown += 1
+    return Cohort(frozenset(cases), frozenset(others), before, unknown, tuple(told))
 
 
 @dataclass(frozen=True)

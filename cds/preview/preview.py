@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 from cds.errors import PolicyError
 from cds.inference.registry import Registry
-from cds.ledger.past import Before, Outcome, PastCall
+from cds.ledger.past import Before, PastCall
 from cds.policy.differences import Difference, differences
 from cds.policy.schema import Known, Policy
 from cds.preview import cells
 from cds.preview.dials import Threshold, grid, thresholds
-from cds.preview.followed import NEEDED, Cohort, cohort
+from cds.preview.followed import NEEDED, Cohort, Outcomes, cohort
 from cds.preview.replay import Beginning, Memory, PolicyOf, Replay
 from cds.preview.tally import Tally
 from cds.services import Service, ServiceRegistry
@@ -41,12 +41,14 @@ class Asked:
     after: PolicyOf
     since: datetime
     until: datetime
-    outcomes: tuple[Outcome, ...] | None = None
+    outcomes: Outcomes | None = None
     """None: nobody keeps outcomes here."""
     within_days: int | None = None
     """How long after a call an outcome counts; None: as the service says."""
     least: int = cells.LEAST
     needed: int = NEEDED
+    broken: int = 0
+    """Lines of an export that are no resource."""
 
 
 @dataclass
@@ -68,8 +70,10 @@ class Seen:
     models: Counter[str] = field(default_factory=Counter)
     other_versions: Counter[str] = field(default_factory=Counter)
     """Answers of another version of a model than is installed, by model."""
-    asked: dict[str, dict[str, datetime]] = field(default_factory=dict)
-    """By service: patient -> first call at which its question was open."""
+    withheld: Counter[str] = field(default_factory=Counter)
+    """Answers made while the committee withheld the model, by model."""
+    asked: dict[str, dict[tuple[str, str], datetime]] = field(default_factory=dict)
+    """By service: (client, patient) -> first call at which its question was open."""
     values: dict[str, list[float]] = field(default_factory=dict)
     """By threshold: the values its output had."""
     chances: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -171,6 +175,7 @@ def _see(seen: Seen, call: PastCall, service: Service, watched: list[Threshold],
     outputs = {}
     for said in call.predictions:
         seen.models[said.model] += 1
+        seen.withheld[said.model] += said.withheld
         outputs[said.model] = said.outputs
         model = models.models.get(said.model)
         if model is not None and not model.refused and model.manifest.version != said.version:
@@ -186,7 +191,7 @@ def _see(seen: Seen, call: PastCall, service: Service, watched: list[Threshold],
         if call.weighed is None:
             seen.unweighed += 1
         elif service.again.outcome and service.again.asks(call.weighed):
-            seen.asked.setdefault(service.id, {}).setdefault(call.patient, call.at)
+            seen.asked.setdefault(service.id, {}).setdefault((call.client, call.patient), call.at)
 
 
 def _chosen(found: list[Threshold], only: Iterable[str], seen: Seen) -> list[Threshold]:
@@ -277,9 +282,7 @@ def _cohorts(seen: Seen, asked: Asked) -> dict[str, Cohort]:
     found = {}
     for service in seen.services.values():
         again = service.again
-        if again is not None and service.id in seen.asked:
-            mine = [o for o in asked.outcomes if o.kind == again.outcome]
-            found[service.id] = cohort(
-                seen.asked[service.id], mine, asked.within_days or again.within_days, asked.until
-            )
+        if again is not None and service.id in seen.asked and again.outcome in asked.outcomes.charter.outcomes:
+            within = asked.within_days or again.within_days
+            found[service.id] = cohort(seen.asked[service.id], again.outcome, within, asked.outcomes)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from rich.console import Console
@@ -132,6 +132,7 @@ def found_lines(told: Json, words: Phrasebook) -> Iterator[str]:
             others=count(found["others"], words), before=count(found["hadBefore"], words),
             unknown=count(found["notFollowedYet"], words),
         )  # fmt: skip
+        yield known_words(found["known"], words)
         yield words("preview.found.bias")
         if found["why"] is not None:
             yield words("preview.found.why", why=why(found["why"], words))
@@ -139,6 +140,15 @@ def found_lines(told: Json, words: Phrasebook) -> Iterator[str]:
         for name in ("ppv", "sensitivity", "missed"):
             one, other = (share(found[when][name], words) for when in ("before", "after"))
             yield f"  {words(f'preview.found.{name}')}: {one} -> {other}"
+
+
+def known_words(told: Json, words: Phrasebook) -> str:
+    """How outcomes came to be known, and what that bends."""
+    sources = ", ".join(told["sources"]) or words("preview.found.nowhere")
+    if told["byContact"] or told["through"] is None:
+        return words("preview.found.by_contact", sources=sources, maturity=told["maturity"])
+    day = words.day(date.fromisoformat(told["through"]))
+    return words("preview.found.through", sources=sources, day=day, maturity=told["maturity"])
 
 
 def why(lack: Json, words: Phrasebook) -> str:

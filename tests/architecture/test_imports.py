@@ -69,7 +69,8 @@ ROOMS: dict[str, str] = {
     ),
     "serve": "app errors ledger settings",
     "preview": (
-        "audit cards cards.phrasebook errors fhir fhir.resources inference ledger policy protocol record services"
+        "audit cards cards.phrasebook committee errors fhir fhir.resources inference ledger policy protocol record "
+        "services"
     ),
     "site": (
         "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger policy record "

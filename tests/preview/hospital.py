@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, migrate
+from cds.ledger.book import Book
+from cds.ledger.committee_tables import outcome_events, outcome_sweeps
+from cds.ledger.outcomes import OutcomeEvent, Sweep
 
 NOW = datetime(2026, 11, 28, 9, tzinfo=UTC)
 KEY = b"0123456789abcdef-policy-tests-xyz"
@@ -30,7 +31,7 @@ class Hospital:
     def __post_init__(self) -> None:
         migrate.upgrade(self.url)
         self.ledger = Ledger(self.url, KEY, self.folder / "spool")
-        self._calls = 0
+        self._calls = self._sweeps = 0
 
     @property
     def url(self) -> str:
@@ -93,19 +94,16 @@ class Hospital:
         return PredictionEntry(f"p-{number}", model, version, SHA, "predicted", None, inputs, outputs)
 
     def outcomes(self, *found: tuple[str, float], kind: str = "pancreatic-cancer") -> None:
-        """(patient, days ago). The table is as the committee's migration makes it."""
-        engine = sa.create_engine(self.url)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(
-                "CREATE TABLE IF NOT EXISTS outcomes (patient_key TEXT NOT NULL, kind TEXT NOT NULL, "
-                "at TIMESTAMP NOT NULL, source TEXT NOT NULL, recorded_at TIMESTAMP NOT NULL)"
-            )
-            for patient, days_ago in found:
-                at = (NOW - timedelta(days=days_ago)).replace(tzinfo=None).isoformat(" ", "microseconds")
-                connection.exec_driver_sql(
-                    "INSERT INTO outcomes VALUES (?, ?, ?, 'registry', ?)", (patient, kind, at, at)
-                )
-        engine.dispose()
+        """(patient, days ago), from a registry that is complete up to today."""
+        with Book(self.url) as book:
+            events = [
+                OutcomeEvent("demo", patient, "event", kind, (NOW - timedelta(days=ago)).date(), "registry", None)
+                for patient, ago in found
+            ]
+            self._sweeps += 1
+            sweep = Sweep(f"sweep-{self._sweeps}", NOW, "demo", "registry", "national", None, (kind,), None, NOW.date())
+            book.put_all(outcome_events, [event.row(sweep.id, NOW) for event in events])
+            book.put_all(outcome_sweeps, [sweep.row])
 
     def close(self) -> None:
         self.ledger.close()

@@ -61,7 +61,9 @@ def test_a_broken_line_is_left_out_and_a_folder_without_patients_is_said(
         '{"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1960-01-01"}\n'
         '{"resourceType": 7}\n\nnope\n'
     )
-    assert figures(preview, broken)["window"]["patients"] == 1
+    told = figures(preview, broken)
+    assert told["window"]["patients"] == 1
+    assert {"note": "broken", "lines": 2} in told["notes"]
     empty = tmp_path / "empty"
     empty.mkdir()
     result = preview(None, "--bulk", str(empty))

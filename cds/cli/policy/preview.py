@@ -23,6 +23,7 @@ from cds import services as service_room
 from cds.cards.phrasebook import Catalogues, Phrasebook
 from cds.cli.policy.house import file_of, ledger_of, person_of
 from cds.cli.policy.look import has_ledger
+from cds.committee.charter_file import charter_path, read_charter
 from cds.errors import PolicyError
 from cds.inference import registry
 from cds.ledger.past import Before, PastCalls
@@ -32,7 +33,7 @@ from cds.preview import text
 from cds.preview.cells import LEAST
 from cds.preview.export import Export, read_export
 from cds.preview.figures import figures
-from cds.preview.followed import NEEDED
+from cds.preview.followed import NEEDED, Outcomes
 from cds.preview.preview import Asked, Calls, House, preview
 from cds.preview.replay import memory_needed
 from cds.preview.trial import Trial, changed, nothing
@@ -170,9 +171,18 @@ def worked_out(settings: Settings, wanted: Wanted, words: Phrasebook) -> dict[st
                 asked, calls = _from_export(wanted, asked, house, words, progress)
                 memory = Before()
             else:
-                asked, calls, memory = _from_ledger(past, asked, progress)
+                calls, memory = _from_ledger(past, asked, progress)
+                asked = replace(asked, outcomes=_outcomes(settings, past, house, now))
             found = figures(preview(calls, memory, house, asked, wanted.only))
     return found | {"bulk": wanted.bulk is not None}
+
+
+def _outcomes(settings: Settings, past: PastCalls | None, house: House, now: datetime) -> Outcomes | None:
+    """None where nobody has asked what became of patients."""
+    if past is None or not past.outcomes_kept():
+        return None
+    charter, _ = read_charter(charter_path(settings.committee.charter_file, installed_packages()), house.models)
+    return Outcomes(charter, past.became(charter.outcomes), now)
 
 
 def house_of(settings: Settings) -> House:
@@ -208,7 +218,7 @@ def _ledger(settings: Settings, zone: ZoneInfo, now: datetime) -> Iterator[tuple
         past.close()
 
 
-def _from_ledger(past: PastCalls | None, asked: Asked, progress: Progress) -> tuple[Asked, Calls, Before]:
+def _from_ledger(past: PastCalls | None, asked: Asked, progress: Progress) -> tuple[Calls, Before]:
     if past is None:
         raise PolicyError(
             "there is no ledger, so there are no past calls: take records from a FHIR bulk export (--bulk FOLDER)"
@@ -216,7 +226,7 @@ def _from_ledger(past: PastCalls | None, asked: Asked, progress: Progress) -> tu
     progress.add_task("deciding past calls again", total=None)
     back = memory_needed([asked.before("", ""), asked.after("", "")])
     memory = past.before(asked.since, asked.until, asked.since - back)
-    return replace(asked, outcomes=past.outcomes()), partial(past.between, asked.since, asked.until), memory
+    return partial(past.between, asked.since, asked.until), memory
 
 
 def _from_export(
@@ -224,10 +234,10 @@ def _from_export(
 ) -> tuple[Asked, Calls]:
     assert wanted.bulk is not None
     at = wanted.as_of.replace(hour=12, tzinfo=house.zone) if wanted.as_of is not None else asked.until
-    patients, _ = read_export(wanted.bulk)
+    patients, broken = read_export(wanted.bulk)
     bar = progress.add_task("reading records", total=len(patients))
     calls = Export(
         patients, house.services, house.models, words, asked.before("", ""), at, house.zone,
         lambda: progress.advance(bar),
     )  # fmt: skip
-    return replace(asked, since=at, until=at), calls
+    return replace(asked, since=at, until=at, broken=broken), calls
