@@ -57,6 +57,8 @@ def tradeoff(
     """One dot a value of the threshold, joined in their order; ``data-part`` of each is ``point-N``, so that a page's
     script finds it. Raises ValueError for a value that is not finite, or no point at all."""
     _check([v for point in points for v in point])
+    from matplotlib.transforms import offset_copy
+
     from cds.charts import sheet as on
 
     sheet, axes, plot = _plot(points, words, narrow=narrow)
@@ -69,8 +71,9 @@ def tradeoff(
         on.dots(axes, [x], [y], "second", marker="o" if n else "D", size=15, hollow=True, name=f"mark-{n}", order=5)
         # the way rises to the right: below it on the right, above it on the left there is room
         right = plot.share(x) < (0.8 if n == 0 else 0.2)
+        beside = offset_copy(axes.transData, sheet.figure, 13 if right else -13, -4 if n == 0 else 4, "points")
         on.write(
-            axes, x, y, f"   {mark.label}" if right else f"{mark.label}   ", size=13, bold=True, tone="second",
+            axes, x, y, mark.label, size=13, bold=True, tone="second", transform=beside,
             align="left" if right else "right", vertical="top" if n == 0 else "bottom", halo=True,
         )  # fmt: skip
     return sheet.finish(title, description)

@@ -18,6 +18,9 @@ from cds.preview.tally import Tally
 
 Json = dict[str, Any]
 
+_CASES = 10
+"""Of fewer expected cases, chance alone may find all or none."""
+
 
 def figures(preview: Preview) -> Json:
     seen, asked = preview.seen, preview.asked
@@ -110,6 +113,7 @@ def _found(preview: Preview, service: str, cohort: Cohort) -> Json:
         "service": service,
         "topic": topic,
         "outcome": again.outcome,
+        "label": dict(preview.asked.outcomes.charter.outcomes[again.outcome].label) if preview.asked.outcomes else {},
         "withinDays": preview.asked.within_days or again.within_days,
         "cases": Count(len(cohort.cases), least).json,
         "others": Count(len(cohort.others), preview.asked.least).json,
@@ -184,16 +188,32 @@ def _watched(preview: Preview, threshold: Threshold) -> tuple[str, Cohort | None
 
 
 def expected(chances: dict[str, float], alerted: Set[str]) -> Json | None:
-    """What the model itself expects: how many of those alerted have it, and which part of all who have it is alerted.
-    As true as its chances are in this hospital, and no truer."""
+    """What the model itself expects: how many of those alerted have it, which part of all who have it is alerted, and
+    how many of 1,000 patients are missed. As true as its chances are in this hospital, and no truer: the 95% intervals
+    are what chance alone does if they are."""
+    from scipy.stats import binom, poisson  # a second's import, of nobody who asks for help alone
+
     known = [chances[patient] for patient in alerted if patient in chances]
-    everybody = sum(chances.values())
+    everybody, hits = sum(chances.values()), sum(known)
     if not chances or everybody <= 0:
         return None
+    missed = max(0.0, everybody - hits)
+    # a sum of many unlike chances varies less than the Poisson number of the same mean (Le Cam 1960), so its interval
+    # is rather too wide than too narrow
+    few, many = poisson.interval(0.95, hits)
+    least, most = poisson.interval(0.95, missed)
+    cases, share = max(1, round(everybody)), min(1.0, hits / everybody)
+    low, high = binom.interval(0.95, cases, share) if cases >= _CASES else (0.0, cases)
     return {
-        "ppv": significant(sum(known) / len(known)) if known else None,
-        "sensitivity": significant(sum(known) / everybody),
+        "ppv": _between(hits, few, many, len(known), 1) if known else None,
+        "sensitivity": _between(share * cases, low, high, cases, 1),
+        "missedPer1000": _between(missed, least, most, len(chances) / 1000, None),
     }
+
+
+def _between(value: float, low: float, high: float, of: float, most: float | None) -> Json:
+    found = {"value": value / of, "low": low / of, "high": high / of}
+    return {name: significant(each if most is None else min(each, most)) for name, each in found.items()}
 
 
 def _benefit(cohort: Cohort, alerted: Set[str], threshold: float) -> Json:

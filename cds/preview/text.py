@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from babel.units import format_unit
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,7 +26,9 @@ def write(console: Console, told: Json, words: Phrasebook) -> None:
     console.print(words("preview.counted", least=told["leastCount"]), style="dim", highlight=False)
     _section(console, words("preview.changes.title"))
     for each in told["differences"]:
-        console.print(Text.assemble((each["key"], "bold"), f": {shown(each['before'])} -> {shown(each['after'])}"))
+        console.print(
+            Text.assemble((each["key"], "bold"), f": {shown(each['before'], words)} -> {shown(each['after'], words)}")
+        )
         if each["does"]:
             console.print(f"    {each['does']}", style="dim", markup=False, highlight=False)
     if not told["differences"]:
@@ -73,10 +76,10 @@ def number(value: float | None, words: Phrasebook) -> str:
     return "–" if value is None else words.number(value, 3)
 
 
-def share(told: Json | None, words: Phrasebook) -> str:
+def share(told: Json | None, words: Phrasebook, digits: int = 1) -> str:
     if told is None:
         return words("preview.found.nobody")
-    value, low, high = (words.number(100 * told[name], 1) for name in ("value", "low", "high"))
+    value, low, high = (words.number(100 * told[name], digits) for name in ("value", "low", "high"))
     return words("preview.found.value", value=value, low=low, high=high)
 
 
@@ -114,7 +117,8 @@ def workload_rows(told: Json, words: Phrasebook) -> list[tuple[str, str, str]]:
 
 
 def _bands(told: Json, words: Phrasebook) -> str:
-    return "; ".join(f"{band}: {count(n, words)}" for band, n in told["cliniciansByCardsPerWeek"].items())
+    bands = told["cliniciansByCardsPerWeek"].items()
+    return "; ".join(words("preview.workload.band", band=band, count=count(n, words)) for band, n in bands)
 
 
 def patient_rows(told: Json, words: Phrasebook) -> list[tuple[str, str]]:
@@ -126,29 +130,52 @@ def found_lines(told: Json, words: Phrasebook) -> Iterator[str]:
     if not told["outcomesKept"]:
         yield words("preview.found.none_kept")
     for found in told["found"]:
-        yield words("preview.found.title", outcome=found["outcome"])
-        yield words(
-            "preview.found.cohort", days=found["withinDays"], cases=count(found["cases"], words),
-            others=count(found["others"], words), before=count(found["hadBefore"], words),
-            unknown=count(found["notFollowedYet"], words),
-        )  # fmt: skip
-        yield known_words(found["known"], words)
-        yield words("preview.found.bias")
-        if found["why"] is not None:
-            yield words("preview.found.why", why=why(found["why"], words))
-            continue
-        for name in ("ppv", "sensitivity", "missed"):
-            one, other = (share(found[when][name], words) for when in ("before", "after"))
-            yield f"  {words(f'preview.found.{name}')}: {one} -> {other}"
+        yield found_title(found, words)
+        yield from cohort_lines(found, words)
+        for what, one, other in found_rows(found, words):
+            yield f"  {what}: {one} -> {other}"
+
+
+def found_title(found: Json, words: Phrasebook) -> str:
+    return words("preview.found.title", outcome=words.pick(found["label"]) if found["label"] else found["outcome"])
+
+
+def cohort_lines(found: Json, words: Phrasebook) -> Iterator[str]:
+    """Who they are, how it is known, and why there may be no figure."""
+    yield words(
+        "preview.found.cohort", days=found["withinDays"], cases=count(found["cases"], words),
+        others=count(found["others"], words), before=count(found["hadBefore"], words),
+        unknown=count(found["notFollowedYet"], words),
+    )  # fmt: skip
+    yield known_words(found["known"], words)
+    yield words("preview.found.bias")
+    if found["why"] is not None:
+        yield words("preview.found.why", why=why(found["why"], words))
+
+
+def found_rows(found: Json, words: Phrasebook) -> list[tuple[str, str, str]]:
+    """(what, in force, tried)"""
+    if found["why"] is not None:
+        return []
+    return [
+        (words(f"preview.found.{n}"), share(found["before"][n], words), share(found["after"][n], words))
+        for n in ("ppv", "sensitivity", "missed")
+    ]
 
 
 def known_words(told: Json, words: Phrasebook) -> str:
     """How outcomes came to be known, and what that bends."""
     sources = ", ".join(told["sources"]) or words("preview.found.nowhere")
     if told["byContact"] or told["through"] is None:
-        return words("preview.found.by_contact", sources=sources, maturity=told["maturity"])
+        return words("preview.found.by_contact", sources=sources, maturity=length(told["maturity"], words))
     day = words.day(date.fromisoformat(told["through"]))
-    return words("preview.found.through", sources=sources, day=day, maturity=told["maturity"])
+    return words("preview.found.through", sources=sources, day=day, maturity=length(told["maturity"], words))
+
+
+def length(duration: str, words: Phrasebook) -> str:
+    """``3m`` -> 3 months."""
+    unit = {"d": "duration-day", "m": "duration-month", "y": "duration-year"}[duration[-1]]
+    return str(format_unit(int(duration[:-1]), unit, locale=words.language))
 
 
 def why(lack: Json, words: Phrasebook) -> str:
@@ -165,11 +192,11 @@ def note_lines(told: Json, words: Phrasebook) -> Iterator[str]:
 def columns(dial: Json, words: Phrasebook) -> tuple[list[str], list[list[str]]]:
     """(headings, rows) of a threshold's table."""
     known = any("sensitivity" in row for row in dial["rows"])
-    expected = any(row["expected"] for row in dial["rows"])
+    foreseen = foretold(dial)
     benefit = any("netBenefit" in row for row in dial["rows"])
     head = ["value", "week", "per_1000", "alerted"]
     head += ["ppv", "found", "missed"] if known else []
-    head += ["expected_ppv", "expected_sensitivity"] if expected else []
+    head += ["expected_ppv", "expected_sensitivity", "expected_missed"] if foreseen else []
     head += ["benefit", "benefit_all"] if benefit else []
     rows = []
     for row in dial["rows"]:
@@ -177,17 +204,25 @@ def columns(dial: Json, words: Phrasebook) -> tuple[list[str], list[list[str]]]:
         cells.append(count(row["alerted"], words))
         if known:
             cells += [share(row[name], words) for name in ("ppv", "sensitivity", "missed")]
-        if expected:
+        if foreseen:
             told = row["expected"] or {}
-            cells += [_percent(told.get(name), words) for name in ("ppv", "sensitivity")]
+            cells += [share(told.get(name), words, 0) for name in ("ppv", "sensitivity")]
+            cells.append(_within(told.get("missedPer1000"), words))
         if benefit:
             cells += [number(row[name], words) for name in ("netBenefit", "netBenefitOfAll")]
         rows.append(cells)
     return [words(f"preview.threshold.{name}") for name in head], rows
 
 
-def _percent(value: float | None, words: Phrasebook) -> str:
-    return "–" if value is None else f"{words.number(100 * value, 1)}%"
+def foretold(dial: Json) -> bool:
+    """What the model expects is told: where it is known what became of people, that is told in its place."""
+    return any(row["expected"] for row in dial["rows"]) and not any("sensitivity" in row for row in dial["rows"])
+
+
+def _within(told: Json | None, words: Phrasebook) -> str:
+    if told is None:
+        return "–"
+    return words("preview.within", **{name: words.number(told[name], 2) for name in ("value", "low", "high")})
 
 
 def _dial(console: Console, dial: Json, words: Phrasebook) -> None:
@@ -201,7 +236,7 @@ def _dial(console: Console, dial: Json, words: Phrasebook) -> None:
                  if value == dial[at]]  # fmt: skip
         kept.append([*cells, ", ".join(marks)])
     _table(console, (*head, ""), kept)
-    if any(row["expected"] for row in dial["rows"]):
+    if foretold(dial):
         console.print(words("preview.threshold.expected_lead"), style="dim", highlight=False)
 
 
@@ -217,12 +252,12 @@ def _few(dial: Json) -> list[int]:
     return sorted(kept)
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, words: Phrasebook) -> str:
     if value is None:
-        return "not set"
+        return words("preview.changes.unset")
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return words.number(value, 6) if isinstance(value, int | float) else str(value)
 
 
 def _section(console: Console, title: str) -> None:

@@ -55,11 +55,11 @@ class Hospital:
         """``risk``: of the two-year model; None: it gave no answer. ``shown``: cards that really went out."""
         self._calls += 1
         at = NOW - timedelta(days=days_ago)
-        said = [self._prediction("nice-ng12", {"criteria": float(len(rules)), "rules": list(rules)})]
+        said = [self.predicted("nice-ng12", {"criteria": float(len(rules)), "rules": list(rules)})]
         if score is not None:
-            said.append(self._prediction("endpac", {"score": score}))
+            said.append(self.predicted("endpac", {"score": score}))
         if risk is not None:
-            said.append(self._prediction("qcancer-2013-pancreas", {"risk": risk, "reference_risk": 0.0004}))
+            said.append(self.predicted("qcancer-2013-pancreas", {"risk": risk, "reference_risk": 0.0004}))
         weighed: dict[str, Any] = {"pancreas-risk": {"standing": {"age": 66, **(standing or {})}, "flags": list(flags)}}
         entry: dict[str, Any] = {
             "id": f"call-{self._calls:07}",
@@ -87,21 +87,31 @@ class Hospital:
         }
         self.ledger.record_call(CallEntry(**{**entry, **changed}))
 
-    def _prediction(self, model: str, outputs: dict[str, Any]) -> PredictionEntry:
+    def predicted(self, model: str, outputs: dict[str, Any]) -> PredictionEntry:
         number = f"{self._calls:07}-{model}"
         version = self.versions.get(model, "1.0.0")
         inputs = {"age": {"state": "found", "value": 66.0, "unit": "a"}}
         return PredictionEntry(f"p-{number}", model, version, SHA, "predicted", None, inputs, outputs)
 
-    def outcomes(self, *found: tuple[str, float], kind: str = "pancreatic-cancer") -> None:
-        """(patient, days ago), from a registry that is complete up to today."""
+    def outcomes(self, *found: tuple[str, float], kind: str = "pancreatic-cancer", complete: bool = True) -> None:
+        """(patient, days ago), from a registry; ``complete``: up to today."""
         with Book(self.url) as book:
             events = [
                 OutcomeEvent("demo", patient, "event", kind, (NOW - timedelta(days=ago)).date(), "registry", None)
                 for patient, ago in found
             ]
             self._sweeps += 1
-            sweep = Sweep(f"sweep-{self._sweeps}", NOW, "demo", "registry", "national", None, (kind,), None, NOW.date())
+            sweep = Sweep(
+                f"sweep-{self._sweeps}",
+                NOW,
+                "demo",
+                "registry",
+                "national",
+                None,
+                (kind,),
+                None,
+                NOW.date() if complete else None,
+            )
             book.put_all(outcome_events, [event.row(sweep.id, NOW) for event in events])
             book.put_all(outcome_sweeps, [sweep.row])
 

@@ -149,8 +149,8 @@ def test_without_outcomes_that_is_said_and_the_models_own_expectation_is_marked_
     rows = {row["value"]: row["expected"] for row in told["thresholds"][0]["rows"]}
     chances = [0.001 * (n + 1) for n in range(40)]
     above = [c for c in chances if c >= 0.01]
-    assert rows[0.01]["ppv"] == pytest.approx(sum(above) / len(above), rel=0.05)
-    assert rows[0.01]["sensitivity"] == pytest.approx(sum(above) / sum(chances), rel=0.05)
+    assert rows[0.01]["ppv"]["value"] == pytest.approx(sum(above) / len(above), rel=0.05)
+    assert rows[0.01]["sensitivity"]["value"] == pytest.approx(sum(above) / sum(chances), rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ def test_found_and_missed_are_counted_under_both_policies_and_at_each_threshold(
     finds = [row["sensitivity"]["value"] for row in risk["rows"]]
     assert finds == sorted(finds, reverse=True)
     # the chances are true in this hospital, so the model expects what is found
-    assert by_value[0.01]["expected"]["ppv"] == pytest.approx(after["ppv"]["value"], rel=0.25)
-    assert by_value[0.01]["expected"]["sensitivity"] == pytest.approx(after["sensitivity"]["value"], rel=0.25)
+    assert by_value[0.01]["expected"]["ppv"]["value"] == pytest.approx(after["ppv"]["value"], rel=0.25)
+    assert by_value[0.01]["expected"]["sensitivity"]["value"] == pytest.approx(after["sensitivity"]["value"], rel=0.25)
     assert by_value[0.01]["netBenefit"] > by_value[0.01]["netBenefitOfAll"]
 
 

@@ -118,7 +118,7 @@ def test_a_place_that_is_none_is_the_policys_own(lead: Lead, odd: str) -> None:
 def test_dutch_is_dutch(lead: Lead) -> None:
     told = plain(lead.page("?lang=nl"))
     assert "Tweejaarsrisico vanaf waar een kaart komt" in told
-    assert "Gevonden en gemist: pancreatic-cancer" in told
+    assert "Gevonden en gemist: alvleesklierkanker" in told
     assert "0,01" in told
 
 

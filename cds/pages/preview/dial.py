@@ -60,7 +60,7 @@ def _dial(told: Json, number: int, words: Phrasebook, places: Mapping[str, str])
         head=tuple(head),
         rows=tuple(tuple(row) for row in rows),
         marks=marks,
-        expected=any(row["expected"] for row in told["rows"]),
+        expected=text.foretold(told),
         charts=_charts(told, marks, words) if charts.available() else (),
     )
 
@@ -95,7 +95,7 @@ def _kind(rows: list[Json]) -> tuple[str, str]:
     """What stands across: what is found where outcomes are known, else what the model expects, else the threshold."""
     if all(row.get("sensitivity") for row in rows):
         return "chart", "x_found"
-    if all(row["expected"] and row["expected"]["sensitivity"] is not None for row in rows):
+    if all(row["expected"] for row in rows):
         return "chart_expected", "x_expected"
     return "chart_plain", "x_value"
 
@@ -105,7 +105,7 @@ def _across(row: Json, kind: str) -> float:
     if kind == "chart":
         found = 100 * row["sensitivity"]["value"]
     elif kind == "chart_expected":
-        found = 100 * row["expected"]["sensitivity"]
+        found = 100 * row["expected"]["sensitivity"]["value"]
     return found
 
 

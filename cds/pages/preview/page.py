@@ -85,7 +85,10 @@ class _Page:
             window=text.window_words(self._told["window"], words),
             workload=text.workload_rows(self._told, words),
             patients=text.patient_rows(self._told, words),
-            found=tuple(text.found_lines(self._told, words)),
+            found=[
+                (text.found_title(f, words), tuple(text.cohort_lines(f, words)), text.found_rows(f, words))
+                for f in self._told["found"]
+            ],
             notes=tuple(text.note_lines(self._told, words)),
             dials=chosen,
             places={f"v{n}": dial.chosen for n, dial in enumerate(chosen)},

@@ -11,7 +11,7 @@ for (const dial of document.querySelectorAll("[data-dial]")) {
   const others = document.querySelectorAll(`form.mover input[name="v${dial.dataset.dial}"]`);
   const move = (place) => {
     const cells = [...rows[place].querySelectorAll("th, td")];
-    shown.forEach((figure, n) => { figure.textContent = cells[n].textContent; });
+    shown.forEach((figure, n) => { figure.innerHTML = cells[n].innerHTML; });
     rows.forEach((row, n) => row.classList.toggle("chosen", n === place));
     for (const point of dial.querySelectorAll("[data-part^='point-']")) {
       point.classList.toggle("chosen", point.dataset.part === `point-${place}`);
