@@ -45,6 +45,8 @@ packaged policy, or the file, lies lowest; over it the `site`'s change, then tha
 | `cds policy history` | Who did what, when and why, and what is in force. |
 | `cds policy show [VERSION]` | The text in force, or of any version; `--client`, `--service`, `--user`: for these. |
 
+[tune-the-policy.md](tune-the-policy.md) goes through them, from an idea to a change and back.
+
 Who can run these commands is trusted to say who they are: names are taken as given, and the account used is kept beside
 them. While the ledger is down, what was in force stays; the copy beside the spool tells a worker that starts meanwhile.
 """
