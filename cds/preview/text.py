@@ -128,12 +128,16 @@ def patient_rows(told: Json, words: Phrasebook) -> list[tuple[str, str]]:
 
 def found_lines(told: Json, words: Phrasebook) -> Iterator[str]:
     if not told["outcomesKept"]:
-        yield words("preview.found.none_kept")
+        yield none_kept(told, words)
     for found in told["found"]:
         yield found_title(found, words)
         yield from cohort_lines(found, words)
         for what, one, other in found_rows(found, words):
             yield f"  {what}: {one} -> {other}"
+
+
+def none_kept(told: Json, words: Phrasebook) -> str:
+    return words(f"preview.found.{'none_in_export' if told['bulk'] else 'none_kept'}")
 
 
 def found_title(found: Json, words: Phrasebook) -> str:
@@ -194,14 +198,16 @@ def columns(dial: Json, words: Phrasebook) -> tuple[list[str], list[list[str]]]:
     known = any("sensitivity" in row for row in dial["rows"])
     foreseen = foretold(dial)
     benefit = any("netBenefit" in row for row in dial["rows"])
-    head = ["value", "week", "per_1000", "alerted"]
+    weekly = any(row["cardsPerWeek"] is not None for row in dial["rows"])
+    head = ["value", *(["week"] if weekly else []), "per_1000", "alerted"]
     head += ["ppv", "found", "missed"] if known else []
     head += ["expected_ppv", "expected_sensitivity", "expected_missed"] if foreseen else []
     head += ["benefit", "benefit_all"] if benefit else []
     rows = []
     for row in dial["rows"]:
-        cells = [number(row["value"], words), number(row["cardsPerWeek"], words), number(row["per1000Patients"], words)]
-        cells.append(count(row["alerted"], words))
+        cells = [number(row["value"], words)]
+        cells += [number(row["cardsPerWeek"], words)] if weekly else []
+        cells += [number(row["per1000Patients"], words), count(row["alerted"], words)]
         if known:
             cells += [share(row[name], words) for name in ("ppv", "sensitivity", "missed")]
         if foreseen:

@@ -1,27 +1,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import Result
-from hospital import KEY, NOW, Hospital, populated
+from hospital import KEY, Hospital, populated
+from trying import CHANGE, Preview, put_on_that_day
 
-from cds.cli.policy import preview as command
 from cds.inference import registry
-
-CHANGE = """\
-name: Lower threshold
-author: A. Lead
-effective: 2026-01-01
-reason: to see what it would cost
-services:
-  pancreas-risk:
-    parameters: {risk_at_least: 0.01}
-"""
 
 
 @pytest.fixture(scope="session")
@@ -45,22 +33,9 @@ def followed(tmp_path_factory: pytest.TempPathFactory, versions: dict[str, str])
     made.close()
 
 
-def put_on_that_day(patch: pytest.MonkeyPatch) -> None:
-    """The day the hospital's calls are counted from; the clock alone is put in place."""
-    person = command.person_of
-
-    def on_that_day(*given: Any) -> Any:
-        return replace(person(*given), now=NOW, today=NOW.date())
-
-    patch.setattr(command, "person_of", on_that_day)
-
-
 @pytest.fixture(autouse=True)
 def _today(monkeypatch: pytest.MonkeyPatch) -> None:
     put_on_that_day(monkeypatch)
-
-
-Preview = Callable[..., Result]
 
 
 @pytest.fixture

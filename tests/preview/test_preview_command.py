@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from conftest import CHANGE, Preview
 from hospital import Hospital, populated
 from scipy.stats import binomtest
+from trying import CHANGE, Preview
 
 from cds.preview.followed import Share
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CHANGE, Preview
 from service import TODAY
+from trying import CHANGE, Preview
 
 from hooks.stories import STORIES, all_resources
 
@@ -69,3 +69,78 @@ def test_a_broken_line_is_left_out_and_a_folder_without_patients_is_said(
     result = preview(None, "--bulk", str(empty))
     assert result.exit_code == 2
     assert "no *.ndjson file in it holds a Patient" in result.stderr
+
+
+# ---- what became of them, from the export itself
+
+
+def patient(number: int, *, found: str | None = None, died: str | None = None, weak: bool = False) -> list[str]:
+    """As of 2023: old, losing weight and newly diabetic, or (weak) with nothing of it. ``found``: the cancer's day."""
+    id = f"p{number}"
+    subject = {"reference": f"Patient/{id}"}
+
+    def condition(code: str, day: str) -> dict[str, Any]:
+        return {
+            "resourceType": "Condition", "id": f"{id}-{code}-{day}", "subject": subject, "onsetDateTime": day,
+            "clinicalStatus": {"coding": [{"code": "active"}]},
+            "verificationStatus": {"coding": [{"code": "confirmed"}]},
+            "code": {"coding": [{"system": "http://snomed.info/sct", "code": code}]},
+        }  # fmt: skip
+
+    born = {"resourceType": "Patient", "id": id, "gender": "female", "birthDate": "1955-02-03"}
+    resources = [born | ({"deceasedDateTime": died} if died else {})]
+    if not weak:
+        # chronic pancreatitis and new abdominal pain
+        resources += [condition("235494005", "2017-01-02"), condition("21522001", "2022-12-20")]
+    if found is not None:
+        resources.append(condition("363418001", found))
+    return [json.dumps(resource) for resource in resources]
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> Path:
+    folder = tmp_path / "grown"
+    folder.mkdir()
+    lines = [line for n in range(12) for line in patient(n, found="2023-09-01")]
+    lines += [line for n in range(12, 27) for line in patient(n)]
+    lines += [line for n in range(27, 57) for line in patient(n, weak=True)]
+    lines += [line for n in range(57, 63) for line in patient(n, found="2022-06-01")]
+    (folder / "all.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+DAYS = ("--as-of", "2023-01-01", "--known-until", "2026-06-30", "--events-needed", "10")
+
+
+def test_charts_of_a_past_day_are_held_against_what_came_later(preview: Preview, grown: Path) -> None:
+    lower = CHANGE.replace("0.01}", "0.005}")
+    result = preview(None, "--bulk", str(grown), *DAYS, "--json", change=lower)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    (found,) = told["found"]
+    assert (found["cases"], found["others"]) == ({"count": 12}, {"count": 45}), "of the six who had it nobody asks"
+    assert found["before"]["sensitivity"]["value"] == 0
+    assert found["after"]["sensitivity"]["value"] == 1, "what came later was not known on that day"
+    assert found["after"]["ppv"]["value"] == pytest.approx(12 / 27, abs=0.001)
+    assert "sensitivity" in told["thresholds"][0]["rows"][0]
+
+
+def test_without_a_day_of_completeness_nothing_is_said_of_what_is_found(preview: Preview, grown: Path) -> None:
+    result = preview(None, "--bulk", str(grown), "--as-of", "2023-01-01")
+    assert "it is complete up to a later one (--known-until)" in " ".join(result.stdout.split())
+    assert "Missed" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--as-of", "2023-01-01"), "give one (--bulk FOLDER)"),
+        (("--bulk", ".", "--as-of", "2100-01-01"), "lies in the future"),
+        (("--bulk", ".", "--known-until", "2026-01-01"), "has to lie after --as-of"),
+        (("--bulk", ".", "--as-of", "2026-01-01", "--known-until", "2025-01-01"), "has to lie after --as-of"),
+    ],
+)
+def test_days_that_can_not_be_meant_are_told(preview: Preview, words: tuple[str, ...], told: str) -> None:
+    result = preview(None, *words)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Preview
 from hospital import Hospital
 from scipy.stats import poisson
+from trying import Preview
 
 from cds.ledger.cohort import SHADOW
 from cds.preview.figures import expected

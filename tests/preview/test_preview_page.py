@@ -15,11 +15,11 @@ import pytest
 import yaml
 from accessibility import axe_source, violations
 from command_line import cds, serving
-from conftest import CHANGE, put_on_that_day
 from flask import Flask
 from flask.testing import FlaskClient
 from hospital import KEY, Hospital
 from playwright.sync_api import Browser, Page, expect
+from trying import CHANGE, put_on_that_day
 
 import hooks
 from cds.cli.policy import preview as command
@@ -74,7 +74,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, followed: Hospital) -> dict[s
     """The figures, worked out once."""
     folder = tmp_path_factory.mktemp("told")
     found = written(folder, followed)
-    wanted = command.Wanted(folder / "change.yaml", 1500, None, None, None, 100, 5, ())
+    wanted = command.Wanted(folder / "change.yaml", 1500, None, None, None, None, 100, 5, ())
     with pytest.MonkeyPatch.context() as patch:
         put_on_that_day(patch)
         return command.worked_out(found, wanted, command.words_in(found, "en"))

@@ -47,9 +47,10 @@ def test_the_page_works_as_written(hospital: Hospital, monkeypatch: pytest.Monke
         told[command] = " ".join(result.stdout.split())
         if found := re.search(r"Proposed as (\w+)", result.stdout):
             version = found[1]
-    first, bulk, as_json = (text for command, text in told.items() if " preview " in command)
+    first, bulk, past, as_json = (text for command, text in told.items() if " preview " in command)
     assert "risk_at_least: 0.02 -> 0.01" in first and "not enough data" in first
     assert "patients of a bulk export" in bulk
+    assert "Found and missed: pancreatic cancer" in past and "not enough data" in past
     assert json.loads(as_json)["window"]["patients"] == 300
     assert told["cds policy diff VERSION"].count("0.02 -> 0.01") == 1
     acts = ("rolled-back", "activated", "canary", "shadow", "approved", "proposed")

@@ -23,6 +23,7 @@ from cds import services as service_room
 from cds.cards.phrasebook import Catalogues, Phrasebook
 from cds.cli.policy.house import file_of, ledger_of, person_of
 from cds.cli.policy.look import has_ledger
+from cds.committee.charter import Charter
 from cds.committee.charter_file import charter_path, read_charter
 from cds.errors import PolicyError
 from cds.inference import registry
@@ -32,6 +33,7 @@ from cds.policy.standing import Standing, standing
 from cds.preview import text
 from cds.preview.cells import LEAST
 from cds.preview.export import Export, read_export
+from cds.preview.export_outcomes import outcomes as outcomes_of
 from cds.preview.figures import figures
 from cds.preview.followed import NEEDED, Outcomes
 from cds.preview.preview import Asked, Calls, House, preview
@@ -54,6 +56,7 @@ class Wanted:
     days: int
     bulk: Path | None
     as_of: datetime | None
+    known_until: datetime | None
     within_days: int | None
     events_needed: int
     min_count: int
@@ -69,6 +72,11 @@ class Wanted:
     help="A folder of a FHIR bulk export (NDJSON) instead of past calls.",
 )
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="With --bulk: the day charts are opened; else today.")
+@click.option(
+    "--known-until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="With --bulk and a past --as-of: the export knows of every outcome up to this day, so count found and missed.",
+)
 @click.option("--within-days", type=click.IntRange(1, 3653), help="How long after a call an outcome counts.")
 @click.option(
     "--events-needed",
@@ -100,6 +108,7 @@ def preview_policy(ctx: click.Context, /, language: str, as_json: bool, page: bo
     settings = load(ctx.find_root().obj)
     words = words_in(settings, language)
     asked = Wanted(**wanted)
+    _require_days(settings, asked)
     told = worked_out(settings, asked, words)
     if page:
         serve(settings, asked, told, language, port)
@@ -107,6 +116,20 @@ def preview_policy(ctx: click.Context, /, language: str, as_json: bool, page: bo
         sys.stdout.write(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         text.write(Console(highlight=False), told, words)
+
+
+def _require_days(settings: Settings, wanted: Wanted) -> None:
+    """Raises UsageError for days that can't be meant."""
+    today = person_of(settings, "", "").today
+    as_of, until = (day.date() if day is not None else None for day in (wanted.as_of, wanted.known_until))
+    if wanted.bulk is None and (as_of or until):
+        raise click.UsageError("--as-of and --known-until are for an export: give one (--bulk FOLDER)")
+    if as_of is not None and as_of > today:
+        raise click.UsageError(f"--as-of {as_of} lies in the future: no chart can be opened then")
+    if until is not None and not (as_of is not None and as_of < until <= today):
+        raise click.UsageError(
+            "--known-until has to lie after --as-of, the day the charts are opened, and not in the future"
+        )
 
 
 def serve(settings: Settings, wanted: Wanted, told: dict[str, Any], language: str, port: int) -> None:
@@ -168,7 +191,7 @@ def worked_out(settings: Settings, wanted: Wanted, words: Phrasebook) -> dict[st
         )  # fmt: skip
         with Progress(transient=True, console=Console(stderr=True)) as progress:
             if wanted.bulk is not None:
-                asked, calls = _from_export(wanted, asked, house, words, progress)
+                asked, calls = _from_export(settings, wanted, asked, house, words, progress)
                 memory = Before()
             else:
                 calls, memory = _from_ledger(past, asked, progress)
@@ -181,8 +204,14 @@ def _outcomes(settings: Settings, past: PastCalls | None, house: House, now: dat
     """None where nobody has asked what became of patients."""
     if past is None or not past.outcomes_kept():
         return None
-    charter, _ = read_charter(charter_path(settings.committee.charter_file, installed_packages()), house.models)
+    charter = _charter(settings, house)
     return Outcomes(charter, past.became(charter.outcomes), now)
+
+
+def _charter(settings: Settings, house: House) -> Charter:
+    """Raises CharterError."""
+    path = charter_path(settings.committee.charter_file, installed_packages())
+    return read_charter(path, house.models)[0]
 
 
 def house_of(settings: Settings) -> House:
@@ -230,14 +259,21 @@ def _from_ledger(past: PastCalls | None, asked: Asked, progress: Progress) -> tu
 
 
 def _from_export(
-    wanted: Wanted, asked: Asked, house: House, words: Phrasebook, progress: Progress
+    settings: Settings, wanted: Wanted, asked: Asked, house: House, words: Phrasebook, progress: Progress
 ) -> tuple[Asked, Calls]:
     assert wanted.bulk is not None
     at = wanted.as_of.replace(hour=12, tzinfo=house.zone) if wanted.as_of is not None else asked.until
     patients, broken = read_export(wanted.bulk)
     bar = progress.add_task("reading records", total=len(patients))
+    outcomes = None
+    if wanted.known_until is not None:
+        follow = progress.add_task("reading outcomes", total=len(patients))
+        outcomes = outcomes_of(
+            patients, house.models.vocabulary, _charter(settings, house), wanted.known_until.date(), house.zone,
+            lambda: progress.advance(follow),
+        )  # fmt: skip
     calls = Export(
         patients, house.services, house.models, words, asked.before("", ""), at, house.zone,
         lambda: progress.advance(bar),
     )  # fmt: skip
-    return replace(asked, since=at, until=at, broken=broken), calls
+    return replace(asked, since=at, until=at, broken=broken, outcomes=outcomes), calls

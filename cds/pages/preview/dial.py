@@ -76,10 +76,12 @@ def _place(sent: str | None, own: int, count: int) -> int:
 def _charts(told: Json, marks: Mapping[int, str], words: Phrasebook) -> tuple[tuple[Svg, Svg], ...]:
     found = []
     kind, across = _kind(told["rows"])
-    points = [(x, row["cardsPerWeek"]) for row in told["rows"] for x in [_across(row, kind)]]
-    if all(x is not None and y is not None for x, y in points):
+    weekly = all(row["cardsPerWeek"] is not None for row in told["rows"])
+    work = "cardsPerWeek" if weekly else "per1000Patients"
+    points = [(_across(row, kind), row[work]) for row in told["rows"]]
+    if points:
         most = None if kind == "chart_plain" else 100.0
-        named_across, up = words(f"preview.page.{across}"), words("preview.page.y")
+        named_across, up = words(f"preview.page.{across}"), words(f"preview.page.{'y' if weekly else 'y_per_1000'}")
         said = TradeoffWords(named_across, up, lambda v: text.number(v, words), most)
         title, described = words(f"preview.page.{kind}"), words("preview.page.chart_said")
         named = [Mark(place, label) for place, label in marks.items()]

@@ -89,6 +89,7 @@ class _Page:
                 (text.found_title(f, words), tuple(text.cohort_lines(f, words)), text.found_rows(f, words))
                 for f in self._told["found"]
             ],
+            none_kept=text.none_kept(self._told, words),
             notes=tuple(text.note_lines(self._told, words)),
             dials=chosen,
             places={f"v{n}": dial.chosen for n, dial in enumerate(chosen)},
