@@ -40,7 +40,7 @@ CLIENTS, LOAD_S, QUEUED = 8, 30.0, 3
 def run(folder: Path, progress: Progress, *, quick: bool) -> Any:
     sys.path.append(str(ROOT / "tests" / "plugins"))
     from orthanc import Orthanc
-    from report import Section
+    from results import Section
 
     rounds = 1 if quick else 5
     section = Section(
