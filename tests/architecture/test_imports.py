@@ -80,6 +80,7 @@ ROOMS: dict[str, str] = {
         "services studies survival trust trust.smart web yaml_lines"
     ),
     "validation": "charts errors ledger",
+    "flower": "errors validation",
     "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
