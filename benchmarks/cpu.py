@@ -11,7 +11,7 @@ from pathlib import Path
 
 import servers
 from patient_view import USER, WITH_CARD, WITHOUT_CARD, Ehr, body, holds
-from report import Section
+from results import Section
 from rich.progress import Progress
 
 TIMES_BARE, TIMES_LESS = 2.5, 10.0

@@ -12,7 +12,7 @@ import servers
 from cpu import templates
 from no_prefetch import answers, asked_for
 from patient_view import USER, WITH_CARD, Ehr, body, without_prefetch
-from report import Section
+from results import Section
 from rich.progress import Progress
 
 CLIENTS, P99_MS, HEALTH_MS, PER_SECOND = 8, 50.0, 10.0, 70.0

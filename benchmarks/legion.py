@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
-from report import Section
+from results import Section
 from rich.progress import Progress
 
 from cds.fhir import resources as fhir

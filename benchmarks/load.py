@@ -62,7 +62,9 @@ def run(spec: Spec) -> dict[str, object]:
             if payload and spec.patient:
                 number = (first + turn) % 10 ** len(spec.patient)
                 sent = payload.replace(spec.patient.encode(), b"%0*d" % (len(spec.patient), number))
-                sent = sent.replace(spec.user.encode(), b"%s%04d" % (spec.user[:-4].encode(), number // 20 % 10_000))
+                if spec.user:
+                    other = b"%s%04d" % (spec.user[:-4].encode(), number // 20 % 10_000)
+                    sent = sent.replace(spec.user.encode(), other)
             headers = {"Content-Type": "application/json", "Accept-Language": "en"}
             if token:
                 headers["Authorization"] = f"Bearer {token}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import servers
 from cpu import templates
 from patient_view import USER, WITH_CARD, Ehr, Json, body, without_prefetch
-from report import Section
+from results import Section
 from rich.progress import Progress
 
 DELAYS_S = (0.08, 0.1, 0.12, 0.15)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from patient_view import USER, WITH_CARD, WITHOUT_CARD, Ehr, body, holds
-from report import Section
+from results import Section
 from rich.progress import Progress
 
 from cds import app as application

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from report import Section
+from results import Section
 from rich.progress import Progress
 from scipy.special import expit
 

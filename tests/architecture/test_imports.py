@@ -85,6 +85,7 @@ ROOMS: dict[str, str] = {
     ),
     "pages.preview": "cards.phrasebook charts errors pages preview",
     "validation": "charts errors ledger",
+    "flower": "errors validation",
     "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (

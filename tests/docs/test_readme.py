@@ -12,12 +12,20 @@ import pytest
 
 from cds import services as service_room
 from cds.cli import main
+from cds.inference import registry
+from cds.services.declaration import ServiceRegistry
+from cds.services.joined import join
 from cds.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
 SOURCES = [p for folder in ("cds", "hooks", "models", "benchmarks") for p in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def registered() -> ServiceRegistry:
+    """As discovery has them: what files declare, and what the models' own folders bring."""
+    return join(service_room.load(), registry.load(registry.installed_folders()))
 
 
 def blocks(language: str) -> list[str]:
@@ -120,18 +128,19 @@ def test_the_services_to_register_are_the_declared_ones() -> None:
     for part in row.split(";"):
         service, *hooks = re.findall(r"`([a-z-]+)`", part)
         told |= {(service, hook) for hook in hooks}
-    assert told == set(service_room.load().services)
+    assert told == set(registered().services)
 
 
 def test_the_data_to_be_read_is_what_the_templates_ask_for() -> None:
     """The row "FHIR access": no resource type too many for an EHR's administrator to grant, none missing."""
     from cds.fhir.queries import plan
-    from cds.inference import registry
 
     models = registry.load(registry.installed_folders())
     wanted = set()
-    for service in service_room.load().services.values():
-        concepts = {c for m in service.models for c in registry.concepts_of(models[m].manifest)} | set(service.reads)
+    for service in registered().services.values():
+        concepts = {c for m in service.all_models for c in registry.concepts_of(models[m].manifest)} | set(
+            service.reads
+        )
         wanted |= {query.resource for query in plan(concepts, models.vocabulary)}
     (row,) = re.findall(r"^\| FHIR access \| read: (.*) \|$", README, re.MULTILINE)
     assert set(row.split(", ")) == wanted
