@@ -10,7 +10,7 @@ import click
 from cds import __version__
 from cds.cli.call import call
 from cds.cli.check import check
-from cds.cli.committee import outcomes
+from cds.cli.committee import committee, outcomes
 from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
@@ -73,6 +73,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
 
     \b
       cds outcomes --help      what became of the patients the models spoke of
+      cds committee --help     measure the models, reach verdicts, stop and resume them
     """
     ctx.obj = settings
 
@@ -127,6 +128,7 @@ def demo(once: bool, port: int, language: str, data_dir: Path | None, research: 
 
 main.add_command(call)
 main.add_command(check)
+main.add_command(committee)
 main.add_command(models)
 main.add_command(outcomes)
 main.add_command(policy)

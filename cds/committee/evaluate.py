@@ -22,7 +22,7 @@ from cds.inference.manifest import Manifest
 from cds.inference.registry import Registry
 from cds.ledger.book import Book
 from cds.ledger.cohort import PredictedRow, last_contacts, predicted, sites
-from cds.ledger.committee_tables import verdicts
+from cds.ledger.committee_tables import charters, verdicts
 from cds.ledger.outcomes import events, sweeps
 from cds.ledger.response import given
 from cds.ledger.standings import EVERYWHERE, Standing, every, stops
@@ -32,6 +32,11 @@ from cds.record.inputs import days
 
 _log = logging.getLogger("cds.committee")
 _EVER = timedelta(days=3653)
+
+
+def keep_charter(book: Book, charter: Charter, text: str, now: datetime) -> None:
+    """So that a verdict can be read against the charter it was reached under."""
+    book.put_all(charters, [{"version": charter.version, "content": text, "first_used_at": now}])
 
 
 @dataclass(frozen=True)

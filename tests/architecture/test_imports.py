@@ -46,7 +46,8 @@ ROOMS: dict[str, str] = {
     "imaging": "errors inference settings trust",
     "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust",
     "committee": (
-        "committee.measures errors fhir fhir.resources ids inference ledger policy record settings trust yaml_lines"
+        "committee.measures errors fhir fhir.resources ids inference jobs ledger policy record services settings trust "
+        "yaml_lines"
     ),
     # services and their cards
     "cards.phrasebook": "errors record",
