@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings
+from cds.snapshot import Snapshots, fingerprints
 from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
@@ -55,12 +56,13 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Engine:
-    """Raises a ConfigurationError naming what is wrong; nothing is half-started."""
+def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, archived: Sequence[Path] = ()) -> Engine:
+    """Raises a ConfigurationError naming what is wrong; nothing is half-started. ``archived``: folders whose models
+    stand in for those of the same name that are installed, to make a past card again."""
     check_installation()
     packages = installed_packages()
     services = service_room.load(settings.hook_dirs)
-    models = model_room.load([*model_room.installed_folders(), *settings.model_dirs])
+    models = model_room.load([*model_room.installed_folders(), *settings.model_dirs], archived)
     if settings.concept_map is not None:
         models.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
     for service in services.services.values():
@@ -103,6 +105,9 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         reports=reports,
         door=Door(settings, ledger, reports, key, now),
         standings=Standings(ledger.standings, settings.data_dir / "withheld.json", settings.committee.poll_s),
+        snapshots=Snapshots(key, fingerprints(models, catalogues, [*packages, *settings.hook_dirs]))
+        if settings.committee.keep_snapshots
+        else None,
     )
 
 

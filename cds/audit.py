@@ -32,6 +32,7 @@ def entry(
     suppressed: Sequence[Suppressed],
     timings: dict[str, float],
     ledger: Ledger,
+    snapshot: str | None = None,
 ) -> CallEntry:
     user = case.call.context.userId
     return CallEntry(
@@ -64,6 +65,7 @@ def entry(
             )
             for s in suppressed
         ),
+        snapshot=snapshot,
     )
 
 
@@ -164,13 +166,13 @@ def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
         id=card.uuid,
         topic=draft.memory,
         indicator=card.indicator,
-        body=_without_secrets(msgspec.to_builtins(card)),
+        body=without_secrets(msgspec.to_builtins(card)),
         prediction_ids=_ids(draft.models, case),
         about=dict(draft.about),
     )
 
 
-def _without_secrets(body: dict[str, Any]) -> dict[str, Any]:
+def without_secrets(body: dict[str, Any]) -> dict[str, Any]:
     """The draft orders on a card name the patient, and its link opens the report; the ledger's copy must not."""
     for link in body.get("links", ()):
         link.pop("appContext", None)

@@ -26,12 +26,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cds.committee_settings import CommitteeSettings
+from cds.committee_settings import AuditSettings, CommitteeSettings
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
 from cds.smart_settings import SmartSettings, loopback_address, require_secure
 
 __all__ = [
+    "AuditSettings",
     "ClientSettings",
     "CommitteeSettings",
     "FhirSettings",
@@ -171,6 +172,7 @@ class Settings(BaseSettings):
     imaging: ImagingSettings = ImagingSettings()  # type: ignore[call-arg]
     inference: InferenceSettings = InferenceSettings()  # type: ignore[call-arg]
     committee: CommitteeSettings = CommitteeSettings()  # type: ignore[call-arg]
+    audit: AuditSettings = AuditSettings()  # type: ignore[call-arg]
     pacs: dict[str, PacsSettings] = Field(default_factory=dict, description="The image archives, by name.")
 
     @classmethod

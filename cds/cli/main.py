@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from cds import __version__
+from cds.cli.audit import audit
 from cds.cli.call import call
 from cds.cli.check import check
 from cds.cli.committee import committee, outcomes
 from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
+from cds.cli.replay import replay
 from cds.cli.studies import study, worker
 from cds.cli.wording import wording
 from cds.errors import CdsError
@@ -74,6 +76,8 @@ def main(ctx: click.Context, settings: Path | None) -> None:
     \b
       cds outcomes --help      what became of the patients the models spoke of
       cds committee --help     measure the models, reach verdicts, stop and resume them
+      cds replay CALL          make a past card again, and see what has changed since
+      cds audit verify         has anybody changed or removed what happened?
     """
     ctx.obj = settings
 
@@ -126,6 +130,7 @@ def demo(once: bool, port: int, language: str, data_dir: Path | None, research: 
     sys.exit(run(once=once, port=port, language=language, data_dir=data_dir, policy=policy, pacs=pacs))
 
 
+main.add_command(audit)
 main.add_command(call)
 main.add_command(check)
 main.add_command(committee)
@@ -133,6 +138,7 @@ main.add_command(models)
 main.add_command(outcomes)
 main.add_command(policy)
 main.add_command(problems)
+main.add_command(replay)
 main.add_command(study)
 main.add_command(wording)
 main.add_command(worker)

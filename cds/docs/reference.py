@@ -16,6 +16,7 @@ from cds import errors
 from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
 from cds.services import ServiceRegistry
 from cds.settings import (
+    AuditSettings,
     ClientSettings,
     CommitteeSettings,
     FhirSettings,
@@ -43,7 +44,7 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *table(Settings, skip=("fhir", "clients", "imaging", "inference", "pacs", "committee")),
+            *table(Settings, skip=("fhir", "clients", "imaging", "inference", "pacs", "committee", "audit")),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
@@ -72,6 +73,10 @@ def settings_page() -> str:
             "## `[committee]`: watching the models",
             "",
             *table(CommitteeSettings),
+            "",
+            "## `[audit]`: what happened, and how long it is kept",
+            "",
+            *table(AuditSettings),
             "",
             "## `[pacs.NAME]`: one block an image archive",
             "",

@@ -77,6 +77,8 @@ class CallEntry:
     predictions: tuple[PredictionEntry, ...] = ()
     cards: tuple[CardEntry, ...] = ()
     suppressions: tuple[SuppressionEntry, ...] = ()
+    snapshot: str | None = None
+    """What its cards were made from, sealed (``cds.snapshot``); base64url. Never read back with a call."""
 
 
 @dataclass(frozen=True)

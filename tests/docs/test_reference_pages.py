@@ -22,6 +22,7 @@ from cds.committee.charter import Charter
 from cds.docs.charter_page import BLOCKS as CHARTER_BLOCKS
 from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
 from cds.settings import (
+    AuditSettings,
     ClientSettings,
     CommitteeSettings,
     FhirSettings,
@@ -45,6 +46,7 @@ IN_SETTINGS: list[type[BaseModel]] = [
         InferenceSettings,
         PacsSettings,
         CommitteeSettings,
+        AuditSettings,
     ),
 ]
 IN_CHARTER: list[type[BaseModel]] = [Charter, *(block for _, block in CHARTER_BLOCKS)]
