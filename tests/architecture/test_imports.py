@@ -1,0 +1,185 @@
+"""Imports point one way. The table below is the whole graph: a room may import the rooms on its line, no others."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Some modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
+# the decoded FHIR types, and the words that a case carries. Others, because they need what the room around
+# them must not, or know nothing of what it knows.
+OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report", "committee.measures")
+
+ROOMS: dict[str, str] = {
+    # leaves
+    "errors": "",
+    "ids": "",
+    "timings": "",
+    "yaml_lines": "",
+    "fhir.resources": "",
+    "protocol": "errors",
+    "smart_settings": "",
+    "imaging_settings": "",
+    "committee_settings": "",
+    "settings": "committee_settings errors imaging_settings smart_settings",
+    "ledger": "errors ids",
+    "jobs": "errors ledger",
+    # what a record says, what models make of it, what the clinical lead makes of that
+    "record": "errors fhir.resources yaml_lines",
+    "inference": "errors ids record yaml_lines",
+    "survival": "",
+    "committee.measures": "",
+    "networks": "errors inference modelcards record",
+    "modelcards": "errors inference record",
+    "modelcheck": "errors inference modelcards record yaml_lines",
+    "policy": "errors record yaml_lines",
+    # who calls, and what is fetched
+    "trust": "errors settings",
+    "trust.smart": "errors ledger settings smart_settings trust",
+    "fhir": "errors fhir.resources protocol record settings trust",
+    "imaging": "errors inference settings trust",
+    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust",
+    "committee": (
+        "committee.measures errors fhir fhir.resources ids inference jobs ledger policy record services settings trust "
+        "yaml_lines"
+    ),
+    # services and their cards
+    "cards.phrasebook": "errors record",
+    "services": "cards.phrasebook errors fhir inference policy protocol record",
+    "cards": "cards.phrasebook errors fhir ids inference ledger policy protocol record services",
+    # a call from end to end
+    "audit": "errors inference ledger policy protocol record services trust",
+    "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
+    "engine": (
+        "audit cards cards.phrasebook committee errors fhir fhir.resources ids inference ledger policy protocol record "
+        "services settings snapshot studies timings trust trust.smart"
+    ),
+    "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
+    "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
+    "app": (
+        "pages.report snapshot "
+        "cards cards.phrasebook charts committee engine errors fhir inference jobs ledger policy record services "
+        "settings studies trust trust.smart web"
+    ),
+    "sealing": "errors ledger settings trust.smart",
+    "auditing": "ledger",
+    "serve": "app errors ledger sealing settings",
+    # what people hold in their hands
+    "charts": "errors",
+    "pages": "cards.phrasebook errors imaging record",
+    "pages.report": (
+        "cards cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger pages record "
+        "services studies survival trust trust.smart web yaml_lines"
+    ),
+    "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
+    "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
+    "cli": (
+        "cards cards.phrasebook committee demo docs errors fhir fhir.resources inference ledger modelcards modelcheck "
+        "networks policy record app auditing engine replay sealing snapshot jobs serve services settings studies "
+        "survival trust trust.smart"
+    ),
+    "__main__": "cli",
+}
+# `cds demo` is a command that is itself a client of the service, so it shares the client's part of `cds call`.
+MUTUAL = {("demo", "cli")}
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def room_of(module: str) -> str:
+    """``cds.fhir.client`` -> ``fhir``."""
+    inside = module.removeprefix("cds.")
+    return next((room for room in OWN_ROOMS if inside == room or inside.startswith(room + ".")), inside.split(".")[0])
+
+
+def named(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path: Path) -> Iterator[tuple[str, int]]:
+    """(module, line) of every import, inside functions too; ``from x import y`` names ``x.y`` if that is a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import hides which room is meant"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                file = ROOT / inner.replace(".", "/")
+                is_module = file.with_suffix(".py").exists() or file.is_dir()
+                yield (inner if is_module else str(node.module)), node.lineno
+
+
+def inner_imports(path: Path) -> Iterator[tuple[str, int]]:
+    return ((module, line) for module, line in imported(path) if module.split(".")[0] in ("cds", "hooks", "models"))
+
+
+@pytest.mark.parametrize("path", modules("cds"), ids=named)
+def test_a_room_imports_only_the_rooms_on_its_line(path: Path) -> None:
+    room = room_of(named(path)) if named(path) != "cds" else "cds"
+    allowed = {room, *ROOMS.get(room, "").split()}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {module}"
+        for module, line in inner_imports(path)
+        if module != "cds" and (not module.startswith("cds.") or room_of(module) not in allowed)
+    ]
+    assert wrong == []
+
+
+def test_every_room_has_its_line() -> None:
+    assert {room_of(named(p)) for p in modules("cds") if named(p) != "cds"} == set(ROOMS)
+
+
+def test_the_table_has_no_way_back() -> None:
+    """Raises CycleError when a room can reach itself."""
+    graph = {
+        room: {other for other in line.split() if (room, other) not in MUTUAL and other != room}
+        for room, line in ROOMS.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_the_engine_knows_neither_hooks_nor_models_nor_tests() -> None:
+    found = [
+        f"{named(path)}:{line} {module}"
+        for path in modules("cds")
+        for module, line in imported(path)
+        if module.split(".")[0] in ("hooks", "models", "tests")
+    ]
+    assert found == []
+
+
+def test_web_knows_http_and_the_engine_and_no_clinical_room() -> None:
+    """``inference`` only for the outcomes that metrics count."""
+    clinical = {"record", "survival", "policy", "cards", "cards.phrasebook", "services", "fhir", "fhir.resources"}
+    assert not clinical & set(ROOMS["web"].split())
+    users = {named(p) for p in modules("cds/web") for m, _ in inner_imports(p) if room_of(m) == "inference"}
+    assert users <= {"cds.web.metrics"}
+
+
+def test_services_and_models_stand_on_the_engine_not_on_each_other() -> None:
+    """Services name models by id; a model's graph is built without any service."""
+    wrong = [f"{named(p)}: {m}" for p in modules("hooks") for m, _ in imported(p) if m.split(".")[0] == "models"]
+    wrong += [f"{named(p)}: {m}" for p in modules("models") for m, _ in imported(p) if m.split(".")[0] == "hooks"]
+    assert wrong == []
+
+
+def test_services_use_no_room_that_only_the_engine_may_touch() -> None:
+    """A service sees a case, not the caller, the database or the web."""
+    private = {"app", "audit", "cli", "demo", "engine", "ledger", "serve", "settings", "trust", "web"}
+    wrong = [
+        f"{named(p)}:{line}: {m}"
+        for p in modules("hooks")
+        for m, line in inner_imports(p)
+        if m.startswith("cds.") and room_of(m) in private
+    ]
+    assert wrong == []

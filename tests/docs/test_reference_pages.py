@@ -65,6 +65,7 @@ UNWRITTEN = {
         "Settings.imaging",
         "Settings.inference",
         "Settings.committee",
+        "Settings.audit",
     ),
     *("ClientSettings.studies", "ClientSettings.smart"),
 }
