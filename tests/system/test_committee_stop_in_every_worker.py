@@ -1,4 +1,5 @@
-"""A stop by the command line is on the cards of every gunicorn worker well within the minute that is promised."""
+"""A stop by the command line is on the cards of every gunicorn worker well within the minute that is promised, and the
+service links what happened to the audit's chain by itself."""
 
 from __future__ import annotations
 
@@ -21,11 +22,16 @@ MODEL = "qcancer-2013-pancreas"
 PROMISED_S = 60.0
 
 
+def cds(service: RunningService, *arguments: str) -> str:
+    command = [sys.executable, "-m", "cds", "--settings", str(service.folder / "cds.toml"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def committee(service: RunningService, *arguments: str) -> None:
-    command = [sys.executable, "-m", "cds", "--settings", str(service.folder / "cds.toml"), "committee", *arguments]
-    signed = ["--person", "A. Bee", "--second", "C. Dee", "--reason", "found to be wrong in the audit of May"]
-    done = subprocess.run([*command, *signed], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    signed = ("--person", "A. Bee", "--second", "C. Dee", "--reason", "found to be wrong in the audit of May")
+    cds(service, "committee", *arguments, *signed)
 
 
 def summaries(service: RunningService, body: dict[str, Any], calls: int = 12) -> set[str]:
@@ -51,7 +57,7 @@ def until(service: RunningService, body: dict[str, Any], wanted: str) -> float:
 
 def test_a_stop_and_a_resumption_reach_both_workers(tmp_path: Path, ehr: Ehr) -> None:
     body = story_calls.patient_view(stories.story("chronic-pancreatitis"))
-    with running(tmp_path, ehr) as service:
+    with running(tmp_path, ehr, **{"audit.seal_s": 1.0}) as service:
         assert len(service.workers()) == 2
         until(service, body, "in 100")
         committee(service, "suspend", MODEL)
@@ -60,3 +66,5 @@ def test_a_stop_and_a_resumption_reach_both_workers(tmp_path: Path, ehr: Ehr) ->
         resumed = until(service, body, "in 100")
         assert max(stopped, resumed) < PROMISED_S / 2
         assert "standings.withheld" in service.log
+        assert "audit.sealed links=" in service.log
+        assert "links" in cds(service, "audit", "verify")
