@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cds.committee_settings import AuditSettings, CommitteeSettings
+from cds.committee_settings import AuditSettings, CommitteeSettings, ConsoleSettings, OidcSettings
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
 from cds.smart_settings import SmartSettings, loopback_address, require_secure
@@ -35,9 +35,11 @@ __all__ = [
     "AuditSettings",
     "ClientSettings",
     "CommitteeSettings",
+    "ConsoleSettings",
     "FhirSettings",
     "ImagingSettings",
     "InferenceSettings",
+    "OidcSettings",
     "PacsSettings",
     "Settings",
     "SmartSettings",

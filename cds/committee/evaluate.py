@@ -13,6 +13,7 @@ from cds.committee.charter import Charter
 from cds.committee.cohort import cohort, groups, target
 from cds.committee.findings import Finding
 from cds.committee.follow import Ascertainment, follow
+from cds.committee.measures.estimate import NotEstimable
 from cds.committee.steadiness import Reached, reached
 from cds.committee.watch_inputs import drifting, failing, seen
 from cds.committee.watch_outcomes import judged
@@ -46,6 +47,20 @@ class Evaluation:
     """How outcomes are known; None where none is compared with."""
     stop: Standing | None
     """The service stopped the model for this verdict."""
+
+
+def followed(told: Ascertainment) -> Finding:
+    """How outcomes came to be known, kept beside the numbers that rest on it."""
+    detail = {
+        "outcome": told.outcome,
+        "sources": list(told.sources),
+        "through": told.through.isoformat() if told.through is not None else None,
+        "maturity": told.maturity,
+        "follow": told.follow,
+        "earlier": told.earlier,
+        "faults": list(told.faults),
+    }
+    return Finding("followed", "", NotEstimable("no number: what follow-up rests on"), detail=detail)
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,8 @@ class Evaluator:
         contacts = self.book.read(lambda c: last_contacts(c, site))
         found = follow(people.who, watch.outcome, self.charter, happened, asked, contacts, self.now)
         divided = groups(self.charter, manifest, people.rows)
-        return judged(manifest.id, people, found, compared, self.charter, divided), found.ascertainment
+        told = judged(manifest.id, people, found, compared, self.charter, divided)
+        return [followed(found.ascertainment), *told], found.ascertainment
 
     def _burden(self, manifest: Manifest, site: str, rows: list[PredictedRow], start: datetime) -> list[Finding]:
         cards = self.book.read(lambda c: given(c, manifest.id, site, start, self.now))

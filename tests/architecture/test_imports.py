@@ -14,7 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 # Some modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
 # the decoded FHIR types, and the words that a case carries. Others, because they need what the room around
 # them must not, or know nothing of what it knows.
-OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report", "committee.measures")
+OWN_ROOMS = (
+    "fhir.resources",
+    "cards.phrasebook",
+    "trust.smart",
+    "pages.report",
+    "pages.committee",
+    "committee.measures",
+)
 
 ROOMS: dict[str, str] = {
     # leaves
@@ -26,7 +33,7 @@ ROOMS: dict[str, str] = {
     "protocol": "errors",
     "smart_settings": "",
     "imaging_settings": "",
-    "committee_settings": "",
+    "committee_settings": "smart_settings",
     "settings": "committee_settings errors imaging_settings smart_settings",
     "ledger": "errors ids",
     "jobs": "errors ledger",
@@ -76,6 +83,10 @@ ROOMS: dict[str, str] = {
     "pages.report": (
         "cards cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger pages record "
         "services studies survival trust trust.smart web yaml_lines"
+    ),
+    "pages.committee": (
+        "cards.phrasebook charts committee committee_settings engine errors inference ledger pages record replay "
+        "services settings trust.smart web"
     ),
     "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",

@@ -196,6 +196,9 @@ def test_a_right_model_is_told_as_right_with_every_measure(room: Room, evaluate:
     for measure in ("brier", "scaled_brier", "intercept", "ppv", "sensitivity", "evaluate", "benefit", "card_ppv"):
         assert told[measure, ""]["n"] > 100, measure
     assert told["gap_sensitivity", "sex: male"]["lower"] < 0 < told["gap_sensitivity", "sex: male"]["upper"]
+    curve = told["index", ""]["detail"]
+    assert len(curve["curve"]["predicted"]) == 30 and len(curve["groups"]) == 10
+    assert told["index", ""]["value"] < curve["if_perfect"]
     assert found.ascertainment is not None
     assert "outcomes from registry:national" in found.ascertainment.told[0]
 

@@ -25,9 +25,11 @@ from cds.settings import (
     AuditSettings,
     ClientSettings,
     CommitteeSettings,
+    ConsoleSettings,
     FhirSettings,
     ImagingSettings,
     InferenceSettings,
+    OidcSettings,
     PacsSettings,
     Settings,
     StudySource,
@@ -47,6 +49,8 @@ IN_SETTINGS: list[type[BaseModel]] = [
         PacsSettings,
         CommitteeSettings,
         AuditSettings,
+        ConsoleSettings,
+        OidcSettings,
     ),
 ]
 IN_CHARTER: list[type[BaseModel]] = [Charter, *(block for _, block in CHARTER_BLOCKS)]
@@ -66,6 +70,8 @@ UNWRITTEN = {
         "Settings.inference",
         "Settings.committee",
         "Settings.audit",
+        "CommitteeSettings.console",
+        "ConsoleSettings.oidc",
     ),
     *("ClientSettings.studies", "ClientSettings.smart"),
 }

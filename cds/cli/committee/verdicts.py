@@ -111,11 +111,11 @@ def _show(verdict: Verdict, assumed: tuple[str, ...], stopped: bool, *, everythi
     )
     if stopped:
         click.secho("  stopped now by the service; its cards say so within seconds", fg="red")
-    shown = verdict.findings if everything else verdict.raising
+    shown = [f for f in (verdict.findings if everything else verdict.raising) if f["measure"] != "followed"]
     for finding in shown:
         colour = told.COLOURS[finding["level"]] if finding["level"] != "green" else None
         click.secho(f"  {told.finding(finding)}", fg=colour)
-    lacking = sum("value" not in f for f in verdict.findings)
+    lacking = sum("value" not in f and f["measure"] != "followed" for f in verdict.findings)
     if not everything and lacking:
         click.echo(f"  {lacking} measure(s) not possible yet; --all-findings says why")
     for line in assumed if everything else ():
