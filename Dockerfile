@@ -1,11 +1,11 @@
-# The service as an image. `docker build -t pancreas-cds .`; for a GPU node that has only a driver add
-# `--build-arg EXTRAS=postgres,cuda`. Run it read-only with:
+# The service as an image: `docker build -t pancreas-cds .`; it also reads scans, on the processor. Dockerfile.cuda is for
+# GPUs. Run it read-only with:
 #   docker run --read-only --tmpfs /tmp -v cds:/var/lib/cds -v ./cds.toml:/etc/cds/cds.toml:ro \
 #     -e CDS_SETTINGS=/etc/cds/cds.toml -e CDS_LEDGER_KEY -p 8080:8080 pancreas-cds
 ARG PYTHON=3.11.14-slim-trixie
 
 FROM python:${PYTHON} AS build
-ARG EXTRAS=postgres
+ARG EXTRAS=postgres,celery,imaging,report
 WORKDIR /src
 # no pip in the environment that ships: the one outside fills it
 RUN python -m venv --without-pip /opt/cds

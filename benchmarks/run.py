@@ -23,12 +23,14 @@ import cpu
 import decoding
 import footprint
 import imaging_fetch
+import imaging_pipeline
 import latency
 import legion
 import no_prefetch
-import report
 import report_page
+import results
 import split
+import validation_bins
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -40,20 +42,25 @@ BENCHMARKS = {
     "no-prefetch": (no_prefetch.run, "total time when everything has to be fetched"),
     "footprint": (footprint.run, "memory per worker, time from start to first answer"),
     "imaging-fetch": (imaging_fetch.run, "one CT series from a real PACS to a volume: wall, CPU, memory"),
+    "imaging-pipeline": (
+        imaging_pipeline.run,
+        "a study from the PACS to its stored result, and cards meanwhile",
+    ),
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
     "report-page": (report_page.run, "first page of a report from stored predictions: server time and bytes"),
+    "validation-bins": (validation_bins.run, "what joined bins lose of the AUC pooled over hospitals"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
 }
 
 
 def main() -> int:
-    listing = "\n".join(f"  {name:14} {says}" for name, (_, says) in BENCHMARKS.items())
+    listing = "\n".join(f"  {name:16} {says}" for name, (_, says) in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f"benchmarks:\n{listing}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="BENCHMARK", help="which to run; default: all")
     parser.add_argument("--quick", action="store_true", help="few repetitions, to see that it works; writes no results")
-    parser.add_argument("--output", type=Path, default=report.RESULTS, help="results file (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=results.RESULTS, help="results file (default: %(default)s)")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
         parser.error(f"no benchmark called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
@@ -70,12 +77,12 @@ def main() -> int:
         missed += sum(f.met is False for f in section.figures)
         sections[name] = section.markdown(load, arguments.quick)
         if not arguments.quick:
-            report.write({name: sections[name]}, arguments.output)
+            results.write({name: sections[name]}, arguments.output)
     console.print("every bar met" if not missed else f"{missed} bar(s) missed", style="red" if missed else "green")
     return 1 if missed else 0
 
 
-def show(console: Console, section: report.Section) -> None:
+def show(console: Console, section: results.Section) -> None:
     table = Table("figure", "measured", "asked", "", title=section.title, title_justify="left")
     for f in section.figures:
         table.add_row(f.name, f"{f.value:,.3g} {f.unit}", f.asked, f.verdict.strip("*"))

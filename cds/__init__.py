@@ -10,4 +10,8 @@ import os
 # is read at the first import of onnxruntime, so it is set here, at the package's door.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+# numpy's linear algebra would start a thread a processor, which spin while they wait for each other: beside other work
+# on two processors a scan's coarsening then took seconds instead of a tenth of one. Read when numpy is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 __version__ = "0.1.0"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, g, request
 
@@ -26,8 +27,9 @@ from cds.inference.runtime import check_installation
 from cds.jobs import Job, Jobs
 from cds.ledger import Ledger
 from cds.pages import report
+from cds.policy.book import PolicyBook
 from cds.policy.packaged import packaged_policy
-from cds.policy.schema import Known
+from cds.policy.schema import Known, Policy
 from cds.policy.store import PolicyStore
 from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
@@ -38,7 +40,8 @@ from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
 from cds.trust import Authenticator, KeyStore, ReplayGuard, init_cors
-from cds.trust.smart import Door, ReportSessions
+from cds.trust.own_keys import OwnKeys
+from cds.trust.smart import Door, ReportSessions, certificates
 from cds.web import calls, cds_hooks, launch, metrics, operations, studies
 from cds.web.current import current
 from cds.web.errors import init_errors
@@ -75,14 +78,12 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
         own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
     _check_languages(settings, catalogues)
+    OwnKeys(settings.signing_keys).jwks()  # raises for a key that can't be used
     key = settings.load_ledger_key()
     ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
-    policies = PolicyStore(
-        settings.policy_file or packaged_policy(packages),
-        Known(models.thresholds(), services.parameters()),
-        poll_s=settings.policy_poll_s,
-        on_change=lambda policy, text: _remember(ledger, policy.version, text),
-    )
+    two_people = settings.environment == "production"
+    known = Known(models.thresholds(), services.parameters(), models.limits(), two_people)
+    policies = policy_book(settings, packages, known, ledger, now)
     jobs = Jobs(settings.ledger_url, now=now, lease=timedelta(seconds=settings.imaging.lease_s))
     desk = Desk(
         Lookup(settings.imaging, settings.environment, ledger, jobs, now),
@@ -98,7 +99,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
         models=models,
         policies=policies,
         catalogues=catalogues,
-        fhir=FhirClient(settings.fhir, settings.ca_file),
+        fhir=FhirClient(settings.fhir, settings.ca_file, certificates(settings)),
         ledger=ledger,
         now=now,
         studies=desk,
@@ -108,6 +109,26 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
         snapshots=Snapshots(key, fingerprints(models, catalogues, [*packages, *settings.hook_dirs]))
         if settings.committee.keep_snapshots
         else None,
+    )
+
+
+def policy_book(
+    settings: Settings, packages: list[Path], known: Known, ledger: Ledger, now: Callable[[], datetime]
+) -> PolicyBook:
+    """The file and the layers over it, as every process of this deployment sees them."""
+
+    def remember(policy: Policy, text: str) -> None:
+        _remember(ledger, policy.version, text)
+
+    path, poll_s = settings.policy_file or packaged_policy(packages), settings.policy_poll_s
+    return PolicyBook(
+        PolicyStore(path, known, poll_s=poll_s, on_change=remember),
+        known,
+        ledger,
+        settings.data_dir / "policy-layers.json",
+        today=lambda: now().astimezone(ZoneInfo(settings.timezone)).date(),
+        poll_s=poll_s,
+        on_use=remember,
     )
 
 

@@ -6,7 +6,7 @@ references of the resources they came from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import msgspec
 
 from cds.errors import RequestError
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
-from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, SuppressionEntry
+from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, ShadowCard, SuppressionEntry
 from cds.ledger.cohort import SHADOW
 from cds.policy.schema import Policy
 from cds.protocol.response import Card
@@ -33,7 +33,9 @@ def entry(
     timings: dict[str, float],
     ledger: Ledger,
     snapshot: str | None = None,
+    shadowed: tuple[str, Sequence[CardDraft], Mapping[str, Assessment]] | None = None,
 ) -> CallEntry:
+    """``shadowed``: (versions, cards, what they rest on) of a policy that was computed and not shown."""
     user = case.call.context.userId
     return CallEntry(
         id=call_id,
@@ -53,7 +55,9 @@ def entry(
         duration_ms=sum(timings.values()),
         timings={stage: round(ms, 3) for stage, ms in timings.items()},
         predictions=tuple(
-            prediction(a, withheld=id in case.withheld) for id, a in case.assessments.items() if not _stored(a)
+            prediction(a, withheld=id in case.withheld)
+            for id, a in {**_beside(shadowed), **case.assessments}.items()
+            if not _stored(a)
         ),
         cards=tuple(_card(card, draft, case) for card, draft in cards),
         suppressions=tuple(
@@ -62,11 +66,24 @@ def entry(
                 reason=f"{s.reason} ({s.source})" if s.source else s.reason,
                 until=s.until,
                 prediction_ids=_ids(s.models, case),
+                body=without_secrets(msgspec.to_builtins(s.card)) if s.card is not None else None,
             )
             for s in suppressed
         ),
         snapshot=snapshot,
+        shadow=shadowed[0] if shadowed is not None else None,
+        shadow_cards=tuple(_shadow(draft, shadowed[2]) for draft in shadowed[1]) if shadowed is not None else (),
     )
+
+
+def _beside(shadowed: tuple[str, Sequence[CardDraft], Mapping[str, Assessment]] | None) -> Mapping[str, Assessment]:
+    """What only the policy in the shadow has run is kept like any other answer; live ones stand in its place."""
+    return shadowed[2] if shadowed is not None else {}
+
+
+def _shadow(draft: CardDraft, assessments: Mapping[str, Assessment]) -> ShadowCard:
+    ids = tuple(assessments[m].id for m in draft.models if m in assessments)
+    return ShadowCard(draft.memory, draft.indicator, ids)
 
 
 def refusal(
@@ -123,7 +140,7 @@ def prediction(assessment: Assessment, *, withheld: bool = False) -> PredictionE
         id=assessment.id,
         model=manifest.id,
         model_version=manifest.version,
-        model_sha256=manifest.runtime.sha256 or "",
+        model_sha256=manifest.runtime.fingerprint,
         outcome=outcome,
         reason=reason,
         inputs={f.input.name: _snapshot(f) for f in assessment.features},
@@ -141,6 +158,8 @@ def _snapshot(feature: Feature) -> dict[str, Any]:
         found["sent"] = feature.detail
     if feature.facts:
         found["from"] = [f.source for f in feature.facts]
+        if feature.input.unit != "1" and feature.facts[0].original:
+            found["written"] = feature.facts[0].original
         if feature.facts[0].when is not None:
             found["date"] = feature.facts[0].when.text
     return found
@@ -169,6 +188,8 @@ def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
         body=without_secrets(msgspec.to_builtins(card)),
         prediction_ids=_ids(draft.models, case),
         about=dict(draft.about),
+        band=draft.band,
+        flags=draft.flags,
     )
 
 

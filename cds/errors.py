@@ -54,7 +54,9 @@
     │   └── StatisticsUnavailable   CDS-772  the library that measures is not installed
     ├── ReplayFailed                CDS-775  a past call can't be rebuilt, or not to the same card; which part is said
     ├── AuditFailed                 CDS-776  the audit's chain can't be trusted
+    ├── CohortError                 CDS-780  a cohort file can't be read in a model's terms, or is too small to judge it
     ├── NotTaken           503  CDS-790  news of a study could not be taken now; it must be sent again
+    ├── ValidationRoundError        CDS-785  a validation round, a case file, a key or a result can't be used
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
 Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
@@ -330,6 +332,10 @@ class AuditFailed(CdsError):
     code = "CDS-776"
 
 
+class CohortError(CdsError):
+    code = "CDS-780"
+
+
 class NotTaken(CdsError):
     """Nothing is lost: whoever brought the news brings it again."""
 
@@ -340,3 +346,9 @@ class NotTaken(CdsError):
 class LedgerError(CdsError):
     code = "CDS-800"
     status = 503
+
+
+class ValidationRoundError(CdsError):
+    """Nothing has left the hospital, and nothing was pooled."""
+
+    code = "CDS-785"

@@ -65,6 +65,9 @@ class ImagingSettings(_Block):
     gpu_memory_mb: int = Field(0, ge=0, description="GPU memory one worker may take, MB; 0: all.")
     half: bool = Field(False, description="true: TensorRT may compute in 16 bits.")
     threads: int = Field(2, ge=1, le=64, description="Processor threads of one network, and of decoding.")
+    nice: int = Field(
+        10, ge=0, le=19, description="How far the worker gives way to other programs of its machine; 0: not at all."
+    )
     write_pacs: bool = Field(False, description="true: results are stored in the archive as SEG and SR.")
     write_fhir: bool = Field(False, description="true: results are stored in the EHR as FHIR resources.")
     label_map: bool = Field(False, description="true: SEG as a label map; many archives know the binary form only.")

@@ -16,6 +16,7 @@ import orjson
 
 from cds.audit import prediction as told
 from cds.audit import without_secrets
+from cds.cards.attention import OVER_CALL
 from cds.cards.compose import compose, in_order, limited
 from cds.engine import Engine
 from cds.errors import CdsError, ModelError, PolicyError, ReplayFailed
@@ -32,7 +33,6 @@ from cds.snapshot import Snapshot, Snapshots
 from cds.studies.desk import assessment
 from cds.studies.plan import bundle_of
 
-OVER_LIMIT = "over-card-limit"
 _NOBODY = "1"
 """In place of the patient's id, which is taken out of a stored card."""
 
@@ -192,9 +192,9 @@ class Replay:
     ) -> tuple[tuple[ReplayedCard, ...], tuple[str, ...]]:
         """What was asleep then stays asleep: what clinicians had said by then is not asked again."""
         shown = [c.topic for c in call.cards]
-        left_out = {s.topic for s in call.suppressions if s.reason == OVER_LIMIT}
+        left_out = {s.topic for s in call.suppressions if s.reason == OVER_CALL}
         held = {s.topic for s in call.suppressions}
-        awake = [d for d in drafts if d.memory in shown or d.topic in left_out]
+        awake = [d for d in drafts if d.memory in shown or d.memory in left_out]
         chosen, _ = limited(in_order(awake), case.policy)
         by_memory: dict[str, list[CardDraft]] = {}
         for draft in chosen:
@@ -203,7 +203,7 @@ class Replay:
         for stored in call.cards:
             waiting = by_memory.get(stored.topic)
             made.append(ReplayedCard(stored, self._made(waiting.pop(0), stored, case, kept) if waiting else None))
-        beyond = sorted({d.memory for d in drafts} - set(shown) - held - {d.memory for d in drafts if d.topic in held})
+        beyond = sorted({d.memory for d in drafts} - set(shown) - held)
         return tuple(made), tuple(beyond)
 
     def _made(self, draft: CardDraft, stored: CardEntry, case: Case, kept: Snapshot) -> Mapping[str, Any] | None:
@@ -226,6 +226,12 @@ class Replay:
 
     def _predictions(self, call: CallEntry, case: Case) -> tuple[ReplayedPrediction, ...]:
         again = {id: told(a, withheld=id in case.withheld) for id, a in case.assessments.items()}
+        if call.shadow is not None:  # models that only the policy in the shadow ran
+            others = {p.model for p in call.predictions} - again.keys()
+            again |= {
+                id: told(self._engine.models[id].assess(case.record))
+                for id in others & self._engine.models.models.keys()
+            }
         return tuple(_compared(stored, again.get(stored.model)) for stored in call.predictions)
 
     # from the inputs of each prediction alone
@@ -234,7 +240,7 @@ class Replay:
         found = []
         for p in call.predictions:
             model = self._engine.models.models.get(p.model)
-            now = f"{model.manifest.version} {model.manifest.runtime.sha256 or ''}" if model is not None else ""
+            now = f"{model.manifest.version} {model.manifest.runtime.fingerprint}" if model is not None else ""
             found.append(Part(f"model {p.model}", f"{p.model_version} {p.model_sha256}".strip(), now.strip()))
         return tuple(found)
 

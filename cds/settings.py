@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -27,15 +28,19 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cds.committee_settings import AuditSettings, CommitteeSettings, ConsoleSettings, OidcSettings
+from cds.ehr_settings import BackendSettings, DialectSettings
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
 from cds.smart_settings import SmartSettings, loopback_address, require_secure
 
 __all__ = [
+    "ApproverSettings",
     "AuditSettings",
+    "BackendSettings",
     "ClientSettings",
     "CommitteeSettings",
     "ConsoleSettings",
+    "DialectSettings",
     "FhirSettings",
     "ImagingSettings",
     "InferenceSettings",
@@ -63,7 +68,7 @@ class FhirSettings(_Block):
     page_limit: int = Field(10, ge=1, le=100, description="Pages followed per query before it counts as cut off.")
     max_bytes: int = Field(20_000_000, ge=10_000, description="Largest answer read from a FHIR server, bytes.")
     retries: int = Field(2, ge=0, le=5, description="Repeats after 429, 5xx but 501 and 505, or a lost connection.")
-    pool_size: int = Field(64, ge=4, le=512, description="Connections and fetching threads per worker and FHIR server.")
+    pool_size: int = Field(64, ge=4, le=512, description="Queries at a time per worker and FHIR server.")
 
 
 class StudySource(_Block):
@@ -103,6 +108,8 @@ class ClientSettings(_Block):
 
     studies: StudySource = StudySource()  # type: ignore[call-arg]
     smart: SmartSettings | None = None
+    backend: BackendSettings | None = None
+    dialect: DialectSettings = DialectSettings()  # type: ignore[call-arg]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -111,6 +118,8 @@ class ClientSettings(_Block):
                 raise ValueError("'issuer' is missing: the `iss` value in this client's JWT")
             if sum(x is not None for x in (self.jwks, self.jwks_file, self.jku)) != 1:
                 raise ValueError("give exactly one of 'jwks', 'jwks_file' or 'jku': where the client's keys are")
+        if self.backend is not None and self.studies.token_file is not None:
+            raise ValueError("'studies.token_file' and a 'backend' block both say how to sign in; give one")
         return self
 
     @field_validator("jku")
@@ -129,6 +138,12 @@ class ClientSettings(_Block):
             if not base.startswith(("https://", "http://")):
                 raise ValueError(f"{base!r} is not an address: write https://host/path of the FHIR base")
         return value
+
+
+class ApproverSettings(_Block):
+    """A person who may approve versions of the policy."""
+
+    until: date | None = Field(None, description="Last day on which they may; empty: until taken out.")
 
 
 class Settings(BaseSettings):
@@ -163,6 +178,11 @@ class Settings(BaseSettings):
     ca_file: Path | None = Field(
         None, description="Certificates (PEM) to trust for FHIR servers and key sets; empty: the well-known ones."
     )
+    signing_keys: tuple[Path, ...] = Field(
+        (),
+        description="Our own private keys (PEM, RSA or P-384). The first signs; the public halves of all are at "
+        "/.well-known/jwks.json, so that a new one is known before it signs.",
+    )
     timezone: str = Field("UTC", description="Time zone of dates that come without one, such as Europe/Amsterdam.")
     max_body_bytes: int = Field(8_000_000, ge=10_000, description="Largest request body accepted, bytes.")
     require_gpu: bool = Field(False, description="true: not ready unless models really run on a GPU.")
@@ -170,6 +190,9 @@ class Settings(BaseSettings):
         "production", description="`demo` allows loopback clients and makes its own keys."
     )
     fhir: FhirSettings = FhirSettings()  # type: ignore[call-arg]
+    approvers: dict[str, ApproverSettings] = Field(
+        default_factory=dict, description="Who may approve a version of the policy (`cds policy approve`), by name."
+    )
     clients: dict[str, ClientSettings] = Field(default_factory=dict, description="The EHRs that may call, by name.")
     imaging: ImagingSettings = ImagingSettings()  # type: ignore[call-arg]
     inference: InferenceSettings = InferenceSettings()  # type: ignore[call-arg]
@@ -234,6 +257,22 @@ class Settings(BaseSettings):
                         f"clients '{name}' and '{other}' list the same FHIR server, so a report's launch would not "
                         "tell which of them it comes from: give a server to one client only"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _sign_in_safe(self) -> Self:
+        for name, client in self.clients.items():
+            if client.backend is None:
+                continue
+            try:
+                require_secure("fhir_servers", *client.fhir_servers)
+                require_secure("backend.token_url", *filter(None, [client.backend.token_url]))
+            except ValueError as error:
+                raise ValueError(f"client '{name}' has a 'backend' block: {error}") from error
+            if client.backend.client_id is not None and not self.signing_keys:
+                raise ValueError(
+                    f"client '{name}': 'backend.client_id' needs 'signing_keys'; `cds site key FILE` makes one"
+                )
         return self
 
     @property

@@ -74,7 +74,7 @@ class Fingerprints:
 def fingerprints(models: Registry, catalogues: Catalogues, packages: Iterable[Path]) -> Fingerprints:
     """``packages``: folders of services beside the product's own code."""
     return Fingerprints(
-        {id: _model(model.folder, model.manifest.runtime.sha256 or "") for id, model in models.models.items()},
+        {id: _model(model.folder, model.manifest.runtime.fingerprint) for id, model in models.models.items()},
         {language: _wording(catalogues, language) for language in catalogues.languages},
         _program([Path(__file__).parent, *packages]),
     )

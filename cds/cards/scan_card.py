@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from cds.cards import by_study, wording
-from cds.cards.by_manifest import text_of
+from cds.cards import by_study, measured, wording
+from cds.cards.answers import text_of
 from cds.cards.unable import failed
 from cds.inference.prediction import Failed, Prediction
 from cds.services.case import CardDraft, Case, Finding, Suppressed
@@ -48,7 +48,9 @@ def _card(case: Case, prediction: Prediction, topic: str, label: str) -> CardDra
         for o in shown
     ]
     main = next((o for o in shown if o.kind == "category"), shown[0])
-    summary = words("engine.study.summary", model=label, value=text_of(case, prediction, main))
+    summary = words(
+        "engine.study.summary", model=label, label=words.pick(main.label), value=text_of(case, prediction, main)
+    )
     source = next((s for s in manifest.sources.values() if s.url), None)
     return CardDraft(
         topic=topic,
@@ -61,6 +63,7 @@ def _card(case: Case, prediction: Prediction, topic: str, label: str) -> CardDra
             by_study.warning(words, manifest),
             _section(case, "scan", by_study.lines(case, manifest.id)),
             _section(case, "says", lines),
+            _section(case, "measured", measured.lines(words, manifest, case.studies.get(manifest.id))),
             _section(case, "sure", [wording.performance(words, manifest)]),
             wording.rests_on(
                 words, [prediction], case.policy, case.record, by_study.day_of(words, case.studies[manifest.id])
@@ -69,6 +72,7 @@ def _card(case: Case, prediction: Prediction, topic: str, label: str) -> CardDra
         source_label=label,
         source_url=source.url if source else None,
         models=(manifest.id,),
+        flags=by_study.flags(case, manifest.id),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ from cds.cli import show
 )
 @click.option("--no-prefetch", is_flag=True, help="Send no prefetch: the service has to fetch everything.")
 @click.option("--token", envvar="CDS_CALL_TOKEN", help="JWT for the Authorization header. Better: $CDS_CALL_TOKEN.")
+@click.option(
+    "--key",
+    type=click.Path(exists=True, path_type=Path),
+    help="Private key (PEM) that signs each call as an EHR does; `cds site key` makes one. Needs --issuer.",
+)
+@click.option("--issuer", help="iss of the calls signed with --key, as in the client's settings.")
 @click.option("--language", default="en", show_default=True, help="Accept-Language.")
 @click.option("--json", "as_json", is_flag=True, help="Print the raw response.")
 def call(
@@ -41,6 +48,8 @@ def call(
     draft_orders: Path | None,
     no_prefetch: bool,
     token: str | None,
+    key: Path | None,
+    issuer: str | None,
     language: str,
     as_json: bool,
 ) -> None:
@@ -53,6 +62,8 @@ def call(
       cds call http://127.0.0.1:8080 --patient new-diabetes --fhir http://127.0.0.1:8000/fhir
     """
     console = Console()
+    if (key is None) != (issuer is None):
+        raise click.ClickException("--key and --issuer belong together; one is missing")
     services = discover(url, hook, service, token)
     if not services:
         raise click.ClickException(f"no service at {url} answers {hook}" + (f" as '{service}'" if service else ""))
@@ -60,16 +71,29 @@ def call(
     worst = 0
     for found in services:
         body = build(hook, context, fhir_base, None if no_prefetch else found.get("prefetch", {}))
+        if key is not None and issuer is not None:
+            token = _signed(key, issuer, f"{url.rstrip('/')}/cds-services/{found['id']}")
         answer = _post(url, found["id"], body, token, language)
         if as_json:
             click.echo(answer.text)
         elif answer.ok and (told := _object(answer)) is not None:
             console.rule(f"{found['id']} · {hook} · {answer.elapsed.total_seconds() * 1000:.0f} ms")
             show.cards(console, told)
+            show.held_back(console, held_back(url, body["hookInstance"], found["id"], token))
         else:
             console.print(f"{found['id']}: {answer.status_code}: {fault(answer)}", style="red")
         worst = max(worst, 0 if answer.ok else 1)
     sys.exit(worst)
+
+
+def _signed(key: Path, issuer: str, service: str) -> str:
+    """A token of its own for each call: it is for one service, and good once. Raises ClickException."""
+    from cds.trust.own_keys import call_token, signing_key  # slow to import, and most calls are not signed here
+
+    try:
+        return call_token(signing_key(key.read_bytes()), issuer, service, datetime.now(UTC))
+    except ValueError as error:
+        raise click.ClickException(f"{key} holds no private key that signs calls (PEM, RSA or P-384)") from error
 
 
 def discover(url: str, hook: str, service: str | None, token: str | None) -> list[dict[str, Any]]:
@@ -112,6 +136,21 @@ def build(hook: str, context: dict[str, Any], fhir_base: str, templates: dict[st
             if answer.ok and _object(answer) is not None:
                 body["prefetch"][key] = answer.json()
     return body
+
+
+def held_back(url: str, instance: str, service: str, token: str | None) -> list[dict[str, Any]]:
+    """Cards that were ready and were not shown, as this service tells of its own calls; none from one that doesn't. A
+    token is good for one call, so a signed caller asks by itself."""
+    if token:
+        return []
+    try:
+        told = _object(requests.get(f"{url.rstrip('/')}/calls/{instance}", timeout=10)) or {}
+    except requests.RequestException:
+        return []
+    rows = told.get("calls")
+    mine = [r for r in rows if isinstance(r, dict) and r.get("service") == service] if isinstance(rows, list) else []
+    held = [h for row in mine for h in row.get("heldBack") or () if isinstance(h, dict)]
+    return [h for h in held if h.get("label")]
 
 
 def _context(hook: str, patient: str, user: str, encounter: str | None, drafts: Path | None) -> dict[str, Any]:

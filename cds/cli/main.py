@@ -12,11 +12,14 @@ from cds.cli.audit import audit
 from cds.cli.call import call
 from cds.cli.check import check
 from cds.cli.committee import committee, outcomes
+from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
 from cds.cli.replay import replay
+from cds.cli.site import site
 from cds.cli.studies import study, worker
+from cds.cli.validation import validation
 from cds.cli.wording import wording
 from cds.errors import CdsError
 from cds.settings import Settings, load
@@ -52,8 +55,11 @@ def main(ctx: click.Context, settings: Path | None) -> None:
     Put it in front of an EHR:
 
     \b
+      cds site init FOLDER     a few questions, and the settings are written
       cds check                are settings, policy, models and connections right?
+      cds site check           walk the whole site: servers, codes, scans, what models will say
       cds serve                run the service
+      cds ledger upgrade       its database's schema, ahead of the service
       cds call URL --help      fire a hook at any CDS server and read the cards
 
     Imaging studies:
@@ -67,6 +73,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
     \b
       cds models list          what runs, on what evidence
       cds models run --help    one model on one patient, explained
+      cds models score --help  models on many patients, into a table
       cds policy check FILE    would this policy be accepted?
       cds problems list        what clinicians say is wrong
       cds wording list         every sentence, and when it is read
@@ -134,11 +141,14 @@ main.add_command(audit)
 main.add_command(call)
 main.add_command(check)
 main.add_command(committee)
+main.add_command(ledger)
 main.add_command(models)
 main.add_command(outcomes)
 main.add_command(policy)
 main.add_command(problems)
 main.add_command(replay)
+main.add_command(site)
 main.add_command(study)
+main.add_command(validation)
 main.add_command(wording)
 main.add_command(worker)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cds.committee import actions
 from cds.committee.burden import burdened, looked_within
 from cds.committee.charter import Charter
-from cds.committee.cohort import cohort, groups, target
+from cds.committee.cohort import cohort, groups, service_of, target
 from cds.committee.findings import Finding
 from cds.committee.follow import Ascertainment, follow
 from cds.committee.measures.estimate import NotEstimable
@@ -67,7 +67,8 @@ def followed(told: Ascertainment) -> Finding:
 class Evaluator:
     book: Book
     models: Registry
-    policy: Policy
+    policy: Callable[[str, str], Policy]
+    """In force for calls of a client to a service: layers of the policy may hold for one site alone."""
     charter: Charter
     now: datetime
 
@@ -117,7 +118,7 @@ class Evaluator:
         self, manifest: Manifest, site: str, rows: list[PredictedRow]
     ) -> tuple[list[Finding], Ascertainment | None]:
         watch = self.charter.watch(manifest.id)
-        compared = target(manifest, watch, self.policy)
+        compared = target(manifest, watch, self.policy(site, service_of(watch)))
         if compared is None or watch.outcome is None:
             return [], None
         people = cohort(rows, compared.output.name)

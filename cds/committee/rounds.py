@@ -21,7 +21,7 @@ from cds.jobs import Job, Jobs, Worker
 from cds.jobs.worker import Progress
 from cds.ledger import Ledger
 from cds.ledger.book import Book
-from cds.policy.store import PolicyStore
+from cds.policy.book import PolicyBook
 from cds.services.declaration import installed_packages
 from cds.settings import Settings
 
@@ -37,7 +37,7 @@ class Rounds:
         self,
         settings: Settings,
         models: Registry,
-        policies: PolicyStore,
+        policies: PolicyBook,
         ledger: Ledger,
         jobs: Jobs,
         now: Callable[[], datetime],
@@ -98,7 +98,7 @@ class Rounds:
         found: dict[str, int] = {}
         with Book(self._settings.ledger_url) as book:
             keep_charter(book, charter, text, self._now())
-            evaluator = Evaluator(book, self._models, self._policies.current(), charter, self._now())
+            evaluator = Evaluator(book, self._models, self._policies.current, charter, self._now())
             for evaluation in evaluator.all():
                 progress("evaluate", 0.5)
                 found[evaluation.verdict.level] = found.get(evaluation.verdict.level, 0) + 1

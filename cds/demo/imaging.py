@@ -78,8 +78,9 @@ class Place:
             f'notify_secret_file = "{notify}"',
             "[imaging]",
             "quiet_period_s = 0",
-            # a worker tells how far it is as often as it renews its lease: here people watch
+            # a worker tells how far it is as often as it renews its lease: here people watch, and wait for the scan
             "lease_s = 3",
+            "nice = 0",
             "write_pacs = true",
             f"[pacs.{ARCHIVE}]",
             f'url = "{self.url}"',

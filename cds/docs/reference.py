@@ -1,4 +1,4 @@
-"""Reference pages, written from the code they describe: settings, policy, errors."""
+"""Reference pages, written from the code they describe: settings, errors, and the tables of every page."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cds import errors
-from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
-from cds.services import ServiceRegistry
 from cds.settings import (
+    ApproverSettings,
     AuditSettings,
+    BackendSettings,
     ClientSettings,
     CommitteeSettings,
     ConsoleSettings,
+    DialectSettings,
     FhirSettings,
     ImagingSettings,
     InferenceSettings,
@@ -46,19 +47,34 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *table(Settings, skip=("fhir", "clients", "imaging", "inference", "pacs", "committee", "audit")),
+            *table(
+                Settings,
+                skip=("fhir", "approvers", "clients", "imaging", "inference", "pacs", "committee", "audit"),
+            ),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
             *table(FhirSettings),
             "",
+            '## `[approvers."NAME"]`: who may approve a version of the policy',
+            "",
+            *table(ApproverSettings),
+            "",
             "## `[clients.NAME]`: one block an EHR",
             "",
-            *table(ClientSettings, skip=("studies", "smart")),
+            *table(ClientSettings, skip=("studies", "smart", "backend", "dialect")),
             "",
             "## `[clients.NAME.studies]`: how it tells of imaging studies",
             "",
             *table(StudySource),
+            "",
+            "## `[clients.NAME.backend]`: how this service itself signs in to its FHIR server",
+            "",
+            *table(BackendSettings),
+            "",
+            "## `[clients.NAME.dialect]`: how its FHIR server wants to be asked",
+            "",
+            *table(DialectSettings),
             "",
             "## `[clients.NAME.smart]`: the report behind its cards, opened in that EHR",
             "",
@@ -94,37 +110,6 @@ def settings_page() -> str:
             "",
         ]
     )
-
-
-def policy_page(services: ServiceRegistry) -> str:
-    parts = [
-        "# Policy",
-        GENERATED,
-        "",
-        "`policy.yaml` is the clinical lead's file: which models speak, from which threshold, how urgently, and",
-        "when not. Its version is a hash of its content; every card and every ledger row names it. A changed file",
-        "takes effect in every worker within seconds; a wrong one is refused, with line and allowed values, and the",
-        "last good one stays in force. Try a change first: `cds policy check FILE`.",
-        "",
-        "Durations are a whole number and `d`, `m` or `y`: `90d`, `3m`.",
-        "",
-        "## Top level",
-        "",
-        *table(Policy, skip=("version",)),
-    ]
-    blocks: list[tuple[str, type[BaseModel]]] = [
-        ("`cards`", CardLimits),
-        ("`models.ID`", ModelPolicy),
-        ("`services.ID`", ServicePolicy),
-        ("`orders.NAME`", Order),
-        ("`override_reasons.CODE`", OverrideReason),
-    ]
-    for title, model in blocks:
-        parts += ["", f"## {title}", "", *table(model)]
-    for service_id, parameters in sorted(services.parameters().items()):
-        if parameters.model_fields:
-            parts += ["", f"## `services.{service_id}.parameters`", "", *table(parameters)]
-    return "\n".join([*parts, ""])
 
 
 def errors_page() -> str:

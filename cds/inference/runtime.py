@@ -7,11 +7,14 @@ makes ONNX Runtime fall back to the CPU without an error.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
+import io
 import logging
 import os
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +54,24 @@ def wanted_providers() -> list[str]:
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and _gpu_present():
+        load_cuda_libraries()
         return ["CUDAExecutionProvider", "CPUExecutionProvider"]
     return ["CPUExecutionProvider"]
+
+
+@cache
+def load_cuda_libraries() -> str:
+    """CUDA and cuDNN from their wheels (the extra ``cuda``), else from where the system keeps them; what could not be
+    loaded, for the log. ONNX Runtime finds those of wheels only when they are loaded before its first session."""
+    import onnxruntime
+
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):  # it prints; standard output belongs to commands that answer in JSON
+        onnxruntime.preload_dlls()
+    missing = " | ".join(told.getvalue().split("\n")).strip(" |")
+    if missing:
+        _log.warning("cuda.libraries missing=%s", missing)
+    return missing
 
 
 def _gpu_present() -> bool:

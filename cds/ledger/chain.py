@@ -221,7 +221,7 @@ class Chain:
         return dict(removed)
 
     def _old(self, kind: Kind, through: int) -> Iterator[list[str]]:
-        column = kind.table.c[kind.key]
+        column = kind.name_of
         linked = sa.exists().where(
             audit_links.c.kind == kind.name, audit_links.c.row_id == column, audit_links.c.seq <= through
         )

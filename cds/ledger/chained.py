@@ -1,7 +1,8 @@
 """What of the ledger is chained: each kind of row, how its content is written down, and which go when they are old.
 
 Content is JSON with sorted keys, from what the database gives back, so that it is the same on SQLite and PostgreSQL
-however either stores a number or a moment.
+however either stores a number or a moment. A column without a value and a part without rows are left out: a later
+version's columns, empty in old rows, change nothing of what was linked.
 """
 
 from __future__ import annotations
@@ -32,9 +33,13 @@ from cds.ledger.tables import (
     cards,
     feedback,
     policies,
+    policy_events,
+    policy_versions,
     predictions,
     problems,
+    shadow_cards,
     suppressions,
+    validation_answers,
 )
 
 
@@ -49,6 +54,12 @@ class Kind:
     ages: bool = False
     """It is about people, and goes when it is older than is kept."""
 
+    @property
+    def name_of(self) -> sa.ColumnElement[str]:
+        """What names a row, as text."""
+        column = self.table.c[self.key]
+        return column if isinstance(column.type, sa.Text) else sa.cast(column, sa.Text)
+
 
 KINDS: tuple[Kind, ...] = (
     Kind("call", calls, "id", "at", ages=True),
@@ -59,6 +70,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("outcome", outcome_events, "id", "recorded_at", ages=True),
     Kind("sweep", outcome_sweeps, "id", "at"),
     Kind("policy", policies, "version", "first_used_at"),
+    Kind("policy-version", policy_versions, "version", "proposed_at"),
+    Kind("policy-act", policy_events, "id", "at"),
+    Kind("validation", validation_answers, "round_digest", "at"),
     Kind("charter", charters, "version", "first_used_at"),
     Kind("standing", standings, "id", "at"),
     Kind("verdict", verdicts, "id", "at"),
@@ -69,16 +83,15 @@ _PARTS: tuple[tuple[sa.Table, str], ...] = (
     (predictions, "position"),
     (cards, "position"),
     (suppressions, "position"),
+    (shadow_cards, "position"),
     (call_snapshots, "call_id"),
 )
 
 
 def contents(connection: sa.Connection, kind: Kind, keys: Sequence[str]) -> dict[str, bytes]:
     """By key: all a row says, its parts included. Rows that are not there are left out."""
-    column = kind.table.c[kind.key]
-    found = {
-        row[kind.key]: dict(row) for row in connection.execute(sa.select(kind.table).where(column.in_(keys))).mappings()
-    }
+    question = sa.select(kind.table).where(kind.name_of.in_(keys))
+    found = {str(row[kind.key]): _given(row) for row in connection.execute(question).mappings()}
     if kind.name == "call":
         _add_parts(connection, found)
     return {key: _written(content) for key, content in found.items()}
@@ -89,11 +102,12 @@ def _add_parts(connection: sa.Connection, found: Mapping[str, dict[str, Any]]) -
         parts: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         question = sa.select(table).where(table.c.call_id.in_(list(found))).order_by(table.c[order])
         for row in connection.execute(question).mappings():
-            parts[row["call_id"]].append(dict(row))
+            parts[row["call_id"]].append(_given(row))
         for key, content in found.items():
-            content[f"/{table.name}"] = parts.get(key, [])
+            if key in parts:
+                content[f"/{table.name}"] = parts[key]
     links: defaultdict[str, list[Any]] = defaultdict(list)
-    given = [card["id"] for content in found.values() for card in content["/cards"]]
+    given = [card["id"] for content in found.values() for card in content.get("/cards", ())]
     for start in range(0, len(given), 500):
         some = given[start : start + 500]
         question = (
@@ -104,8 +118,14 @@ def _add_parts(connection: sa.Connection, found: Mapping[str, dict[str, Any]]) -
         for card_id, position, prediction_id in connection.execute(question):
             links[card_id].append([position, prediction_id])
     for content in found.values():
-        for card in content["/cards"]:
-            card["/card_predictions"] = links.get(card["id"], [])
+        for card in content.get("/cards", ()):
+            if card["id"] in links:
+                card["/card_predictions"] = links[card["id"]]
+
+
+def _given(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Columns that have a value."""
+    return {str(name): value for name, value in row.items() if value is not None}
 
 
 def _written(content: Mapping[str, Any]) -> bytes:
@@ -128,7 +148,7 @@ def _plain(value: Any) -> Any:
 def unchained(connection: sa.Connection, kind: Kind, links: sa.Table, since: datetime | None, most: int) -> list[str]:
     """Keys of rows that no link names yet, the oldest first. ``since``: look no further back; a row from a spool may
     be older than that, and is found when nothing bounds the search."""
-    column = kind.table.c[kind.key]
+    column = kind.name_of
     known = sa.exists().where(links.c.kind == kind.name, links.c.row_id == column)
     question = sa.select(column).where(~known).order_by(kind.table.c[kind.when], column).limit(most)
     if since is not None:
@@ -137,7 +157,7 @@ def unchained(connection: sa.Connection, kind: Kind, links: sa.Table, since: dat
 
 
 def count_unchained(connection: sa.Connection, kind: Kind, links: sa.Table) -> int:
-    column = kind.table.c[kind.key]
+    column = kind.name_of
     known = sa.exists().where(links.c.kind == kind.name, links.c.row_id == column)
     return int(connection.execute(sa.select(sa.func.count()).select_from(kind.table).where(~known)).scalar_one())
 
@@ -150,4 +170,4 @@ def remove(connection: sa.Connection, kind: Kind, keys: Iterable[str]) -> int:
         connection.execute(sa.delete(card_predictions).where(card_predictions.c.card_id.in_(own)))
         for table, _ in _PARTS:
             connection.execute(sa.delete(table).where(table.c.call_id.in_(chosen)))
-    return connection.execute(sa.delete(kind.table).where(kind.table.c[kind.key].in_(chosen))).rowcount
+    return connection.execute(sa.delete(kind.table).where(kind.name_of.in_(chosen))).rowcount

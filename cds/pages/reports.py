@@ -21,6 +21,8 @@ _TRACKING, _TRACKING_UID, _SITE = "112039", "112040", ("363698007", "G-C0E3")
 _ABOUT_THE_GROUP = ("121071", "276214006", "111000", "112042", "121401", *_SITE)
 """What a group is of and how it was made, as against what was concluded."""
 
+_LOW = "SUSP_LOW"
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -54,6 +56,11 @@ class Group:
     said: tuple[Said, ...]
     site: str = ""
     """Of what, for figures that do not say so themselves."""
+
+    @property
+    def faint(self) -> bool:
+        """Marked for completeness: the report itself calls it of low suspicion."""
+        return any(said.value == _LOW for said in self.said)
 
     def figure(self, code: str) -> Figure | None:
         return next((f for f in self.figures if f.code == code), None)

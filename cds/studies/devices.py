@@ -53,13 +53,13 @@ class Devices:
         if found is None:
             bundle = bundle_of(model)
             assert bundle is not None
-            found = Analysis(bundle, model.folder, self._device(slot), self._server)
+            found = Analysis(bundle, model.folder, self.device(slot), self._server)
             found.self_test()
             with self._lock:
                 self._loaded[key] = found
         return found
 
-    def _device(self, slot: str) -> Device:
+    def device(self, slot: str) -> Device:
         kind, _, number = slot.partition("-")
         return Device(
             threads=self._imaging.threads,

@@ -20,7 +20,7 @@ from cds.inference.volumes.analyse import Assessed
 from cds.inference.volumes.bundle import Bundle
 from cds.jobs.job import DONE, Job
 from cds.jobs.queue import Jobs
-from cds.studies.plan import KIND, fingerprint
+from cds.studies.plan import KIND
 
 _log = logging.getLogger("cds.studies")
 _MOST = 50
@@ -29,7 +29,7 @@ _MOST = 50
 def author_of(manifest: Manifest, bundle: Bundle) -> Author:
     titles = manifest.words.title
     title = titles.get("en") or next(iter(titles.values()), "")
-    return Author(manifest.id, manifest.version, fingerprint(bundle), __version__, title)
+    return Author(manifest.id, manifest.version, bundle.fingerprint, __version__, title)
 
 
 def measure(

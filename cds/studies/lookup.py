@@ -20,7 +20,7 @@ from cds.ledger import Ledger
 from cds.settings import ImagingSettings
 from cds.studies.about import About, from_resource, newest_first
 from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, study_id
-from cds.studies.reasons import of_stage, words
+from cds.studies.reasons import at_stage, words
 
 T = TypeVar("T")
 
@@ -158,8 +158,8 @@ class Lookup:
             if job.state in (DEAD, CANCELLED):
                 return "not-assessed", job.reason, words(job.reason)
             if job.result is not None and job.result.get("outcome") != ASSESSED:
-                reason = str(job.result.get("reason"))
-                return "not-assessed", reason, of_stage(reason, str(job.result.get("stage")))
+                reason = at_stage(str(job.result.get("reason")), str(job.result.get("stage")))
+                return "not-assessed", reason, words(reason)
         if jobs:
             return "not-assessed", "not-for-clinical-use", words("not-for-clinical-use")
         reason = "no-study" if not exists else "unread" if recent else "study-too-old"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,11 +65,6 @@ def bundle_of(model: Model) -> Bundle | None:
     return model.manifest.runtime.volume if model.manifest.runtime.kind == "volume" else None
 
 
-def fingerprint(bundle: Bundle) -> str:
-    """SHA-256 of the stages as declared; the graphs' own hashes are in there."""
-    return hashlib.sha256(bundle.model_dump_json().encode()).hexdigest()
-
-
 def study_id(ledger: Ledger, client: str, uid: str) -> str:
     """The name of a study in the ledger, in addresses and logs: 32 hexadecimal digits that lead back to nobody."""
     return ledger.patient_key(client, f"study/{uid}")[:32]
@@ -79,7 +73,7 @@ def study_id(ledger: Ledger, client: str, uid: str) -> str:
 def job_key(study: str, model: Model) -> str:
     bundle = bundle_of(model)
     assert bundle is not None
-    return f"{study}:{model.manifest.id}:{model.manifest.version}:{fingerprint(bundle)[:16]}"
+    return f"{study}:{model.manifest.id}:{model.manifest.version}:{bundle.fingerprint[:16]}"
 
 
 def allowed(model: Model, policy: Policy, environment: str, *, by_hand: bool) -> str:

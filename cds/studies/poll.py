@@ -13,14 +13,16 @@ from datetime import datetime, timedelta
 
 from cds.errors import CdsError, NotTaken
 from cds.fhir import resources as fhir
-from cds.fhir.client import FhirClient, Target
+from cds.fhir.client import FhirClient
 from cds.fhir.queries import Query
 from cds.imaging.reasons import Unusable
 from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About, from_resource, from_row
+from cds.studies.ehr import target_of
 from cds.studies.intake import Intake
 from cds.trust.allowlist import AllowList
+from cds.trust.smart import Backend, certificates
 
 _log = logging.getLogger("cds.studies")
 _FHIR_DEADLINE_S = 60.0
@@ -35,7 +37,8 @@ class Poller:
         self._settings = settings
         self._intake = intake
         self._now = now
-        self._fhir = FhirClient(settings.fhir, settings.ca_file)
+        self._fhir = FhirClient(settings.fhir, settings.ca_file, certificates(settings))
+        self._backends = {name: Backend(settings, name, now) for name in settings.clients}
         self._allowed = {name: AllowList(client.fhir_servers) for name, client in settings.clients.items()}
         self._known: dict[tuple[str, str], int | None] = {}
         """(client, study UID) -> images when last seen."""
@@ -56,10 +59,10 @@ class Poller:
     def stop(self) -> None:
         self._stopping.set()
 
-    def look(self, client: str) -> int | None:
-        """Ask this client's EHR now, because it said that there is news without saying which: how many studies were
-        news; None where no address of it is set. Raises SourceError or LedgerError, and NotTaken when a look is under
-        way or work must wait: the EHR then says it again."""
+    def look(self, client: str) -> tuple[str, ...] | None:
+        """Ask this client's EHR now, because it said that there is news without saying which: the opaque ids of the
+        studies that were news; None where no address of it is set. Raises SourceError or LedgerError, and NotTaken
+        when a look is under way or work must wait: the EHR then says it again."""
         if self._settings.clients[client].studies.fhir_base is None:
             return None
         # the one under way may have asked before this news was there; waiting for it would hold a thread
@@ -104,38 +107,38 @@ class Poller:
             rows = web.studies(StudyDate=f"{since:%Y%m%d}-", includefield="StudyDescription")
         finally:
             web.close()
-        return self._news(client, map(from_row, rows), name)[0]
+        return len(self._news(client, map(from_row, rows), name)[0])
 
     def _ehr(self, name: str) -> int:
-        return self._asked(name, _FHIR_DEADLINE_S)[0]
+        return len(self._asked(name, _FHIR_DEADLINE_S)[0])
 
-    def _asked(self, name: str, within_s: float) -> tuple[int, bool]:
+    def _asked(self, name: str, within_s: float) -> tuple[tuple[str, ...], bool]:
         """As ``_news``."""
         source, allowed = self._settings.clients[name].studies, self._allowed[name]
         assert source.fhir_base is not None
-        token = source.token_file
-        secret = archives.secret_in(token, f"clients.{name}.studies.token_file") if token is not None else None
         since = self._now() - timedelta(days=self._settings.imaging.poll_days)
         query = Query("imaging", "ImagingStudy", f"ImagingStudy?_lastUpdated=ge{since:%Y-%m-%d}&_count=200")
-        target = Target(source.fhir_base, allowed, secret)
+        target = target_of(self._backends[name], source.fhir_base, allowed)
         [found] = self._fhir.fetch((query,), "", target, time.monotonic() + within_s)
         studies = (r for page in found.pages for r in page.resources if isinstance(r, fhir.ImagingStudy))
         news = self._news(name, (about for s in studies if (about := from_resource(s)) is not None), None)
         if found.fault is not None:
+            self._backends[name].forget()
             raise found.fault
         return news
 
-    def _news(self, client: str, studies: Iterable[About], pacs: str | None) -> tuple[int, bool]:
-        """(how many were news, the queue was full). Raises LedgerError. What could not be asked for is news again at
-        the next poll."""
-        news = 0
+    def _news(self, client: str, studies: Iterable[About], pacs: str | None) -> tuple[tuple[str, ...], bool]:
+        """(opaque ids of those that were news, the queue was full). Raises LedgerError. What could not be asked for
+        is news again at the next poll."""
+        news: list[str] = []
         for about in studies:
             key = (client, about.uid)
             if key in self._known and self._known[key] == about.images:
                 continue
             asked = self._intake.ask(about, client, "poll", pacs=pacs)
             if asked.waits:
-                return news, True
+                return tuple(news), True
             self._known[key] = about.images
-            news += any(new for _, new in asked.jobs)
-        return news, False
+            if any(new for _, new in asked.jobs):
+                news.append(asked.study)
+        return tuple(news), False

@@ -31,6 +31,12 @@ def words(code: str) -> Mapping[str, str]:
     return {language: imaging.words(reason, language) for language in imaging.LANGUAGES}
 
 
+def at_stage(code: str, stage: str) -> str:
+    """The code that needs no stage beside it: what a network could not find is another thing than images an archive
+    does not have."""
+    return f"network-{code}" if stage != "choice" and f"network-{code}" in catalogue() else code
+
+
 def of_stage(code: str, stage: str) -> Mapping[str, str]:
-    """As ``words``; what a network could not find is another thing than images an archive does not have."""
-    return catalogue()[f"network-{code}"] if stage != "choice" and f"network-{code}" in catalogue() else words(code)
+    """As ``words``, of a code and the stage where it came up."""
+    return words(at_stage(code, stage))

@@ -7,22 +7,38 @@ demonstration only, and says so wherever it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
+from cds.errors import SourceError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.queries import Query
-from cds.imaging.pacs import Connection, Limits, Pacs
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.guard import permit
 from cds.settings import Settings
-from cds.studies import archives
 from cds.studies.about import uid_of
 from cds.studies.analysed import Analysed, Writer
+from cds.studies.ehr import connected, target_of
 from cds.trust.allowlist import AllowList
+from cds.trust.smart import Backend, certificates
 
 _DEADLINE_S = 30.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def _signing_in() -> Iterator[None]:
+    """An authorization server that gives no token may give one later. Raises Unusable."""
+    try:
+        yield
+    except SourceError as error:
+        raise Unusable(Reason.RECORD_FAILED, f"({error.code})") from error
 
 
 def writers(settings: Settings) -> list[Writer]:
@@ -80,7 +96,8 @@ class ToRecord:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._fhir = FhirClient(settings.fhir, settings.ca_file)
+        self._fhir = FhirClient(settings.fhir, settings.ca_file, certificates(settings))
+        self._backends = {name: Backend(settings, name, _utc_now) for name in settings.clients}
 
     def write(self, analysed: Analysed) -> Mapping[str, Any]:
         """Raises Unusable."""
@@ -92,10 +109,10 @@ class ToRecord:
         client = self._settings.clients.get(analysed.client)
         if client is None or client.studies.fhir_base is None:
             raise Unusable(Reason.RECORD_REFUSED, "(no studies.fhir_base is set for this client)")
-        base, source = client.studies.fhir_base, client.studies.token_file
-        key = f"clients.{analysed.client}.studies.token_file"
-        token = archives.secret_in(source, key) if source is not None else None
-        study = self._study(Target(base, AllowList(client.fhir_servers), token), analysed.study_uid)
+        base, backend = client.studies.fhir_base, self._backends[analysed.client]
+        with _signing_in():
+            target = target_of(backend, base, AllowList(client.fhir_servers))
+        study = self._study(target, analysed.study_uid)
         patient = fhir.subject_of(study)
         if patient is None:
             raise Unusable(Reason.RECORD_REFUSED, "(the ImagingStudy names no Patient)")
@@ -120,9 +137,8 @@ class ToRecord:
             analysed.job.created_at,
             analysed.comparison,
         )
-        server = Connection(
-            Pacs(base, client.fhir_servers, token=token, ca_file=self._settings.ca_file), Limits(total_s=120.0)
-        )
+        with _signing_in():
+            server = connected(self._settings, analysed.client, backend, base)
         try:
             return {"resources": len(deliver(server, may, made))}
         finally:

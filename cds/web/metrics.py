@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.registry import REGISTRY
 
+from cds import __version__
 from cds.engine import Answer
 from cds.inference.prediction import Failed, NotAssessed
 from cds.protocol.request import FeedbackItem
@@ -67,18 +68,38 @@ def feedback(items: Iterable[FeedbackItem]) -> None:
         _of(FEEDBACK, item.outcome).inc()
 
 
-def exposition(jobs: Mapping[str, int] | None = None) -> bytes:
+def exposition(jobs: Mapping[str, int] | None = None, ready: Mapping[str, Any] | None = None) -> bytes:
     """All workers' counts together, when they share ``PROMETHEUS_MULTIPROC_DIR``. ``jobs``: study jobs by state, as the
-    ledger has them now."""
+    ledger has them now. ``ready``: what `/ready` says."""
+    # of a registry of this answer's own: these are states as they are now, not what processes count together
     registry = CollectorRegistry()
     if jobs is not None:
-        # of a registry of this answer's own: the number is the ledger's, not one that processes count together
         queue = Gauge("cds_study_jobs", "Study jobs, by state.", ["state"], registry=registry)
         for state, count in jobs.items():
             queue.labels(state).set(count)
+    if ready is not None:
+        _states(registry, ready)
     told = generate_latest(registry)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         counted = CollectorRegistry()
         multiprocess.MultiProcessCollector(counted)
         return generate_latest(counted) + told
     return generate_latest(REGISTRY) + told
+
+
+def _states(registry: CollectorRegistry, ready: Mapping[str, Any]) -> None:
+    def state(name: str, text: str, value: float) -> None:
+        Gauge(name, text, registry=registry).set(value)
+
+    state("cds_ready", "1: takes calls.", ready["ready"])
+    state("cds_ledger_reachable", "1: the ledger's database answers.", ready["ledger"]["reachable"])
+    state("cds_ledger_waiting", "Rows on this host's spool, waiting for the database.", ready["ledger"]["spooled"])
+    refused = bool(ready["policy"]["rejected"])
+    state("cds_policy_rejected", "1: the newest policy file was refused, an older one is in force.", refused)
+    state(
+        "cds_models_not_loaded", "Models that could not be loaded; their cards say so.", len(ready["models_not_loaded"])
+    )
+    version = Gauge(
+        "cds_info", "Versions of the service and of the policy in force.", ["version", "policy"], registry=registry
+    )
+    version.labels(__version__, ready["policy"]["version"]).set(1)

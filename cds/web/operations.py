@@ -11,6 +11,7 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from cds.engine import Engine
+from cds.trust.own_keys import OwnKeys
 from cds.web import metrics
 
 
@@ -29,7 +30,14 @@ def blueprint(engine: Engine) -> Blueprint:
 
     @pages.get("/metrics")
     def prometheus() -> Response:
-        return Response(metrics.exposition(engine.studies.depth()), content_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.exposition(engine.studies.depth(), readiness(engine)), content_type=CONTENT_TYPE_LATEST)
+
+    @pages.get("/.well-known/jwks.json")
+    def keys() -> Response:
+        """Our public keys, for the authorization servers that this service signs in to."""
+        answer = _json(OwnKeys(engine.settings.signing_keys).jwks())
+        answer.headers["Cache-Control"] = "max-age=300"
+        return answer
 
     @pages.get("/openapi.yaml")
     def openapi() -> Response:
@@ -50,7 +58,11 @@ def readiness(engine: Engine) -> dict[str, Any]:
     return {
         "ready": not reasons,
         "reasons": reasons,
-        "policy": {"version": engine.policies.current().version, "rejected": engine.policies.fault},
+        "policy": {
+            "version": engine.policies.current().version,
+            "rejected": engine.policies.fault,
+            "layers": {name: held.layer.version for name, held in engine.policies.standing.live.items()},
+        },
         "ledger": {"reachable": engine.ledger.ping(), "spooled": engine.ledger.spooled()},
         "providers": providers,
         "models_not_loaded": failed,

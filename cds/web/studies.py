@@ -76,8 +76,9 @@ def blueprint(engine: Engine) -> Blueprint:
             raise NotTaken("the EHR could not be asked for its studies; send the notification again later") from error
         if news is None:
             _log.warning("studies.unheard client=%s reason=no-fhir-base", client)
-        g.log = {"studies": news or 0, "client": client}
-        return _json({"received": 0, "taken": news or 0, "studies": []})
+        found = news or ()
+        g.log = {"studies": len(found), "client": client}
+        return _json({"received": 0, "taken": len(found), "studies": list(found)})
 
     return pages
 

@@ -42,3 +42,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 :{{ default .Chart.AppVersion .Values.image.tag }}
 {{- end -}}
 {{- end -}}
+
+{{/* The worker's: what it names, else the service's; the GPU build has its own tag. */}}
+{{- define "cds.workerImage" -}}
+{{- $own := .Values.worker.image -}}
+{{- default .Values.image.repository $own.repository -}}
+{{- if $own.digest -}}
+@{{ $own.digest }}
+{{- else if $own.tag -}}
+:{{ $own.tag }}
+{{- else if .Values.worker.gpu.enabled -}}
+:{{ default .Chart.AppVersion .Values.image.tag }}-cuda
+{{- else if and .Values.image.digest (not $own.repository) -}}
+@{{ .Values.image.digest }}
+{{- else -}}
+:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}

@@ -28,13 +28,15 @@ ROOMS: dict[str, str] = {
     "errors": "",
     "ids": "",
     "timings": "",
+    "turns": "",
     "yaml_lines": "",
     "fhir.resources": "",
     "protocol": "errors",
     "smart_settings": "",
     "imaging_settings": "",
+    "ehr_settings": "",
     "committee_settings": "smart_settings",
-    "settings": "committee_settings errors imaging_settings smart_settings",
+    "settings": "committee_settings ehr_settings errors imaging_settings smart_settings",
     "ledger": "errors ids",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
@@ -42,16 +44,17 @@ ROOMS: dict[str, str] = {
     "inference": "errors ids record yaml_lines",
     "survival": "",
     "committee.measures": "",
+    "cohort": "errors inference record yaml_lines",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
-    "policy": "errors record yaml_lines",
+    "policy": "errors ledger record yaml_lines",
     # who calls, and what is fetched
     "trust": "errors settings",
     "trust.smart": "errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
-    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust",
+    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust trust.smart",
     "committee": (
         "committee.measures errors fhir fhir.resources ids inference jobs ledger policy record services settings trust "
         "yaml_lines"
@@ -65,7 +68,7 @@ ROOMS: dict[str, str] = {
     "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
     "engine": (
         "audit cards cards.phrasebook committee errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings snapshot studies timings trust trust.smart"
+        "services settings snapshot studies timings trust trust.smart turns"
     ),
     "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
@@ -77,6 +80,10 @@ ROOMS: dict[str, str] = {
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",
     "serve": "app errors ledger sealing settings",
+    "site": (
+        "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger policy record "
+        "services settings smart_settings studies trust trust.smart"
+    ),
     # what people hold in their hands
     "charts": "errors",
     "pages": "cards.phrasebook errors imaging record",
@@ -88,12 +95,13 @@ ROOMS: dict[str, str] = {
         "cards.phrasebook charts committee committee_settings engine errors inference ledger pages record replay "
         "services settings trust.smart web"
     ),
+    "validation": "charts errors ledger",
     "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
-    "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
+    "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
-        "cards cards.phrasebook committee demo docs errors fhir fhir.resources inference ledger modelcards modelcheck "
-        "networks policy record app auditing engine replay sealing snapshot jobs serve services settings studies "
-        "survival trust trust.smart"
+        "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
+        "modelcheck networks policy record app auditing engine replay sealing snapshot jobs serve services settings "
+        "site studies survival trust trust.smart validation"
     ),
     "__main__": "cli",
 }

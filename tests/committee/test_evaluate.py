@@ -46,7 +46,7 @@ def evaluate(room: Room, models: Registry, policy: Policy) -> Evaluate:
         content = yaml.safe_load(CHARTER) | changes
         found_version = version_of(yaml.safe_dump(content))
         charter = Charter.model_validate(content).model_copy(update={"version": found_version})
-        [found] = Evaluator(room.book, models, policy, charter, now).all(MODEL, "north", keep=keep)
+        [found] = Evaluator(room.book, models, lambda *_: policy, charter, now).all(MODEL, "north", keep=keep)
         return found
 
     return run
@@ -298,7 +298,7 @@ def test_survival_is_judged_at_6_12_and_24_months(
     # hazards that vary as here are ranked at 0.66 by a perfect model
     content["models"]["metastatic-os"] = {"outcome": "death", "output": "survival", "limits": {"auc": {"watch": 0.6}}}
     charter = Charter.model_validate(content)
-    [found] = Evaluator(room.book, models, policy, charter, NOW).all("metastatic-os", keep=False)
+    [found] = Evaluator(room.book, models, lambda *_: policy, charter, NOW).all("metastatic-os", keep=False)
     told = values(found)
     for months in ("6 months", "12 months", "24 months"):
         for measure in ("ratio", "slope", "alive", "auc_at", "index"):

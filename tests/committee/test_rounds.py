@@ -14,6 +14,7 @@ from cds.inference.registry import Registry
 from cds.jobs import Jobs
 from cds.ledger.standings import every, stops
 from cds.ledger.verdicts import newest
+from cds.policy.book import PolicyBook
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known
 from cds.policy.store import PolicyStore
@@ -41,7 +42,14 @@ def make(room: Room, models: Registry, tmp_path: Path) -> Callable[..., Rounds]:
             database_url=room.url,
             committee={"charter_file": charter, **committee},
         )
-        policies = PolicyStore(path, known, poll_s=60)
+        policies = PolicyBook(
+            PolicyStore(path, known, poll_s=60),
+            known,
+            room.ledger,
+            tmp_path / "layers.json",
+            today=now.date,
+            poll_s=60,
+        )
         return Rounds(settings, models, policies, room.ledger, Jobs(room.url, now=lambda: now), lambda: now)
 
     return run

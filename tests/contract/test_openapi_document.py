@@ -86,7 +86,8 @@ def test_what_needs_no_jwt_is_marked_and_nothing_else(document: dict[str, Any]) 
     open_to_all = {path for path, item in document["paths"].items() for op in item.values() if op.get("security") == []}
     report = {"/report/launch", "/report/start", "/report/callback"}
     report |= {"/report/-/charts.css", "/report/-/assets/{file}"}
-    assert open_to_all == {"/cds-services", "/health", "/ready", "/metrics", "/openapi.yaml"} | report
+    operations = {"/health", "/ready", "/metrics", "/openapi.yaml", "/.well-known/jwks.json"}
+    assert open_to_all == {"/cds-services"} | operations | report
     assert document["security"] == [{"clientJwt": []}]
 
 

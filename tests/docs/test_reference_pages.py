@@ -20,12 +20,17 @@ from cds import errors
 from cds import services as service_room
 from cds.committee.charter import Charter
 from cds.docs.charter_page import BLOCKS as CHARTER_BLOCKS
-from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
+from cds.policy.blocks import Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
+from cds.policy.layers import AppliesTo, Head
+from cds.policy.schema import Policy
 from cds.settings import (
+    ApproverSettings,
     AuditSettings,
+    BackendSettings,
     ClientSettings,
     CommitteeSettings,
     ConsoleSettings,
+    DialectSettings,
     FhirSettings,
     ImagingSettings,
     InferenceSettings,
@@ -43,7 +48,10 @@ IN_SETTINGS: list[type[BaseModel]] = [
         FhirSettings,
         ClientSettings,
         StudySource,
+        BackendSettings,
+        DialectSettings,
         SmartSettings,
+        ApproverSettings,
         ImagingSettings,
         InferenceSettings,
         PacsSettings,
@@ -57,23 +65,14 @@ IN_CHARTER: list[type[BaseModel]] = [Charter, *(block for _, block in CHARTER_BL
 BLOCKS: list[type[BaseModel]] = [
     *IN_SETTINGS,
     *IN_CHARTER,
-    *(Policy, CardLimits, ModelPolicy, ServicePolicy, Order, OverrideReason),
+    *(Policy, Head, AppliesTo, CardLimits, Repeats, Budget, ModelPolicy, ServicePolicy, Order, OverrideReason),
     *service_room.load().parameters().values(),
 ]
 # set by the code that reads the file, or a block with a section of its own
 UNWRITTEN = {
-    *(
-        "Charter.version",
-        "Policy.version",
-        "Settings.fhir",
-        "Settings.imaging",
-        "Settings.inference",
-        "Settings.committee",
-        "Settings.audit",
-        "CommitteeSettings.console",
-        "ConsoleSettings.oidc",
-    ),
-    *("ClientSettings.studies", "ClientSettings.smart"),
+    *("ClientSettings.studies", "ClientSettings.smart", "ClientSettings.backend", "ClientSettings.dialect"),
+    *("Charter.version", "Policy.version", "Settings.committee", "Settings.approvers", "Settings.audit"),
+    *("Settings.fhir", "Settings.imaging", "Settings.inference", "CommitteeSettings.console", "ConsoleSettings.oidc"),
 }
 
 
@@ -99,6 +98,7 @@ def generator() -> ModuleType:
         "abstentions.md",
         "wording.md",
         "manifest.schema.json",
+        "policy.schema.json",
     ],
 )
 def test_the_page_is_what_the_script_writes(generator: ModuleType, name: str) -> None:
@@ -197,6 +197,49 @@ def test_the_schema_refuses_a_misspelt_key() -> None:
     content = yaml.safe_load((ROOT / "models" / "endpac" / "model.yaml").read_text(encoding="utf-8"))
     content |= {"released": "2026-11-23", "licens": {}}
     assert [e.message for e in Draft202012Validator(schema()).iter_errors(content)] != []
+
+
+def policy_faults(text: str) -> list[str]:
+    found = json.loads((ROOT / "docs" / "policy.schema.json").read_text(encoding="utf-8"))
+    content = json.loads(json.dumps(yaml.safe_load(text), default=str))
+    return [e.message for e in Draft202012Validator(found).iter_errors(content)]
+
+
+PACKAGED = (ROOT / "hooks" / "policy.yaml").read_text(encoding="utf-8")
+CHANGE = "name: n\nauthor: a\neffective: 2026-12-01\nreason: r\n"
+
+
+def test_the_packaged_policy_and_a_change_fit_the_schema() -> None:
+    assert policy_faults(PACKAGED) == []
+    assert policy_faults(CHANGE + "layer: department/x\napplies_to: {clients: [c]}\norders: {hba1c: null}\n") == []
+    assert policy_faults(CHANGE + "services: {pancreas-risk: {parameters: {risk_at_least: 0.03}}}\n") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PACKAGED.replace("risk_at_least", "risk_atleast"),
+        PACKAGED.replace("risk_at_least: 0.02", "risk_at_least: 2"),
+        PACKAGED.replace("guideline_indicator: warning", "guideline_indicator: critical"),
+        PACKAGED.replace("visit_minutes: 60", "visit_minutes: -1"),
+        CHANGE.replace("reason: r\n", ""),
+        CHANGE + "layer: team/x\n",
+        CHANGE + "budgets: {}\n",
+    ],
+)
+def test_the_policys_schema_refuses_what_the_service_refuses(text: str) -> None:
+    assert policy_faults(text)
+
+
+def test_every_key_of_a_policy_is_described_for_editors() -> None:
+    found = json.loads((ROOT / "docs" / "policy.schema.json").read_text(encoding="utf-8"))
+    silent = [
+        f"{name}.{key}"
+        for name, block in {"Policy": found, **found["$defs"]}.items()
+        for key, entry in block["properties"].items()
+        if not entry.get("description", "").strip()
+    ]
+    assert silent == []
 
 
 def test_every_reason_of_an_abstention_is_on_its_page() -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from helm import CHART
+
 Values = dict[str, Any]
 
 PACKAGED_POLICY = (Path(__file__).parents[2] / "hooks" / "policy.yaml").read_text(encoding="utf-8")
@@ -71,6 +75,40 @@ HOSPITAL: Values = {
     "priorityClassName": "clinical",
 }
 
+
+def shipped(name: str) -> Values:
+    """A set of values that the chart brings along."""
+    found: Values = yaml.safe_load((CHART / "values" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+SHIPPED = ("laptop", "gpu-node", "three-zones")
+
+# what the shipped sets leave out
+OTHER_CHOICES: Values = {
+    "settings": SETTINGS,
+    "files": {"main-ehr.jwks.json": "{}", "codes.json": "{}"},
+    "brokerSecret": {"name": "cds-broker"},
+    "worker": {
+        "enabled": True,
+        "image": {"repository": "registry.hospital.example/cds/worker", "digest": "sha256:" + "ab" * 32},
+        "gpu": {"enabled": True, "resource": "nvidia.com/mig-2g.20gb", "count": 2},
+        "slotsClaim": "cds-slots",
+        "autoscaling": {"by": "hpa", "databaseSecret": {"name": "cds-reader"}},
+        "extraEnv": [{"name": "CDS_IMAGING__HALF", "value": "true"}],
+        "affinity": {"podAntiAffinity": {}},
+        "priorityClassName": "batch",
+    },
+    "ingress": {
+        "enabled": True,
+        "host": "cds.hospital.example",
+        "tlsSecret": "cds-tls",
+        "annotations": {"team": "oncology"},
+        "mtls": {"enabled": True, "controller": "traefik", "caSecret": "cds-callers"},
+    },
+    "monitoring": {"rules": {"enabled": True}},
+}
+
 VALUE_SETS: dict[str, Values] = {
     "default": {},
     "hospital": HOSPITAL,
@@ -82,5 +120,8 @@ VALUE_SETS: dict[str, Values] = {
         "podDisruptionBudget": {"enabled": False},
         "topologySpread": {"enabled": False},
         "fullnameOverride": "risk",
+        "migrations": {"enabled": False},
     },
+    "other choices": OTHER_CHOICES,
+    **{name: shipped(name) for name in SHIPPED},
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
-from chart_values import HOSPITAL, VALUE_SETS
+from chart_values import HOSPITAL, SHIPPED, VALUE_SETS
 
-from helm import CHART, Helm
+from helm import CHART, Helm, Manifest
 
 pytestmark = pytest.mark.system
 
@@ -39,7 +40,30 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"topologySpread": {"whenUnsatisfiable": "Maybe"}}, "/topologySpread/whenUnsatisfiable"),
     ({"extraEnv": [{"value": "x"}]}, "name"),
     ({"securityContext": {"privileged": True}}, "securityContext"),
+    ({"autoscaling": {"maxReplicas": "many"}}, "/autoscaling/maxReplicas"),
+    ({"autoscaling": {"latency": {"p99Milliseconds": 1}}}, "/autoscaling/latency/p99Milliseconds"),
+    ({"secrets": ["Pacs Token"]}, "/secrets/0"),
+    ({"secrets": [{"name": "pacs", "token": "s3cret"}]}, "/secrets/0"),
+    ({"migrations": {"deadlineSeconds": 0}}, "/migrations/deadlineSeconds"),
+    ({"devDatabase": {"password": "s3cret"}}, "password"),
+    ({"retention": {"days": 0}}, "/retention/days"),
+    ({"retention": {"schedule": "weekly"}}, "/retention/schedule"),
+    ({"devDatabase": {"size": "big"}}, "/devDatabase/size"),
+    ({"worker": {"gpu": {"resource": "gpu"}}}, "/worker/gpu/resource"),
+    ({"worker": {"gpu": {"count": 0}}}, "/worker/gpu/count"),
+    ({"worker": {"resources": {"limits": {"memory": "lots"}}}}, "/worker/resources/limits/memory"),
+    ({"worker": {"autoscaling": {"by": "cron"}}}, "/worker/autoscaling/by"),
+    ({"ingress": {"paths": ["/"]}}, "/ingress/paths/0"),
+    ({"ingress": {"paths": ["/metrics"]}}, "/ingress/paths/0"),
+    ({"ingress": {"mtls": {"controller": "apache"}}}, "/ingress/mtls/controller"),
+    ({"ingress": {"tls": False}}, "tls"),
+    ({"monitoring": {"rules": {"failedShare": 5}}}, "/monitoring/rules/failedShare"),
+    ({"monitoring": {"rules": {"officeHoursUtc": {"from": 25}}}}, "/monitoring/rules/officeHoursUtc/from"),
 ]
+
+_INGRESS = {"enabled": True, "host": "cds.hospital.example", "tlsSecret": "t"}
+_POLLS = '[pacs.main]\nurl = "https://pacs.example/dicom-web"\npoll = true\n'
+
 
 UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"settings": 'ledger_key = "s3cret"\n'}, "'ledger_key' is a secret"),
@@ -50,6 +74,43 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"extraEnv": [{"name": "cds_host", "value": "::"}]}, "cds_host is set by the chart"),
     ({"ledger": {"databaseSecret": {"name": ""}}}, "more than one pod needs ledger.databaseSecret.name"),
     ({"serviceAccount": {"create": False}}, "serviceAccount.name is needed"),
+    (
+        {"settings": '[pacs.main]\npassword = "s3cret"\n'},
+        "'password' is a secret and a ConfigMap is none; name its Secret",
+    ),
+    ({"settings": 'clients.a.smart = {client_id = "x", secret="s3cret"}\n'}, "'secret' is a secret"),
+    ({"settings": 'imaging.broker_url = "redis://:s3cret@redis"\n'}, "brokerSecret names the Secret"),
+    ({"worker": {"extraEnv": [{"name": "CDS_REQUIRE_GPU", "value": "0"}]}}, "CDS_REQUIRE_GPU is set by the chart"),
+    ({"devDatabase": {"enabled": True}}, "ledger.databaseSecret names a database already"),
+    (
+        {"replicas": 1, "autoscaling": {"enabled": True}, "ledger": {"databaseSecret": {"name": ""}}},
+        "more than one pod needs ledger.databaseSecret.name",
+    ),
+    (
+        {"replicas": 1, "retention": {"enabled": True}, "ledger": {"databaseSecret": {"name": ""}}},
+        "retention: needs ledger.databaseSecret.name",
+    ),
+    ({"replicas": 8, "autoscaling": {"enabled": True}}, "autoscaling.maxReplicas: is less than replicas"),
+    (
+        {"replicas": 1, "worker": {"enabled": True}, "ledger": {"databaseSecret": {"name": ""}}},
+        "the queue is in the database",
+    ),
+    (
+        {"worker": {"enabled": True, "autoscaling": {"by": "keda", "minReplicas": 9}}},
+        "worker.autoscaling.maxReplicas: is less than minReplicas",
+    ),
+    (
+        {"worker": {"enabled": True, "autoscaling": {"by": "hpa", "minReplicas": 0}}},
+        "an HPA can't go to zero",
+    ),
+    ({"worker": {"enabled": True, "autoscaling": {"by": "hpa"}}}, "needs monitoring.rules.enabled"),
+    (
+        {"settings": _POLLS, "worker": {"enabled": True, "autoscaling": {"by": "keda", "minReplicas": 0}}},
+        "with no worker nobody polls",
+    ),
+    ({"ingress": {"enabled": True}}, "ingress: host and tlsSecret are needed"),
+    ({"ingress": {**_INGRESS, "host": "other.example"}}, 'settings should have public_url = "https://other.example"'),
+    ({"ingress": {**_INGRESS, "mtls": {"enabled": True}}}, "ingress.mtls.caSecret: is needed"),
 ]
 
 
@@ -58,6 +119,14 @@ def test_the_schema_refuses_it_and_names_the_key(helm: Helm, values: dict[str, A
     said = helm.refusal(values)
     assert "schema" in said
     assert named in said
+    assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(("values", "named"), WRONG[::4], ids=[f"{v}" for v, _ in WRONG[::4]])
+def test_helm_3_refuses_it_as_well(older_helm: Helm, values: dict[str, Any], named: str) -> None:
+    said = older_helm.refusal(values)
+    assert "schema" in said
+    assert named.removeprefix("/").replace("/", ".") in said
 
 
 @pytest.mark.parametrize(("values", "sentence"), UNSOUND, ids=[s for _, s in UNSOUND])
@@ -70,28 +139,61 @@ def test_what_would_run_badly_or_tell_a_secret_is_refused_with_a_sentence(
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)
-def test_lint_finds_nothing(helm: Helm, name: str) -> None:
-    done = helm.run("lint", "--strict", str(CHART), values=VALUE_SETS[name])
+@pytest.mark.parametrize("version", ["helm", "older_helm"])
+def test_lint_finds_nothing(request: pytest.FixtureRequest, version: str, name: str) -> None:
+    found: Helm = request.getfixturevalue(version)
+    done = found.run("lint", "--strict", str(CHART), values=VALUE_SETS[name])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[WARNING]" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_helm_3_and_helm_4_give_the_same(
+    older_helm: Helm, rendered: Callable[[str], list[Manifest]], name: str
+) -> None:
+    def key(manifest: Manifest) -> tuple[str, str]:
+        return manifest["kind"], manifest["metadata"]["name"]
+
+    assert sorted(older_helm.template(VALUE_SETS[name]), key=key) == sorted(rendered(name), key=key)
+
+
+def test_every_set_that_ships_is_one_of_those_tested() -> None:
+    assert {path.stem for path in (CHART / "values").glob("*.yaml")} == set(SHIPPED)
 
 
 def test_every_value_the_schema_knows_has_a_default_and_the_other_way_round() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-    assert set(values) == set(schema["properties"]) - {"global"}
-    for name, part in schema["properties"].items():
-        if "properties" in part and name != "files":
-            assert part["additionalProperties"] is False, name
-            assert set(values[name]) == set(part["properties"]), name
+    del schema["properties"]["global"]
+
+    def compare(values: dict[str, Any], part: dict[str, Any], path: str) -> None:
+        while "$ref" in part:
+            part = schema["definitions"][part["$ref"].rsplit("/", 1)[1]]
+        if "properties" in part and "patternProperties" not in part:
+            assert part["additionalProperties"] is False, path
+            assert set(values) == set(part["properties"]), path
+            for name, below in part["properties"].items():
+                compare(values[name], below, f"{path}.{name}")
+
+    compare(values, schema, "values")
 
 
-def test_notes_say_what_is_still_needed(helm: Helm) -> None:
-    bare = helm.run("install", "cds", str(CHART), "--dry-run=client", values={}).stdout
-    assert "create secret generic cds-ledger" in bare
+def test_notes_say_what_the_release_stands_on_and_what_it_lacks(helm: Helm) -> None:
+    def notes(values: dict[str, Any]) -> str:
+        return helm.run("install", "cds", str(CHART), "--dry-run=client", values=values).stdout.partition("NOTES:")[2]
+
+    bare = notes({})
+    assert "cds-ledger: ledger-key, database-url" in bare
     assert "networkPolicy.egress is empty" in bare
     assert "every call will be refused" in bare
-    complete = helm.run("install", "cds", str(CHART), "--dry-run=client", values=HOSPITAL).stdout
-    assert "create secret generic cds-hash" in complete
-    assert "create secret generic cds-postgres" in complete
+    complete = notes(HOSPITAL)
+    assert "cds-hash: key" in complete
+    assert "cds-postgres: uri" in complete
     assert "WARNING" not in complete
+    zones = notes(VALUE_SETS["three-zones"])
+    assert "cds-database-owner: database-url" in zones
+    assert "cds-subscription, pacs: the files that settings name" in zones
+    assert "https://cds.hospital.example/cds-services" in zones
+    laptop = notes(VALUE_SETS["laptop"])
+    assert "cds-ledger: ledger-key, database-password" in laptop
+    assert "development database" in laptop

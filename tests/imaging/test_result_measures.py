@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from cds.imaging.results.findings import Findings, restored
 from cds.imaging.results.measure import contact, duct_width, measured
 from cds.inference.volumes.analyse import Assessed
+from cds.inference.volumes.bundle import Bundle
 from cds.inference.volumes.candidates import Found
 from cds.inference.volumes.grid import Grid
 
 
-def findings_of(one: Scan) -> Findings:
+def findings_of(one: Scan, declared: Bundle | None = None) -> Findings:
     return measured(
         one.assessed,
         one.volume,
-        bundle(),
+        declared or bundle(),
         AUTHOR,
         study_uid=one.study_uid,
         series_uid=one.series_uid,
@@ -57,6 +58,15 @@ def test_organ_duct_and_category_are_given(found: Findings) -> None:
     assert found.organ_ml == pytest.approx(ellipsoid - 3.05 - 0.4, rel=0.08)
     assert found.duct_mm == pytest.approx(DUCT_MM, abs=1.0)
     assert (found.category, found.lesions[0].category) == ("high", "high")
+
+
+def test_a_lesions_category_is_of_its_calibrated_score_as_the_patients_is() -> None:
+    one = scan(spacing=(2.0, 1.0, 1.0))
+    calibrated = bundle(calibration={"intercept": -2.5, "slope": 1.0})
+    (lesion,) = findings_of(one, calibrated).lesions
+    assert bundle().category(lesion.likelihood) == "high"
+    assert lesion.category == calibrated.category(calibrated.likelihood_of(one.assessed.found.likelihood))
+    assert lesion.category != "high"
 
 
 @pytest.mark.parametrize("width", [3.0, 4.5, 6.0, 9.0])

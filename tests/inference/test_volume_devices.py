@@ -25,14 +25,19 @@ def stage() -> Stage:
     return bundle.stages[0]
 
 
-def falls_back(monkeypatch: pytest.MonkeyPatch, *found: list[str]) -> None:
-    """A machine with a GPU, whose sessions, one after the other, run on these providers."""
-    left = list(found)
+def falls_back(monkeypatch: pytest.MonkeyPatch, *found: list[str]) -> list[dict[str, Any]]:
+    """A machine with a GPU, whose sessions, one after the other, run on these providers. What TensorRT was told of."""
+    left, told = list(found), []
 
     class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
-        def __init__(self, *given: Any, **_: Any) -> None:
+        def __init__(self, *given: Any, **settings: Any) -> None:
             super().__init__(*given[:2], providers=[CPU])
             self._found = left.pop(0)
+            told.extend(
+                options
+                for name, options in zip(settings["providers"], settings.get("provider_options", ()), strict=False)
+                if name == TENSORRT
+            )
 
         def get_providers(self) -> list[str]:
             return self._found
@@ -40,6 +45,7 @@ def falls_back(monkeypatch: pytest.MonkeyPatch, *found: list[str]) -> None:
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT, CUDA, CPU])
     monkeypatch.setattr(network, "wanted_providers", lambda: [CUDA, CPU])
+    return told
 
 
 @pytest.mark.parametrize("provider", ["cpu", "auto", "cuda"])
@@ -64,9 +70,28 @@ def test_on_a_gpu_what_requires_one_runs(stage: Stage, monkeypatch: pytest.Monke
 
 
 def test_cuda_does_not_pass_as_tensorrt(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    falls_back(monkeypatch, [CUDA, CPU])
+    # the first session only tells how the graph's input is called
+    falls_back(monkeypatch, [CPU], [CUDA, CPU])
     with pytest.raises(ModelError, match="runs on CUDAExecutionProvider, and TensorRT was asked for"):
         Network(stage, NETWORK, Device(provider="tensorrt"))
+
+
+def test_tensorrt_builds_one_engine_for_any_number_of_windows_within_its_memory(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = falls_back(monkeypatch, [CPU], [TENSORRT, CUDA, CPU])
+    Network(stage, NETWORK, Device(provider="tensorrt", memory_limit_mb=3000, half=True, engine_cache=tmp_path))
+    [options] = told
+    assert options["trt_profile_min_shapes"] == "x:1x1x40x64x64"
+    assert options["trt_profile_opt_shapes"] == options["trt_profile_max_shapes"] == "x:4x1x40x64x64"
+    assert options["trt_max_workspace_size"] == 3000 * 1024 * 1024
+    assert options["trt_fp16_enable"] and options["trt_engine_cache_path"] == str(tmp_path)
+
+
+def test_the_cpu_runs_one_window_at_a_time_and_a_gpu_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Device(provider="cpu").batch == 1
+    falls_back(monkeypatch)
+    assert (Device(provider="cpu").batch, Device().batch, Device(provider="tensorrt").batch) == (1, 4, 4)
 
 
 def test_a_gpu_that_is_not_required_may_be_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

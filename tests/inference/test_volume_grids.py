@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -72,3 +76,22 @@ def test_coarsening_is_a_gaussian_blur_of_the_whole_and_then_resampling(order: i
     blurred = ndimage.gaussian_filter(volume.astype(np.float64), sigma)
     expected = resampled(blurred, source, target, order, align)
     assert coarsened(volume, source, target, order, align) == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("entrance", ["cds.cli", "cds.serve", "cds.inference.volumes.grid"])
+def test_its_matrices_are_multiplied_in_the_callers_thread_alone(entrance: str) -> None:
+    """Threads of a linear algebra library spin while they wait for each other, on processors that others need."""
+    program = f"""
+import os
+import {entrance}
+import numpy
+before = len(os.listdir("/proc/self/task"))
+one = numpy.ones((600, 600), numpy.float32)
+one @ one
+print(before, len(os.listdir("/proc/self/task")))
+"""
+    plain = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, env=plain
+    )
+    assert done.stdout.split() == ["1", "1"], (done.stdout, done.stderr)

@@ -203,6 +203,7 @@ def test_the_ledger_knows_no_entry_that_the_chain_leaves_out(ledger: Ledger) -> 
         "cards",
         "suppressions",
         "call_snapshots",
+        "shadow_cards",
         "card_predictions",
     }
     passing = {"jti", "report_sessions", "jobs"}  # used once, expired, or on their way

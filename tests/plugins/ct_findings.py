@@ -66,7 +66,7 @@ def places(ds: Dataset) -> Point:
     )
 
 
-def bundle(*, clinical_use: bool = False, legend: bool = True) -> Bundle:
+def bundle(*, clinical_use: bool = False, legend: bool = True, calibration: dict[str, float] | None = None) -> Bundle:
     stage = {
         "name": "detect",
         "folds": [{"file": "detect.onnx", "sha256": "0" * 64}],
@@ -90,6 +90,7 @@ def bundle(*, clinical_use: bool = False, legend: bool = True) -> Bundle:
                 {"category": "high", "at_least": 0.7},
             ],
             "clinical_use": clinical_use,
+            "calibration": calibration,
             "legend": {"structures": structures} if legend else {},
         },
         strict=False,

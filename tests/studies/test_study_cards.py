@@ -96,7 +96,7 @@ def test_a_fresh_reading_is_on_the_next_card_with_its_scan_and_its_label(house: 
     cards(house, study())
     work(house)
     summary, detail = only(cards(house, study()))
-    assert summary == "DEMONSTRATION: Tiny network: high"
+    assert summary == "DEMONSTRATION: Tiny network: suspicion high"
     assert "Read: the scan of 20 Nov 2026 (3 days old)." in detail
     assert "Not for clinical use" in detail and "newer scan" not in detail
     assert "newest data 20 Nov 2026" in detail
@@ -226,7 +226,7 @@ def test_the_card_speaks_dutch(house: House) -> None:
     cards(house, study())
     work(house)
     summary, detail = only(cards(house, study(), language="nl"))
-    assert summary == "DEMONSTRATIE: Klein netwerk: hoog"
+    assert summary == "DEMONSTRATIE: Klein netwerk: verdenking hoog"
     assert "Beoordeeld: de scan van 20 nov 2026 (3 dagen oud)." in detail
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,19 @@ def test_waiting_shows_the_progress_and_ends_with_the_work(toml: Path) -> None:
     jobs = Jobs(load(toml).ledger_url)
     assert jobs.depth()["done"] == 1
     jobs.close()
+
+
+@pytest.mark.parametrize(("given", "steps"), [("", 10), ("nice = 3\n", 3)])
+def test_a_worker_gives_way_to_those_who_answer_calls(toml: Path, given: str, steps: int) -> None:
+    toml.write_text(toml.read_text(encoding="utf-8").replace("[imaging]\n", "[imaging]\n" + given), encoding="utf-8")
+    wanted = min(19, os.getpriority(os.PRIO_PROCESS, 0) + steps)
+    worker = subprocess.Popen([sys.executable, "-m", "cds", "--settings", str(toml), "worker"])
+    try:
+        until = time.monotonic() + 60
+        while (found := os.getpriority(os.PRIO_PROCESS, worker.pid)) != wanted and time.monotonic() < until:
+            assert worker.poll() is None
+            time.sleep(0.05)
+        assert found == wanted
+    finally:
+        worker.terminate()
+        worker.wait(timeout=60)

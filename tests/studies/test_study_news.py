@@ -213,6 +213,20 @@ def test_a_poll_of_the_ehr_knows_the_patient(build: Build, archive: Archive, ehr
     assert hit.query["_lastUpdated"] == ["ge2026-11-21"]
 
 
+def test_a_poll_signs_in_as_the_client_s_settings_say(
+    build: Build, archive: Archive, ehr: FhirServer, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("pass:word")
+    ehr.on("ImagingStudy", gives(searchset([resource()])))
+    archive.holds()
+    backend = {"user": "cds", "password_file": tmp_path / "password"}
+    source = {"poll": True, "fhir_base": ehr.base}
+    house = build(client={"fhir_servers": (ehr.base,), "studies": source, "backend": backend})
+    assert poller(house).once() >= 1
+    [hit] = ehr.hits
+    assert hit.headers["authorization"] == "Basic Y2RzOnBhc3M6d29yZA=="
+
+
 @pytest.fixture
 def pinged(build: Build, archive: Archive, ehr: FhirServer, tmp_path: Path) -> House:
     """A house whose EHR sends notifications without payload, and is never polled unasked."""
@@ -224,18 +238,20 @@ def pinged(build: Build, archive: Archive, ehr: FhirServer, tmp_path: Path) -> H
 
 def test_a_notification_without_payload_has_the_ehr_asked_once_for_what_is_new(pinged: House, ehr: FhirServer) -> None:
     ehr.on("ImagingStudy", gives(searchset([resource()])))
-    assert notify(pinged, None).get_json() == {"received": 0, "taken": 1}
+    told = notify(pinged, None).get_json()
+    assert (told["received"], told["taken"], len(told["studies"])) == (0, 1, 1)
     assert read(pinged) == [STUDY]
     assert len(ehr.hits) == 1
-    assert notify(pinged, b" ").get_json() == {"received": 0, "taken": 0}
+    assert notify(pinged, b" ").get_json() == {"received": 0, "taken": 0, "studies": []}
     assert len(read(pinged)) == 1
 
 
 def test_an_ehr_that_can_not_be_asked_says_it_again(pinged: House, ehr: FhirServer) -> None:
-    ehr.on("ImagingStudy", status(500), gives(searchset([resource()])))
+    ehr.on("ImagingStudy", status(500))
     answer = notify(pinged, None)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert read(pinged) == []
+    ehr.on("ImagingStudy", gives(searchset([resource()])))
     assert notify(pinged, None).get_json()["taken"] == 1
 
 
@@ -310,7 +326,9 @@ def test_the_analyses_of_a_study_are_read_by_its_opaque_id(house: House) -> None
     [one] = answer.get_json()["analyses"]
     assert (one["state"], one["result"]["category"], one["result"]["demonstration"]) == ("assessed", "high", True)
     assert answer.headers["Cache-Control"] == "no-store"
-    assert STUDY not in answer.text
+    lesion = one["result"]["measures"]["lesions"][0]
+    assert lesion["longest_mm"] > 10 and lesion["volume_ml"] > 1 and len(lesion["position"]) == 3
+    assert STUDY not in answer.text and "1.2.826" not in answer.text and "2.25." not in answer.text
 
 
 def test_an_analysis_without_a_reading_says_why(build: Build, archive: Archive) -> None:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import story_calls
-from running_service import Ehr, RunningService, free_port, running
+from running_service import Ehr, RunningService, running
+from sekmet_house import load, sekmet
 from servers import prefetch_of
 
 from hooks import stories
@@ -33,44 +29,9 @@ FHIR_JSON = {"Content-Type": "application/fhir+json"}
 @pytest.fixture(scope="module")
 def fhir_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of its own on a loopback port, with the stories loaded over REST."""
-    folder = tmp_path_factory.mktemp("sekmet")
-    port = free_port()
-    base = f"http://127.0.0.1:{port}/fhir"
-    settings = folder / "settings.yaml"
-    settings.write_text(
-        f"base_url: {base}\nhost: 127.0.0.1\nport: {port}\ndata_dir: {folder / 'data'}\n"
-        "simulator: {enabled: false}\nvalidation: {inbound: strict}\n"
-    )
-    script = Path(__file__).with_name("sekmet_server.py")
-    command = [sys.executable, str(script), "serve", "--host", "127.0.0.1", "--port", str(port)]
-    environment = {**os.environ, "SEKMET_CONFIG": str(settings), "HOME": str(folder)}
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
-    try:
-        _wait(f"{base}/metadata", server, folder / "log")
-        with requests.Session() as session:
-            for story in STORIES:
-                _load(session, base, story)
+    with sekmet(tmp_path_factory.mktemp("sekmet")) as base:
+        load(base, (stories.bundle(story, date.today()) for story in STORIES))
         yield base
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if requests.get(url, timeout=5).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.1)
-    raise AssertionError(f"sekmet did not start:\n{log.read_text(errors='replace')[-2000:]}")
-
-
-def _load(session: requests.Session, base: str, story: Story) -> None:
-    answer = session.post(base, json=stories.bundle(story, date.today()), headers=FHIR_JSON, timeout=60)
-    assert answer.ok, answer.text[:1000]
 
 
 @pytest.fixture(scope="module")

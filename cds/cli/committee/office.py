@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 import click
 
+from cds import services as service_room
 from cds.cli.models.found import registry_of
 from cds.committee.charter import Charter
 from cds.committee.charter_file import charter_path, read_charter
@@ -18,9 +19,12 @@ from cds.ledger import Ledger
 from cds.ledger.book import Book
 from cds.ledger.committee_tables import charters
 from cds.ledger.migrate import upgrade
+from cds.policy.book import PolicyBook
 from cds.record.vocabulary import Vocabulary
 from cds.services.declaration import installed_packages
+from cds.services.joined import join
 from cds.settings import Settings, load
+from cds.site.installed import knowing
 
 
 @dataclass(frozen=True)
@@ -72,3 +76,12 @@ def _rooms(settings: Settings, lenient: bool) -> tuple[Registry, Charter, str]:
             err=True,
         )
         return models, Charter(name="none", author="none", approver="none", effective=date.today()), ""  # type: ignore[call-arg]
+
+
+def policies_of(office: Office) -> PolicyBook:
+    """As calls are answered under it: layers of the policy may hold for one site or one service."""
+    from cds.app import policy_book  # imports half the product
+
+    services = join(service_room.load(office.settings.hook_dirs), office.models)
+    known = knowing(office.models, services, office.settings)
+    return policy_book(office.settings, installed_packages(), known, office.ledger, lambda: office.now)

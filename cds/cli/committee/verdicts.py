@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cds.cli.committee import told
-from cds.cli.committee.office import Office, office_of
-from cds.cli.models.found import policy_of
+from cds.cli.committee.office import Office, office_of, policies_of
 from cds.committee.installed import require_statistics
 from cds.ledger.incidents import incidents
 from cds.ledger.standings import EVERYWHERE, Stop, every, stops
@@ -78,9 +77,7 @@ def evaluate(
     plain: list[dict[str, Any]] = []
     with office_of(ctx) as office:
         _require_known(office, model, site)
-        evaluator = Evaluator(
-            office.book, office.models, policy_of(office.settings, office.models), office.charter, office.now
-        )
+        evaluator = Evaluator(office.book, office.models, policies_of(office).current, office.charter, office.now)
         for found in evaluator.all(model, site, keep=not dry_run):
             stopped = stopped or found.stop is not None
             assumed = found.ascertainment.told if found.ascertainment is not None else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import click
@@ -33,6 +34,8 @@ def worker(ctx: click.Context, once: bool, slots: int | None) -> None:
 
     settings = load(ctx.find_root().obj)
     configure_logging()
+    # a scan takes every processor for seconds, and a card beside it should not wait for one
+    os.nice(settings.imaging.nice)
     upgrade(settings.ledger_url)
     engine = create_engine(settings)
     poller = Poller(settings, engine.studies.intake, engine.now)

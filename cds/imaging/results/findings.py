@@ -28,9 +28,10 @@ class Lesion:
     number: int
     """Within this analysis, from 1, the likeliest first."""
     likelihood: float
-    """The network's, 0 to 1; a probability only where the bundle is calibrated."""
+    """The network's own score, 0 to 1, and no probability: a bundle is calibrated for patients."""
     category: str
-    """The same as a category of the bundle's operating points."""
+    """Where that score, calibrated as the patient's is, lies among the bundle's operating points: the likeliest lesion
+    has the patient's category."""
     position: Point
     """Centre of mass."""
     offset: Point

@@ -88,7 +88,7 @@ def _lesion(
     return Lesion(
         number=number,
         likelihood=candidate.likelihood,
-        category=bundle.category(candidate.likelihood),
+        category=bundle.category(bundle.likelihood_of(candidate.likelihood)),
         position=_point(centre),
         offset=_point(centre - anchor),
         volume_ml=float(candidate.mask.sum()) * grid.voxel_ml,

@@ -204,8 +204,7 @@ class Analysis:
         if self.bundle.likelihood.within and not found.map.any():
             # not one voxel of what a lesion must lie in: the organ was not seen, which is no likelihood of 0
             return Indeterminate("not-found", stage.name, distances)
-        calibration = self.bundle.calibration
-        likelihood = calibration.of(found.likelihood) if calibration is not None else found.likelihood
+        likelihood = self.bundle.likelihood_of(found.likelihood)
         category = self.bundle.category(likelihood)
         return Assessed(likelihood, category, found, chances, stage.classes, grid, origin, distances)
 

@@ -7,6 +7,7 @@ Axes are [z, y, x] throughout: z towards the head, y towards the back, x towards
 
 from __future__ import annotations
 
+import hashlib
 import math
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -187,5 +188,15 @@ class Bundle(Strict):
                 raise ValueError(f"a gate names the stage '{gate.stage}', which there is not")
         return self
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the stages as declared; the graphs' own hashes are in there."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def likelihood_of(self, score: float) -> float:
+        """What the operating points stand on: the network's score, calibrated where the bundle says how."""
+        return self.calibration.of(score) if self.calibration is not None else score
+
     def category(self, likelihood: float) -> str:
+        """Of a patient, or of one candidate; ``likelihood``, not a score."""
         return [p for p in self.operating_points if likelihood >= p.at_least][-1].category

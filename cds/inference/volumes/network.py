@@ -1,15 +1,17 @@
 """The graphs of a stage: on a model server where there is one, else in ONNX Runtime here: CUDA or TensorRT where they
 really run, the CPU with the same answer.
 
-The window is fixed and only the number of windows is free, so that TensorRT builds one engine. On a GPU input and
-output stay bound to device memory for the length of a run. Which provider is in use is read back: asked for one that
-is missing, ONNX Runtime falls back to the CPU without an error.
+The window is fixed and only the number of windows is free, so that TensorRT builds one engine for all of them. Windows
+go to the device once, as a value that the folds of a stage share, and what they say comes back once; on the CPU that is
+the same way without a copy. Which provider is in use is read back: asked for one that is missing, ONNX Runtime falls
+back to the CPU without an error.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +50,8 @@ class Device:
 
     @property
     def batch(self) -> int:
-        """Windows in one run: more gain little on a CPU and cost memory."""
-        return 1 if self.provider in ("auto", "cpu") and wanted_providers()[0] == _CPU else 4
+        """Most windows in one run: more gain little on a CPU and cost memory."""
+        return 1 if self.provider == "cpu" or wanted_providers()[0] == _CPU else 4
 
 
 class Network:
@@ -75,22 +77,23 @@ class Network:
 
     def __call__(self, windows: Array) -> tuple[Array, Array | None]:
         """[n, 1, z, y, x] normalised -> mean logits of the folds, and the first fold's features. Raises ModelError."""
-        total, features = self._fold(0, windows)
+        here = _Placed(windows, self._device)
+        total, features = self._fold(0, windows, here)
         for number in range(1, len(self._names)):
-            total = total + self._fold(number, windows)[0]
+            total = total + self._fold(number, windows, here)[0]
         total = np.asarray(total / len(self._names), dtype=np.float32)
         if not np.isfinite(total).all():
             raise ModelError(f"stage '{self.stage.name}': the graph gave a value that is not finite")
         return total, features
 
-    def _fold(self, number: int, windows: Array) -> tuple[Array, Array | None]:
+    def _fold(self, number: int, windows: Array, here: _Placed) -> tuple[Array, Array | None]:
         if self._server is not None:
             try:
                 return self._there(self._server, self._names[number], windows)
             except ModelServerError:
                 if not self._server.address.fallback:
                     raise
-        return _run(self._here()[number], windows)
+        return _run(self._here()[number], here)
 
     def _there(self, server: ModelServer, name: str, windows: Array) -> tuple[Array, Array | None]:
         found = server.infer(name, windows)
@@ -103,7 +106,7 @@ class Network:
     def _here(self) -> list[Any]:
         """The graphs in this process; opened when a model server is first found wanting."""
         if self._sessions is None:
-            sessions = [_opened(path, sha256, self._device) for path, sha256 in self._files]
+            sessions = [_opened(path, sha256, self.stage, self._device) for path, sha256 in self._files]
             for session in sessions:
                 _fits(session, self.stage)
                 _runs_where_asked(session.get_providers(), self.stage, self._device)
@@ -111,7 +114,27 @@ class Network:
         return self._sessions
 
 
-def _opened(path: Path, sha256: str, device: Device) -> Any:
+class _Placed:
+    """Windows in the memory of the device that runs them, put there when first asked for."""
+
+    def __init__(self, windows: Array, device: Device) -> None:
+        self._windows, self._device = windows, device
+        self._values: dict[tuple[str, bool], Any] = {}
+
+    def on(self, kind: str, *, half: bool) -> Any:
+        """An OrtValue; ``kind``: ``cuda`` or ``cpu``."""
+        if (kind, half) not in self._values:
+            import onnxruntime
+
+            fed = np.ascontiguousarray(self._windows, dtype=np.float16 if half else np.float32)
+            self._values[kind, half] = onnxruntime.OrtValue.ortvalue_from_numpy(fed, kind, self.device_id(kind))
+        return self._values[kind, half]
+
+    def device_id(self, kind: str) -> int:
+        return self._device.device_id if kind != "cpu" else 0
+
+
+def _opened(path: Path, sha256: str, stage: Stage, device: Device) -> Any:
     import onnxruntime
 
     try:
@@ -126,8 +149,8 @@ def _opened(path: Path, sha256: str, device: Device) -> Any:
     # threads that spin while they wait would take the web workers' processor
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    names, settings = _providers(device)
     try:
+        names, settings = _providers(device, lambda: _shapes(path, stage, device))
         # by path: weights beyond two gigabytes lie beside the graph
         session = onnxruntime.InferenceSession(str(path), options, providers=names, provider_options=settings)
     except Exception as error:  # ONNX Runtime's exceptions share no base class
@@ -136,7 +159,19 @@ def _opened(path: Path, sha256: str, device: Device) -> Any:
     return session
 
 
-def _providers(device: Device) -> tuple[list[str], list[dict[str, Any]]]:
+def _shapes(path: Path, stage: Stage, device: Device) -> dict[str, str]:
+    """Fewest, usual and most windows, for which TensorRT builds its one engine: else another number of windows, the
+    last of a scan, would have it built anew, which takes minutes."""
+    import onnxruntime
+
+    [taken] = onnxruntime.InferenceSession(str(path), providers=[_CPU]).get_inputs()
+    window = "x".join(str(n) for n in (1, *stage.patch))
+    least, most = f"{taken.name}:1x{window}", f"{taken.name}:{device.batch}x{window}"
+    return {"trt_profile_min_shapes": least, "trt_profile_opt_shapes": most, "trt_profile_max_shapes": most}
+
+
+def _providers(device: Device, shapes: Callable[[], dict[str, str]] = dict) -> tuple[list[str], list[dict[str, Any]]]:
+    """``shapes``: asked for where TensorRT runs."""
     import onnxruntime
 
     cuda: dict[str, Any] = {
@@ -154,7 +189,9 @@ def _providers(device: Device) -> tuple[list[str], list[dict[str, Any]]]:
     if on_gpu and device.provider == "tensorrt":
         if _TENSORRT not in onnxruntime.get_available_providers():
             raise ModelError("TensorRT was asked for, and this ONNX Runtime has none")
-        trt: dict[str, Any] = {"device_id": device.device_id, "trt_fp16_enable": device.half}
+        trt: dict[str, Any] = {"device_id": device.device_id, "trt_fp16_enable": device.half, **shapes()}
+        if device.memory_limit_mb:
+            trt["trt_max_workspace_size"] = device.memory_limit_mb * 1024 * 1024
         if device.engine_cache is not None:
             device.engine_cache.mkdir(parents=True, exist_ok=True)
             trt |= {
@@ -188,21 +225,18 @@ def _fits(session: Any, stage: Stage) -> None:
         )
 
 
-def _run(session: Any, windows: Array) -> tuple[Array, Array | None]:
-    name = session.get_inputs()[0].name
-    half = session.get_inputs()[0].type == "tensor(float16)"
+def _run(session: Any, windows: _Placed) -> tuple[Array, Array | None]:
+    [taken] = session.get_inputs()
+    kind = "cpu" if session.get_providers()[0] == _CPU else "cuda"
     names = [o.name for o in session.get_outputs()]
-    fed = windows.astype(np.float16) if half else windows
     try:
-        if session.get_providers()[0] == _CPU:
-            results = session.run(names, {name: fed})
-        else:
-            binding = session.io_binding()
-            binding.bind_cpu_input(name, fed)
-            for output in names:
-                binding.bind_output(output)
-            session.run_with_iobinding(binding)
-            results = binding.copy_outputs_to_cpu()
+        fed = windows.on(kind, half=taken.type == "tensor(float16)")
+        binding = session.io_binding()
+        binding.bind_ortvalue_input(taken.name, fed)
+        for name in names:
+            binding.bind_output(name, kind, windows.device_id(kind))
+        session.run_with_iobinding(binding)
+        results = binding.copy_outputs_to_cpu()
     except Exception as error:  # as above
         raise ModelError(f"the graph failed: {type(error).__name__}") from error
     by_name = dict(zip(names, results, strict=True))

@@ -74,7 +74,7 @@ def _test(
     else:
         key = next(k for k in _COMPARISONS if getattr(test, k) is not None)
         number = float(getattr(test, key))
-        plain = f"{words.number(number, 2)} {say.unit(spec.unit)}".strip()
+        plain = f"{words.number(number, 2)} {say.unit(words, spec.unit)}".strip()
         limit = plain if test.minus is not None else say.value(words, spec, number)
         text = words(f"report.criteria.{key}", label=name, limit=limit)
     return Test(text, _fact(words, one), rules.holds(test, features))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cds.cards.phrasebook import Phrasebook
 from cds.ledger import CallEntry
 from cds.pages.report import words as say
+from cds.pages.report.reading import reading
 from cds.pages.report.stored import Told
 
 
@@ -61,7 +62,7 @@ def models(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[ModelRow, ...]
 
 def _model(words: Phrasebook, told: Told) -> ModelRow:
     found, status = told.manifest, told.manifest.status.value
-    spoke = dict.fromkeys(i.spec.modality.value for i in told.inputs if i.told)
+    spoke = dict.fromkeys(i.spec.modality.value for i in told.inputs if i.told and i.spec.graph)
     return ModelRow(
         id=found.id,
         title=words.pick(found.words.title),
@@ -102,12 +103,16 @@ def data(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[DataRow, ...]:
     """Every value that a model read, once, the newest first; several models may have read the same."""
     found: dict[tuple[str, str, str], tuple[str, DataRow]] = {}
     for told in answers:
+        if (seen := reading(words, told)) is not None:
+            day = str(told.entry.inputs["scan"].get("date") or "")
+            row = DataRow(words("report.reading.scan"), seen.modality, seen.day, (f"studies/{seen.study}",))
+            found.setdefault((row.label, seen.study, day), (day, row))
         for given in told.inputs:
             if not given.told or not given.sources:
                 continue
             row = DataRow(
                 label=say.label(words, given.spec),
-                value=say.value(words, given.spec, given.value),
+                value=say.read(words, given),
                 date=say.day(words, given.date),
                 sources=given.sources,
             )

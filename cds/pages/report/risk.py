@@ -76,7 +76,7 @@ def _beside(words: Phrasebook, output: Output, number: float, base: float) -> st
 def lines_of(words: Phrasebook, told: Told) -> tuple[Line, ...]:
     """What was read from the record, without what it contributed."""
     return tuple(
-        Line(say.label(words, i.spec), say.value(words, i.spec, i.value), say.day(words, i.date), i.sources, "")
+        Line(say.label(words, i.spec), say.read(words, i), say.day(words, i.date), i.sources, "")
         for i in told.inputs
         if i.told
     )
@@ -105,7 +105,7 @@ def _shares(told: Told) -> Mapping[str, float]:
 def _line(words: Phrasebook, given: StoredInput, share: float | None, output: Output, told: Told) -> Line:
     return Line(
         label=say.label(words, given.spec),
-        value=say.value(words, given.spec, given.value),
+        value=say.read(words, given),
         date=say.day(words, given.date),
         sources=given.sources,
         share=_share_text(words, told, output, share) if share else "",
@@ -127,15 +127,15 @@ def _share_text(words: Phrasebook, told: Told, output: Output, share: float) -> 
 
 
 def _missing(words: Phrasebook, told: Told, output: Output, number: float) -> list[tuple[str, str, str, str]]:
+    """What could change the answer most comes first."""
     varied = {name: (low, high) for name, low, high in say.spread(words, told, output, number)}
+    order = {name: place for place, name in enumerate(varied)}
     found = []
-    for given in told.inputs:
-        if given.found:
-            continue
+    for given in (i for i in told.inputs if i.wanting):
         name = say.label(words, given.spec)
         low, high = varied.get(name, ("", ""))
         found.append((name, say.absence(words, given), low, high))
-    return found
+    return sorted(found, key=lambda row: order.get(row[0], len(order)))
 
 
 def _charts(

@@ -32,10 +32,17 @@ class StoredInput:
     """As recorded; empty where there is none."""
     sent: str
     """As sent, where it could not be used."""
+    written: str = ""
+    """Number and unit as the hospital wrote them; empty in rows of earlier versions."""
 
     @property
     def found(self) -> bool:
         return self.state == "found"
+
+    @property
+    def wanting(self) -> bool:
+        """Absent, and worth naming."""
+        return self.feature.wanting
 
     @property
     def told(self) -> bool:
@@ -62,7 +69,7 @@ class Told:
     def same_model(self) -> bool:
         """The model here is the one that answered; else only what is stored can be shown."""
         found = self.manifest
-        return found.version == self.entry.model_version and (found.runtime.sha256 or "") == self.entry.model_sha256
+        return found.version == self.entry.model_version and found.runtime.fingerprint == self.entry.model_sha256
 
     @cached_property
     def inputs(self) -> tuple[StoredInput, ...]:
@@ -120,7 +127,8 @@ class Told:
     @property
     def lacking(self) -> tuple[StoredInput, ...]:
         """What stood in the way of an answer."""
-        return tuple(i for i in self.inputs if not i.found and i.spec.absent.does == "abstain")
+        own = (i for i in self.inputs if i.spec.source != "inputs")
+        return tuple(i for i in own if not i.found and i.spec.absent.does == "abstain")
 
     @property
     def askable(self) -> bool:
@@ -160,4 +168,5 @@ def _input(spec: Input, row: Mapping[str, Any]) -> StoredInput:
         sources=tuple(row.get("from", ())),
         date=str(row.get("date", "")),
         sent=str(row.get("sent", "")),
+        written=str(row.get("written", "")),
     )

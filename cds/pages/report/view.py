@@ -11,10 +11,12 @@ from cds.engine import Engine
 from cds.errors import NoCards, UnknownCard
 from cds.inference.manifest import Task
 from cds.ledger import CallEntry, CardEntry, PredictionEntry
-from cds.pages.report import criteria, provenance, risk, survival, what_if
+from cds.pages.report import criteria, held, provenance, risk, survival, what_if
 from cds.pages.report import words as say
+from cds.pages.report.reading import Reading, reading
 from cds.pages.report.stored import Told, told
 from cds.services.comparison import Comparison
+from cds.studies import reasons
 from cds.trust.smart import ReportSession
 
 
@@ -26,7 +28,7 @@ class Section:
     """The model's, for anchors and forms."""
     title: str
     kind: str
-    """``answer``, ``criteria``, ``category``, ``silent`` (it said nothing, and why)"""
+    """``answer``, ``criteria``, ``category``, ``reading`` (of a scan), ``silent`` (it said nothing, and why)"""
     research: str
     """What it is that is not established; empty otherwise."""
     answer: risk.Answer | None = None
@@ -38,6 +40,7 @@ class Section:
     """(input, why it is missing)"""
     fields: tuple[what_if.Field, ...] = ()
     changed: bool = False
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,13 @@ class Report:
     models: tuple[provenance.ModelRow, ...]
     data: tuple[provenance.DataRow, ...]
     gaps: tuple[provenance.Gap, ...]
+    held: tuple[held.Held, ...]
+    """Cards that were ready and were not shown."""
+
+    @property
+    def of_scans(self) -> bool:
+        """It is about what a network saw, so the pictures come before the course."""
+        return any(section.reading is not None for section in self.sections)
 
 
 def stored_call(engine: Engine, session: ReportSession) -> tuple[CallEntry, CardEntry]:
@@ -71,13 +81,22 @@ def stored_call(engine: Engine, session: ReportSession) -> tuple[CallEntry, Card
         session.client, engine.ledger.patient_key(session.client, session.patient_id)
     )
     if card_id is None:
-        raise NoCards("no card was ever given for this patient")
+        return _held_call(engine, session)
     card = engine.ledger.card(card_id)
     call = engine.ledger.call(card.call_id) if card is not None else None
     # asked anew on every request: a session is no permission for another patient's call
     if card is None or call is None or not engine.reports.may_see(session, call):
         raise UnknownCard("the card of this session is not in the ledger, or not this patient's")
     return call, card.entry
+
+
+def _held_call(engine: Engine, session: ReportSession) -> tuple[CallEntry, CardEntry]:
+    """Of a patient of whom every card was held back."""
+    found = held.newest(engine, session)
+    call = engine.ledger.call(found[0]) if found is not None else None
+    if found is None or call is None or not engine.reports.may_see(session, call):
+        raise NoCards("no card was ever given for this patient")
+    return call, found[1]
 
 
 def answers(
@@ -125,6 +144,7 @@ def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: s
         models=provenance.models(words, found),
         data=provenance.data(words, found),
         gaps=provenance.gaps(words, call),
+        held=held.held(engine, session, words),
     )
 
 
@@ -144,13 +164,14 @@ def _section(words: Phrasebook, told: Told) -> Section:
     research = words(f"engine.status.{status.value}") if status.needs_enabling else ""
     if told.entry.outcome != "predicted":
         reason = told.entry.reason or "failed"
-        key = f"engine.abstained.{'failed' if told.entry.outcome == 'failed' else reason}"
-        why = words(key) if key in words.texts else reason
+        why = _why(words, told, reason)
         lacking = tuple((say.label(words, i.spec), say.absence(words, i)) for i in told.lacking)
         asked = what_if.fields(words, told) if told.entry.reason == "input-absent" else ()
         return Section(
             found.id, title, "silent", research, why=why, lacking=lacking, fields=asked, changed=not told.same_model
         )
+    if (seen := reading(words, told)) is not None:
+        return Section(found.id, title, "reading", research, changed=not told.same_model, reading=seen)
     fields, lines = what_if.fields(words, told), risk.lines_of(words, told)
     if found.runtime.rules:
         category = _category(words, told)
@@ -165,6 +186,14 @@ def _section(words: Phrasebook, told: Told) -> Section:
         found.id, title, "category", research, category=_category(words, told), lines=lines, fields=fields,
         changed=not told.same_model,
     )  # fmt: skip
+
+
+def _why(words: Phrasebook, told: Told, reason: str) -> str:
+    """Why it said nothing, as its card put it."""
+    key = f"engine.abstained.{'failed' if told.entry.outcome == 'failed' else reason}"
+    if key in words.texts:
+        return words(key)
+    return words.pick(reasons.words(reason)) if told.manifest.runtime.volume is not None else reason
 
 
 def _category(words: Phrasebook, told: Told) -> str:

@@ -18,8 +18,8 @@ _SIGNED = (Reduce.change_per_year, Reduce.days_since)
 
 def _asked(spec: Input) -> bool:
     """Whether it may be supposed: not who the patient is, nor the age at which something was first measured; no test
-    could tell otherwise."""
-    return spec.source in ("record", "drafts") and spec.reduce is not Reduce.first_at_least
+    could tell otherwise. Nor what only decides for whom the model speaks."""
+    return spec.source in ("record", "drafts") and spec.reduce is not Reduce.first_at_least and spec.graph
 
 
 _ANSWERS = ("probability", "score", "category", "survival")
@@ -66,7 +66,7 @@ def _field(words: Phrasebook, given: StoredInput) -> Field:
     choices = _choices(words, spec)
     low, high = (f"{v:g}" for v in spec.range) if spec.range is not None else ("", "")
     now = say.value(words, spec, given.value) if given.found else say.absence(words, given)
-    label, unit = say.label(words, spec), say.unit(spec.unit)
+    label, unit = say.label(words, spec), say.unit(words, spec.unit)
     return Field(spec.name, label, unit, now, tuple(choices), low, high, not given.found)
 
 

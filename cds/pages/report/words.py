@@ -7,9 +7,9 @@ import re
 
 from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
-from cds.inference.explain import Explanation
+from cds.inference.explain import Explanation, spreads
 from cds.inference.manifest import Output
-from cds.inference.prediction import Prediction, WhatIf
+from cds.inference.prediction import Prediction
 from cds.pages.report.stored import StoredInput, Told
 from cds.record.inputs import Input, Reduce
 from cds.record.moments import parse
@@ -17,11 +17,15 @@ from cds.record.moments import parse
 _ANNOTATION = re.compile(r"\{[^}]*\}")
 _UCUM = {"1": "", "a": "", "kg/m2": "kg/m²", "10*9/L": "10⁹/L", "mm[Hg]": "mmHg"}
 
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_ONE_MEASUREMENT = (Reduce.latest, Reduce.earliest, Reduce.nearest, Reduce.lowest, Reduce.highest)
 
-def unit(code: str) -> str:
+
+def unit(words: Phrasebook, code: str) -> str:
     """A UCUM unit as people write it; an annotation such as ``{score}`` is none."""
     bare = _ANNOTATION.sub("", code)
-    return _UCUM.get(bare, bare.replace("[", "").replace("]", ""))
+    plain = _UCUM.get(bare, bare.replace("[", "").replace("]", ""))
+    return words("report.value.a_year", unit=plain.removesuffix("/a")) if plain.endswith("/a") else plain
 
 
 def value(words: Phrasebook, spec: Input, number: float | None) -> str:
@@ -37,7 +41,20 @@ def value(words: Phrasebook, spec: Input, number: float | None) -> str:
     for answer, code in spec.values.items():
         if code == number and words.concept(answer) != answer:
             return words.concept(answer)
-    return f"{words.number(number, 2)} {unit(spec.unit)}".strip()
+    return f"{words.number(number, 2)} {unit(words, spec.unit)}".strip()
+
+
+def read(words: Phrasebook, given: StoredInput) -> str:
+    """The value of an input that was read, in the hospital's own unit where it is one measurement."""
+    if given.written and given.spec.reduce in _ONE_MEASUREMENT:
+        return _spelt(wording.as_written(words, given.written))
+    return value(words, given.spec, given.value)
+
+
+def _spelt(written: str) -> str:
+    """Keyboards have no raised figures and no µ."""
+    raised = re.sub(r"\b10[\^*](\d)/", lambda power: f"10{_RAISED[int(power[1])]}/", written)
+    return re.sub(r"\bu(?=mol\b|g\b|L\b)", "µ", raised)
 
 
 def label(words: Phrasebook, spec: Input) -> str:
@@ -62,7 +79,7 @@ def answer(words: Phrasebook, output: Output, number: float) -> str:
     if output.kind == "category":
         name = output.categories.get(f"{number:g}", "")
         return words.pick(output.category_labels.get(name, {})) or name
-    return f"{words.number(number, 1)} {unit(output.unit)}".strip()
+    return f"{words.number(number, 1)} {unit(words, output.unit)}".strip()
 
 
 def per(*chances: float) -> int:
@@ -104,17 +121,10 @@ def method(words: Phrasebook, explanation: Explanation) -> str:
 
 
 def spread(words: Phrasebook, told: Told, output: Output, base: float) -> list[tuple[str, str, str]]:
-    """(input, lowest, highest answer) over the values a missing input might have had."""
-    found: dict[str, tuple[WhatIf, float, float]] = {}
+    """(input, lowest, highest answer) over the values a missing input might have had, the widest first."""
     prediction: Prediction | None = told.again
-    for one in prediction.what_if if prediction is not None else ():
-        number = one.outputs[output.name]
-        if isinstance(number, tuple):
-            continue
-        name = one.feature.input.name
-        _, low, high = found.get(name, (one, base, base))
-        found[name] = (one, min(low, number), max(high, number))
+    found = spreads(prediction.what_if if prediction is not None else (), output.name, base)
     return [
-        (label(words, one.feature.input), answer(words, output, low), answer(words, output, high))
-        for one, low, high in found.values()
+        (label(words, feature.input), answer(words, output, low), answer(words, output, high))
+        for feature, low, high in found.values()
     ]

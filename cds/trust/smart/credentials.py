@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +10,7 @@ from urllib.parse import quote_plus
 
 from cds.errors import LaunchFailed, SettingsError
 from cds.smart_settings import SmartSettings
-
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_LIFE_S = 240
-"""Servers refuse assertions that live longer than five minutes; clocks differ."""
+from cds.trust.own_keys import ASSERTION_TYPE, assertion, signing_key
 
 
 class Credentials:
@@ -33,8 +29,8 @@ class Credentials:
         client_id = self._smart.client_id
         try:
             if self._smart.key_file is not None:
-                assertion = self._assertion(token_endpoint)
-                return {}, {"client_assertion_type": _ASSERTION, "client_assertion": assertion}
+                proof = self._assertion(token_endpoint)
+                return {}, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
             secret = self._secret()
         except SettingsError as error:
             raise LaunchFailed(str(error)) from error
@@ -55,33 +51,15 @@ class Credentials:
         return secret
 
     def _assertion(self, token_endpoint: str) -> str:
-        """RFC 7523 as SMART profiles it: RS384 with an RSA key, ES384 with one on P-384."""
-        from joserfc import jwk, jwt  # slow to import, and few calls in a day need it
-        from joserfc.errors import JoseError
-
         assert self._smart.key_file is not None
         content = self._read("key_file", self._smart.key_file)
         try:
-            key: jwk.RSAKey | jwk.ECKey
-            try:
-                key, algorithm = jwk.RSAKey.import_key(content), "RS384"
-            except (JoseError, ValueError, TypeError):
-                key, algorithm = jwk.ECKey.import_key(content), "ES384"
-            at = int(self._now().timestamp())
-            claims = {
-                "iss": self._smart.client_id,
-                "sub": self._smart.client_id,
-                "aud": token_endpoint,
-                "iat": at,
-                "exp": at + _LIFE_S,
-                "jti": str(uuid.uuid4()),
-            }
-            header = {"alg": algorithm, "typ": "JWT"} | ({"kid": self._smart.key_id} if self._smart.key_id else {})
-            return jwt.encode(header, claims, key, algorithms=[algorithm])
-        except (JoseError, ValueError, TypeError) as error:
+            key = signing_key(content)
+        except ValueError as error:
             raise SettingsError(
                 f"client '{self._name}': smart.key_file holds no private key that can be used (PEM, RSA or P-384)"
             ) from error
+        return assertion(key, self._smart.client_id, self._smart.key_id, token_endpoint, self._now())
 
     def _read(self, key: str, path: Path) -> bytes:
         try:

@@ -28,8 +28,12 @@ _PIECE = 1024
 class Wire:
     """Safe for threads; opens no connection before it is asked to."""
 
-    def __init__(self, ca_file: Path | None, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, ca_file: Path | None, timeout_s: float = TIMEOUT_S, *, certificate: tuple[Path, Path] | None = None
+    ) -> None:
+        """``certificate``: our own and its key, for mTLS."""
         self._verify: str | bool = str(ca_file) if ca_file is not None else True
+        self._certificate = (str(certificate[0]), str(certificate[1])) if certificate is not None else None
         self._timeout_s = timeout_s
         self._free = threading.BoundedSemaphore(_MOST)
 
@@ -56,7 +60,11 @@ class Wire:
         def work() -> None:
             try:
                 found.append(self._read(method, url, dict(headers or {}), **more))
-            except (requests.RequestException, LaunchFailed) as error:
+            except (
+                requests.RequestException,
+                LaunchFailed,
+                OSError,
+            ) as error:  # OSError: a certificate that isn't there
                 found.append(error)
             finally:
                 self._free.release()
@@ -87,6 +95,7 @@ class Wire:
                 stream=True,
                 auth=no_credentials,
                 verify=self._verify,
+                cert=self._certificate,
                 proxies=proxies(url),
                 **more,
             ) as answer,

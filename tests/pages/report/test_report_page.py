@@ -434,3 +434,16 @@ def test_chances_beside_each_other_are_told_of_as_many_people(risk: Opened) -> N
     told = plain(risk.post("what-if/qcancer-2013-pancreas", {"smoking": "4"}).text)
     found = re.search(r"As stored about ([\d.,]+) in ([\d,]+) With these values about ([\d.,]+) in ([\d,]+)", told)
     assert found is not None and found[2] == found[4] and float(found[3]) > float(found[1])
+
+
+def test_values_are_in_the_hospitals_own_units_and_rates_in_words(reports: Reports) -> None:
+    opened = reports.open("dutch-new-diabetes", language="nl")
+    told = plain(section(opened.get(language="nl").text, "endpac"))
+    read, _, supposed = told.partition("En als een waarde")
+    assert "7,8 mmol/L" in read and "mg/dL" not in read.replace("(126 mg/dL)", "")
+    assert "kg/jaar" in read and "kg/jaar" in supposed and "kg/a" not in told
+
+
+def test_units_of_a_keyboard_are_written_as_people_write_them(outlook: Opened) -> None:
+    told = plain(outlook.get("?outlook=1").text)
+    assert re.search(r"Neutrophils \d[\d.]* 10³/µL", told)

@@ -1,0 +1,134 @@
+"""What the service stands on here: its files and disk, the database, the queue and the broker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from cds.errors import LedgerError, SettingsError
+from cds.jobs import Jobs
+from cds.ledger import Ledger, migrate
+from cds.settings import Settings
+from cds.site.findings import Findings
+
+_LEAST_FREE = 1_000_000_000
+"""Bytes: a day of rows on the spool, should the database be away."""
+_SECRET = ("key", "secret", "token", "password")
+_FOLDERS = ("data_dir", "model_dirs", "hook_dirs", "wording_dir")
+
+
+def files(settings: Settings, findings: Findings) -> None:
+    """Every file the settings name can be read, and no secret by everybody."""
+    missing, open_to_all, count = [], [], 0
+    for key, path in _named(settings):
+        if any(part in _FOLDERS for part in key.split(".")):
+            continue
+        count += 1
+        try:
+            mode = path.stat().st_mode
+            with path.open("rb") as opened:
+                opened.read(1)
+        except OSError as error:
+            missing.append(f"{key} ({path}: {error.strerror})")
+            continue
+        if mode & 0o004 and any(word in key.rsplit(".", 1)[-1] for word in _SECRET) and "jwks" not in key:
+            open_to_all.append(f"{key} ({path})")
+    if missing:
+        findings.fault("files", f"can't be read: {'; '.join(missing)}")
+    if open_to_all:
+        findings.note("files", f"secrets that every user of this machine can read: {'; '.join(open_to_all)}; chmod 640")
+    if not missing:
+        findings.good("files", f"{count} named, all can be read")
+
+
+def _named(block: BaseModel, path: str = "") -> Iterator[tuple[str, Path]]:
+    """(key, file) of every file and folder in the settings, however deep."""
+    for name, value in block:
+        key = f"{path}.{name}" if path else name
+        if isinstance(value, Path):
+            yield key, value
+        elif isinstance(value, BaseModel):
+            yield from _named(value, key)
+        elif isinstance(value, dict):
+            for one, below in value.items():
+                if isinstance(below, BaseModel):
+                    yield from _named(below, f"{key}.{one}")
+        elif isinstance(value, tuple):
+            yield from ((key, one) for one in value if isinstance(one, Path))
+
+
+def disk(settings: Settings, findings: Findings) -> None:
+    with findings.of("disk") as say:
+        folder = settings.data_dir
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(folder).free
+        except OSError as error:
+            raise SettingsError(f"data_dir {folder} can't be made: {error.strerror}") from error
+        if not os.access(folder, os.W_OK):
+            raise SettingsError(f"data_dir {folder} can't be written by this user")
+        if free < _LEAST_FREE:
+            raise SettingsError(f"data_dir {folder} has {free / 1e9:.1f} GB left; rows would be lost in an outage")
+        say(f"{free / 1e9:.0f} GB free in {folder}")
+
+
+def database(settings: Settings, findings: Findings) -> None:
+    try:
+        key = settings.load_ledger_key()
+    except SettingsError:
+        return  # said on the key's own line
+    with findings.of("database") as say:
+        differs = migrate.check(settings.ledger_url)
+        if differs:
+            raise LedgerError("; ".join(differs))
+        ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool")
+        try:
+            waiting = ledger.spooled()
+        finally:
+            ledger.close()
+        kind = settings.ledger_url.partition("://")[0].partition("+")[0]
+        say(f"{kind}, its schema is this version's")
+        if kind == "sqlite":
+            say("of one machine only: more than one needs PostgreSQL")
+        if waiting:
+            say(f"{waiting} rows on this machine's spool wait for it")
+
+
+def queue(settings: Settings, findings: Findings) -> None:
+    """Only where studies are read."""
+    if not settings.pacs:
+        findings.note("queue", "no [pacs.NAME] is set: no scans are read")
+        return
+    with findings.of("queue") as say:
+        jobs = Jobs(settings.ledger_url)
+        try:
+            depth, due = jobs.depth(), len(jobs.due(1000))
+        finally:
+            jobs.close()
+        say(", ".join(f"{state} {count}" for state, count in depth.items()) + f"; {due} could be read now")
+    if settings.imaging.broker_url is not None:
+        _broker(settings.imaging.broker_url.get_secret_value(), findings)
+
+
+def _broker(url: str, findings: Findings) -> None:
+    with findings.of("broker") as say:
+        try:
+            from kombu.connection import Connection  # with the extra `celery`
+            from kombu.exceptions import OperationalError
+        except ImportError as error:
+            raise SettingsError(
+                "imaging.broker_url is set, and Celery is not installed: pip install '.[celery]'"
+            ) from error
+        try:
+            with Connection(url, connect_timeout=5) as connection:  # type: ignore[no-untyped-call]
+                connection.ensure_connection(max_retries=1, timeout=5)
+        except (OperationalError, OSError) as error:
+            # the address holds a password
+            raise LedgerError(
+                f"the broker does not answer ({type(error).__name__}); workers look for themselves"
+            ) from error
+        say("answers")

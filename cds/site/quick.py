@@ -1,0 +1,59 @@
+"""Each connection asked once, for ``cds check``: the database, keys, FHIR servers, reports, archives."""
+
+from __future__ import annotations
+
+from cds.errors import LedgerError, SettingsError, SourceMalformed
+from cds.ledger import Ledger
+from cds.settings import ClientSettings, Settings
+from cds.site.asking import Asker
+from cds.site.findings import Findings
+from cds.studies.archives import opened
+from cds.trust.smart import certificate_of, rehearse
+
+
+def ledger(settings: Settings, findings: Findings) -> None:
+    try:
+        key = settings.load_ledger_key()
+    except SettingsError:
+        return  # said on the key's own line
+    with findings.of("ledger") as say:
+        opened = Ledger(settings.ledger_url, key, settings.data_dir / "spool")
+        reachable = opened.ping()
+        opened.close()
+        if not reachable:
+            raise LedgerError("no database with a ledger answers; `cds serve` makes one, or spools rows until one does")
+        say("reachable")
+
+
+def client(name: str, one: ClientSettings, settings: Settings, findings: Findings) -> None:
+    part = f"client {name}"
+    if one.authentication == "loopback":
+        findings.note(part, "authentication is off for this machine's own address (demo)")
+    if one.jku is not None:
+        with findings.of(part, "keys") as say:
+            keys = Asker(settings.ca_file).object(one.jku, "application/json")[0].get("keys")
+            if not isinstance(keys, list) or not keys:
+                raise SourceMalformed("no key set (JSON with a list of 'keys') is at its jku")
+            say(f"{len(keys)} key(s) at its jku")
+    asker = Asker(settings.ca_file, certificate_of(one.backend))
+    for base in one.fhir_servers:
+        with findings.of(part, base) as say:
+            told, _ = asker.object(f"{base.rstrip('/')}/metadata", "application/fhir+json")
+            version = str(told.get("fhirVersion", ""))
+            if not version.startswith("4."):
+                raise SourceMalformed(f"/metadata tells FHIR version '{version}'; this service reads R4 (4.0 or 4.3)")
+            say(f"FHIR {version}")
+    if one.smart is not None:
+        with findings.of(part, "report") as say:
+            say(rehearse(settings, name))
+
+
+def archive(name: str, settings: Settings, findings: Findings) -> None:
+    with findings.of(f"image archive {name}") as say:
+        web = opened(settings, name)
+        try:
+            # a study that nobody has: the address, the credentials and the kind of answer are what is asked
+            web.studies(StudyInstanceUID="2.25.0")
+        finally:
+            web.close()
+        say("answers searches (QIDO-RS)")

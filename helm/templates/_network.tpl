@@ -1,0 +1,29 @@
+{{- define "cds.dnsRule" -}}
+- to:
+    {{- toYaml .Values.networkPolicy.dnsTo | nindent 4 }}
+  ports:
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - port: {{ . }}
+      protocol: UDP
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
+{{- end -}}
+
+{{/* root, more: names, the development database if there is one, and what is named */}}
+{{- define "cds.egress" -}}
+{{ include "cds.dnsRule" .root }}
+{{- if .root.Values.devDatabase.enabled }}
+- to:
+    - podSelector:
+        matchLabels:
+          {{- include "cds.selector" .root | nindent 10 }}
+          app.kubernetes.io/component: database
+  ports:
+    - port: 5432
+      protocol: TCP
+{{- end }}
+{{- with .more }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,116 @@
+"""The database: migrated before a new version answers, the hospital's own or, for a trial, the release's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from manifests import environment, of_kind, only, sole_container, web
+
+from cds.cli import main
+from cds.ledger import migrate
+from cds.ledger.tables import HEAD
+from helm import Helm, Manifest
+
+pytestmark = pytest.mark.system
+
+Rendered = Callable[[str], list[Manifest]]
+
+
+def test_a_job_migrates_before_a_new_version_answers_calls(rendered: Rendered) -> None:
+    job = only(rendered("default"), "Job")
+    annotations = job["metadata"]["annotations"]
+    assert annotations["helm.sh/hook"] == "pre-install,pre-upgrade"
+    # a failed one stays to be read
+    assert "hook-failed" not in annotations["helm.sh/hook-delete-policy"]
+    assert sole_container(job)["image"] == sole_container(web(rendered("default")))["image"]
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_the_job_needs_nothing_of_the_release_it_comes_before(rendered: Rendered) -> None:
+    spec = only(rendered("default"), "Job")["spec"]["template"]["spec"]
+    assert {next(key for key in volume if key != "name") for volume in spec["volumes"]} == {"emptyDir"}
+    assert spec["serviceAccountName"] == "default"
+    assert only(rendered("hospital"), "Job")["spec"]["template"]["spec"]["serviceAccountName"] == "cds-runner"
+    assert set(environment(sole_container(only(rendered("default"), "Job")))) == {
+        "ORT_DISABLE_TELEMETRY",
+        "CDS_DATA_DIR",
+        "CDS_DATABASE_URL",
+    }
+
+
+def test_the_job_s_command_does_it(rendered: Rendered, postgres_database: Callable[[], str], tmp_path: Path) -> None:
+    container = sole_container(only(rendered("default"), "Job"))
+    url = postgres_database()
+    variables = {"CDS_DATABASE_URL": url, "CDS_DATA_DIR": str(tmp_path)}
+    assert set(variables) == {name for name in environment(container) if name.startswith("CDS_")}
+    result = CliRunner().invoke(main, container["args"], env=variables)
+    assert result.exit_code == 0, result.output
+    assert migrate.current(url) == HEAD
+    assert migrate.check(url) == ()
+
+
+def test_it_may_have_a_database_user_who_may_change_tables(rendered: Rendered) -> None:
+    def secret(manifest: Manifest) -> str:
+        return str(environment(sole_container(manifest))["CDS_DATABASE_URL"]["secretKeyRef"]["name"])
+
+    assert secret(only(rendered("three-zones"), "Job")) == "cds-database-owner"
+    assert secret(web(rendered("three-zones"))) == "cds-ledger"
+
+
+def test_without_a_database_there_is_nothing_to_migrate_ahead(rendered: Rendered) -> None:
+    assert not of_kind(rendered("trial"), "Job")
+    assert not of_kind(rendered("nothing optional"), "Job")
+
+
+def test_the_development_database_is_migrated_once_it_is_there(rendered: Rendered) -> None:
+    assert only(rendered("laptop"), "Job")["metadata"]["annotations"]["helm.sh/hook"] == "post-install,pre-upgrade"
+
+
+def test_whoever_needs_the_development_database_finds_it_with_its_password_by_reference(rendered: Rendered) -> None:
+    manifests = rendered("laptop")
+    database, service = only(manifests, "StatefulSet"), only(manifests, "Service", "-database")
+    user = environment(sole_container(database))
+    password = {"secretKeyRef": {"name": "cds-ledger", "key": "database-password"}}
+    assert user["POSTGRES_PASSWORD"] == password
+    for manifest in (web(manifests), only(manifests, "Job")):
+        variables = environment(sole_container(manifest))
+        host, name = service["metadata"]["name"], user["POSTGRES_DB"]
+        assert variables["CDS_DATABASE_URL"] == f"postgresql://{user['POSTGRES_USER']}@{host}/{name}"
+        assert variables["PGPASSWORD"] == password
+
+
+def test_the_development_database_keeps_its_rows_when_its_pod_goes(rendered: Rendered) -> None:
+    database = only(rendered("laptop"), "StatefulSet")
+    (claim,) = database["spec"]["volumeClaimTemplates"]
+    mounts = {m["name"]: m["mountPath"] for m in sole_container(database)["volumeMounts"]}
+    assert environment(sole_container(database))["PGDATA"].startswith(mounts[claim["metadata"]["name"]])
+
+
+def test_keda_asks_the_development_database_too(helm: Helm) -> None:
+    values = {
+        "ledger": {"databaseSecret": {"name": ""}},
+        "devDatabase": {"enabled": True},
+        "worker": {"enabled": True, "autoscaling": {"by": "keda"}},
+    }
+    manifests = helm.template(values)
+    (trigger,) = only(manifests, "ScaledObject")["spec"]["triggers"]
+    assert trigger["metadata"]["host"] == f"{only(manifests, 'Service', '-database')['metadata']['name']}.clinic.svc"
+    (target,) = only(manifests, "TriggerAuthentication")["spec"]["secretTargetRef"]
+    assert target["parameter"] == "password"
+
+
+def test_old_rows_are_removed_when_the_hospital_says_so(
+    rendered: Rendered, postgres_database: Callable[[], str], tmp_path: Path
+) -> None:
+    assert not of_kind(rendered("hospital"), "CronJob")
+    job = only(rendered("three-zones"), "CronJob")
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    url = postgres_database()
+    migrate.upgrade(url)
+    variables = {"CDS_DATABASE_URL": url, "CDS_DATA_DIR": str(tmp_path)}
+    result = CliRunner().invoke(main, sole_container(job)["args"], env=variables)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("Before ") and "0 calls" in result.output

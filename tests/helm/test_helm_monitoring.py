@@ -1,0 +1,157 @@
+"""Alerts and the dashboard ask for metrics that the service really has, and every alert says what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+from chart_values import shipped
+from flask import Flask
+from manifests import only
+from prometheus_client.parser import text_string_to_metric_families
+
+from helm import Helm, Manifest
+
+pytestmark = pytest.mark.system
+
+Rendered = Callable[[str], list[Manifest]]
+Rule = dict[str, Any]
+
+RUNBOOK = Path(__file__).parents[2] / "docs" / "operate.md"
+
+
+@pytest.fixture(scope="module")
+def exported(app: Flask) -> set[str]:
+    """Names of all series at ``/metrics``, and of the one that Prometheus adds by itself."""
+    found = {"up"}
+    for family in text_string_to_metric_families(app.test_client().get("/metrics").text):
+        # by kind, since one with labels has no sample before its first event
+        suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
+        found |= {family.name + suffix for suffix in suffixes}
+    return found
+
+
+@pytest.fixture(scope="module")
+def rules(rendered: Rendered) -> list[Rule]:
+    groups = only(rendered("three-zones"), "PrometheusRule")["spec"]["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+@pytest.fixture(scope="module")
+def alerts(rules: list[Rule]) -> list[Rule]:
+    return [rule for rule in rules if "alert" in rule]
+
+
+@pytest.fixture(scope="module")
+def dashboard(rendered: Rendered) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(only(rendered("three-zones"), "ConfigMap", "-dashboard")["data"]["cds.json"])
+    return found
+
+
+def questions(dashboard: dict[str, Any]) -> Iterator[str]:
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", ()):
+            # Grafana's own, replaced before Prometheus is asked
+            yield target["expr"].replace("$__rate_interval", "5m")
+
+
+def selectors(expression: str) -> Iterator[promql_parser.VectorSelector]:
+    """Raises ValueError for what is no PromQL."""
+
+    def walk(node: Any) -> Iterator[promql_parser.VectorSelector]:
+        if isinstance(node, promql_parser.VectorSelector):
+            yield node
+        for name in ("lhs", "rhs", "expr", "vector_selector", "param"):
+            part = getattr(node, name, None)
+            if part is not None:
+                yield from walk(part)
+        for part in getattr(node, "args", None) or ():
+            yield from walk(part)
+
+    return walk(promql_parser.parse(expression))
+
+
+def test_every_series_asked_for_is_exported(rules: list[Rule], dashboard: dict[str, Any], exported: set[str]) -> None:
+    asked = {s.name for text in [*(r["expr"] for r in rules), *questions(dashboard)] for s in selectors(text)}
+    assert asked <= exported
+    assert len(asked) > 10  # and so the walk finds them
+
+
+def test_every_state_and_count_is_on_the_dashboard(dashboard: dict[str, Any], exported: set[str]) -> None:
+    shown = {selector.name for text in questions(dashboard) for selector in selectors(text)}
+    ours = {name for name in exported if name.startswith("cds_") and not name.endswith(("_created", "_sum", "_count"))}
+    assert ours - shown == set()
+
+
+def test_every_question_is_about_this_release_alone(rules: list[Rule], dashboard: dict[str, Any]) -> None:
+    for text in [*(r["expr"] for r in rules), *questions(dashboard)]:
+        for selector in selectors(text):
+            named = {matcher.name for matcher in selector.matchers.matchers}
+            assert {"namespace", "job"} <= named, text
+
+
+def test_every_alert_leads_to_what_to_do(alerts: list[Rule]) -> None:
+    headings = re.findall(r"^## (Cds\w+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [alert["alert"] for alert in alerts] == headings
+    for alert in alerts:
+        page, anchor = alert["annotations"]["runbook_url"].split("#")
+        assert page == shipped("three-zones")["monitoring"]["rules"]["runbook"]
+        assert anchor == alert["alert"].lower()
+    for section in re.split(r"^## Cds\w+$", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        assert "**Means:**" in section and "**Clinicians:**" in section and "**Do:**" in section
+
+
+def test_every_alert_has_a_severity_a_patience_and_a_sentence(alerts: list[Rule]) -> None:
+    for alert in alerts:
+        assert alert["labels"]["severity"] in ("critical", "warning")
+        assert re.fullmatch(r"\d+[mh]", alert["for"])
+        assert alert["annotations"]["summary"].endswith(".")
+
+
+def test_alerts_about_scans_come_with_workers(helm: Helm) -> None:
+    def names(workers: bool) -> set[str]:
+        values = {"worker": {"enabled": workers}, "monitoring": {"rules": {"enabled": True}}}
+        groups = only(helm.template(values), "PrometheusRule")["spec"]["groups"]
+        return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+    assert names(True) - names(False) == {"CdsStudiesStuck", "CdsStudyQueueLong", "CdsStudiesFail"}
+
+
+def test_thresholds_are_the_site_s(helm: Helm) -> None:
+    values = {"monitoring": {"rules": {"enabled": True, "p99Seconds": 2.5, "officeHoursUtc": {"from": 6, "to": 18}}}}
+    groups = only(helm.template(values), "PrometheusRule")["spec"]["groups"]
+    by_name = {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"] if "alert" in rule}
+    assert by_name["CdsCallsSlow"].endswith("> 2.5")
+    assert "hour() >= 6 and hour() < 18" in by_name["CdsNoCalls"]
+
+
+def test_prometheus_scrapes_the_service_and_finds_it_by_the_site_s_labels(rendered: Rendered) -> None:
+    monitor, service = only(rendered("three-zones"), "ServiceMonitor"), only(rendered("three-zones"), "Service")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["path"] == "/metrics"
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["clinic"]}
+    # the operator names a job by its Service, which is what the rules ask for
+    assert f'job="{service["metadata"]["name"]}"' in json.dumps(
+        only(rendered("three-zones"), "PrometheusRule")
+    ).replace('\\"', '"')
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        assert only(rendered("three-zones"), kind)["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    assert only(rendered("three-zones"), "ConfigMap", "-dashboard")["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_the_dashboard_asks_the_source_that_is_chosen_on_it(dashboard: dict[str, Any]) -> None:
+    variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+    assert variables["datasource"]["type"] == "datasource"
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(ids) == len(set(ids))
+    for panel in dashboard["panels"]:
+        if panel["type"] != "row":
+            assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+            assert panel["description"].endswith(".")
