@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings
+from cds.snapshot import Snapshots, fingerprints
 from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
@@ -58,12 +59,13 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Engine:
-    """Raises a ConfigurationError naming what is wrong; nothing is half-started."""
+def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, archived: Sequence[Path] = ()) -> Engine:
+    """Raises a ConfigurationError naming what is wrong; nothing is half-started. ``archived``: folders whose models
+    stand in for those of the same name that are installed, to make a past card again."""
     check_installation()
     packages = installed_packages()
     services = service_room.load(settings.hook_dirs)
-    models = model_room.load([*model_room.installed_folders(), *settings.model_dirs])
+    models = model_room.load([*model_room.installed_folders(), *settings.model_dirs], archived)
     if settings.concept_map is not None:
         models.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
     for service in services.services.values():
@@ -81,7 +83,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
     ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
     two_people = settings.environment == "production"
     known = Known(models.thresholds(), services.parameters(), models.limits(), two_people)
-    policies = _policies(settings, packages, known, ledger, now)
+    policies = policy_book(settings, packages, known, ledger, now)
     jobs = Jobs(settings.ledger_url, now=now, lease=timedelta(seconds=settings.imaging.lease_s))
     desk = Desk(
         Lookup(settings.imaging, settings.environment, ledger, jobs, now),
@@ -104,12 +106,17 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         reports=reports,
         door=Door(settings, ledger, reports, key, now),
         standings=Standings(ledger.standings, settings.data_dir / "withheld.json", settings.committee.poll_s),
+        snapshots=Snapshots(key, fingerprints(models, catalogues, [*packages, *settings.hook_dirs]))
+        if settings.committee.keep_snapshots
+        else None,
     )
 
 
-def _policies(
+def policy_book(
     settings: Settings, packages: list[Path], known: Known, ledger: Ledger, now: Callable[[], datetime]
 ) -> PolicyBook:
+    """The file and the layers over it, as every process of this deployment sees them."""
+
     def remember(policy: Policy, text: str) -> None:
         _remember(ledger, policy.version, text)
 

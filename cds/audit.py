@@ -35,6 +35,7 @@ def entry(
     suppressed: Sequence[Suppressed],
     timings: dict[str, float],
     ledger: Ledger,
+    snapshot: str | None = None,
     shadowed: tuple[str, Sequence[CardDraft], Mapping[str, Assessment]] | None = None,
     weighed: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> CallEntry:
@@ -70,11 +71,12 @@ def entry(
                 reason=f"{s.reason} ({s.source})" if s.source else s.reason,
                 until=s.until,
                 prediction_ids=_ids(s.models, case),
-                body=_without_secrets(msgspec.to_builtins(s.card)) if s.card is not None else None,
+                body=without_secrets(msgspec.to_builtins(s.card)) if s.card is not None else None,
             )
             for s in suppressed
         ),
         weighed=dict(weighed or {}) | ({CALL: silenced} if (silenced := _silenced(case)) else {}),
+        snapshot=snapshot,
         shadow=shadowed[0] if shadowed is not None else None,
         shadow_cards=tuple(_shadow(draft, shadowed[2]) for draft in shadowed[1]) if shadowed is not None else (),
     )
@@ -196,7 +198,7 @@ def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
         id=card.uuid,
         topic=draft.memory,
         indicator=card.indicator,
-        body=_without_secrets(msgspec.to_builtins(card)),
+        body=without_secrets(msgspec.to_builtins(card)),
         prediction_ids=_ids(draft.models, case),
         about=dict(draft.about),
         band=draft.band,
@@ -204,7 +206,7 @@ def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
     )
 
 
-def _without_secrets(body: dict[str, Any]) -> dict[str, Any]:
+def without_secrets(body: dict[str, Any]) -> dict[str, Any]:
     """The draft orders on a card name the patient, and its link opens the report; the ledger's copy must not."""
     for link in body.get("links", ()):
         link.pop("appContext", None)

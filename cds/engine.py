@@ -23,7 +23,8 @@ from cds.cards import by_manifest, memory, withheld
 from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
-from cds.committee.standing import Standings, Withheld
+from cds.cards.withheld import Stopped
+from cds.committee.standing import Standings
 from cds.errors import ConfigurationError, LedgerError, RequestError
 from cds.fhir.chart import read_chart
 from cds.fhir.client import FhirClient, Target
@@ -43,6 +44,7 @@ from cds.record.facts import Record
 from cds.record.features import Already
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed, Weighed
 from cds.settings import Settings
+from cds.snapshot import Snapshots
 from cds.studies.desk import Desk, assessment, unloaded
 from cds.studies.lookup import Seen
 from cds.studies.plan import allowed, bundle_of, volume_models
@@ -86,6 +88,8 @@ class Engine:
     reports: ReportSessions
     door: Door
     standings: Standings
+    snapshots: Snapshots | None
+    """None: nothing is kept that a card could be made again from."""
 
     def __post_init__(self) -> None:
         self._scanned = {key: self._volumes(service) for key, service in self.services.services.items()}
@@ -176,8 +180,9 @@ class Engine:
                 cards, suppressed, weighed = self._cards(case, service, caller)
             shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
         with timings.stage("ledger"):
+            kept = self._snapshot(call_id, case, service, caller) if cards else None
             row = audit.entry(
-                call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, shadowed, weighed
+                call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, kept, shadowed, weighed
             )
             recorded = self._keep(row)
         self.studies.ask_later(seen, caller.name, call.hook)
@@ -230,11 +235,8 @@ class Engine:
         """(cards shown, what was held back, what decisions depended on)"""
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")], {}
-        findings = self._findings(case, service)
+        findings = self.findings(case, service, self.standings.withheld(caller.name))
         weighed = {f.topic: f.values for f in findings if isinstance(f, Weighed)}
-        if case.withheld:
-            stopped = self.standings.withheld(caller.name)
-            findings = self._without_withheld(findings, case, service, stopped)
         drafts = in_order(f for f in findings if isinstance(f, CardDraft))
         awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
         shown, left_out = limited(awake, case.policy)
@@ -328,12 +330,21 @@ class Engine:
         own = self._guarded(lambda: service.run(case), case, service)
         return own + self._guarded(lambda: by_manifest.findings(case, service.contributors), case, service)
 
-    def _without_withheld(
-        self, everything: list[Finding], case: Case, service: Service, stopped: Mapping[str, Withheld]
-    ) -> list[Finding]:
-        """What is said when the committee withholds models, of which ``everything`` still makes use."""
+    def findings(self, case: Case, service: Service, stopped: Mapping[str, Stopped]) -> list[Finding]:
+        """What is said before snoozes and limits; ``stopped``: what the committee withholds, ``case.withheld`` and
+        perhaps more."""
+        everything = self._findings(case, service)
+        if not case.withheld:
+            return everything
         rest = self._findings(withheld.without(case, case.withheld), service)
         return withheld.said(everything, rest, case, {id: stopped[id] for id in case.withheld})
+
+    def _snapshot(self, call_id: str, case: Case, service: Service, caller: Caller) -> str | None:
+        if self.snapshots is None:
+            return None
+        report = self.door.launch_url if self._report(case, caller) is not None else None
+        models = case.assessments.keys() | case.studies.keys()
+        return self.snapshots.close(call_id, case, models, report, self.standings.withheld(caller.name))
 
     def _guarded(self, work: Callable[[], Iterable[Finding]], case: Case, service: Service) -> list[Finding]:
         try:

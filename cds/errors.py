@@ -32,6 +32,11 @@
     │   ├── NoReportSession    401  CDS-311  the report was left, has expired, or was opened in another browser
     │   ├── ForeignForm        403  CDS-312  another site's form was sent to the report
     │   └── NoCards            404  CDS-313  no card was ever given for this patient
+    ├── ConsoleRefused              the committee's pages can't be shown to whoever asks
+    │   ├── NotSignedIn        401  CDS-321  nobody is signed in, or not any more
+    │   ├── SignInFailed       403  CDS-322  the sign-in was not believed; the log has why
+    │   ├── NotAllowed         403  CDS-323  signed in, and without the role for this
+    │   └── NothingThere       404  CDS-324  no such model, site or call
     ├── SourceError                 one source of data failed; the answer degrades and says so
     │   ├── SourceTimeout           CDS-601  nothing within the deadline
     │   ├── SourceUnreachable       CDS-602  no connection
@@ -218,6 +223,33 @@ class ForeignForm(ReportRefused):
 
 class NoCards(ReportRefused):
     code = "CDS-313"
+    status = 404
+
+
+class ConsoleRefused(CdsError):
+    """``str(error)`` is for the log; the reader gets the catalogue's sentence for the code."""
+
+    code = "CDS-320"
+    status = 403
+
+
+class NotSignedIn(ConsoleRefused):
+    code = "CDS-321"
+    status = 401
+
+
+class SignInFailed(ConsoleRefused):
+    code = "CDS-322"
+    status = 403
+
+
+class NotAllowed(ConsoleRefused):
+    code = "CDS-323"
+    status = 403
+
+
+class NothingThere(ConsoleRefused):
+    code = "CDS-324"
     status = 404
 
 

@@ -22,6 +22,7 @@ from gunicorn.app.base import BaseApplication
 
 from cds.errors import LedgerError
 from cds.ledger.migrate import upgrade
+from cds.sealing import Sealer
 from cds.settings import Settings
 
 
@@ -100,7 +101,10 @@ def _when_ready(server: Any) -> None:
 def _after_start(worker: Any) -> None:
     from cds.app import warm  # as in load()
 
-    warm(worker.app.callable or worker.wsgi)
+    app = worker.app.callable or worker.wsgi
+    warm(app)
+    engine = app.extensions["cds"]
+    Sealer(engine.settings, engine.now).start()
     gc.set_threshold(50_000, 20, 50)
     # a short question gets past a call that computes (cds/turns.py) several times, and each time waits this long
     sys.setswitchinterval(0.001)

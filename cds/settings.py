@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cds.committee_settings import CommitteeSettings
+from cds.committee_settings import AuditSettings, CommitteeSettings, ConsoleSettings, OidcSettings
 from cds.ehr_settings import BackendSettings, DialectSettings
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
@@ -35,13 +35,16 @@ from cds.smart_settings import SmartSettings, loopback_address, require_secure
 
 __all__ = [
     "ApproverSettings",
+    "AuditSettings",
     "BackendSettings",
     "ClientSettings",
     "CommitteeSettings",
+    "ConsoleSettings",
     "DialectSettings",
     "FhirSettings",
     "ImagingSettings",
     "InferenceSettings",
+    "OidcSettings",
     "PacsSettings",
     "Settings",
     "SmartSettings",
@@ -194,6 +197,7 @@ class Settings(BaseSettings):
     imaging: ImagingSettings = ImagingSettings()  # type: ignore[call-arg]
     inference: InferenceSettings = InferenceSettings()  # type: ignore[call-arg]
     committee: CommitteeSettings = CommitteeSettings()  # type: ignore[call-arg]
+    audit: AuditSettings = AuditSettings()  # type: ignore[call-arg]
     pacs: dict[str, PacsSettings] = Field(default_factory=dict, description="The image archives, by name.")
 
     @classmethod

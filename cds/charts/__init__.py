@@ -11,36 +11,52 @@ All of them raise ChartsUnavailable where matplotlib is not installed.
 from __future__ import annotations
 
 from cds.charts.bars import Bar, BarWords, RiskRow, comparison, contributions
+from cds.charts.calibration import CalibrationWords, Observed, calibration
+from cds.charts.intervals import IntervalRow, IntervalWords, intervals
 from cds.charts.pictograph import PictographWords, pictograph
+from cds.charts.png import as_png
 from cds.charts.survival import CurveLine, CurveWords, Marks, TrialPoint, survival
 from cds.charts.svg import Svg, available, prepare, stylesheet
 from cds.charts.timeline import EventLane, Lane, TimelineWords, timeline
 from cds.charts.tradeoff import Line, Mark, TradeoffWords, benefit, tradeoff
+from cds.charts.trend import Limit, Point, Series, TrendWords, trend
 
 __all__ = [
     "Bar",
     "BarWords",
+    "CalibrationWords",
     "CurveLine",
     "CurveWords",
     "EventLane",
+    "IntervalRow",
+    "IntervalWords",
     "Lane",
+    "Limit",
     "Line",
     "Mark",
     "Marks",
+    "Observed",
     "PictographWords",
+    "Point",
     "RiskRow",
+    "Series",
     "Svg",
     "TimelineWords",
     "TradeoffWords",
+    "TrendWords",
     "TrialPoint",
+    "as_png",
     "available",
     "benefit",
+    "calibration",
     "comparison",
     "contributions",
+    "intervals",
     "pictograph",
     "prepare",
     "stylesheet",
     "survival",
     "timeline",
     "tradeoff",
+    "trend",
 ]

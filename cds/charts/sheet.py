@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -23,9 +25,10 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from cds.charts.svg import PART, Svg, finished
-from cds.charts.tones import STAND_IN, Tone
+from cds.charts.tones import DAYLIGHT, STAND_IN, Tone
 
 _LOCK = threading.RLock()
+_PICTURED: ContextVar[list[bytes] | None] = ContextVar("pictured", default=None)
 _FAMILY = "DejaVu Sans"
 """Comes with matplotlib, and is wider than what pages use: what fits in it fits."""
 _ANCHOR = {"left": ("start", 0.0), "center": ("middle", 0.5), "right": ("end", 1.0)}
@@ -89,6 +92,9 @@ class Sheet:
         return axes
 
     def finish(self, title: str, description: str) -> Svg:
+        if (taken := _PICTURED.get()) is not None:
+            taken.append(self._picture())
+            return Svg("", self.width, self.height)
         out = io.StringIO()
         renderer = _Renderer(self.width, self.height, out, "", 72, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
         with _LOCK:
@@ -103,9 +109,29 @@ class Sheet:
             narrow=self.narrow,
         )
 
+    def _picture(self) -> bytes:
+        """PNG, at twice the size so that it stays sharp on paper."""
+        self.figure.patch.set_visible(True)
+        self.figure.patch.set_facecolor(DAYLIGHT["paper"])
+        out = io.BytesIO()
+        with _LOCK:
+            self.figure.savefig(out, format="png", dpi=144, metadata={"Software": None})
+        return out.getvalue()
+
+
+@contextmanager
+def pictured() -> Iterator[list[bytes]]:
+    """Charts finished in the ``with``, on this thread, are pictures in the list."""
+    taken: list[bytes] = []
+    token = _PICTURED.set(taken)
+    try:
+        yield taken
+    finally:
+        _PICTURED.reset(token)
+
 
 def colour(tone: Tone) -> str:
-    return STAND_IN[tone]
+    return STAND_IN[tone] if _PICTURED.get() is None else DAYLIGHT[tone]
 
 
 def part(name: str) -> str:

@@ -8,13 +8,15 @@ from pathlib import Path
 import click
 
 from cds import __version__
+from cds.cli.audit import audit
 from cds.cli.call import call
 from cds.cli.check import check
-from cds.cli.committee import outcomes
+from cds.cli.committee import committee, outcomes
 from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
+from cds.cli.replay import replay
 from cds.cli.site import site
 from cds.cli.studies import study, worker
 from cds.cli.validation import validation
@@ -80,6 +82,9 @@ def main(ctx: click.Context, settings: Path | None) -> None:
 
     \b
       cds outcomes --help      what became of the patients the models spoke of
+      cds committee --help     measure the models, reach verdicts, stop and resume them
+      cds replay CALL          make a past card again, and see what has changed since
+      cds audit verify         has anybody changed or removed what happened?
     """
     ctx.obj = settings
 
@@ -132,13 +137,16 @@ def demo(once: bool, port: int, language: str, data_dir: Path | None, research: 
     sys.exit(run(once=once, port=port, language=language, data_dir=data_dir, policy=policy, pacs=pacs))
 
 
+main.add_command(audit)
 main.add_command(call)
 main.add_command(check)
+main.add_command(committee)
 main.add_command(ledger)
 main.add_command(models)
 main.add_command(outcomes)
 main.add_command(policy)
 main.add_command(problems)
+main.add_command(replay)
 main.add_command(site)
 main.add_command(study)
 main.add_command(validation)

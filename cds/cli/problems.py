@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cds.ledger import Ledger, ProblemEntry
+from cds.ledger.book import Book
+from cds.ledger.incidents import incidents
 from cds.ledger.migrate import upgrade
 from cds.settings import load
 
@@ -26,12 +28,17 @@ def problems() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
 @click.pass_context
 def list_problems(ctx: click.Context, with_text: bool, as_json: bool) -> None:
-    """Open problems, newest first, each with the card it is about."""
+    """Problems not yet closed, newest first, each with the card it is about.
+
+    They are looked into and closed with `cds committee incidents`.
+    """
     settings = load(ctx.find_root().obj)
     upgrade(settings.ledger_url)
     ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool")
     try:
-        rows = [_row(ledger, problem, with_text) for problem in ledger.problems() if problem.state == "open"]
+        with Book(settings.ledger_url) as book:
+            open_ones = [i.problem for i in book.read(incidents) if i.state != "closed"]
+        rows = [_row(ledger, problem, with_text) for problem in open_ones]
     finally:
         ledger.close()
     if as_json:

@@ -28,8 +28,11 @@ def charter_path(own: Path | None, packages: Iterable[Path]) -> Path:
     )
 
 
-def read_charter(path: Path, models: Registry) -> tuple[Charter, str]:
-    """The charter and its text. Raises CharterError listing every fault as ``file:line: key: what is wrong``."""
+def read_charter(path: Path, models: Registry | None) -> tuple[Charter, str]:
+    """The charter and its text. ``models``: what it names must be installed; None: that is not asked.
+
+    Raises CharterError listing every fault as ``file:line: key: what is wrong``.
+    """
     try:
         text = read_text(path)
         content, node = parse(text)
@@ -43,7 +46,7 @@ def read_charter(path: Path, models: Registry) -> tuple[Charter, str]:
         charter = Charter.model_validate(content)
     except ValidationError as error:
         raise CharterError("\n".join(_fault(f, node, path) for f in error.errors())) from error
-    if faults := _unknown(charter, models, node, path):
+    if models is not None and (faults := _unknown(charter, models, node, path)):
         raise CharterError("\n".join(faults))
     return charter.model_copy(update={"version": version_of(text)}), text
 

@@ -54,6 +54,12 @@ def target(manifest: Manifest, watch: Watch, policy: Policy) -> Target | None:
     return Target(output, months, threshold_of(watch, policy, manifest))
 
 
+def service_of(watch: Watch) -> str:
+    """The service whose policy has the threshold; empty where it is no service's."""
+    kind, _, rest = watch.threshold.partition(".") if isinstance(watch.threshold, str) else ("", "", "")
+    return rest.partition(".")[0] if kind == "services" else ""
+
+
 def threshold_of(watch: Watch, policy: Policy, manifest: Manifest) -> float | None:
     """As the charter gives it, or from where the policy has it; None where neither says."""
     wanted = watch.threshold

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cds.committee import actions
 from cds.committee.burden import burdened, looked_within
 from cds.committee.charter import Charter
-from cds.committee.cohort import cohort, groups, target
+from cds.committee.cohort import cohort, groups, service_of, target
 from cds.committee.findings import Finding
 from cds.committee.follow import Ascertainment, follow
+from cds.committee.measures.estimate import NotEstimable
 from cds.committee.steadiness import Reached, reached
 from cds.committee.watch_inputs import drifting, failing, seen
 from cds.committee.watch_outcomes import judged
@@ -22,7 +23,7 @@ from cds.inference.manifest import Manifest
 from cds.inference.registry import Registry
 from cds.ledger.book import Book
 from cds.ledger.cohort import PredictedRow, last_contacts, predicted, sites
-from cds.ledger.committee_tables import verdicts
+from cds.ledger.committee_tables import charters, verdicts
 from cds.ledger.outcomes import events, sweeps
 from cds.ledger.response import given
 from cds.ledger.standings import EVERYWHERE, Standing, every, stops
@@ -34,6 +35,11 @@ _log = logging.getLogger("cds.committee")
 _EVER = timedelta(days=3653)
 
 
+def keep_charter(book: Book, charter: Charter, text: str, now: datetime) -> None:
+    """So that a verdict can be read against the charter it was reached under."""
+    book.put_all(charters, [{"version": charter.version, "content": text, "first_used_at": now}])
+
+
 @dataclass(frozen=True)
 class Evaluation:
     verdict: Verdict
@@ -43,11 +49,26 @@ class Evaluation:
     """The service stopped the model for this verdict."""
 
 
+def followed(told: Ascertainment) -> Finding:
+    """How outcomes came to be known, kept beside the numbers that rest on it."""
+    detail = {
+        "outcome": told.outcome,
+        "sources": list(told.sources),
+        "through": told.through.isoformat() if told.through is not None else None,
+        "maturity": told.maturity,
+        "follow": told.follow,
+        "earlier": told.earlier,
+        "faults": list(told.faults),
+    }
+    return Finding("followed", "", NotEstimable("no number: what follow-up rests on"), detail=detail)
+
+
 @dataclass(frozen=True)
 class Evaluator:
     book: Book
     models: Registry
-    policy: Policy
+    policy: Callable[[str, str], Policy]
+    """In force for calls of a client to a service: layers of the policy may hold for one site alone."""
     charter: Charter
     now: datetime
 
@@ -97,7 +118,7 @@ class Evaluator:
         self, manifest: Manifest, site: str, rows: list[PredictedRow]
     ) -> tuple[list[Finding], Ascertainment | None]:
         watch = self.charter.watch(manifest.id)
-        compared = target(manifest, watch, self.policy)
+        compared = target(manifest, watch, self.policy(site, service_of(watch)))
         if compared is None or watch.outcome is None:
             return [], None
         people = cohort(rows, compared.output.name)
@@ -107,7 +128,8 @@ class Evaluator:
         contacts = self.book.read(lambda c: last_contacts(c, site))
         found = follow(people.who, watch.outcome, self.charter, happened, asked, contacts, self.now)
         divided = groups(self.charter, manifest, people.rows)
-        return judged(manifest.id, people, found, compared, self.charter, divided), found.ascertainment
+        told = judged(manifest.id, people, found, compared, self.charter, divided)
+        return [followed(found.ascertainment), *told], found.ascertainment
 
     def _burden(self, manifest: Manifest, site: str, rows: list[PredictedRow], start: datetime) -> list[Finding]:
         cards = self.book.read(lambda c: given(c, manifest.id, site, start, self.now))

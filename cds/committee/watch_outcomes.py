@@ -58,10 +58,37 @@ def _by_horizon(model: str, people: Scored, target: Target, charter: Charter) ->
             falling("slope", "", calibration.slope(people, enough), charter.limits_of(model, "slope")),
             Finding("brier", "", accuracy.brier(people, enough)),
             Finding("scaled_brier", "", accuracy.scaled_brier(people, enough)),
+            _curve(people, charter),
         ]
     if target.threshold is not None:
         found += _at_threshold(model, people, target, target.threshold, charter)
     return found
+
+
+def _curve(people: Scored, charter: Charter) -> Finding:
+    """The calibration curve, small enough to keep: every other point, and groups of people."""
+    least = Minimum(events=charter.minimum.curve_events, others=charter.minimum.curve_events)
+    found = calibration.curve(people, least)
+    if not isinstance(found, calibration.CalibrationCurve):
+        return Finding("index", "", found)
+    drawn = (found.predicted, found.observed, found.lower, found.upper)
+    kept = {
+        name: _short(values[::2])
+        for name, values in zip(("predicted", "observed", "lower", "upper"), drawn, strict=True)
+    }
+    told = [_group(g.predicted, g.observed) for g in found.groups if g.observed.n >= charter.minimum.cell]
+    return Finding(
+        "index", "", found.index, detail={"curve": kept, "groups": told, "if_perfect": found.index_if_perfect}
+    )
+
+
+def _group(predicted: float, observed: Estimate) -> dict[str, float]:
+    told = {"predicted": predicted, "observed": observed.value, "lower": observed.lower, "upper": observed.upper}
+    return {name: round(value, 5) for name, value in told.items()} | {"n": observed.n}
+
+
+def _short(values: Array) -> list[float]:
+    return [round(float(v), 5) for v in values]
 
 
 def _at_threshold(model: str, people: Scored, target: Target, threshold: float, charter: Charter) -> list[Finding]:
@@ -152,7 +179,7 @@ def _survival(model: str, values: Array, people: Followed, target: Target, chart
             Finding("alive", about, at.observed, detail={"predicted": at.predicted}),
             off_one("ratio", about, at.ratio, charter.limits_of(model, "ratio")),
             falling("slope", about, at.slope, charter.limits_of(model, "slope")),
-            Finding("index", about, at.index),
+            Finding("index", about, at.index, detail={"groups": [_group(p, o) for p, o in at.groups]}),
         ]
     grid = [t for t in times if 0 < t <= last]
     if len(grid) >= 2:

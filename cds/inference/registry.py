@@ -77,8 +77,8 @@ def installed_folders() -> list[Path]:
     return folders
 
 
-def load(folders: Iterable[Path]) -> Registry:
-    """Every model below ``folders``.
+def load(folders: Iterable[Path], archived: Iterable[Path] = ()) -> Registry:
+    """Every model below ``folders``; one below ``archived`` in place of that of the same name.
 
     One bad model folder must not take the others down: it is refused with file, line and reason, and kept as a
     model that fails. Raises ManifestError or VocabularyError for what all models share.
@@ -91,10 +91,17 @@ def load(folders: Iterable[Path]) -> Registry:
         if (folder / "vocabulary").is_dir():
             _merge(concepts, read_folder(folder / "vocabulary"), str(folder))
     models: dict[str, Model] = {}
+    for folder in archived:
+        for path in sorted(folder.glob("*/model.yaml")):
+            models[path.parent.name] = _loaded(path.parent, concepts)
+    stand_ins = frozenset(models)
     for folder in folders:
         shared = read_shared(folder)
         for path in sorted(folder.glob("*/model.yaml")):
             name = path.parent.name
+            if name in stand_ins:
+                models[name] = replace(models[name], shared=shared)
+                continue
             if name in models:
                 # which of the two would run is for a person to say, not for the order of folders
                 raise ManifestError(f"{path}: a model called '{name}' is loaded already")

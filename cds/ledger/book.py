@@ -84,4 +84,6 @@ def put(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, 
         return 0
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).on_conflict_do_nothing()
-    return sum(connection.execute(statement, dict(row)).rowcount for row in rows)
+    # without the option PostgreSQL's row count is not read, and that count says whether a row was new
+    options = {"preserve_rowcount": True}
+    return sum(connection.execute(statement, dict(row), execution_options=options).rowcount for row in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,6 +56,16 @@ def predicted(
     by = {"model": model, "client": client, "since": since, "until": until}
     for row in connection.execution_options(yield_per=2000).execute(_ROWS, by).mappings():
         yield PredictedRow(**{**row, "carded": bool(row["carded"])})
+
+
+def newest_predicted(
+    connection: sa.Connection, model: str, client: str, skip: int, most: int
+) -> tuple[PredictedRow, ...]:
+    """Newest first."""
+    ends = {"since": datetime(1970, 1, 1, tzinfo=UTC), "until": datetime(9999, 1, 1, tzinfo=UTC)}
+    newest = _ROWS.order_by(None).order_by(predictions.c.at.desc(), predictions.c.id.desc()).offset(skip).limit(most)
+    rows = connection.execute(newest, {"model": model, "client": client, **ends}).mappings()
+    return tuple(PredictedRow(**{**row, "carded": bool(row["carded"])}) for row in rows)
 
 
 def sites(connection: sa.Connection, model: str) -> tuple[str, ...]:

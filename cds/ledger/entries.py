@@ -118,6 +118,8 @@ class CallEntry:
     predictions: tuple[PredictionEntry, ...] = ()
     cards: tuple[CardEntry, ...] = ()
     suppressions: tuple[SuppressionEntry, ...] = ()
+    snapshot: str | None = None
+    """What its cards were made from, sealed (``cds.snapshot``); base64url. Never read back with a call."""
     shadow: str | None = None
     """Versions of the layers that were computed beside those in force, joined by ``+``; None: none was."""
     shadow_cards: tuple[ShadowCard, ...] = ()

@@ -6,6 +6,7 @@ the driver's shape here; SQLAlchemy's would be the same, asked of a type for eac
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds.ledger import tables
+from cds.ledger import committee_tables, tables
 from cds.ledger.entries import CallEntry, FeedbackEntry, PolicyEntry, ProblemEntry
 
 Row = tuple[Any, ...]
@@ -93,7 +94,14 @@ class Inserts:
             text(table, once=True)
             for table in (tables.calls, tables.feedback, tables.jti, tables.policies, tables.problems)
         )
-        self._predictions, self._cards, self._card_predictions, self._suppressions, self._shadow_cards = (
+        (
+            self._predictions,
+            self._cards,
+            self._card_predictions,
+            self._suppressions,
+            self._shadow_cards,
+            self._snapshots,
+        ) = (
             text(table, once=False)
             for table in (
                 tables.predictions,
@@ -101,6 +109,7 @@ class Inserts:
                 tables.card_predictions,
                 tables.suppressions,
                 tables.shadow_cards,
+                committee_tables.call_snapshots,
             )
         )
         self.moment, self._day = (_aware, _same) if dialect == "postgresql" else (_moment_text, _day_text)
@@ -152,6 +161,8 @@ class Inserts:
                 parts.append((self._card_predictions, links))
         if entry.suppressions:
             parts.append((self._suppressions, self._suppression_rows(entry)))
+        if entry.snapshot is not None:
+            parts.append((self._snapshots, [(entry.id, base64.urlsafe_b64decode(_padded(entry.snapshot)))]))
         if entry.shadow_cards:
             shadows: list[Row] = [
                 (entry.id, n, s.topic, s.indicator, to_json(s.prediction_ids)) for n, s in enumerate(entry.shadow_cards)
@@ -207,6 +218,10 @@ class Inserts:
             entry.text.replace("\x00", "\ufffd"),
             entry.state,
         )
+
+
+def _padded(text: str) -> str:
+    return text + "=" * (-len(text) % 4)
 
 
 def _predictions(entry: CallEntry, at: object) -> list[Row]:

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cds.ledger import rows
+from cds.ledger.committee_tables import call_snapshots
 from cds.ledger.entries import (
     CallEntry,
     CardEntry,
@@ -215,6 +216,14 @@ def call(connection: sa.Connection, call_id: str) -> CallEntry | None:
         suppressions=tuple(rows.read_suppression(r) for r in held),
         shadow_cards=tuple(rows.read_shadow(r) for r in shadows),
     )
+
+
+_SNAPSHOT = sa.select(call_snapshots.c.sealed).where(call_snapshots.c.call_id == sa.bindparam("call_id"))
+
+
+def snapshot(connection: sa.Connection, call_id: str) -> bytes | None:
+    found = connection.execute(_SNAPSHOT, {"call_id": call_id}).scalar_one_or_none()
+    return None if found is None else bytes(found)
 
 
 _CALLS_OF = (

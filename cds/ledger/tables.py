@@ -1,8 +1,9 @@
 """The tables, the same on SQLite and PostgreSQL. A change here needs a revision in ``migrations/versions``.
 
-Rows are only ever added: nothing in the product updates or deletes a call, prediction, card or feedback. A job's row
-alone changes, as the job goes from hand to hand; used tokens and report sessions go when they have expired. The
-committee's tables are in ``cds.ledger.committee_tables``.
+Rows are only ever added: nothing in the product updates a call, prediction, card or feedback, and they are deleted only
+when they are older than is kept (``cds audit purge``). A job's row alone changes, as the job goes from hand to hand;
+used tokens and report sessions go when they have expired. The committee's tables are in
+``cds.ledger.committee_tables``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
 
 metadata = sa.MetaData(

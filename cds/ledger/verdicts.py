@@ -59,8 +59,19 @@ def history(connection: sa.Connection, model: str, site: str, most: int = 60) ->
 
 def newest(connection: sa.Connection) -> tuple[Verdict, ...]:
     """The newest of each model and site, by name."""
-    latest = sa.select(verdicts.c.model, verdicts.c.site, sa.func.max(verdicts.c.at).label("at")).group_by(
-        verdicts.c.model, verdicts.c.site
+    return _newest(connection, sa.true())
+
+
+def newest_until(connection: sa.Connection, since: datetime, until: datetime) -> tuple[Verdict, ...]:
+    """The newest of each that was reached in this time."""
+    return _newest(connection, (verdicts.c.at >= since) & (verdicts.c.at < until))
+
+
+def _newest(connection: sa.Connection, of: sa.ColumnElement[bool]) -> tuple[Verdict, ...]:
+    latest = (
+        sa.select(verdicts.c.model, verdicts.c.site, sa.func.max(verdicts.c.at).label("at"))
+        .where(of)
+        .group_by(verdicts.c.model, verdicts.c.site)
     )
     newest_of = latest.subquery()
     question = (

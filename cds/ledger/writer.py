@@ -194,6 +194,10 @@ class Ledger:
     def call(self, call_id: str) -> CallEntry | None:
         return self._read(lambda c: queries.call(c, call_id))
 
+    def snapshot(self, call_id: str) -> bytes | None:
+        """What the call's cards were made from, sealed; None where there were none, or it was not kept."""
+        return self._read(lambda c: queries.snapshot(c, call_id))
+
     def calls_of(self, client: str, hook_instance: str, since: datetime) -> tuple[CallEntry, ...]:
         """A client's calls under one instance of a hook, the oldest first: an EHR may send it to several services."""
         return self._read(lambda c: queries.calls_of(c, client, hook_instance, since)) if hook_instance else ()

@@ -21,7 +21,7 @@ def session_of(asked: Request) -> ReportSession:
     Raises NoReportSession, ForeignForm for a form that another site sent, and LedgerError.
     """
     engine: Engine = current_app.extensions["cds"]
-    _own_form(asked, engine.settings)
+    own_form(asked, engine.settings)
     rid = str((asked.view_args or {})["rid"])
     return engine.reports.find(rid, asked.cookies.get(cookie_name(engine.settings)))
 
@@ -90,7 +90,7 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _own_form(asked: Request, settings: Settings) -> None:
+def own_form(asked: Request, settings: Settings) -> None:
     """Browsers say where a request comes from. Pages without a referrer send ``Origin: null`` from their own forms,
     so that alone does not count against one."""
     if asked.method in _SAFE:
@@ -104,4 +104,4 @@ def _own_form(asked: Request, settings: Settings) -> None:
         raise ForeignForm("a form of another site")
 
 
-__all__ = ["cookie_name", "frame_ancestors", "give", "keep", "report_path", "session_of", "take_back"]
+__all__ = ["cookie_name", "frame_ancestors", "give", "keep", "own_form", "report_path", "session_of", "take_back"]

@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[2]
 # Some modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
 # the decoded FHIR types, and the words that a case carries. Others, because they need what the room around
 # them must not, or know nothing of what it knows.
-OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report", "pages.preview", "committee.measures")
+OWN_ROOMS = (
+    "fhir.resources",
+    "cards.phrasebook",
+    "trust.smart",
+    "pages.report",
+    "pages.committee",
+    "pages.preview",
+    "committee.measures",
+)
 
 ROOMS: dict[str, str] = {
     # leaves
@@ -28,9 +36,9 @@ ROOMS: dict[str, str] = {
     "smart_settings": "",
     "imaging_settings": "",
     "ehr_settings": "",
-    "committee_settings": "",
+    "committee_settings": "smart_settings",
     "settings": "committee_settings ehr_settings errors imaging_settings smart_settings",
-    "ledger": "errors",
+    "ledger": "errors ids",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
@@ -49,7 +57,8 @@ ROOMS: dict[str, str] = {
     "imaging": "errors inference settings trust",
     "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust trust.smart",
     "committee": (
-        "committee.measures errors fhir fhir.resources ids inference ledger policy record settings trust yaml_lines"
+        "committee.measures errors fhir fhir.resources ids inference jobs ledger policy record services settings trust "
+        "yaml_lines"
     ),
     # services and their cards
     "cards.phrasebook": "errors record",
@@ -57,21 +66,25 @@ ROOMS: dict[str, str] = {
     "cards": "cards.phrasebook errors fhir ids inference ledger policy protocol record services",
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
+    "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
     "engine": (
         "audit cards cards.phrasebook committee errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings studies timings trust trust.smart turns"
+        "services settings snapshot studies timings trust trust.smart turns"
     ),
+    "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
-        "pages.report "
+        "pages.report snapshot "
         "cards cards.phrasebook charts committee engine errors fhir inference jobs ledger policy record services "
         "settings studies trust trust.smart web"
     ),
-    "serve": "app errors ledger settings",
     "preview": (
         "audit cards cards.phrasebook committee errors fhir fhir.resources inference ledger policy protocol record "
         "services"
     ),
+    "sealing": "errors ledger settings trust.smart",
+    "auditing": "ledger",
+    "serve": "app errors ledger sealing settings",
     "site": (
         "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger policy record "
         "services settings smart_settings studies trust trust.smart"
@@ -84,14 +97,18 @@ ROOMS: dict[str, str] = {
         "services studies survival trust trust.smart web yaml_lines"
     ),
     "pages.preview": "cards.phrasebook charts errors pages preview",
+    "pages.committee": (
+        "cards.phrasebook charts committee committee_settings engine errors inference ledger pages record replay "
+        "services settings trust.smart web"
+    ),
     "validation": "charts errors ledger",
     "flower": "errors validation",
     "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
-        "modelcheck networks pages.preview policy preview record app engine jobs serve services settings site studies "
-        "survival trust trust.smart validation"
+        "modelcheck networks pages.preview policy preview record app auditing engine replay sealing snapshot jobs "
+        "serve services settings site studies survival trust trust.smart validation"
     ),
     "__main__": "cli",
 }

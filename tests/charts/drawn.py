@@ -9,26 +9,37 @@ from zoneinfo import ZoneInfo
 from cds.charts import (
     Bar,
     BarWords,
+    CalibrationWords,
     CurveLine,
     CurveWords,
     EventLane,
+    IntervalRow,
+    IntervalWords,
     Lane,
+    Limit,
     Line,
     Mark,
     Marks,
+    Observed,
     PictographWords,
+    Point,
     RiskRow,
+    Series,
     Svg,
     TimelineWords,
     TradeoffWords,
+    TrendWords,
     TrialPoint,
     benefit,
+    calibration,
     comparison,
     contributions,
+    intervals,
     pictograph,
     survival,
     timeline,
     tradeoff,
+    trend,
 )
 
 TIMES = tuple(float(month) for month in range(37))
@@ -125,6 +136,37 @@ def decision(*, narrow: bool = False) -> Svg:
     return benefit(THRESHOLDS, lines, words, "Net benefit", "By threshold.", narrow=narrow)
 
 
+def right_or_wrong(*, narrow: bool = False) -> Svg:
+    shares = [n / 40 for n in range(1, 30)]
+    line = (shares, [x**1.2 for x in shares], [x**1.4 for x in shares], [min(1.0, x**0.9) for x in shares])
+    groups = [Observed(x, x**1.1, max(0.0, x - 0.1), min(1.0, x + 0.1)) for x in (0.05, 0.2, 0.35, 0.5, 0.7)]
+    words = CalibrationWords("Predicted", "Happened", "as predicted")
+    return calibration(groups, line, words, "Calibration", "Five groups lie near the diagonal.", narrow=narrow)
+
+
+def over_weeks(*, narrow: bool = False) -> Svg:
+    points = tuple(Point(day(7 * n), 0.05 + 0.02 * n, 0.03 + 0.02 * n, 0.08 + 0.02 * n) for n in range(9))
+    other = tuple(Point(day(7 * n), 0.04) for n in range(0, 9, 2))
+    return trend(
+        (Series("age", points), Series("weight", other, "third")),
+        (Limit("act", 0.25), Limit("watch", 0.1, "mark")),
+        TrendWords("Stability index", "nothing measured yet"),
+        "Drift",
+        "The index of age rises over nine weeks.",
+        narrow=narrow,
+    )
+
+
+def by_site(*, narrow: bool = False) -> Svg:
+    rows = (
+        IntervalRow("north", 0.81, 0.76, 0.86, "0.81 (0.76 to 0.86)"),
+        IntervalRow("a hospital with a long name indeed", 0.7, 0.61, 0.78, "0.70 (0.61 to 0.78)"),
+        IntervalRow("south", None, None, None, "not enough data: 14 events, 100 needed"),
+    )
+    words = IntervalWords("Area under the ROC curve", "limit", "no site yet")
+    return intervals(rows, 0.65, words, "By site", "Two sites measured, one not.", narrow=narrow)
+
+
 ALL = {
     "curve": curve,
     "people": people,
@@ -133,4 +175,7 @@ ALL = {
     "lanes": lanes,
     "work": work,
     "decision": decision,
+    "calibration": right_or_wrong,
+    "trend": over_weeks,
+    "intervals": by_site,
 }

@@ -46,7 +46,7 @@ def evaluate(room: Room, models: Registry, policy: Policy) -> Evaluate:
         content = yaml.safe_load(CHARTER) | changes
         found_version = version_of(yaml.safe_dump(content))
         charter = Charter.model_validate(content).model_copy(update={"version": found_version})
-        [found] = Evaluator(room.book, models, policy, charter, now).all(MODEL, "north", keep=keep)
+        [found] = Evaluator(room.book, models, lambda *_: policy, charter, now).all(MODEL, "north", keep=keep)
         return found
 
     return run
@@ -196,6 +196,9 @@ def test_a_right_model_is_told_as_right_with_every_measure(room: Room, evaluate:
     for measure in ("brier", "scaled_brier", "intercept", "ppv", "sensitivity", "evaluate", "benefit", "card_ppv"):
         assert told[measure, ""]["n"] > 100, measure
     assert told["gap_sensitivity", "sex: male"]["lower"] < 0 < told["gap_sensitivity", "sex: male"]["upper"]
+    curve = told["index", ""]["detail"]
+    assert len(curve["curve"]["predicted"]) == 30 and len(curve["groups"]) == 10
+    assert told["index", ""]["value"] < curve["if_perfect"]
     assert found.ascertainment is not None
     assert "outcomes from registry:national" in found.ascertainment.told[0]
 
@@ -258,3 +261,67 @@ def test_a_resumed_model_is_not_stopped_by_what_was_said_before(
     actions.resume(room.book, charter, MODEL, "north", signed, NOW + timedelta(days=1, hours=2))
     after = evaluate(NOW + timedelta(days=2), **floor)
     assert (after.verdict.level, after.stop) == ("watch", None)
+
+
+# survival, and what clinicians do with cards
+
+
+def survivors(room: Room, models: Registry, n: int, *, hopeful: float = 1.0) -> None:
+    """``n`` patients of a survival model predicted two to five years ago; ``hopeful``: how much too good its curves
+    are, as a power of the chance to live."""
+    random = np.random.default_rng(21)
+    manifest = models["metastatic-os"].manifest
+    times = np.asarray(next(o for o in manifest.outputs if o.name == "survival").times)
+    hazard = 0.06 * np.exp(random.normal(0, 0.7, n))
+    death = random.exponential(1 / hazard)
+    said, events = [], []
+    for i in range(n):
+        days_ago = float(random.uniform(800, 1800))
+        curve = np.exp(-hazard[i] / hopeful * times)
+        said.append(Said(f"s{i}", ago(days_ago), {"survival": [float(x) for x in curve]}))
+        died = days_ago - float(death[i]) * 30.4375
+        if died > 0:
+            events.append(
+                OutcomeEvent("north", room.key(f"s{i}"), "event", "death", ago(died).date(), "registry", None)
+            )
+    room.tell(said, model="metastatic-os", version=manifest.version)
+    room.book.put_all(outcome_events, [e.row("s", NOW) for e in events])
+    known_until(room)
+
+
+@pytest.mark.parametrize(("hopeful", "expected"), [(1.0, "green"), (3.0, "act")])
+def test_survival_is_judged_at_6_12_and_24_months(
+    room: Room, models: Registry, policy: Policy, hopeful: float, expected: str
+) -> None:
+    survivors(room, models, 700, hopeful=hopeful)
+    content = yaml.safe_load(CHARTER)
+    # hazards that vary as here are ranked at 0.66 by a perfect model
+    content["models"]["metastatic-os"] = {"outcome": "death", "output": "survival", "limits": {"auc": {"watch": 0.6}}}
+    charter = Charter.model_validate(content)
+    [found] = Evaluator(room.book, models, lambda *_: policy, charter, NOW).all("metastatic-os", keep=False)
+    told = values(found)
+    for months in ("6 months", "12 months", "24 months"):
+        for measure in ("ratio", "slope", "alive", "auc_at", "index"):
+            assert "value" in told[measure, months], (measure, months, told[measure, months])
+    assert told["auc", ""]["value"] > 0.6 and "value" in told["integrated_brier", ""]
+    assert found.verdict.raised == expected
+    if expected == "act":
+        assert levels(found)["ratio 12 months"] == "act"
+
+
+def test_how_much_cards_ask_and_what_is_done_with_them(room: Room, evaluate: Evaluate, models: Registry) -> None:
+    random = np.random.default_rng(31)
+    said = [replace(s, carded=i % 2 == 0) for i, s in enumerate(weeks(120, random, 25, 0))]
+    room.tell(said, version=version(models))
+    looked = [
+        OutcomeEvent("north", room.key(s.patient), "looked", "cancer", (s.at + timedelta(days=3)).date(), "fhir", None)
+        for s in said[:40]
+    ]
+    room.book.put_all(outcome_events, [e.row("s", NOW) for e in looked])
+    found = evaluate()
+    told = values(found)
+    assert told["burden", ""]["value"] == pytest.approx(50)
+    assert levels(found)["burden"] == "act"
+    assert told["accepted", ""]["value"] == 0
+    assert told["repeated", ""]["value"] == 0
+    assert 0.2 < told["looked_within", "14 days"]["value"] < 0.6

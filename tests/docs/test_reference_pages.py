@@ -25,13 +25,16 @@ from cds.policy.layers import AppliesTo, Head
 from cds.policy.schema import Policy
 from cds.settings import (
     ApproverSettings,
+    AuditSettings,
     BackendSettings,
     ClientSettings,
     CommitteeSettings,
+    ConsoleSettings,
     DialectSettings,
     FhirSettings,
     ImagingSettings,
     InferenceSettings,
+    OidcSettings,
     PacsSettings,
     Settings,
     StudySource,
@@ -53,6 +56,9 @@ IN_SETTINGS: list[type[BaseModel]] = [
         InferenceSettings,
         PacsSettings,
         CommitteeSettings,
+        AuditSettings,
+        ConsoleSettings,
+        OidcSettings,
     ),
 ]
 IN_CHARTER: list[type[BaseModel]] = [Charter, *(block for _, block in CHARTER_BLOCKS)]
@@ -65,9 +71,8 @@ BLOCKS: list[type[BaseModel]] = [
 # set by the code that reads the file, or a block with a section of its own
 UNWRITTEN = {
     *("ClientSettings.studies", "ClientSettings.smart", "ClientSettings.backend", "ClientSettings.dialect"),
-    *("Charter.version", "Policy.version", "Settings.committee", "Settings.approvers"),
-    *("Settings.fhir", "Settings.imaging", "Settings.inference"),
-    *("ClientSettings.studies", "ClientSettings.smart"),
+    *("Charter.version", "Policy.version", "Settings.committee", "Settings.approvers", "Settings.audit"),
+    *("Settings.fhir", "Settings.imaging", "Settings.inference", "CommitteeSettings.console", "ConsoleSettings.oidc"),
 }
 
 

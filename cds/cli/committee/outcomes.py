@@ -151,7 +151,7 @@ def _found(office: Office, name: str, since: date | None, *, only: bool) -> bool
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
     """What is known of whom, from which sources, up to which day; counts only."""
-    with office_of(ctx) as office:
+    with office_of(ctx, light=True) as office:
         found = office.book.read(stored_sweeps)
         events = office.book.read(counted)
         least = office.charter.minimum.cell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import click
 
@@ -19,8 +20,13 @@ def worker(ctx: click.Context, once: bool, slots: int | None) -> None:
     Start as many as you like, on one machine or, with PostgreSQL, on several; a study is read once. A worker that is
     killed loses nothing: another takes its study over within two leases (setting: imaging.lease_s). SIGTERM ends it in
     good order.
+
+    It also does the committee's rounds: it evaluates the models every committee.every_h hours and asks EHRs for
+    outcomes every committee.outcomes_h.
     """
     from cds.app import create_engine  # models and networks only where they are needed
+    from cds.committee.rounds import Rounds
+    from cds.jobs import Jobs
     from cds.ledger.migrate import upgrade
     from cds.serve import configure_logging
     from cds.studies.poll import Poller
@@ -34,9 +40,17 @@ def worker(ctx: click.Context, once: bool, slots: int | None) -> None:
     engine = create_engine(settings)
     poller = Poller(settings, engine.studies.intake, engine.now)
     crew = Crew(settings, engine.models, engine.policies, engine.ledger, poller, engine.now, slots)
+    # a queue of its own: its thread must not wait for a connection that a study holds
+    jobs = Jobs(settings.ledger_url, now=engine.now)
+    rounds = Rounds(settings, engine.models, engine.policies, engine.ledger, jobs, engine.now)
     if once:
         if poller.wanted:
             poller.once()
         click.echo(f"{crew.until_done()} job(s) done or given back.")
+        click.echo(f"{rounds.once()} round(s) of the committee done.")
     else:
-        crew.run()
+        threading.Thread(target=rounds.run, name="committee", daemon=True).start()
+        try:
+            crew.run()
+        finally:
+            rounds.stop()

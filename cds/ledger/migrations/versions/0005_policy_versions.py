@@ -24,7 +24,6 @@ def upgrade() -> None:
     _policies()
     with op.batch_alter_table("calls") as calls:
         calls.add_column(sa.Column("shadow", sa.Text))
-        calls.add_column(sa.Column("weighed", JSON))
     op.create_table(
         "shadow_cards",
         sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id"), nullable=False),
@@ -64,7 +63,6 @@ def _policies() -> None:
 def downgrade() -> None:
     op.drop_table("shadow_cards")
     with op.batch_alter_table("calls") as calls:
-        calls.drop_column("weighed")
         calls.drop_column("shadow")
     op.drop_table("policy_events")
     op.drop_table("policy_versions")

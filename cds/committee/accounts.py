@@ -1,0 +1,128 @@
+"""Local accounts of the committee's pages: a file of names, roles and scrypt hashes. For a demonstration, and for a
+hospital without OpenID Connect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from cds.errors import CommitteeError, SettingsError
+from cds.yaml_lines import YamlFault, parse, read_text
+
+Role = Literal["member", "viewer"]
+"""``viewer`` sees verdicts and plots; ``member`` also single calls and incidents, and may stop a model."""
+
+SHORTEST = 12
+_METHOD = "scrypt:32768:8:1"
+# of no account: a name nobody has takes as long as a wrong password
+_NOBODY = generate_password_hash("nobody", method=_METHOD)
+
+
+class _Account(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    password: str = Field(pattern=r"^scrypt:")
+    role: Role
+
+
+_FILE: TypeAdapter[dict[str, _Account]] = TypeAdapter(dict[str, _Account])
+
+
+@dataclass(frozen=True)
+class Account:
+    name: str
+    role: Role
+    stamp: str
+    """Changes with the password or the role: who signed in before that is signed out by it."""
+
+
+class Accounts:
+    """Read anew when the file has changed. Safe for threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[float, int] | None = None
+        self._found: dict[str, _Account] = {}
+
+    def check(self, name: str, password: str) -> Account | None:
+        """None for a wrong name or password, after the same time. Raises SettingsError."""
+        found = self._read().get(name)
+        good = check_password_hash(found.password if found is not None else _NOBODY, password)
+        return _account(name, found) if found is not None and good else None
+
+    def named(self, name: str) -> Account | None:
+        found = self._read().get(name)
+        return None if found is None else _account(name, found)
+
+    def every(self) -> tuple[Account, ...]:
+        return tuple(_account(name, found) for name, found in sorted(self._read().items()))
+
+    def put(self, name: str, password: str, role: Role) -> None:
+        """Raises CommitteeError for a name or password that does not do."""
+        if not name.strip() or len(name) > 80 or any(c in name for c in "\r\n\t\0"):
+            raise CommitteeError("an account needs a name of one line, 80 characters at most")
+        if len(password) < SHORTEST or len(set(password)) < 5:
+            raise CommitteeError(
+                f"the password is too easy to guess: take {SHORTEST} characters or more, of some variety"
+            )
+        hashed = generate_password_hash(password, method=_METHOD)
+        self._write({**self._read(), name.strip(): _Account(password=hashed, role=role)})
+
+    def remove(self, name: str) -> None:
+        """Raises CommitteeError for a name nobody has."""
+        kept = dict(self._read())
+        if kept.pop(name, None) is None:
+            raise CommitteeError(f"there is no account '{name}'; there are: {', '.join(sorted(kept)) or 'none'}")
+        self._write(kept)
+
+    def _read(self) -> Mapping[str, _Account]:
+        try:
+            state = self._path.stat()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise SettingsError(f"committee.console.accounts_file can't be read: {error.strerror}") from error
+        seen = (state.st_mtime, state.st_size)
+        if seen != self._seen:
+            try:
+                content, _ = parse(read_text(self._path))
+                self._found = _FILE.validate_python(content or {})
+            except OSError as error:
+                raise SettingsError(f"committee.console.accounts_file can't be read: {error.strerror}") from error
+            except YamlFault as error:
+                raise SettingsError(error.at(self._path)) from error
+            except ValidationError as error:
+                # no value is quoted: one of them is a hash
+                where = ".".join(str(part) for part in error.errors()[0]["loc"])
+                raise SettingsError(
+                    f"{self._path}: {where}: not an account; make it with `cds committee account`"
+                ) from error
+            self._seen = seen
+        return self._found
+
+    def _write(self, accounts: Mapping[str, _Account]) -> None:
+        text = yaml.safe_dump({n: a.model_dump() for n, a in accounts.items()}, allow_unicode=True, sort_keys=True)
+        aside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            aside.replace(self._path)
+        except OSError as error:
+            raise CommitteeError(f"{self._path} can't be written: {error.strerror}") from error
+        self._seen = None
+
+
+def _account(name: str, found: _Account) -> Account:
+    stamp = hashlib.sha256(f"{found.password}:{found.role}".encode()).hexdigest()[:16]
+    return Account(name, found.role, stamp)

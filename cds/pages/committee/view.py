@@ -1,0 +1,192 @@
+"""What the console's pages show, from the ledger's rows. Nothing is measured here; whoever evaluates has done it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from cds.cards.phrasebook import Phrasebook
+from cds.committee.burden import Funnel, funnel
+from cds.committee.charter import Charter
+from cds.engine import Engine
+from cds.errors import NothingThere
+from cds.inference.manifest import Manifest
+from cds.ledger.book import Book
+from cds.ledger.cohort import PredictedRow, newest_predicted
+from cds.ledger.incidents import Incident, incidents
+from cds.ledger.response import given
+from cds.ledger.standings import EVERYWHERE, Stop, every, stops
+from cds.ledger.verdicts import Verdict, history, newest
+from cds.pages.committee.plots import Plot, plots
+from cds.pages.committee.words import GROUPS, Line, line
+from cds.record.inputs import days
+
+PAGE = 50
+"""Calls on a page."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model at one site on the first page."""
+
+    model: str
+    title: str
+    site: str
+    level: str
+    version: str
+    at: datetime
+    raising: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    model: str
+    title: str
+    site: str
+    stop: Stop
+
+
+@dataclass(frozen=True)
+class Overview:
+    rows: tuple[Row, ...]
+    stopped: tuple[Stopped, ...]
+    waiting: int
+    """Incidents nobody has looked at."""
+    sites: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+def manifest_of(engine: Engine, model: str) -> Manifest | None:
+    found = engine.models.models.get(model)
+    return found.manifest if found is not None and not found.refused else None
+
+
+def title_of(engine: Engine, words: Phrasebook, model: str) -> str:
+    manifest = manifest_of(engine, model)
+    return words.pick(manifest.words.title) if manifest is not None else model
+
+
+def level_of(verdict: Verdict, held: Mapping[tuple[str, str], Stop]) -> str:
+    """People may have stopped or resumed it since it was evaluated."""
+    if (verdict.model, verdict.site) in held or (verdict.model, EVERYWHERE) in held:
+        return "stopped"
+    return "watch" if verdict.level == "stopped" else verdict.level
+
+
+def overview(
+    engine: Engine, book: Book, charter: Charter, words: Phrasebook, *, site: str = "", model: str = "", level: str = ""
+) -> Overview:
+    """``site``, ``model``, ``level``: only those; empty: all."""
+    verdicts = book.read(newest)
+    held = stops(book.read(every))
+    rows = [
+        Row(
+            v.model,
+            title_of(engine, words, v.model),
+            v.site,
+            level_of(v, held),
+            v.model_version,
+            v.at,
+            tuple(line(words, f, manifest_of(engine, v.model), charter) for f in v.raising[:3]),
+        )
+        for v in verdicts
+    ]
+    shown = [r for r in rows if site in ("", r.site) and model in ("", r.model) and level in ("", r.level)]
+    order = ("stopped", "act", "watch", "green")
+    shown.sort(key=lambda r: (order.index(r.level), r.title, r.site))
+    return Overview(
+        tuple(shown),
+        tuple(Stopped(m, title_of(engine, words, m), s, stop) for (m, s), stop in sorted(held.items())),
+        sum(i.state == "open" for i in book.read(incidents)),
+        tuple(sorted({r.site for r in rows})),
+        tuple(sorted({r.model for r in rows})),
+    )
+
+
+@dataclass(frozen=True)
+class ModelView:
+    model: str
+    title: str
+    site: str
+    verdict: Verdict
+    level: str
+    stop: Stop | None
+    sections: tuple[tuple[str, tuple[Line, ...]], ...]
+    """(group, its lines)"""
+    followed: Mapping[str, Any] | None
+    funnel: Funnel
+    plots: tuple[Plot, ...]
+    history: tuple[Verdict, ...]
+
+
+def model_view(engine: Engine, book: Book, charter: Charter, words: Phrasebook, model: str, site: str) -> ModelView:
+    """Raises NothingThere for a model that was never judged there."""
+    past = book.read(lambda c: history(c, model, site))
+    if not past:
+        raise NothingThere("no verdict on such a model at such a site")
+    held = stops(book.read(every))
+    verdict, manifest = past[0], manifest_of(engine, model)
+    now = engine.now()
+    cards = book.read(lambda c: given(c, model, site, now - timedelta(days=days(charter.period)), now))
+    counted = funnel(cards)
+    by_site = [v for v in book.read(newest) if v.model == model]
+    told = next((f.get("detail") for f in verdict.findings if f["measure"] == "followed"), None)
+    return ModelView(
+        model,
+        title_of(engine, words, model),
+        site,
+        verdict,
+        level_of(verdict, held),
+        held.get((model, site)) or held.get((model, EVERYWHERE)),
+        tuple(sections(words, verdict.findings, manifest, charter)),
+        told,
+        counted,
+        tuple(plots(words, manifest, charter, model, past, by_site, counted)),
+        past,
+    )
+
+
+def sections(
+    words: Phrasebook, findings: Sequence[Mapping[str, Any]], manifest: Manifest | None, charter: Charter
+) -> list[tuple[str, tuple[Line, ...]]]:
+    found = []
+    for group, measures in GROUPS:
+        lines = tuple(line(words, f, manifest, charter) for m in measures for f in findings if f["measure"] == m)
+        if lines:
+            found.append((group, lines))
+    return found
+
+
+@dataclass(frozen=True)
+class CallRow:
+    """One prediction, its patient a pseudonym: the beginning of the keyed hash."""
+
+    call: str
+    at: datetime
+    pseudonym: str
+    outcome: str
+    answer: str
+    carded: bool
+
+
+def call_rows(engine: Engine, book: Book, model: str, site: str, page: int, words: Phrasebook) -> list[CallRow]:
+    """Newest first, ``PAGE`` on a page and one more where there is a next."""
+    manifest = manifest_of(engine, model)
+    shown = [o for o in manifest.outputs if o.shown and not o.series] if manifest is not None else []
+    rows = book.read(lambda c: newest_predicted(c, model, site, page * PAGE, PAGE + 1))
+
+    def answer(row: PredictedRow) -> str:
+        told = [o for o in shown if isinstance(row.outputs.get(o.name), int | float)]
+        if not told:
+            return row.reason or ""
+        value = float(row.outputs[told[0].name])
+        name = told[0].categories.get(f"{value:g}")
+        return name or words.significant(value, 3)
+
+    return [CallRow(r.call_id, r.at, r.patient_key[:8], r.outcome, answer(r), r.carded) for r in rows]
+
+
+def incident_list(book: Book) -> tuple[Incident, ...]:
+    return book.read(incidents)

@@ -1,0 +1,133 @@
+"""Findings in the reader's language: what a measure is called, what it is about, what it says or why nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cds.cards.phrasebook import Phrasebook
+from cds.committee.charter import Charter
+from cds.inference.manifest import Manifest
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("inputs", ("unusable", "missing", "out_of_range", "failed", "indeterminate")),
+    ("drift", ("drift",)),
+    ("right", ("auc", "harrell", "auc_at", "ratio", "intercept", "slope", "index", "alive", "brier", "scaled_brier",
+               "integrated_brier")),
+    ("use", ("flagged", "ppv", "sensitivity", "specificity", "evaluate", "benefit", "benefit_over_all", "card_ppv",
+             "looked_at", "corrected_sensitivity", "corrected_specificity")),
+    ("fairness", ("gap_sensitivity", "gap_ppv", "gap_auc", "gap_observed-expected", "gap_alert-rate")),
+    ("response", ("burden", "per_clinician_day", "repeated", "opened", "accepted", "overridden", "looked_within")),
+)  # fmt: skip
+"""Sections of a model's page, and the measures in each."""
+
+_SHARES = frozenset(
+    {
+        *("unusable", "missing", "out_of_range", "failed", "indeterminate", "alive", "flagged", "ppv", "sensitivity"),
+        *(
+            "specificity",
+            "card_ppv",
+            "looked_at",
+            "corrected_sensitivity",
+            "corrected_specificity",
+            "repeated",
+            "opened",
+        ),
+        *("accepted", "overridden", "looked_within", "gap_sensitivity", "gap_ppv", "gap_alert-rate"),
+    }
+)
+_AFTER = re.compile(r"^(\d+(?:\.\d+)?) (months|days)$")
+_WHAT = {
+    "events": "events",
+    "people without the event": "others",
+    "people": "people",
+    "people in the baseline": "baseline",
+    "cards": "cards",
+    "calls": "calls",
+    "clinician-days": "clinician_days",
+    "studies": "studies",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding as a row of a table."""
+
+    measure: str
+    about: str
+    value: str
+    n: str
+    limit: str
+    level: str
+    level_name: str
+
+
+def line(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | None, charter: Charter | None) -> Line:
+    events = finding.get("events")
+    counts = ""
+    if "n" in finding:
+        key = "baseline" if finding["measure"] == "drift" else "events"
+        counts = words(f"committee.count.{key}", n=words.number(finding["n"], 0), events=words.number(events or 0, 0))
+    limit = figure(words, finding["measure"], finding["limit"]) if "limit" in finding else ""
+    return Line(
+        words(f"committee.measure.{finding['measure']}"),
+        about(words, finding, manifest, charter),
+        said(words, finding),
+        counts,
+        limit,
+        finding["level"],
+        words(f"committee.level.{finding['level']}"),
+    )
+
+
+def said(words: Phrasebook, finding: Mapping[str, Any]) -> str:
+    """``0.61 (0.58 to 0.64)``, or why there is nothing."""
+    if "value" not in finding:
+        return lacking(words, finding)
+    measure = finding["measure"]
+    value = figure(words, measure, finding["value"])
+    if measure == "drift":
+        return value
+    upper = finding["upper"]
+    high = words("committee.no_limit") if upper is None else figure(words, measure, upper)
+    return words("committee.interval", value=value, low=figure(words, measure, finding["lower"]), high=high)
+
+
+def lacking(words: Phrasebook, finding: Mapping[str, Any]) -> str:
+    if "have" not in finding:
+        return words("committee.not_estimable")
+    key = _WHAT.get(finding["what"], "followed")
+    what = words(f"committee.what.{key}")
+    return words(
+        "committee.lacking", what=what, have=words.number(finding["have"], 0), need=words.number(finding["need"], 0)
+    )
+
+
+def figure(words: Phrasebook, measure: str, value: float) -> str:
+    if measure in _SHARES:
+        return words("committee.percent", value=words.number(100 * value, 1))
+    return words.significant(value, 3)
+
+
+def about(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | None, charter: Charter | None) -> str:
+    """Names of inputs, outputs and groups as people call them; what nobody has a word for, as it is."""
+    told = str(finding["about"])
+    if match := _AFTER.match(told):
+        return words(f"committee.after.{match[2]}", count=words.number(float(match[1]), 0))
+    if told in ("with a card", "without a card", "of cards", "studies"):
+        return words(f"committee.about.{told.replace(' ', '_')}")
+    if manifest is not None and finding["measure"] not in ("gap_sensitivity", "gap_ppv"):
+        for spec in manifest.inputs:
+            if spec.name == told:
+                return words.pick(spec.label) or told
+        for output in manifest.outputs:
+            if f"-> {output.name}" == told:
+                return words("committee.about.answer", name=words.pick(output.label) or output.name)
+    name, colon, group = told.partition(": ")
+    if colon and charter is not None and name in charter.subgroups:
+        known = ("male", "female", "yes", "no")
+        shown = words(f"committee.group.{group}") if group in known else group.replace(" to <", " – <")
+        return f"{words.pick(charter.subgroups[name].label)}: {shown}"
+    return told

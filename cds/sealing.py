@@ -1,0 +1,83 @@
+"""Links new rows to the audit's chain, in the background of the service: one process of a machine at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from cds.errors import CdsError
+from cds.ledger.book import Book
+from cds.ledger.chain import Chain
+from cds.settings import Settings
+from cds.trust.smart.secrets import derived
+
+_log = logging.getLogger("cds.audit")
+PURPOSE = "audit chain"
+_THOROUGH_EVERY = 60
+"""Rounds between two looks without a bound: rows that waited on a spool for days."""
+
+
+class Sealer:
+    """A thread of one process; start it after the fork."""
+
+    def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._now = now
+        self._key = derived(settings.load_ledger_key(), PURPOSE)
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        if self._settings.audit.seal_s:
+            threading.Thread(target=self._run, name="audit-seal", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _run(self) -> None:
+        rounds = 0
+        while not self._stopping.wait(self._settings.audit.seal_s):
+            try:
+                self.once(thorough=rounds % _THOROUGH_EVERY == 0)
+            except CdsError as error:
+                _log.warning("audit.unsealed error=%s", error)
+            except OSError as error:
+                _log.error("audit.unsealed error=%s", os.strerror(error.errno or 0))
+            rounds += 1
+
+    def once(self, *, thorough: bool = False) -> int | None:
+        """How many links were made; None: another process is at it."""
+        path = self._settings.data_dir / "audit.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path) as mine:
+            if not mine:
+                return None
+            with Book(self._settings.ledger_url) as book:
+                chain = Chain(book, self._key)
+                made = chain.seal(self._now(), thorough=thorough)
+                if made:
+                    # in the log it is out of the database's reach: verify takes it
+                    _log.info("audit.sealed links=%s head=%s", made, chain.head().told)
+                return made
+
+
+class _locked:
+    """True in the ``with`` for one process at a time; the lock dies with its holder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> bool:
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)

@@ -1,0 +1,75 @@
+"""The committee's plots say what they were given, and are pictures where a page is no use."""
+
+from __future__ import annotations
+
+import pytest
+from drawn import ALL, by_site, day, over_weeks, right_or_wrong
+from reading import texts
+
+from cds.charts import (
+    CalibrationWords,
+    IntervalRow,
+    IntervalWords,
+    Observed,
+    Point,
+    Series,
+    TrendWords,
+    as_png,
+    calibration,
+    intervals,
+    trend,
+)
+
+NARROW = pytest.mark.parametrize("narrow", [False, True], ids=["page", "phone"])
+
+
+@NARROW
+def test_what_could_not_be_measured_is_said_on_its_row(narrow: bool) -> None:
+    assert any("not enough data" in text for text in texts(by_site(narrow=narrow)))
+
+
+@NARROW
+def test_limits_are_named_on_a_trend(narrow: bool) -> None:
+    found = texts(over_weeks(narrow=narrow))
+    assert {"act", "watch", "age", "weight"} <= set(found)
+    assert "2025-09-01" in found
+
+
+def test_nothing_measured_yet_is_said() -> None:
+    words = TrendWords("Index", "nothing measured yet")
+    assert "nothing measured yet" in texts(trend((Series("", ()),), (), words, "t", "d"))
+    assert "no site" in texts(intervals((), None, IntervalWords("x", nothing="no site"), "t", "d"))
+    with pytest.raises(ValueError, match="needs groups or a curve"):
+        calibration((), None, CalibrationWords("p", "o", "x"), "t", "d")
+
+
+def test_one_evaluation_alone_and_equal_values_are_drawn() -> None:
+    one = trend((Series("", (Point(day(0), 0.0),)),), (), TrendWords("Index", ""), "t", "d")
+    assert "2025-09-01" in texts(one)
+    even = intervals((IntervalRow("a", 0.0, 0.0, 0.0, "0"),), 0.0, IntervalWords("x"), "t", "d")
+    assert "a" in texts(even)
+    with pytest.raises(ValueError, match="finite"):
+        intervals((IntervalRow("a", float("inf"), 0.0, 0.0, "0"),), 0.0, IntervalWords("x"), "t", "d")
+
+
+def test_rare_events_get_axes_that_show_them() -> None:
+    words = CalibrationWords("Predicted", "Happened", "as predicted")
+    found = texts(calibration((Observed(0.004, 0.006, 0.001, 0.3),), None, words, "t", "d"))
+    assert "1%" in found and "100%" not in found
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_chart_is_a_picture_too_and_a_page_s_chart_stays_one(name: str) -> None:
+    picture = as_png(ALL[name])
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n" and len(picture) > 4000
+    assert ALL[name]().markup.startswith("<svg")
+
+
+def test_a_picture_has_the_colours_of_daylight() -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    image = Image.open(BytesIO(as_png(right_or_wrong))).convert("RGB")
+    assert image.getpixel((2, 2)) == (255, 255, 255)
+    assert (0, 94, 184) in {colour for _, colour in image.getcolors(1 << 24)}
