@@ -26,6 +26,12 @@ def session_of(asked: Request) -> ReportSession:
     return engine.reports.find(rid, asked.cookies.get(cookie_name(engine.settings)))
 
 
+def renewed(asked: Request, session: ReportSession) -> ReportSession:
+    """With an access token that lives on: for pages that read the hospital's servers. Raises as ``session_of``."""
+    engine: Engine = current_app.extensions["cds"]
+    return engine.door.renewed(session, asked.cookies.get(cookie_name(engine.settings), ""))
+
+
 def cookie_name(settings: Settings) -> str:
     """With ``__Secure-`` a browser takes it only as what it is (RFC 6265bis, section 4.1.3)."""
     return "cds_report" if settings.bare_cookies else "__Secure-cds_report"
@@ -104,4 +110,4 @@ def _own_form(asked: Request, settings: Settings) -> None:
         raise ForeignForm("a form of another site")
 
 
-__all__ = ["cookie_name", "frame_ancestors", "give", "keep", "report_path", "session_of", "take_back"]
+__all__ = ["cookie_name", "frame_ancestors", "give", "keep", "renewed", "report_path", "session_of", "take_back"]

@@ -29,7 +29,7 @@ from cds.pages.report.timeline import timeline
 from cds.trust.smart import ReportSession
 from cds.web import metrics
 from cds.web.launch import frame_ancestors, session_of
-from cds.web.report_cookie import keep
+from cds.web.report_cookie import keep, renewed
 
 _THEMES = ("system", "light", "dark")
 _KINDS: dict[str, ProblemKind] = {kind: kind for kind in get_args(ProblemKind)}
@@ -71,8 +71,7 @@ class _Pages:
         session = self._session()
         words = self._words(session)
         asked = request.args
-        month = asked.get("month", type=int, default=12)
-        found = view.compose(self.engine, session, words, asked.get("trial", ""), month)
+        found = view.compose(self.engine, session, words, asked.get("trial", ""))
         if not asked:
             metrics.REPORTS.labels(found.call.service).inc()
         return self._page(
@@ -176,7 +175,7 @@ class _Pages:
         view.stored_call(self.engine, found)
         if found.patient_facing:
             raise UnknownService("there is no such part in a report for patients")
-        return found
+        return renewed(request, found)
 
     def _words(self, session: ReportSession) -> Phrasebook:
         chosen = request.cookies.get(_LANGUAGE)
