@@ -33,6 +33,9 @@ def faults(m: Manifest) -> Iterator[FaultAt]:
             if bound is not None and bound not in outputs:
                 what = f"output '{o.name}' is bounded by '{bound}', which is not an output"
                 yield FaultAt(what, "outputs", position, key)
+        for name in o.input_labels.keys() - set(names):
+            what = f"output '{o.name}' labels '{name}', which is not an input"
+            yield FaultAt(what, "outputs", position, "input_labels", name)
     yield from _rules(m, set(names))
     for position, item in enumerate(m.evidence):
         if item.source not in m.sources:

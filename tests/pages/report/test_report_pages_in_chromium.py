@@ -102,13 +102,21 @@ def test_the_outlook_is_opened_by_keyboard_and_not_before(visit: Visit, outlook:
     expect(curve).to_be_visible()
 
 
-def test_another_trial_and_month_are_chosen_without_losing_the_place(visit: Visit, outlook: Opened) -> None:
+def test_another_trial_is_chosen_without_losing_the_place(visit: Visit, outlook: Opened) -> None:
     page = visit(outlook, "?outlook=1")
     page.get_by_role("link", name=re.compile("MPACT")).click()
     expect(page.get_by_role("rowheader", name="MPACT: gemcitabine (trial arm)")).to_be_visible()
-    page.get_by_role("link", name="24 months").click()
-    expect(page.get_by_text("After 24 months", exact=True).locator("visible=true")).to_be_visible()
-    expect(page.get_by_role("rowheader", name="MPACT: gemcitabine (trial arm)")).to_be_visible()
+    assert page.url.endswith("#outlook")
+
+
+@pytest.mark.parametrize(("width", "rows"), [(360, 3), (1280, 1)])
+def test_a_hundred_people_at_three_times_are_read_side_by_side_or_on_a_phone_below_each_other(
+    visit: Visit, outlook: Opened, width: int, rows: int
+) -> None:
+    page = visit(outlook, "?outlook=1", viewport={"width": width, "height": 900})
+    boxes = [one.bounding_box() for one in page.locator(".people svg").all()]
+    assert len(boxes) == 3
+    assert len({round(box["y"]) for box in boxes if box is not None}) == rows
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1440, 3840])
