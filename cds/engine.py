@@ -39,6 +39,7 @@ from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
+from cds.services.told import told
 from cds.settings import Settings
 from cds.studies.desk import Desk, assessment, unloaded
 from cds.studies.lookup import Seen
@@ -87,6 +88,10 @@ class Engine:
         self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
         self._zone = ZoneInfo(self.settings.timezone)
         self._validated: dict[str, tuple[Policy, BaseModel]] = {}
+
+    def described(self, service: Service, language: str) -> tuple[str, str]:
+        """(title, description), as discovery gives them."""
+        return told(service, self.catalogues.book(language))
 
     def queries(self, service: Service) -> tuple[Query, ...]:
         return self._queries[service.id, service.hook]

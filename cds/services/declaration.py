@@ -9,7 +9,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -47,6 +47,8 @@ class Service:
     """The patient's imaging studies are looked at: by every model that reads volumes, not only those named here."""
     comparisons: Comparisons | None = None
     """The randomised trials that its report shows beside an estimate."""
+    said: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Title and description by language, of one that a manifest describes; see ``cds.services.told``."""
 
     @property
     def all_models(self) -> tuple[str, ...]:
