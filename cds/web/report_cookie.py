@@ -12,6 +12,9 @@ from cds.errors import ForeignForm
 from cds.settings import Settings
 from cds.trust.smart import ReportSession, bases
 
+LANGUAGE, THEME = "cds_language", "cds_theme"
+"""What a reader chose on a report, for all pages below ``/report``."""
+THEMES = ("system", "light", "dark")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -30,6 +33,11 @@ def renewed(asked: Request, session: ReportSession) -> ReportSession:
     """With an access token that lives on: for pages that read the hospital's servers. Raises as ``session_of``."""
     engine: Engine = current_app.extensions["cds"]
     return engine.door.renewed(session, asked.cookies.get(cookie_name(engine.settings), ""))
+
+
+def theme_of(asked: Request) -> str:
+    chosen = asked.cookies.get(THEME, "")
+    return chosen if chosen in THEMES else "system"
 
 
 def cookie_name(settings: Settings) -> str:
@@ -110,4 +118,17 @@ def _own_form(asked: Request, settings: Settings) -> None:
         raise ForeignForm("a form of another site")
 
 
-__all__ = ["cookie_name", "frame_ancestors", "give", "keep", "renewed", "report_path", "session_of", "take_back"]
+__all__ = [
+    "LANGUAGE",
+    "THEME",
+    "THEMES",
+    "cookie_name",
+    "frame_ancestors",
+    "give",
+    "keep",
+    "renewed",
+    "report_path",
+    "session_of",
+    "take_back",
+    "theme_of",
+]

@@ -29,12 +29,10 @@ from cds.pages.report.timeline import timeline
 from cds.trust.smart import ReportSession
 from cds.web import metrics
 from cds.web.launch import frame_ancestors, session_of
-from cds.web.report_cookie import keep, renewed
+from cds.web.report_cookie import LANGUAGE, THEME, THEMES, keep, renewed, theme_of
 
-_THEMES = ("system", "light", "dark")
 _KINDS: dict[str, ProblemKind] = {kind: kind for kind in get_args(ProblemKind)}
 _LONGEST = 4000
-_LANGUAGE, _THEME = "cds_language", "cds_theme"
 
 
 def blueprint(engine: Engine) -> Blueprint:
@@ -148,8 +146,8 @@ class _Pages:
         """Language and colours: a cookie each, for reports alone."""
         session = self._session()
         answer = redirect(self._address("report.report", rid=session.rid), 303)
-        wishes = {_LANGUAGE: request.form.get("language"), _THEME: request.form.get("theme")}
-        known = {_LANGUAGE: self.engine.catalogues.languages, _THEME: _THEMES}
+        wishes = {LANGUAGE: request.form.get("language"), THEME: request.form.get("theme")}
+        known = {LANGUAGE: self.engine.catalogues.languages, THEME: THEMES}
         smart = self.engine.settings.clients[session.client].smart
         embedded = smart is not None and smart.embedded
         for name, value in wishes.items():
@@ -178,7 +176,7 @@ class _Pages:
         return renewed(request, found)
 
     def _words(self, session: ReportSession) -> Phrasebook:
-        chosen = request.cookies.get(_LANGUAGE)
+        chosen = request.cookies.get(LANGUAGE)
         return self.engine.catalogues.book(
             chosen, session.language, request.headers.get("Accept-Language"), fallback=self.engine.settings.language
         )
@@ -192,14 +190,13 @@ class _Pages:
         return f"{words.day(local)}, {local:%H:%M}"
 
     def _page(self, template: str, session: ReportSession, words: Phrasebook, **content: Any) -> str:
-        theme = request.cookies.get(_THEME, "system")
         languages = self.engine.catalogues.languages
         return render_template(
             template,
             words=words,
             rid=session.rid,
-            theme=theme if theme in _THEMES else "system",
-            themes=_THEMES,
+            theme=theme_of(request),
+            themes=THEMES,
             languages={code: self.engine.catalogues.book(code)("report.language_name") for code in languages},
             kinds=tuple(_KINDS),
             longest=_LONGEST,
