@@ -18,6 +18,8 @@ from cds.pages.report.stored import Told
 from cds.record.inputs import Input
 
 _MOST_BARS = 9
+_NOTHING = 0.005
+"""A factor's logarithm below which two decimals would say 1."""
 
 
 def of(told: Told) -> Mapping[str, float]:
@@ -67,12 +69,14 @@ def beside(words: Phrasebook, told: Told, spec: Input, output: Output | None) ->
 
 def chart(words: Phrasebook, told: Told, output: Output | None, key: str, title: str) -> tuple[Svg, Svg] | None:
     """Bars, for a page and for a phone. ``key``: where the catalogue has ``described``, ``lower`` and ``higher``."""
-    shares = told.explanation.shares[:_MOST_BARS] if told.explanation is not None else ()
+    own = _own(told)
+    least = _NOTHING if own is not None and own.log_of is not None else 0.0
+    shares = [s for s in (told.explanation.shares if told.explanation is not None else ()) if abs(s.value) >= least]
     if not shares or not available():
         return None
     bars = tuple(
         Bar(_label(words, told, share.feature.input), share.value, text(words, told, output, share.value))
-        for share in shares
+        for share in shares[:_MOST_BARS]
     )
     named = BarWords(lower=words(f"{key}.lower"), higher=words(f"{key}.higher"))
     described = words(f"{key}.described")
