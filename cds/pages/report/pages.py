@@ -50,6 +50,7 @@ def blueprint(engine: Engine) -> Blueprint:
     pages.after_request(room.guard)
     pages.get("/-/charts.css")(room.charts)
     pages.get("/<rid>/")(room.report)
+    pages.get("/<rid>/paper.css")(room.paper)
     pages.get("/<rid>/timeline")(room.course)
     pages.get("/<rid>/imaging")(room.scans)
     pages.get("/<rid>/imaging/<int:at>.png")(room.picture)
@@ -157,6 +158,17 @@ class _Pages:
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
+    def paper(self, rid: str) -> Response:
+        """What stands at the foot of every sheet, so that sheets of two patients can't be mixed up: the call's number,
+        which is on the first one beside the patient's label."""
+        session = self._session()
+        call, _card = view.stored_call(self.engine, session)
+        words = self._words(session)
+        foot = words("report.paper.foot", number=call.id, at=self._moment(words, call.at))
+        boxes = {"bottom-left": _css(foot), "bottom-right": 'counter(page) " / " counter(pages)'}
+        rules = " ".join(f"@{place} {{ content: {what}; font-size: 8pt; }}" for place, what in boxes.items())
+        return Response(f"@page {{ {rules} }}\n", content_type="text/css; charset=utf-8")
+
     def charts(self) -> Response:
         return Response(stylesheet(), content_type="text/css; charset=utf-8")
 
@@ -219,6 +231,12 @@ class _Pages:
         if request.endpoint not in ("report.static", "report.charts"):
             answer.headers["Cache-Control"] = "no-store"
         return answer
+
+
+def _css(text: str) -> str:
+    """A string of CSS (CSS Syntax Module, section 4.3.5)."""
+    kept = "".join(c if c.isalnum() or c in " .,:-/·" else f"\\{ord(c):x} " for c in text)
+    return f'"{kept}"'
 
 
 def _look() -> Look:

@@ -181,9 +181,26 @@ def test_each_finding_of_the_outlook_has_its_factor_and_the_factors_make_the_est
     assert sum(shares.of(lead).values()) == pytest.approx(lead.output("lp"))
 
 
-def test_what_is_assumed_is_not_drawn_as_a_finding(outlook: Opened) -> None:
+def test_what_is_assumed_is_not_drawn_as_a_finding(reports: Reports, outlook: Opened) -> None:
+    call, card = view.stored_call(reports.engine, outlook.session)
+    lead = survival.leading(view.answers(reports.engine, outlook.session, call, card)[0])
+    assert lead is not None and lead.explanation is not None
+    weighed = [replace(s, value=0.2) for s in lead.explanation.shares if s.feature.input.label["en"].startswith("ECOG")]
+    assert len(weighed) == 1
+    # a cached property: the answer as it would be explained if ECOG weighed more
+    vars(lead)["explanation"] = replace(lead.explanation, shares=tuple(weighed))
+    drawn = shares.chart(reports.engine.catalogues.book("en"), lead, None, "report.survival.bars", "Findings")
+    assert drawn is not None
+    for picture in drawn:
+        assert "ECOG performance status: not known, assumed" in " ".join(
+            re.findall(r"<text[^>]*>([^<]*)<", picture.markup)
+        )
+
+
+def test_a_factor_of_one_is_no_bar(outlook: Opened) -> None:
     page = section(outlook.get("?outlook=1").text, "outlook")
-    assert re.search(r">ECOG performance status: not(?: known, assumed)?<", page)
+    bars = re.findall(r"<text[^>]*>(× [^<]*)<", page)
+    assert bars and not {"× 1", "× 1.0", "× 1.00"} & set(bars)
 
 
 def test_the_estimate_does_not_change_with_the_trial(outlook: Opened) -> None:
@@ -505,3 +522,16 @@ def test_values_are_in_the_hospitals_own_units_and_rates_in_words(reports: Repor
 def test_units_of_a_keyboard_are_written_as_people_write_them(outlook: Opened) -> None:
     told = plain(outlook.get("?outlook=1").text)
     assert re.search(r"Neutrophils \d[\d.]* 10³/µL", told)
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Report"), ("nl", "Rapport")])
+def test_every_sheet_of_paper_names_its_report_and_nobody_else_may_read_it(
+    reports: Reports, risk: Opened, language: str, said: str
+) -> None:
+    call, _card = view.stored_call(reports.engine, risk.session)
+    answer = risk.get("paper.css", language)
+    assert f'@bottom-left {{ content: "{said} {call.id}, ' in answer.text
+    assert 'counter(page) " / " counter(pages)' in answer.text
+    assert answer.headers["Content-Type"] == "text/css; charset=utf-8" and answer.headers["Cache-Control"] == "no-store"
+    assert f"{said} {call.id}" in text(risk, language=language)
+    assert replace(risk, secret="A" * 43).get("paper.css").status_code == 401

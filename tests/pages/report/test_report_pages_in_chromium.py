@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -35,6 +37,14 @@ def visit(browser: Browser) -> Iterator[Visit]:
     for made in contexts:
         made.close()
     assert complaints == []
+
+
+def sheets_of(pdf: bytes) -> list[str]:
+    """The words of each page, as poppler reads them."""
+    if shutil.which("pdftotext") is None:
+        pytest.fail("This test reads what was printed with pdftotext: run scripts/test-system-packages.")
+    told = subprocess.run(["pdftotext", "-layout", "-", "-"], input=pdf, capture_output=True, check=True, timeout=60)
+    return told.stdout.decode().split("\f")[:-1]
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +152,18 @@ def test_paper_shows_an_outlook_only_if_the_reader_opened_it(visit: Visit, outlo
     assert page.locator("#outlook .milestones").is_visible() is opened
     assert not page.locator(".what-if summary").first.is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_every_sheet_says_which_report_and_which_sheet_of_how_many_it_is(visit: Visit, outlook: Opened) -> None:
+    """What a tumour board lays on the table may fall on the floor."""
+    page = visit(outlook, "?outlook=1")
+    number = page.locator("#provenance code").first.inner_text()
+    sheets = sheets_of(page.pdf(prefer_css_page_size=True))
+    assert len(sheets) > 1
+    for position, sheet in enumerate(sheets, start=1):
+        last = sheet.strip().splitlines()[-1]
+        assert f"Report {number}" in last
+        assert re.search(rf"\b{position} ?/ ?{len(sheets)}$", last)
 
 
 def test_closing_the_report_leaves_nothing_to_come_back_to(visit: Visit, reports: Reports) -> None:
