@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test test-import test-model-server lint bench clean
+.PHONY: demo test test-import test-model-server test-flower lint bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cds demo $(ARGS)
@@ -40,6 +40,15 @@ test-model-server: $(VENV)/.installed-dev .venv-triton/.installed
 	.venv-triton/bin/python -m pip install --quiet --disable-pip-version-check -r tests/model_server/requirements.txt
 	touch $@
 
+# A round carried by real Flower processes, whose versions of shared libraries want an environment of their own.
+test-flower: .venv-flower/.installed
+	.venv-flower/bin/python -m pytest -c tests/flower/pytest.ini tests/flower -p no:cacheprovider $(ARGS)
+
+.venv-flower/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-flower
+	.venv-flower/bin/python -m pip install --quiet --disable-pip-version-check -e '.[flower]' 'pytest>=8.3' 'pytest-timeout>=2.3'
+	touch $@
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
@@ -56,4 +65,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .venv-import .venv-triton var .cache
+	rm -rf $(VENV) .venv-import .venv-triton .venv-flower var .cache

@@ -10,8 +10,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import servers
-from patient_view import WITH_CARD, WITHOUT_CARD, Ehr, body, holds
-from report import Section
+from patient_view import USER, WITH_CARD, WITHOUT_CARD, Ehr, body, holds
+from results import Section
 from rich.progress import Progress
 
 TIMES_BARE, TIMES_LESS = 2.5, 10.0
@@ -48,7 +48,9 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
                 for server in (ours, *others):
                     count = peer_calls if server.name == "HealthChain" else calls
                     signer = ehr if server is ours else None
-                    measured = servers.Load(server, sent, signer, folder, clients=4, calls=count, patient=name).run()
+                    measured = servers.Load(
+                        server, sent, signer, folder, clients=4, calls=count, patient=name, user=USER
+                    ).run()
                     if turn:
                         found[f"{server.name}, {name}"].append(measured.cpu_ms)
                     progress.advance(task)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fhir.resources.R4B.bundle import Bundle
 from patient_view import WITH_CARD, prefetch
-from report import Section
+from results import Section
 from rich.progress import Progress
 
 from cds.fhir.resources import decode

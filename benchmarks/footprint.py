@@ -9,8 +9,8 @@ from pathlib import Path
 
 import servers
 from cpu import templates
-from patient_view import WITH_CARD, Ehr, body
-from report import Section
+from patient_view import USER, WITH_CARD, Ehr, body
+from results import Section
 from rich.progress import Progress
 
 MEGABYTES, SECONDS = 250, 3.0
@@ -30,7 +30,7 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
     task = progress.add_task("footprint", total=starts + 1)
     with servers.ours(ehr, Path(tempfile.mkdtemp(dir=folder))) as server:
         sent = body(WITH_CARD, templates(server))
-        servers.Load(server, sent, ehr, folder, clients=8, calls=calls, patient=WITH_CARD).run()
+        servers.Load(server, sent, ehr, folder, clients=8, calls=calls, patient=WITH_CARD, user=USER).run()
         memory = server.memory_mb()
         progress.advance(task)
     seconds = []

@@ -33,7 +33,7 @@ STUDY = "1.2.826.0.1.3680043.10.9"
 def run(folder: Path, progress: Progress, *, quick: bool) -> Any:
     sys.path.append(str(ROOT / "tests" / "plugins"))
     from orthanc import Orthanc
-    from report import Section
+    from results import Section
 
     rounds = 1 if quick else 5
     section = Section(

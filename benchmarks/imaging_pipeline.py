@@ -40,7 +40,7 @@ CLIENTS, LOAD_S, QUEUED = 8, 30.0, 3
 def run(folder: Path, progress: Progress, *, quick: bool) -> Any:
     sys.path.append(str(ROOT / "tests" / "plugins"))
     from orthanc import Orthanc
-    from report import Section
+    from results import Section
 
     rounds = 1 if quick else 5
     section = Section(
@@ -106,15 +106,16 @@ def _alone(section: Any, pacs: Any, folder: Path, rounds: int, step: Any) -> Non
 def _beside_cards(section: Any, pacs: Any, folder: Path, *, first: int, seconds: float) -> None:
     import servers
     from cpu import templates
-    from patient_view import WITH_CARD, Ehr, body
+    from patient_view import USER, WITH_CARD, Ehr, body
 
     ehr = Ehr()
     service, settings = _service(ehr, pacs, folder / "beside")
     with service as server, _queue(settings) as (jobs, ask):
         sent = body(WITH_CARD, templates(server))
-        warm: dict[str, Any] = {"clients": CLIENTS, "calls": 200, "patient": WITH_CARD}
+        about = {"clients": CLIENTS, "patient": WITH_CARD, "user": USER}
+        warm: dict[str, Any] = {**about, "calls": 200}
         servers.Load(server, sent, ehr, folder, **warm).run()
-        paced: dict[str, Any] = {"clients": CLIENTS, "seconds": seconds, "pause": 0.2, "patient": WITH_CARD}
+        paced: dict[str, Any] = {**about, "seconds": seconds, "pause": 0.2}
         loads = [servers.Load(server, sent, ehr, folder, **paced, tokens=int(seconds * 45) + 100) for _ in range(2)]
         idle = loads[0].run()
         asked = [ask(number) for number in range(first, first + QUEUED + 1)]

@@ -11,8 +11,8 @@ from pathlib import Path
 import servers
 from cpu import templates
 from no_prefetch import answers, asked_for
-from patient_view import WITH_CARD, Ehr, body, without_prefetch
-from report import Section
+from patient_view import USER, WITH_CARD, Ehr, body, without_prefetch
+from results import Section
 from rich.progress import Progress
 
 CLIENTS, P99_MS, HEALTH_MS, PER_SECOND = 8, 50.0, 10.0, 70.0
@@ -42,7 +42,7 @@ def _busy(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Pr
     place.mkdir()
     with servers.ours(ehr, place) as server:
         sent = body(WITH_CARD, templates(server))
-        servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=200, patient=WITH_CARD).run()
+        servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=200, patient=WITH_CARD, user=USER).run()
         paced = servers.Load(
             server,
             sent,
@@ -52,6 +52,7 @@ def _busy(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Pr
             seconds=seconds,
             pause=0.2,
             patient=WITH_CARD,
+            user=USER,
             tokens=int(seconds * 45) + 100,
         )
         saturated = servers.Load(
@@ -62,6 +63,7 @@ def _busy(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Pr
             clients=CLIENTS,
             seconds=seconds,
             patient=WITH_CARD,
+            user=USER,
             tokens=int(seconds * 600) + 100,
         )
         for name, load in (("paced", paced), ("saturated", saturated)):
@@ -85,13 +87,21 @@ def _waiting(section: Section, ehr: Ehr, folder: Path, seconds: float, progress:
     place.mkdir()
     given = answers(asked_for(place, ehr), (UPSTREAM_S,))
     progress.advance(task)  # type: ignore[arg-type]
-    with servers.upstream(given, place) as far:
+    with servers.upstream(given, place, WITH_CARD) as far:
         base = f"http://127.0.0.1:{far.port}/fhir"
         with servers.ours(ehr, place, workers=1, fhir=base) as server:
             sent = without_prefetch(WITH_CARD, base)
-            servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=40).run()
+            servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=40, patient=WITH_CARD, user=USER).run()
             calls = servers.Load(
-                server, sent, ehr, place, clients=CLIENTS, seconds=seconds, tokens=int(seconds * 90) + 100
+                server,
+                sent,
+                ehr,
+                place,
+                clients=CLIENTS,
+                seconds=seconds,
+                tokens=int(seconds * 90) + 100,
+                patient=WITH_CARD,
+                user=USER,
             )
             prober = replace(server, path="/health")
             probes = servers.Load(prober, None, None, place, clients=1, seconds=seconds, pause=0.05)

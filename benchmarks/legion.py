@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import json
-import multiprocessing
 import random
 import statistics
 import subprocess
@@ -16,13 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
-from report import Section
+from results import Section
 from rich.progress import Progress
 
 from cds.fhir import resources as fhir
-from cds.inference import batch, registry
-from cds.inference.prediction import Prediction
+from cds.inference import registry
+from cds.inference.crew import crew
+from cds.inference.prediction import Assessment, Prediction
 from cds.record.facts import Record
+from cds.record.features import Already
 from cds.record.reading import Reader
 from cds.services import declaration as services
 from cds.services.joined import join
@@ -139,11 +139,18 @@ def _call(models: Sequence[registry.Model], records: dict[str, Record], rounds: 
     samples: dict[str, list[float]] = {name: [] for name in records}
     for turn in range(rounds + 5):
         for name, record in records.items():
-            took = _cpu_ms(lambda record=record: [model.assess(record) for model in models])
+            took = _cpu_ms(lambda record=record: _assessed(models, record))
             if turn >= 5:
                 samples[name].append(took)
     cpu = {name: statistics.median(values) for name, values in samples.items()}
     return max(cpu, key=lambda name: cpu[name]), cpu
+
+
+def _assessed(models: Sequence[registry.Model], record: Record) -> None:
+    """As the engine asks the models of a service."""
+    already: Already = {}
+    for model in models:
+        model.assess(record, already)
 
 
 def _cohort(records: dict[str, Record], count: int) -> list[Record]:
@@ -156,32 +163,15 @@ def _cohort(records: dict[str, Record], count: int) -> list[Record]:
     return found
 
 
-def _batch(models: Sequence[registry.Model], cohort: list[Record]) -> tuple[float, int, int]:
-    """(patients a minute, patients, predictions). Each process has its share of the records from the start, as a
-    validation would give it; sessions are opened and the first patients scored before the clock starts."""
-    _WORK.clear()
-    _WORK.extend(cohort[part::PROCESSES] for part in range(PROCESSES))
-    _MODELS[:] = models
-    gc.collect()
-    gc.freeze()  # as the server does before it forks: the collector must not touch, and so copy, what is shared
-    context = multiprocessing.get_context("fork")
-    with context.Pool(PROCESSES) as pool:
-        pool.map(_warm, range(PROCESSES), chunksize=1)
+def _batch(models: list[registry.Model], cohort: list[Record]) -> tuple[float, int, int]:
+    """(patients a minute, patients, predictions), by the code of ``cds models score``. Records are decoded and shared
+    with the processes from the start, as a validation would have them; the clock starts when all have begun."""
+
+    def predicted(_: int, answers: tuple[Assessment, ...]) -> int:
+        return sum(isinstance(answer, Prediction) for answer in answers)
+
+    with crew(models, cohort.__getitem__, predicted, PROCESSES) as hands:
         start = time.perf_counter()
-        counts = pool.map(_score, range(PROCESSES), chunksize=1)
+        predictions = sum(sum(told) for told in hands.score(range(len(cohort))))
         seconds = time.perf_counter() - start
-    return len(cohort) / seconds * 60, len(cohort), sum(counts)
-
-
-_WORK: list[list[Record]] = []
-_MODELS: list[registry.Model] = []
-
-
-def _warm(part: int) -> None:
-    for model in _MODELS:
-        model.warm()
-    time.sleep(0.2)  # so that the other process takes the other part
-
-
-def _score(part: int) -> int:
-    return sum(isinstance(answer, Prediction) for row in batch.assess(_MODELS, _WORK[part]) for answer in row)
+    return len(cohort) / seconds * 60, len(cohort), predictions

@@ -4,7 +4,9 @@
 
 SPEC: ``port``, ``path``, ``body`` (a file; empty: GET), ``tokens`` (a file, one a line; empty: none), ``clients``, and
 ``calls`` in all or ``seconds``. ``pause`` between a client's calls, in seconds. ``patient``: the id in the body that is
-replaced by a new one of the same length in each call, since a hospital's calls are not all about one patient.
+replaced by a new one of the same length in each call, since a hospital's calls are not all about one patient; ``user``
+(its last four characters) by another after every twenty calls, since they are not all one clinician's either: what both
+have been shown is asked of the ledger.
 Prints ``{"ms": [...], "wall_s": ...}``.
 """
 
@@ -31,6 +33,7 @@ class Spec:
     seconds: float = 0.0
     pause: float = 0.0
     patient: str = ""
+    user: str = ""
 
 
 def run(spec: Spec) -> dict[str, object]:
@@ -59,6 +62,9 @@ def run(spec: Spec) -> dict[str, object]:
             if payload and spec.patient:
                 number = (first + turn) % 10 ** len(spec.patient)
                 sent = payload.replace(spec.patient.encode(), b"%0*d" % (len(spec.patient), number))
+                if spec.user:
+                    other = b"%s%04d" % (spec.user[:-4].encode(), number // 20 % 10_000)
+                    sent = sent.replace(spec.user.encode(), other)
             headers = {"Content-Type": "application/json", "Accept-Language": "en"}
             if token:
                 headers["Authorization"] = f"Bearer {token}"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import servers
 from cpu import templates
-from patient_view import WITH_CARD, Ehr, Json, body, without_prefetch
-from report import Section
+from patient_view import USER, WITH_CARD, Ehr, Json, body, without_prefetch
+from results import Section
 from rich.progress import Progress
 
 DELAYS_S = (0.08, 0.1, 0.12, 0.15)
@@ -42,13 +42,15 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
     found = asked_for(folder, ehr)
     progress.advance(task)
     given = answers(found, DELAYS_S)
-    with servers.upstream(given, folder) as far:
+    with servers.upstream(given, folder, WITH_CARD) as far:
         base = f"http://127.0.0.1:{far.port}/fhir"
         with servers.ours(ehr, folder, fhir=base) as server:
             sent = without_prefetch(WITH_CARD, base)
-            servers.Load(server, sent, ehr, folder, clients=2, calls=10).run()
+            servers.Load(server, sent, ehr, folder, clients=2, calls=10, patient=WITH_CARD, user=USER).run()
             progress.advance(task)
-            measured = servers.Load(server, sent, ehr, folder, clients=1, calls=calls).run()
+            measured = servers.Load(
+                server, sent, ehr, folder, clients=1, calls=calls, patient=WITH_CARD, user=USER
+            ).run()
             progress.advance(task)
     slowest = max(float(str(a["delay_s"])) for a in given.values()) * 1000
     section = Section(

@@ -25,6 +25,7 @@ from hooks import stories
 
 SIZE = 50_000
 WITH_CARD, WITHOUT_CARD = "new-diabetes", "two-labs"
+USER = "Practitioner/0000"
 
 Json = dict[str, Any]
 
@@ -48,7 +49,7 @@ def body(story_id: str, templates: dict[str, str], size: int = SIZE) -> bytes:
     call = {
         "hook": "patient-view",
         "hookInstance": str(uuid.uuid4()),
-        "context": {"userId": "Practitioner/gp", "patientId": story_id},
+        "context": {"userId": USER, "patientId": story_id},
         "prefetch": sent,
     }
     room = size - len(_json(call)) - len('"entry":[],')
@@ -68,7 +69,7 @@ def without_prefetch(story_id: str, fhir_server: str) -> bytes:
             "hook": "patient-view",
             "hookInstance": str(uuid.uuid4()),
             "fhirServer": fhir_server,
-            "context": {"userId": "Practitioner/gp", "patientId": story_id},
+            "context": {"userId": USER, "patientId": story_id},
         }
     )
 

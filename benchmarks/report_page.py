@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from patient_view import prefetch
-from report import Section
+from results import Section
 from rich.progress import Progress
 
 from cds.app import create_app, warm

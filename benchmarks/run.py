@@ -27,9 +27,10 @@ import imaging_pipeline
 import latency
 import legion
 import no_prefetch
-import report
 import report_page
+import results
 import split
+import validation_bins
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -47,6 +48,7 @@ BENCHMARKS = {
     ),
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
     "report-page": (report_page.run, "first page of a report from stored predictions: server time and bytes"),
+    "validation-bins": (validation_bins.run, "what joined bins lose of the AUC pooled over hospitals"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
 }
 
@@ -58,7 +60,7 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="BENCHMARK", help="which to run; default: all")
     parser.add_argument("--quick", action="store_true", help="few repetitions, to see that it works; writes no results")
-    parser.add_argument("--output", type=Path, default=report.RESULTS, help="results file (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=results.RESULTS, help="results file (default: %(default)s)")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
         parser.error(f"no benchmark called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
@@ -75,12 +77,12 @@ def main() -> int:
         missed += sum(f.met is False for f in section.figures)
         sections[name] = section.markdown(load, arguments.quick)
         if not arguments.quick:
-            report.write({name: sections[name]}, arguments.output)
+            results.write({name: sections[name]}, arguments.output)
     console.print("every bar met" if not missed else f"{missed} bar(s) missed", style="red" if missed else "green")
     return 1 if missed else 0
 
 
-def show(console: Console, section: report.Section) -> None:
+def show(console: Console, section: results.Section) -> None:
     table = Table("figure", "measured", "asked", "", title=section.title, title_justify="left")
     for f in section.figures:
         table.add_row(f.name, f"{f.value:,.3g} {f.unit}", f.asked, f.verdict.strip("*"))

@@ -128,11 +128,13 @@ def healthchain(folder: Path) -> contextlib.AbstractContextManager[Server]:
     return _running("HealthChain", command, port, "/cds/cds-services/bench", "/cds/cds-discovery", folder)
 
 
-def upstream(answers: dict[str, dict[str, object]], folder: Path) -> contextlib.AbstractContextManager[Server]:
+def upstream(
+    answers: dict[str, dict[str, object]], folder: Path, patient: str
+) -> contextlib.AbstractContextManager[Server]:
     port = free_port()
     (folder / "answers.json").write_text(json.dumps(answers), encoding="utf-8")
-    command = [sys.executable, str(HERE / "upstream.py"), str(port), str(folder / "answers.json")]
-    return _running("upstream", command, port, "/fhir", "/fhir/Patient/x", folder)
+    command = [sys.executable, str(HERE / "upstream.py"), str(port), str(folder / "answers.json"), patient]
+    return _running("upstream", command, port, "/fhir", f"/fhir/Patient/{patient}", folder)
 
 
 @contextlib.contextmanager

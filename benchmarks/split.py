@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from patient_view import WITH_CARD, WITHOUT_CARD, Ehr, body, holds
-from report import Section
+from patient_view import USER, WITH_CARD, WITHOUT_CARD, Ehr, body, holds
+from results import Section
 from rich.progress import Progress
 
 from cds import app as application
@@ -37,13 +37,14 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("ledger: token seen before?", Ledger, "use_jti"),
     ("decode: the call", engine, "parse_call"),
     ("decode: prefetch to structs", engine, "gather"),
-    ("features: record", engine.Engine, "_read"),
+    ("features: record", engine, "read_chart"),
     ("features: inputs of the models", model, "extract"),
     ("models: eligibility, rules, rows", engine.Engine, "_assess"),
     ("ONNX Runtime", OnnxGraph, "run"),
     ("card: findings and words", engine.Engine, "_findings"),
     ("card: identity, orders, limits", engine.Engine, "_cards"),
     ("ledger: snooze look-up", Ledger, "overrides"),
+    ("ledger: shown before?", Ledger, "shown_cards"),
     ("ledger: the row's content", audit, "entry"),
     ("ledger: write", Ledger, "record_call"),
     ("metrics", metrics, "answered"),
@@ -119,7 +120,8 @@ def _measure(folder: Path, progress: Progress, rounds: int, clocks: Clocks) -> S
         samples: dict[str, list[float]] = defaultdict(list)
         for turn, token in enumerate(ehr.tokens(BASE + PATH, rounds + 50)):
             clocks.ms.clear()
-            whole = _call(wsgi, sent.replace(story.encode(), b"%0*d" % (len(story), turn)), token)
+            asked = sent.replace(story.encode(), b"%0*d" % (len(story), turn))
+            whole = _call(wsgi, asked.replace(USER.encode(), b"%s%04d" % (USER[:-4].encode(), turn // 20)), token)
             if turn >= 50:
                 for part, _, _ in PARTS:
                     samples[part].append(clocks.ms.get(part, 0.0))

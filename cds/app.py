@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, g, request
 
@@ -17,6 +18,7 @@ from cds import charts
 from cds import services as service_room
 from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
+from cds.committee.standing import Standings
 from cds.engine import Engine
 from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
 from cds.fhir.client import FhirClient
@@ -25,8 +27,9 @@ from cds.inference.runtime import check_installation
 from cds.jobs import Job, Jobs
 from cds.ledger import Ledger
 from cds.pages import report
+from cds.policy.book import PolicyBook
 from cds.policy.packaged import packaged_policy
-from cds.policy.schema import Known
+from cds.policy.schema import Known, Policy
 from cds.policy.store import PolicyStore
 from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
@@ -76,12 +79,9 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
     OwnKeys(settings.signing_keys).jwks()  # raises for a key that can't be used
     key = settings.load_ledger_key()
     ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
-    policies = PolicyStore(
-        settings.policy_file or packaged_policy(packages),
-        Known(models.thresholds(), services.parameters()),
-        poll_s=settings.policy_poll_s,
-        on_change=lambda policy, text: _remember(ledger, policy.version, text),
-    )
+    two_people = settings.environment == "production"
+    known = Known(models.thresholds(), services.parameters(), models.limits(), two_people)
+    policies = _policies(settings, packages, known, ledger, now)
     jobs = Jobs(settings.ledger_url, now=now, lease=timedelta(seconds=settings.imaging.lease_s))
     desk = Desk(
         Lookup(settings.imaging, settings.environment, ledger, jobs, now),
@@ -103,6 +103,25 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         studies=desk,
         reports=reports,
         door=Door(settings, ledger, reports, key, now),
+        standings=Standings(ledger.standings, settings.data_dir / "withheld.json", settings.committee.poll_s),
+    )
+
+
+def _policies(
+    settings: Settings, packages: list[Path], known: Known, ledger: Ledger, now: Callable[[], datetime]
+) -> PolicyBook:
+    def remember(policy: Policy, text: str) -> None:
+        _remember(ledger, policy.version, text)
+
+    path, poll_s = settings.policy_file or packaged_policy(packages), settings.policy_poll_s
+    return PolicyBook(
+        PolicyStore(path, known, poll_s=poll_s, on_change=remember),
+        known,
+        ledger,
+        settings.data_dir / "policy-layers.json",
+        today=lambda: now().astimezone(ZoneInfo(settings.timezone)).date(),
+        poll_s=poll_s,
+        on_use=remember,
     )
 
 

@@ -6,7 +6,7 @@ references of the resources they came from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ import msgspec
 
 from cds.errors import RequestError
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
-from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, SuppressionEntry
+from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, ShadowCard, SuppressionEntry
+from cds.ledger.cohort import SHADOW
 from cds.policy.schema import Policy
 from cds.protocol.response import Card
 from cds.record.features import Feature
@@ -31,7 +32,9 @@ def entry(
     suppressed: Sequence[Suppressed],
     timings: dict[str, float],
     ledger: Ledger,
+    shadowed: tuple[str, Sequence[CardDraft], Mapping[str, Assessment]] | None = None,
 ) -> CallEntry:
+    """``shadowed``: (versions, cards, what they rest on) of a policy that was computed and not shown."""
     user = case.call.context.userId
     return CallEntry(
         id=call_id,
@@ -50,7 +53,11 @@ def entry(
         error_code=None,
         duration_ms=sum(timings.values()),
         timings={stage: round(ms, 3) for stage, ms in timings.items()},
-        predictions=tuple(prediction(a) for a in case.assessments.values() if not _stored(a)),
+        predictions=tuple(
+            prediction(a, withheld=id in case.withheld)
+            for id, a in {**_beside(shadowed), **case.assessments}.items()
+            if not _stored(a)
+        ),
         cards=tuple(_card(card, draft, case) for card, draft in cards),
         suppressions=tuple(
             SuppressionEntry(
@@ -58,10 +65,23 @@ def entry(
                 reason=f"{s.reason} ({s.source})" if s.source else s.reason,
                 until=s.until,
                 prediction_ids=_ids(s.models, case),
+                body=_without_secrets(msgspec.to_builtins(s.card)) if s.card is not None else None,
             )
             for s in suppressed
         ),
+        shadow=shadowed[0] if shadowed is not None else None,
+        shadow_cards=tuple(_shadow(draft, shadowed[2]) for draft in shadowed[1]) if shadowed is not None else (),
     )
+
+
+def _beside(shadowed: tuple[str, Sequence[CardDraft], Mapping[str, Assessment]] | None) -> Mapping[str, Assessment]:
+    """What only the policy in the shadow has run is kept like any other answer; live ones stand in its place."""
+    return shadowed[2] if shadowed is not None else {}
+
+
+def _shadow(draft: CardDraft, assessments: Mapping[str, Assessment]) -> ShadowCard:
+    ids = tuple(assessments[m].id for m in draft.models if m in assessments)
+    return ShadowCard(draft.memory, draft.indicator, ids)
 
 
 def refusal(
@@ -99,7 +119,8 @@ def _stored(assessment: Assessment) -> bool:
     return isinstance(assessment, Prediction) and assessment.stored
 
 
-def prediction(assessment: Assessment) -> PredictionEntry:
+def prediction(assessment: Assessment, *, withheld: bool = False) -> PredictionEntry:
+    """``withheld``: by the committee; the answer is kept for it, and marked as shown to nobody."""
     manifest = assessment.manifest
     outcome: Literal["predicted", "not-assessed", "failed"] = "predicted"
     reason: str | None = None
@@ -108,6 +129,7 @@ def prediction(assessment: Assessment) -> PredictionEntry:
         outputs.update(assessment.outputs)
         if assessment.rules:
             outputs["rules"] = list(assessment.rules)
+        reason = SHADOW if withheld else None
     elif isinstance(assessment, NotAssessed):
         outcome, reason = "not-assessed", assessment.reason
     elif isinstance(assessment, Failed):
@@ -164,6 +186,8 @@ def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
         body=_without_secrets(msgspec.to_builtins(card)),
         prediction_ids=_ids(draft.models, case),
         about=dict(draft.about),
+        band=draft.band,
+        flags=draft.flags,
     )
 
 

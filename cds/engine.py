@@ -18,26 +18,28 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from cds import audit
-from cds.cards import by_manifest
+from cds.cards import by_manifest, memory, withheld
+from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
-from cds.cards.snooze import awake_and_snoozed
-from cds.errors import ConfigurationError, LedgerError, MalformedRequest, RequestError
-from cds.fhir import resources as fhir
+from cds.committee.standing import Standings, Withheld
+from cds.errors import ConfigurationError, LedgerError, RequestError
+from cds.fhir.chart import read_chart
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.dialect import dialect_of
 from cds.fhir.evidence import Evidence, deadline_in, gather
 from cds.fhir.queries import Query, plan
 from cds.ids import new_id
+from cds.inference.model import Model
 from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry, concepts_of
 from cds.ledger import CallEntry, Ledger
+from cds.policy.book import PolicyBook, Shadow
 from cds.policy.schema import Policy
-from cds.policy.store import PolicyStore
-from cds.protocol.request import NULL, HookCall, parse_call
+from cds.protocol.request import HookCall, parse_call
 from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
-from cds.record.reading import Reader
+from cds.record.features import Already
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed
 from cds.services.told import told
 from cds.settings import Settings
@@ -48,6 +50,7 @@ from cds.studies.plan import broken as broken_networks
 from cds.timings import Timings
 from cds.trust import AllowList, Authenticator, Caller
 from cds.trust.smart import Door, ReportSessions
+from cds.turns import Turns
 
 _log = logging.getLogger("cds.engine")
 
@@ -74,7 +77,7 @@ class Engine:
     authenticator: Authenticator
     services: ServiceRegistry
     models: Registry
-    policies: PolicyStore
+    policies: PolicyBook
     catalogues: Catalogues
     fhir: FhirClient
     ledger: Ledger
@@ -82,11 +85,14 @@ class Engine:
     studies: Desk
     reports: ReportSessions
     door: Door
+    standings: Standings
 
     def __post_init__(self) -> None:
+        self._scanned = {key: self._volumes(service) for key, service in self.services.services.items()}
         self._queries = {key: self._plan(service) for key, service in self.services.services.items()}
         self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
         self._zone = ZoneInfo(self.settings.timezone)
+        self._turns = Turns()
         self._validated: dict[str, tuple[Policy, BaseModel]] = {}
 
     def described(self, service: Service, language: str) -> tuple[str, str]:
@@ -100,13 +106,13 @@ class Engine:
         self.models.vocabulary.require(service.reads, where=f"service '{service.id}'")
         models = [self.models[m] for m in service.all_models]
         concepts = {c for m in models if not m.refused for c in concepts_of(m.manifest, fetched=True)}
-        studies = bool(self._volumes(service))
+        studies = bool(self._scanned[service.id, service.hook])
         return plan(concepts | set(service.reads), self.models.vocabulary, studies=studies)
 
-    def _volumes(self, service: Service) -> list[str]:
+    def _volumes(self, service: Service) -> list[Model]:
         """Models that read scans and whose readings this service asks for."""
         known = volume_models(self.models)
-        return [id for id in known if service.studies or id in service.all_models]
+        return [model for id, model in known.items() if service.studies or id in service.all_models]
 
     def answer(
         self,
@@ -131,7 +137,7 @@ class Engine:
         try:
             return self._answer(call_id, at, caller, service_id, body, accept_language, timings)
         except RequestError as error:
-            policy = self.policies.current()
+            policy = self.policies.current(caller.name, service_id)
             self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
             raise
 
@@ -148,28 +154,33 @@ class Engine:
         with timings.stage("parse"):
             call = parse_call(body)
             service = self.services.find(service_id, call.hook)
-            policy = self.policies.current()
+            whose = (caller.name, service.id, call.context.userId or "")
+            policy = self.policies.current(*whose)
             words = self.catalogues.book(accept_language, caller.client.language, fallback=self.settings.language)
             target = self._target(call, caller)
         with timings.stage("gather"):
             deadline = deadline_in(self.settings.fhir.deadline_s)
             evidence = gather(call, self.queries(service), self.fhir, target, deadline)
-        with timings.stage("record"):
-            record, drafts = self._read(service, call, evidence, at)
-            record.drafts = drafts
-        with timings.stage("models"):
-            assessments = self._assess(service, policy, record)
-            seen = self._seen(service, policy, record, evidence, caller)
-            assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
-        with timings.stage("cards"):
-            parameters = self._parameters(service, policy)
-            patient_facing = caller.client.patient_facing or call.by_patient
-            case = Case(
-                call, record, drafts, assessments, evidence, parameters, policy, words, patient_facing, seen.readings
-            )
-            cards, suppressed = self._cards(case, service, caller)
+        with self._turns.one(timings.stage("turn")):
+            with timings.stage("record"):
+                queries, vocabulary = self.queries(service), self.models.vocabulary
+                record, drafts = read_chart(call, evidence, queries, vocabulary, at, self._zone)
+                record.drafts = drafts
+            with timings.stage("models"):
+                assessments = self._assess(service, policy, record)
+                seen = self._seen(service, policy, record, evidence, caller)
+                assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
+            with timings.stage("cards"):
+                parameters = self._parameters(service, policy)
+                patient = caller.client.patient_facing or call.by_patient
+                case = Case(
+                    call, record, drafts, assessments, evidence, parameters, policy, words, patient, seen.readings
+                )
+                case = replace(case, withheld=frozenset(self.standings.withheld(caller.name)) & assessments.keys())
+                cards, suppressed = self._cards(case, service, caller)
+            shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
         with timings.stage("ledger"):
-            row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger)
+            row = audit.entry(call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, shadowed)
             recorded = self._keep(row)
         self.studies.ask_later(seen, caller.name, call.hook)
         response = Response(tuple(card for card, _ in cards))
@@ -194,50 +205,20 @@ class Engine:
         token = call.authorization.access_token if call.authorization else None
         return Target(call.fhir_server, allowed, token, dialect=dialect_of(caller.client))
 
-    def _read(self, service: Service, call: HookCall, evidence: Evidence, at: datetime) -> tuple[Record, Record]:
-        reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone)
-        reader.read(evidence.resources)
-        record = reader.finish()
-        record.malformed = evidence.malformed
-        record.unread = evidence.unread(self.queries(service))
-        record.unsupported = evidence.unsupported(self.queries(service))
-        return record, self._drafts(call, at)
-
-    def _drafts(self, call: HookCall, at: datetime) -> Record:
-        reader = Reader(self.models.vocabulary, call.patient_id, at, self._zone, drafts=True)
-        malformed = 0
-        raw = bytes(call.context.draftOrders)
-        if raw not in (b"", NULL):
-            found = fhir.decode(raw)
-            if not found.readable or not found.is_bundle:
-                raise MalformedRequest("context.draftOrders is not a Bundle")
-            malformed = found.malformed
-            chosen = call.context.selections
-            reader.read(
-                [
-                    r
-                    for r in found.resources
-                    if chosen is None or isinstance(r, fhir.Medication) or _selected(r, chosen)
-                ],
-                attributed=True,
-            )
-        drafts = reader.finish()
-        drafts.malformed = malformed
-        return drafts
-
     def _assess(self, service: Service, policy: Policy, record: Record) -> dict[str, Assessment]:
         found: dict[str, Assessment] = {}
+        already: Already = {}
         for model_id in service.all_models:
             model = self.models[model_id]
             if bundle_of(model) is not None and not model.refused:
                 continue  # read by study jobs, never during a call
-            if policy.model_enabled(model_id, needs_enabling=model.manifest.status.needs_enabling):
-                found[model_id] = model.assess(record)
+            if self._runs(model_id, policy):
+                found[model_id] = model.assess(record, already)
         return found
 
     def _seen(self, service: Service, policy: Policy, record: Record, evidence: Evidence, caller: Caller) -> Seen:
         """Stored readings of the patient's scans; of a network that may not speak here, none."""
-        models = [self.models[id] for id in self._volumes(service)]
+        models = self._scanned[service.id, service.hook]
         wanted = [m for m in models if not allowed(m, policy, self.settings.environment, by_hand=False)]
         seen = self.studies.see(caller.name, record.patient_id, record.age, evidence.resources, wanted)
         if not service.studies:
@@ -251,14 +232,67 @@ class Engine:
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")]
         findings = self._findings(case, service)
-        key = self.ledger.patient_key(caller.name, case.record.patient_id)
-        drafts = [f for f in findings if isinstance(f, CardDraft)]
-        awake, snoozed = awake_and_snoozed(drafts, case.policy, self.ledger, key, case.record.now)
-        shown, left_out = limited(in_order(awake), case.policy)
-        suppressed = [f for f in findings if isinstance(f, Suppressed)] + snoozed
-        suppressed += [Suppressed(d.topic, "over-card-limit", models=d.models) for d in left_out]
+        if case.withheld:
+            stopped = self.standings.withheld(caller.name)
+            findings = self._without_withheld(findings, case, service, stopped)
+        drafts = in_order(f for f in findings if isinstance(f, CardDraft))
+        awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
+        shown, left_out = limited(awake, case.policy)
+        held += [Held(draft, OVER_CALL, None) for draft in left_out]
+        suppressed = [f for f in findings if isinstance(f, Suppressed)]
+        suppressed += [self._held(one, case) for one in held]
         report = self._report(case, caller)
         return [self._made(d, case, service, report) for d in shown], suppressed
+
+    def _shadowed(
+        self, shadow: Shadow | None, case: Case, service: Service
+    ) -> tuple[str, list[CardDraft], Mapping[str, Assessment]] | None:
+        """(versions, cards it would have ready, what they rest on) of a policy that is computed and not shown. It can't
+        touch what is shown: a fault in it is the log's alone."""
+        if shadow is None:
+            return None
+        try:
+            return self._in_shadow(shadow, case, service)
+        except Exception as error:  # the last guard: nobody is to miss a card for what nobody is shown
+            _log.error("shadow.failed service=%s error=%s", service.id, type(error).__name__)
+            return shadow.versions, [], {}
+
+    def _in_shadow(
+        self, shadow: Shadow, case: Case, service: Service
+    ) -> tuple[str, list[CardDraft], Mapping[str, Assessment]]:
+        policy = shadow.policy
+        if not policy.service(service.id).enabled:
+            return shadow.versions, [], {}
+        again = {id: a for id, a in case.assessments.items() if self._runs(id, policy)}
+        more = {id for id in service.all_models if id not in case.assessments and self._runs(id, policy)}
+        again |= {id: self.models[id].assess(case.record) for id in more if bundle_of(self.models[id]) is None}
+        parameters = service.parameters.model_validate(policy.service(service.id).parameters)
+        supposed = replace(case, assessments=again, policy=policy, parameters=parameters)
+        drafts = in_order(f for f in self._findings(supposed, service) if isinstance(f, CardDraft))
+        return shadow.versions, drafts, again
+
+    def _runs(self, model_id: str, policy: Policy) -> bool:
+        return policy.model_enabled(model_id, needs_enabling=self.models[model_id].manifest.status.needs_enabling)
+
+    def _opening(self, case: Case, caller: Caller) -> Opening:
+        user, now = case.call.context.userId, case.record.now
+        return Opening(
+            patient=self.ledger.patient_key(caller.name, case.record.patient_id),
+            user=self.ledger.patient_key(caller.name, user) if user else None,
+            hook=case.call.hook,
+            now=now,
+            day_began=now.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0),
+        )
+
+    def _held(self, held: Held[CardDraft], case: Case) -> Suppressed:
+        """What is not shown is kept word for word, so that the report can show it."""
+        draft, card = held.draft, None
+        try:
+            card = compose(draft, case.policy, case.words, case.call.context, case.record.patient_id)
+        except ConfigurationError as error:
+            _log.error("card.failed topic=%s code=%s", draft.topic, error.code)
+        until = held.until.astimezone(self._zone).date() if held.until is not None else None
+        return Suppressed(draft.memory, held.reason, until, draft.models, card=card)
 
     def _report(self, case: Case, caller: Caller) -> Callable[[str], Link] | None:
         """Makes the link from a card to its report; None where there is none. What a patient may be reading gets none:
@@ -294,6 +328,13 @@ class Engine:
         own = self._guarded(lambda: service.run(case), case, service)
         return own + self._guarded(lambda: by_manifest.findings(case, service.contributors), case, service)
 
+    def _without_withheld(
+        self, everything: list[Finding], case: Case, service: Service, stopped: Mapping[str, Withheld]
+    ) -> list[Finding]:
+        """What is said when the committee withholds models, of which ``everything`` still makes use."""
+        rest = self._findings(withheld.without(case, case.withheld), service)
+        return withheld.said(everything, rest, case, {id: stopped[id] for id in case.withheld})
+
     def _guarded(self, work: Callable[[], Iterable[Finding]], case: Case, service: Service) -> list[Finding]:
         try:
             return [*work()]
@@ -318,11 +359,6 @@ class Engine:
             return False
 
 
-def _selected(resource: object, selections: list[str]) -> bool:
-    reference = f"{type(resource).__name__}/{getattr(resource, 'id', None)}"
-    return any(s == reference or s.endswith("/" + reference) for s in selections)
-
-
 def failure_card(service_id: str, words: Phrasebook) -> CardDraft:
     return CardDraft(
         topic="service-failed",
@@ -331,4 +367,5 @@ def failure_card(service_id: str, words: Phrasebook) -> CardDraft:
         summary=words("engine.failed.summary"),
         detail=words("engine.failed.detail", service=service_id),
         source_label=words("engine.source"),
+        repeat="always",
     )

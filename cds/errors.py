@@ -7,7 +7,8 @@
     │   ├── ManifestError           CDS-103  a model folder
     │   ├── VocabularyError         CDS-104  concepts, units, a site's ConceptMap
     │   ├── ServiceError            CDS-105  a service declaration in hooks/
-    │   └── RuntimeConflict         CDS-106  ONNX Runtime installed wrongly
+    │   ├── RuntimeConflict         CDS-106  ONNX Runtime installed wrongly
+    │   └── CharterError            CDS-107  the committee's charter
     ├── RequestError                the caller can mend it
     │   ├── MalformedRequest   400  CDS-400  not the JSON or the shape CDS Hooks asks for
     │   ├── NotAuthenticated   401  CDS-401  says nothing more to the caller; the log says why
@@ -43,7 +44,14 @@
     │   └── SelfTestFailed          CDS-702  a network does not give the answers it was imported with
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
+    ├── CommitteeError              CDS-770  what the committee asked for can't be done as asked
+    │   ├── OutcomeFileError        CDS-771  a registry's file of outcomes can't be used
+    │   └── StatisticsUnavailable   CDS-772  the library that measures is not installed
+    ├── ReplayFailed                CDS-775  a past call can't be rebuilt, or not to the same card; which part is said
+    ├── AuditFailed                 CDS-776  the audit's chain can't be trusted
+    ├── CohortError                 CDS-780  a cohort file can't be read in a model's terms, or is too small to judge it
     ├── NotTaken           503  CDS-790  news of a study could not be taken now; it must be sent again
+    ├── ValidationRoundError        CDS-785  a validation round, a case file, a key or a result can't be used
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
 
 Each class carries ``code`` (stable, greppable, documented in docs/errors.md) and, where a caller sees it,
@@ -89,6 +97,10 @@ class ServiceError(ConfigurationError):
 
 class RuntimeConflict(ConfigurationError):
     code = "CDS-106"
+
+
+class CharterError(ConfigurationError):
+    code = "CDS-107"
 
 
 class RequestError(CdsError):
@@ -266,6 +278,32 @@ class ChartsUnavailable(CdsError):
     code = "CDS-760"
 
 
+class CommitteeError(CdsError):
+    code = "CDS-770"
+
+
+class OutcomeFileError(CommitteeError):
+    """Names lines, never what stands in them: they hold patients' numbers."""
+
+    code = "CDS-771"
+
+
+class StatisticsUnavailable(CommitteeError):
+    code = "CDS-772"
+
+
+class ReplayFailed(CdsError):
+    code = "CDS-775"
+
+
+class AuditFailed(CdsError):
+    code = "CDS-776"
+
+
+class CohortError(CdsError):
+    code = "CDS-780"
+
+
 class NotTaken(CdsError):
     """Nothing is lost: whoever brought the news brings it again."""
 
@@ -276,3 +314,9 @@ class NotTaken(CdsError):
 class LedgerError(CdsError):
     code = "CDS-800"
     status = 503
+
+
+class ValidationRoundError(CdsError):
+    """Nothing has left the hospital, and nothing was pooled."""
+
+    code = "CDS-785"

@@ -102,6 +102,8 @@ def _after_start(worker: Any) -> None:
 
     warm(worker.app.callable or worker.wsgi)
     gc.set_threshold(50_000, 20, 50)
+    # a short question gets past a call that computes (cds/turns.py) several times, and each time waits this long
+    sys.setswitchinterval(0.001)
 
 
 def _after_exit(server: Any, worker: Any) -> None:

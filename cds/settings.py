@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -26,14 +27,17 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cds.committee_settings import CommitteeSettings
 from cds.ehr_settings import BackendSettings, DialectSettings
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
 from cds.smart_settings import SmartSettings, loopback_address, require_secure
 
 __all__ = [
+    "ApproverSettings",
     "BackendSettings",
     "ClientSettings",
+    "CommitteeSettings",
     "DialectSettings",
     "FhirSettings",
     "ImagingSettings",
@@ -61,7 +65,7 @@ class FhirSettings(_Block):
     page_limit: int = Field(10, ge=1, le=100, description="Pages followed per query before it counts as cut off.")
     max_bytes: int = Field(20_000_000, ge=10_000, description="Largest answer read from a FHIR server, bytes.")
     retries: int = Field(2, ge=0, le=5, description="Repeats after 429, 5xx but 501 and 505, or a lost connection.")
-    pool_size: int = Field(64, ge=4, le=512, description="Connections and fetching threads per worker and FHIR server.")
+    pool_size: int = Field(64, ge=4, le=512, description="Queries at a time per worker and FHIR server.")
 
 
 class StudySource(_Block):
@@ -133,6 +137,12 @@ class ClientSettings(_Block):
         return value
 
 
+class ApproverSettings(_Block):
+    """A person who may approve versions of the policy."""
+
+    until: date | None = Field(None, description="Last day on which they may; empty: until taken out.")
+
+
 class Settings(BaseSettings):
     """Everything a deployment sets. See docs/settings.md."""
 
@@ -177,9 +187,13 @@ class Settings(BaseSettings):
         "production", description="`demo` allows loopback clients and makes its own keys."
     )
     fhir: FhirSettings = FhirSettings()  # type: ignore[call-arg]
+    approvers: dict[str, ApproverSettings] = Field(
+        default_factory=dict, description="Who may approve a version of the policy (`cds policy approve`), by name."
+    )
     clients: dict[str, ClientSettings] = Field(default_factory=dict, description="The EHRs that may call, by name.")
     imaging: ImagingSettings = ImagingSettings()  # type: ignore[call-arg]
     inference: InferenceSettings = InferenceSettings()  # type: ignore[call-arg]
+    committee: CommitteeSettings = CommitteeSettings()  # type: ignore[call-arg]
     pacs: dict[str, PacsSettings] = Field(default_factory=dict, description="The image archives, by name.")
 
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.record.features import Feature
@@ -29,6 +29,10 @@ class RiskParameters(BaseModel):
     risk_at_least: float = Field(
         0.02, gt=0, lt=1, description="Two-year risk from which a card is given; 0.02 is 2 in 100."
     )
+    risk_bands: tuple[float, ...] = Field(
+        (0.03, 0.05, 0.1),
+        description="Two-year risks that begin a higher band: a card shown before comes again when one is reached.",
+    )
     endpac_at_least: float = Field(3, ge=-10, le=20, description="END-PAC score from which a card is given.")
     guideline_indicator: Literal["info", "warning"] = Field(
         "warning", description="Urgency of a card whose reason is the guideline's referral criteria."
@@ -45,6 +49,13 @@ class RiskParameters(BaseModel):
     say_when_not_assessed: bool = Field(
         True, description="true: an info card says so when data could not be read and no card could be given."
     )
+
+    @field_validator("risk_bands")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 < limit < 1 for limit in value) or list(value) != sorted(set(value)):
+            raise ValueError("bands are risks between 0 and 1, each above the one before")
+        return value
 
 
 @service(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cds.cards import wording
+from cds.inference.explain import spreads
 from cds.inference.prediction import NotAssessed
 from cds.record.facts import Refused
 from cds.record.features import Feature
@@ -22,7 +23,7 @@ def lines(case: Case) -> list[str]:
     words, found = case.words, list[str]()
     risk = case.prediction(RISK)
     if risk is not None:
-        for feature, low, high in wording.spreads(risk.what_if, "risk", risk.number("risk")).values():
+        for feature, low, high in spreads(risk.what_if, "risk", risk.number("risk")).values():
             spread = wording.between(words, low, high)
             found.append(words("risk.missing.spread", item=wording.absence(words, feature), spread=spread))
     score = case.assessments.get("endpac")

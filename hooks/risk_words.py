@@ -93,7 +93,25 @@ def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
         proposals=_proposals(case, trigger),
         links=_links(case),
         models=tuple(case.assessments),
+        band=_band(case, trigger),
+        flags=_red_flags(case),
     )
+
+
+def _band(case: Case, trigger: Trigger) -> int:
+    """How many of the policy's bands the two-year risk has reached; the guideline and the score have one band each."""
+    if trigger.kind != "risk":
+        return 0
+    return sum(trigger.prediction.number("risk") >= limit for limit in case.parameters.risk_bands)
+
+
+def _red_flags(case: Case) -> tuple[str, ...]:
+    """Findings of the guideline's criteria that stand in the record, whatever the card rests on."""
+    rules = case.prediction("nice-ng12")
+    if rules is None:
+        return ()
+    found = (f.input.name for f in rules.features if f.input.source == "record" and f.found and f.value and f.facts)
+    return tuple(dict.fromkeys("new-diabetes" if name in _DIABETES else name for name in found))
 
 
 def not_assessed(case: Case) -> CardDraft:
@@ -117,6 +135,7 @@ def not_assessed(case: Case) -> CardDraft:
         ),
         source_label=words("engine.source"),
         models=tuple(case.assessments),
+        repeat="each-time",
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cds.cards import wording
+from cds.cards import answers, wording
+from cds.inference.explain import spreads
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Proposal
@@ -177,6 +178,10 @@ def _table(case: Case, full: Prediction, curve: Curve, regimen: Regimen) -> str:
     name = words("survival.table.estimate", assumed=assumed)
     rows.append(_row(case, name, {m: _cell(case, curve, m) for m in MILESTONES}))
     rows.append(_row(case, words("survival.table.dead"), {m: _dead(case, curve, m) for m in MILESTONES}))
+    if full.ordinary is not None:
+        name = words(f"survival.table.ordinary.{answers.likeness(full)}")
+        like = curve_of(full, full.ordinary)
+        rows.append(_row(case, name, {m: _alive(case, like, m) for m in MILESTONES}))
     cohort = full.manifest.parameters["cohort"]["alive"]
     observed = {m: _percent(case, 100 * float(cohort[str(m)])) for m in MILESTONES}
     rows.append(_row(case, words("survival.table.real_world"), observed))
@@ -198,6 +203,11 @@ def _cell(case: Case, curve: Curve, months: int) -> str:
         return case.words("survival.table.empty")
     share, low, high = (case.words.number(100 * v, 0) for v in (point.alive, point.lower, point.upper))
     return case.words("survival.table.cell", value=share, low=low, high=high)
+
+
+def _alive(case: Case, curve: Curve, months: int) -> str:
+    point = curve.at(months)
+    return case.words("survival.table.empty") if point is None else _percent(case, 100 * point.alive)
 
 
 def _dead(case: Case, curve: Curve, months: int) -> str:
@@ -243,36 +253,35 @@ def _trial_line(case: Case, arm: Arm) -> str:
 def _why(case: Case, full: Prediction) -> list[str]:
     words, record = case.words, case.record
     sex = {True: "male", False: "female", None: "other"}[record.male]
-    found = [wording.reason(words, f) for f in full.features if f.found and f.facts and f.value is not None]
+    read = (f for f in full.features if f.found and f.facts and f.value is not None and f.input.graph)
+    found = [wording.reason(words, f) for f in read]
     return [words(f"survival.person.{sex}", age=record.age), *found][:9]
 
 
 def _missing(case: Case, full: Prediction) -> list[str]:
-    """For each absent input: 12-month survival over the values it might have had."""
+    """For each absent input: 12-month survival over the values it might have had; the one that could change it most
+    first. What could not be read and is only assumed comes last."""
     words, lines = case.words, []
-    base = curve_of(full).at(12)
-    spread: dict[str, list[float]] = {}
-    for alternative in full.what_if:
-        point = curve_of(full, alternative.outputs).at(12)
-        if point is not None and base is not None:
-            spread.setdefault(alternative.feature.input.name, [base.alive]).append(point.alive)
-    for name, values in spread.items():
-        low, high = (words.number(100 * v, 0) for v in (min(values), max(values)))
+    spread = spreads(full.what_if, "alive_12", full.number("alive_12"))
+    for name, (_, *bounds) in spread.items():
+        low, high = (words.number(100 * v, 0) for v in bounds)
         item = wording.capital(wording.absence(words, full.feature(name)))
         lines.append(words("survival.missing.spread", item=item, low=low, high=high))
-    return lines
+    plain = [wording.capital(wording.absence(words, f)) for f in full.absent if f.input.name not in spread]
+    return [*lines, *(words("survival.missing.plain", item=item) for item in plain)]
 
 
 def _assumable(full: NotAssessed) -> list[Feature]:
     """Absent inputs that would not stop the full model: it would go by all the values they might have."""
     needed = {feature.input.name for feature in full.lacking}
-    return [f for f in full.features if not f.found and f.input.name not in needed]
+    return [f for f in full.features if f.wanting and f.input.name not in needed]
 
 
 def _sure(case: Case, full: Prediction, comparator: Prediction | None, reached: Line) -> list[str]:
     words = case.words
     title = words.pick(full.manifest.words.title)
     lines = [words("survival.sure.performance", model=title, text=wording.performance(words, full.manifest))]
+    lines += filter(None, [answers.spoke(case, full)])
     if reached.kind == "later-cycle" and reached.begun is not None:
         lines.append(words("survival.sure.started", day=words.day(reached.begun.when)))
     lines.append(words("survival.sure.no_regimen"))

@@ -1,4 +1,4 @@
-"""Survival graphs from a fitted proportional hazards model: the curve, its interval and one patient's own range.
+"""Survival graphs from a fitted proportional hazards model: the curve, its interval and what each input contributes.
 
 Used by the ``build.py`` of the fitted models; not needed to run a model. A fit is the mapping in ``fit.json``:
 ``covariates``, ``means``, ``beta`` (k), ``times`` (months, from 0), ``cumulative_hazard`` (at the means), and
@@ -81,16 +81,6 @@ def survival(z: Var, fit: Mapping[str, Any]) -> tuple[Var, Var, Var, Var]:
         for g in (log_hazard, op.add(log_hazard, reach), op.sub(log_hazard, reach))
     )
     return op.squeeze(score, op.const(np.array([1]))), alive, lower, upper
-
-
-def time_until(share: float, alive: Var, times: Sequence[float]) -> Var:
-    """[n]: months until only ``share`` is alive, straight lines between the months; the last month if never so few."""
-    steps = np.diff(np.asarray(times))
-    before = op.gather(alive, op.const(np.arange(len(times) - 1)), axis=1)
-    after = op.gather(alive, op.const(np.arange(1, len(times))), axis=1)
-    fall = op.max([op.sub(before, after), number(1e-12)])
-    part = op.clip(op.div(op.sub(before, number(share)), fall), number(0.0), number(1.0))
-    return op.reduce_sum(op.mul(part, number(steps)), op.const(np.array([1])), keepdims=0)
 
 
 def contributions(z: Var, fit: Mapping[str, Any], inputs: Sequence[str], belongs: Mapping[str, str]) -> Var:

@@ -3,6 +3,8 @@
 pytest_plugins = [
     "postgres_server",
     "background",
+    "cohorts",
+    "committee_room",
     "browser",
     "servers",
     "service",

@@ -7,13 +7,14 @@ would change, what it rests on. Only the headline and the recommendation are the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cds.cards import by_study, measured, wording
+from cds.cards import answers, by_study, measured, wording
+from cds.cards.speech import chosen, limits, quieted_by
 from cds.cards.unable import failed
-from cds.inference.contribution import COMPARISONS, Contribution, Speech, Test
-from cds.inference.manifest import Output, Status
+from cds.inference.contribution import Contribution, Speech
+from cds.inference.manifest import Status
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.inference.rules import holds, reads
 from cds.record.features import Feature
@@ -81,8 +82,8 @@ def _silenced(case: Case, card: Contribution) -> bool:
 def _chosen(case: Case, prediction: Prediction, card: Contribution) -> Speech | None:
     if _silenced(case, card):
         return None
-    limits = _limits(case, card, prediction.manifest.id)
-    return next((s for s in card.speaks if _speaks(s, prediction, limits)), None)
+    under = limits(card, case.policy.thresholds(prediction.manifest.id))
+    return chosen(card, prediction, under)
 
 
 def _broken(case: Case, assessment: Assessment, card: Contribution, error: Exception) -> CardDraft:
@@ -99,37 +100,6 @@ def _beside(case: Case, topic: str, leader: Prediction, model_ids: Sequence[str]
     return [a for a, card in cards if card is not None and card.topic == topic and not _silenced(case, card)]
 
 
-def _limits(case: Case, card: Contribution, id: str) -> Mapping[str, float]:
-    packaged = {name: threshold.value for name, threshold in card.thresholds.items()}
-    return packaged | dict(case.policy.thresholds(id))
-
-
-def _speaks(speech: Speech, prediction: Prediction, limits: Mapping[str, float]) -> bool:
-    return all(_holds(test, prediction, limits) for test in speech.when)
-
-
-def _holds(test: Test, prediction: Prediction, limits: Mapping[str, float]) -> bool:
-    if test.rule is not None:
-        return test.rule in prediction.rules
-    if test.is_ is not None:
-        return prediction.category(test.output or "") == test.is_
-    value = prediction.number(test.output) if test.output else prediction.feature(test.input or "").value
-    if value is None:
-        return False
-    comparison = next(name for name in COMPARISONS if getattr(test, name) is not None)
-    wanted = getattr(test, comparison)
-    limit = limits[wanted] if isinstance(wanted, str) else float(wanted)
-    match comparison:
-        case "at_least":
-            return value >= limit
-        case "at_most":
-            return value <= limit
-        case "below":
-            return value < limit
-        case _:
-            return value > limit
-
-
 def _card(
     case: Case, prediction: Prediction, card: Contribution, speech: Speech, beside: list[Prediction]
 ) -> CardDraft:
@@ -141,11 +111,11 @@ def _card(
         by_study.warning(words, manifest),
         _section(case, "scan", by_study.lines(case, manifest.id)),
         _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
-        _section(case, "says", [*_rules_said(case, prediction), *_said(case, prediction)]),
+        _section(case, "says", _says(case, prediction)),
         _section(case, "measured", measured.lines(words, manifest, case.studies.get(manifest.id))),
-        _section(case, "beside", [_concluded(case, other) for other in beside]),
+        _section(case, "beside", [answers.concluded(case, other) for other in beside]),
         _section(case, "sure", _sure(case, prediction)),
-        _section(case, "missing", _missing(case, prediction)),
+        _section(case, "missing", answers.missing(case, prediction)),
         _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
         wording.rests_on(words, [prediction, *beside], case.policy, case.record),
     )
@@ -154,7 +124,7 @@ def _card(
         topic=card.topic,
         topic_label=words.pick(card.topic_label),
         kind=speech.kind,
-        quieted_by=_heavier(card, speech),
+        quieted_by=quieted_by(card, speech),
         rank=card.rank,
         indicator=speech.indicator,
         summary=by_study.labelled(words, manifest, words.pick(speech.summary).format_map(fields)),
@@ -168,13 +138,23 @@ def _card(
         ),
         links=tuple(link for each in (prediction, *beside) for link in _links(case, each)),
         models=(manifest.id, *(other.manifest.id for other in beside)),
+        flags=_flags(case, card, (prediction, *beside)),
     )
 
 
-def _heavier(card: Contribution, speech: Speech) -> tuple[str, ...]:
-    """Kinds declared before this one outweigh it: their snooze silences it, too."""
-    kinds = list(dict.fromkeys(s.kind for s in card.speaks if s.kind))
-    return tuple(kinds[: kinds.index(speech.kind)]) if speech.kind else ()
+def _says(case: Case, prediction: Prediction) -> list[str]:
+    parts = (answers.rules_said, answers.said, answers.ordinary)
+    return [line for part in parts for line in part(case, prediction)]
+
+
+def _flags(case: Case, card: Contribution, spoken: Sequence[Prediction]) -> tuple[str, ...]:
+    """What the card rests on: rules that fired, whoever's, newer values of what renews it, the scan that was read."""
+    found = [rule for each in spoken for rule in each.rules]
+    for name in card.renewed_by:
+        feature = spoken[0].feature(name)
+        if feature.facts and feature.facts[0].when is not None:
+            found.append(f"{name}:{feature.facts[0].when.text}")
+    return (*found, *by_study.flags(case, spoken[0].manifest.id))
 
 
 def _section(case: Case, name: str, lines: list[str]) -> str:
@@ -190,82 +170,12 @@ def telling(prediction: Prediction) -> list[Feature]:
             features[name] for r in rules for c in (*r.all, *r.any) if holds(c, features) is True for name in reads(c)
         ]
         return list({f.input.name: f for f in held if f.facts}.values())
-    found = [f for f in prediction.features if f.found and f.facts and f.value]
+    found = [f for f in prediction.features if f.found and f.facts and f.value and f.input.graph]
     series = next((o for o in prediction.manifest.outputs if o.kind == "contributions"), None)
     if series is not None:
         weights = dict(zip((f.input.name for f in prediction.features), prediction.series(series.name), strict=True))
         found.sort(key=lambda f: -abs(weights[f.input.name]))
     return found
-
-
-def _rules_said(case: Case, prediction: Prediction) -> list[str]:
-    rules = {r.id: r for r in prediction.manifest.runtime.rules}
-    return [case.words.pick(rules[id].says) for id in prediction.rules if rules[id].says]
-
-
-def _said(case: Case, prediction: Prediction) -> list[str]:
-    """Each output with its interval and horizon. Counts of rules say nothing their sentences don't."""
-    words = case.words
-    if prediction.manifest.runtime.kind == "rules":
-        return []
-    return [
-        words(
-            "engine.said.plain",
-            label=wording.capital(words.pick(output.label) or output.name),
-            value=_with_interval(case, prediction, output),
-        )
-        for output in prediction.manifest.outputs
-        if _told(output)
-    ]
-
-
-def _told(output: Output) -> bool:
-    return output.shown and not output.series and output.kind in ("probability", "score", "category", "comparator")
-
-
-def _concluded(case: Case, prediction: Prediction) -> str:
-    """Another model's conclusion in one line: its category or first number told, the rules behind it, its status."""
-    words, manifest = case.words, prediction.manifest
-    labels = {r.id: words.pick(r.label) for r in manifest.runtime.rules}
-    output = min((o for o in manifest.outputs if _told(o)), key=lambda o: o.kind != "category", default=None)
-    behind = [labels[id] for id in prediction.rules]
-    if manifest.status is not Status.established:
-        behind.append(words(f"engine.status.short.{manifest.status.value}"))
-    value = _with_interval(case, prediction, output) if output else ""
-    if output and output.kind != "category":  # a number alone doesn't say of what
-        value = words("engine.beside.number", label=words.pick(output.label) or output.name, value=value)
-    return words(
-        "engine.beside.because" if behind else "engine.beside.plain",
-        model=words.pick(manifest.words.title),
-        value=value,
-        because="; ".join(behind),
-    )
-
-
-def _with_interval(case: Case, prediction: Prediction, output: Output) -> str:
-    value = text_of(case, prediction, output)
-    if not (output.lower and output.upper):
-        return value
-    bounds = {o.name: o for o in prediction.manifest.outputs}
-    low, high = (_number(case, output, prediction.number(bounds[name].name)) for name in (output.lower, output.upper))
-    return case.words("engine.said.interval", value=value, low=low, high=high)
-
-
-def text_of(case: Case, prediction: Prediction, output: Output) -> str:
-    """An output as people read it: a chance, a category's name, or two significant digits."""
-    if output.kind == "category":
-        name = prediction.category(output.name) or ""
-        return case.words.pick(output.category_labels.get(name, {})) or name
-    if output.series:
-        return ""
-    return _number(case, output, prediction.number(output.name))
-
-
-def _number(case: Case, output: Output, value: float) -> str:
-    if output.kind in ("probability", "comparator") or (output.kind == "bound" and output.unit == "1"):
-        return wording.chance(case.words, value)
-    text = case.words.number(value, 0) if value == round(value) else case.words.significant(value, 2)
-    return text if output.unit == "1" else f"{text} {output.unit}"
 
 
 def _sure(case: Case, prediction: Prediction) -> list[str]:
@@ -275,39 +185,9 @@ def _sure(case: Case, prediction: Prediction) -> list[str]:
         lines.append(words(f"engine.status.{manifest.status.value}"))
     if manifest.evidence:
         lines.append(wording.performance(words, manifest))
-    spoke = [words(f"engine.modality.{m.value}") for m in prediction.modalities]
-    if len({f.input.modality for f in prediction.features}) > 1 and spoke:
-        lines.append(words("engine.spoke", modalities=words.join(spoke)))
+    lines += filter(None, [answers.spoke(case, prediction)])
     first = (manifest.words.limits.get(words.language) or manifest.words.limits.get("en") or ("",))[0]
     return [*lines, first] if first else lines
-
-
-def _missing(case: Case, prediction: Prediction) -> list[str]:
-    """What is not known, and how far it could move the first number the model gives."""
-    words, lines = case.words, list[str]()
-    numbers = (o for o in prediction.manifest.outputs if o.kind in ("probability", "score") and not o.series)
-    main = next(numbers, None)
-    spread = wording.spreads(prediction.what_if, main.name, prediction.number(main.name)) if main else {}
-    for feature in (f for f in prediction.absent if _could_matter(f, prediction)):
-        absence = wording.absence(words, feature)
-        if main is not None and feature.input.name in spread:
-            _, low, high = spread[feature.input.name]
-            lines.append(
-                words(
-                    "engine.missing.spread", item=absence, low=_number(case, main, low), high=_number(case, main, high)
-                )
-            )
-        elif not feature.input.is_flag or feature.state != "missing":
-            lines.append(words("engine.missing.plain", item=absence))
-    return lines
-
-
-def _could_matter(feature: Feature, prediction: Prediction) -> bool:
-    """Of rules, only those up to the one that decided: what a lighter rule reads can't change the answer."""
-    rules = prediction.manifest.runtime.rules
-    decided = next((i for i, rule in enumerate(rules) if rule.id in prediction.rules), len(rules))
-    heavier = rules[: decided + 1]
-    return not rules or any(feature.input.name in reads(c) for rule in heavier for c in (*rule.all, *rule.any))
 
 
 def _links(case: Case, prediction: Prediction) -> tuple[tuple[str, str], ...]:
@@ -355,6 +235,7 @@ def _unable(case: Case, unable: Sequence[NotAssessed]) -> CardDraft:
         ),
         source_label=words("engine.source"),
         models=tuple(a.manifest.id for a in unable),
+        repeat="each-time",
     )
 
 
@@ -374,14 +255,14 @@ class _Fields(dict[str, Any]):
             return case.words.join(case.words.pick(f.input.label) for f in telling(prediction))
         output = next((o for o in prediction.manifest.outputs if o.name == name), None)
         if output is not None:
-            return text_of(case, prediction, output)
+            return answers.text_of(case, prediction, output)
         return _input_text(case, prediction.feature(name))
 
 
 def _input_text(case: Case, feature: Feature) -> str:
     if feature.value is None:
         return wording.why_absent(case.words, feature.state, feature.detail)
-    if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since):
+    if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since, Reduce.line):
         return wording.counted(case.words, feature)
     number = case.words.number(feature.value, 0 if feature.value == round(feature.value) else 1)
     # an age at a first finding is no value of that finding

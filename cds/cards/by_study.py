@@ -21,6 +21,14 @@ _SILENT = frozenset({"no-study", "study-too-old"})
 _LONGEST = 139
 
 
+def flags(case: Case, model: str) -> tuple[str, ...]:
+    """A newer scan is a new finding: its card comes again."""
+    reading = case.studies.get(model)
+    if reading is None or not reading.read:
+        return ()
+    return (f"scan:{reading.study or reading.scan}", *((f"newer:{reading.newer_scan}",) if reading.newer else ()))
+
+
 def lines(case: Case, model: str) -> list[str]:
     """Of a reading that stands on the card: its scan, how old it is, and what became of a newer one."""
     reading = case.studies.get(model)
@@ -73,6 +81,7 @@ def unread(case: Case, assessment: Assessment, topic: str, label: str) -> Iterat
         ),
         source_label=words("engine.source"),
         models=models,
+        repeat="each-time",
     )
 
 

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from cds.cards.phrasebook import Phrasebook
 from cds.errors import PolicyError
 from cds.ids import new_id
-from cds.policy.schema import Order, Policy
+from cds.policy.blocks import Order
+from cds.policy.schema import Policy
 from cds.protocol.request import Context
 from cds.protocol.response import Action, Card, Coding, Link, Source, Suggestion
 from cds.services.case import CardDraft, Proposal

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 
 from cds.cards import by_study, measured, wording
-from cds.cards.by_manifest import text_of
+from cds.cards.answers import text_of
 from cds.cards.unable import failed
 from cds.inference.prediction import Failed, Prediction
 from cds.services.case import CardDraft, Case, Finding, Suppressed
@@ -72,6 +72,7 @@ def _card(case: Case, prediction: Prediction, topic: str, label: str) -> CardDra
         source_label=label,
         source_url=source.url if source else None,
         models=(manifest.id,),
+        flags=by_study.flags(case, manifest.id),
     )
 
 

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 
-from cds.errors import LedgerError
-from cds.ledger import Ledger
+from cds.cards.attention import Snoozes
+from cds.ledger import Override
 from cds.policy.schema import Policy
 from cds.record.inputs import days
-from cds.services.case import CardDraft, Suppressed, remembered_as
 
 
-def awake_and_snoozed(
-    drafts: list[CardDraft], policy: Policy, ledger: Ledger, patient_key: str, now: datetime
-) -> tuple[list[CardDraft], list[Suppressed]]:
-    """Drafts to show, and those held back with reason and end. The ledger is asked only if there is a draft.
-
-    A snooze holds for the reason it was given on: a weightier one (new jaundice after a snoozed score) speaks.
-    """
-    quiet = _snoozed(policy, ledger, patient_key, now) if drafts else {}
-    awake: list[CardDraft] = []
-    held: list[Suppressed] = []
-    for draft in drafts:
-        silencing = (draft.memory, *(remembered_as(draft.topic, kind) for kind in draft.quieted_by))
-        found = next((quiet[name] for name in silencing if name in quiet), None)
-        if found is None:
-            awake.append(draft)
-        else:
-            reason, until = found
-            held.append(Suppressed(draft.memory, f"snoozed:{reason}", until.date(), draft.models))
-    return awake, held
+def lengths(policy: Policy) -> dict[str, timedelta]:
+    """Override reason -> how long it silences; only those that do."""
+    found = {code: timedelta(days=days(reason.snooze)) for code, reason in policy.override_reasons.items()}
+    return {code: length for code, length in found.items() if length > timedelta()}
 
 
-def _snoozed(policy: Policy, ledger: Ledger, patient_key: str, now: datetime) -> dict[str, tuple[str, datetime]]:
-    """Topic and kind -> (override reason, until)."""
-    lengths = {code: timedelta(days=days(reason.snooze)) for code, reason in policy.override_reasons.items()}
-    longest = max(lengths.values(), default=timedelta())
-    if longest <= timedelta():
-        return {}
-    try:
-        overrides = ledger.overrides(patient_key, now - longest)
-    except LedgerError:
-        return {}  # without the ledger a card may be repeated; it must not be withheld
-    found: dict[str, tuple[str, datetime]] = {}
-    for override in overrides:
-        until = override.at + lengths.get(override.reason_code or "", timedelta())
-        if until > now:
-            found[override.topic] = (override.reason_code or "", until)
-    return found
+def snoozes(policy: Policy, overrides: Iterable[Override]) -> Snoozes:
+    """The latest of each topic, as the ledger remembers topics; the end may lie behind."""
+    known = lengths(policy)
+    return {
+        o.topic: (o.reason_code or "", o.at + known[o.reason_code or ""])
+        for o in overrides
+        if (o.reason_code or "") in known
+    }

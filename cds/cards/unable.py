@@ -22,4 +22,5 @@ def failed(case: Case, assessment: Assessment, topic: str, label: str) -> CardDr
         ),
         source_label=words("engine.source"),
         models=(assessment.manifest.id,),
+        repeat="always",
     )

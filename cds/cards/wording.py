@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from cds.cards.phrasebook import Phrasebook
 from cds.fhir.evidence import Evidence
 from cds.inference.manifest import Manifest
-from cds.inference.prediction import Assessment, Prediction, WhatIf
+from cds.inference.prediction import Assessment, Prediction
 from cds.policy.schema import Policy
 from cds.record.facts import Fact, Record, Refused
 from cds.record.features import Feature
@@ -36,6 +36,14 @@ def _count(words: Phrasebook, count: float) -> str:
 def between(words: Phrasebook, low: float, high: float) -> str:
     """``between about 2 in 100 and about 5 in 100``"""
     return words("engine.chance.between", low=chance(words, low), high=chance(words, high))
+
+
+def lifetime(words: Phrasebook, months: float, *, open_ended: bool = False) -> str:
+    """``16 months``, whole from three on, since the data know no finer; ``60 months or more`` where they end there."""
+    count = words.number(months, 0 if months >= 3 else 1)
+    if open_ended:
+        return words("engine.months.open", count=count)
+    return words("engine.months.one" if round(months, 1) == 1 else "engine.months.more", count=count)
 
 
 def fact_text(words: Phrasebook, fact: Fact) -> str:
@@ -79,15 +87,16 @@ def reason(words: Phrasebook, feature: Feature) -> str:
     return words("engine.reason.since", label=label, day=words.day(facts[0].when))
 
 
-_COUNTED = (Reduce.count, Reduce.course, Reduce.days_since)
+_COUNTED = (Reduce.count, Reduce.course, Reduce.days_since, Reduce.line)
 
 
 def counted(words: Phrasebook, feature: Feature) -> str:
-    """A count of records, or of days with the day they run from or to."""
+    """A count of records or lines, or of days; with the day they run from or to."""
     count = round(feature.value or 0.0)
+    number = words.number(count, 0)
     if feature.input.reduce is Reduce.count:
-        return words.number(count, 0)
-    days = words.counted("engine.days", count)
+        return number
+    days = number if feature.input.reduce is Reduce.line else words.counted("engine.days", count)
     return f"{days} ({words.day(feature.facts[0].when)})" if feature.facts else days
 
 
@@ -114,19 +123,6 @@ def why_absent(words: Phrasebook, state: str, detail: str) -> str:
     # only its decimal mark: what was sent may be no number that can be rounded, such as 1e+300
     told = _DECIMAL.sub(lambda number: number[0].replace(".", words.number(0.5)[1:2]), detail)
     return words(f"engine.absent.{state}", detail=told)
-
-
-def spreads(what_if: Iterable[WhatIf], output: str, base: float) -> dict[str, tuple[Feature, float, float]]:
-    """By input name: how low and how high ``output`` could be, had the absent input been known."""
-    found: dict[str, tuple[Feature, float, float]] = {}
-    for alternative in what_if:
-        value = alternative.outputs[output]
-        if isinstance(value, tuple):
-            continue
-        name = alternative.feature.input.name
-        _, low, high = found.get(name, (alternative.feature, base, base))
-        found[name] = (alternative.feature, min(low, value), max(high, value))
-    return found
 
 
 def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
@@ -169,11 +165,14 @@ def _model(words: Phrasebook, manifest: Manifest) -> str:
 
 
 def _newest(words: Phrasebook, assessments: Sequence[Assessment], record: Record) -> str:
-    """Of the data the models read: what else an EHR sends along says nothing of how fresh their answer is."""
-    read = (fact.when for a in assessments for feature in a.features for fact in feature.facts)
-    moments = [when for when in read if when is not None]
-    if not moments:
-        moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]
+    """Of the data the models read: what else an EHR sends along says nothing of how fresh their answer is. An order in
+    the making counts only where nothing else was read."""
+    features = [feature for a in assessments for feature in a.features]
+    for chosen in ((f for f in features if f.input.source != "drafts"), features):
+        moments = [fact.when for feature in chosen for fact in feature.facts if fact.when is not None]
+        if moments:
+            return words.day(max(moments, key=lambda m: m.middle))
+    moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]
     return words.day(max(moments, key=lambda m: m.middle)) if moments else words("engine.undated")
 
 

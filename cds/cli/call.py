@@ -79,6 +79,7 @@ def call(
         elif answer.ok and (told := _object(answer)) is not None:
             console.rule(f"{found['id']} · {hook} · {answer.elapsed.total_seconds() * 1000:.0f} ms")
             show.cards(console, told)
+            show.held_back(console, held_back(url, body["hookInstance"], found["id"], token))
         else:
             console.print(f"{found['id']}: {answer.status_code}: {fault(answer)}", style="red")
         worst = max(worst, 0 if answer.ok else 1)
@@ -135,6 +136,21 @@ def build(hook: str, context: dict[str, Any], fhir_base: str, templates: dict[st
             if answer.ok and _object(answer) is not None:
                 body["prefetch"][key] = answer.json()
     return body
+
+
+def held_back(url: str, instance: str, service: str, token: str | None) -> list[dict[str, Any]]:
+    """Cards that were ready and were not shown, as this service tells of its own calls; none from one that doesn't. A
+    token is good for one call, so a signed caller asks by itself."""
+    if token:
+        return []
+    try:
+        told = _object(requests.get(f"{url.rstrip('/')}/calls/{instance}", timeout=10)) or {}
+    except requests.RequestException:
+        return []
+    rows = told.get("calls")
+    mine = [r for r in rows if isinstance(r, dict) and r.get("service") == service] if isinstance(rows, list) else []
+    held = [h for row in mine for h in row.get("heldBack") or () if isinstance(h, dict)]
+    return [h for h in held if h.get("label")]
 
 
 def _context(hook: str, patient: str, user: str, encounter: str | None, drafts: Path | None) -> dict[str, Any]:

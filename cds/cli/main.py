@@ -10,12 +10,14 @@ import click
 from cds import __version__
 from cds.cli.call import call
 from cds.cli.check import check
+from cds.cli.committee import outcomes
 from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
 from cds.cli.site import site
 from cds.cli.studies import study, worker
+from cds.cli.validation import validation
 from cds.cli.wording import wording
 from cds.errors import CdsError
 from cds.settings import Settings, load
@@ -69,9 +71,15 @@ def main(ctx: click.Context, settings: Path | None) -> None:
     \b
       cds models list          what runs, on what evidence
       cds models run --help    one model on one patient, explained
+      cds models score --help  models on many patients, into a table
       cds policy check FILE    would this policy be accepted?
       cds problems list        what clinicians say is wrong
       cds wording list         every sentence, and when it is read
+
+    Is it still right here?
+
+    \b
+      cds outcomes --help      what became of the patients the models spoke of
     """
     ctx.obj = settings
 
@@ -128,9 +136,11 @@ main.add_command(call)
 main.add_command(check)
 main.add_command(ledger)
 main.add_command(models)
+main.add_command(outcomes)
 main.add_command(policy)
 main.add_command(problems)
 main.add_command(site)
 main.add_command(study)
+main.add_command(validation)
 main.add_command(wording)
 main.add_command(worker)

@@ -31,6 +31,26 @@ def card(console: Console, content: dict[str, Any]) -> None:
     )
 
 
+_WHY = {
+    "snoozed": "somebody gave a reason not to follow it ({code})",
+    "shown-before": "this user was shown it before, and nothing about it is new",
+    "over-clinician-budget": "this user has had as many cards today as the policy allows",
+    "over-patient-budget": "it was shown for this patient as often as the policy allows",
+    "over-card-limit": "more important cards took its place",
+}
+
+
+def held_back(console: Console, held: list[dict[str, Any]]) -> None:
+    """What was ready and not shown. ``held``: rows of ``GET /calls/{hookInstance}`` with a label."""
+    for one in held:
+        kind, _, code = str(one.get("reason", "")).partition(":")
+        why = _WHY.get(kind, kind).format(code=code)
+        until = f"; again from {one['until']}" if one.get("until") else ""
+        console.print(f"Held back: {one['label']} ({one.get('topic', '')}): {why}{until}.", style="dim", markup=False)
+    if held:
+        console.print("What was held back can be read in the patient's report.", style="dim")
+
+
 def cards(console: Console, response: dict[str, Any]) -> None:
     found = response.get("cards", [])
     if not found:

@@ -20,7 +20,7 @@ def _date(name: str, *elements: str) -> dict[str, tuple[str, str]]:
 
 
 SEARCHES: dict[str, dict[str, tuple[str, str]]] = {
-    "Patient": {},
+    "Patient": {**_date("death-date", "deceasedDateTime")},
     "Practitioner": {},
     "Encounter": {**_SUBJECT, **_STATUS, **_date("date", "period")},
     "Observation": {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.metadata
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,9 @@ from gunicorn.app.base import BaseApplication
 from cds.demo.authorization import REPORT_APP, AuthorizationServer
 from cds.demo.authorization_grants import RegisteredApp
 from cds.demo.fhir_endpoint import create_fhir_app
+from cds.demo.model_patients import ModelPatient, brought
 from cds.errors import SettingsError
+from cds.inference.registry import installed_folders
 from cds.pages.ehr import create_ehr
 from cds.settings import Settings, load
 
@@ -36,7 +39,7 @@ def stories() -> ModuleType:
 def create_hospital(service_url: str, fhir_base: str, today: date, settings: Settings | None = None) -> Flask:
     """``settings``: of the service beside it; with an image archive in them, patients told by their images join in.
     Their archive is embedded here unless its address is elsewhere."""
-    told = stories()
+    told = everybody(settings.model_dirs if settings is not None else ())
     if settings is None or ARCHIVE not in settings.pacs:
         app = create_fhir_app(told.all_resources(today))
         create_ehr(
@@ -46,6 +49,7 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
             fhir_base=fhir_base,
             session=requests.Session(),
             launch=_sign_in(app, told, service_url, fhir_base).launch_url,
+            report=_report(service_url),
         )
         return app
     from cds.demo import imaging  # needs the extra for images
@@ -56,7 +60,7 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
     images = imaging.told_by_images()
     assert images is not None
     app = create_fhir_app([*told.all_resources(today), *imaging.resources(images, today)])
-    everyone = Told(told, images)
+    everyone = told.with_scans(images)
     if settings.pacs[ARCHIVE].url.startswith(fhir_base.removesuffix("/fhir")):
         app.register_blueprint(dicomweb(Archive()))
     create_ehr(
@@ -68,6 +72,7 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
         archive=archives.opened(settings, ARCHIVE),
         scanner=EhrScanner(settings, images, fhir_base, today),
         launch=_sign_in(app, everyone, service_url, fhir_base).launch_url,
+        report=_report(service_url),
     )
     return app
 
@@ -84,13 +89,32 @@ def _sign_in(app: Flask, told: Any, service_url: str, fhir_base: str) -> Authori
     return server
 
 
-class Told:
-    """The stories, those told by images among them."""
+def _report(service_url: str) -> str:
+    """Where the EHR opens the report without a card."""
+    return f"{service_url.rstrip('/')}/report/launch"
 
-    def __init__(self, told: ModuleType, images: ModuleType) -> None:
-        self.STORIES = (*told.STORIES, *(imaged.story for imaged in images.IMAGED))
+
+class Told:
+    """The stories, and those whom models' own folders and images bring."""
+
+    def __init__(self, told: ModuleType, brought: Sequence[ModelPatient], imaged: Sequence[Any] = ()) -> None:
+        self._told, self.brought = told, tuple(brought)
+        self.STORIES = (*told.STORIES, *self.brought, *imaged)
         self.draft_orders = told.draft_orders
         self.ORDERABLES, self.orders = getattr(told, "ORDERABLES", ()), getattr(told, "orders", None)
+
+    def all_resources(self, today: date) -> list[dict[str, Any]]:
+        """Of the stories and of whom the models bring."""
+        mine = [resource for patient in self.brought for resource in patient.resources(today)]
+        return [*self._told.all_resources(today), *mine]
+
+    def with_scans(self, images: ModuleType) -> Told:
+        return Told(self._told, self.brought, [imaged.story for imaged in images.IMAGED])
+
+
+def everybody(model_dirs: Iterable[Path] = ()) -> Told:
+    """The stories of the installed package, and the patients that model folders bring. Raises SettingsError."""
+    return Told(stories(), brought([*installed_folders(), *model_dirs]))
 
 
 class _Hospital(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

@@ -26,7 +26,7 @@ def manifest_schema() -> str:
     for name, block in blocks.items():
         target = schema if block is Manifest else schema["$defs"].get(name, {})
         _describe(target, block)
-    _plain(schema)
+    plain(schema)
     head = {"$schema": ADDRESS, "title": "Model manifest", "description": "model.yaml of one model folder."}
     return json.dumps(head | {k: v for k, v in schema.items() if k not in head}, indent=1, ensure_ascii=False) + "\n"
 
@@ -51,7 +51,9 @@ def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _describe(target: dict[str, Any], block: type[BaseModel]) -> None:
-    told = _below(block)
+    told: dict[str, str] = {}
+    for one in reversed(block.__mro__):  # a block may extend another of this service's
+        told |= _below(one) if issubclass(one, BaseModel) and one.__module__.startswith("cds.") else {}
     for name, field in block.model_fields.items():
         entry = target.get("properties", {}).get(field.alias or name)
         if entry is not None and (text := field.description or told.get(name)):
@@ -70,7 +72,7 @@ def _below(block: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def _plain(node: Any) -> None:
+def plain(node: Any) -> None:
     """Without the titles pydantic makes of the keys: an editor shows the key anyway."""
     if isinstance(node, dict):
         if isinstance(node.get("title"), str) and (
@@ -78,7 +80,7 @@ def _plain(node: Any) -> None:
         ):
             del node["title"]
         for value in node.values():
-            _plain(value)
+            plain(value)
     elif isinstance(node, list):
         for value in node:
-            _plain(value)
+            plain(value)

@@ -1,4 +1,4 @@
-"""Reference pages, written from the code they describe: settings, policy, errors."""
+"""Reference pages, written from the code they describe: settings, errors, and the tables of every page."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cds import errors
-from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
-from cds.services import ServiceRegistry
 from cds.settings import (
+    ApproverSettings,
     BackendSettings,
     ClientSettings,
+    CommitteeSettings,
     DialectSettings,
     FhirSettings,
     ImagingSettings,
@@ -44,77 +44,54 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *_table(Settings, skip=("fhir", "clients", "imaging", "inference", "pacs")),
+            *table(Settings, skip=("fhir", "approvers", "clients", "imaging", "inference", "pacs", "committee")),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
-            *_table(FhirSettings),
+            *table(FhirSettings),
+            "",
+            '## `[approvers."NAME"]`: who may approve a version of the policy',
+            "",
+            *table(ApproverSettings),
             "",
             "## `[clients.NAME]`: one block an EHR",
             "",
-            *_table(ClientSettings, skip=("studies", "smart", "backend", "dialect")),
+            *table(ClientSettings, skip=("studies", "smart", "backend", "dialect")),
             "",
             "## `[clients.NAME.studies]`: how it tells of imaging studies",
             "",
-            *_table(StudySource),
+            *table(StudySource),
             "",
             "## `[clients.NAME.backend]`: how this service itself signs in to its FHIR server",
             "",
-            *_table(BackendSettings),
+            *table(BackendSettings),
             "",
             "## `[clients.NAME.dialect]`: how its FHIR server wants to be asked",
             "",
-            *_table(DialectSettings),
+            *table(DialectSettings),
             "",
             "## `[clients.NAME.smart]`: the report behind its cards, opened in that EHR",
             "",
-            *_table(SmartSettings),
+            *table(SmartSettings),
             "",
             "## `[imaging]`: analysing imaging studies",
             "",
-            *_table(ImagingSettings),
+            *table(ImagingSettings),
             "",
             "## `[inference]`: networks on a model server",
             "",
-            *_table(InferenceSettings),
+            *table(InferenceSettings),
+            "",
+            "## `[committee]`: watching the models",
+            "",
+            *table(CommitteeSettings),
             "",
             "## `[pacs.NAME]`: one block an image archive",
             "",
-            *_table(PacsSettings),
+            *table(PacsSettings),
             "",
         ]
     )
-
-
-def policy_page(services: ServiceRegistry) -> str:
-    parts = [
-        "# Policy",
-        GENERATED,
-        "",
-        "`policy.yaml` is the clinical lead's file: which models speak, from which threshold, how urgently, and",
-        "when not. Its version is a hash of its content; every card and every ledger row names it. A changed file",
-        "takes effect in every worker within seconds; a wrong one is refused, with line and allowed values, and the",
-        "last good one stays in force. Try a change first: `cds policy check FILE`.",
-        "",
-        "Durations are a whole number and `d`, `m` or `y`: `90d`, `3m`.",
-        "",
-        "## Top level",
-        "",
-        *_table(Policy, skip=("version",)),
-    ]
-    blocks: list[tuple[str, type[BaseModel]]] = [
-        ("`cards`", CardLimits),
-        ("`models.ID`", ModelPolicy),
-        ("`services.ID`", ServicePolicy),
-        ("`orders.NAME`", Order),
-        ("`override_reasons.CODE`", OverrideReason),
-    ]
-    for title, model in blocks:
-        parts += ["", f"## {title}", "", *_table(model)]
-    for service_id, parameters in sorted(services.parameters().items()):
-        if parameters.model_fields:
-            parts += ["", f"## `services.{service_id}.parameters`", "", *_table(parameters)]
-    return "\n".join([*parts, ""])
 
 
 def errors_page() -> str:
@@ -155,7 +132,8 @@ def _meaning(kind: type[errors.CdsError], tree: str) -> str:
     return ""
 
 
-def _table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> list[str]:
+def table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> list[str]:
+    """A row a key, in Markdown."""
     rows = ["| key | type | default | what it does |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         if name not in skip:
@@ -181,6 +159,8 @@ def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is None:
         return _WORDS.get(annotation, "a block, see below")
+    if origin is Annotated:
+        return _type(arguments[0])
     if origin in (tuple, list):
         inner = [_type(a) for a in arguments if a is not Ellipsis]
         return f"list of {inner[0]}" if origin is list or Ellipsis in arguments else f"[{', '.join(inner)}]"
@@ -196,7 +176,10 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.default if field.default is not PydanticUndefined else None
     if isinstance(value, BaseModel):
-        return "as below"
+        given = value.model_dump(exclude_none=True)
+        if given and all(isinstance(v, int | float) for v in given.values()) and len(given) <= 3:
+            return ", ".join(f"`{name}: {number:g}`" for name, number in given.items())
+        return "as below" if given else "empty"
     if value is None or value == () or value == "":
         return "empty"
     if isinstance(value, tuple):

@@ -1,7 +1,7 @@
 """Fetching from a client's FHIR server: allow-listed, bounded in time, size and pages, never following a redirect.
 
-Each search runs in its own thread so that all of a call's queries are one parallel round. A deadline bounds the whole
-round, the headers and the body of a slow answer included.
+All of a call's queries are one parallel round in the call's own thread. A deadline bounds the whole round, the headers
+and the body of a slow answer included.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -25,13 +24,18 @@ from cds.errors import (
     SourceUnreachable,
 )
 from cds.fhir import resources as fhir
+from cds.fhir import rounds
 from cds.fhir.dialect import PLAIN, Dialect
 from cds.fhir.queries import Query
-from cds.fhir.upstream import Patience, TryAgain, Upstream
+from cds.fhir.rounds import Steps
+from cds.fhir.transfers import Transfers
+from cds.fhir.upstream import TryAgain, Upstream
 from cds.settings import FhirSettings
 from cds.trust.allowlist import AllowList
 
 _FIRST_WAIT_S = 0.05
+_ACCEPT = "Accept: application/fhir+json"
+_STRICT = "Prefer: handling=strict"
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,6 @@ class Fetched:
     fault: SourceError | None = None
     truncated: bool = False
     """More pages exist than were read."""
-    patience: Patience = field(default_factory=Patience, repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,20 @@ class _Round:
     """What all queries of one call share."""
 
     target: Target
-    upstream: Upstream
-    headers: dict[str, str]
+    base: str
+    """The listed one that the call's own server is."""
     deadline: float
 
-    def headers_for(self, upstream: Upstream) -> dict[str, str]:
+    def headers_for(self, listed: str) -> list[str]:
         """A paging link may lead to another server of the client's: the token was issued for the first one only."""
-        if upstream is self.upstream:
-            return self.headers
-        return {name: value for name, value in self.headers.items() if name != "Authorization"}
+        headers = [_ACCEPT, _STRICT] if self.target.dialect.strict else [_ACCEPT]
+        if self.target.token and listed == self.base:
+            headers.append(f"Authorization: {self.target.scheme} {self.target.token}")
+        return headers
 
 
 class FhirClient:
-    """Shared by all calls of a process; opens connections and starts threads on first use, after the fork."""
+    """Shared by all calls of a process; opens connections on first use, after the fork."""
 
     def __init__(
         self,
@@ -89,10 +93,11 @@ class FhirClient:
         """``certificates``: base as listed -> our certificate and its key (PEM) to show there, for mTLS."""
         self._settings = settings
         self._certificates = certificates or {}
-        self._verify: str | bool = str(ca_file) if ca_file is not None else True
+        self._ca_file = ca_file
         self._pid = -1
         self._lock = threading.Lock()
         self._upstreams: dict[str, Upstream] = {}
+        self._idle: list[Transfers] = []
 
     def fetch(
         self,
@@ -108,39 +113,42 @@ class FhirClient:
         """
         found = [Fetched(query, []) for query in queries]
         try:
-            upstream = self._upstream(target.allowed.base_of(target.base))
+            shared = _Round(target, target.allowed.base_of(target.base), deadline)
         except SourceError as fault:
             for one in found:
                 one.fault = fault
             return found
-        headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip"}
-        if target.dialect.strict:
-            headers["Prefer"] = "handling=strict"
-        if target.token:
-            headers["Authorization"] = f"{target.scheme} {target.token}"
         base, links = f"{target.base.rstrip('/')}/", continued or {}
-        shared = _Round(target, upstream, headers, deadline)
-        futures: list[Future[None]] = []
+        conversations = []
         for one in found:
             link = links.get(one.query.key)
-            path = target.dialect.path(one.query, patient_id)
-            futures.append(upstream.threads.submit(self._one, one, base if link else base + path, link, shared))
-        wait(futures, timeout=max(0.0, deadline - time.monotonic()) + 0.02)
-        return [_result(one, future) for one, future in zip(found, futures, strict=True)]
+            url = base if link else base + target.dialect.path(one.query, patient_id)
+            conversations.append(self._one(one, url, link, shared))
+        transfers = self._taken()
+        for one, ended in zip(found, rounds.run(conversations, transfers, deadline), strict=True):
+            if not ended:
+                one.fault = SourceTimeout("no answer within the deadline")
+        self._idle.append(transfers)
+        return found
+
+    def _taken(self) -> Transfers:
+        """The one last used, whose connections are the likeliest to be open still."""
+        with self._lock:
+            if self._pid != os.getpid():
+                self._pid, self._upstreams, self._idle = os.getpid(), {}, []
+            if self._idle:
+                return self._idle.pop()
+        return Transfers(self._ca_file, self._settings.connect_timeout_s, self._settings.max_bytes)
 
     def _upstream(self, base: str) -> Upstream:
         """``base``: as listed, so that there are no more of them than the settings name."""
         with self._lock:
-            if self._pid != os.getpid():
-                self._pid, self._upstreams = os.getpid(), {}
             found = self._upstreams.get(base)
             if found is None:
-                found = self._upstreams[base] = Upstream(
-                    base, self._settings, self._verify, self._certificates.get(base)
-                )
+                found = self._upstreams[base] = Upstream(base, self._settings.pool_size, self._certificates.get(base))
             return found
 
-    def _one(self, found: Fetched, url: str, link: str | None, shared: _Round) -> None:
+    def _one(self, found: Fetched, url: str, link: str | None, shared: _Round) -> Steps[None]:
         """Fill ``found``. ``link``: a paging link of the EHR's, which may be relative to ``url``."""
         seen: set[str] = set()
         try:
@@ -150,7 +158,7 @@ class FhirClient:
                     found.truncated = True
                     return
                 seen.add(url)
-                page = self._page(url, found.patience, shared)
+                page = yield from self._page(url, shared)
                 found.pages.append(page)
                 # a relative link is legal; it must still stay on the client's servers
                 url = _joined(url, page.next_url) if page.next_url else ""
@@ -159,9 +167,9 @@ class FhirClient:
         except SourceError as error:
             found.fault = error
 
-    def _page(self, url: str, patience: Patience, shared: _Round) -> fhir.Decoded:
-        upstream = self._upstream(shared.target.allowed.base_of(url))
-        body = self._read(upstream, url, patience, shared)
+    def _page(self, url: str, shared: _Round) -> Steps[fhir.Decoded]:
+        listed = shared.target.allowed.base_of(url)
+        body = yield from self._read(self._upstream(listed), url, shared.headers_for(listed), shared.deadline)
         page = fhir.decode(body)
         if page.outcome is not None:
             raise SourceRefused("the FHIR server answered with an OperationOutcome instead of data")
@@ -169,29 +177,20 @@ class FhirClient:
             raise SourceMalformed("the FHIR server's answer is not FHIR JSON")
         return page
 
-    def _read(self, upstream: Upstream, url: str, patience: Patience, shared: _Round) -> bytes:
+    def _read(self, upstream: Upstream, url: str, headers: list[str], deadline: float) -> Steps[bytes]:
         """GET with retries. The wait between them is jittered, so that many workers don't return in step."""
+        not_before = 0.0
         for attempt in range(self._settings.retries + 1):
             last = attempt == self._settings.retries
             try:
-                return upstream.get(url, shared.headers_for(upstream), shared.deadline, patience)
+                return (yield from upstream.get(url, headers, not_before))
             except TryAgain as again:
                 # never sooner than the server asked for
                 pause = again.after + _FIRST_WAIT_S * 2**attempt * (0.5 + random.random())
-                if last or time.monotonic() + pause >= shared.deadline:
+                not_before = time.monotonic() + pause
+                if last or not_before >= deadline:
                     raise again.fault from again
-                time.sleep(pause)
         raise SourceUnreachable("no answer")  # the loop above returns or raises
-
-
-def _result(found: Fetched, future: Future[None]) -> Fetched:
-    if not future.done():
-        future.cancel()
-        # its thread may still be at it: what has come by now is kept, what comes later is not
-        found.patience.lose()
-        return Fetched(found.query, list(found.pages), SourceTimeout("no answer within the deadline"))
-    future.result()
-    return found
 
 
 def _joined(url: str, link: str) -> str:

@@ -339,16 +339,16 @@ def _type_of(raw: bytes) -> str | None:
 
 def subject_of(resource: Any) -> str | None:
     """The id of the patient a resource is about; None when it doesn't say."""
-    if isinstance(resource, Patient):
-        return resource.id
-    subject = resource.patient if isinstance(resource, FamilyMemberHistory) else getattr(resource, "subject", None)
-    if subject is None or subject.reference is None:
-        return None
-    return _patient_in(subject.reference)
+    subject = getattr(resource, "subject", None)
+    if subject is None:
+        if isinstance(resource, Patient):
+            return resource.id
+        subject = resource.patient if isinstance(resource, FamilyMemberHistory) else None
+    return None if subject is None or subject.reference is None else patient_in(subject.reference)
 
 
 @lru_cache(maxsize=256)
-def _patient_in(reference: str) -> str | None:
+def patient_in(reference: str) -> str | None:
     """Cached, because one call's resources all say the same."""
     kind, _, identifier = reference.split("/_history/")[0].rpartition("/")
     return identifier if kind.rpartition("/")[2] == "Patient" else None

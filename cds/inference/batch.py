@@ -15,6 +15,7 @@ from cds.errors import ModelError
 from cds.inference.model import Model, Question
 from cds.inference.prediction import Assessment
 from cds.record.facts import Record
+from cds.record.features import Already
 
 PATIENTS = 256
 """Records read before the graphs run: enough to spread the cost of a run, few enough to keep memory flat."""
@@ -27,16 +28,18 @@ def assess(models: Sequence[Model], records: Iterable[Record]) -> Iterator[tuple
     that patient's answer is then ``Failed``."""
     source = iter(records)
     while chunk := list(islice(source, PATIENTS)):
-        yield from zip(*(_column(model, chunk) for model in models), strict=True) if models else [()] * len(chunk)
+        read: list[Already] = [{} for _ in chunk]
+        columns = (_column(model, chunk, read) for model in models)
+        yield from zip(*columns, strict=True) if models else [()] * len(chunk)
 
 
-def _column(model: Model, records: Sequence[Record]) -> list[Assessment]:
-    """One model's answers for all ``records``."""
+def _column(model: Model, records: Sequence[Record], read: Sequence[Already]) -> list[Assessment]:
+    """One model's answers for all ``records``. ``read``: what has been read of each."""
     found: list[Assessment | None] = []
     waiting: list[tuple[int, Question]] = []
     rows = 0
-    for position, record in enumerate(records):
-        asked = model.ask(record)
+    for position, (record, already) in enumerate(zip(records, read, strict=True)):
+        asked = model.ask(record, already)
         if not isinstance(asked, Question):
             found.append(asked)
             continue
@@ -56,7 +59,7 @@ def _answer(model: Model, waiting: Sequence[tuple[int, Question]], found: list[A
     if not waiting:
         return
     try:
-        results = model.score(np.concatenate([asked.rows for _, asked in waiting]))
+        results = model.run(np.concatenate([asked.rows for _, asked in waiting]))
     except ModelError:
         for position, asked in waiting:
             found[position] = model.answered(asked)

@@ -144,6 +144,11 @@ class Contribution(Strict):
     when_unable: Literal["silent", "say"] = Field(
         "silent", description="What an abstention for want of an input does. A failure is never silent."
     )
+    renewed_by: tuple[str, ...] = Field(
+        (),
+        description="Inputs of which a newer value makes the card new: it comes again although it was shown before. "
+        "Without any, only a heavier speech or another rule does.",
+    )
     thresholds: dict[str, Threshold] = Field(default_factory=dict)
     """Limits by name that the clinical lead may move in the policy."""
     speaks: tuple[Speech, ...] = Field(min_length=1, description="The first whose tests hold is the card.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from cds.record.features import Feature
 
 EXACT_UP_TO = 10
 """Inputs that differ from the comparator: 1,024 coalitions at most."""
+_A_YEAR = ("12m", "1y")
 _PAIRS, _SEED = 100, 20130528
 
 Array = NDArray[np.float64]
@@ -64,9 +66,12 @@ def explain(model: Model, prediction: Prediction) -> Explanation | None:
 
 
 def headline(prediction: Prediction) -> Output | None:
-    """The output an explanation is about: the first that is a single number."""
-    single = (o for o in prediction.manifest.outputs if o.kind in ("probability", "score") and not o.times)
-    return next(single, None)
+    """The output an explanation is about: the first that is a single number; of a curve's milestones the year."""
+    single = [o for o in prediction.manifest.outputs if o.kind in ("probability", "score") and not o.times]
+    first = next(iter(single), None)
+    if first is None or first.curve is None:
+        return first
+    return next((o for o in single if o.curve is not None and o.horizon in _A_YEAR), first)
 
 
 def comparator(model: Model, prediction: Prediction) -> Array | None:
@@ -77,6 +82,8 @@ def comparator(model: Model, prediction: Prediction) -> Array | None:
         spec = feature.input
         if spec.source in ("patient.age", "patient.male", "constant") and feature.value is not None:
             row.append(feature.value)
+        elif not spec.graph:
+            row.append(0.0 if feature.value is None else feature.value)
         elif spec.reference is not None:
             row.append(spec.reference)
         elif spec.absent.value is not None:
@@ -88,18 +95,38 @@ def comparator(model: Model, prediction: Prediction) -> Array | None:
     return np.asarray(row, dtype=np.float64)
 
 
-def would_change_most(prediction: Prediction) -> WhatIf | None:
-    """The missing input, and the value of it, that would move the headline furthest; None when nothing is missing."""
-    main = headline(prediction)
-    if main is None:
-        return None
-    base = prediction.number(main.name)
+def otherwise(model: Model, prediction: Prediction) -> dict[str, str]:
+    """Of a graph that gives a category and no number to share out: by input, the category there would be, were that
+    input alone as in an ordinary patient; inputs that change nothing are left out. Raises ModelError."""
+    output = next((o for o in prediction.manifest.outputs if o.kind == "category"), None)
+    ordinary = comparator(model, prediction)
+    if output is None or ordinary is None or model.graph is None:
+        return {}
+    patient = np.asarray(
+        [o if f.value is None else f.value for f, o in zip(prediction.features, ordinary, strict=True)]
+    )
+    differ = np.flatnonzero(patient != ordinary)
+    x = np.tile(patient, (len(differ), 1))
+    x[np.arange(len(differ)), differ] = ordinary[differ]
+    answers = model.run(x)[output.name] if len(differ) else np.empty(0)
+    told = [output.categories.get(f"{answer:g}", "") for answer in answers]
+    names = [prediction.features[int(i)].input.name for i in differ]
+    now = prediction.category(output.name)
+    return {name: category for name, category in zip(names, told, strict=True) if category != now}
 
-    def moved(what_if: WhatIf) -> float:
-        value = what_if.outputs[main.name]
-        return 0.0 if isinstance(value, tuple) else abs(value - base)
 
-    return max(prediction.what_if, key=moved, default=None)
+def spreads(what_if: Iterable[WhatIf], output: str, base: float) -> dict[str, tuple[Feature, float, float]]:
+    """By input name: how low and how high ``output`` could be, had the absent input been known; the one that could
+    change it most comes first."""
+    found: dict[str, tuple[Feature, float, float]] = {}
+    for alternative in what_if:
+        value = alternative.outputs[output]
+        if isinstance(value, tuple):
+            continue
+        name = alternative.feature.input.name
+        _, low, high = found.get(name, (alternative.feature, base, base))
+        found[name] = (alternative.feature, min(low, value), max(high, value))
+    return dict(sorted(found.items(), key=lambda item: item[1][1] - item[1][2]))
 
 
 def _sorted(features: tuple[Feature, ...], weights: tuple[float, ...] | Array) -> tuple[Share, ...]:

@@ -6,6 +6,7 @@ words a clinician can read.
 
 Graph convention (``runtime.kind: onnx``): one input tensor ``x`` of shape ``[n, len(inputs)]``, float64, columns
 in the order of ``inputs``, booleans as 0/1, never NaN (a missing input is given the value its ``absent`` names).
+Inputs with ``graph: false`` are no columns.
 Every entry of ``outputs`` is a graph output of that name, float64, ``[n]`` or, where ``times`` or ``per_input``
 say so, ``[n, k]``.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -25,7 +27,7 @@ from cds.inference.faults import FaultAt
 from cds.inference.resolved import faults
 from cds.inference.volumes.bundle import Bundle
 from cds.record.concepts import Concept, ConceptCode, Conversion, Strict, Text
-from cds.record.inputs import Absent, Anchor, Duration, Input, Reduce, days
+from cds.record.inputs import Absent, Anchor, Duration, Input, Modality, Reduce, days
 
 __all__ = [
     "Absent",
@@ -86,6 +88,13 @@ class Output(Strict):
     """UCUM unit; ``1`` for none."""
     horizon: Duration | None = None
     """Within what time: ``24m``, ``5y``. A probability needs one."""
+    curve: str | None = None
+    """Name of the survival output, or of its bound, that this number is read off: the share alive at ``horizon``, or
+    the months ``until`` a share is left. The engine reads it; the graph does not give it. With an input missing it is
+    read off the averaged curve, since an average of times is no time of that curve."""
+    until: float | None = Field(default=None, gt=0, lt=1)
+    """With ``curve``: share still alive, 0.1 for "1 in 10 lives longer". Where the curve ends above that share, the
+    output is its last month, and cards say "or more"."""
     times: tuple[float, ...] = ()
     """Months of a survival function; the output is ``[n, len(times)]``."""
     per_input: bool = False
@@ -135,6 +144,10 @@ class Output(Strict):
                 raise FaultAt(what, key, name)
         if self.kind != "contributions" and (self.log_of is not None or self.input_labels):
             raise FaultAt(f"'{self.name}' is no contributions: 'log_of' and 'input_labels' are theirs", "kind")
+        if self.curve is not None and (self.horizon is None) is (self.until is None):
+            raise FaultAt(f"'{self.name}' is read off a curve: give its 'horizon' or 'until', not both", "curve")
+        if self.until is not None and self.curve is None:
+            raise FaultAt(f"'{self.name}' has 'until': give the 'curve' it is read off", "until")
         return self
 
 
@@ -213,8 +226,8 @@ class Runtime(Strict):
         return self.volume.fingerprint if self.volume is not None else self.sha256 or ""
 
 
-class Eligibility(Strict):
-    """For whom the model speaks. An input or a concept, and what it must be."""
+class Need(Strict):
+    """One test of for whom the model speaks: an input or a concept, and what it must be."""
 
     input: str | None = None
     """Name of an input; or give ``concepts``."""
@@ -228,15 +241,33 @@ class Eligibility(Strict):
     """true: must be on record; false: must not be."""
     older_than: Duration | None = None
     """With ``present: false``: only a fact recorded longer ago than this excludes."""
-    says: Text
-    """Why the model does not speak when this fails."""
 
     @model_validator(mode="after")
-    def _input_or_concepts(self) -> Eligibility:
-        if bool(self.input) == bool(self.concepts):
+    def _input_or_concepts(self) -> Need:
+        if bool(self.input) == bool(self.concepts) and not getattr(self, "any", ()):
             raise ValueError("eligibility needs either 'input' or 'concepts'")
         if self.concepts and self.present is None:
             raise ValueError("eligibility by concepts needs 'present: true' or 'present: false'")
+        return self
+
+
+class Eligibility(Need):
+    """For whom the model speaks. An input or a concept, and what it must be; or several such tests."""
+
+    any: tuple[Need, ...] = ()
+    """Instead of a test: several, of which one must hold."""
+    says: Text
+    """Why the model does not speak when this fails."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The tests, of which one must hold."""
+        return self.any or (self,)
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Eligibility:
+        if self.any and (self.input or self.concepts):
+            raise ValueError("eligibility needs 'any' or a test of its own, not both")
         return self
 
 
@@ -315,6 +346,9 @@ class Manifest(Strict):
     names them."""
     words: Words
     """Its own sentences, in every language."""
+    unused: dict[Modality, Text] = Field(default_factory=dict)
+    """Kinds of evidence that it does not read, and what each would add or why nobody knows: half a sentence by
+    language, which cards give beside the kinds that spoke."""
     population: Population
     """For whom it speaks."""
     inputs: tuple[Input, ...] = ()
@@ -337,6 +371,11 @@ class Manifest(Strict):
     """Concepts only this model needs; shared ones live in a ``vocabulary`` folder."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Facts a card needs beside the outputs (group medians of a score, say), each with its source."""
+
+    @cached_property
+    def columns(self) -> tuple[int, ...]:
+        """Positions of the inputs that are columns of the graph."""
+        return tuple(position for position, spec in enumerate(self.inputs) if spec.graph)
 
     @model_validator(mode="after")
     def _names_resolve(self) -> Manifest:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
-from cds.inference import marginal, rules, sanity
+from cds.inference import marginal, ordinary, rules, sanity
 from cds.inference.attributes import Attributes
-from cds.inference.manifest import Eligibility, Manifest, days
+from cds.inference.manifest import Eligibility, Manifest, Need, days
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
 from cds.inference.runtime import OnnxGraph
 from cds.record.facts import Record
-from cds.record.features import Feature, Kinds, extract
+from cds.record.features import Already, Feature, Kinds, extract, product
 from cds.record.inputs import Input
 
 _log = logging.getLogger("cds.inference")
@@ -34,7 +34,7 @@ class Question:
     assumed: list[float]
     """A value an input: its own, or the one its absence assumes."""
     variants: list[tuple[int, float]]
-    """(column, value): what a missing input might have been; the answers show how much it matters."""
+    """(column, value): what a missing input without shares might have been; the answers show how much it matters."""
     mixed: marginal.Mixture | None
     rows: Array
     """[1 + variants + combinations of the mixture, inputs]"""
@@ -53,37 +53,42 @@ class Model:
     """Why the folder could not be loaded; the manifest is then a stand-in, and every question fails."""
     of_volumes: bool = False
     """The folder that could not be loaded was to read scans."""
+    _ordinary: dict[tuple[float | None, ...], Mapping[str, Value] | None] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """By age and sex: what it says of an ordinary patient."""
 
-    def assess(self, record: Record) -> Assessment:
-        """Never raises: a model that can't run yields ``Failed``, one that must not, ``NotAssessed``."""
-        asked = self.ask(record)
+    def assess(self, record: Record, already: Already | None = None) -> Assessment:
+        """Never raises: a model that can't run yields ``Failed``, one that must not, ``NotAssessed``. ``already``: what
+        other models asked about this record in the same call have read of it."""
+        asked = self.ask(record, already)
         return self.answered(asked) if isinstance(asked, Question) else asked
 
-    def ask(self, record: Record) -> Question | Assessment:
+    def ask(self, record: Record, already: Already | None = None) -> Question | Assessment:
         """The rows the graph has to be run on for this patient; or the answer, where that takes no graph."""
         if self.refused:
             return Failed(self.manifest, self.refused)
         if self.manifest.runtime.kind == "volume":
             return NotAssessed(self.manifest, "no-study", {}, ())
-        features = extract(self.manifest.inputs, record, self.kinds)
+        features = extract(self.manifest.inputs, record, self.kinds, already)
         by_name = {f.input.name: f for f in features}
         for test in self.manifest.population.eligibility:
             if not _eligible(test, by_name, record):
                 # a diagnosis not found in a problem list that could not be read is unknown, not absent
-                unknown = test.present is True and any(self.kinds.get(c) in record.unread for c in test.concepts)
+                wanted = {c for need in test.needs if need.present is True for c in need.concepts}
+                unknown = any(self.kinds.get(c) in record.unread for c in wanted)
                 reason = "eligibility-unread" if unknown else "not-eligible"
                 return NotAssessed(self.manifest, reason, test.says, features)
-        lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
         if self.graph is None:
             return self._by_rules(features, by_name)
-        if lacking:
+        if lacking := _lacking(features):
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
         return _question(features)
 
     def answered(self, asked: Question) -> Prediction | Failed:
         """The graph's answer for one patient."""
         try:
-            return self.told(asked, self.score(asked.rows), slice(None))
+            return self.told(asked, self.run(asked.rows), slice(None))
         except ModelError as error:
             _log.error("model.failed model=%s error=%s", self.manifest.id, error)
             return Failed(self.manifest, str(error), asked.features)
@@ -91,41 +96,60 @@ class Model:
     def answer(self, values: Mapping[str, float]) -> Prediction:
         """What it says to plain numbers by input name, in the inputs' units, population and ranges unchecked. Inputs
         not named take what their absence assumes, flags 0. Raises ModelError."""
-        features = tuple(_given(i, values) for i in self.manifest.inputs)
+        features = _worked_out(tuple(_given(i, values) for i in self.manifest.inputs))
         if self.graph is None:
             answer = self._by_rules(features, {f.input.name: f for f in features})
             if isinstance(answer, Prediction):
                 return answer
             raise ModelError(f"{self.manifest.id}: undecided without {', '.join(f.input.name for f in answer.lacking)}")
-        if lacking := [f.input.name for f in features if f.value is None]:
+        if lacking := [f.input.name for f in features if f.value is None and f.input.graph]:
             raise ModelError(f"{self.manifest.id}: cannot answer without {', '.join(lacking)}")
         asked = _question(features)
-        return self.told(asked, self.score(asked.rows), slice(None))
+        return self.told(asked, self.run(asked.rows), slice(None))
 
     def again(self, features: tuple[Feature, ...]) -> Prediction | NotAssessed | Failed:
         """The answer to inputs read before, or supposed, in the order of the manifest. Of whom it is for, only what the
         inputs say is tested again: the record is not at hand. Never raises."""
         if self.refused:
             return Failed(self.manifest, self.refused)
+        features = _worked_out(features)
         by_name = {f.input.name: f for f in features}
         for test in self.manifest.population.eligibility:
-            if test.input is not None and not _inside(test, by_name[test.input]):
+            if not _eligible(test, by_name, None):
                 return NotAssessed(self.manifest, "not-eligible", test.says, features)
         if self.graph is None:
             return self._by_rules(features, by_name)
-        lacking = tuple(f for f in features if not f.found and f.input.absent.does == "abstain")
-        if lacking:
+        if lacking := _lacking(features):
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
         return self.answered(_question(features))
 
     def score(self, x: Array) -> dict[str, Array]:
         """Many rows at once. ``x``: [n, inputs] in the inputs' units, never NaN; results [n] or [n, k] by output, found
         possible. Raises ModelError, also for a rules model, which has no graph."""
+        results = self.run(x)
+        return results | self._averaging.reading(results)
+
+    def run(self, x: Array) -> dict[str, Array]:
+        """As ``score``, without what is read off the curves."""
         if self.graph is None:
             raise ModelError(f"{self.manifest.id} has no graph")
-        results = self.graph.run(x, self._names)
+        columns = self.manifest.columns
+        whole = len(columns) == len(self.manifest.inputs)
+        results = self.graph.run(x if whole else x[:, columns], self._names)
         sanity.require(self.manifest, results, len(x))
+        if not whole:
+            results |= {o.name: self._spread(results[o.name]) for o in self.manifest.outputs if o.per_input}
         return results
+
+    @cached_property
+    def _averaging(self) -> marginal.Averaging:
+        return marginal.averaging(self.manifest.outputs)
+
+    def _spread(self, values: Array) -> Array:
+        """[n, columns of the graph] -> [n, inputs]: what the graph does not read contributes nothing."""
+        every = np.zeros((len(values), len(self.manifest.inputs)))
+        every[:, self.manifest.columns] = values
+        return every
 
     def warm(self) -> None:
         """Open the session now, so that the first patient doesn't wait for it, and see that the graph is the one its
@@ -135,9 +159,10 @@ class Model:
         if self.graph is not None:
             self.graph.require(self._names)
 
-    @property
+    @cached_property
     def _names(self) -> tuple[str, ...]:
-        return tuple(o.name for o in self.manifest.outputs)
+        """Of what the graph gives; the rest is read off its curves."""
+        return tuple(o.name for o in self.manifest.outputs if o.curve is None)
 
     def _by_rules(self, features: tuple[Feature, ...], by_name: Mapping[str, Feature]) -> Prediction | NotAssessed:
         runtime = self.manifest.runtime
@@ -158,32 +183,87 @@ class Model:
         return Prediction(self.manifest, outputs, features, rules=tuple(r.id for r in fired))
 
     def told(self, asked: Question, results: Mapping[str, Array], rows: slice) -> Prediction:
-        """The prediction out of a run in which this patient's rows are ``rows``."""
+        """The prediction out of a ``run`` in which this patient's rows are ``rows``."""
         mine = {name: values[rows] for name, values in results.items()}
         own = 1 + len(asked.variants)
-        plain = {name: values[:own].tolist() for name, values in mine.items()}
-        first = _row(plain, 0)
+        first, what_if = self._plainly(asked, {name: values[:own] for name, values in mine.items()})
         if asked.mixed is not None:
             combined = {name: values[own:] for name, values in mine.items()}
-            integrated = marginal.integrate(self.manifest.outputs, combined, asked.mixed.weights)
-            first |= {name: _plain(value.tolist()) for name, value in integrated.items()}
-        what_if = tuple(
-            WhatIf(asked.features[column], asked.assumed[column], value, _row(plain, row))
-            for row, (column, value) in enumerate(asked.variants, start=1)
+            mixed = _rows(self._mixed(combined, asked.mixed))
+            first |= {name: value for name, value in mixed[0].items() if name not in self._categories}
+            known = zip(asked.mixed.known, mixed[1:], strict=True)
+            what_if += [WhatIf(asked.features[c], asked.assumed[c], value, row) for (c, value), row in known]
+        return Prediction(
+            self.manifest, first, asked.features, tuple(what_if), ordinary=self._of_ordinary(asked.features)
         )
-        return Prediction(self.manifest, first, asked.features, what_if)
+
+    def _plainly(self, asked: Question, own: dict[str, Array]) -> tuple[dict[str, Value], list[WhatIf]]:
+        """The answer to the first row, and those to the variants after it. What is integrated over takes the place of
+        the first, so nothing has to be read off its curves."""
+        if asked.mixed is None or asked.variants:
+            own |= self._averaging.reading(own)
+        first, *others = _rows(own)
+        pairs = zip(asked.variants, others, strict=True)
+        return first, [WhatIf(asked.features[c], asked.assumed[c], value, row) for (c, value), row in pairs]
+
+    def _of_ordinary(self, features: tuple[Feature, ...]) -> Mapping[str, Value] | None:
+        """What it says of patients of the same age and sex, otherwise as the cohort was. Only of survival: a risk has
+        its comparator among its outputs or in its explanation."""
+        if not any(o.kind == "survival" for o in self.manifest.outputs):
+            return None
+        own = tuple(f.value if f.input.source in ordinary.OWN else None for f in features)
+        if own not in self._ordinary:
+            made = ordinary.rows(self.manifest.inputs, own)
+            self._ordinary[own] = None if made is None else self._averaged(*made)
+        return self._ordinary[own]
+
+    def _averaged(self, x: Array, weights: Array) -> Mapping[str, Value] | None:
+        try:
+            found = self._averaging(self.run(x), weights[None])
+        except ModelError as error:
+            _log.error("model.ordinary-failed model=%s error=%s", self.manifest.id, error)
+            return None
+        return _rows(found)[0]
+
+    def _mixed(self, combined: Mapping[str, Array], mixed: marginal.Mixture) -> dict[str, Array]:
+        """By output, a row for each of ``mixed.weights``; of a category, that of the likeliest combination."""
+        found = self._averaging(combined, mixed.weights)
+        if self._categories:
+            likeliest = mixed.weights.argmax(axis=1)
+            found |= {name: combined[name][likeliest] for name in self._categories}
+        return found
+
+    @cached_property
+    def _categories(self) -> tuple[str, ...]:
+        return tuple(o.name for o in self.manifest.outputs if o.kind == "category")
 
 
 def _question(features: tuple[Feature, ...]) -> Question:
     assumed = [f.value if f.value is not None else float(f.input.absent.value or 0.0) for f in features]
-    variants = [(i, v) for i, f in enumerate(features) if not f.found for v in f.input.absent.vary if v != assumed[i]]
-    mixed = marginal.mixture(features, assumed) if variants else None
+    mixed = marginal.mixture(features, assumed) if any(not f.found for f in features) else None
+    mixed_in = {column for column, _ in mixed.known} if mixed is not None else set()
+    missing = [i for i, f in enumerate(features) if not f.found and i not in mixed_in]
+    variants = [(i, v) for i in missing for v in features[i].input.absent.vary if v != assumed[i]]
     rows = np.array([assumed] * (1 + len(variants)), dtype=np.float64)
     for row, (column, value) in enumerate(variants, start=1):
         rows[row, column] = value
     if mixed is not None:
         rows = np.concatenate([rows, mixed.rows])
     return Question(features, assumed, variants, mixed, rows)
+
+
+def _lacking(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Absent, and without it there is no answer."""
+    own = (f for f in features if f.input.source != "inputs")
+    return tuple(f for f in own if not f.found and f.input.absent.does == "abstain")
+
+
+def _worked_out(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """The same, with what is worked out from others worked out anew."""
+    found: dict[str, Feature] = {}
+    for feature in features:
+        found[feature.input.name] = product(feature.input, found) if feature.input.powers else feature
+    return tuple(found.values())
 
 
 def _given(spec: Input, values: Mapping[str, float]) -> Feature:
@@ -195,26 +275,41 @@ def _given(spec: Input, values: Mapping[str, float]) -> Feature:
     return Feature(spec, value, "missing" if value is None else "found")
 
 
-def _row(plain: Mapping[str, list[Any]], row: int) -> dict[str, Value]:
-    return {name: _plain(values[row]) for name, values in plain.items()}
+def _rows(results: Mapping[str, Array]) -> list[dict[str, Value]]:
+    """Row by row, plain numbers and tuples."""
+    names = tuple(results)
+    columns = [
+        values.tolist() if values.ndim == 1 else [tuple(row) for row in values.tolist()] for values in results.values()
+    ]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _plain(value: Any) -> Value:
-    return tuple(value) if isinstance(value, list) else value
+def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record | None) -> bool:
+    return _one_holds([(need, features.get(need.input or "")) for need in test.needs], record)
 
 
-def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record) -> bool:
-    if test.input is None:
-        # a suspicion neither makes a patient eligible nor rules one out
-        facts = [f for f in record.of(*test.concepts) if not f.provisional]
-        if test.older_than is not None:
-            limit = days(test.older_than)
-            facts = [f for f in facts if f.when is not None and f.when.days_before(record.now) > limit]
-        return bool(facts) is test.present
-    return _inside(test, features[test.input])
+def _one_holds(needs: Sequence[tuple[Need, Feature | None]], record: Record | None) -> bool:
+    """Of several, one that is known must hold; when nothing is known, what absence does is declared with the inputs.
+    Without a record, tests of it are taken as before."""
+    known = [(need, feature) for need, feature in needs if feature is None or feature.value is not None]
+    if len(needs) == 1 or not known:
+        known = list(needs)
+    return any(
+        _inside(need, feature) if feature is not None else record is None or _on_record(need, record)
+        for need, feature in known
+    )
 
 
-def _inside(test: Eligibility, feature: Feature) -> bool:
+def _on_record(test: Need, record: Record) -> bool:
+    # a suspicion neither makes a patient eligible nor rules one out
+    facts = [f for f in record.of(*test.concepts) if not f.provisional]
+    if test.older_than is not None:
+        limit = days(test.older_than)
+        facts = [f for f in facts if f.when is not None and f.when.days_before(record.now) > limit]
+    return bool(facts) is test.present
+
+
+def _inside(test: Need, feature: Feature) -> bool:
     value = feature.value
     if value is None:
         # an absent input is not a failed test: what its absence does is declared with the input

@@ -16,7 +16,8 @@ Value = float | tuple[float, ...]
 
 @dataclass(frozen=True)
 class WhatIf:
-    """How the answer would change if an absent input had this value."""
+    """What the answer would be if an absent input were known to have this value. What else is missing stays as it was:
+    integrated over, where the manifest gives shares, else assumed."""
 
     feature: Feature
     assumed: float
@@ -33,6 +34,9 @@ class Prediction:
     what_if: tuple[WhatIf, ...] = ()
     rules: tuple[str, ...] = ()
     """Ids of the declarative rules that held."""
+    ordinary: Mapping[str, Value] | None = None
+    """Of survival: the same outputs for patients of the same age and sex who are otherwise as the cohort was; None
+    where the manifest does not say how that was."""
     stored: bool = False
     """It is in the ledger already, under this id: a study job made it, not this call."""
     id: str = field(default_factory=new_id)
@@ -52,8 +56,19 @@ class Prediction:
         output = next(o for o in self.manifest.outputs if o.name == name)
         return output.categories.get(f"{self.number(name):g}")
 
+    def open_ended(self, name: str) -> bool:
+        """A time read off a curve that ends before the share is reached: its last month stands for that or more."""
+        output = next(o for o in self.manifest.outputs if o.name == name)
+        if output.until is None or output.curve is None:
+            return False
+        return self.series(output.curve)[-1] > output.until
+
     def feature(self, name: str) -> Feature:
         return self._by_name[name]
+
+    def value_of(self, name: str) -> float | None:
+        """An input's value; None when absent."""
+        return self._by_name[name].value
 
     @cached_property
     def _by_name(self) -> dict[str, Feature]:
@@ -62,14 +77,20 @@ class Prediction:
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Kinds of evidence that spoke, in the order the manifest lists them."""
-        spoke = (
-            f.input.modality for f in self.features if f.found and (f.facts or f.input.source.startswith("patient"))
-        )
-        return tuple(dict.fromkeys(spoke))
+        read = (f for f in self.features if f.found and (f.facts or f.input.source.startswith("patient")))
+        return tuple(dict.fromkeys(f.input.modality for f in read if f.input.graph))
+
+    @property
+    def silent(self) -> tuple[Modality, ...]:
+        """Kinds of evidence that the model reads and of which nothing is known. A finding that nobody recorded is
+        known: it was read as absent."""
+        read = [f for f in self.features if f.input.graph]
+        known = {f.input.modality for f in read if f.found}
+        return tuple(m for m in dict.fromkeys(f.input.modality for f in read) if m not in known)
 
     @property
     def absent(self) -> tuple[Feature, ...]:
-        return tuple(f for f in self.features if not f.found)
+        return tuple(f for f in self.features if f.wanting)
 
 
 @dataclass(frozen=True)

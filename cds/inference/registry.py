@@ -26,6 +26,7 @@ from cds.inference.model import Model
 from cds.inference.runtime import OnnxGraph
 from cds.record import units
 from cds.record.concepts import Concept
+from cds.record.inputs import Input
 from cds.record.vocabulary import Vocabulary, read_folder
 from cds.yaml_lines import YamlFault, line_of, parse, read_text
 
@@ -54,6 +55,15 @@ class Registry:
             # a folder that can't be read must not make a policy wrong that was right for it
             found[id] = frozenset(card.thresholds) if card else None if model.refused else frozenset()
         return found
+
+    def limits(self) -> dict[str, dict[str, tuple[float, str]]]:
+        """By model id and name: (the limit as packaged, what moving it does, in English)."""
+        cards = ((id, m.manifest.card) for id, m in self.models.items())
+        return {
+            id: {name: (t.value, t.says.get("en", "")) for name, t in card.thresholds.items()}
+            for id, card in cards
+            if card is not None and card.thresholds
+        }
 
 
 def installed_folders() -> list[Path]:
@@ -91,12 +101,19 @@ def load(folders: Iterable[Path]) -> Registry:
             models[name] = replace(_loaded(path.parent, concepts), shared=shared)
     vocabulary = Vocabulary(concepts)
     kinds = {name: concept.resource for name, concept in concepts.items()}
+    known: dict[str, Input] = {}
     for id, model in models.items():
         if not model.refused:
-            models[id] = replace(model, kinds=kinds)
+            models[id] = replace(model, manifest=_shared(model.manifest, known), kinds=kinds)
         else:
             _log.error("model.refused model=%s reason=%s", id, model.refused.replace("\n", "; "))
     return Registry(models, vocabulary)
+
+
+def _shared(manifest: Manifest, known: dict[str, Input]) -> Manifest:
+    """The same, its inputs one object with equal ones of other models: a call reads them once."""
+    inputs = tuple(known.setdefault(spec.model_dump_json(), spec) for spec in manifest.inputs)
+    return manifest.model_copy(update={"inputs": inputs})
 
 
 def _loaded(folder: Path, concepts: dict[str, Concept]) -> Model:
@@ -177,7 +194,7 @@ def concepts_of(manifest: Manifest, *, fetched: bool = False) -> set[str]:
     """Every concept a model reads; ``fetched``: only those looked for in the patient's record."""
     read_from = [i for i in manifest.inputs if not (fetched and i.source == "drafts")]
     names = {c for i in read_from for c in i.concepts} | {a for i in read_from for a in i.values}
-    return names | {c for e in manifest.population.eligibility for c in e.concepts}
+    return names | {c for e in manifest.population.eligibility for need in e.needs for c in need.concepts}
 
 
 def read(folder: Path) -> Model:
@@ -227,7 +244,7 @@ def _graph(manifest: Manifest, folder: Path, path: Path, node: yaml.Node | None)
             f"{path}:{line_of(node, ('runtime', 'sha256'))}: {runtime.file} is not the file pinned here (its SHA-256 "
             "differs); recreate it with the folder's build.py, or restore it"
         )
-    return OnnxGraph(file, runtime.sha256, len(manifest.inputs))
+    return OnnxGraph(file, runtime.sha256, len(manifest.columns))
 
 
 def _fault(fault: Mapping[str, Any], node: yaml.Node | None, path: Path) -> str:

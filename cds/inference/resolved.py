@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cds.inference.faults import FaultAt
+from cds.record.inputs import months
 
 if TYPE_CHECKING:
     from cds.inference.contribution import Contribution, Test
@@ -20,10 +21,16 @@ def faults(m: Manifest) -> Iterator[FaultAt]:
     yield from _twice(m)
     names = [i.name for i in m.inputs]
     for position, test in enumerate(m.population.eligibility):
-        if test.input is not None and test.input not in names:
-            what = f"eligibility tests '{test.input}', which is not an input"
-            yield FaultAt(what, "population", "eligibility", position, "input")
+        for number, need in enumerate(test.needs):
+            if need.input is not None and need.input not in names:
+                what = f"eligibility tests '{need.input}', which is not an input"
+                path = ("any", number, "input") if test.any else ("input",)
+                yield FaultAt(what, "population", "eligibility", position, *path)
     for position, i in enumerate(m.inputs):
+        for name in i.powers:
+            if name not in names[:position]:
+                what = f"input '{i.name}' is worked out from '{name}', which is not declared before it"
+                yield FaultAt(what, "inputs", position, "powers", name)
         if i.anchor and i.anchor.input not in names[:position]:
             what = f"input '{i.name}' is anchored on '{i.anchor.input}', which is not declared before it"
             yield FaultAt(what, "inputs", position, "anchor", "input")
@@ -36,6 +43,10 @@ def faults(m: Manifest) -> Iterator[FaultAt]:
         for name in o.input_labels.keys() - set(names):
             what = f"output '{o.name}' labels '{name}', which is not an input"
             yield FaultAt(what, "outputs", position, "input_labels", name)
+    for kind in m.unused:
+        if any(i.modality is kind for i in m.inputs if i.graph):
+            yield FaultAt(f"'{kind.value}' is said not to be used, and an input of that kind is", "unused", kind.value)
+    yield from _read_off(m)
     yield from _rules(m, set(names))
     for position, item in enumerate(m.evidence):
         if item.source not in m.sources:
@@ -43,6 +54,21 @@ def faults(m: Manifest) -> Iterator[FaultAt]:
             yield FaultAt(what, "evidence", position, "source")
     if m.card is not None:
         yield from _card(m, m.card)
+
+
+def _read_off(m: Manifest) -> Iterator[FaultAt]:
+    """Outputs read off a curve that is none, or that does not reach as far."""
+    curves = {o.name: o for o in m.outputs if o.times}
+    for position, o in enumerate(m.outputs):
+        if o.curve is None:
+            continue
+        curve = curves.get(o.curve)
+        if curve is None:
+            what = f"output '{o.name}' is read off '{o.curve}', which is not an output with 'times'"
+            yield FaultAt(what, "outputs", position, "curve")
+        elif o.horizon is not None and not curve.times[0] <= months(o.horizon) <= curve.times[-1]:
+            what = f"output '{o.name}' is read off '{o.curve}' at {o.horizon}, outside its {curve.times[-1]:g} months"
+            yield FaultAt(what, "outputs", position, "horizon")
 
 
 def _twice(m: Manifest) -> Iterator[FaultAt]:
@@ -82,6 +108,9 @@ def _rules(m: Manifest, inputs: set[str]) -> Iterator[FaultAt]:
 def _card(m: Manifest, card: Contribution) -> Iterator[FaultAt]:
     series = {o.name for o in m.outputs if o.series}
     known = {i.name for i in m.inputs} | {o.name for o in m.outputs} | _ALWAYS
+    for position, name in enumerate(card.renewed_by):
+        if name not in {i.name for i in m.inputs}:
+            yield FaultAt(f"the card is renewed by '{name}', which is not an input", "card", "renewed_by", position)
     for name, threshold in card.thresholds.items():
         if threshold.source not in m.sources:
             what = f"threshold '{name}' cites '{threshold.source}', which is not under 'sources'"

@@ -17,12 +17,13 @@ _CHANCES = ("probability", "survival")
 
 
 def require(manifest: Manifest, results: Mapping[str, NDArray[np.float64]], rows: int) -> None:
-    """``results``: [rows] or [rows, k] by output name. Raises ModelError naming model, output and fault."""
+    """``results``: [rows] or [rows, k] by name of what the graph gives; what is read off its curves is as sound as they
+    are. Raises ModelError naming model, output and fault."""
     bounds = {name for o in manifest.outputs if o.kind in _CHANCES for name in (o.lower, o.upper) if name}
-    for output in manifest.outputs:
+    for output in (o for o in manifest.outputs if o.curve is None):
         values = results[output.name]
         where = f"{manifest.id}: output '{output.name}'"
-        _shape(where, output, values, len(manifest.inputs), rows)
+        _shape(where, output, values, len(manifest.columns), rows)
         if not values.size:
             continue
         least, most = float(values.min()), float(values.max())  # both are NaN if any value is

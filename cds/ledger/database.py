@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -185,7 +186,12 @@ def _execute_on(connection: sa.Connection) -> Execute:
 
 def store_within(connection: sa.Connection, entry: CallEntry) -> bool:
     """Store a row as part of a transaction that does more; False when it was there already."""
-    return Inserts(connection.dialect.name).write(entry).store(_execute_on(connection)) == 1
+    return _inserts(connection.dialect.name).write(entry).store(_execute_on(connection)) == 1
+
+
+@lru_cache(maxsize=2)
+def _inserts(dialect: str) -> Inserts:
+    return Inserts(dialect)
 
 
 def row_at_fault(error: SQLAlchemyError) -> bool:

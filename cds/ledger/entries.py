@@ -21,7 +21,7 @@ class PredictionEntry:
     model_sha256: str
     outcome: Literal["predicted", "not-assessed", "failed"]
     reason: str | None
-    """Code of the abstention or of the error; None when predicted."""
+    """Code of the abstention or of the error; ``withheld`` when predicted for the committee alone; else None."""
     inputs: dict[str, Any]
     """By input name: state, and where found value, unit, date and the references it came from."""
     outputs: dict[str, Any]
@@ -39,6 +39,10 @@ class CardEntry:
     prediction_ids: tuple[str, ...]
     about: dict[str, str] = field(default_factory=dict)
     """What the report behind the card has to know and the card itself does not say."""
+    band: int = 0
+    """How heavy it was within its kind."""
+    flags: tuple[str, ...] = ()
+    """Codes of the findings it rests on."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,43 @@ class SuppressionEntry:
     topic: str
     reason: str
     until: date | None
+    prediction_ids: tuple[str, ...]
+    body: dict[str, Any] | None = None
+    """The card as it would have gone out, where one was ready; without its link and suggestions' patient."""
+
+
+@dataclass(frozen=True)
+class HeldCard:
+    """A card of one patient that was held back, as the report tells of it."""
+
+    call_id: str
+    at: datetime
+    language: str
+    topic: str
+    reason: str
+    until: date | None
+    prediction_ids: tuple[str, ...]
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShownCard:
+    """That a card went out, to whom, and in what weight: enough to see that another would be a repeat."""
+
+    patient_key: str
+    topic: str
+    at: datetime
+    user_key: str | None
+    band: int
+    flags: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ShadowCard:
+    """A card that a policy in the shadow would have had ready; nobody was shown it."""
+
+    topic: str
+    indicator: str
     prediction_ids: tuple[str, ...]
 
 
@@ -77,6 +118,9 @@ class CallEntry:
     predictions: tuple[PredictionEntry, ...] = ()
     cards: tuple[CardEntry, ...] = ()
     suppressions: tuple[SuppressionEntry, ...] = ()
+    shadow: str | None = None
+    """Versions of the layers that were computed beside those in force, joined by ``+``; None: none was."""
+    shadow_cards: tuple[ShadowCard, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +179,49 @@ class PolicyEntry:
     version: str
     content: str
     first_used_at: datetime
+
+
+PolicyAct = Literal["proposed", "approved", "activated", "canary", "shadow", "shadow-ended", "rolled-back"]
+
+
+@dataclass(frozen=True)
+class PolicyVersion:
+    """One text of one layer of the policy."""
+
+    version: str
+    sha256: str
+    layer: str
+    content: str
+    author: str
+    proposed_by: str
+    proposed_at: datetime
+
+
+@dataclass(frozen=True)
+class PolicyEvent:
+    """What somebody did with a version, and why. What is in force follows from these, in their order."""
+
+    id: int
+    """0: not stored yet."""
+    at: datetime
+    layer: str
+    version: str | None
+    """None: the layer holds nothing any more."""
+    act: PolicyAct
+    person: str
+    account: str
+    reason: str
+    canary: dict[str, list[str]] | None = None
+    """For whom alone: ``clients``, ``services``, ``users``."""
+
+
+@dataclass(frozen=True)
+class PolicyRecord:
+    """Everything the ledger has of the policy's layers."""
+
+    versions: dict[str, PolicyVersion]
+    events: tuple[PolicyEvent, ...]
+    """Oldest first."""
 
 
 @dataclass(frozen=True)

@@ -93,9 +93,15 @@ class Inserts:
             text(table, once=True)
             for table in (tables.calls, tables.feedback, tables.jti, tables.policies, tables.problems)
         )
-        self._predictions, self._cards, self._card_predictions, self._suppressions = (
+        self._predictions, self._cards, self._card_predictions, self._suppressions, self._shadow_cards = (
             text(table, once=False)
-            for table in (tables.predictions, tables.cards, tables.card_predictions, tables.suppressions)
+            for table in (
+                tables.predictions,
+                tables.cards,
+                tables.card_predictions,
+                tables.suppressions,
+                tables.shadow_cards,
+            )
         )
         self.moment, self._day = (_aware, _same) if dialect == "postgresql" else (_moment_text, _day_text)
 
@@ -133,6 +139,7 @@ class Inserts:
             entry.error_code,
             entry.duration_ms,
             to_json(entry.timings),
+            entry.shadow,
         )
         parts: list[tuple[str, list[Row]]] = []
         if entry.predictions:
@@ -144,11 +151,24 @@ class Inserts:
                 parts.append((self._card_predictions, links))
         if entry.suppressions:
             parts.append((self._suppressions, self._suppression_rows(entry)))
+        if entry.shadow_cards:
+            shadows: list[Row] = [
+                (entry.id, n, s.topic, s.indicator, to_json(s.prediction_ids)) for n, s in enumerate(entry.shadow_cards)
+            ]
+            parts.append((self._shadow_cards, shadows))
         return Write((self._call, call), tuple(parts))
 
     def _suppression_rows(self, entry: CallEntry) -> list[Row]:
         return [
-            (entry.id, n, s.topic, s.reason, s.until and self._day(s.until), to_json(s.prediction_ids))
+            (
+                entry.id,
+                n,
+                s.topic,
+                s.reason,
+                s.until and self._day(s.until),
+                to_json(s.prediction_ids),
+                to_json(s.body) if s.body is not None else None,
+            )
             for n, s in enumerate(entry.suppressions)
         ]
 
@@ -219,6 +239,9 @@ def _cards(entry: CallEntry, at: object) -> list[Row]:
             card.indicator,
             to_json(card.body),
             to_json(card.about) if card.about else None,
+            entry.user_key,
+            card.band,
+            to_json(card.flags) if card.flags else None,
         )
         for position, card in enumerate(entry.cards)
     ]
@@ -249,6 +272,11 @@ def read_moment(value: str | datetime) -> datetime:
     """What the driver gives for a moment."""
     found = datetime.fromisoformat(value) if isinstance(value, str) else value
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def read_json(value: Any) -> Any:
+    """What the driver gives for JSON: SQLite's its text."""
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
 
 
 def _same(value: date) -> object:

@@ -21,8 +21,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from cds.errors import LedgerError
+from cds.ledger.committee_tables import WHOLE
 from cds.ledger.database import fault, make_engine, parse_url
-from cds.ledger.tables import metadata
 
 _log = logging.getLogger("cds.ledger")
 _FOLDER = Path(__file__).parent / "migrations"
@@ -64,7 +64,7 @@ def check(url: str) -> tuple[str, ...]:
         if found != head:
             return (f"the ledger's schema is at {found}, this version needs {head}",)
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return tuple(f"the schema differs: {_said(change)}" for change in compare_metadata(context, metadata))
+        return tuple(f"the schema differs: {_said(change)}" for change in compare_metadata(context, WHOLE))
 
     return _with(url, look)
 

@@ -14,11 +14,13 @@ from cds.ledger.entries import (
     CallEntry,
     CardEntry,
     FeedbackEntry,
+    HeldCard,
     Override,
+    ShownCard,
     StoredCard,
     StoredPrediction,
 )
-from cds.ledger.inserts import compiled, read_moment
+from cds.ledger.inserts import compiled, read_json, read_moment
 from cds.ledger.tables import (
     calls,
     card_predictions,
@@ -27,6 +29,7 @@ from cds.ledger.tables import (
     jti,
     policies,
     predictions,
+    shadow_cards,
     suppressions,
 )
 
@@ -68,6 +71,74 @@ class Overrides:
             if topic not in latest:
                 latest[topic] = Override(topic, reason, read_moment(at))
         return tuple(latest.values())
+
+
+# Of this patient all cards, of this user the newest others: both are asked at once, by an index each. A user who opens
+# chart after chart all day (a program, say) must not make each of them slower than the last.
+_SHOWN_COLUMNS = (cards.c.patient_key, cards.c.topic, cards.c.at, cards.c.user_key, cards.c.band, cards.c.flags)
+_TO_USER = (
+    sa.select(*_SHOWN_COLUMNS)
+    .where(
+        cards.c.user_key == sa.bindparam("user_key"),
+        cards.c.at >= sa.bindparam("today", type_=cards.c.at.type),
+        cards.c.patient_key != sa.bindparam("patient_key"),
+    )
+    .order_by(cards.c.at.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .offset(sa.literal_column("0"))  # SQLite's dialect would add one as a parameter
+    .subquery()
+)
+_SHOWN = sa.union_all(
+    sa.select(*_SHOWN_COLUMNS).where(
+        cards.c.patient_key == sa.bindparam("patient_key"),
+        cards.c.at >= sa.bindparam("since", type_=cards.c.at.type),
+    ),
+    sa.select(_TO_USER),
+)
+
+
+class ShownCards:
+    """Asked on each call that has a card to give, in the driver's words like the overrides."""
+
+    def __init__(self, dialect: str) -> None:
+        self.text, names = compiled(_SHOWN, dialect)
+        assert names == ("patient_key", "since", "user_key", "today", "patient_key", "most")
+
+    @staticmethod
+    def read(found: Iterable[Sequence[Any]]) -> tuple[ShownCard, ...]:
+        return tuple(
+            ShownCard(patient, topic, read_moment(at), user, band or 0, frozenset(read_json(flags) or ()))
+            for patient, topic, at, user, band, flags in found
+        )
+
+
+_HELD = (
+    sa.select(
+        suppressions.c.call_id,
+        calls.c.at,
+        calls.c.language,
+        suppressions.c.topic,
+        suppressions.c.reason,
+        suppressions.c.until,
+        suppressions.c.prediction_ids,
+        suppressions.c.body,
+    )
+    .join(calls, calls.c.id == suppressions.c.call_id)
+    .where(
+        calls.c.patient_key == sa.bindparam("patient_key"),
+        calls.c.client == sa.bindparam("client"),
+        calls.c.at >= sa.bindparam("since", type_=calls.c.at.type),
+        suppressions.c.body.is_not(None),
+    )
+    .order_by(calls.c.at.desc(), suppressions.c.position)
+    .limit(500)
+)
+
+
+def held_cards(connection: sa.Connection, client: str, patient_key: str, since: datetime) -> tuple[HeldCard, ...]:
+    by = {"client": client, "patient_key": patient_key, "since": since}
+    found = connection.execute(_HELD, by).mappings()
+    return tuple(HeldCard(**{**row, "prediction_ids": tuple(row["prediction_ids"])}) for row in found)
 
 
 _CARDS_OF = (
@@ -125,7 +196,7 @@ def prediction(connection: sa.Connection, prediction_id: str) -> StoredPredictio
 _CALL = sa.select(calls).where(calls.c.id == sa.bindparam("call_id"))
 _PARTS_OF_CALL = tuple(
     sa.select(table).where(table.c.call_id == sa.bindparam("call_id")).order_by(table.c.position)
-    for table in (predictions, cards, suppressions)
+    for table in (predictions, cards, suppressions, shadow_cards)
 )
 
 
@@ -134,7 +205,7 @@ def call(connection: sa.Connection, call_id: str) -> CallEntry | None:
     row = connection.execute(_CALL, by).mappings().first()
     if row is None:
         return None
-    said, given, held = (connection.execute(part, by).mappings().all() for part in _PARTS_OF_CALL)
+    said, given, held, shadows = (connection.execute(part, by).mappings().all() for part in _PARTS_OF_CALL)
     links = _links(connection, [r["id"] for r in given])
     entries: tuple[CardEntry, ...] = tuple(rows.read_card(r, tuple(links[r["id"]])) for r in given)
     return CallEntry(
@@ -142,6 +213,7 @@ def call(connection: sa.Connection, call_id: str) -> CallEntry | None:
         predictions=tuple(rows.read_prediction(r) for r in said),
         cards=entries,
         suppressions=tuple(rows.read_suppression(r) for r in held),
+        shadow_cards=tuple(rows.read_shadow(r) for r in shadows),
     )
 
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds.ledger import rows
+from cds.ledger.committee_tables import card_openings
 from cds.ledger.entries import ProblemEntry, SealedSession
 from cds.ledger.tables import calls, cards, problems, report_sessions
 
@@ -53,6 +54,11 @@ def newest_card(connection: sa.Connection, client: str, patient_key: str) -> str
         _NEWEST_CARD, {"patient_key": patient_key, "client": client}
     ).scalar_one_or_none()
     return found
+
+
+def put_opening(connection: sa.Connection, opening_id: str, card_id: str, client: str, at: datetime) -> None:
+    """Somebody opened the report behind a card; who, is not kept."""
+    connection.execute(sa.insert(card_openings), {"id": opening_id, "card_id": card_id, "client": client, "at": at})
 
 
 def all_problems(connection: sa.Connection) -> tuple[ProblemEntry, ...]:

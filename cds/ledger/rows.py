@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import RowMapping
 
-from cds.ledger.entries import CardEntry, FeedbackEntry, PredictionEntry, ProblemEntry, SuppressionEntry
+from cds.ledger.entries import CardEntry, FeedbackEntry, PredictionEntry, ProblemEntry, ShadowCard, SuppressionEntry
 
 
 def read_prediction(row: RowMapping) -> PredictionEntry:
@@ -21,11 +21,24 @@ def read_prediction(row: RowMapping) -> PredictionEntry:
 
 
 def read_card(row: RowMapping, prediction_ids: tuple[str, ...]) -> CardEntry:
-    return CardEntry(row["id"], row["topic"], row["indicator"], row["body"], prediction_ids, row["about"] or {})
+    return CardEntry(
+        row["id"],
+        row["topic"],
+        row["indicator"],
+        row["body"],
+        prediction_ids,
+        row["about"] or {},
+        row["band"] or 0,
+        tuple(row["flags"] or ()),
+    )
 
 
 def read_suppression(row: RowMapping) -> SuppressionEntry:
-    return SuppressionEntry(row["topic"], row["reason"], row["until"], tuple(row["prediction_ids"]))
+    return SuppressionEntry(row["topic"], row["reason"], row["until"], tuple(row["prediction_ids"]), row["body"])
+
+
+def read_shadow(row: RowMapping) -> ShadowCard:
+    return ShadowCard(row["topic"], row["indicator"], tuple(row["prediction_ids"]))
 
 
 def read_problem(row: RowMapping) -> ProblemEntry:

@@ -12,7 +12,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,27 @@ class Spool:
         except FileNotFoundError:
             return []
         return [self._folder / name for name in names]
+
+    def drop(self, whose: Callable[[Entry], bool]) -> int:
+        """Remove what waits or was rejected and is of these; how many. For a person's erasure. Raises LedgerError while
+        another process is storing what waits."""
+        if not self._folder.exists():
+            return 0
+        dropped = 0
+        with self.turn() as mine:
+            if not mine:
+                raise LedgerError("rows on the spool are being stored this moment; try again")
+            rejected = sorted(self._rejected.glob("*.json")) if self._rejected.exists() else []
+            for path in [*self.waiting(), *rejected]:
+                try:
+                    entry = self.read(path)
+                except (msgspec.MsgspecError, OSError):
+                    continue
+                if whose(entry):
+                    path.unlink(missing_ok=True)
+                    path.with_suffix(".reason").unlink(missing_ok=True)
+                    dropped += 1
+        return dropped
 
     @contextmanager
     def turn(self) -> Iterator[bool]:

@@ -1,7 +1,8 @@
 """The tables, the same on SQLite and PostgreSQL. A change here needs a revision in ``migrations/versions``.
 
 Rows are only ever added: nothing in the product updates or deletes a call, prediction, card or feedback. A job's row
-alone changes, as the job goes from hand to hand; used tokens and report sessions go when they have expired.
+alone changes, as the job goes from hand to hand; used tokens and report sessions go when they have expired. The
+committee's tables are in ``cds.ledger.committee_tables``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0004"
+HEAD = "0007"
 """The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
 
 metadata = sa.MetaData(
@@ -65,6 +66,8 @@ calls = sa.Table(
     sa.Column("error_code", sa.Text),
     sa.Column("duration_ms", sa.Double, nullable=False),
     sa.Column("timings", Json, nullable=False),
+    # versions of the layers that were computed beside those in force
+    sa.Column("shadow", sa.Text),
     sa.Index("ix_calls_patient_key_at", "patient_key", "at"),
 )
 
@@ -100,7 +103,12 @@ cards = sa.Table(
     sa.Column("body", Json, nullable=False),
     # what the report behind the card has to know and the card itself does not say
     sa.Column("about", Json),
+    # the reader again, and how heavy the card was: whether it is a repeat is asked on every call that has one
+    sa.Column("user_key", sa.Text),
+    sa.Column("band", sa.Integer),
+    sa.Column("flags", Json),
     sa.Index("ix_cards_patient_key_at", "patient_key", "at"),
+    sa.Index("ix_cards_user_key_at", "user_key", "at"),
 )
 
 card_predictions = sa.Table(
@@ -121,6 +129,8 @@ suppressions = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("until", sa.Date),
     sa.Column("prediction_ids", Json, nullable=False),
+    # the card as it would have gone out, where one was ready
+    sa.Column("body", Json),
 )
 
 feedback = sa.Table(
@@ -158,6 +168,46 @@ policies = sa.Table(
     sa.Column("first_used_at", UtcDateTime, nullable=False),
 )
 
+policy_versions = sa.Table(
+    "policy_versions",
+    metadata,
+    # the beginning of the hash: what cards and people name
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("layer", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("proposed_by", sa.Text, nullable=False),
+    sa.Column("proposed_at", UtcDateTime, nullable=False),
+)
+
+policy_events = sa.Table(
+    "policy_events",
+    metadata,
+    # a number, not an id of ours: what is in force follows from the order of events alone
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("layer", sa.Text, nullable=False),
+    # none: the layer was taken away
+    sa.Column("version", sa.Text),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    # of the machine it was done on
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("canary", Json),
+)
+
+shadow_cards = sa.Table(
+    "shadow_cards",
+    metadata,
+    sa.Column("call_id", sa.ForeignKey("calls.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("indicator", sa.Text, nullable=False),
+    sa.Column("prediction_ids", Json, nullable=False),
+)
+
 report_sessions = sa.Table(
     "report_sessions",
     metadata,
@@ -182,6 +232,21 @@ problems = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+)
+
+validation_answers = sa.Table(
+    "validation_answers",
+    metadata,
+    sa.Column("round_digest", sa.Text, primary_key=True),
+    sa.Column("round_id", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    # whom it was about: two answers about almost the same days would differ by a few people
+    sa.Column("begins", sa.Date, nullable=False),
+    sa.Column("ends", sa.Date, nullable=False),
+    sa.Column("result_digest", sa.Text, nullable=False),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
 )
 
 jobs = sa.Table(

@@ -8,7 +8,6 @@ brings its schema up to date, moves the spool in and closes the breaker.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import os
 import threading
@@ -22,21 +21,26 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
-from cds.ledger import queries, reports
+from cds.ledger import policies, queries, reports, standings
 from cds.ledger.database import Database, fault, parse_url, row_at_fault
 from cds.ledger.drain import Drain
 from cds.ledger.entries import (
     CallEntry,
     FeedbackEntry,
+    HeldCard,
     Override,
     PolicyEntry,
+    PolicyRecord,
     ProblemEntry,
     SealedSession,
+    ShownCard,
     StoredCard,
     StoredPrediction,
 )
 from cds.ledger.inserts import Inserts
+from cds.ledger.patient_hash import chain, person
 from cds.ledger.spool import Entry, Spool
+from cds.ledger.standings import Standing
 from cds.ledger.tables import HEAD
 
 _log = logging.getLogger("cds.ledger")
@@ -58,6 +62,7 @@ class _Process:
         self.database = Database(url)
         self.inserts = Inserts(self.database.dialect)
         self.overrides = queries.Overrides(self.database.dialect)
+        self.shown = queries.ShownCards(self.database.dialect)
         self.open = False
         self.lock = threading.Lock()
         self.drainer: threading.Thread | None = None
@@ -73,7 +78,7 @@ class Ledger:
         """``key`` is the secret of the patient hash. Connects to nothing. Raises SettingsError for a wrong URL."""
         self._address = url
         self._url = parse_url(url)
-        self._key = key
+        self._keys = chain(key)
         self._now = now
         self._spool = Spool(spool_dir)
         # by process id; a parent's entry is kept in the child, since closing it would close the parent's sockets
@@ -84,7 +89,7 @@ class Ledger:
 
     def patient_key(self, client: str, patient_id: str) -> str:
         """Keyed hash of a patient (or user) of one client: the only way a person is named in the ledger."""
-        return hmac.digest(self._key, f"{len(client)}:{client}:{patient_id}".encode(), "sha256").hex()
+        return person(self._keys, client, patient_id)
 
     def record_call(self, entry: CallEntry) -> bool:
         """True: stored (now or before). False: on the spool. Raises LedgerError when neither took it."""
@@ -137,6 +142,13 @@ class Ledger:
         """Raises LedgerError."""
         self._ask(self._process(), lambda db: db.transaction(lambda c: reports.drop_session(c, session_id)))
 
+    def record_opening(self, opening_id: str, card_id: str, client: str) -> None:
+        """The report behind a card was opened. Raises LedgerError; one that is lost costs a count."""
+        self._ask(
+            self._process(),
+            lambda db: db.transaction(lambda c: reports.put_opening(c, opening_id, card_id, client, self._now())),
+        )
+
     def _store(self, entries: Sequence[Entry], *, at_once: bool = True) -> int | None:
         """How many were new; None when they are on the spool."""
         process = self._process()
@@ -166,6 +178,19 @@ class Ledger:
         row = (patient_key, process.inserts.moment(since))
         return process.overrides.read(self._ask(process, lambda database: database.rows(process.overrides.text, row)))
 
+    def shown_cards(
+        self, patient_key: str, since: datetime, user_key: str | None, today: datetime, most: int
+    ) -> tuple[ShownCard, ...]:
+        """Cards given on this patient since then, and those given to this user today on others, the newest ``most``."""
+        process = self._process()
+        since_text, today_text = process.inserts.moment(since), process.inserts.moment(today)
+        row = (patient_key, since_text, user_key or "", today_text, patient_key, most)
+        return process.shown.read(self._ask(process, lambda database: database.rows(process.shown.text, row)))
+
+    def held_cards(self, client: str, patient_key: str, since: datetime) -> tuple[HeldCard, ...]:
+        """Cards of this patient that were held back and are kept word for word, newest first; 500 at most."""
+        return self._read(lambda c: queries.held_cards(c, client, patient_key, since))
+
     def cards_of(self, patient_key: str, topic: str, since: datetime) -> tuple[StoredCard, ...]:
         """Cards of this topic given on this patient, newest first."""
         return self._read(lambda c: queries.cards_of(c, patient_key, topic, since))
@@ -191,9 +216,21 @@ class Ledger:
         """Everything reported, newest first."""
         return self._read(reports.all_problems)
 
+    def standings(self) -> tuple[Standing, ...]:
+        """Every decision of the committee on a model, oldest first."""
+        return self._read(standings.every)
+
     def feedback_on(self, card_id: str) -> tuple[FeedbackEntry, ...]:
         """Feedback on a card, known to this ledger or not, oldest first."""
         return self._read(lambda c: queries.feedback_on(c, card_id))
+
+    def last_policy_event(self) -> int:
+        """Changes whenever somebody does something with a layer of the policy."""
+        return self._read(policies.last_event)
+
+    def policy_record(self) -> PolicyRecord:
+        """All layers' versions and what was done with them."""
+        return self._read(policies.record)
 
     def policy(self, version: str) -> str | None:
         """The text of a policy that was in force."""

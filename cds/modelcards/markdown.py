@@ -73,6 +73,10 @@ def _inputs(m: Manifest) -> Iterator[str]:
         for i in m.inputs
     ]
     yield from table(header, rows)
+    if m.unused:
+        yield ""
+        yield from (f"- Not used: {kind.value} ({words.pick(why)})." for kind, why in m.unused.items())
+        yield ""
 
 
 def _outputs(m: Manifest) -> Iterator[str]:

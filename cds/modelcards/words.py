@@ -54,6 +54,8 @@ def reading(spec: Input) -> str:
         return f"constant {spec.constant:g}"
     if spec.source.startswith("patient."):
         return spec.source.replace(".", " ")
+    if spec.source == "inputs":
+        return " x ".join(name if power == 1 else f"{name}^{power:g}" for name, power in spec.powers.items())
     how = (spec.reduce or Reduce.latest).value.replace("_", " ")
     within = f" within {spec.within}" if spec.within else ""
     anchored = f", around {spec.anchor.input} {spec.anchor.offset}" if spec.anchor else ""
@@ -62,6 +64,8 @@ def reading(spec: Input) -> str:
 
 
 def absence(spec: Input) -> str:
+    if spec.source == "inputs":
+        return "as the inputs it is worked out from"
     if spec.absent.does == "assume":
         varied = f", varied over {', '.join(f'{v:g}' for v in spec.absent.vary)}" if spec.absent.vary else ""
         why = f" ({pick(spec.absent.why)})" if spec.absent.why else ""

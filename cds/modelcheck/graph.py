@@ -17,6 +17,7 @@ _LIMITS = {
     Reduce.course: (0.0, 3650.0),
     Reduce.days_since: (0.0, 3650.0),
     Reduce.count: (0.0, 5.0),
+    Reduce.line: (0.0, 5.0),
 }
 """Values a reducer can give where neither the manifest nor the concept says."""
 

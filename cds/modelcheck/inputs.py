@@ -16,6 +16,7 @@ _FIXED_UNIT = {
     Reduce.first_at_least: ("a",),
     Reduce.course: ("d",),
     Reduce.days_since: ("d",),
+    Reduce.line: ("1",),
     Reduce.ratio: ("1", "%"),
 }
 

@@ -11,7 +11,7 @@ from cds.errors import SourceError
 from cds.pages.cds_client import Card, CdsClient, Exchange, Link
 from cds.pages.fhir_record import FhirRecord, Resource
 from cds.pages.orders import Catalogue, OrderBook
-from cds.pages.quiet import Refusal, Silence, refusal, silences
+from cds.pages.quiet import Refusal, Silence, Withheld, refusal, silences, withheld
 from cds.pages.visits import Notice, Visit
 
 HOOKS = ("patient-view", "order-select", "order-sign")
@@ -180,6 +180,10 @@ class Desk:
         with self._lock:
             refusals = tuple(self._refusals.get(visit.patient, ()))
         return silences(((e, self.row(visit, i)) for i, e in enumerate(visit.exchanges)), refusals)
+
+    def withheld(self, visit: Visit) -> tuple[Withheld, ...]:
+        """Only where no card came, or some were left out: each row is a question to the service."""
+        return withheld(self.row(visit, i) for i, e in enumerate(visit.exchanges) if not e.problem)
 
     def row(self, visit: Visit, call: int) -> dict[str, Any] | None:
         """The ledger row of one call, asked for once until something is said about a card of it."""

@@ -52,6 +52,7 @@ def create_ehr(
     archive: DicomWeb | None = None,
     scanner: Scanner | None = None,
     launch: Launch | None = None,
+    report: str = "",
 ) -> Desk:
     """Serve the EHR at ``/`` of ``app``, its static files at ``/ehr-assets``.
 
@@ -59,19 +60,22 @@ def create_ehr(
     address of a CDS service; ``/cds-services`` is added. ``fhir_base``: where the stories' records are; it may be this
     same app, if that is served by more than one thread. ``archive``: where the patients' images are; it needs the extra
     for images. ``scanner``: makes scans for patients who wait for one. ``launch``: mints the launch of a card's SMART
-    link. Raises ServiceError when the page's own catalogues do not match each other.
+    link. ``report``: launch address of the service's report, registered in this EHR as an app of its own, for what no
+    card led to. Raises ServiceError when the page's own catalogues do not match each other.
     """
     cds, record = CdsClient(service_url, session), FhirRecord(fhir_base, session)
     room = ScanRoom(archive) if archive is not None else None
     desk = Desk(stories, cds, record)
-    app.register_blueprint(_Pages(desk, room, scanner, launch).blueprint())
+    app.register_blueprint(_Pages(desk, room, scanner, launch, report).blueprint())
     return desk
 
 
 class _Pages:
-    def __init__(self, desk: Desk, room: ScanRoom | None, scanner: Scanner | None, launch: Launch | None) -> None:
+    def __init__(
+        self, desk: Desk, room: ScanRoom | None, scanner: Scanner | None, launch: Launch | None, report: str
+    ) -> None:
         self.desk, self.visits, self.catalogues = desk, Visits(), Catalogues([_CATALOGUE])
-        self.room, self.scanner, self.launch = room, scanner, launch
+        self.room, self.scanner, self.launch, self.report = room, scanner, launch, report
 
     def blueprint(self) -> Blueprint:
         pages = Blueprint(
@@ -95,6 +99,7 @@ class _Pages:
         pages.post(f"{card}/undo")(self.undo)
         pages.post(f"{card}/override")(self.override)
         pages.post(f"{card}/links/<int:link>")(self.follow)
+        pages.post("/charts/<token>/report")(self.open_report)
         pages.post("/language")(self.language)
         pages.post("/theme")(self.theme)
         return pages
@@ -130,6 +135,8 @@ class _Pages:
             chart_trouble=trouble,
             cards=_in_order(visit),
             silent=self.desk.silent(visit),
+            withheld=self.desk.withheld(visit),
+            report=bool(self.report and self.launch),
             rows=[self.desk.row(visit, call) for call in range(len(visit.exchanges))],
             drafts=(*self.desk.orders.held(visit.patient), *(summary.drafts if summary else ())),
             catalogue=self.desk.orders.catalogue.found(sought, self._words().language),
@@ -242,6 +249,15 @@ class _Pages:
             abort(404)
         address = self.launch(found.url, found.appContext, visit.patient, None)
         return self._page("ehr/launch.html", label=found.label, address=address, host=urlsplit(address).netloc)
+
+    def open_report(self, token: str) -> str:
+        """Open the report of this patient without a card: what was held back stands there, too."""
+        visit = self._visit(token)
+        if self.launch is None or not self.report:
+            abort(404)
+        address = self.launch(self.report, None, visit.patient, None)
+        label = self._words()("ehr.withheld.open")
+        return self._page("ehr/launch.html", label=label, address=address, host=urlsplit(address).netloc)
 
     def language(self) -> BaseResponse:
         """Change the page's language; an open chart asks its services again, in that language."""

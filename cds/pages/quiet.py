@@ -15,6 +15,8 @@ from cds.pages.cds_client import Card, Exchange
 from cds.record.moments import Moment, parse
 
 _SNOOZED = "snoozed"
+REASONS = ("shown-before", "over-clinician-budget", "over-patient-budget", "over-card-limit")
+"""Why a card that was ready was not shown, as the service's ledger rows name it."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,29 @@ def silences(
     return tuple(found.values())
 
 
+@dataclass(frozen=True)
+class Withheld:
+    """A card that was ready and was not shown, for a reason that is nobody's refusal."""
+
+    label: str
+    reason: str
+    """One of ``REASONS``."""
+    until: Moment | None
+
+
+def withheld(rows: Iterable[Mapping[str, Any] | None]) -> tuple[Withheld, ...]:
+    """Of the calls just made, as far as the service tells of them."""
+    held = [h for row in rows for h in _told(row) if h.get("label") and h.get("reason") in REASONS]
+    return tuple(Withheld(str(h["label"]), str(h["reason"]), _moment(h.get("until"))) for h in held)
+
+
 def _held(row: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    return [h for h in _told(row) if str(h.get("reason", "")).startswith(_SNOOZED)]
+
+
+def _told(row: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     told = (row or {}).get("heldBack")
-    kept = [h for h in told if isinstance(h, Mapping)] if isinstance(told, list) else []
-    return [h for h in kept if str(h.get("reason", "")).startswith(_SNOOZED)]
+    return [h for h in told if isinstance(h, Mapping)] if isinstance(told, list) else []
 
 
 def _topic(card: Card) -> str:

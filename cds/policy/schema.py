@@ -5,70 +5,29 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from cds import yaml_lines
 from cds.errors import PolicyError
-from cds.record.inputs import Length
-from cds.yaml_lines import line_of
+from cds.policy.blocks import Block, Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
+from cds.policy.people import same_person
+from cds.yaml_lines import YamlFault, line_of
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CardLimits(_Block):
-    """How much one call may say."""
-
-    most: int = Field(3, ge=0, le=10, description="Cards one call may give, the most important first.")
-    most_warnings: int = Field(1, ge=0, le=5, description="Cards shown as a warning; further ones become info.")
-
-
-class ModelPolicy(_Block):
-    enabled: bool = Field(True, description="false: the model does not run.")
-    thresholds: dict[str, float] = Field(
-        default_factory=dict, description="Limits of the model's own card, by name; those not given are as packaged."
-    )
-    licence_acknowledged: str | None = Field(
-        None,
-        description="Name of the licence of imported weights, word for word: somebody has read what it allows here. "
-        "Without it they do not run.",
-    )
-
-
-class ServicePolicy(_Block):
-    enabled: bool = Field(True, description="false: the service answers with no cards.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="The service's own settings; see below.")
-
-
-class Order(_Block):
-    """One thing a card can propose to order, under this site's code."""
-
-    system: str = Field(description="Code system, or the EHR's preference-list key system.")
-    code: str = Field(description="Code this site orders it under.")
-    display: str = Field(description="Name of the order as it should read in the EHR.")
-
-
-class OverrideReason(_Block):
-    system: str = Field(description="Code system of the reason.")
-    display: dict[str, str] = Field(description="The reason in words, by language.")
-    snooze: Length = Field("0d", description="How long the same topic stays silent for this patient after this reason.")
-    problem: Literal["wrong-data", "wrong-advice", "unclear", "technical", "other"] | None = Field(
-        None, description="Kind of problem this reason opens, for somebody to look into (`cds problems list`)."
-    )
-
-
-class Policy(_Block):
+class Policy(Block):
     name: str = Field(description="What this policy is called here.")
     author: str = Field(description="Who wrote it.")
     approver: str = Field(description="Who approved it.")
     effective: date = Field(description="From which day it is meant to hold.")
     reason: str = Field(description="Why it is as it is.")
     cards: CardLimits = Field(CardLimits(), description="How much one call may say.")  # type: ignore[call-arg]
+    repeats: Repeats = Field(Repeats(), description="When a card is not shown again to who was shown it.")  # type: ignore[call-arg]
+    budget: Budget = Field(Budget(), description="How many cards a clinician and a patient may cost.")  # type: ignore[call-arg]
     models: dict[str, ModelPolicy] = Field(
         default_factory=dict, description="By model id. A research model runs only if it is named here."
     )
@@ -109,46 +68,51 @@ class Known:
     """Model id -> names of its card's thresholds; None where its folder can't be read."""
     services: Mapping[str, type[BaseModel]]
     """Service id -> the model of its parameters."""
+    limits: Mapping[str, Mapping[str, tuple[float, str]]] = field(default_factory=dict)
+    """Model id -> threshold -> (as packaged, what moving it does)."""
+    two_people: bool = False
+    """Who wrote a policy must not be who approved it."""
 
 
 def parse(text: str, where: str, known: Known) -> Policy:
     """Raises PolicyError listing every fault as ``file:line: key: what is wrong; what is allowed``."""
+    content, node = read(text, where)
+    return validated(content, node, text, where, known)
+
+
+def read(text: str, where: str) -> tuple[dict[str, Any], yaml.Node | None]:
+    """What the text says, and its nodes for lines. Raises PolicyError."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 30 February
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise PolicyError(f"{where}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+        content, node = yaml_lines.parse(text)
+    except YamlFault as fault:
+        line = f":{fault.line}" if fault.line else ""
+        raise PolicyError(f"{where}{line}: {fault}") from fault
     if not isinstance(content, dict):
         raise PolicyError(f"{where}:1: a policy is a mapping of keys; see docs/policy.md")
+    return content, node
+
+
+def validated(content: dict[str, Any], node: yaml.Node | None, text: str, where: str, known: Known) -> Policy:
+    """``node``: where faults are looked up; ``text``: what the version is a hash of. Raises PolicyError."""
     faults: list[str] = []
     policy: Policy | None = None
     try:
         policy = Policy.model_validate(content)
     except ValidationError as error:
-        faults += [_fault(f, Policy, node, where, ()) for f in error.errors()]
-    faults += _repeated_keys(node, where)
+        faults += [fault_at(f, Policy, node, where) for f in error.errors()]
     faults += _unknown_names(content, known, node, where)
     faults += _wrong_parameters(content, known, node, where)
+    if policy is not None and known.two_people and same_person(policy.author, policy.approver):
+        line = line_of(node, ("approver",))
+        faults.append(f"{where}:{line}: approver: the same person as the author; another has to approve it")
     if faults or policy is None:
         raise PolicyError("\n".join(faults))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return policy.model_copy(update={"version": digest})
+    return policy.model_copy(update={"version": address(text)})
 
 
-def _repeated_keys(node: yaml.Node | None, where: str) -> list[str]:
-    """YAML lets the second of two equal keys win in silence."""
-    faults: list[str] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                faults.append(f"{where}:{line}: {key.value}: written twice, first in line {seen[key.value]}")
-            seen.setdefault(str(key.value), line)
-            faults += _repeated_keys(value, where)
-    return faults
+def address(text: str) -> str:
+    """The version of a policy or of a layer is its content."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _unknown_names(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
@@ -177,7 +141,7 @@ def _wrong_parameters(content: dict[str, Any], known: Known, node: yaml.Node | N
             parameters.model_validate(_mapping(blocks.get(name)).get("parameters") or {})
         except ValidationError as error:
             prefix = ("services", name, "parameters")
-            faults += [_fault(f, parameters, node, where, prefix) for f in error.errors()]
+            faults += [fault_at(f, parameters, node, where, prefix) for f in error.errors()]
     return faults
 
 
@@ -185,9 +149,10 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _fault(
-    fault: Any, model: type[BaseModel], node: yaml.Node | None, where: str, prefix: tuple[int | str, ...]
+def fault_at(
+    fault: Any, model: type[BaseModel], node: yaml.Node | None, where: str, prefix: tuple[int | str, ...] = ()
 ) -> str:
+    """One of pydantic's faults as ``file:line: key: what is wrong; what is allowed``."""
     location = (*prefix, *fault["loc"])
     key = ".".join(str(part) for part in location)
     message = fault["msg"].removeprefix("Value error, ")

@@ -33,8 +33,8 @@ class PolicyStore:
         self._on_change = on_change
         self._clock = clock
         self._lock = threading.Lock()
-        self._text = _read(path)
-        self._policy = parse(self._text, str(path), known)
+        text = _read(path)
+        self._in_force = parse(text, str(path), known), text
         self._rejected: str | None = None
         self._due = clock() + poll_s
         self._announced = False
@@ -44,7 +44,15 @@ class PolicyStore:
         """Why the file as it is now is not in force; None when it is."""
         return self._rejected
 
+    @property
+    def where(self) -> str:
+        return str(self._path)
+
     def current(self) -> Policy:
+        return self.in_force()[0]
+
+    def in_force(self) -> tuple[Policy, str]:
+        """The policy and its text."""
         if self._clock() >= self._due and self._lock.acquire(blocking=False):
             try:
                 self._look()
@@ -53,22 +61,22 @@ class PolicyStore:
                 self._lock.release()
         if not self._announced and self._on_change is not None:
             self._announced = True
-            self._on_change(self._policy, self._text)
-        return self._policy
+            self._on_change(*self._in_force)
+        return self._in_force
 
     def _look(self) -> None:
         try:
             text = _read(self._path)
-            if text == self._text:
+            if text == self._in_force[1]:
                 self._rejected = None
                 return
             policy = parse(text, str(self._path), self._known)
         except PolicyError as error:
             if str(error) != self._rejected:
-                _log.error("policy.rejected in_force=%s fault=%s", self._policy.version, error)
+                _log.error("policy.rejected in_force=%s fault=%s", self._in_force[0].version, error)
             self._rejected = str(error)
             return
-        self._text, self._policy, self._rejected = text, policy, None
+        self._in_force, self._rejected = (policy, text), None
         self._announced = False
         _log.info("policy.loaded version=%s", policy.version)
 

@@ -2,70 +2,54 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-import msgspec
-
 from cds.record.facts import Fact, Record, Refused
+from cds.record.feature import HALF_REPORTED, Feature, Kinds
 from cds.record.inputs import Anchor, Input, Reduce, days
-from cds.record.moments import YEAR_DAYS
+from cds.record.lines import lines
+from cds.record.moments import YEAR_DAYS, Moment
 
-_HALF_REPORTED = frozenset({"origin-unknown", "significance-unknown"})
-_UNUSABLE = frozenset(
-    {"censored", "out-of-range", "unit-missing", "unit-unknown", "unit-conflict", "implausible", *_HALF_REPORTED}
-)
+__all__ = ["Already", "Feature", "Kinds", "extract", "product"]
 
 
-class Feature(msgspec.Struct, frozen=True):
-    """One input of one model for one patient."""
-
-    input: Input
-    value: float | None
-    """In the input's unit; None when absent."""
-    state: str
-    """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``unsupported`` (this
-    hospital's server has no such source), ``out-of-range``,
-    ``censored`` (known as a bound only), or a refusal of the record (``unit-unknown``, ``unit-missing``,
-    ``unit-conflict``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``, and those of genomic results)."""
-    facts: tuple[Fact, ...] = ()
-    """What the value was read from, newest first."""
-    at: datetime | None = None
-    """The moment the value stands for; other inputs may be anchored on it."""
-    detail: str = ""
-    """The value as sent, where it could not be used."""
-
-    @property
-    def found(self) -> bool:
-        return self.state == "found"
-
-    @property
-    def unread(self) -> bool:
-        """Its source could not be had: what it says is unknown, not "no"."""
-        return self.state in ("unread", "unsupported")
-
-    @property
-    def unusable(self) -> bool:
-        """A number or a variant stands in the record and can't be used: unknown, not "nothing found"."""
-        return self.state in _UNUSABLE
+Already = dict[tuple[int, int], Feature]
+"""What models of one call have read of one record; inputs that are the same in several are read once."""
 
 
-Kinds = Mapping[str, str]
-"""Concept name -> the FHIR resource type it is found in."""
-
-
-def extract(inputs: Iterable[Input], record: Record, kinds: Kinds) -> tuple[Feature, ...]:
-    """One feature an input, in order. Never raises: what can't be had says why."""
+def extract(
+    inputs: Iterable[Input], record: Record, kinds: Kinds, already: Already | None = None
+) -> tuple[Feature, ...]:
+    """One feature an input, in order. Never raises: what can't be had says why. ``already``: filled in, and asked, for
+    inputs that are one object; of one record, unchanged."""
     features: dict[str, Feature] = {}
     for spec in inputs:
-        features[spec.name] = _if_read(_in_range(_one(spec, record, features)), record, kinds)
+        features[spec.name] = _read(spec, record, kinds, features, already)
     return tuple(features.values())
+
+
+def _read(spec: Input, record: Record, kinds: Kinds, before: Mapping[str, Feature], already: Already | None) -> Feature:
+    anchor = before[spec.anchor.input] if spec.anchor is not None else None
+    if already is None or spec.powers or (anchor is not None and anchor.input.powers):
+        return _if_read(_in_range(_one(spec, record, before)), record, kinds)
+    # an anchor's feature is in ``already`` too, so its id is its own
+    key = (id(spec), id(anchor))
+    found = already.get(key)
+    if found is None:
+        found = already[key] = _if_read(_in_range(_one(spec, record, before)), record, kinds)
+    return found
 
 
 def _if_read(feature: Feature, record: Record, kinds: Kinds) -> Feature:
     """What was not found in a source that could not be read is unknown: a flag must not turn into a "no"."""
-    if not record.unread or feature.facts or (feature.found and feature.input.source != "record"):
+    if not record.unread or (feature.found and feature.input.source != "record"):
+        return feature
+    # of lines, what was not read may be an earlier one: only a second is certain
+    certain = (feature.value or 0.0) > 1.0 if feature.input.reduce is Reduce.line else bool(feature.facts)
+    if certain:
         return feature
     if any(kinds.get(concept) in record.unread for concept in feature.input.concepts):
         lost = {kinds.get(concept) for concept in feature.input.concepts} & record.unread
@@ -91,7 +75,23 @@ def _one(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
         return Feature(spec, None if record.male is None else float(record.male), _state(record.male))
     if spec.source == "drafts":
         return _drafted(spec, record.drafts)
+    if spec.source == "inputs":
+        return product(spec, before)
     return _REDUCERS[spec.reduce or Reduce.latest](spec, record, before)
+
+
+def product(spec: Input, before: Mapping[str, Feature]) -> Feature:
+    """What ``powers`` make of other inputs; absent for the reason that the first absent one of them is."""
+    parts = [before[name] for name in spec.powers]
+    if lacking := next((p for p in parts if p.value is None), None):
+        return Feature(spec, None, lacking.state, detail=lacking.detail)
+    try:
+        value = math.prod((p.value or 0.0) ** power for p, power in zip(parts, spec.powers.values(), strict=True))
+    except (OverflowError, ZeroDivisionError):
+        value = math.inf
+    if not math.isfinite(value):
+        return Feature(spec, None, "no-value")
+    return _in_range(Feature(spec, value, "found"))
 
 
 def _drafted(spec: Input, drafts: Record | None) -> Feature:
@@ -122,7 +122,12 @@ def _number(spec: Input, fact: Fact) -> float | None:
         return None  # "<130" is not 130, and which side of a threshold it is on is rarely known
     if fact.value is not None:
         return fact.value
-    return next((spec.values[answer] for answer in fact.answers if answer in spec.values), None)
+    return next((spec.values[name] for name in _said(fact) if name in spec.values), None)
+
+
+def _said(fact: Fact) -> tuple[str, ...]:
+    """Its coded answers; of a finding, the finding itself, unless it is a suspicion."""
+    return fact.answers or (() if fact.provisional else (fact.concept,))
 
 
 def _recent(fact: Fact, spec: Input, record: Record) -> bool:
@@ -243,7 +248,7 @@ def _presence(spec: Input, record: Record, before: Mapping[str, Feature]) -> Fea
         newest = [facts[0] for facts in tested]
         return Feature(spec, 0.0, "found", tuple(newest[:3]), _at(newest))
     if not facts:  # reported, but of whom or what was not said: that is no "no"
-        doubtful = [r for r in record.refused if r.concept in spec.concepts and r.reason in _HALF_REPORTED]
+        doubtful = [r for r in record.refused if r.concept in spec.concepts and r.reason in HALF_REPORTED]
         if doubtful:
             return Feature(spec, None, doubtful[0].reason, detail=doubtful[0].detail)
     return Feature(spec, float(bool(facts)), "found", tuple(facts[:3]), _at(facts))
@@ -285,10 +290,13 @@ def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) 
 
 
 def _coded(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    moment = _moment_of(spec, before)
     for fact in record.of(*spec.concepts):
-        for answer in fact.answers:
-            if answer in spec.values and _recent(fact, spec, record):
-                return Feature(spec, spec.values[answer], "found", (fact,), fact.when.middle if fact.when else None)
+        if moment is not None and spec.anchor is not None and fact.when and not _inside([fact], moment, spec.anchor):
+            continue
+        for name in _said(fact) if fact.status != "inactive" else ():
+            if name in spec.values and _recent(fact, spec, record):
+                return Feature(spec, spec.values[name], "found", (fact,), fact.when.middle if fact.when else None)
     return _absent(spec, record)
 
 
@@ -345,6 +353,21 @@ def _course(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featu
     return Feature(spec, began.days_before(record.now), "found", (run[-1],), began.middle)
 
 
+def _line(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    gap, since = days(spec.gap or "0d"), _moment_of(spec, before)
+
+    def counts(when: Moment) -> bool:
+        return when.days_before(record.now) <= gap or (since is not None and when.latest >= since)
+
+    given = [f for f in record.of(*spec.concepts) if f.when and counts(f.when)]
+    ordered = record.drafts.of(*spec.concepts) if record.drafts is not None else []
+    found = lines(given, ordered, record.now, gap)
+    if not found:
+        return Feature(spec, 0.0, "found")
+    first = tuple(f for f in found[-1].facts[:1] if f not in ordered)
+    return Feature(spec, float(len(found)), "found", first, found[-1].began)
+
+
 def _days_since(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     moment = _moment_of(spec, before)
     fact = next((f for f in record.of(*spec.concepts) if f.when and f.status != "inactive"), None)
@@ -368,5 +391,6 @@ _REDUCERS: dict[Reduce, Callable[[Input, Record, Mapping[str, Feature]], Feature
     Reduce.highest: partial(_extreme, highest=True),
     Reduce.ratio: _ratio,
     Reduce.course: _course,
+    Reduce.line: _line,
     Reduce.days_since: _days_since,
 }

@@ -24,6 +24,11 @@ def days(duration: str) -> float:
     return int(match[1]) * DAYS[match[2]]
 
 
+def months(duration: str) -> float:
+    """``"2y"`` -> 24."""
+    return days(duration) / DAYS["m"]
+
+
 def length(duration: str) -> str:
     """A period people set: not negative, ten years at most. Raises ValueError."""
     if not 0 <= days(duration) <= 3653:
@@ -104,7 +109,7 @@ class Reduce(Enum):
     """Date of the first value >= ``threshold`` that has a lower one before it within ``preceded_by``; the input's
     value is the patient's age in years at that date. Other inputs may anchor on it."""
     coded = "coded"
-    """Newest coded answer, turned into a number by ``values``."""
+    """Newest coded answer, or coded finding, turned into a number by ``values``; with an anchor, inside its window."""
     lowest = "lowest"
     """Lowest value within ``within`` or, anchored, inside the anchor's window; of equals the newest. A value known as
     a bound (``<2``) counts as that bound."""
@@ -115,6 +120,10 @@ class Reduce(Enum):
     course = "course"
     """Days since the newest course began: the newest run of facts that no pause longer than ``gap`` breaks. Other
     inputs may be anchored on its beginning."""
+    line = "line"
+    """Which line of treatment: how many lines the drugs of ``concepts`` make up, drugs in the making among them. A
+    pause longer than ``gap`` ends a line, and so does another drug. Drugs count that were given in the last ``gap``
+    or, with an anchor, since that moment. Other inputs may be anchored on the newest line's beginning."""
     days_since = "days_since"
     """Days since the newest fact; with an anchor, days from the anchor's date to the newest fact."""
 
@@ -135,8 +144,14 @@ class Input(Strict):
     """Lower case with underscores; the order of inputs is the order of the graph's columns."""
     label: Text
     """What it is called on cards, by language."""
-    source: Literal["record", "drafts", "patient.age", "patient.male", "constant"] = "record"
-    """``drafts``: the orders in the making, on order-select and order-sign."""
+    source: Literal["record", "drafts", "patient.age", "patient.male", "constant", "inputs"] = "record"
+    """``drafts``: the orders in the making, on order-select and order-sign; ``inputs``: worked out from others by
+    ``powers``."""
+    graph: bool = True
+    """false: decides for whom or when the model speaks, and is no column of the graph."""
+    powers: dict[str, float] = Field(default_factory=dict)
+    """``source: inputs``: the product of these inputs, each to its power; -1 divides. It is absent when one of them
+    is, and its absence does nothing of its own."""
     modality: Modality = Modality.clinical
     """Which kind of evidence it is."""
     concepts: tuple[str, ...] = ()
@@ -150,9 +165,9 @@ class Input(Strict):
     preceded_by: Duration | None = None
     """``first_at_least``: a lower value must lie at most this long before."""
     gap: Duration | None = None
-    """``course``: a longer pause between two facts ends one course and begins the next."""
+    """``course``, ``line``: a longer pause between two facts ends one and begins the next."""
     values: dict[str, float] = Field(default_factory=dict)
-    """Answer concept -> number: all there is for ``coded``; for ``latest``, beside plain numbers."""
+    """Answer or finding -> number: all there is for ``coded``; for ``latest`` and its like, beside plain numbers."""
     anchor: Anchor | None = None
     """Read around another input's date."""
     unit: str = "1"
@@ -192,8 +207,14 @@ class Input(Strict):
             raise ValueError(f"input '{self.name}' reduces by {self.reduce.value}: give 'anchor'")
         if self.reduce is Reduce.new and self.within is None:
             raise ValueError(f"input '{self.name}' reduces by new: give 'within'")
-        if self.reduce is Reduce.course and self.gap is None:
-            raise ValueError(f"input '{self.name}' reduces by course: give 'gap', the pause that ends one")
+        if self.reduce in (Reduce.course, Reduce.line) and self.gap is None:
+            raise ValueError(f"input '{self.name}' reduces by {self.reduce.value}: give 'gap', the pause that ends one")
+        if (self.source == "inputs") is not bool(self.powers):
+            raise ValueError(f"input '{self.name}': 'source: inputs' and 'powers' belong together")
+        if self.source == "inputs" and self.graph:
+            raise ValueError(
+                f"input '{self.name}' is worked out from others: the graph does that itself, 'graph: false'"
+            )
         if self.reduce in (Reduce.course, Reduce.days_since) and self.unit != "d":
             raise ValueError(f"input '{self.name}' reduces by {self.reduce.value}: its unit is d, days")
         if self.reduce is Reduce.ratio and self.unit not in ("1", "%"):

@@ -66,20 +66,16 @@ class Reader:
         _derive(self.record, self._vocabulary)
         return self.record
 
-    def _names(self, concept: fhir.CodeableConcept | None, kind: str) -> tuple[list[str], tuple[str, str] | None]:
+    def _names(self, concept: fhir.CodeableConcept | None, kind: str) -> tuple[tuple[str, ...], tuple[str, str] | None]:
         """Concepts of one resource type that a CodeableConcept stands for, and the code that matched first."""
-        names: list[str] = []
+        names: tuple[str, ...] = ()
         matched: tuple[str, str] | None = None
-        if concept is None:
-            return names, matched
-        vocabulary = self._vocabulary
-        for coding in concept.coding:
+        for coding in concept.coding if concept is not None else ():
             system, code = coding.system, coding.code
-            if system and code:
-                for name in vocabulary.names(system, code):
-                    if name not in names and vocabulary.concepts[name].resource == kind:
-                        names.append(name)
-                        matched = matched or (system, code)
+            if system and code and (found := self._vocabulary.named(system, code, kind)):
+                # nearly always there is one code, and nothing to join
+                names = tuple(dict.fromkeys((*names, *found))) if names else found
+                matched = matched or (system, code)
         return names, matched
 
     def _moment(self, *texts: str | None) -> Moment | None:
@@ -128,7 +124,7 @@ class Reader:
             elif part.valueCodeableConcept is not None:
                 answers, _ = self._names(part.valueCodeableConcept, "answer")
                 if answers:
-                    self.record.add(Fact(name, _reference(observation), when, answers=tuple(answers)))
+                    self.record.add(Fact(name, _reference(observation), when, answers=answers))
                 else:
                     self._refuse(name, observation, "no-value")
             elif part.valueQuantity is not None or part.valueInteger is not None:

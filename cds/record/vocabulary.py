@@ -81,6 +81,7 @@ class Vocabulary:
     _conversions: dict[str, tuple[tuple[str, float, float], ...]] = field(default_factory=dict)
     _local: dict[str, list[Key]] = field(default_factory=lambda: defaultdict(list))
     _resolved: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    _of_kind: dict[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
     _spellings: dict[tuple[str, str | None, str | None, Key | None], Spelling] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,6 +125,17 @@ class Vocabulary:
             found = self._look_up(canonical_system(system), code)
             if len(self._resolved) < _MOST_KEPT:
                 self._resolved[key] = found
+        return found
+
+    def named(self, system: str, code: str, kind: str) -> tuple[str, ...]:
+        """Those of them that are found in one type of resource, each once."""
+        key = (system, code, kind)
+        found = self._of_kind.get(key)
+        if found is None:
+            names = dict.fromkeys(self.names(system, code))
+            found = tuple(name for name in names if self.concepts[name].resource == kind)
+            if len(self._of_kind) < _MOST_KEPT:
+                self._of_kind[key] = found
         return found
 
     def _look_up(self, system: str, code: str) -> tuple[str, ...]:
@@ -192,6 +204,7 @@ class Vocabulary:
                 self._local[name].append(key)
         self.local_units.update(mapping.units)
         self._resolved.clear()
+        self._of_kind.clear()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,12 @@ from cds.inference.prediction import Assessment, Prediction
 from cds.inference.volumes.reading import StudyReading
 from cds.policy.schema import Policy
 from cds.protocol.request import HookCall
+from cds.protocol.response import Card
 from cds.record.facts import Record
+
+Repeat = Literal["once", "each-time", "always"]
+"""``once``: not shown again to who was shown it, until its band rises or a new flag appears. ``each-time``: it says
+what can't be said now, so that silence is not read as "nothing there". ``always``: nor does a day's budget hold it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Case:
     patient_facing: bool
     studies: Mapping[str, StudyReading] = field(default_factory=dict)
     """By id of a model that reads volumes: what is known of the patient's scans; never computed during a call."""
+    withheld: frozenset[str] = frozenset()
+    """Models that the committee withholds: their answers are kept and shown to nobody. A service never sees them."""
 
     def prediction(self, model_id: str) -> Prediction | None:
         found = self.assessments.get(model_id)
@@ -74,12 +81,22 @@ class CardDraft:
     """(label, absolute address)"""
     models: tuple[str, ...] = ()
     """Models whose assessment the card rests on."""
+    band: int = field(default=0, kw_only=True)
+    """How heavy within its kind: a card of a higher band speaks although a lower one was shown."""
+    flags: tuple[str, ...] = field(default=(), kw_only=True)
+    """Codes of the findings it rests on: one that no earlier card had makes it speak again."""
+    repeat: Repeat = field(default="once", kw_only=True)
     about: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     """What the report behind the card has to know and the card does not say; codes, nothing of the patient's."""
 
     @property
     def memory(self) -> str:
         return remembered_as(self.topic, self.kind)
+
+    @property
+    def silenced_by(self) -> tuple[str, ...]:
+        """What the ledger may remember that silences it: itself, and the kinds of its topic that outweigh it."""
+        return (self.memory, *(remembered_as(self.topic, kind) for kind in self.quieted_by))
 
 
 def remembered_as(topic: str, kind: str) -> str:
@@ -97,6 +114,8 @@ class Suppressed:
     models: tuple[str, ...] = ()
     source: str = ""
     """``Type/id`` of the resource that is the reason, where one is."""
+    card: Card | None = None
+    """As it would have gone out, where one was ready: it stays readable in the report."""
 
 
 Finding = CardDraft | Suppressed

@@ -13,6 +13,7 @@ from pydicom.uid import UID
 
 from cds.errors import CdsError
 from cds.imaging.dicomweb import DicomWeb, SeriesRow
+from cds.imaging.fetch import read_series
 from cds.imaging.reasons import Unusable
 from cds.settings import Settings
 from cds.site.findings import Findings
@@ -75,8 +76,6 @@ class Archive:
         return min(usable, key=lambda row: row.instances or 10_000)
 
     def _fetched(self, web: DicomWeb, study: str, series: SeriesRow) -> None:
-        from cds.imaging.fetch import read_series  # the decoders are an extra
-
         sizes: list[int] = []
         syntaxes: Counter[str] = Counter()
 
@@ -90,7 +89,7 @@ class Archive:
         try:
             with web.series_parts(study, series.uid, web.connection.deadline()) as parts:
                 found = read_series(counted(parts), web.limits, study, series.uid, expected=series.instances)
-        except Unusable as error:
+        except CdsError as error:  # of the archive, of the images, or of decoders that are not installed
             told = f"{error}; {', '.join(syntaxes)}" if syntaxes else str(error)
             self._findings.fault(self._part, told, "fetching a series (WADO-RS)")
             return

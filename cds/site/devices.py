@@ -9,11 +9,8 @@ import time
 from cds.errors import CdsError
 from cds.inference.registry import Registry
 from cds.inference.runtime import check_installation, load_cuda_libraries, wanted_providers
-from cds.inference.volumes import golden
-from cds.inference.volumes.network import Network
 from cds.settings import Settings
 from cds.site.findings import Findings
-from cds.studies.devices import Devices, server_of
 from cds.studies.plan import bundle_of, volume_models
 
 _SEED = 1
@@ -48,6 +45,14 @@ def _gpus() -> str:
 
 def _networks(settings: Settings, models: Registry, findings: Findings) -> None:
     """Each network's known answers where it has any, and the time of one window."""
+    try:
+        from cds.inference.volumes import golden  # what reads scans is an extra
+        from cds.inference.volumes.network import Network
+        from cds.studies.devices import Devices, server_of
+    except ImportError as error:
+        why = f"what reads scans is not installed here ({error.name}): pip install '.[imaging]' where `cds worker` runs"
+        findings.note("device", why, "networks")
+        return
     devices, server = Devices(settings), server_of(settings)
     slot = devices.names[0]
     for name, model in volume_models(models).items():

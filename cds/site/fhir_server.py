@@ -157,8 +157,14 @@ class Server:
             else:
                 faults.append(f"{answer.fault.code}: {answer.fault}" if answer.fault else "more pages than page_limit")
         row = Asked(
-            *(query.key, query.resource, len(patients), answered, count),
-            *(statistics.median(times), max(times), faults[0] if faults else ""),
+            key=query.key,
+            resource=query.resource,
+            patients=len(patients),
+            answered=answered,
+            resources=count,
+            median_ms=statistics.median(times),
+            slowest_ms=max(times),
+            fault=faults[0] if faults else "",
         )
         say = self.findings.good if answered == len(patients) else self.findings.fault
         if answered < len(patients) and query.resource in OPTIONAL:

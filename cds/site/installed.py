@@ -63,7 +63,7 @@ def look(settings: Settings, findings: Findings) -> Installed:
             say(_timeline(timeline) if timeline is not None else "no report.yaml: its timeline stays empty")
     with findings.of("policy") as say:
         path = settings.policy_file or packaged_policy(installed_packages())
-        loaded.policy = parse(text_of(path), str(path), _known(loaded) or known_to(settings))
+        loaded.policy = parse(text_of(path), str(path), _known(loaded, settings) or known_to(settings))
         say(f"{path.name}, version {loaded.policy.version}")
     with findings.of("ledger key") as say:
         settings.load_ledger_key()
@@ -79,17 +79,22 @@ def _timeline(found: Display) -> str:
     return f"report.yaml: {len(plan.lanes)} measurements and {len(events)} kinds of events on its timeline"
 
 
-def _known(loaded: Installed) -> Known | None:
+def _known(loaded: Installed, settings: Settings) -> Known | None:
     if loaded.models is None or loaded.services is None:
         return None
-    return Known(loaded.models.thresholds(), loaded.services.parameters())
+    return knowing(loaded.models, loaded.services, settings)
 
 
 def known_to(settings: Settings) -> Known:
     """What a policy may name at this site: the services and models that are installed or mounted."""
     services = service_room.load(settings.hook_dirs)
     models = registry.load([*registry.installed_folders(), *settings.model_dirs])
-    return Known(models.thresholds(), join(services, models).parameters())
+    return knowing(models, join(services, models), settings)
+
+
+def knowing(models: registry.Registry, services: ServiceRegistry, settings: Settings) -> Known:
+    two_people = settings.environment == "production"
+    return Known(models.thresholds(), services.parameters(), models.limits(), two_people)
 
 
 def text_of(path: Path) -> str:

@@ -108,14 +108,11 @@ class Walk:
 
     def _server(self, name: str, base: str) -> None:
         settings, findings, client = self._settings, self.site.findings, self._settings.clients[name]
-        part, allowed, backend = (
-            f"FHIR server {base}",
-            AllowList(client.fhir_servers),
-            Backend(settings, name, self._now),
-        )
+        part = f"FHIR server {base}"
         asker = Asker(settings.ca_file, certificate_of(client.backend))
         try:
-            target = target_of(backend, base, allowed)
+            allowed = AllowList(client.fhir_servers)
+            target = target_of(Backend(settings, name, self._now), base, allowed)
         except CdsError as error:
             findings.fault(part, f"{error.code}: {error}", "signing in")
             return

@@ -11,7 +11,7 @@ from cds.inference.registry import Registry
 from cds.jobs.job import QUEUED, Job
 from cds.jobs.queue import Jobs
 from cds.ledger import Ledger
-from cds.policy.store import PolicyStore
+from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About
@@ -46,7 +46,7 @@ class Intake:
         self,
         settings: Settings,
         models: Registry,
-        policies: PolicyStore,
+        policies: PolicyBook,
         ledger: Ledger,
         jobs: Jobs,
         tell: Callable[[Job], None] | None = None,
@@ -69,7 +69,7 @@ class Intake:
         """
         study = study_id(self._ledger, client, about.uid)
         homes = [pacs] if pacs is not None else archives.serving(self._settings, client)
-        policy, wanted = self._policies.current(), None if only is None else set(only)
+        policy, wanted = self._policies.current(client), None if only is None else set(only)
         planned = plan(self._models, policy, self._settings.environment, about, by_hand=why == "hand")
         planned = [p for p in planned if wanted is None or p.manifest.id in wanted]
         if not homes:

@@ -33,7 +33,7 @@ from cds.jobs.job import Job, Outcome, Stop, Unfinished
 from cds.jobs.queue import Jobs
 from cds.jobs.worker import Progress
 from cds.ledger import Ledger
-from cds.policy.store import PolicyStore
+from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives, outcome
 from cds.studies.analysed import Analysed, Writer
@@ -70,7 +70,7 @@ class Pipeline:
         self,
         settings: Settings,
         models: Registry,
-        policies: PolicyStore,
+        policies: PolicyBook,
         now: Callable[[], datetime],
         ledger: Ledger,
         jobs: Jobs,
@@ -133,7 +133,7 @@ class Pipeline:
         more["images"] = _counted(web, study_uid, images)
         progress("store", _STORE)
         result = outcome.result_of(manifest, choice, found, job, demonstration=not bundle.clinical_use, **more)
-        policy = self._policies.current().version
+        policy = self._policies.current(str(job.payload.get("client", ""))).version
         return Outcome(result, outcome.rows(job, manifest, result, self._now(), policy, timings.ms))
 
     def _model(self, job: Job) -> tuple[Model, Bundle]:
@@ -145,8 +145,8 @@ class Pipeline:
         if (model.manifest.version, bundle.fingerprint) != (job.payload["version"], job.payload["sha256"]):
             # the new version has jobs of its own
             raise Unfinished("model-replaced", again=False)
-        by_hand = job.payload.get("why") == "hand"
-        if reason := allowed(model, self._policies.current(), self._settings.environment, by_hand=by_hand):
+        by_hand, client = job.payload.get("why") == "hand", str(job.payload.get("client", ""))
+        if reason := allowed(model, self._policies.current(client), self._settings.environment, by_hand=by_hand):
             raise Unfinished(reason, again=False)
         return model, bundle
 

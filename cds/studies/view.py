@@ -1,7 +1,9 @@
-"""Jobs and their results as an EHR, a page or a terminal may see them: no UID, no patient."""
+"""Jobs and their results as an EHR, a page or a terminal may see them: no patient, and no UID of the study
+or its images."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -59,8 +61,24 @@ def analysis(job: Job) -> dict[str, Any]:
         found["reason"] = {"code": code, "text": sentence}
     if found["state"] == "assessed":
         kept = ("likelihood", "category", "candidates", "demonstration", "written", "prediction")
-        found["result"] = {name: result[name] for name in kept if name in result}
+        found["result"] = {name: result[name] for name in kept if name in result} | _measured(result)
     return found
+
+
+_OF_LESION = ("number", "category", "likelihood", "position", "volume_ml", "longest_mm", "contacts")
+_OF_COMPARISON = ("since", "response", "why_not", "changes", "new", "sum_mm", "first_mm", "smallest_mm")
+
+
+def _measured(result: Mapping[str, Any]) -> dict[str, Any]:
+    """In units, without any of the identifiers under which the images lie in the archive."""
+    made: dict[str, Any] = {}
+    if (findings := result.get("findings")) is not None:
+        lesions = [{name: one.get(name) for name in _OF_LESION} for one in findings.get("lesions", ())]
+        made["measures"] = {"lesions": lesions, **{name: findings.get(name) for name in ("organ_ml", "duct_mm")}}
+    if (comparison := result.get("comparison")) is not None:
+        made["comparison"] = {name: comparison.get(name) for name in _OF_COMPARISON}
+        made["comparison"]["gone"] = len(comparison.get("gone", ()))
+    return made
 
 
 def _text(moment: datetime | None) -> str | None:

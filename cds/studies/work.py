@@ -12,7 +12,7 @@ from types import FrameType
 from cds.inference.registry import Registry
 from cds.jobs import Jobs, Worker
 from cds.ledger import Ledger
-from cds.policy.store import PolicyStore
+from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies.devices import Devices
 from cds.studies.pipeline import Pipeline
@@ -30,7 +30,7 @@ class Crew:
         self,
         settings: Settings,
         models: Registry,
-        policies: PolicyStore,
+        policies: PolicyBook,
         ledger: Ledger,
         poller: Poller,
         now: Callable[[], datetime],

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import idna
@@ -78,6 +79,13 @@ class AllowList:
             ) from foreign
 
 
+def server_of(base: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a listed base, as the list compares them: the host as it is to be looked up, an IPv6
+    address in brackets."""
+    address = _parse(base)
+    return address.scheme, address.host, address.port
+
+
 class _Odd(ValueError):
     """An address that is not plainly one; says why, without the address."""
 
@@ -112,6 +120,7 @@ def _visible(url: str) -> bool:
     return not any(unicodedata.category(character)[0] in "CZ" for character in url)
 
 
+@lru_cache(maxsize=256)
 def _server(authority: str) -> tuple[str, int | None]:
     parts = _AUTHORITY.fullmatch(authority)
     if parts is None:

@@ -85,7 +85,18 @@ def row(call: CallEntry, feedback: dict[str, tuple[FeedbackEntry, ...]]) -> dict
             for card in call.cards
         ],
         "heldBack": [
-            {"topic": s.topic, "reason": s.reason, "until": s.until.isoformat() if s.until else None}
+            {
+                "topic": s.topic,
+                "label": _label(s.body),
+                "reason": s.reason,
+                "until": s.until.isoformat() if s.until else None,
+            }
             for s in call.suppressions
         ],
     }
+
+
+def _label(body: dict[str, Any] | None) -> str | None:
+    """The topic in words, where a card was ready: the same words stand on every card of it."""
+    found: str | None = body["source"]["topic"]["display"] if body is not None else None
+    return found

@@ -16,7 +16,7 @@ def record(engine: Engine, items: Sequence[FeedbackItem], client: str, service: 
     """How many were new. Raises LedgerError when neither database nor spool took them."""
     received = engine.now()
     stored = engine.ledger.record_feedback([_entry(item, client, service, received) for item in items])
-    for problem in _problems(engine, items, client, received):
+    for problem in _problems(engine, items, client, service, received):
         engine.ledger.record_problem(problem)
     return stored
 
@@ -36,9 +36,11 @@ def _entry(item: FeedbackItem, client: str, service: str, received: datetime) ->
     )
 
 
-def _problems(engine: Engine, items: Sequence[FeedbackItem], client: str, at: datetime) -> Iterator[ProblemEntry]:
+def _problems(
+    engine: Engine, items: Sequence[FeedbackItem], client: str, service: str, at: datetime
+) -> Iterator[ProblemEntry]:
     """A snooze ends and the record is as wrong as before: somebody has to be told, once for each card."""
-    reasons = engine.policies.current().override_reasons
+    reasons = engine.policies.current(client, service).override_reasons
     for item in items:
         reason = reasons.get(item.reason_code or "")
         if item.outcome == "overridden" and reason is not None and reason.problem is not None:

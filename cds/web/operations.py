@@ -58,7 +58,11 @@ def readiness(engine: Engine) -> dict[str, Any]:
     return {
         "ready": not reasons,
         "reasons": reasons,
-        "policy": {"version": engine.policies.current().version, "rejected": engine.policies.fault},
+        "policy": {
+            "version": engine.policies.current().version,
+            "rejected": engine.policies.fault,
+            "layers": {name: held.layer.version for name, held in engine.policies.standing.live.items()},
+        },
         "ledger": {"reachable": engine.ledger.ping(), "spooled": engine.ledger.spooled()},
         "providers": providers,
         "models_not_loaded": failed,

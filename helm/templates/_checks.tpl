@@ -22,6 +22,9 @@
 {{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.maxReplicas) (int .Values.replicas)) -}}
 {{- fail "autoscaling.maxReplicas: is less than replicas, which is the least there are" -}}
 {{- end -}}
+{{- if and .Values.retention.enabled (not $database) -}}
+{{- fail "retention: needs ledger.databaseSecret.name; SQLite is the pod's own, use `cds ledger purge` there" -}}
+{{- end -}}
 {{- if .Values.worker.enabled -}}
 {{- include "cds.workerChecks" . -}}
 {{- end -}}

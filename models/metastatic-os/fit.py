@@ -4,7 +4,7 @@
 FILE holds one row a patient at the start of first-line treatment; columns ``age`` (years), ``sex``, ``ecog`` (0, 1,
 2+), ``cacs``, ``liver``, ``peritoneum``, ``lung`` (Yes/No), ``log_siri`` (ln of neutrophils x monocytes / lymphocytes,
 10^9/L), ``sum_of_diameters`` (LE5, GT5, NonMeasurable), ``regimen``, ``os_months``, ``os_event``. The rows are not
-shipped. Every draw has a fixed seed. The candidates, fixed beforehand, are in ``competition.py``.
+shipped. Every draw has a fixed seed. ``competition.py`` states the candidates.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,48 +99,57 @@ def replicated(data: pd.DataFrame, means: np.ndarray, draws: int, watch: Any) ->
 
 
 def measure(
-    data: pd.DataFrame, watch: Any, candidates: dict[str, contest.Candidate], *, repeats: int, draws: int
+    data: pd.DataFrame,
+    watch: Any,
+    candidates: dict[str, contest.Candidate | contest.Stack],
+    *,
+    repeats: int,
+    draws: int,
+    keep: Path | None,
 ) -> dict[str, Any]:
     months, died = data.months.to_numpy(), data.died.to_numpy()
     own = candidates[SHIPPED]
-    scores, alive = contest.out_of_fold(data, own, repeats)
+    assert not isinstance(own, tuple)
+    curves = contest.out_of_fold(data, own, repeats)
+    alive, scores = curves.mean(axis=0), -curves.mean(axis=2)
     mean_score = scores.mean(axis=0)
-    with_regimen, _ = contest.out_of_fold(data, contest.WITH_REGIMEN, repeats)
+    with_regimen = -contest.out_of_fold(data, contest.WITH_REGIMEN, repeats).mean(axis=2)
+    own_c, regimen_c = ev.concordance(months, died, scores), ev.concordance(months, died, with_regimen)
 
-    def discrimination(tried: np.ndarray, rows: np.ndarray | None = None) -> dict[str, float]:
-        at = np.arange(len(data)) if rows is None else np.flatnonzero(rows)
-        return ev.resampled(
-            lambda drawn: ev.c_index(months[at[drawn]], died[at[drawn]], tried[:, at[drawn]]),
-            len(at),
-            draws=draws,
-            seed=SEED,
-        )
+    def resampled(statistic: Any, count: int = len(data)) -> dict[str, float]:
+        return ev.resampled(statistic, count, draws=draws, seed=SEED)
+
+    def discrimination(rows: np.ndarray) -> dict[str, float]:
+        return resampled(ev.concordance(months[rows], died[rows], scores[:, rows]), int(rows.sum()))
 
     subgroups = {}
     for name, rows in watch(_subgroups(data).items(), desc="subgroups"):
         row = ev.calibration_row(months[rows], died[rows], alive[rows, GRID.index(12.0)], 12.0)
-        subgroups[name] = {**row, "deaths": int(died[rows].sum()), "c_index": discrimination(scores, rows)}
+        subgroups[name] = {**row, "deaths": int(died[rows].sum()), "c_index": discrimination(rows)}
     return {
-        "competition": contest.compete(data, candidates, watch, draws=draws),
-        "c_index": discrimination(scores),
-        "c_index_with_regimen": discrimination(with_regimen),
-        "c_index_leave_one_regimen_out": _leave_regimen_out(data, own),
+        "competition": contest.compete(data, candidates, watch, draws=draws, keep=keep),
+        "c_index": resampled(own_c),
+        "c_index_with_regimen": resampled(regimen_c),
+        "regimen_gain": resampled(lambda rows: regimen_c(rows) - own_c(rows)),
+        "c_index_leave_one_regimen_out": _leave_regimen_out(data, own, resampled),
         # on the log hazard: log(-log S) at 12 months, centred by the fold's own baseline
         "calibration_slope": ev.slope(months, died, np.log(-np.log(alive[:, GRID.index(12.0)]))),
         "calibration": [ev.calibration_row(months, died, alive[:, GRID.index(at)], at) for at in MILESTONES],
         "calibration_by_fourth": {
             f"{at:g}": ev.by_groups(months, died, mean_score, alive[:, GRID.index(at)], at, 4) for at in MILESTONES
         },
-        "range": _range(data, repeats),
+        "range": _ranges(data, repeats, draws),
         "subgroups": subgroups,
         "brier": ev.brier(months, died, alive, GRID),
         "proportional_hazards_p": _proportionality(data),
+        "draws": draws,
         "median_months": round(float(KaplanMeierFitter().fit(months, died).median_survival_time_), 2),
     }
 
 
 def _subgroups(data: pd.DataFrame) -> dict[str, np.ndarray]:
     ecog = data.ecog1 + 2 * data.ecog2
+    siri = data.log_siri
     return {
         name: np.asarray(rows)
         for name, rows in {
@@ -153,11 +163,17 @@ def _subgroups(data: pd.DataFrame) -> dict[str, np.ndarray]:
             "ECOG 2 or more": ecog == 2,
             "liver metastases": data.liver == 1,
             "no liver metastases": data.liver == 0,
+            "general decline": data.cacs == 1,
+            "no general decline": data.cacs == 0,
+            "log SIRI below its median": siri < siri.median(),
+            "log SIRI at or above its median": siri >= siri.median(),
         }.items()
     }
 
 
-def _leave_regimen_out(data: pd.DataFrame, candidate: contest.Candidate) -> dict[str, dict[str, float]]:
+def _leave_regimen_out(
+    data: pd.DataFrame, candidate: contest.Candidate, resampled: Callable[[Any, int], dict[str, float]]
+) -> dict[str, Any]:
     groups = {name: data[name] == 1 for name in REGIMEN}
     groups["folfirinox"] = ~np.logical_or.reduce(list(groups.values()))
     result = {}
@@ -166,28 +182,22 @@ def _leave_regimen_out(data: pd.DataFrame, candidate: contest.Candidate) -> dict
         alive = candidate(data[~inside].reset_index(drop=True), held)
         months, died = held.months.to_numpy(), held.died.to_numpy()
         row = ev.calibration_row(months, died, alive[:, GRID.index(12.0)], 12.0)
-        result[name] = row | {"value": ev.r4(ev.c_index(months, died, -alive.mean(axis=1)))}
+        c = resampled(ev.concordance(months, died, -alive.mean(axis=1)), len(held))
+        result[name] = row | {"deaths": int(died.sum()), "c_index": c}
     return result
 
 
-def _range(data: pd.DataFrame, repeats: int) -> dict[str, float]:
-    """Of patients not fitted on: the share that died before, within and after their own 10-90% range of time.
-
-    Each patient's time is turned into the share predicted to have died by then; that share is a time like any other,
-    censored like it, so its own Kaplan-Meier curve says how many lie below 0.1 and below 0.9.
-    """
-    months, died = data.months.to_numpy(), data.died.to_numpy()
-    dead = np.zeros(len(data))
+def _ranges(data: pd.DataFrame, repeats: int, draws: int) -> dict[str, dict[str, float]]:
+    """Of patients not fitted on: how many died before, within and after the ranges read off their own curve, month by
+    month as the graph gives it."""
+    alive = np.zeros((len(data), len(TIMES)))
     for _, fit_on, held in ev.folds(len(data), contest.FOLDS, repeats, contest.SEED):
         train = data.iloc[fit_on].reset_index(drop=True)
         beta = cox(train).params_[list(BASE)].to_numpy()
-        hazard = ev.breslow(
-            train.months.to_numpy(), train.died.to_numpy(), train[list(BASE)].to_numpy() @ beta, months[held]
-        )
-        dead[held] += (1 - np.exp(-hazard * np.exp(data.iloc[held][list(BASE)].to_numpy() @ beta))) / repeats
-    curve = KaplanMeierFitter().fit(dead, died)
-    before, later = 1 - float(curve.predict(0.1)), float(curve.predict(0.9))
-    return {"before": ev.r4(before), "within": ev.r4(1 - before - later), "after": ev.r4(later)}
+        own, score = (rows[list(BASE)].to_numpy() @ beta for rows in (train, data.iloc[held]))
+        hazard = ev.breslow(train.months.to_numpy(), train.died.to_numpy(), own, TIMES)
+        alive[held] += np.exp(-np.exp(score)[:, None] * hazard) / repeats
+    return ev.coverage(data.months.to_numpy(), data.died.to_numpy(), TIMES, alive, draws=draws, seed=SEED)
 
 
 def _proportionality(data: pd.DataFrame) -> dict[str, float]:
@@ -199,10 +209,11 @@ def _proportionality(data: pd.DataFrame) -> dict[str, float]:
 def main(
     path: Path,
     output: Path = FOLDER,
-    candidates: dict[str, contest.Candidate] | None = None,
+    candidates: dict[str, contest.Candidate | contest.Stack] | None = None,
     *,
     repeats: int = REPEATS,
     draws: int = 300,
+    keep: Path | None = None,
 ) -> None:
     from tqdm import tqdm
 
@@ -222,7 +233,7 @@ def main(
         "cumulative_hazard": ev.rounded(hazard),
         "covariance": ev.covariance(betas, hazards, hazard),
         "fusion": {"basal_like": SUBTYPE},
-        "measured": measure(data, tqdm, candidates or contest.CANDIDATES, repeats=repeats, draws=draws),
+        "measured": measure(data, tqdm, candidates or contest.CANDIDATES, repeats=repeats, draws=draws, keep=keep),
     }
     (output / "fit.json").write_text(json.dumps(result, separators=(",", ":")).replace("],[", "],\n[") + "\n", "utf-8")
     report(result, output)
@@ -231,4 +242,6 @@ def main(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="CSV of the cohort")
-    main(parser.parse_args().data)
+    parser.add_argument("--keep", type=Path, help="folder for predictions: a fit that was stopped goes on")
+    given = parser.parse_args()
+    main(given.data, keep=given.keep)

@@ -27,12 +27,11 @@ def graph() -> bytes:
     x = inputs(len(INPUTS))
     value = {name: sg.column(x, at) for at, name in enumerate(INPUTS)}
     siri = op.div(op.mul(value["neutrophils"], value["monocytes"]), value["lymphocytes"])
-    low, high = fit["log_siri_range"]
     made = {
         "ecog1": sg.between(value["ecog"], 0.5, 1.5),
         "ecog2": sg.between(value["ecog"], 1.5),
         "cacs": value["cacs"],
-        "log_siri": op.clip(op.log(siri), sg.number(low), sg.number(high)),
+        "log_siri": op.log(siri),
     }
     one = op.const(np.array([1]))
     terms = op.concat([sg.upright(made[name]) for name in fit["terms"]], axis=1)

@@ -2,14 +2,8 @@
 ``fit.json``, ``evaluation.md`` and ``figures/``.
 
 FILE is the cohort of ``models/metastatic-os`` (same columns) with ``response``: CR, PR, SD, PD, or not assessable,
-which is left out. The rows are not shipped. Every draw has a fixed seed.
-
-Fixed before any result was seen
---------------------------------
-Complete or partial response against stable or progressive disease; logistic regression on the inputs of the survival
-model. Measure: AUC, 10 times 5-fold cross-validation. Candidates, simplest first, in ``CANDIDATES``; the simplest
-within one standard error of the best is shipped. The regimen is in none: chosen by doctors, its term would be no
-effect; the response rates of the randomised trials stand beside the estimate instead.
+which is left out. The rows are not shipped. Every draw has a fixed seed. The candidates and how they are compared stand
+in ``response_candidates.py``.
 """
 
 from __future__ import annotations
@@ -25,23 +19,23 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parent))
+import response_candidates as contest
+from response_candidates import REGIMEN, SHIPPED, TERMS, Chances
+from response_report import report
+
 from models import evaluation as ev
 
 FOLDER = Path(__file__).parent
-SEED = 20261125
-REPEATS, FOLDS = 10, 5
-FUNCTION = ("ecog1", "ecog2", "cacs", "log_siri")
-SITES = ("age10", "male", "liver", "peritoneum", "lung")
-IMAGING = ("diameters_over_5", "not_measurable")
-REGIMEN = ("gnp", "gemcitabine", "other")
-
-Chances = Callable[[pd.DataFrame, pd.DataFrame], np.ndarray]
-"""(to fit on, to try on) -> chance of response of the second."""
+SEED = contest.SEED
+ASSESSED = ("PD", "SD", "PR", "CR")
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path, *, everybody: bool = False) -> pd.DataFrame:
+    """The cohort in the model's coding. ``everybody``: those not assessed, too, as without response."""
     raw = pd.read_csv(path)
-    raw = raw[raw.response.isin(["CR", "PR", "SD", "PD"])].reset_index(drop=True)
+    if not everybody:
+        raw = raw[raw.response.isin(ASSESSED)].reset_index(drop=True)
     male = (raw.sex == "Male").astype(float).where(raw.sex.notna())
 
     def is_(column: str, value: str) -> pd.Series:
@@ -64,87 +58,92 @@ def read(path: Path) -> pd.DataFrame:
             "gemcitabine": is_("regimen", "Gemcitabine mono"),
             "other": is_("regimen", "Other"),
             "responded": raw.response.isin(["CR", "PR"]).astype(float),
+            "step": raw.response.map({"PD": 0.0, "SD": 1.0, "PR": 2.0, "CR": 2.0}).fillna(0.0),
             "age": raw.age,
+            "months": raw.os_months,
+            "died": raw.os_event,
         }
     )
 
 
-def logistic(*names: str) -> Chances:
-    def tried(fit_on: pd.DataFrame, held: pd.DataFrame) -> np.ndarray:
-        columns = list(names)
-        beta, _ = ev.logistic(fit_on[columns].to_numpy(), fit_on.responded.to_numpy())
-        return np.asarray(1 / (1 + np.exp(-(beta[0] + held[columns].to_numpy() @ beta[1:]))))
-
-    return tried
-
-
-def boosted(fit_on: pd.DataFrame, held: pd.DataFrame) -> np.ndarray:
-    from sklearn.ensemble import GradientBoostingClassifier
-
-    columns = [*FUNCTION, *SITES, *IMAGING]
-    made = GradientBoostingClassifier(
-        n_estimators=80, learning_rate=0.05, max_depth=2, subsample=0.7, min_samples_leaf=20, random_state=SEED
-    )
-    made.fit(fit_on[columns].to_numpy(), fit_on.responded.to_numpy())
-    return np.asarray(made.predict_proba(held[columns].to_numpy())[:, 1])
-
-
-CANDIDATES: dict[str, Chances] = {
-    "logistic: ECOG, decline, log SIRI": logistic(*FUNCTION),
-    "logistic: the same and imaging": logistic(*FUNCTION, *IMAGING),
-    "logistic: the same, age, sex and sites": logistic(*FUNCTION, *SITES),
-    "logistic: all and imaging": logistic(*FUNCTION, *SITES, *IMAGING),
-    "boosted trees, all and imaging": boosted,
-}
-SHIPPED = "logistic: ECOG, decline, log SIRI"
-TERMS = FUNCTION
-WITH_REGIMEN = logistic(*FUNCTION, *SITES, *IMAGING, *REGIMEN)
-
-
-def out_of_fold(data: pd.DataFrame, candidate: Chances) -> np.ndarray:
-    """[repeats, n]"""
-    found = np.empty((REPEATS, len(data)))
-    for repeat, fit_on, held in ev.folds(len(data), FOLDS, REPEATS, SEED):
-        found[repeat, held] = candidate(data.iloc[fit_on], data.iloc[held])
-    return found
-
-
-def measure(data: pd.DataFrame, candidates: dict[str, Chances], draws: int, watch: Any) -> dict[str, Any]:
+def measure(
+    data: pd.DataFrame, everybody: pd.DataFrame, candidates: dict[str, Chances], draws: int, watch: Any
+) -> dict[str, Any]:
     y = data.responded.to_numpy()
-    tried = {name: out_of_fold(data, c) for name, c in watch(candidates.items(), desc="candidates")}
+    tried = {name: contest.out_of_fold(data, c) for name, c in watch(candidates.items(), desc="candidates")}
 
-    def discrimination(chance: np.ndarray) -> dict[str, float]:
-        return ev.resampled(
-            lambda rows: float(np.mean([ev.auc(c[rows], y[rows]) for c in chance])),
-            len(data),
-            draws=draws,
-            seed=SEED,
-            groups=y,
-        )
+    def resampled(statistic: Callable[[np.ndarray], float], of: np.ndarray) -> dict[str, float]:
+        """Those with and without response are drawn apart: right for an AUC alone, which does not depend on shares."""
+        return ev.resampled(statistic, len(of), draws=draws, seed=SEED, groups=of)
 
-    table = {name: discrimination(chance) for name, chance in tried.items()}
+    def auc_of(chance: np.ndarray, of: np.ndarray) -> Callable[[np.ndarray], float]:
+        return lambda rows: float(np.mean([ev.auc(c[rows], of[rows]) for c in chance]))
+
+    own = auc_of(tried[SHIPPED], y)
+    table = {}
+    for name, chance in watch(tried.items(), desc="bootstrap"):
+        c = auc_of(chance, y)
+        gain = resampled(lambda rows, c=c: c(rows) - own(rows), y)
+        table[name] = resampled(c, y) | {f"gain{k}": gain[v] for k, v in _GAIN.items()}
     chosen, best = ev.simplest_within_one_error(table)
-    own = tried[SHIPPED].mean(axis=0)
-    odds = np.log(own / (1 - own))
-    slope = ev.logistic(odds[:, None], y)
-    part = np.digitize(own, np.quantile(own, [0.25, 0.5, 0.75]))
+    mean = tried[SHIPPED].mean(axis=0)
+    part = ev.parts_of(mean, 4)
     return {
+        "draws": draws,
         "competition": table,
         "best": best,
         "chosen": chosen,
         "auc": table[SHIPPED],
-        "auc_with_regimen": discrimination(out_of_fold(data, WITH_REGIMEN)),
-        "slope": {"value": ev.r3(slope[0][1]), "se": ev.r3(np.sqrt(slope[1][1, 1]))},
-        "fourths": [_share(own[part == g], y[part == g]) for g in range(4)],
+        "auc_with_regimen": resampled(auc_of(contest.out_of_fold(data, contest.WITH_REGIMEN), y), y),
+        "everybody": _everybody(everybody, resampled, auc_of),
+        "recalibration": {
+            name: ev.resampled(
+                lambda rows, name=name: getattr(ev.recalibration(mean[rows], y[rows]), name),
+                len(y),
+                draws=draws,
+                seed=SEED,
+            )
+            for name in ("intercept", "slope")
+        },
+        "fourths": [ev.share_row(mean[part == g], y[part == g]) for g in range(4)],
+        "subgroups": {
+            name: ev.share_row(mean[rows], y[rows])
+            | {"responses": int(y[rows].sum()), "auc": resampled(auc_of(tried[SHIPPED][:, rows], y[rows]), y[rows])}
+            for name, rows in watch(_subgroups(data).items(), desc="subgroups")
+        },
     }
 
 
-def _share(chance: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Observed share with Wilson's interval."""
-    n, p, z = len(y), float(y.mean()), 1.96
-    centre, reach = (p + z**2 / (2 * n)), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    low, high = ((centre + sign * reach) / (1 + z**2 / n) for sign in (-1, 1))
-    return {"n": n, "predicted": ev.r4(chance.mean()), "observed": ev.r4(p), "lower": ev.r4(low), "upper": ev.r4(high)}
+_GAIN = {"": "value", "_lower": "lower", "_upper": "upper"}
+
+
+def _everybody(data: pd.DataFrame, resampled: Any, auc_of: Any) -> dict[str, Any]:
+    """Those not assessed counted as without response: what the figures before this model did."""
+    y = data.responded.to_numpy()
+    both = {"auc": contest.CANDIDATES[SHIPPED], "auc_with_regimen": contest.WITH_REGIMEN}
+    found = {key: resampled(auc_of(contest.out_of_fold(data, c), y), y) for key, c in both.items()}
+    return {"n": len(y), "responses": int(y.sum()), **found}
+
+
+def _subgroups(data: pd.DataFrame) -> dict[str, np.ndarray]:
+    groups = {
+        "under 65": data.age < 65,
+        "65 to 74": (data.age >= 65) & (data.age < 75),
+        "75 and over": data.age >= 75,
+        "women": data.male == 0,
+        "men": data.male == 1,
+        "ECOG 0": (data.ecog1 == 0) & (data.ecog2 == 0),
+        "ECOG 1": data.ecog1 == 1,
+        "ECOG 2 or more": data.ecog2 == 1,
+        "general decline": data.cacs == 1,
+        "no general decline": data.cacs == 0,
+        "liver metastases": data.liver == 1,
+        "no liver metastases": data.liver == 0,
+        "treated with FOLFIRINOX": data[list(REGIMEN)].sum(axis=1) == 0,
+        "treated with gemcitabine + nab-paclitaxel": data.gnp == 1,
+        "treated with gemcitabine": data.gemcitabine == 1,
+    }
+    return {name: np.asarray(rows) for name, rows in groups.items()}
 
 
 def main(path: Path, output: Path = FOLDER, candidates: dict[str, Chances] | None = None, draws: int = 300) -> None:
@@ -171,56 +170,10 @@ def main(path: Path, output: Path = FOLDER, candidates: dict[str, Chances] | Non
                 "gemcitabine": data.gemcitabine == 1,
             }.items()
         },
-        "measured": measure(data, candidates or CANDIDATES, draws, tqdm),
+        "measured": measure(data, read(path, everybody=True), candidates or contest.CANDIDATES, draws, tqdm),
     }
     (output / "fit.json").write_text(json.dumps(result, separators=(",", ":")).replace("],[", "],\n[") + "\n", "utf-8")
     report(result, output)
-
-
-def report(fit: dict[str, Any], output: Path) -> None:
-    m = fit["measured"]
-    ev.calibration_figure(output / "figures" / "calibration.svg", {"a point a fourth": m["fourths"]}, "Response")
-    se = np.sqrt(np.diag(np.array(fit["covariance"])))[1:]
-    ev.write(
-        output / "evaluation.md",
-        "# Response in metastatic disease: evaluation",
-        "Written by `fit.py`; do not edit.",
-        f"{fit['n']} patients whose response was assessed, {fit['responses']} with complete or partial response; the "
-        "cohort of the survival model. All of it is internal: 10 times 5-fold cross-validation.",
-        ev.table(
-            ["term", "odds ratio", "95% interval"],
-            [
-                [name, f"{np.exp(b):.2f}", f"{np.exp(b - 1.96 * s):.2f} to {np.exp(b + 1.96 * s):.2f}"]
-                for name, b, s in zip(fit["terms"], fit["beta"], se, strict=True)
-            ],
-        ),
-        "## The candidates",
-        "Fixed before looking, simplest first.",
-        ev.table(
-            ["candidate", "AUC (95% interval)", "standard error"],
-            [[name, ev.with_interval(c), f"{c['se']:.3f}"] for name, c in m["competition"].items()],
-        ),
-        f"Best: {m['best']}. Simplest within one standard error of it: {m['chosen']}. Shipped: {SHIPPED}. With the "
-        f"regimen and all else: {ev.with_interval(m['auc_with_regimen'])}; it is left out on purpose.",
-        "## Calibration",
-        ev.table(
-            ["fourth", "n", "predicted", "observed (95% interval)"],
-            [
-                [at, r["n"], f"{r['predicted']:.3f}", f"{r['observed']:.3f} ({r['lower']:.3f} to {r['upper']:.3f})"]
-                for at, r in enumerate(m["fourths"], start=1)
-            ],
-        ),
-        f"Slope {m['slope']['value']:.2f} (standard error {m['slope']['se']:.2f}).",
-        "![predicted against observed](figures/calibration.svg)",
-        "Seen by regimen, as doctors chose them: "
-        + ", ".join(f"{name} {100 * share:.0f}% of {n}" for name, (n, share) in fit["by_regimen"].items())
-        + ". These are no effects of the regimens.",
-        "## What it cannot do",
-        "- Say which regimen to give, or what one adds.\n"
-        "- Tell patients apart well: see the AUC.\n"
-        "- Hold elsewhere: there is one cohort. Patients whose response was not assessed are "
-        "left out, so it may promise too much.",
-    )
 
 
 if __name__ == "__main__":

@@ -28,7 +28,10 @@ def graph() -> bytes:
     ratio = op.div(column(x, "neutrophils"), column(x, "lymphocytes"))
     albumin = op.cast(op.less(column(x, "albumin"), op.const(np.float64(ALBUMIN_BELOW))), to=np.float64)
     inflammation = op.cast(op.greater(ratio, op.const(np.float64(RATIO_ABOVE))), to=np.float64)
-    return serialise(x, {"group": op.add(albumin, inflammation), "nlr": ratio})
+    # the ratio's point stands under neutrophils: the two counts act only together
+    points = [albumin, inflammation, op.mul(inflammation, op.const(np.float64(0.0)))]
+    shares = op.concat([op.unsqueeze(p, op.const(np.array([1]))) for p in points], axis=1)
+    return serialise(x, {"group": op.add(albumin, inflammation), "nlr": ratio, "contributions": shares})
 
 
 if __name__ == "__main__":

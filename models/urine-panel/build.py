@@ -19,6 +19,14 @@ from models.pinning import inputs, pin, serialise
 
 FOLDER = Path(__file__).parent
 INPUTS = ("age", "creatinine", "lyve1", "reg1b", "tff1")
+BELONGS = {
+    "age10": "age",
+    "ln_creatinine": "creatinine",
+    "ln_lyve1": "lyve1",
+    "ln_reg1b": "reg1b",
+    "ln_tff1": "tff1",
+}
+"""A protein's share is that of its ratio to creatinine."""
 
 
 def graph() -> bytes:
@@ -49,11 +57,15 @@ def graph() -> bytes:
         op.div(op.sub(log_odds, sg.number(others[:-1])), sg.number(np.diff(others))), sg.number(0.0), sg.number(1.0)
     )
     rank = op.reduce_sum(op.mul(passed, sg.number(np.diff(fit["levels"]).astype(float))), one, keepdims=0)
+    shares = np.zeros((len(fit["terms"]), len(INPUTS)))
+    for at, name in enumerate(fit["terms"]):
+        shares[at, INPUTS.index(BELONGS[name])] = beta[at]
     outputs = {
         "rank": rank,
         "score": op.squeeze(score, one),
         "score_lower": op.squeeze(op.sub(score, reach), one),
         "score_upper": op.squeeze(op.add(score, reach), one),
+        "contributions": op.matmul(design, sg.number(shares)),
     }
     return serialise(x, outputs)
 

@@ -11,38 +11,46 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Three modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
-# the decoded FHIR types, and the words that a case carries. One, because it needs what the room around it must not.
-OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report")
+# Some modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
+# the decoded FHIR types, and the words that a case carries. Others, because they need what the room around
+# them must not, or know nothing of what it knows.
+OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report", "committee.measures")
 
 ROOMS: dict[str, str] = {
     # leaves
     "errors": "",
     "ids": "",
     "timings": "",
+    "turns": "",
     "yaml_lines": "",
     "fhir.resources": "",
     "protocol": "errors",
     "smart_settings": "",
     "imaging_settings": "",
     "ehr_settings": "",
-    "settings": "ehr_settings errors imaging_settings smart_settings",
+    "committee_settings": "",
+    "settings": "committee_settings ehr_settings errors imaging_settings smart_settings",
     "ledger": "errors",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
     "survival": "",
+    "committee.measures": "",
+    "cohort": "errors inference record yaml_lines",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
-    "policy": "errors record yaml_lines",
+    "policy": "errors ledger record yaml_lines",
     # who calls, and what is fetched
     "trust": "errors settings",
     "trust.smart": "errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
     "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust trust.smart",
+    "committee": (
+        "committee.measures errors fhir fhir.resources ids inference ledger policy record settings trust yaml_lines"
+    ),
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
@@ -50,14 +58,14 @@ ROOMS: dict[str, str] = {
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
     "engine": (
-        "audit cards cards.phrasebook errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings studies timings trust trust.smart"
+        "audit cards cards.phrasebook committee errors fhir fhir.resources ids inference ledger policy protocol record "
+        "services settings studies timings trust trust.smart turns"
     ),
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.report "
-        "cards cards.phrasebook charts engine errors fhir inference jobs ledger policy record services settings "
-        "studies trust trust.smart web"
+        "cards cards.phrasebook charts committee engine errors fhir inference jobs ledger policy record services "
+        "settings studies trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
     "site": (
@@ -71,11 +79,14 @@ ROOMS: dict[str, str] = {
         "cards cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger pages record "
         "services studies survival trust trust.smart web yaml_lines"
     ),
-    "docs": "cards cards.phrasebook errors inference modelcards policy services settings smart_settings",
-    "demo": "cards.phrasebook cli errors imaging pages policy record services settings studies",
+    "validation": "charts errors ledger",
+    "flower": "errors validation",
+    "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
+    "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
-        "cards cards.phrasebook demo docs errors fhir fhir.resources inference ledger modelcards modelcheck networks "
-        "policy record app engine jobs serve services settings site studies survival trust trust.smart"
+        "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
+        "modelcheck networks policy record app engine jobs serve services settings site studies survival trust "
+        "trust.smart validation"
     ),
     "__main__": "cli",
 }

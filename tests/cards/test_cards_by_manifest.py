@@ -12,83 +12,17 @@ from typing import Any
 import pytest
 import tiny_models
 from ledger_reading import rows, suppressions
+from manifest_card import POLICY, Say, policy
 from service import NOW, Clock, MakeApp, loopback, request
 from tiny_models import Change, Json
 
 from cds.cards import by_manifest
-from cds.cards.phrasebook import Catalogues
 from cds.errors import PolicyError
 from cds.fhir.evidence import Evidence, KeyState
-from cds.inference.model import Model
 from cds.inference.prediction import Failed
 from cds.inference.registry import load
 from cds.ledger import tables
-from cds.policy.schema import Known, Policy, parse
-from cds.protocol.request import parse_call
-from cds.record.facts import Record
-from cds.services import CardDraft, Case, Finding, NoParameters, Suppressed
-
-BOOKS = Catalogues(())
-POLICY = """
-name: tests
-author: tests
-approver: tests
-effective: 2026-01-01
-reason: tests
-models: {}
-orders:
-  look: {system: "urn:site", code: "1", display: Look}
-"""
-
-
-def policy(models: str = "{}", *known: str) -> Policy:
-    thresholds = frozenset({"high", "low"})
-    return parse(
-        POLICY.replace("models: {}", f"models: {models}"), "policy.yaml", Known(dict.fromkeys(known, thresholds), {})
-    )
-
-
-class Say:
-    """Loads one small model and asks what it would put on a card."""
-
-    def __init__(self, folder: Path, change: Change, base: Callable[[str], Json]) -> None:
-        content = base("probe")
-        change(content)
-        onnx = tiny_models.graph() if content["runtime"]["kind"] == "onnx" else None
-        tiny_models.write(folder, content, onnx)
-        registry = load([folder])
-        assert registry.refused == {}
-        self.model: Model = registry["probe"]
-
-    def case(self, record: Record, *, language: str = "en", **changed: Any) -> Case:
-        body = {
-            "hook": "patient-view",
-            "hookInstance": "1",
-            "context": {"userId": "Practitioner/1", "patientId": "probe"},
-        }
-        return Case(
-            call=parse_call(json.dumps(body).encode()),
-            record=record,
-            drafts=record,
-            **{
-                "assessments": {"probe": self.model.assess(record)},
-                "evidence": Evidence(),
-                "parameters": NoParameters(),
-                "policy": policy(),
-                "words": BOOKS.book(language),
-                "patient_facing": False,
-            }
-            | changed,
-        )
-
-    def findings(self, record: Record, **changed: Any) -> list[Finding]:
-        return list(by_manifest.findings(self.case(record, **changed), ["probe"]))
-
-    def __call__(self, record: Record, **changed: Any) -> CardDraft:
-        (card,) = self.findings(record, **changed)
-        assert isinstance(card, CardDraft)
-        return card
-
+from cds.services import CardDraft, Suppressed
 
 SayWith = Callable[..., Say]
 
@@ -157,7 +91,7 @@ def test_an_absent_input_says_so_in_a_sentence(say: SayWith) -> None:
 
     card = say(change)(tiny_models.patient(None))
     assert card.summary == "Marker: not recorded"
-    assert "marker (not recorded); known, it could give between about 12 in 100 and about 100 in 100." in card.detail
+    assert "marker (not recorded); known, risk: between about 12 in 100 and about 100 in 100." in card.detail
 
 
 # ---- when it speaks

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from command_line import cds, serving
 from flask import Flask, jsonify
 from service import TODAY
@@ -32,6 +33,23 @@ def test_it_prints_the_cards(service_url: str, hospital: str) -> None:
     assert "suspected cancer pathway" in result.stdout
     assert "(NICE NG12)" in result.stdout
     assert "Override: " in result.stdout
+
+
+def test_what_was_held_back_is_told_with_its_reason(service_url: str, hospital: str) -> None:
+    words = ["call", service_url, "--patient", "chronic-pancreatitis", "--fhir", hospital, "--service", RISK]
+    first = cds(*words, "--user", "Practitioner/thorough")
+    (card,) = json.loads(cds(*words, "--user", "Practitioner/thorough", "--json").stdout)["cards"]
+    assert "Held back" not in first.stdout
+    reason = {"reason": {"code": "later", "system": "urn:cds:override-reason"}}
+    item = {"card": card["uuid"], "outcome": "overridden", "overrideReason": reason}
+    answer = requests.post(f"{service_url}/cds-services/{RISK}/feedback", json={"feedback": [item]}, timeout=10)
+    assert answer.ok
+    told = " ".join(cds(*words).stdout.split())
+    assert (
+        "Held back: Pancreatic cancer risk (pancreas-risk/risk): somebody gave a reason not to follow it (later)"
+        in told
+    )
+    assert "What was held back can be read in the patient's report." in told
 
 
 def test_a_patient_with_nothing_to_say_gets_that_said(service_url: str, hospital: str) -> None:

@@ -20,6 +20,7 @@ import yaml
 
 from cds.cli.research import research_policy
 from cds.demo import run as demo
+from cds.demo.hospital import Told, everybody
 from cds.errors import SettingsError
 from cds.policy.packaged import packaged_policy
 from cds.services.declaration import installed_packages
@@ -64,9 +65,11 @@ def test_once_every_patient_gets_what_is_due(tmp_path: Path, archive: tuple[str,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    for story in stories.STORIES:
+    told = everybody().STORIES
+    assert len(told) > len(stories.STORIES), "a model's folder brings a patient of its own"
+    for story in told:
         assert f"{story.name}, {story.age}" in done.stdout
-    assert f"{len(stories.STORIES)} patients, every one got the cards expected." in done.stdout
+    assert f"{len(told)} patients, every one got the cards expected." in done.stdout
     assert f"{len(studies.IMAGED)} patients with scans, every scan was dealt with as expected." in done.stdout
     assert "Authentication is off in this demo" in done.stdout
     for log in ("demo.log", "worker.log"):
@@ -82,15 +85,15 @@ def without_scans(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_extra_for_images_the_rest_is_shown_and_says_what_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], without_scans: None
 ) -> None:
-    monkeypatch.setattr(demo, "stories", lambda: told("jaundice-head"))
+    monkeypatch.setattr(demo, "everybody", lambda: told("jaundice-head"))
     assert demo.run(once=True, port=free_port(), language="en", data_dir=tmp_path) == 0
     assert "Patients told by their scans are left out" in " ".join(capsys.readouterr().out.split())
     with pytest.raises(SettingsError, match="extra 'imaging'"):
         demo.run(once=True, port=free_port(), language="en", data_dir=tmp_path, pacs=True)
 
 
-def told(story_id: str, topics: tuple[str, ...] | None = None) -> ModuleType:
-    """The stories' package with one patient, of whom something else may be expected."""
+def told(story_id: str, topics: tuple[str, ...] | None = None) -> Told:
+    """A hospital of one patient, of whom something else may be expected."""
     story = stories.story(story_id)
     expects = tuple(
         dataclasses.replace(e, topics=topics) if topics is not None and e.hook == "patient-view" else e
@@ -98,13 +101,13 @@ def told(story_id: str, topics: tuple[str, ...] | None = None) -> ModuleType:
     )
     one = SimpleNamespace(**vars(stories))
     one.STORIES = (dataclasses.replace(story, expects=expects),)
-    return cast(ModuleType, one)
+    return Told(cast(ModuleType, one), ())
 
 
 def test_a_patient_who_gets_something_else_than_is_due_is_exit_code_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], without_scans: None
 ) -> None:
-    monkeypatch.setattr(demo, "stories", lambda: told("jaundice-head", topics=("endpac-high",)))
+    monkeypatch.setattr(demo, "everybody", lambda: told("jaundice-head", topics=("endpac-high",)))
     assert demo.run(once=True, port=free_port(), language="en", data_dir=tmp_path) == 1
     printed = " ".join(capsys.readouterr().out.split())  # lines are wrapped
     assert "not as expected: jaundice-head: patient-view: card 'pancreas-risk' does not tell endpac-high" in printed
@@ -171,7 +174,7 @@ def test_stopped_it_leaves_no_process_behind(tmp_path: Path, sent: signal.Signal
 def test_on_request_models_for_research_speak_and_say_what_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], without_scans: None
 ) -> None:
-    monkeypatch.setattr(demo, "stories", lambda: told("chronic-pancreatitis"))
+    monkeypatch.setattr(demo, "everybody", lambda: told("chronic-pancreatitis"))
     policy = research_policy()
     assert demo.run(once=True, port=free_port(), language="en", data_dir=tmp_path, policy=policy) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -192,7 +195,7 @@ def test_the_policy_for_research_changes_nothing_but_which_models_run() -> None:
 
 
 def test_a_port_in_use_is_gone_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_scans: None) -> None:
-    monkeypatch.setattr(demo, "stories", lambda: told("jaundice-head"))
+    monkeypatch.setattr(demo, "everybody", lambda: told("jaundice-head"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

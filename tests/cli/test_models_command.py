@@ -58,10 +58,13 @@ def test_one_model_is_shown_with_inputs_evidence_limits_sources_and_licence(iden
             assert str(study["n"]) in result.stdout
 
 
-def test_an_unknown_model_is_a_usage_error_that_names_the_known_ones() -> None:
-    result = cds("models", "show", "breast")
+def test_an_unknown_model_is_a_usage_error_that_names_the_one_meant_or_all() -> None:
+    near = cds("models", "show", "breast")
+    assert near.exit_code == 2
+    assert "there is no model 'breast'; did you mean 'breast-triage'?" in near.stderr
+    result = cds("models", "show", "zzz")
     assert result.exit_code == 2
-    assert "there is no model 'breast'" in result.stderr
+    assert "there is no model 'zzz'" in result.stderr
     for identity in MANIFESTS:
         assert identity in result.stderr
 

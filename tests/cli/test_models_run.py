@@ -115,8 +115,15 @@ def test_what_is_missing_is_named_with_what_it_would_change(tmp_path: Path) -> N
         encoding="utf-8",
     )
     told = account("qcancer-2013-pancreas", "--patient", path)
-    assert told["change"].startswith("smoking: 4")
-    assert told["spread"]["to"] > told["spread"]["from"]
+    assert told["open"][0]["name"] == "smoking"
+    widths = [one["highest"] - one["lowest"] for one in told["open"]]
+    assert widths == sorted(widths, reverse=True), "what could change the answer most comes first"
+    assert widths[0] > 0
+    printed = cds("models", "run", "qcancer-2013-pancreas", "--patient", path, "--now", DAY).stdout
+    lines = printed.splitlines()
+    at = lines.index("Not known, by how much it could change the answer (two-year risk of pancreatic cancer):")
+    assert lines[at + 1].startswith("  smoking: 0.0")
+    assert "%" in lines[at + 1]
     assert read(told, "weight_loss")["sent"] == []
 
 
@@ -126,6 +133,18 @@ def test_survival_is_told_at_months_with_its_interval(tmp_path: Path) -> None:
     points = [s for s in account("metastatic-os", "--patient", path)["said"] if s["name"] == "survival"]
     assert [p["at"] for p in points] == [6, 12, 24, 36]
     assert all(p["lower"] <= p["value"] <= p["upper"] for p in points)
+
+
+def test_survival_is_held_against_the_same_age_and_sex_and_its_range_ends_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "resected.ndjson"
+    path.write_text("\n".join(json.dumps(r) for r in of("resected-adjuvant")), encoding="utf-8")
+    told = account("resected-os", "--patient", path)
+    assert told["comparator_of"] == "alive_12"
+    assert 0.5 < told["comparator"] < 0.9
+    printed = cds("models", "run", "resected-os", "--patient", path, "--now", DAY).stdout
+    assert "Same age and sex, otherwise ordinary, alive at 12 months: 7" in printed
+    best = [s for s in told["said"] if s["name"] == "alive_1_in_10"]
+    assert [(s["unit"], s["or_more"]) for s in best] == [("mo", False)]
 
 
 @pytest.mark.parametrize(

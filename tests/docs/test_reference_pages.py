@@ -18,10 +18,16 @@ from pydantic import BaseModel
 
 from cds import errors
 from cds import services as service_room
-from cds.policy.schema import CardLimits, ModelPolicy, Order, OverrideReason, Policy, ServicePolicy
+from cds.committee.charter import Charter
+from cds.docs.charter_page import BLOCKS as CHARTER_BLOCKS
+from cds.policy.blocks import Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
+from cds.policy.layers import AppliesTo, Head
+from cds.policy.schema import Policy
 from cds.settings import (
+    ApproverSettings,
     BackendSettings,
     ClientSettings,
+    CommitteeSettings,
     DialectSettings,
     FhirSettings,
     ImagingSettings,
@@ -33,7 +39,7 @@ from cds.settings import (
 from cds.smart_settings import SmartSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCKS: list[type[BaseModel]] = [
+IN_SETTINGS: list[type[BaseModel]] = [
     *(
         Settings,
         FhirSettings,
@@ -42,17 +48,26 @@ BLOCKS: list[type[BaseModel]] = [
         BackendSettings,
         DialectSettings,
         SmartSettings,
+        ApproverSettings,
         ImagingSettings,
         InferenceSettings,
         PacsSettings,
+        CommitteeSettings,
     ),
-    *(Policy, CardLimits, ModelPolicy, ServicePolicy, Order, OverrideReason),
+]
+IN_CHARTER: list[type[BaseModel]] = [Charter, *(block for _, block in CHARTER_BLOCKS)]
+BLOCKS: list[type[BaseModel]] = [
+    *IN_SETTINGS,
+    *IN_CHARTER,
+    *(Policy, Head, AppliesTo, CardLimits, Repeats, Budget, ModelPolicy, ServicePolicy, Order, OverrideReason),
     *service_room.load().parameters().values(),
 ]
 # set by the code that reads the file, or a block with a section of its own
 UNWRITTEN = {
-    *("Policy.version", "Settings.fhir", "Settings.imaging", "Settings.inference"),
     *("ClientSettings.studies", "ClientSettings.smart", "ClientSettings.backend", "ClientSettings.dialect"),
+    *("Charter.version", "Policy.version", "Settings.committee", "Settings.approvers"),
+    *("Settings.fhir", "Settings.imaging", "Settings.inference"),
+    *("ClientSettings.studies", "ClientSettings.smart"),
 }
 
 
@@ -69,7 +84,17 @@ def generator() -> ModuleType:
 
 @pytest.mark.parametrize(
     "name",
-    ["settings.md", "policy.md", "errors.md", "models.md", "abstentions.md", "wording.md", "manifest.schema.json"],
+    [
+        "settings.md",
+        "policy.md",
+        "charter.md",
+        "errors.md",
+        "models.md",
+        "abstentions.md",
+        "wording.md",
+        "manifest.schema.json",
+        "policy.schema.json",
+    ],
 )
 def test_the_page_is_what_the_script_writes(generator: ModuleType, name: str) -> None:
     page = ROOT / "docs" / name
@@ -88,10 +113,11 @@ def test_every_key_people_write_is_described(key: str, description: str | None) 
     assert "|" not in description, f"{key}: a bar would break the table"
 
 
-@pytest.mark.parametrize("page", ["settings.md", "policy.md"])
+@pytest.mark.parametrize("page", ["settings.md", "policy.md", "charter.md"])
 def test_every_key_has_its_row(page: str) -> None:
     told = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE))
-    blocks = BLOCKS[:10] if page == "settings.md" else BLOCKS[10:]
+    of = {"settings.md": IN_SETTINGS, "charter.md": IN_CHARTER}
+    blocks = of.get(page) or [b for b in BLOCKS if b not in (*IN_SETTINGS, *IN_CHARTER)]
     wanted = {name for block in blocks for name in block.model_fields if f"{block.__name__}.{name}" not in UNWRITTEN}
     assert wanted - told - {"clients", "pacs"} == set()
 
@@ -166,6 +192,49 @@ def test_the_schema_refuses_a_misspelt_key() -> None:
     content = yaml.safe_load((ROOT / "models" / "endpac" / "model.yaml").read_text(encoding="utf-8"))
     content |= {"released": "2026-11-23", "licens": {}}
     assert [e.message for e in Draft202012Validator(schema()).iter_errors(content)] != []
+
+
+def policy_faults(text: str) -> list[str]:
+    found = json.loads((ROOT / "docs" / "policy.schema.json").read_text(encoding="utf-8"))
+    content = json.loads(json.dumps(yaml.safe_load(text), default=str))
+    return [e.message for e in Draft202012Validator(found).iter_errors(content)]
+
+
+PACKAGED = (ROOT / "hooks" / "policy.yaml").read_text(encoding="utf-8")
+CHANGE = "name: n\nauthor: a\neffective: 2026-12-01\nreason: r\n"
+
+
+def test_the_packaged_policy_and_a_change_fit_the_schema() -> None:
+    assert policy_faults(PACKAGED) == []
+    assert policy_faults(CHANGE + "layer: department/x\napplies_to: {clients: [c]}\norders: {hba1c: null}\n") == []
+    assert policy_faults(CHANGE + "services: {pancreas-risk: {parameters: {risk_at_least: 0.03}}}\n") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PACKAGED.replace("risk_at_least", "risk_atleast"),
+        PACKAGED.replace("risk_at_least: 0.02", "risk_at_least: 2"),
+        PACKAGED.replace("guideline_indicator: warning", "guideline_indicator: critical"),
+        PACKAGED.replace("visit_minutes: 60", "visit_minutes: -1"),
+        CHANGE.replace("reason: r\n", ""),
+        CHANGE + "layer: team/x\n",
+        CHANGE + "budgets: {}\n",
+    ],
+)
+def test_the_policys_schema_refuses_what_the_service_refuses(text: str) -> None:
+    assert policy_faults(text)
+
+
+def test_every_key_of_a_policy_is_described_for_editors() -> None:
+    found = json.loads((ROOT / "docs" / "policy.schema.json").read_text(encoding="utf-8"))
+    silent = [
+        f"{name}.{key}"
+        for name, block in {"Policy": found, **found["$defs"]}.items()
+        for key, entry in block["properties"].items()
+        if not entry.get("description", "").strip()
+    ]
+    assert silent == []
 
 
 def test_every_reason_of_an_abstention_is_on_its_page() -> None:

@@ -28,7 +28,8 @@ def worker(manifests: list[Manifest]) -> Manifest:
 
 def component(manifest: Manifest) -> str:
     """Of the pods it makes."""
-    made = manifest["spec"]["template"]["metadata"] if "template" in manifest.get("spec", {}) else manifest["metadata"]
+    found = _template(manifest)
+    made = found["metadata"] if found is not None else manifest["metadata"]
     return str(made["labels"].get("app.kubernetes.io/component", ""))
 
 
@@ -37,12 +38,20 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[dict[str, Any], dict[str, 
     for manifest in manifests:
         if manifest["kind"] == "Pod":
             yield manifest["metadata"], manifest["spec"]
-        elif "template" in manifest.get("spec", {}):
-            yield manifest["spec"]["template"]["metadata"], manifest["spec"]["template"]["spec"]
+        elif (found := _template(manifest)) is not None:
+            yield found["metadata"], found["spec"]
+
+
+def _template(manifest: Manifest) -> dict[str, Any] | None:
+    spec = manifest.get("spec", {})
+    found: dict[str, Any] | None = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+    return found
 
 
 def sole_container(manifest: Manifest) -> dict[str, Any]:
-    (found,) = manifest["spec"]["template"]["spec"]["containers"]
+    template = _template(manifest)
+    assert template is not None
+    (found,) = template["spec"]["containers"]
     return dict(found)
 
 

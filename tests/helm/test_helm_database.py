@@ -100,3 +100,17 @@ def test_keda_asks_the_development_database_too(helm: Helm) -> None:
     assert trigger["metadata"]["host"] == f"{only(manifests, 'Service', '-database')['metadata']['name']}.clinic.svc"
     (target,) = only(manifests, "TriggerAuthentication")["spec"]["secretTargetRef"]
     assert target["parameter"] == "password"
+
+
+def test_old_rows_are_removed_when_the_hospital_says_so(
+    rendered: Rendered, postgres_database: Callable[[], str], tmp_path: Path
+) -> None:
+    assert not of_kind(rendered("hospital"), "CronJob")
+    job = only(rendered("three-zones"), "CronJob")
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    url = postgres_database()
+    migrate.upgrade(url)
+    variables = {"CDS_DATABASE_URL": url, "CDS_DATA_DIR": str(tmp_path)}
+    result = CliRunner().invoke(main, sole_container(job)["args"], env=variables)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("Before ") and "0 calls" in result.output

@@ -68,7 +68,8 @@ def test_the_user_is_left_to_a_platform_that_chooses_it(rendered: Rendered) -> N
 
 def test_secrets_are_named_and_never_written_down(manifests: list[Manifest]) -> None:
     assert not of_kind(manifests, "Secret")
-    for manifest in [*of_kind(manifests, "Deployment"), *of_kind(manifests, "Job"), *of_kind(manifests, "StatefulSet")]:
+    kinds = ("Deployment", "Job", "CronJob", "StatefulSet")
+    for manifest in [m for kind in kinds for m in of_kind(manifests, kind)]:
         for name, value in environment(sole_container(manifest)).items():
             if name.endswith(("PASSWORD", "BROKER_URL", "LEDGER_KEY")):
                 assert set(value) == {"secretKeyRef"}, name

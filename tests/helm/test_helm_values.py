@@ -46,6 +46,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"secrets": [{"name": "pacs", "token": "s3cret"}]}, "/secrets/0"),
     ({"migrations": {"deadlineSeconds": 0}}, "/migrations/deadlineSeconds"),
     ({"devDatabase": {"password": "s3cret"}}, "password"),
+    ({"retention": {"days": 0}}, "/retention/days"),
+    ({"retention": {"schedule": "weekly"}}, "/retention/schedule"),
     ({"devDatabase": {"size": "big"}}, "/devDatabase/size"),
     ({"worker": {"gpu": {"resource": "gpu"}}}, "/worker/gpu/resource"),
     ({"worker": {"gpu": {"count": 0}}}, "/worker/gpu/count"),
@@ -83,6 +85,10 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     (
         {"replicas": 1, "autoscaling": {"enabled": True}, "ledger": {"databaseSecret": {"name": ""}}},
         "more than one pod needs ledger.databaseSecret.name",
+    ),
+    (
+        {"replicas": 1, "retention": {"enabled": True}, "ledger": {"databaseSecret": {"name": ""}}},
+        "retention: needs ledger.databaseSecret.name",
     ),
     ({"replicas": 8, "autoscaling": {"enabled": True}}, "autoscaling.maxReplicas: is less than replicas"),
     (

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cds.cards.snooze import awake_and_snoozed
+from cds.cards import attention, snooze
 from cds.ledger import Override
-from cds.policy.schema import Order, OverrideReason, Policy
+from cds.policy.blocks import Order, OverrideReason
+from cds.policy.schema import Policy
 from cds.record.facts import Fact, Record
 from cds.record.moments import parse
 from cds.services import CardDraft
@@ -27,23 +28,14 @@ POLICY = Policy.model_validate(
 )
 
 
-class Memory:
-    """A ledger that remembers one override: what it stores and how is tested with the real one in tests/app."""
-
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
-
-    def overrides(self, patient_key: str, since: datetime) -> tuple[Override, ...]:
-        return (Override(topic=self._topic, reason_code="later", at=NOW - timedelta(days=2)),)
-
-
 def draft(kind: str, *stronger: str) -> CardDraft:
     return CardDraft("risk", "action", "info", "s", "d", "source", kind=kind, quieted_by=stronger)
 
 
 def speaks(card: CardDraft, snoozed: str) -> bool:
-    memory: Any = Memory(snoozed)
-    awake, _ = awake_and_snoozed([card], POLICY, memory, "key", NOW)
+    said = snooze.snoozes(POLICY, [Override(topic=snoozed, reason_code="later", at=NOW - timedelta(days=2))])
+    opening = attention.Opening("key", "gp", "patient-view", NOW, NOW)
+    awake, _ = attention.sort_out([card], POLICY, opening, [], said)
     return bool(awake)
 
 

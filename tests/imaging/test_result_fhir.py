@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -57,6 +58,16 @@ def seen() -> Scan:
 def test_every_resource_is_valid_by_itself(seen: Scan) -> None:
     for entry in made(seen, earlier=scan(radius=6.0))["entry"]:
         get_fhir_model_class(entry["resource"]["resourceType"]).model_validate(entry["resource"])
+
+
+def test_a_result_is_of_the_scans_day_and_where_nobody_said_it_of_none(seen: Scan) -> None:
+    def days(sent: Resource) -> set[str | None]:
+        return {o.get("effectiveDateTime") for o in of_kind(sent, "Observation") + of_kind(sent, "DiagnosticReport")}
+
+    assert days(made(seen)) == {"2026-01-05"}
+    undated = replace(findings_of(seen), scanned="")
+    uids = names(seen.volume.frames, AUTHOR, DEMO)
+    assert days(transaction(undated, bundle().legend, AUTHOR, DEMO, uids, ABOUT, AT)) == {None}
 
 
 def test_there_is_a_device_an_observation_a_finding_a_report_and_its_provenance(seen: Scan) -> None:

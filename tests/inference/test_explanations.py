@@ -115,8 +115,8 @@ def test_an_input_at_the_ordinary_value_contributes_nothing(tmp_path: Path) -> N
     assert [s.feature.input.name for s in found.shares] == ["a"]
 
 
-def test_the_missing_input_that_would_move_the_answer_most_is_named(tmp_path: Path) -> None:
-    model = folder(tmp_path, ["a", "b"], weighted)
+def test_missing_inputs_are_in_the_order_of_how_much_they_could_move_the_answer(tmp_path: Path) -> None:
+    model = folder(tmp_path, ["a", "c", "b"], lambda x: weighted([x[0], x[2], x[1]]))
     from datetime import UTC, datetime
 
     from cds.inference.prediction import Prediction
@@ -124,9 +124,9 @@ def test_the_missing_input_that_would_move_the_answer_most_is_named(tmp_path: Pa
 
     prediction = model.assess(Record(now=datetime(2026, 1, 1, tzinfo=UTC), patient_id="1"))
     assert isinstance(prediction, Prediction)
-    found = explain.would_change_most(prediction)
-    assert found is not None
-    assert (found.feature.input.name, found.value) == ("b", 3)
+    found = explain.spreads(prediction.what_if, "y", prediction.number("y"))
+    assert {name: (low, high) for name, (_, low, high) in found.items()} == {"a": (0, 3), "b": (0, 6), "c": (0, 9)}
+    assert list(found) == ["c", "b", "a"]
 
 
 def test_a_model_that_gives_its_own_contributions_is_taken_at_its_word() -> None:

@@ -50,10 +50,16 @@ def spread_by_simulation(points: NDArray[np.float64], within: NDArray[np.float64
 WEIGHTS = [0.2, 0.5, 0.3]
 
 
+def integrate(outputs: tuple[Output, ...], results: dict[str, Any], weights: list[float]) -> dict[str, Any]:
+    """Of one mix."""
+    found = marginal.averaging(outputs)(results, np.array([weights]))
+    return {name: values[0] for name, values in found.items()}
+
+
 def test_a_chances_interval_is_the_law_of_total_variance() -> None:
     points, within = np.array([-2.0, -0.5, 1.0]), np.array([0.3, 0.5, 0.2])
     results = {"p": expit(points), "low": expit(points - Z * within), "high": expit(points + Z * within)}
-    found = marginal.integrate((CHANCE, *BOUNDS), results, np.array(WEIGHTS))
+    found = integrate((CHANCE, *BOUNDS), results, WEIGHTS)
     mean = float(np.dot(WEIGHTS, expit(points)))
     spread = spread_by_simulation(points, within, WEIGHTS)
     assert found["p"] == pytest.approx(mean)
@@ -68,7 +74,7 @@ def test_a_survival_curves_interval_is_it_at_every_time() -> None:
         return np.exp(-np.exp(np.asarray(g)[:, None]) * hazard)
 
     results = {"p": survival(score), "low": survival(score + Z * within), "high": survival(score - Z * within)}
-    found = marginal.integrate((CURVE, *BOUNDS), results, np.array(WEIGHTS))
+    found = integrate((CURVE, *BOUNDS), results, WEIGHTS)
     spread = spread_by_simulation(score, within, WEIGHTS)
     mean = np.asarray(WEIGHTS) @ survival(score)
     assert found["p"] == pytest.approx(mean)
@@ -86,23 +92,23 @@ def test_not_knowing_never_makes_the_interval_narrower() -> None:
     """Than the narrowest it could be if the input were known, and no wider when the input does not matter."""
     points, within = np.array([-1.0, -1.0, -1.0]), np.array([0.4, 0.4, 0.4])
     results = {"p": expit(points), "low": expit(points - Z * within), "high": expit(points + Z * within)}
-    same = marginal.integrate((CHANCE, *BOUNDS), results, np.array(WEIGHTS))
+    same = integrate((CHANCE, *BOUNDS), results, WEIGHTS)
     assert (same["low"], same["high"]) == pytest.approx((results["low"][0], results["high"][0]))
     apart = dict(results, p=expit(points + np.array([0.5, 0.0, -0.5])))
-    wider = marginal.integrate((CHANCE, *BOUNDS), apart, np.array(WEIGHTS))
+    wider = integrate((CHANCE, *BOUNDS), apart, WEIGHTS)
     assert wider["high"] - wider["low"] > same["high"] - same["low"]
 
 
 def test_chances_of_nearly_0_and_1_stay_chances() -> None:
     points = np.array([0.0, 1e-15, 1.0])
-    found = marginal.integrate((CHANCE, *BOUNDS), {"p": points, "low": points, "high": points}, np.array(WEIGHTS))
+    found = integrate((CHANCE, *BOUNDS), {"p": points, "low": points, "high": points}, WEIGHTS)
     for value in found.values():
         assert 0 <= value <= 1
 
 
 def test_a_mean_of_categories_is_none_and_is_left_out() -> None:
     band = Output(name="band", kind="category", categories={"0": "low", "1": "high"})
-    found = marginal.integrate((band,), {"band": np.array([0.0, 1.0])}, np.array([0.5, 0.5]))
+    found = integrate((band,), {"band": np.array([0.0, 1.0])}, [0.5, 0.5])
     assert found == {}
 
 
@@ -129,9 +135,19 @@ def test_several_missing_inputs_are_taken_as_independent() -> None:
     assert mixed is not None
     expected = {(a, 5.0, b, 8.0) for a, b in itertools.product((0.0, 1.0), (2.0, 3.0, 4.0))}
     assert {tuple(row) for row in mixed.rows.tolist()} == expected
-    assert mixed.weights.sum() == pytest.approx(1)
-    share = {tuple(row): w for row, w in zip(mixed.rows.tolist(), mixed.weights.tolist(), strict=True)}
+    assert mixed.weights.sum(axis=1) == pytest.approx(1)
+    share = {tuple(row): w for row, w in zip(mixed.rows.tolist(), mixed.weights[0].tolist(), strict=True)}
     assert share[1.0, 5.0, 4.0, 8.0] == pytest.approx(0.75 * 0.5)
+    assert mixed.known == ((0, 0.0), (0, 1.0), (2, 2.0), (2, 3.0), (2, 4.0))
+    known = dict(zip([tuple(row) for row in mixed.rows.tolist()], mixed.weights[1 + 4].tolist(), strict=True))
+    assert known[1.0, 5.0, 4.0, 8.0] == pytest.approx(0.75), "b known to be 4, a is still as it is in the cohort"
+    assert known[1.0, 5.0, 3.0, 8.0] == 0
+
+
+def test_a_value_that_nobody_of_the_cohort_had_can_still_be_asked_about() -> None:
+    mixed = marginal.mixture([absent("a", (0, 1), (1.0, 0.0))], [0.0])
+    assert mixed is not None
+    assert mixed.weights.tolist() == [[1, 0], [1, 0], [0, 1]]
 
 
 def test_without_shares_there_is_nothing_to_integrate() -> None:
@@ -146,7 +162,7 @@ def test_combinations_have_an_end_and_the_last_declared_give_way() -> None:
     assert len(mixed.rows) <= marginal.MOST_COMBINATIONS
     moving = [position for position in range(10) if len(set(mixed.rows[:, position].tolist())) > 1]
     assert moving == list(range(6))
-    assert mixed.weights.sum() == pytest.approx(1)
+    assert mixed.weights.sum(axis=1) == pytest.approx(1)
 
 
 # ---- the whole way: record, graph, answer
@@ -190,9 +206,10 @@ def test_a_patient_without_the_marker_gets_the_mean_a_wider_interval_and_every_w
     assert unknown.number("low") == pytest.approx(expit(logit(mean) - Z * spread), rel=0.01)
     assert unknown.number("high") == pytest.approx(expit(logit(mean) + Z * spread), rel=0.01)
     assert unknown.number("high") - unknown.number("low") > known.number("high") - known.number("low")
-    assert {(w.assumed, w.value): w.outputs["risk"] for w in unknown.what_if} == {
-        (30, 50): pytest.approx(0.5),
-        (30, 90): pytest.approx(expit(2)),
+    assert {w.value: w.outputs["risk"] for w in unknown.what_if} == {
+        30: pytest.approx(known.number("risk")),
+        50: pytest.approx(0.5),
+        90: pytest.approx(expit(2)),
     }
     assert known.what_if == ()
 

@@ -75,6 +75,43 @@ def test_calls_reach_the_disk_together_and_soon(tmp_path: Path, synced: list[flo
     assert len(synced) == 2, "what came last is synced on closing"
 
 
+def test_what_is_synced_is_moved_into_the_file_and_the_log_begins_anew(tmp_path: Path) -> None:
+    """By nobody who has a call to answer."""
+    file, log = tmp_path / "ledger.db", tmp_path / "ledger.db-wal"
+    url = f"sqlite:///{file}"
+    migrate.upgrade(url)
+    ledger = Ledger(url, made.KEY, tmp_path / "spool")
+    empty = file.stat().st_size
+    for _ in range(200):
+        ledger.record_call(made.call())
+    assert log.stat().st_size > 1000 * 4096, "where SQLite itself would have made a commit move it"
+    assert file.stat().st_size == empty
+    eventually(lambda: file.stat().st_size > empty)
+    time.sleep(0.2)
+    longest = log.stat().st_size
+    for _ in range(50):
+        ledger.record_call(made.call())
+    assert log.stat().st_size == longest
+    ledger.close()
+
+
+def test_a_log_that_grows_without_a_pause_is_moved_by_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds.ledger.sqlite._LONGEST_LOG", 300)
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    migrate.upgrade(url)
+    ledger = Ledger(url, made.KEY, tmp_path / "spool")
+    for _ in range(100):
+        ledger.record_call(made.call())
+    assert (tmp_path / "ledger.db-wal").stat().st_size < 2 * 300 * 4096
+    ledger.close()
+
+
+def test_a_file_taken_away_is_not_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Sync(tmp_path / "gone.db")._into_the_file()
+    assert not (tmp_path / "gone.db").exists()
+    assert "ledger.log_kept" in caplog.text
+
+
 def test_a_log_that_cannot_be_synced_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -147,6 +147,17 @@ def test_cards_of_a_patient_by_topic_newest_first(ledger: Ledger) -> None:
     assert [c.call_id for c in ledger.cards_of(new.patient_key, made.TOPIC, made.NOW)] == [new.id]
 
 
+def test_of_a_users_day_only_the_newest_cards_on_others_are_read(ledger: Ledger) -> None:
+    """A program that opens chart after chart under one name must not make each call slower than the last."""
+    for n in range(6):
+        ledger.record_call(made.call(patient_key=f"{n:064x}", at=made.NOW + timedelta(minutes=n)))
+    user, today = "1e" * 32, made.NOW
+    found = ledger.shown_cards(f"{0:064x}", made.NOW - timedelta(days=90), user, today, most=2)
+    assert sorted(int(card.patient_key, 16) for card in found) == [0, 4, 5]
+    assert [card.patient_key for card in ledger.shown_cards("f" * 64, made.NOW, user, today, most=0)] == []
+    assert len(ledger.shown_cards("f" * 64, made.NOW, user, made.NOW + timedelta(minutes=3), most=9)) == 3
+
+
 def test_a_token_can_be_used_once(ledger: Ledger) -> None:
     soon = made.NOW + timedelta(minutes=5)
     assert [ledger.use_jti("north|1", soon), ledger.use_jti("north|1", soon), ledger.use_jti("south|1", soon)] == [

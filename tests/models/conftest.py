@@ -24,7 +24,7 @@ def registry() -> Registry:
 
 @pytest.fixture(scope="session")
 def ask(registry: Registry) -> Ask:
-    """Runs a model's committed graph on rows of named inputs; what a row leaves out is 0."""
+    """Asks a model's committed graph about rows of named inputs; what a row leaves out is 0."""
 
     def asked(model_id: str, *rows: dict[str, float]) -> dict[str, np.ndarray]:
         model = registry[model_id]
@@ -32,8 +32,7 @@ def ask(registry: Registry) -> Ask:
         for row in rows:
             assert set(row) <= set(names)
         x = np.array([[row.get(n, 0.0) for n in names] for row in rows], dtype=np.float64)
-        assert model.graph is not None
-        return model.graph.run(x, tuple(o.name for o in model.manifest.outputs))
+        return model.score(x)
 
     return asked
 

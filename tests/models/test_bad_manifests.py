@@ -102,6 +102,51 @@ WRONG: dict[str, tuple[Change, str, str]] = {
         "absent:",
         "adding up to 1",
     ),
+    "an input worked out from one declared after it": (
+        lambda c: c["inputs"].insert(
+            0, {"name": "ratio", "label": {}, "source": "inputs", "graph": False, "powers": {"marker": 2}}
+        ),
+        "marker: 2",
+        "input 'ratio' is worked out from 'marker', which is not declared before it",
+    ),
+    "an input worked out from others as a column of the graph": (
+        lambda c: c["inputs"].append({"name": "ratio", "label": {}, "source": "inputs", "powers": {"marker": 2}}),
+        "- name: ratio",
+        "the graph does that itself",
+    ),
+    "eligibility by one of several inputs that is none": (
+        set_in("population", "eligibility", value=[{"any": [{"input": "nothing", "at_least": 1}], "says": {}}]),
+        "- input: nothing",
+        "eligibility tests 'nothing', which is not an input",
+    ),
+    "a kind of evidence said not to be used that is": (
+        lambda c: c.update(unused={"laboratory": {"en": "nothing"}}),
+        "laboratory:",
+        "'laboratory' is said not to be used, and an input of that kind is",
+    ),
+    "a number read off a curve that is none": (
+        set_in("outputs", 0, "curve", value="age"),
+        "curve: age",
+        "output 'risk' is read off 'age', which is not an output with 'times'",
+    ),
+    "a number read off a curve past its end": (
+        lambda c: (
+            c["outputs"].append({"name": "alive", "kind": "survival", "times": [0, 6, 12]})
+            or c["outputs"][0].update(curve="alive")
+        ),
+        "horizon: 2y",
+        "output 'risk' is read off 'alive' at 2y, outside its 12 months",
+    ),
+    "a share without a curve": (
+        set_in("outputs", 0, "until", value=0.5),
+        "until: 0.5",
+        "'risk' has 'until': give the 'curve' it is read off",
+    ),
+    "both a time and a share": (
+        lambda c: c["outputs"][0].update(until=0.5, curve="alive"),
+        "curve: alive",
+        "'risk' is read off a curve: give its 'horizon' or 'until', not both",
+    ),
     "the file's hash differs": (
         lambda c: None,
         "sha256:",

@@ -89,6 +89,7 @@ def test_qcancer_refuses_other_ages_and_unknown_sex(registry) -> None:
 
 def metastatic(patient: Record) -> Record:
     coded(patient, "pancreatic-cancer", 40)
+    coded(patient, "stage-group", 30, ("stage-iv",))
     for concept, value in (("neutrophils", 5.1), ("monocytes", 0.6), ("lymphocytes", 1.4)):
         with_values(patient, concept, d5=value)
     return patient
@@ -97,8 +98,11 @@ def metastatic(patient: Record) -> Record:
 def test_survival_without_performance_status_shows_each_one(registry) -> None:
     assessment = registry["metastatic-os"].assess(coded(metastatic(record()), "metastasis-liver"))
     assert isinstance(assessment, Prediction)
-    better, worse = (w.outputs["survival"][12] for w in assessment.what_if if w.feature.input.name == "ecog")
-    assert worse < assessment.series("survival")[12] < better
+    shown = [(w.value, w.outputs["survival"][12]) for w in assessment.what_if if w.feature.input.name == "ecog"]
+    assert [value for value, _ in shown] == [0, 1, 2]
+    (_, best), (_, between), (_, worst) = shown
+    assert worst < between < best
+    assert worst < assessment.series("survival")[12] < best
 
 
 def test_decline_that_nobody_coded_is_unknown_and_shown_both_ways(registry) -> None:
@@ -107,13 +111,12 @@ def test_decline_that_nobody_coded_is_unknown_and_shown_both_ways(registry) -> N
     assert isinstance(silent, Prediction)
     assert isinstance(told, Prediction)
     without, with_decline = (w.outputs["survival"][12] for w in silent.what_if if w.feature.input.name == "cacs")
-    # what-ifs hold the other missing inputs (the subtype) at one value, the answer itself weighs all they may have
-    assert with_decline == pytest.approx(told.series("survival")[12], abs=0.005)
+    assert with_decline == pytest.approx(told.series("survival")[12]), "what if it were known is what it is when known"
     assert with_decline < silent.series("survival")[12] < without
 
 
 def test_survival_needs_all_three_counts(registry) -> None:
-    patient = coded(record(), "pancreatic-cancer", 40)
+    patient = coded(coded(record(), "pancreatic-cancer", 40), "metastasis-liver")
     with_values(patient, "neutrophils", d5=5.1)
     assessment = registry["metastatic-os"].assess(patient)
     assert isinstance(assessment, NotAssessed)

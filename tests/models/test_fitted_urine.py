@@ -44,9 +44,15 @@ def test_the_median_person_without_cancer_scores_zero_and_ranks_in_the_middle() 
 
 def test_it_never_gives_a_probability(registry) -> None:
     manifest = registry["urine-panel"].manifest
-    assert {o.kind for o in manifest.outputs} == {"score", "bound"}
+    assert {o.kind for o in manifest.outputs} == {"score", "bound", "contributions"}
     assert manifest.status.value == "research"
     assert "never a risk" in manifest.words.limits["en"][0]
+
+
+def test_its_terms_add_up_to_the_score_but_for_a_constant(ask) -> None:
+    answer = ask("urine-panel", *PEOPLE)
+    constant = answer["score"] - answer["contributions"].sum(axis=1)
+    assert constant == pytest.approx(FIT["intercept"] - FIT["others"][10])
 
 
 def test_it_is_off_until_a_policy_names_it() -> None:
@@ -65,6 +71,9 @@ def test_manifest_and_page_say_what_was_measured(registry) -> None:
     page = (FOLDER / "evaluation.md").read_text(encoding="utf-8")
     for name, found in FIT["measured"]["auc"].items():
         assert f"| {name} | {found['cases']} | {found['others']} | {found['value']:.3f}" in page
+    for name, found in FIT["measured"]["subgroups"].items():
+        assert f"| {name} | {found['cases']} | {found['others']} | {found['value']:.3f}" in page
+    assert "under 55" in FIT["measured"]["subgroups"]
 
 
 def test_at_no_site_left_out_was_the_mean_chance_the_share_with_cancer() -> None:
@@ -83,6 +92,8 @@ def test_the_script_fits_a_study_of_the_same_columns(tmp_path) -> None:
             "sample_origin": rng.choice(["A", "B"], count),
             "age": (55 + 8 * cancer + rng.normal(0, 9, count)).round(),
             "diagnosis": np.where(cancer, 3, rng.choice([1, 2], count)),
+            "sex": rng.choice(["M", "F"], count),
+            "benign_sample_diagnosis": rng.choice(["Pancreatitis (Chronic)", "Gallstones"], count),
             "stage": np.where(cancer, rng.choice(["IIB", "III"], count), None),
             "creatinine": creatinine,
             "LYVE1": creatinine * rng.lognormal(1.5 * cancer, 0.8, count),

@@ -90,7 +90,7 @@ def _decoded(study: dict[str, Any]) -> Any:
 @contextmanager
 def scan_hospital(folder: Path) -> Iterator[ScanHospital]:
     stub, archive, today = StubService(), Archive(), date.today()
-    told = Told(stories, studies)
+    told = Told(stories, ()).with_scans(studies)
     app = create_fhir_app(imaging.resources(studies, today))
     app.register_blueprint(dicomweb(archive))
     with requests.Session() as session, serving(stub.app()) as service_url, serving(app) as url:

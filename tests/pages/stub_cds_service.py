@@ -68,6 +68,8 @@ class StubService:
     keeps_rows: bool = False
     """Whether it offers ledger rows, which CDS Hooks does not ask for."""
     until: str = "2027-05-23"
+    withheld: list[dict[str, Any]] = field(default_factory=list)
+    """``heldBack`` of its rows, while nobody refused anything."""
     progress: tuple[str, str, float] | None = None
     """(state, stage, share) of the analysis of ``STUDY``; None: it offers no such."""
 
@@ -104,7 +106,7 @@ class StubService:
             if not self.keeps_rows or not made:
                 return Response(status=404)
             held = [{"topic": "stub-risk/score", "reason": "snoozed:declined", "until": self.until}]
-            row = {"service": made[0], "timings": {"models": 1.5}, "heldBack": held if self.quiet else []}
+            row = {"service": made[0], "timings": {"models": 1.5}, "heldBack": held if self.quiet else self.withheld}
             return jsonify(hookInstance=instance, calls=[row])
 
         @app.get(f"/studies/{STUDY}/analyses")

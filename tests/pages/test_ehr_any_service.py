@@ -137,6 +137,27 @@ def test_without_ledger_rows_the_silence_is_shown_and_its_end_is_not_made_up(hos
     assert "Not followed: Patient declines. The service does not say until when." in told
 
 
+SHOWN = {"topic": "stub-risk/score", "label": "Cancer risk", "reason": "shown-before", "until": "2027-02-21"}
+
+
+def test_what_was_ready_and_not_shown_is_told_with_why_and_until_when(hospital: Hospital) -> None:
+    hospital.stub.keeps_rows, hospital.stub.cards = True, []
+    hospital.stub.withheld = [SHOWN, {"topic": "else", "label": None, "reason": "not-eligible", "until": None}]
+    page = Chart(hospital, "new-diabetes").page
+    told = silent(page)
+    assert "Not shown this time" in told
+    assert "Cancer risk You were shown this before." in told
+    assert "Otherwise from 21 Feb 2027." in told
+    assert "else" not in told
+    assert "No new advice." in page
+
+
+@pytest.mark.parametrize("odd", [{"reason": 7, "label": 3}, {"label": "x"}, {"reason": "shown-before"}])
+def test_a_row_that_says_something_else_is_passed_over(hospital: Hospital, odd: dict[str, Any]) -> None:
+    hospital.stub.keeps_rows, hospital.stub.cards, hospital.stub.withheld = True, [], [odd]
+    assert "Not shown this time" not in Chart(hospital, "new-diabetes").page
+
+
 def test_a_service_that_says_it_again_is_not_called_silent(hospital: Hospital) -> None:
     chart = Chart(hospital, "new-diabetes")
     chart.do("/cards/0/0/override", reason="declined")

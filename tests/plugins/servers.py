@@ -220,12 +220,12 @@ def drips_headers(every: float = 0.02) -> Behaviour:
     return behave
 
 
-def stalls(resource: Resource, seconds: float = 60.0) -> Behaviour:
+def stalls(resource: Resource, seconds: float = 60.0, *, code: int = 200) -> Behaviour:
     """Half an answer, then nothing while the connection stays open."""
     body = json.dumps(resource).encode()
 
     def behave(exchange: Exchange) -> None:
-        exchange.head(200, {"Content-Type": FHIR_JSON, "Content-Length": str(len(body))})
+        exchange.head(code, {"Content-Type": FHIR_JSON, "Content-Length": str(len(body))})
         exchange.write(body[: len(body) // 2])
         exchange.pause(seconds)
         exchange.break_off()
@@ -248,6 +248,17 @@ def breaks_off(resource: Resource) -> Behaviour:
 def hangs_up() -> Behaviour:
     """Closes the connection without a word."""
     return Exchange.break_off
+
+
+def gives_and_closes(resource: Resource) -> Behaviour:
+    """A good answer, after which the connection is closed although nothing announced it."""
+    good = gives(resource)
+
+    def behave(exchange: Exchange) -> None:
+        good(exchange)
+        exchange.break_off()
+
+    return behave
 
 
 def redirects(url: str) -> Behaviour:

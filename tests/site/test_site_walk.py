@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
-from conftest import NL, SERIES, STUDY, US, Walked, as_text
+from walked_site import NL, SERIES, STUDY, US, Walked, as_text
 
+from cds.site.archive import Archive
+from cds.site.findings import Findings
 from cds.site.outcome import plain
 from cds.site.page import rendered
 from hooks.stories import all_resources
@@ -103,6 +106,24 @@ def test_an_archive_is_searched_fetched_from_and_asked_whether_it_would_store(
     row = walked.of("image archive main", what)
     assert row.verdict == "good"
     assert re.search(said, row.why), row.why
+
+
+@pytest.mark.parametrize(
+    ("today", "verdict", "said"),
+    [
+        (date(2026, 1, 10), "good", "1 CT studies since"),
+        (date(2026, 11, 23), "note", "has no CT since 2026-05-27; name a study with --study"),
+    ],
+)
+def test_without_a_study_the_newest_scan_that_a_poll_would_find_is_taken(
+    walked: Walked, today: date, verdict: str, said: str
+) -> None:
+    findings = Findings()
+    Archive("main", walked.settings, findings).look(None, today)
+    rows = {row.what: row for row in findings.rows}
+    assert rows["search (QIDO-RS)"].verdict == verdict
+    assert said in rows["search (QIDO-RS)"].why
+    assert ("fetching a series (WADO-RS)" in rows) is (verdict == "good")
 
 
 def test_trying_to_store_stores_nothing(walked: Walked) -> None:

@@ -1,4 +1,4 @@
-"""No model is shipped unseen: with all of them switched on, each answers for some demo patient, in its own name.
+"""No model is shipped unseen: with all of them switched on, each is on a card or a report of some demo patient.
 
 The policy is the packaged one with every model enabled: what a sandbox runs, research models included.
 """
@@ -7,37 +7,40 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 import yaml
-from service import NOW, TODAY, MakeApp, context_of, loopback, prefetcher, request
+from flask import Flask
+from ledger_reading import rows
+from service import TODAY, MakeApp, context_of, filled, loopback, prefetcher, request
 
 import hooks
 import models
+from cds.demo.fhir_endpoint import create_fhir_app
+from cds.demo.hospital import everybody
+from cds.demo.model_patients import ModelPatient
 from cds.engine import Engine
-from cds.fhir.resources import decode
 from cds.inference.manifest import Manifest
 from cds.inference.prediction import Failed, Prediction
+from cds.ledger import tables
 from cds.protocol.response import Card
-from cds.record.facts import Record
-from cds.record.reading import Reader
-from hooks.stories import STORIES, Story, bundle
+from hooks.stories import STORIES
 
 HOOKS = ("patient-view", "order-select", "order-sign")
 LANGUAGES = ("en", "nl")
-ELSEWHERE = {"breast-triage"}
-"""Another clinic's: its own test brings it a patient."""
 
 
 MANIFESTS = {
     path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8"))
     for path in sorted(Path(models.__file__).parent.glob("*/model.yaml"))
 }
-MODELS = [id for id, m in MANIFESTS.items() if id not in ELSEWHERE and m["runtime"]["kind"] != "volume"]
+OF_SCANS = [id for id, m in MANIFESTS.items() if m["runtime"]["kind"] == "volume"]
+MODELS = [id for id in MANIFESTS if id not in OF_SCANS]
 WITH_CARD = [id for id in MODELS if "card" in MANIFESTS[id]]
 
 
@@ -51,6 +54,8 @@ class Told:
     failed: set[str] = field(default_factory=set)
     calls: dict[str, tuple[Card, ...]] = field(default_factory=dict)
     """'story service hook language' -> cards."""
+    behind: set[str] = field(default_factory=set)
+    """Models with a prediction behind some card: the report that the card opens shows it."""
 
     def manifest(self, model_id: str) -> Manifest:
         return self.engine.models[model_id].manifest
@@ -79,16 +84,24 @@ def told(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     policy = yaml.safe_load((Path(hooks.__file__).parent / "policy.yaml").read_text(encoding="utf-8"))
     for model_id in MANIFESTS:
         policy["models"].setdefault(model_id, {})["enabled"] = True
+    # one clinician opens every chart within a minute here
+    policy["budget"]["per_clinician_day"] = None
     path = tmp_path_factory.mktemp("policy") / "policy.yaml"
     path.write_text(yaml.safe_dump(policy), encoding="utf-8")
     app = make_app(policy_file=path, **loopback())
     found, prefetch = Told(app.extensions["cds"]), prefetcher(app)
-    for story in STORIES:
+    brought, prefetch_of = {patient.id: patient for patient in everybody().brought}, brought_prefetch(app)
+    for story in (*STORIES, *brought.values()):
         for service in found.engine.services.services.values():
             if service.hook not in HOOKS or (service.hook != "patient-view" and not story.drafts):
                 continue
-            data = prefetch(story.id, service.id, service.hook)
-            body = json.dumps(request(service.hook, context_of(story.id, service.hook), data))
+            if story.id in brought:
+                data = prefetch_of(brought[story.id], service.id, service.hook)
+                context = {"userId": "Practitioner/gp", "patientId": story.id}
+            else:
+                data = prefetch(story.id, service.id, service.hook)
+                context = context_of(story.id, service.hook)
+            body = json.dumps(request(service.hook, context, data))
             for language in LANGUAGES:
                 answer = found.engine.answer(
                     service.id,
@@ -104,28 +117,58 @@ def told(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                         found.predicted[model_id].add(story.id)
                     if isinstance(assessment, Failed):
                         found.failed.add(f"{model_id} for {story.id}: {assessment.error}")
-    _ask_those_no_service_runs(found)
+    cited = {row["prediction_id"] for row in rows(app, tables.card_predictions)}
+    answered = (row for row in rows(app, tables.predictions) if row["outcome"] == "predicted")
+    found.behind = {row["model"] for row in answered if row["id"] in cited}
     yield found
 
 
-def _ask_those_no_service_runs(found: Told) -> None:
-    """A model without a card of its own or of a service's is asked by hand (`cds models run`)."""
-    run = {model_id for service in found.engine.services.services.values() for model_id in service.all_models}
-    for model_id in sorted(set(MODELS) - run):
-        for story in STORIES:
-            if isinstance(found.engine.models[model_id].assess(_record(found, story)), Prediction):
-                found.predicted[model_id].add(story.id)
+def brought_prefetch(app: Flask) -> Callable[[ModelPatient, str, str], dict[str, Any]]:
+    """As ``prefetcher``, for patients whom a model's folder brings."""
+    services = app.test_client().get("/cds-services").get_json()["services"]
+    templates = {(s["id"], s["hook"]): s["prefetch"] for s in services}
 
+    def fill(patient: ModelPatient, service_id: str, hook: str) -> dict[str, Any]:
+        chart = create_fhir_app(patient.resources(TODAY)).test_client()
+        context = {"patientId": patient.id}
+        found = templates[service_id, hook].items()
+        return {key: chart.get(f"/fhir/{filled(template, context)}").get_json() for key, template in found}
 
-def _record(found: Told, story: Story) -> Record:
-    reader = Reader(found.engine.models.vocabulary, story.id, NOW, UTC)
-    reader.read(decode(json.dumps(bundle(story, TODAY)).encode()).resources)
-    return reader.finish()
+    return fill
 
 
 @pytest.mark.parametrize("model_id", MODELS)
 def test_each_model_gives_a_prediction_for_some_demo_patient(told: Told, model_id: str) -> None:
     assert told.predicted[model_id], told.table()
+
+
+@pytest.mark.parametrize("model_id", MODELS)
+def test_each_model_is_on_a_card_or_behind_one(told: Told, model_id: str) -> None:
+    """With a prediction in the ledger's row of a card, so that the report behind the card shows it."""
+    assert model_id in told.behind, told.table()
+
+
+@pytest.mark.parametrize("model_id", OF_SCANS)
+def test_each_network_has_a_demo_patient_with_a_scan_that_it_reads(model_id: str) -> None:
+    """What it answers on it, and that the card says so, is tested with the demonstration's images."""
+    from hooks.stories import studies
+
+    assert model_id == studies.MODEL
+    assert any(imaged.tells for imaged in studies.IMAGED)
+
+
+def test_every_folder_of_a_model_is_accounted_for() -> None:
+    folders = {path.parent.name for path in Path(models.__file__).parent.glob("*/model.yaml")}
+    assert folders == {*MODELS, *OF_SCANS}
+    assert len(folders) > 20
+
+
+def test_whom_a_models_folder_brings_gets_the_card_it_promises(told: Told) -> None:
+    assert {p.model for p in everybody().brought} == {"breast-triage"}
+    for patient in everybody().brought:
+        calls = (c for call, c in told.calls.items() if call.startswith(f"{patient.id} ") and call.endswith(" en"))
+        cards = [msgspec.to_builtins(card) for shown in calls for card in shown]
+        assert patient.faults("patient-view", cards) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

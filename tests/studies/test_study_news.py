@@ -213,6 +213,20 @@ def test_a_poll_of_the_ehr_knows_the_patient(build: Build, archive: Archive, ehr
     assert hit.query["_lastUpdated"] == ["ge2026-11-21"]
 
 
+def test_a_poll_signs_in_as_the_client_s_settings_say(
+    build: Build, archive: Archive, ehr: FhirServer, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("pass:word")
+    ehr.on("ImagingStudy", gives(searchset([resource()])))
+    archive.holds()
+    backend = {"user": "cds", "password_file": tmp_path / "password"}
+    source = {"poll": True, "fhir_base": ehr.base}
+    house = build(client={"fhir_servers": (ehr.base,), "studies": source, "backend": backend})
+    assert poller(house).once() >= 1
+    [hit] = ehr.hits
+    assert hit.headers["authorization"] == "Basic Y2RzOnBhc3M6d29yZA=="
+
+
 @pytest.fixture
 def pinged(build: Build, archive: Archive, ehr: FhirServer, tmp_path: Path) -> House:
     """A house whose EHR sends notifications without payload, and is never polled unasked."""
@@ -312,7 +326,9 @@ def test_the_analyses_of_a_study_are_read_by_its_opaque_id(house: House) -> None
     [one] = answer.get_json()["analyses"]
     assert (one["state"], one["result"]["category"], one["result"]["demonstration"]) == ("assessed", "high", True)
     assert answer.headers["Cache-Control"] == "no-store"
-    assert STUDY not in answer.text
+    lesion = one["result"]["measures"]["lesions"][0]
+    assert lesion["longest_mm"] > 10 and lesion["volume_ml"] > 1 and len(lesion["position"]) == 3
+    assert STUDY not in answer.text and "1.2.826" not in answer.text and "2.25." not in answer.text
 
 
 def test_an_analysis_without_a_reading_says_why(build: Build, archive: Archive) -> None:

@@ -19,6 +19,8 @@ from service import Keys
 from study_house import Build, House
 from study_scene import STUDY, Archive
 
+from cds.studies.view import analysis
+
 pytestmark = pytest.mark.system
 SEG, SR = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.34"
 
@@ -121,6 +123,10 @@ def test_a_later_scan_is_compared_with_the_earlier_one(house: House, orthanc: Or
     assert comparison["response"] in ("progression", "stable", "partial-response", "not-evaluable")
     before = {lesion["tracking_uid"] for lesion in house.jobs.newest()[1].result["findings"]["lesions"]}  # type: ignore[index]
     assert before & {lesion["tracking_uid"] for lesion in job.result["findings"]["lesions"]}
+    told = analysis(job)["result"]
+    assert told["comparison"]["since"] == "20260105" and told["comparison"]["changes"]
+    measured = json.dumps([told["measures"], told["comparison"]])
+    assert STUDY not in measured and "2.25." not in measured, "where the images lie stays here"
 
 
 def test_a_network_not_for_clinical_use_writes_nothing_outside_a_demonstration(

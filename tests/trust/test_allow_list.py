@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cds.errors import ForeignServer, SettingsError, SourceForeign
+from cds.fhir.upstream import Upstream
 from cds.trust import AllowList
 
 BASE = "https://ehr.example/fhir"
@@ -286,6 +288,10 @@ def test_what_is_accepted_goes_to_the_listed_server(url: str) -> None:
     assert sent.path_url.startswith("/fhir")
     path = sent.path_url.partition("?")[0]
     assert path[5:6] in ("", "/") and "/../" not in f"{path}/"
+    # and what a query is put on the wire as
+    wire = next(Upstream(BASE, 1).get(url, [], 0.0)).url
+    assert re.fullmatch(r"https://ehr\.example:443/fhir([/?][!-~]*)?", wire)
+    assert not re.search(r'[#\\|"<>^`{}\[\]]', wire)
 
 
 @given(st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20})", fullmatch=True).filter(lambda name: name != "ehr.example"))

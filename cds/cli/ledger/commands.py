@@ -1,12 +1,23 @@
-"""``cds ledger upgrade``: the schema brought to what this version needs, before the service starts."""
+"""``cds ledger``: its schema, how long rows are kept, one person's rows, and the key of the hash."""
 
 from __future__ import annotations
 
-import click
+import json
+import os
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
-from cds.ledger.migrate import current
-from cds.ledger.migrate import upgrade as bring_up
-from cds.settings import load
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from cds.errors import LedgerError, SettingsError
+from cds.ledger import CallEntry, FeedbackEntry, ProblemEntry, migrate, privacy, rekeying, retention
+from cds.ledger.patient_hash import chain, person
+from cds.ledger.spool import Entry, Spool
+from cds.settings import Settings, load
 
 
 @click.group()
@@ -23,8 +34,189 @@ def upgrade(ctx: click.Context) -> None:
     not change tables, and to have a migration fail before a new version answers calls.
     """
     url = load(ctx.find_root().obj).ledger_url
-    before = current(url)
-    after = bring_up(url)
+    before = migrate.current(url)
+    after = migrate.upgrade(url)
     click.echo(
         f"The ledger is at {after}." if before == after else f"The ledger went from {before or 'nothing'} to {after}."
     )
+
+
+@ledger.command()
+@click.option("--older-than", "days", type=click.IntRange(1), required=True, help="Days; younger rows stay.")
+@click.option("--dry-run", is_flag=True, help="Count, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_context
+def purge(ctx: click.Context, days: int, dry_run: bool, yes: bool) -> None:
+    """Remove calls older than so many days, with their predictions, cards and feedback; ended work and problems too.
+
+    Policies stay: nobody is in them. Calls go on meanwhile. A backup keeps what it has until it is overwritten.
+    """
+    settings = load(ctx.find_root().obj)
+    before = datetime.now(UTC) - timedelta(days=days)
+    found = retention.count(settings.ledger_url, before)
+    click.echo(f"Before {before:%Y-%m-%d}: " + ", ".join(f"{count} {name}" for name, count in found.items()))
+    if dry_run or not any(found.values()):
+        return
+    if not yes:
+        click.confirm("Remove them for ever?", abort=True)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("calls", total=found["calls"])
+        removed = retention.purge(settings.ledger_url, before, lambda count: progress.advance(bar, count))
+    click.echo("Removed: " + _told(removed))
+
+
+@ledger.command()
+@click.option("--client", help="EHR that the id is of. Default: the only one.")
+@click.option(
+    "--patient", prompt="Id of the Patient", help="Asked for if not given, which keeps it out of the history."
+)
+@click.option("--dry-run", is_flag=True, help="Count, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_context
+def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, yes: bool) -> None:
+    """Remove everything of one patient: calls, predictions, cards, feedback, problems, work, and what waits on this
+    machine's spool.
+
+    They are found by the keyed hash of their id. That it was done is kept, and not to whom. Other machines' spools have
+    to be empty (cds_ledger_waiting in /metrics); results in the PACS and the EHR are theirs to remove; backups keep
+    what they have until they are overwritten.
+    """
+    settings = load(ctx.find_root().obj)
+    keys = _hashes(settings, client, patient)
+    theirs, count = privacy.in_one_transaction(settings.ledger_url, lambda c: _counted(c, keys))
+    if not count:
+        click.echo("The ledger has nothing of this patient.")
+    else:
+        click.echo(f"Of this patient: {_told(count)}")
+    if dry_run:
+        return
+    if not yes:
+        click.confirm("Remove it for ever?", abort=True)
+    dropped = Spool(settings.data_dir / "spool").drop(_is_of(keys, theirs))
+
+    def work(connection: Any) -> dict[str, int]:
+        removed = privacy.erase(connection, privacy.whose(connection, keys))
+        privacy.record(connection, "erase", f"erase:{uuid.uuid4()}", {"rows": removed, "spool": dropped})
+        return removed
+
+    removed = privacy.in_one_transaction(settings.ledger_url, work)
+    click.echo(f"Removed: {_told(removed)}" + (f"; {dropped} from this machine's spool" if dropped else ""))
+
+
+@ledger.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--client", help="EHR that the id is of. Default: the only one.")
+@click.option(
+    "--patient", prompt="Id of the Patient", help="Asked for if not given, which keeps it out of the history."
+)
+@click.pass_context
+def export(ctx: click.Context, file: Path, client: str | None, patient: str) -> None:
+    """Write everything the ledger has of one patient to FILE (JSON), readable by its owner alone: to answer a person
+    who asks for their data.
+    """
+    settings = load(ctx.find_root().obj)
+    keys = _hashes(settings, client, patient)
+    found: dict[str, list[dict[str, Any]]] = {}
+
+    def work(connection: Any) -> None:
+        for table, row in privacy.rows(connection, privacy.whose(connection, keys)):
+            found.setdefault(table, []).append(row)
+
+    privacy.in_one_transaction(settings.ledger_url, work)
+    content = {
+        "about": "All rows that this decision support service keeps of one patient. Persons are keyed hashes.",
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "service": settings.public_url,
+        "rows": found,
+    }
+    _write_once(file, (json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n").encode())
+    click.echo(
+        f"{sum(map(len, found.values()))} rows written to {file}: {_told({k: len(v) for k, v in found.items()})}"
+    )
+
+
+@ledger.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--yes", is_flag=True, help="Don't ask whether the service and its workers are stopped.")
+@click.pass_context
+def rekey(ctx: click.Context, file: Path, yes: bool) -> None:
+    """Replace the key of the hash: FILE becomes the new key file, and every hash in the database is moved under it.
+
+    FILE holds the keys so far and a new one: the old alone, with the database, then finds nobody. Stop the service and
+    its workers first, with empty spools; then name FILE in `ledger_key_file` (or put its content into the Secret) and
+    start them. Open reports and links of cards end. When it was broken off, run it again with the same FILE.
+    """
+    settings = load(ctx.find_root().obj)
+    before = settings.load_ledger_key()
+    waiting = Spool(settings.data_dir / "spool").waiting()
+    if waiting:
+        raise LedgerError(
+            f"{len(waiting)} rows on this machine's spool are under the old key: let them be stored first"
+        )
+    if not yes:
+        click.confirm("Are the service and all workers stopped, and all spools empty?", abort=True)
+    if not file.exists():
+        lines = [*chain(before), os.urandom(32).hex().encode()]
+        if not all(line.isascii() and len(line) >= 32 and b"\n" not in line for line in lines):
+            raise SettingsError("the key in use is no line of text; move to one of text before replacing it")
+        _write_once(file, b"\n".join(lines) + b"\n")
+    after = file.read_bytes().strip()
+    count = privacy.in_one_transaction(settings.ledger_url, lambda c: rekeying.rekey(c, before, after))
+    if count is None:
+        click.echo(f"The database is under {file} already.")
+    else:
+        click.echo(f"{count} hashes are now under {file}.")
+    click.echo("Name it in ledger_key_file, or put its content into the Secret, and start the service.")
+
+
+def _hashes(settings: Settings, client: str | None, patient: str) -> frozenset[str]:
+    """Raises SettingsError."""
+    if client is None:
+        if len(settings.clients) != 1:
+            raise SettingsError("--client: there is not just one; name the EHR that the id is of")
+        client = next(iter(settings.clients))
+    if not patient.strip():
+        raise SettingsError("--patient: an id is needed")
+    # a client that is no longer in the settings may still have rows
+    return frozenset({person(chain(settings.load_ledger_key()), client, patient.strip().removeprefix("Patient/"))})
+
+
+def _counted(connection: Any, keys: frozenset[str]) -> tuple[privacy.Whose, dict[str, int]]:
+    theirs, count = privacy.whose(connection, keys), dict[str, int]()
+    for table, _ in privacy.rows(connection, theirs):
+        count[table] = count.get(table, 0) + 1
+    return theirs, count
+
+
+def _is_of(keys: frozenset[str], theirs: privacy.Whose) -> Any:
+    """For the spool: a call of theirs, and what speaks of one, in the order in which they were kept."""
+    calls, cards = set(theirs.calls), set(theirs.cards)
+
+    def of(entry: Entry) -> bool:
+        if isinstance(entry, CallEntry):
+            if entry.patient_key not in keys:
+                return False
+            calls.add(entry.id)
+            cards.update(card.id for card in entry.cards)
+            return True
+        if isinstance(entry, FeedbackEntry):
+            return entry.card_id in cards
+        return isinstance(entry, ProblemEntry) and (entry.call_id in calls or entry.card_id in cards)
+
+    return of
+
+
+def _told(rows: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(rows.items())) or "nothing"
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Raises SettingsError; replaces no file."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise SettingsError(f"{path} can't be made: {error.strerror}") from error
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(descriptor)

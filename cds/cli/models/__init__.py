@@ -13,17 +13,20 @@ from cds.cli.models.import_nnunet import nnunet
 from cds.cli.models.listing import list_models
 from cds.cli.models.new import new
 from cds.cli.models.run import run
+from cds.cli.models.score import score
 from cds.cli.models.show import show
+from cds.cli.models.validate import validate
 
 __all__ = ["models"]
 
 
 @click.group()
 def models() -> None:
-    """The models: list, show, check, run on one patient, export as model cards, begin a new one, or import one."""
+    """The models: list, show, check, run on one patient, score many, validate on a cohort, export as cards, begin or
+    import one."""
 
 
 for kind in (nnunet, monai):
     import_.add_command(kind)
-for command in (list_models, show, check, run, export, export_triton, new, import_):
+for command in (list_models, show, check, run, score, validate, export, export_triton, new, import_):
     models.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import click
@@ -12,12 +13,12 @@ from cds.inference import registry
 from cds.inference.model import Model
 from cds.inference.registry import Registry
 from cds.policy.packaged import packaged_policy
-from cds.policy.schema import Known, Policy, parse
+from cds.policy.schema import Policy, parse
 from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings, load
-from cds.site.installed import text_of
+from cds.site.installed import knowing, text_of
 
 
 def settings_of(ctx: click.Context) -> Settings:
@@ -40,7 +41,7 @@ def policy_of(settings: Settings, found: Registry) -> Policy:
     """The policy in force. Raises a ConfigurationError."""
     path = settings.policy_file or packaged_policy(installed_packages())
     services = service_room.load(settings.hook_dirs)
-    return parse(text_of(path), str(path), Known(found.thresholds(), join(services, found).parameters()))
+    return parse(text_of(path), str(path), knowing(found, join(services, found), settings))
 
 
 def policy_if_good(settings: Settings, found: Registry) -> tuple[Policy | None, str]:
@@ -52,9 +53,11 @@ def policy_if_good(settings: Settings, found: Registry) -> tuple[Policy | None, 
 
 
 def model_of(found: Registry, model_id: str) -> Model:
-    """Raises UsageError naming the known ones, or the reason why the folder was refused."""
+    """Raises UsageError naming the one meant, or all there are, or the reason why the folder was refused."""
     if model_id not in found.models:
-        raise click.UsageError(f"there is no model '{model_id}'; known are: {', '.join(sorted(found.models))}")
+        near = difflib.get_close_matches(model_id, found.models, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(sorted(found.models))}"
+        raise click.UsageError(f"there is no model '{model_id}'; {hint}")
     model = found[model_id]
     if model.refused:
         raise click.ClickException(f"model '{model_id}' was refused:\n{model.refused}")

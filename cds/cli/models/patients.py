@@ -1,4 +1,4 @@
-"""One patient's record, from a file or from a FHIR server, for trying a model out."""
+"""One patient's record, orders in the making included, from a file or from a FHIR server, to try a model out."""
 
 from __future__ import annotations
 
@@ -75,14 +75,21 @@ def _from_file(source: Source, path: Path, wanted: str | None) -> Record:
     if len(ids) > 1:  # the others are no strangers who got into this record by mistake
         others = set(ids) - {patient_id}
         found.resources = [r for r in found.resources if fhir.subject_of(r) not in others]
-    return _record(source, patient_id, found.resources, found.malformed)
+    return made(source, patient_id, found.resources, found.malformed)
 
 
-def _record(source: Source, patient_id: str, resources: list[Any], malformed: int) -> Record:
-    reader = Reader(source.vocabulary, patient_id, source.now, ZoneInfo(source.settings.timezone))
+def made(source: Source, patient_id: str, resources: list[Any], malformed: int) -> Record:
+    """The record out of decoded resources; prescriptions that are still drafts are the orders in the making."""
+    zone = ZoneInfo(source.settings.timezone)
+    reader = Reader(source.vocabulary, patient_id, source.now, zone)
     reader.read(resources)
     record = reader.finish()
     record.malformed = malformed
+    waiting = [r for r in resources if isinstance(r, fhir.MedicationRequest) and r.status == "draft"]
+    if waiting:
+        drafts = Reader(source.vocabulary, patient_id, source.now, zone, drafts=True)
+        drafts.read([*waiting, *(r for r in resources if isinstance(r, fhir.Medication))])
+        record.drafts = drafts.finish()
     return record
 
 
@@ -94,7 +101,7 @@ def from_server(source: Source, base: str, patient_id: str, queries: tuple[Query
     if not any(isinstance(r, fhir.Patient) and r.id == patient_id for r in resources):
         why = next((str(a.fault) for a in lacking if a.query.resource == "Patient"), "it gave another patient")
         raise click.ClickException(f"{base}/Patient/{patient_id} can't be read: {why}")
-    record = _record(source, patient_id, resources, sum(page.malformed for a in answers for page in a.pages))
+    record = made(source, patient_id, resources, sum(page.malformed for a in answers for page in a.pages))
     unread = {a.query.resource for a in lacking}
     record.unread = frozenset(unread | ({"Medication"} if any(u.startswith("Medication") for u in unread) else set()))
     return record

@@ -34,7 +34,8 @@ def run(
 ) -> None:
     """One model on one patient: every input with its source, what it contributed, the answer, and how sure.
 
-    Nothing is stored. A token for the FHIR server is read from $CDS_CALL_TOKEN.
+    Prescriptions with the status draft count as orders in the making. Nothing is stored. A token for the FHIR server
+    is read from $CDS_CALL_TOKEN.
 
     \b
       cds models run endpac --patient bundle.json --now 2026-11-23

@@ -38,7 +38,7 @@ def _row(read: Read) -> tuple[str, ...]:
     value = "" if read.value is None else f"{read.value:.4g} {_shown(read.unit)}".strip()
     sent = [", ".join(part for part in (s.original, s.date, s.source) if part) for s in read.sent]
     told = "\n".join(part for part in (*sent, read.refused, read.conversion and f"({read.conversion})") if part)
-    share = f"{read.contribution:+.3g}" if read.contribution and abs(read.contribution) > _NOTHING else ""
+    share = f"{read.contribution:+.3g}" if read.contribution and abs(read.contribution) > _NOTHING else read.decides
     # a flag that nothing in the record speaks for counts as "no", which is not the same as found
     state = "no entry" if read.state == "found" and not read.sent else read.state
     return (read.label, value, told, state, share)
@@ -59,14 +59,23 @@ def _answer(console: Console, account: Account) -> None:
     for rule in account.rules:
         console.print(Text(f"met: {rule}"))
     if account.comparator is not None:
-        like = next((s for s in account.said if s.name == account.comparator_of and s.at is None), None)
-        value = _number(like, account.comparator) if like is not None else f"{account.comparator:.4g}"
-        console.print(Text(f"Same age and sex, nothing else ({account.comparator_of}): {value}"))
+        like = _like(account, account.comparator_of)
+        told = f"{like.label}: {_number(like, account.comparator)}"
+        console.print(Text(f"Same age and sex, otherwise ordinary, {told}"))
     if account.method == "sampled":
         console.print(Text("Contributions are sampled under a fixed seed: the inputs are too many for the exact sum."))
-    if account.change:
-        spread = account.spread
-        console.print(Text(f"Would change it most: {account.change}: {spread['from']:.4g} would be {spread['to']:.4g}"))
+    if account.open:
+        like = _like(account, account.main)
+        console.print(Text(f"Not known, by how much it could change the answer ({like.label}):"))
+        for one in account.open:
+            console.print(Text(f"  {one.label}: {_number(like, one.lowest)} to {_number(like, one.highest)}"))
+
+
+def _like(account: Account, name: str) -> Said:
+    """How numbers of this output are written; a curve's milestone stands in no row of its own."""
+    own = next((s for s in account.said if s.name == name and s.at is None), None)
+    kind = account.main_kind if name == account.main else ""
+    return own or Said(name, account.main_label if name == account.main else name, kind, None, "")
 
 
 def _upper(said: Said) -> str:
@@ -77,4 +86,4 @@ def _number(said: Said, value: float | str | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     text = f"{value:.2%}" if said.kind in _CHANCES else f"{value:.4g}"
-    return f"{text} {_shown(said.unit)}".strip()
+    return f"{text} {_shown(said.unit)}".strip() + (" or more" if said.or_more else "")

@@ -124,9 +124,10 @@ class _Making:
         return {"reference": self.about.imaging_study, **found} if self.about.imaging_study else found
 
     @property
-    def _scanned(self) -> str:
+    def _scanned(self) -> Resource:
+        """The day it is about; a scan whose day nobody said is not of the day on which it was read."""
         day = self.findings.scanned
-        return f"{day[:4]}-{day[4:6]}-{day[6:]}" if len(day) == 8 else self.at.date().isoformat()
+        return {"effectiveDateTime": f"{day[:4]}-{day[4:6]}-{day[6:]}"} if len(day) == 8 else {}
 
     def _device(self) -> Resource:
         # the model's, not the study's: the same for all results of a version
@@ -161,7 +162,7 @@ class _Making:
             ],
             "code": code,
             "subject": {"reference": self.about.patient},
-            "effectiveDateTime": self._scanned,
+            **self._scanned,
             "issued": self.at.isoformat(),
             "device": self._reference("device"),
             "derivedFrom": [self._study],
@@ -217,7 +218,7 @@ class _Making:
             "code": _coded(_LOINC, "18748-4", "Diagnostic imaging study", text=False)
             | {"text": self.permit.titled(f"AI findings {self.author.name}", 200)},
             "subject": {"reference": self.about.patient},
-            "effectiveDateTime": self._scanned,
+            **self._scanned,
             "issued": self.at.isoformat(),
             "result": [self._reference(role) for role in roles],
             "imagingStudy": [self._study],

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from cds.ledger.tables import metadata
+from cds.ledger.committee_tables import WHOLE
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=WHOLE,
     render_as_batch=True,
     compare_type=True,
 )

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from cds.cards.phrasebook import Phrasebook
 from cds.charts import stylesheet
 from cds.engine import Engine
-from cds.errors import UnknownService
+from cds.errors import LedgerError, UnknownService
 from cds.ids import new_id
 from cds.ledger import ProblemEntry, ProblemKind
 from cds.pages.markdown import is_web, to_html
@@ -73,6 +73,7 @@ class _Pages:
         found = view.compose(self.engine, session, words, asked.get("trial", ""))
         if not asked:
             metrics.REPORTS.labels(found.call.service).inc()
+            self._opened(found.card.id, session.client)
         return self._page(
             "report/page.html",
             session,
@@ -81,6 +82,13 @@ class _Pages:
             opened="outlook" in asked,
             answered_at=self._moment(words, found.at),
         )
+
+    def _opened(self, card_id: str, client: str) -> None:
+        """For the committee, which wants to know of how many cards the report is read. No page waits for that."""
+        try:
+            self.engine.ledger.record_opening(new_id(), card_id, client)
+        except LedgerError as error:
+            g.log |= {"opening": error.code}
 
     def suppose(self, rid: str, model: str) -> str:
         """The answer to the reader's values: shown and forgotten. They are in the body, never in the address."""

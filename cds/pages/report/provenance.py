@@ -62,7 +62,7 @@ def models(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[ModelRow, ...]
 
 def _model(words: Phrasebook, told: Told) -> ModelRow:
     found, status = told.manifest, told.manifest.status.value
-    spoke = dict.fromkeys(i.spec.modality.value for i in told.inputs if i.told)
+    spoke = dict.fromkeys(i.spec.modality.value for i in told.inputs if i.told and i.spec.graph)
     return ModelRow(
         id=found.id,
         title=words.pick(found.words.title),

@@ -135,15 +135,15 @@ def _line(words: Phrasebook, given: StoredInput, output: Output, told: Told) -> 
 
 
 def _missing(words: Phrasebook, told: Told, output: Output, number: float) -> list[tuple[str, str, str, str]]:
+    """What could change the answer most comes first."""
     varied = {name: (low, high) for name, low, high in say.spread(words, told, output, number)}
+    order = {name: place for place, name in enumerate(varied)}
     found = []
-    for given in told.inputs:
-        if given.found:
-            continue
+    for given in (i for i in told.inputs if i.wanting):
         name = say.label(words, given.spec)
         low, high = varied.get(name, ("", ""))
         found.append((name, say.absence(words, given), low, high))
-    return found
+    return sorted(found, key=lambda row: order.get(row[0], len(order)))
 
 
 def _charts(

@@ -40,6 +40,11 @@ class StoredInput:
         return self.state == "found"
 
     @property
+    def wanting(self) -> bool:
+        """Absent, and worth naming."""
+        return self.feature.wanting
+
+    @property
     def told(self) -> bool:
         """It was read from the record; a flag that is nowhere in it was not."""
         return self.found and (bool(self.sources) or self.spec.source.startswith("patient"))
@@ -122,7 +127,8 @@ class Told:
     @property
     def lacking(self) -> tuple[StoredInput, ...]:
         """What stood in the way of an answer."""
-        return tuple(i for i in self.inputs if not i.found and i.spec.absent.does == "abstain")
+        own = (i for i in self.inputs if i.spec.source != "inputs")
+        return tuple(i for i in own if not i.found and i.spec.absent.does == "abstain")
 
     @property
     def askable(self) -> bool:

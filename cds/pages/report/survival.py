@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds.cards import wording
+from cds.cards.answers import likeness
 from cds.cards.phrasebook import Phrasebook
 from cds.charts import Svg
 from cds.inference.manifest import Output
@@ -136,6 +137,7 @@ def _rows(words: Phrasebook, told: Told, curve: Curve, trial: Comparison | None)
     own = tuple(_cell(words, p) for p in points)
     died = tuple(_of(words, 100 - round(100 * p.alive)) if p is not None else "" for p in points)
     rows = [Row(words("report.survival.row.own"), own, own=True), Row(words("report.survival.row.died"), died)]
+    rows += _ordinary(words, told)
     cohort = told.manifest.parameters.get("cohort", {}).get("alive", {})
     if cohort:
         seen = tuple(_of(words, 100 * float(cohort[str(m)])) if str(m) in cohort else "" for m in MILESTONES)
@@ -144,6 +146,18 @@ def _rows(words: Phrasebook, told: Told, curve: Curve, trial: Comparison | None)
         assert trial is not None
         rows.append(Row(words("report.survival.row.trial", trial=trial.trial, arm=arm.name), _arm(words, arm)))
     return rows
+
+
+def _ordinary(words: Phrasebook, told: Told) -> list[Row]:
+    """Patients of the same age and sex, otherwise as the cohort was."""
+    spec, again = told.of_kind("survival"), told.again
+    if spec is None or again is None or again.ordinary is None:
+        return []
+    alive = again.ordinary[spec.name]
+    curve = Curve(spec.times, alive, alive, alive) if isinstance(alive, tuple) else None
+    points = [curve.at(m) if curve is not None else None for m in MILESTONES]
+    cells = tuple(_of(words, 100 * p.alive) if p is not None else "" for p in points)
+    return [Row(words(f"report.survival.row.ordinary.{likeness(again)}"), cells)]
 
 
 def _cell(words: Phrasebook, point: Milestone | None) -> str:
@@ -188,7 +202,7 @@ def _ratio(words: Phrasebook, trial: Comparison | None) -> str:
 
 
 def _missing(words: Phrasebook, told: Told, spec: Output) -> list[tuple[str, str, str, str]]:
-    """Survival at 12 months over the values that a missing input might have had."""
+    """Survival at 12 months over the values that a missing input might have had; the widest first."""
     varied: dict[str, list[float]] = {}
     base = _curve(told, spec).at(12)
     for one in told.again.what_if if told.again is not None else ():
@@ -197,12 +211,12 @@ def _missing(words: Phrasebook, told: Told, spec: Output) -> list[tuple[str, str
         if point is not None and base is not None:
             varied.setdefault(one.feature.input.name, [base.alive]).append(point.alive)
     found = []
-    for given in told.inputs:
-        if not given.found:
-            shares = varied.get(given.spec.name, [])
-            low, high = (_of(words, 100 * bound(shares)) if shares else "" for bound in (min, max))
-            found.append((say.label(words, given.spec), say.absence(words, given), low, high))
-    return found
+    for given in (i for i in told.inputs if i.wanting):
+        shares = varied.get(given.spec.name, [])
+        low, high = (_of(words, 100 * bound(shares)) if shares else "" for bound in (min, max))
+        width = max(shares) - min(shares) if shares else -1.0
+        found.append((width, (say.label(words, given.spec), say.absence(words, given), low, high)))
+    return [row for _, row in sorted(found, key=lambda pair: -pair[0])]
 
 
 def _beside(words: Phrasebook, told: Told) -> str:

@@ -87,6 +87,7 @@ class _Reading:
     engine: Engine
     words: Phrasebook
     found: Charted
+    client: str
 
     def nothing(self, *kinds: str) -> str:
         """What an empty lane says where one of these sources is unread: not that there is nothing."""
@@ -109,7 +110,7 @@ def timeline(engine: Engine, session: ReportSession, words: Phrasebook) -> Timel
     except (SourceError, ForeignServer) as error:
         why = words(f"report.fault.{error.code}")
         return Timeline(None, None, (), (Gap("record", words("report.source_gap.all", why=why), error.code),))
-    reading = _Reading(engine, words, found)
+    reading = _Reading(engine, words, found, session.client)
     lanes = [_measured(reading, lane) for lane in plan.timeline.lanes]
     events = _events(reading, plan.timeline, session)
     tables = tuple(table for _lane, table in (*lanes, *events))
@@ -238,7 +239,8 @@ def _marks(reading: _Reading, lane: Measured, facts: list[Fact]) -> tuple[tuple[
         return ()
     model = reading.engine.models[lane.response.model]
     needs = model.manifest.status.needs_enabling
-    if not reading.engine.policies.current().model_enabled(lane.response.model, needs_enabling=needs):
+    policy = reading.engine.policies.current(reading.client)
+    if not policy.model_enabled(lane.response.model, needs_enabling=needs):
         return ()
     return changes(reading.found.record, facts, lane.response, model, reading.words)
 

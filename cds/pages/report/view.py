@@ -11,7 +11,7 @@ from cds.engine import Engine
 from cds.errors import NoCards, UnknownCard
 from cds.inference.manifest import Task
 from cds.ledger import CallEntry, CardEntry, PredictionEntry
-from cds.pages.report import provenance, survival, what_if
+from cds.pages.report import held, provenance, survival, what_if
 from cds.pages.report.section import Glance, Section, glance, section
 from cds.pages.report.stored import Told, told
 from cds.services.comparison import Comparison
@@ -42,6 +42,8 @@ class Report:
     models: tuple[provenance.ModelRow, ...]
     data: tuple[provenance.DataRow, ...]
     gaps: tuple[provenance.Gap, ...]
+    held: tuple[held.Held, ...]
+    """Cards that were ready and were not shown."""
 
     @property
     def of_scans(self) -> bool:
@@ -56,13 +58,22 @@ def stored_call(engine: Engine, session: ReportSession) -> tuple[CallEntry, Card
         session.client, engine.ledger.patient_key(session.client, session.patient_id)
     )
     if card_id is None:
-        raise NoCards("no card was ever given for this patient")
+        return _held_call(engine, session)
     card = engine.ledger.card(card_id)
     call = engine.ledger.call(card.call_id) if card is not None else None
     # asked anew on every request: a session is no permission for another patient's call
     if card is None or call is None or not engine.reports.may_see(session, call):
         raise UnknownCard("the card of this session is not in the ledger, or not this patient's")
     return call, card.entry
+
+
+def _held_call(engine: Engine, session: ReportSession) -> tuple[CallEntry, CardEntry]:
+    """Of a patient of whom every card was held back."""
+    found = held.newest(engine, session)
+    call = engine.ledger.call(found[0]) if found is not None else None
+    if found is None or call is None or not engine.reports.may_see(session, call):
+        raise NoCards("no card was ever given for this patient")
+    return call, found[1]
 
 
 def answers(
@@ -112,6 +123,7 @@ def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: s
         models=provenance.models(words, found),
         data=provenance.data(words, found),
         gaps=provenance.gaps(words, call),
+        held=held.held(engine, session, words),
     )
 
 

@@ -18,8 +18,8 @@ _SIGNED = (Reduce.change_per_year, Reduce.days_since)
 
 def _asked(spec: Input) -> bool:
     """Whether it may be supposed: not who the patient is, nor the age at which something was first measured; no test
-    could tell otherwise."""
-    return spec.source in ("record", "drafts") and spec.reduce is not Reduce.first_at_least
+    could tell otherwise. Nor what only decides for whom the model speaks."""
+    return spec.source in ("record", "drafts") and spec.reduce is not Reduce.first_at_least and spec.graph
 
 
 _ANSWERS = ("probability", "score", "category", "survival")

@@ -7,8 +7,9 @@ import re
 
 from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
+from cds.inference.explain import spreads
 from cds.inference.manifest import Output
-from cds.inference.prediction import Prediction, WhatIf
+from cds.inference.prediction import Prediction
 from cds.pages.report.stored import StoredInput, Told
 from cds.record.inputs import Input, Reduce
 from cds.record.moments import parse
@@ -115,17 +116,10 @@ def output_label(words: Phrasebook, output: Output) -> str:
 
 
 def spread(words: Phrasebook, told: Told, output: Output, base: float) -> list[tuple[str, str, str]]:
-    """(input, lowest, highest answer) over the values a missing input might have had."""
-    found: dict[str, tuple[WhatIf, float, float]] = {}
+    """(input, lowest, highest answer) over the values a missing input might have had, the widest first."""
     prediction: Prediction | None = told.again
-    for one in prediction.what_if if prediction is not None else ():
-        number = one.outputs[output.name]
-        if isinstance(number, tuple):
-            continue
-        name = one.feature.input.name
-        _, low, high = found.get(name, (one, base, base))
-        found[name] = (one, min(low, number), max(high, number))
+    found = spreads(prediction.what_if if prediction is not None else (), output.name, base)
     return [
-        (label(words, one.feature.input), answer(words, output, low), answer(words, output, high))
-        for one, low, high in found.values()
+        (label(words, feature.input), answer(words, output, low), answer(words, output, high))
+        for feature, low, high in found.values()
     ]

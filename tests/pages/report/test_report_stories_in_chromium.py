@@ -46,7 +46,7 @@ SAID = {
         "compute": "Bereken",
         "hypothetical": "Hypothetisch. Geen gegevens van deze patiënt.",
         "open": "Toon het vooruitzicht.",
-        "course": "Toon het verloop in de tijd",
+        "course": "Toon het beloop in de tijd",
         "wrong": "De gegevens kloppen niet",
         "text": "Wat zag u?",
         "send": "Versturen",

@@ -68,7 +68,9 @@ class Section:
             lines += ["", "```text", *self.raw, "```"]
         today = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         command = f"python benchmarks/run.py {self.name}" + (" --quick" if quick else "")
-        lines += ["", f"`{command}`, {today}, load average before the run {load_before:.1f}."]
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        ahead = f", ahead of other programs (nice {nice})" if nice < 0 else ""
+        lines += ["", f"`{command}`, {today}, load average before the run {load_before:.1f}{ahead}."]
         return "\n".join(lines)
 
 

@@ -1,0 +1,179 @@
+"""Every model at every site, from the ledger's rows to a stored verdict and, where it must be, a stop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cds.committee import actions
+from cds.committee.burden import burdened, looked_within
+from cds.committee.charter import Charter
+from cds.committee.cohort import cohort, groups, target
+from cds.committee.findings import Finding
+from cds.committee.follow import Ascertainment, follow
+from cds.committee.steadiness import Reached, reached
+from cds.committee.watch_inputs import drifting, failing, seen
+from cds.committee.watch_outcomes import judged
+from cds.committee.watch_studies import study_failures
+from cds.ids import new_id
+from cds.inference.manifest import Manifest
+from cds.inference.registry import Registry
+from cds.ledger.book import Book
+from cds.ledger.cohort import PredictedRow, last_contacts, predicted, sites
+from cds.ledger.committee_tables import verdicts
+from cds.ledger.outcomes import events, sweeps
+from cds.ledger.response import given
+from cds.ledger.standings import EVERYWHERE, Standing, every, stops
+from cds.ledger.verdicts import Verdict, history
+from cds.policy.schema import Policy
+from cds.record.inputs import days
+
+_log = logging.getLogger("cds.committee")
+_EVER = timedelta(days=3653)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    verdict: Verdict
+    ascertainment: Ascertainment | None
+    """How outcomes are known; None where none is compared with."""
+    stop: Standing | None
+    """The service stopped the model for this verdict."""
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    book: Book
+    models: Registry
+    policy: Policy
+    charter: Charter
+    now: datetime
+
+    def all(self, only: str | None = None, site: str | None = None, *, keep: bool = True) -> Iterator[Evaluation]:
+        """Each model that was ever asked, at each site where it was. ``keep``: store verdicts, and stop what must be
+        stopped. Raises LedgerError."""
+        for id, model in sorted(self.models.models.items()):
+            if model.refused or (only is not None and id != only):
+                continue
+            for client in self.book.read(lambda c, id=id: sites(c, id)):  # type: ignore[misc]
+                if site is None or client == site:
+                    yield self.one(model.manifest, client, keep=keep)
+
+    def one(self, manifest: Manifest, site: str, *, keep: bool = True) -> Evaluation:
+        until, period = self.now, timedelta(days=days(self.charter.period))
+        rows = self._rows(manifest, site, until - _EVER, until)
+        # the newest version alone: an older one's answers say nothing of this one's
+        own = [row for row in rows if row.model_version == manifest.version]
+        findings = self._inputs(manifest, own, until - period)
+        outcome_findings, told = self._outcomes(manifest, site, own)
+        findings += outcome_findings
+        findings += self._burden(manifest, site, own, until - period)
+        if manifest.runtime.kind == "volume":
+            findings += self.book.read(
+                lambda c: study_failures(c, manifest.id, site, until - period, until, self.charter)
+            )
+        return self._conclude(manifest, site, until - period, findings, told, keep=keep)
+
+    def _rows(self, manifest: Manifest, site: str, since: datetime, until: datetime) -> list[PredictedRow]:
+        return self.book.read(lambda c: list(predicted(c, manifest.id, site, since, until)))
+
+    def _inputs(self, manifest: Manifest, rows: list[PredictedRow], start: datetime) -> list[Finding]:
+        before = seen(self._between(rows, start - timedelta(days=days(self.charter.baseline)), start), manifest)
+        recent = [row for row in rows if row.at >= start]
+        quick = [row for row in recent if row.at >= self.now - timedelta(days=days(self.charter.quick))]
+        few = 3 * self.charter.minimum.share
+        if len(quick) < few:  # a quiet site: its newest calls, however old they are in this period
+            quick = recent[-few:]
+        found = failing(seen(quick, manifest), before, manifest, self.charter)
+        return found + drifting(seen(recent, manifest), before, manifest, self.charter)
+
+    @staticmethod
+    def _between(rows: Iterable[PredictedRow], since: datetime, until: datetime) -> list[PredictedRow]:
+        return [row for row in rows if since <= row.at < until]
+
+    def _outcomes(
+        self, manifest: Manifest, site: str, rows: list[PredictedRow]
+    ) -> tuple[list[Finding], Ascertainment | None]:
+        watch = self.charter.watch(manifest.id)
+        compared = target(manifest, watch, self.policy)
+        if compared is None or watch.outcome is None:
+            return [], None
+        people = cohort(rows, compared.output.name)
+        wanted = [watch.outcome, *(name for name, o in self.charter.outcomes.items() if o.death)]
+        happened = self.book.read(lambda c: events(c, site, wanted))
+        asked = self.book.read(lambda c: sweeps(c, site))
+        contacts = self.book.read(lambda c: last_contacts(c, site))
+        found = follow(people.who, watch.outcome, self.charter, happened, asked, contacts, self.now)
+        divided = groups(self.charter, manifest, people.rows)
+        return judged(manifest.id, people, found, compared, self.charter, divided), found.ascertainment
+
+    def _burden(self, manifest: Manifest, site: str, rows: list[PredictedRow], start: datetime) -> list[Finding]:
+        cards = self.book.read(lambda c: given(c, manifest.id, site, start, self.now))
+        asked = sum(1 for row in rows if row.at >= start)
+        found = burdened(manifest.id, asked, cards, self.charter)
+        outcome = self.charter.watch(manifest.id).outcome
+        if outcome is not None and self.charter.outcomes[outcome].looked:
+            happened = self.book.read(lambda c: events(c, site, [outcome]))
+            found.append(looked_within(cards, happened, outcome, self.now.date(), self.charter))
+        return found
+
+    def _conclude(
+        self,
+        manifest: Manifest,
+        site: str,
+        since: datetime,
+        findings: list[Finding],
+        told: Ascertainment | None,
+        *,
+        keep: bool,
+    ) -> Evaluation:
+        decisions = self.book.read(every)
+        past = [
+            v
+            for v in self.book.read(lambda c: history(c, manifest.id, site))
+            if v.model_version == manifest.version and v.charter_version == self.charter.version
+        ]
+        mine = [d for d in decisions if d.model == manifest.id and d.site in (site, EVERYWHERE)]
+        resumed = max((d.at for d in mine if d.action == "resume"), default=None)
+        held = stops(decisions)
+        is_stopped = (manifest.id, site) in held or (manifest.id, EVERYWHERE) in held
+        found = reached(findings, past, self.charter.steadiness, self.now, stopped=is_stopped, since=resumed)
+        verdict = self._verdict(manifest, site, since, findings, found)
+        if not keep:
+            return Evaluation(verdict, told, None)
+        self.book.put_all(verdicts, [verdict.row])
+        stop = self._stop(verdict, found) if found.stop is not None else None
+        _log.info(
+            "committee.verdict model=%s site=%s level=%s raised=%s", manifest.id, site, verdict.level, verdict.raised
+        )
+        return Evaluation(verdict, told, stop)
+
+    def _verdict(
+        self, manifest: Manifest, site: str, since: datetime, findings: list[Finding], found: Reached
+    ) -> Verdict:
+        return Verdict(
+            id=new_id(),
+            at=self.now,
+            model=manifest.id,
+            site=site,
+            model_version=manifest.version,
+            charter_version=self.charter.version,
+            since=since,
+            until=self.now,
+            level=found.level,
+            raised=found.raised,
+            streak=found.streak,
+            findings=tuple(f.plain for f in findings),
+        )
+
+    def _stop(self, verdict: Verdict, found: Reached) -> Standing | None:
+        assert found.stop is not None
+        why = "; ".join(f"{f['measure']} {f['about']}".strip() for f in verdict.raising if f["level"] == "stop")
+        stop = actions.stop_by_service(
+            self.book, verdict.model, verdict.site, found.stop, f"{found.stop}: {why}", verdict.id, self.now
+        )
+        if stop is not None:
+            _log.error("committee.stopped model=%s site=%s cause=%s", verdict.model, verdict.site, found.stop)
+        return stop

@@ -1,0 +1,86 @@
+"""Does a model work as well for some as for others? Gaps between a group and everybody else, with intervals."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cds.committee.measures.calibration import observed_expected
+from cds.committee.measures.discrimination import auc
+from cds.committee.measures.estimate import CELL, Estimate, Flags, Measured, Minimum, NotEnough, NotEstimable
+from cds.committee.measures.proportions import difference, ratio
+from cds.committee.measures.scored import Scored
+from cds.committee.measures.usefulness import at_threshold
+
+_FEW = Minimum(events=20, others=20)
+"""Within a group: fewer than for the whole, since its interval is shown and says how little is known."""
+
+
+@dataclass(frozen=True)
+class GroupGap:
+    """One group beside all others. ``n`` is told only from the smallest cell on."""
+
+    group: str
+    n: int | None
+    measures: Mapping[str, Measured]
+    """alert-rate, ppv, sensitivity, auc, observed-expected."""
+    gaps: Mapping[str, Measured]
+    """The group less the others; of observed over expected their ratio."""
+
+
+def gaps(
+    people: Scored, groups: Mapping[str, Flags], threshold: float, *, cell: int = CELL, chance: bool = True
+) -> tuple[GroupGap, ...]:
+    """``groups``: who belongs to each; people may belong to several or none. A group of fewer than ``cell`` people
+    shows nothing, and neither does one that leaves fewer than that outside. ``chance``: what is predicted is a chance,
+    so its calibration can be compared, too."""
+    found = []
+    for name, inside in groups.items():
+        mine, others = people.where(inside).known, people.where(~inside).known
+        if min(mine.n, others.n) < cell:
+            few = NotEstimable(f"fewer than {cell} people")
+            nothing = dict.fromkeys(_measures(chance), few)
+            found.append(GroupGap(name, None, nothing, nothing))
+            continue
+        own, rest = _measured(mine, threshold, chance), _measured(others, threshold, chance)
+        found.append(GroupGap(name, mine.n, own, {m: _gap(m, own[m], rest[m]) for m in own}))
+    return tuple(found)
+
+
+def _measures(chance: bool) -> tuple[str, ...]:
+    always = ("alert-rate", "ppv", "sensitivity", "auc")
+    return (*always, "observed-expected") if chance else always
+
+
+def _measured(people: Scored, threshold: float, chance: bool) -> dict[str, Measured]:
+    found = at_threshold(people, threshold, benefits=False)
+    told = {
+        "alert-rate": found.flagged,
+        "ppv": found.ppv,
+        "sensitivity": found.sensitivity,
+        "auc": auc(people, _FEW),
+    }
+    return told | ({"observed-expected": observed_expected(people, _FEW)} if chance else {})
+
+
+def _gap(measure: str, own: Measured, rest: Measured) -> Measured:
+    if not isinstance(own, Estimate):
+        return own
+    if not isinstance(rest, Estimate):
+        return rest
+    if measure == "observed-expected":
+        return ratio(own, rest) or NotEnough("events", min(own.events, rest.events), 1)
+    return difference(own, rest)
+
+
+def bands(values: np.ndarray, edges: tuple[float, ...], unit: str = "") -> dict[str, Flags]:
+    """Groups by a number: below the first edge, between edges, from the last on; nan is in none."""
+    names = [f"<{edges[0]:g}{unit}"]
+    names += [f"{low:g} to <{high:g}{unit}" for low, high in itertools.pairwise(edges)]
+    names += [f">={edges[-1]:g}{unit}"]
+    known = ~np.isnan(values)
+    place = np.searchsorted(np.asarray(edges), np.where(known, values, 0.0), side="right")
+    return {name: known & (place == i) for i, name in enumerate(names)}

@@ -1,0 +1,161 @@
+"""How right a model was here: ranking, calibration, use and fairness, for a chance by a horizon or for survival."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from cds.committee.charter import Charter, Limits
+from cds.committee.cohort import Cohort, Target, alive_at
+from cds.committee.findings import Finding, falling, off_one, rising
+from cds.committee.follow import FollowUp
+from cds.committee.measures import accuracy, calibration, concordance, discrimination, fairness, usefulness
+from cds.committee.measures.censoring import Followed, at_horizon
+from cds.committee.measures.estimate import Array, Estimate, Flags, Measured, Minimum, NotEnough
+from cds.committee.measures.proportions import wilson
+from cds.committee.measures.scored import Scored
+from cds.committee.measures.survival_calibration import MILESTONES, milestone
+from cds.committee.measures.verification import verification
+
+
+def _minimum(charter: Charter) -> Minimum:
+    return Minimum(events=charter.minimum.events, others=charter.minimum.others)
+
+
+def judged(
+    model: str,
+    cohort: Cohort,
+    found: FollowUp,
+    target: Target,
+    charter: Charter,
+    groups: Mapping[str, Mapping[str, Flags]],
+) -> list[Finding]:
+    """``groups``: in the order of the cohort's rows."""
+    kept = found.kept
+    values, carded = cohort.values[kept], cohort.carded[kept]
+    mine = {name: {g: flags[kept] for g, flags in parts.items()} for name, parts in groups.items()}
+    if target.survival:
+        return _survival(model, values, found.people, target, charter)
+    assert target.months is not None
+    people = at_horizon(values, found.people, target.months)
+    return [
+        *_by_horizon(model, people, target, charter),
+        *_cards(model, people, carded, found.looked, charter),
+        *_gaps(model, people, mine, target, charter),
+    ]
+
+
+def _by_horizon(model: str, people: Scored, target: Target, charter: Charter) -> list[Finding]:
+    enough = _minimum(charter)
+    found = [falling("auc", "", discrimination.auc(people, enough), charter.limits_of(model, "auc"))]
+    if target.chance:
+        ratio = calibration.observed_expected(people, enough)
+        found += [
+            off_one("ratio", "", ratio, charter.limits_of(model, "ratio")),
+            Finding("intercept", "", calibration.intercept(people, enough)),
+            falling("slope", "", calibration.slope(people, enough), charter.limits_of(model, "slope")),
+            Finding("brier", "", accuracy.brier(people, enough)),
+            Finding("scaled_brier", "", accuracy.scaled_brier(people, enough)),
+        ]
+    if target.threshold is not None:
+        found += _at_threshold(model, people, target, target.threshold, charter)
+    return found
+
+
+def _at_threshold(model: str, people: Scored, target: Target, threshold: float, charter: Charter) -> list[Finding]:
+    share = Minimum(people=charter.minimum.share)
+    found = usefulness.at_threshold(
+        people, threshold, share, _minimum(charter), benefits=target.chance and 0 < threshold < 1
+    )
+    told = [
+        Finding("flagged", "", found.flagged),
+        falling("ppv", "", found.ppv, charter.limits_of(model, "ppv")),
+        Finding("sensitivity", "", found.sensitivity),
+        Finding("specificity", "", found.specificity),
+        Finding("evaluate", "", found.evaluate),
+    ]
+    if found.benefit is not None and found.over_all is not None:
+        told.append(falling("benefit", "", found.benefit, charter.limits_of(model, "benefit")))
+        told.append(Finding("benefit_over_all", "", found.over_all))
+    return told
+
+
+def _cards(model: str, people: Scored, carded: Flags, looked: Flags, charter: Charter) -> list[Finding]:
+    """Of cards that really went out, and of what looking only at some does to sensitivity."""
+    share = Minimum(people=charter.minimum.share)
+    given = people.where(carded).known
+    ppv: Measured
+    if (lacking := share.lacking(given.n, given.events)) is not None:
+        ppv = lacking
+    else:
+        ppv = wilson(given.event, given.weight)
+    known = people.weight > 0
+    verified = verification(carded[known], looked[known], people.event[known], share)
+    return [
+        Finding("card_ppv", "", ppv),
+        Finding("looked_at", "with a card", verified.flagged),
+        Finding("looked_at", "without a card", verified.others),
+        Finding("corrected_sensitivity", "of cards", verified.sensitivity),
+        Finding("corrected_specificity", "of cards", verified.specificity),
+    ]
+
+
+def _gaps(
+    model: str, people: Scored, groups: Mapping[str, Mapping[str, Flags]], target: Target, charter: Charter
+) -> list[Finding]:
+    limits = charter.limits_of(model, "gap")
+    threshold = target.threshold if target.threshold is not None else math.inf
+    found: list[Finding] = []
+    for name, parts in groups.items():
+        for gap in fairness.gaps(people, parts, threshold, cell=charter.minimum.cell, chance=target.chance):
+            about = f"{name}: {gap.group}"
+            for measure, result in gap.gaps.items():
+                if measure in ("sensitivity", "ppv") and target.threshold is not None:
+                    # lower is worse: judged by how far it lies below the others
+                    found.append(_below(f"gap_{measure}", about, result, limits))
+                elif measure not in ("sensitivity", "ppv", "alert-rate") or target.threshold is not None:
+                    found.append(Finding(f"gap_{measure}", about, result))
+    return found
+
+
+def _below(measure: str, about: str, result: Measured, limits: Limits) -> Finding:
+    if not isinstance(result, Estimate):
+        return Finding(measure, about, result)
+    turned = Estimate(-result.value, -result.upper, -result.lower, result.n, result.events)
+    judged_by = rising(measure, about, turned, limits)
+    return Finding(measure, about, result, judged_by.level, judged_by.limit)
+
+
+def _survival(model: str, values: Array, people: Followed, target: Target, charter: Charter) -> list[Finding]:
+    """``values``: [people, times] chances to live so long."""
+    enough, times = _minimum(charter), target.output.times
+    flexible = Minimum(events=charter.minimum.curve_events)
+    found: list[Finding] = []
+    last = max((m for m in MILESTONES if alive_at(values, times, m) is not None), default=None)
+    if last is None or not len(people):
+        return [Finding("auc", "", NotEnough("people", 0, enough.events))]
+    ranked = alive_at(values, times, last)
+    assert ranked is not None
+    ranking = Minimum(events=charter.minimum.events)
+    found.append(falling("auc", "", concordance.uno_c(-ranked, people, last, ranking), charter.limits_of(model, "auc")))
+    found.append(Finding("harrell", "", concordance.harrell_c(-ranked, people, ranking)))
+    for months in MILESTONES:
+        alive = alive_at(values, times, months)
+        if alive is None:
+            continue
+        about = f"{months:g} months"
+        at = milestone(alive, people, months, enough, flexible)
+        found += [
+            Finding("auc_at", about, concordance.auc_at(-alive, people, months, enough)),
+            Finding("alive", about, at.observed, detail={"predicted": at.predicted}),
+            off_one("ratio", about, at.ratio, charter.limits_of(model, "ratio")),
+            falling("slope", about, at.slope, charter.limits_of(model, "slope")),
+            Finding("index", about, at.index),
+        ]
+    grid = [t for t in times if 0 < t <= last]
+    if len(grid) >= 2:
+        risk = 1 - np.column_stack([alive for t in grid if (alive := alive_at(values, times, t)) is not None])
+        found.append(Finding("integrated_brier", "", accuracy.integrated_brier(risk, grid, people, enough)))
+    return found

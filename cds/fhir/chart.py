@@ -1,0 +1,53 @@
+"""What was gathered for a call, read: the patient's record, and the orders in the making like a record of their own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from cds.errors import MalformedRequest
+from cds.fhir import resources as fhir
+from cds.fhir.evidence import Evidence
+from cds.fhir.queries import Query
+from cds.protocol.request import NULL, HookCall
+from cds.record.facts import Record
+from cds.record.reading import Reader
+from cds.record.vocabulary import Vocabulary
+
+
+def read_chart(
+    call: HookCall, evidence: Evidence, queries: tuple[Query, ...], vocabulary: Vocabulary, at: datetime, zone: ZoneInfo
+) -> tuple[Record, Record]:
+    """(record, drafts). Raises MalformedRequest for draft orders that are no Bundle."""
+    reader = Reader(vocabulary, call.patient_id, at, zone)
+    reader.read(evidence.resources)
+    record = reader.finish()
+    record.malformed = evidence.malformed
+    record.unread = evidence.unread(queries)
+    record.unsupported = evidence.unsupported(queries)
+    record.drafts = _drafts(call, vocabulary, at, zone)
+    return record, record.drafts
+
+
+def _drafts(call: HookCall, vocabulary: Vocabulary, at: datetime, zone: ZoneInfo) -> Record:
+    reader = Reader(vocabulary, call.patient_id, at, zone, drafts=True)
+    malformed = 0
+    raw = bytes(call.context.draftOrders)
+    if raw not in (b"", NULL):
+        found = fhir.decode(raw)
+        if not found.readable or not found.is_bundle:
+            raise MalformedRequest("context.draftOrders is not a Bundle")
+        malformed = found.malformed
+        chosen = call.context.selections
+        reader.read(
+            [r for r in found.resources if chosen is None or isinstance(r, fhir.Medication) or _selected(r, chosen)],
+            attributed=True,
+        )
+    drafts = reader.finish()
+    drafts.malformed = malformed
+    return drafts
+
+
+def _selected(resource: object, selections: list[str]) -> bool:
+    reference = f"{type(resource).__name__}/{getattr(resource, 'id', None)}"
+    return any(s == reference or s.endswith("/" + reference) for s in selections)

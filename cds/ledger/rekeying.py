@@ -1,0 +1,83 @@
+"""The hash's key replaced: every hash in the ledger moved under one more key, in one transaction.
+
+The service must not run meanwhile: what it wrote under the old key would be nobody's. A row of work that is done says
+that it happened, so that doing it twice, after a crash halfway, is doing it once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from cds.errors import LedgerError
+from cds.ledger.committee_tables import WHOLE
+from cds.ledger.patient_hash import chain, moved, person
+from cds.ledger.privacy import record
+from cds.ledger.tables import jobs, predictions
+
+KIND = "rekey"
+_PEOPLE = ("patient_key", "subject", "user_key")
+
+
+def fingerprint(material: bytes) -> str:
+    """Of the whole chain; leads back to no key."""
+    return hashlib.sha256(b"ledger key " + material).hexdigest()[:16]
+
+
+def rekey(connection: sa.Connection, before: bytes, after: bytes) -> int | None:
+    """How many hashes were moved; None: it was done before. ``after``: the key file as it will be, one key more.
+
+    Raises LedgerError while a scan is being read.
+    """
+    *kept, new = chain(after)
+    if tuple(kept) != chain(before):
+        raise LedgerError("the new key file must hold the keys of the old one, and one more as its last line")
+    mark = f"{KIND}:{fingerprint(after)}"
+    if connection.execute(sa.select(jobs.c.id).where(jobs.c.key == mark)).first() is not None:
+        return None
+    if connection.execute(sa.select(jobs.c.id).where(jobs.c.state == "running").limit(1)).first() is not None:
+        raise LedgerError("a scan is being read: stop the workers and the service first")
+    count = sum(_moved(connection, column, new) for column in _columns())
+    count += _studies(connection, chain(after))
+    record(connection, KIND, mark, {"hashes": count})
+    return count
+
+
+def _columns() -> Iterator[sa.Column[Any]]:
+    for table in WHOLE.sorted_tables:
+        yield from (table.c[name] for name in _PEOPLE if name in table.c)
+
+
+def _moved(connection: sa.Connection, column: sa.Column[Any], key: bytes) -> int:
+    """One after the other: each of the column's hashes, once."""
+    found = [v for v in connection.scalars(sa.select(column).distinct()) if v]
+    for value in found:
+        connection.execute(sa.update(column.table).where(column == value).values({column.name: moved(value, key)}))
+    return len(found)
+
+
+def _studies(connection: sa.Connection, keys: tuple[bytes, ...]) -> int:
+    """A study's hash is cut short, so it is made anew from the study, which the work names."""
+    count = 0
+    for row in connection.execute(sa.select(jobs).where(jobs.c.item.is_not(None))).mappings().all():
+        uid, client = row["payload"].get("study"), row["payload"].get("client")
+        if not uid or not client:
+            continue
+        old, new = row["item"], person(keys, client, f"study/{uid}")[: len(row["item"])]
+        changed = {"item": new, "key": row["key"].replace(old, new, 1)}
+        connection.execute(sa.update(jobs).where(jobs.c.id == row["id"]).values(**changed))
+        _in_prediction(connection, row["result"], new)
+        count += 1
+    return count
+
+
+def _in_prediction(connection: sa.Connection, result: Any, new: str) -> None:
+    """A reading's prediction names its study as its input."""
+    id = (result or {}).get("prediction")
+    found = connection.execute(sa.select(predictions.c.inputs).where(predictions.c.id == str(id))).scalar_one_or_none()
+    if found and "scan" in found:
+        inputs = {**found, "scan": {**found["scan"], "value": new}}
+        connection.execute(sa.update(predictions).where(predictions.c.id == str(id)).values(inputs=inputs))

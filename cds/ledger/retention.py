@@ -1,0 +1,78 @@
+"""Rows older than a hospital keeps them, removed batch by batch so that no call waits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+import sqlalchemy as sa
+
+from cds.ledger.committee_tables import incident_events
+from cds.ledger.privacy import Whose, erase, in_one_transaction
+from cds.ledger.tables import calls, cards, jobs, jti, predictions, problems
+
+_BATCH = 500
+_OF_THEIR_OWN = frozenset({"problems", "incident_events"})
+_ENDED = ("done", "dead", "cancelled")
+
+
+def count(url: str, before: datetime) -> dict[str, int]:
+    """Table -> rows that a purge would remove, of those that have an age themselves. Raises LedgerError."""
+
+    def work(connection: sa.Connection) -> dict[str, int]:
+        asked = {
+            "calls": sa.select(sa.func.count()).select_from(calls).where(calls.c.at < before),
+            "jobs": sa.select(sa.func.count()).select_from(jobs).where(_old_jobs(before)),
+            "problems": sa.select(sa.func.count()).select_from(problems).where(_old_problems(before)),
+        }
+        return {name: int(connection.execute(query).scalar_one()) for name, query in asked.items()}
+
+    return in_one_transaction(url, work)
+
+
+def purge(url: str, before: datetime, step: Callable[[int], None] = lambda _: None) -> dict[str, int]:
+    """Table -> rows removed. ``step`` hears how many calls each batch took. Raises LedgerError: what was removed by
+    then stays removed, and another purge goes on."""
+    removed: Counter[str] = Counter()
+    while True:
+        found = in_one_transaction(url, partial(_calls, before=before))
+        removed.update(found)
+        step(found.get("calls", 0))
+        if found.get("calls", 0) < _BATCH:
+            break
+    removed.update(in_one_transaction(url, partial(_others, before=before)))
+    return dict(removed)
+
+
+def _calls(connection: sa.Connection, before: datetime) -> dict[str, int]:
+    """The oldest ones with all that hangs on them: predictions, cards, feedback, what was held back."""
+    ids = frozenset(
+        connection.scalars(sa.select(calls.c.id).where(calls.c.at < before).order_by(calls.c.at).limit(_BATCH))
+    )
+    of_calls = frozenset(connection.scalars(sa.select(cards.c.id).where(cards.c.call_id.in_(ids))))
+    said = frozenset(connection.scalars(sa.select(predictions.c.id).where(predictions.c.call_id.in_(ids))))
+    # a problem may be younger than the card it is about, and still open
+    return erase(connection, Whose(frozenset(), ids, of_calls, said), keep=_OF_THEIR_OWN)
+
+
+def _others(connection: sa.Connection, before: datetime) -> dict[str, int]:
+    """Work that has ended, problems, and tokens that could not be sent again anyway."""
+    told_of = incident_events.c.problem_id.in_(sa.select(problems.c.id).where(_old_problems(before)))
+    wanted = {
+        jobs: _old_jobs(before),
+        incident_events: told_of,
+        problems: _old_problems(before),
+        jti: jti.c.expires < before,
+    }
+    found = {table.name: connection.execute(sa.delete(table).where(old)).rowcount for table, old in wanted.items()}
+    return {str(name): rows for name, rows in found.items() if rows}
+
+
+def _old_jobs(before: datetime) -> sa.ColumnElement[bool]:
+    return jobs.c.state.in_(_ENDED) & (jobs.c.finished_at < before)
+
+
+def _old_problems(before: datetime) -> sa.ColumnElement[bool]:
+    return problems.c.at < before

@@ -1,0 +1,51 @@
+"""Calls take turns at computing, and nobody is kept by one who does not end his."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import nullcontext
+
+import pytest
+
+from cds.timings import Timings
+from cds.turns import Turns
+
+
+def test_one_computes_at_a_time() -> None:
+    turns, inside, most = Turns(patience_s=5.0), 0, 0
+
+    def call() -> None:
+        nonlocal inside, most
+        for _ in range(20):
+            with turns.one(nullcontext()):
+                inside += 1
+                most = max(most, inside)
+                time.sleep(0.0005)
+                inside -= 1
+
+    calls = [threading.Thread(target=call) for _ in range(6)]
+    for one in calls:
+        one.start()
+    for one in calls:
+        one.join()
+    assert most == 1
+
+
+def test_a_turn_that_does_not_end_is_not_waited_for() -> None:
+    turns, timings = Turns(patience_s=0.05), Timings()
+    with turns.one(nullcontext()):
+        start = time.monotonic()
+        with turns.one(timings.stage("turn")):
+            assert 0.04 < time.monotonic() - start < 0.5
+    assert timings.ms["turn"] >= 40
+    with turns.one(timings.stage("next")):  # and whoever had no turn gave none back
+        assert timings.ms["next"] < 40
+
+
+def test_a_fault_ends_the_turn() -> None:
+    turns, timings = Turns(patience_s=5.0), Timings()
+    with pytest.raises(ValueError), turns.one(nullcontext()):
+        raise ValueError
+    with turns.one(timings.stage("turn")):
+        assert timings.ms["turn"] < 1000

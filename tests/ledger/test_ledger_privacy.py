@@ -1,0 +1,342 @@
+"""One patient's rows are found by the keyed hash with all that hangs on them: handed over whole, or gone whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import ledger_entries
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from cds.cli import main
+from cds.jobs import Jobs
+from cds.ledger import Ledger, ProblemEntry, migrate, privacy, rekeying, retention
+from cds.ledger.committee_tables import WHOLE as metadata
+from cds.ledger.database import make_engine, parse_url
+from cds.ledger.patient_hash import chain, moved, person
+from cds.ledger.spool import Spool
+
+KEY = "an-example-key-of-the-privacy-tests-0123456789"
+NORTH, OTHER = "north", "south"
+SECRET = "Mrs Strange's own words"
+
+
+@pytest.fixture
+def settings(url: str, tmp_path: Path) -> Path:
+    path = tmp_path / "cds.toml"
+    (tmp_path / "ledger.key").write_text(KEY, encoding="utf-8")
+    clients = "".join(f'[clients.{name}]\nissuer = "{name}"\njwks = {{keys = []}}\n' for name in (NORTH, OTHER))
+    path.write_text(
+        f'data_dir = "{tmp_path}"\ndatabase_url = "{url}"\nledger_key_file = "{tmp_path}/ledger.key"\n{clients}',
+        encoding="utf-8",
+    )
+    return path
+
+
+Open = Callable[[str, bytes], Ledger]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    """A ledger at a URL under a key; closed at the end."""
+    made: list[Ledger] = []
+
+    def make(url: str, key: bytes) -> Ledger:
+        made.append(Ledger(url, key, tmp_path / "spool", now=lambda: ledger_entries.NOW))
+        return made[-1]
+
+    yield make
+    for ledger in made:
+        ledger.close()
+
+
+@pytest.fixture
+def kept(url: str, opened: Open) -> Ledger:
+    """Two calls of p1, one of p2, one of another hospital's p1; feedback, a problem and a scan of p1."""
+    migrate.upgrade(url)
+    ledger = opened(url, KEY.encode())
+    for client, patient in ((NORTH, "p1"), (NORTH, "p1"), (NORTH, "p2"), (OTHER, "p1")):
+        fill(ledger, client, patient)
+    jobs = Jobs(url)
+    study = ledger.patient_key(NORTH, "study/1.2.3")[:32]
+    payload = {"study": "1.2.3", "client": NORTH}
+    jobs.enqueue("study", f"{study}:m:1:x", payload, subject=ledger.patient_key(NORTH, "p1"), item=study)
+    jobs.enqueue("study", f"{study}:n:1:x", payload, item=study)  # asked for by one who did not know whose it is
+    jobs.enqueue("study", "other:m:1:x", {"study": "9.9", "client": NORTH}, subject=ledger.patient_key(NORTH, "p2"))
+    jobs.close()
+    return ledger
+
+
+def fill(ledger: Ledger, client: str, patient: str, **changes: Any) -> None:
+    entry = ledger_entries.call(client=client, patient_key=ledger.patient_key(client, patient), **changes)
+    assert ledger.record_call(entry)
+    [card] = entry.cards
+    ledger.record_feedback([ledger_entries.feedback(card.id, client=client)])
+    ledger.record_problem(
+        ProblemEntry(entry.id + "-p", ledger_entries.NOW, entry.id, card.id, client, None, "wrong-data", SECRET, "open")
+    )
+
+
+def counts(url: str) -> dict[str, int]:
+    engine = make_engine(parse_url(url), statement_s=5, connect_s=5)
+    try:
+        with engine.connect() as connection:
+            return {
+                table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+                for table in metadata.sorted_tables
+            }
+    finally:
+        engine.dispose()
+
+
+def run(settings: Path, *arguments: str, input: str | None = None) -> Result:
+    return CliRunner().invoke(main, ["--settings", str(settings), "ledger", *arguments], input=input, prog_name="cds")
+
+
+def test_a_patient_is_gone_with_all_that_hangs_on_them_and_nobody_else_is(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, opened: Open
+) -> None:
+    before = counts(url)
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert result.exit_code == 0, result.output
+    after = counts(url)
+    gone = {name: before[name] - after[name] for name in before if before[name] != after[name]}
+    each = {"calls": 1, "predictions": 4, "cards": 1, "card_predictions": 2, "suppressions": 1}
+    each |= {"feedback": 1, "problems": 1}
+    assert {name: gone[name] for name in each} == {name: 2 * count for name, count in each.items()}
+    # two works of their scan, the one that nobody knew to be theirs included; one row says that it was done
+    assert gone["jobs"] == 2 - 1
+    again = opened(url, KEY.encode())
+    assert again.newest_card(NORTH, again.patient_key(NORTH, "p1")) is None
+    for client, patient in ((NORTH, "p2"), (OTHER, "p1")):
+        assert again.newest_card(client, again.patient_key(client, patient)) is not None
+
+
+def test_what_the_committee_noted_of_them_goes_as_well(kept: Ledger, settings: Path, url: str) -> None:
+    """A table of another part of the house, found by the names of its columns."""
+    note = {"at": ledger_entries.NOW, "action": "note", "person": "a", "text": SECRET}
+    theirs = kept.patient_key(NORTH, "p1")
+    engine = make_engine(parse_url(url), statement_s=5, connect_s=5)
+    with engine.begin() as connection:
+        ids = list(connection.scalars(sa.select(metadata.tables["problems"].c.id)))
+        for number, id in enumerate(ids):
+            table = metadata.tables["incident_events"]
+            connection.execute(sa.insert(table).values(id=str(number), problem_id=id, **note))
+        event = {"client": NORTH, "kind": "event", "outcome": "o", "day": ledger_entries.NOW.date(), "source": "s"}
+        more = {"sweep_id": "w", "recorded_at": ledger_entries.NOW}
+        table = metadata.tables["outcome_events"]
+        for id, key in (("e1", theirs), ("e2", kept.patient_key(NORTH, "p2"))):
+            connection.execute(sa.insert(table).values(id=id, patient_key=key, **event, **more))
+    engine.dispose()
+    before = counts(url)
+    assert run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes").exit_code == 0
+    after = counts(url)
+    assert before["incident_events"] - after["incident_events"] == 2
+    assert before["outcome_events"] - after["outcome_events"] == 1
+
+
+# PostgreSQL's vacuum frees its pages in its own time
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_nothing_of_the_patient_is_left_in_the_file(kept: Ledger, settings: Path, url: str, tmp_path: Path) -> None:
+    for client, patient in ((NORTH, "p1"), (NORTH, "p2"), (OTHER, "p1")):
+        assert run(settings, "erase", "--client", client, "--patient", patient, "--yes").exit_code == 0
+    kept.close()
+    content = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.db*"))
+    assert SECRET.encode() not in content
+    assert b"Consider a scan" not in content
+
+
+def test_a_dry_run_counts_and_removes_nothing(kept: Ledger, settings: Path, url: str) -> None:
+    before = counts(url)
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--dry-run")
+    assert "2 calls" in result.output and "2 jobs" in result.output
+    assert counts(url) == before
+
+
+def test_it_asks_before_and_the_id_may_be_typed(kept: Ledger, settings: Path, url: str) -> None:
+    before = counts(url)
+    refused = run(settings, "erase", "--client", NORTH, input="p1\nn\n")
+    assert refused.exit_code == 1
+    assert counts(url) == before
+    assert run(settings, "erase", "--client", NORTH, input="p1\ny\n").exit_code == 0
+    assert counts(url)["calls"] == before["calls"] - 2
+
+
+def test_whose_id_it_is_has_to_be_said_where_there_are_several_hospitals(kept: Ledger, settings: Path) -> None:
+    result = run(settings, "erase", "--patient", "p1", "--yes")
+    assert result.exit_code == 2
+    assert "--client: there is not just one" in result.stderr
+
+
+def test_that_it_was_done_is_kept_and_not_to_whom(kept: Ledger, settings: Path, url: str) -> None:
+    run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    jobs = Jobs(url)
+    [row] = [job for job in jobs.newest() if job.kind == "erase"]
+    jobs.close()
+    assert row.result is not None and row.result["rows"]["calls"] == 2
+    told = json.dumps([row.key, row.payload, row.result])
+    assert "p1" not in told and person(chain(KEY.encode()), NORTH, "p1") not in told
+
+
+def test_what_waits_on_the_spool_goes_too(kept: Ledger, settings: Path, tmp_path: Path) -> None:
+    kept.close()
+    for patient in ("p1", "p2"):
+        entry = ledger_entries.call(client=NORTH, patient_key=kept.patient_key(NORTH, patient))
+        Spool(tmp_path / "spool").put([entry, ledger_entries.feedback(entry.cards[0].id, client=NORTH)])
+    assert len(list((tmp_path / "spool").glob("*.json"))) == 4
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert "2 from this machine's spool" in result.output
+    [call, _] = sorted((tmp_path / "spool").glob("*.json"))
+    assert json.loads(call.read_text())["entry"]["patient_key"] == person(chain(KEY.encode()), NORTH, "p2")
+
+
+def test_everything_of_a_patient_is_handed_over_and_of_nobody_else(
+    kept: Ledger, settings: Path, tmp_path: Path
+) -> None:
+    result = run(settings, "export", str(tmp_path / "mine.json"), "--client", NORTH, "--patient", "Patient/p1")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "mine.json").stat().st_mode & 0o777 == 0o600
+    rows = json.loads((tmp_path / "mine.json").read_text(encoding="utf-8"))["rows"]
+    assert {name: len(found) for name, found in rows.items()}.items() >= {
+        "calls": 2, "predictions": 8, "cards": 2, "feedback": 2, "problems": 2, "jobs": 2
+    }.items()  # fmt: skip
+    assert {row["patient_key"] for row in rows["calls"]} == {person(chain(KEY.encode()), NORTH, "p1")}
+    assert rows["cards"][0]["body"]["summary"] == "Consider a scan"
+    assert run(settings, "export", str(tmp_path / "mine.json"), "--client", NORTH, "--patient", "p1").exit_code == 2
+
+
+@pytest.mark.parametrize(("days", "left"), [(30, 4), (3, 1), (400, 5)])
+def test_what_is_old_goes_with_all_that_hangs_on_it(
+    url: str, settings: Path, tmp_path: Path, days: int, left: int, open_ledger: Callable[[str], Ledger]
+) -> None:
+    migrate.upgrade(url)
+    ledger = open_ledger(url)
+    from datetime import UTC, datetime
+
+    today = datetime.now(UTC)
+    for age in (0, 5, 10, 20, 365):
+        assert ledger.record_call(ledger_entries.call(at=today - timedelta(days=age)))
+    counted = run(settings, "purge", "--older-than", str(days), "--dry-run")
+    assert f"{5 - left} calls" in counted.output
+    result = run(settings, "purge", "--older-than", str(days), "--yes")
+    assert result.exit_code == 0, result.output
+    after = counts(url)
+    assert (after["calls"], after["predictions"], after["cards"]) == (left, 4 * left, left)
+
+
+def test_a_purge_of_many_goes_batch_by_batch_and_keeps_younger_problems(
+    url: str, monkeypatch: pytest.MonkeyPatch, open_ledger: Callable[[str], Ledger]
+) -> None:
+    migrate.upgrade(url)
+    ledger = open_ledger(url)
+    monkeypatch.setattr(retention, "_BATCH", 3)
+    old = [ledger_entries.call(at=ledger_entries.NOW - timedelta(days=400 + n)) for n in range(7)]
+    for entry in old:
+        ledger.record_call(entry)
+    problem = ProblemEntry("p", ledger_entries.NOW, old[0].id, None, NORTH, None, "wrong-data", "", "open")
+    ledger.record_problem(problem)
+    steps: list[int] = []
+    removed = retention.purge(url, ledger_entries.NOW - timedelta(days=30), steps.append)
+    assert steps == [3, 3, 1]
+    assert removed["calls"] == 7
+    assert counts(url)["problems"] == 1
+
+
+def test_a_new_key_finds_everybody_and_the_old_one_nobody(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, opened: Open
+) -> None:
+    kept.close()
+    new = tmp_path / "new.key"
+    result = run(settings, "rekey", str(new), "--yes")
+    assert result.exit_code == 0, result.output
+    assert new.stat().st_mode & 0o777 == 0o600
+    assert new.read_text(encoding="utf-8").splitlines()[0] == KEY
+    material = new.read_bytes().strip()
+    after, before = opened(url, material), opened(url, KEY.encode())
+    for client, patient in ((NORTH, "p1"), (NORTH, "p2"), (OTHER, "p1")):
+        assert after.newest_card(client, after.patient_key(client, patient)) is not None
+        assert after.newest_card(client, before.patient_key(client, patient)) is None
+    jobs = Jobs(url)
+    study = after.patient_key(NORTH, "study/1.2.3")[:32]
+    found = jobs.concerning("study", subject=after.patient_key(NORTH, "p1"), items=[study])
+    assert {job.key for job in found} == {f"{study}:m:1:x", f"{study}:n:1:x"}
+    jobs.close()
+
+
+def test_replacing_the_key_twice_by_accident_is_replacing_it_once(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, opened: Open
+) -> None:
+    kept.close()
+    new = tmp_path / "new.key"
+    assert run(settings, "rekey", str(new), "--yes").exit_code == 0
+    # the settings still name the old file: somebody was interrupted
+    again = run(settings, "rekey", str(new), "--yes")
+    assert again.exit_code == 0 and "already" in again.output
+    ledger = opened(url, new.read_bytes().strip())
+    assert ledger.newest_card(NORTH, ledger.patient_key(NORTH, "p1")) is not None
+
+
+def test_keys_can_be_replaced_again_and_again(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, opened: Open
+) -> None:
+    kept.close()
+    for name in ("second.key", "third.key"):
+        assert run(settings, "rekey", str(tmp_path / name), "--yes").exit_code == 0
+        (tmp_path / "ledger.key").write_bytes((tmp_path / name).read_bytes())
+    assert len((tmp_path / "third.key").read_text().splitlines()) == 3
+    ledger = opened(url, (tmp_path / "third.key").read_bytes().strip())
+    assert ledger.newest_card(NORTH, ledger.patient_key(NORTH, "p2")) is not None
+
+
+def test_a_key_file_that_does_not_continue_the_old_one_changes_nothing(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, opened: Open
+) -> None:
+    kept.close()
+    (tmp_path / "strange.key").write_text("z" * 40 + "\n" + "y" * 40 + "\n", encoding="utf-8")
+    result = run(settings, "rekey", str(tmp_path / "strange.key"), "--yes")
+    assert result.exit_code == 2
+    assert "must hold the keys of the old one" in result.stderr
+    ledger = opened(url, KEY.encode())
+    assert ledger.newest_card(NORTH, ledger.patient_key(NORTH, "p1")) is not None
+
+
+def test_a_scan_in_hand_stops_it(kept: Ledger, settings: Path, url: str, tmp_path: Path) -> None:
+    kept.close()
+    jobs = Jobs(url)
+    assert jobs.claim("worker", ["study"]) is not None
+    jobs.close()
+    result = run(settings, "rekey", str(tmp_path / "new.key"), "--yes")
+    assert result.exit_code == 2 and "stop the workers" in result.stderr
+
+
+def test_the_hash_of_a_lone_key_is_what_it_was_before_keys_could_be_replaced() -> None:
+    import hashlib
+    import hmac
+
+    expected = hmac.new(KEY.encode(), b"5:north:p1", hashlib.sha256).hexdigest()
+    assert person(chain(KEY.encode()), "north", "p1") == expected
+    # a key of raw bytes with a line break in it stays one key
+    raw = b"\x00\x01\n" + bytes(range(40, 80))
+    assert chain(raw) == (raw,)
+    second = "k" * 40
+    both = chain(f"{KEY}\n{second}\n".encode())
+    assert len(both) == 2
+    assert person(both, "north", "p1") == moved(expected, second.encode())
+
+
+def test_a_fingerprint_leads_back_to_no_key() -> None:
+    assert KEY not in rekeying.fingerprint(KEY.encode())
+    assert rekeying.fingerprint(KEY.encode()) != rekeying.fingerprint(KEY.encode() + b"x")
+
+
+def test_every_column_that_names_a_patient_is_one_that_an_erasure_looks_at() -> None:
+    named = {
+        column.name for table in metadata.sorted_tables for column in table.columns if column.name.endswith("_key")
+    } | {"subject"}
+    # a clinician's hash is no patient's, and a token's is nobody's
+    assert named - {"user_key"} == set(privacy.PATIENT)
