@@ -43,6 +43,7 @@ from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
 from cds.record.features import Already
 from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed, Weighed
+from cds.services.told import told
 from cds.settings import Settings
 from cds.snapshot import Snapshots
 from cds.studies.desk import Desk, assessment, unloaded
@@ -98,6 +99,10 @@ class Engine:
         self._zone = ZoneInfo(self.settings.timezone)
         self._turns = Turns()
         self._validated: dict[str, tuple[Policy, BaseModel]] = {}
+
+    def described(self, service: Service, language: str) -> tuple[str, str]:
+        """(title, description), as discovery gives them."""
+        return told(service, self.catalogues.book(language))
 
     def queries(self, service: Service) -> tuple[Query, ...]:
         return self._queries[service.id, service.hook]

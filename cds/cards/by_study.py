@@ -59,7 +59,8 @@ def unread(case: Case, assessment: Assessment, topic: str, label: str) -> Iterat
     day = day_of(words, reading)
     if reading.state == "running" and reading.since is not None:
         minutes = max(0, round((case.record.now - reading.since).total_seconds() / 60))
-        first = words("engine.study.running", day=day, time=_since(words, minutes))
+        ago = words("engine.study.running", day=day, time=_since(words, minutes))
+        first = ago if minutes else words("engine.study.running_now", day=day)
     else:
         first = words("engine.study.not_assessed", day=day, reason=words.pick(reading.says))
     yield CardDraft(
@@ -117,10 +118,10 @@ def _age(words: Phrasebook, reading: StudyReading) -> str:
     days = reading.age_days
     if days is None:
         return words("engine.undated")
-    return words("engine.days.one" if days == 1 else "engine.days.more", count=words.number(days, 0))
+    return words.counted("engine.days", days)
 
 
 def _since(words: Phrasebook, minutes: int) -> str:
     if minutes >= 120:
         return words("engine.study.hours", count=words.number(minutes / 60, 0))
-    return words("engine.study.minute" if minutes == 1 else "engine.study.minutes", count=words.number(minutes, 0))
+    return words.counted("engine.study.minutes", minutes)

@@ -71,7 +71,7 @@ def _compared(words: Phrasebook, comparison: Json, lesions: list[Json]) -> Itera
         numbers = words.join(str(number) for number in comparison["new"])
         yield words("engine.measured.new", day=day, numbers=numbers)
     if count := len(comparison["gone"]):
-        yield words(f"engine.measured.gone.{'one' if count == 1 else 'more'}", day=day, count=words.number(count, 0))
+        yield words.counted("engine.measured.gone", count, day=day)
     why = str(comparison["why_not"] or comparison["response"])
     yield words(f"engine.measured.response.{why}", day=day)
 

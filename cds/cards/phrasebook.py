@@ -45,6 +45,10 @@ class Phrasebook:
                 f"catalogue '{self.language}': sentence '{key}' or its field {error} is missing"
             ) from error
 
+    def counted(self, key: str, count: int, **values: Any) -> str:
+        """``key.one`` or ``key.more``, with ``count`` as a field: one thing is not "1 things"."""
+        return self(f"{key}.{'one' if count == 1 else 'more'}", count=self.number(count, 0), **values)
+
     def pick(self, texts: Mapping[str, str]) -> str:
         """From ``{"en": ..., "nl": ...}``: this language, else English, else whatever there is."""
         return texts.get(self.language) or texts.get("en") or next(iter(texts.values()), "")

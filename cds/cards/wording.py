@@ -96,8 +96,7 @@ def counted(words: Phrasebook, feature: Feature) -> str:
     number = words.number(count, 0)
     if feature.input.reduce is Reduce.count:
         return number
-    plain = feature.input.reduce is Reduce.line
-    days = number if plain else words("engine.days.one" if count == 1 else "engine.days.more", count=number)
+    days = number if feature.input.reduce is Reduce.line else words.counted("engine.days", count)
     return f"{days} ({words.day(feature.facts[0].when)})" if feature.facts else days
 
 
@@ -135,9 +134,9 @@ def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
         sentence = "partly" if state.state == "partly" else "unread"
         lines.append(words(f"engine.gaps.{sentence}", source=name, code=state.error or "-"))
     if record.foreign:
-        lines.append(words("engine.gaps.foreign", count=record.foreign))
+        lines.append(words.counted("engine.gaps.foreign", record.foreign))
     if record.malformed:
-        lines.append(words("engine.gaps.malformed", count=record.malformed))
+        lines.append(words.counted("engine.gaps.malformed", record.malformed))
     return lines
 
 

@@ -55,7 +55,8 @@ def contributions(rows: tuple[Bar, ...], words: BarWords, title: str, descriptio
 
     width = 360 if narrow else 720
     column = 0.0 if narrow else 250.0
-    row_height = 52.0 if narrow else 38.0
+    lines = max((len(on.folded(r.label, column - 12, 13, most=3)) for r in rows), default=1) if not narrow else 1
+    row_height = 52.0 if narrow else 38.0 if lines < 3 else 54.0
     top = 34.0 if words.lower or words.higher else 10.0
     height = int(top + row_height * max(len(rows), 1) + (30 if words.axis else 10))
     sheet = on.Sheet(width, height, narrow=narrow)
@@ -99,7 +100,9 @@ def comparison(
 
     width = 360 if narrow else 720
     column = 0.0 if narrow else 230.0
-    row_height = 66.0 if narrow else 44.0
+    # on a phone label and text share a line, unless they are too long for one
+    folded = narrow and any(on.wide(r.label, 13) + on.wide(r.text, 13, bold=True) > 360 - 30 for r in rows)
+    row_height = (84.0 if folded else 66.0) if narrow else 44.0
     height = int(8 + row_height * max(len(rows), 1) + 48)
     sheet = on.Sheet(width, height, narrow=narrow)
     page = sheet.page()
@@ -116,7 +119,7 @@ def comparison(
         on.rule(axes, [tick, tick], [0, bottom - 8], "grid" if tick else "soft", order=1)
         on.write(axes, tick, bottom + 10, _figure(tick), size=12, tone="soft", align="center")
     for number, row in enumerate(rows):
-        y = row_height * (number + (0.7 if narrow else 0.5))
+        y = row_height * (number + 1) - 20 if narrow else row_height * (number + 0.5)
         tone: Tone = "main" if number == 0 else "soft"
         if row.lower is not None and row.upper is not None:
             on.rule(
@@ -126,9 +129,12 @@ def comparison(
                 on.rule(axes, [edge, edge], [y - 6, y + 6], tone, thick=2)
         on.dots(axes, [row.value], [y], tone, marker="o" if number == 0 else "D", size=13 if number == 0 else 10,
                 hollow=number != 0, name=f"value-{number}")  # fmt: skip
-        _label(
-            page, row.label, column, y + 8, width, narrow=narrow, beside=row.text if narrow else "", bold=number == 0
-        )
+        bold = number == 0
+        if folded:
+            _label(page, row.label, column, y - 10, width, narrow=True, bold=bold)
+            on.write(page, 8, y - 9, row.text, size=13, bold=bold, halo=True)
+        else:
+            _label(page, row.label, column, y + 8, width, narrow=narrow, beside=row.text if narrow else "", bold=bold)
         if not narrow:
             on.write(page, end + 18, y + 12.5, row.text, size=13, bold=number == 0)
     if not rows:
@@ -165,7 +171,7 @@ def _check(values: object) -> None:
 def _label(
     page: Axes, label: str, column: float, y: float, width: float, *, narrow: bool, beside: str = "", bold: bool = False
 ) -> None:
-    """Left of the row, right-aligned, in up to two lines; above it on a phone."""
+    """Left of the row, right-aligned, in up to three lines; above it on a phone."""
     from cds.charts import sheet as on
 
     if narrow:
@@ -182,7 +188,7 @@ def _label(
         if beside:
             on.write(page, width - 8, y - 17, beside, size=13, bold=bold, align="right", halo=True)
         return
-    lines = on.folded(label, column - 12, 13, most=2, bold=bold)
+    lines = on.folded(label, column - 12, 13, most=3, bold=bold)
     for number, line in enumerate(lines):
         at = y + 4.5 + 16 * (number - (len(lines) - 1) / 2)
         on.write(page, column, at, line, size=13, align="right", bold=bold)

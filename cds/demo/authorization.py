@@ -1,8 +1,9 @@
 """The demo hospital's authorization server: SMART App Launch 2, as an EHR offers it. For the demo and for tests.
 
 Faithful in what an app can see: discovery, EHR launch and standalone launch, PKCE with S256, registered redirect
-addresses, codes that work once and for a minute, client secrets and ``private_key_jwt``, signed id_tokens with their
-key set. What a hospital has and this has not is people signing in: who sits at the demo EHR is its one user.
+addresses, codes that work once and for a minute, refresh tokens that work once, client secrets and
+``private_key_jwt``, signed id_tokens with their key set. What a hospital has and this has not is people signing in: who
+sits at the demo EHR is its one user.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ REPORT_APP = "cds-report"
 """The report page's ``client_id`` in the demonstration."""
 LAUNCH_S, CODE_S, TOKEN_S = 300.0, 60.0, 3600
 _MOST = 500
+_UNKEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _SCOPES = ["launch", "launch/patient", "openid", "fhirUser", "patient/*.read", "patient/*.rs"]
+_LASTING = {"online_access", "offline_access"}
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,10 @@ class AuthorizationServer:
         user: str = "Practitioner/demonstration",
         algorithm: Literal["RS384", "ES384"] = "RS384",
         now: Callable[[], float] = time.time,
+        token_s: float = TOKEN_S,
     ) -> None:
-        """``people``: (id, name) of the patients a standalone launch may choose from. ``user``: who sits at the EHR."""
+        """``people``: (id, name) of the patients a standalone launch may choose from. ``user``: who sits at the EHR.
+        ``token_s``: how long an access token lives."""
         self.fhir_base = fhir_base.rstrip("/")
         self.base = f"{self.fhir_base.rsplit('/', 1)[0]}/auth"
         self._apps = {app.client_id: app for app in apps}
@@ -64,6 +69,10 @@ class AuthorizationServer:
         self._launches: dict[str, Opened] = {}
         self._asked: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {}
         self._grants: dict[str, Grant] = {}
+        self._token_s = token_s
+        self._refreshes: dict[str, Grant] = {}
+        self._spent: dict[str, str] = {}
+        """Used refresh tokens -> those that came of them."""
         self._words = Catalogues([Path(__file__).parent / "catalogue"])
 
     def launch_url(self, link_url: str, app_context: str | None, patient: str, encounter: str | None = None) -> str:
@@ -91,16 +100,17 @@ class AuthorizationServer:
             "jwks_uri": f"{self.base}/jwks",
             "authorization_endpoint": f"{self.base}/authorize",
             "token_endpoint": f"{self.base}/token",
-            "grant_types_supported": ["authorization_code"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
             "response_types_supported": ["code"],
             "code_challenge_methods_supported": ["S256"],
-            "scopes_supported": _SCOPES,
+            "scopes_supported": [*_SCOPES, *sorted(_LASTING)],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt", "none"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
             "capabilities": [
                 *("launch-ehr", "launch-standalone", "authorize-post", "client-public", "sso-openid-connect"),
                 *("client-confidential-symmetric", "client-confidential-asymmetric", "permission-v1", "permission-v2"),
                 *("context-ehr-patient", "context-ehr-encounter", "context-standalone-patient", "permission-patient"),
+                *("permission-offline", "permission-online"),
             ],
         }
 
@@ -127,7 +137,7 @@ class AuthorizationServer:
         if asked.get("aud", "").rstrip("/") != self.fhir_base or not asked.get("state"):
             raise Denied("invalid_request", "aud is not this FHIR server, or state is missing")
         scopes = asked.get("scope", "").split()
-        if set(scopes) - set(_SCOPES):
+        if set(scopes) - set(_SCOPES) - _LASTING:
             raise Denied("invalid_scope")
         if "launch" in asked:
             opened = self._launches.pop(asked["launch"], None)
@@ -176,9 +186,11 @@ class AuthorizationServer:
 
     def token(self) -> Response | tuple[dict[str, Any], int, dict[str, str]]:
         form = request.form
-        if form.get("grant_type") != "authorization_code":
+        if form.get("grant_type") not in ("authorization_code", "refresh_token"):
             raise Denied("unsupported_grant_type")
         app = prove_app(self._apps, form, request.authorization, f"{self.base}/token", self._now())
+        if form["grant_type"] == "refresh_token":
+            return self._refreshed(app, form.get("refresh_token", "")), 200, _UNKEPT
         # whoever brings a code uses it up: a code overheard and tried is worth nothing to either
         grant = self._grants.pop(form.get("code", ""), None)
         if grant is None or grant.until < self._now():
@@ -186,17 +198,34 @@ class AuthorizationServer:
         if grant.client_id != app.client_id or grant.redirect_uri != form.get("redirect_uri"):
             raise Denied("invalid_grant", "the code is another app's, or for another redirect_uri")
         prove_verifier(grant, form.get("code_verifier", ""))
-        return self.answer(grant), 200, {"Cache-Control": "no-store", "Pragma": "no-cache"}
+        return self.answer(grant), 200, _UNKEPT
+
+    def _refreshed(self, app: RegisteredApp, refresh: str) -> dict[str, Any]:
+        """A refresh token works once; one that comes again was stolen or overheard, and ends what came of it (RFC 9700,
+        section 4.14)."""
+        grant = self._refreshes.pop(refresh, None)
+        if grant is None or grant.client_id != app.client_id:
+            while (refresh := self._spent.pop(refresh, "")) != "":
+                self._refreshes.pop(refresh, None)
+            raise Denied("invalid_grant", "the refresh token is unknown, used or revoked")
+        told = self.answer(replace(grant, nonce=None))
+        _few(self._spent)
+        self._spent[refresh] = told["refresh_token"]
+        return told
 
     def answer(self, grant: Grant) -> dict[str, Any]:
         """The token response."""
         told = {
             "access_token": secrets.token_urlsafe(32),
             "token_type": "Bearer",
-            "expires_in": TOKEN_S,
+            "expires_in": int(self._token_s),
             "scope": grant.scope,
             **grant.context,
         }
+        if _LASTING & set(grant.scope.split()):
+            told["refresh_token"] = secrets.token_urlsafe(24)
+            _few(self._refreshes)
+            self._refreshes[told["refresh_token"]] = grant
         if "openid" in grant.scope.split():
             header = {"alg": self.algorithm, "kid": self.key_id, "typ": "JWT"}
             told["id_token"] = jwt.encode(header, self.claims(grant), self.key, algorithms=[self.algorithm])
@@ -214,6 +243,10 @@ class AuthorizationServer:
             **({"nonce": grant.nonce} if grant.nonce else {}),
             **({"fhirUser": f"{self.fhir_base}/{self._user}"} if "fhirUser" in grant.scope.split() else {}),
         }
+
+    def revoke(self) -> None:
+        """End what every refresh token is good for, as an EHR does when its user signs out."""
+        self._refreshes.clear()
 
     def spoil(self, **changes: Any) -> None:
         """Change every code that was given and not yet used: for tests of apps that must be refused."""

@@ -117,8 +117,19 @@ class CardService(Strict):
     """Several models may name the same; their cards share its limit."""
     hook: str
     """CDS Hooks hook, such as patient-view."""
-    title: str | None = Field(None, description="Needed where no hooks/ file declares the service.")
-    description: str | None = Field(None, description="As title; what EHR integrators read in discovery.")
+    title: str | Text | None = Field(
+        None, description="Needed where no hooks/ file declares the service; by language, or in English alone."
+    )
+    description: str | Text | None = Field(None, description="As title; what EHR integrators read in discovery.")
+
+    @model_validator(mode="after")
+    def _in_one_language_at_least(self) -> CardService:
+        if isinstance(self.title, dict) and isinstance(self.description, dict):
+            if not self.title.keys() & self.description.keys():
+                raise ValueError("'title' and 'description' have no language in common")
+        elif isinstance(self.title, dict) is not isinstance(self.description, dict) and self.title and self.description:
+            raise ValueError("'title' and 'description': give both by language, or neither")
+        return self
 
 
 class Contribution(Strict):

@@ -109,6 +109,13 @@ class Output(Strict):
     """``category``: number -> name."""
     category_labels: dict[str, Text] = Field(default_factory=dict)
     """Name -> how people call it, by language."""
+    category_says: dict[str, Text] = Field(default_factory=dict)
+    """Name -> a sentence on what it meant where the model was studied, by language. The report shows it."""
+    log_of: Literal["hazard", "odds"] | None = None
+    """``contributions``: of which factor they are the natural logarithm. The report then gives the factor; ``hazard``
+    is against the average patient of the cohort."""
+    input_labels: dict[str, Text] = Field(default_factory=dict)
+    """``contributions``: name of an input -> what its column stands for, where that is several inputs together."""
     shown: bool = True
     """false: for the ledger and the committee, not a line on the card (a linear predictor)."""
 
@@ -131,13 +138,16 @@ class Output(Strict):
                 raise FaultAt(what, "categories", number)
         if list(self.times) != sorted(set(self.times)):
             raise FaultAt(f"the times of '{self.name}' must rise", "times")
+        for key in ("category_labels", "category_says"):
+            for name in getattr(self, key).keys() - set(self.categories.values()):
+                what = f"{key} names '{name}', which is not among the categories of '{self.name}'"
+                raise FaultAt(what, key, name)
+        if self.kind != "contributions" and (self.log_of is not None or self.input_labels):
+            raise FaultAt(f"'{self.name}' is no contributions: 'log_of' and 'input_labels' are theirs", "kind")
         if self.curve is not None and (self.horizon is None) is (self.until is None):
             raise FaultAt(f"'{self.name}' is read off a curve: give its 'horizon' or 'until', not both", "curve")
         if self.until is not None and self.curve is None:
             raise FaultAt(f"'{self.name}' has 'until': give the 'curve' it is read off", "until")
-        for name in self.category_labels.keys() - set(self.categories.values()):
-            what = f"category_labels names '{name}', which is not among the categories of '{self.name}'"
-            raise FaultAt(what, "category_labels", name)
         return self
 
 

@@ -40,6 +40,9 @@ def faults(m: Manifest) -> Iterator[FaultAt]:
             if bound is not None and bound not in outputs:
                 what = f"output '{o.name}' is bounded by '{bound}', which is not an output"
                 yield FaultAt(what, "outputs", position, key)
+        for name in o.input_labels.keys() - set(names):
+            what = f"output '{o.name}' labels '{name}', which is not an input"
+            yield FaultAt(what, "outputs", position, "input_labels", name)
     for kind in m.unused:
         if any(i.modality is kind for i in m.inputs if i.graph):
             yield FaultAt(f"'{kind.value}' is said not to be used, and an input of that kind is", "unused", kind.value)

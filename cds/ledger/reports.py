@@ -29,6 +29,11 @@ def session(connection: sa.Connection, session_id: str, now: datetime) -> Sealed
     return None if row is None else SealedSession(**{**row, "sealed": bytes(row["sealed"])})
 
 
+def reseal_session(connection: sa.Connection, session_id: str, sealed: bytes) -> None:
+    """Nothing where it has been left meanwhile."""
+    connection.execute(sa.update(report_sessions).where(report_sessions.c.id == session_id).values(sealed=sealed))
+
+
 def drop_session(connection: sa.Connection, session_id: str) -> None:
     connection.execute(sa.delete(report_sessions).where(report_sessions.c.id == session_id))
 

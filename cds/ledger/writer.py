@@ -134,6 +134,10 @@ class Ledger:
         """None: never opened, left, or expired. Raises LedgerError."""
         return self._read(lambda c: reports.session(c, session_id, self._now()))
 
+    def reseal_session(self, session_id: str, sealed: bytes) -> None:
+        """Put another content into an open session's row. Raises LedgerError."""
+        self._ask(self._process(), lambda db: db.transaction(lambda c: reports.reseal_session(c, session_id, sealed)))
+
     def drop_session(self, session_id: str) -> None:
         """Raises LedgerError."""
         self._ask(self._process(), lambda db: db.transaction(lambda c: reports.drop_session(c, session_id)))

@@ -73,6 +73,8 @@ class Offered(msgspec.Struct, frozen=True):
     description: str = ""
     title: str | None = None
     prefetch: dict[str, str] | None = None
+    language: str = ""
+    """Of title and description, where the service says so (``Content-Language``)."""
 
     @property
     def name(self) -> str:
@@ -107,19 +109,23 @@ class CdsClient:
     def __init__(self, url: str, session: requests.Session) -> None:
         self.url = url.rstrip("/")
         self._session = session
-        self._known: tuple[float, tuple[Offered, ...]] | None = None
+        self._known: dict[str, tuple[float, tuple[Offered, ...]]] = {}
 
-    def services(self) -> tuple[Offered, ...]:
-        """Everything discovered, cached for some seconds. Raises SourceError."""
+    def services(self, language: str) -> tuple[Offered, ...]:
+        """Everything discovered, in this language where the service speaks it; cached for some seconds. Raises
+        SourceError."""
         now = time.monotonic()
-        if self._known is not None and now - self._known[0] < _FRESH_S:
-            return self._known[1]
-        found = content(send(self._session, "GET", f"{self.url}/cds-services"))
+        known = self._known.get(language)
+        if known is not None and now - known[0] < _FRESH_S:
+            return known[1]
+        answer = send(self._session, "GET", f"{self.url}/cds-services", headers={"Accept-Language": language})
         try:
-            services = msgspec.convert(found, _Discovery).services
+            services = msgspec.convert(content(answer), _Discovery).services
         except msgspec.ValidationError as error:
             raise SourceMalformed(f"its discovery document is not one: {error}") from error
-        self._known = (now, services)
+        spoken = answer.headers.get("Content-Language", "")
+        services = tuple(msgspec.structs.replace(one, language=spoken) for one in services)
+        self._known[language] = (now, services)
         return services
 
     def fire(self, service: Offered, context: Mapping[str, Any], record: FhirRecord, language: str) -> Exchange:

@@ -61,7 +61,7 @@ class Desk:
         visit = Visit(patient, hook, language, selections)
         try:
             context = self._context(patient, hook, selections)
-            services = [s for s in self.cds.services() if s.hook == hook]
+            services = [s for s in self.cds.services(language) if s.hook == hook]
         except SourceError as error:
             visit.trouble = str(error)
             return visit

@@ -110,7 +110,7 @@ class _Pages:
         services: tuple[Offered, ...] = ()
         trouble = ""
         try:
-            services = self.desk.cds.services()
+            services = self.desk.cds.services(self._words().language)
         except SourceError as error:
             trouble = str(error)
         return self._page("ehr/patients.html", stories=self.desk.stories.values(), services=services, trouble=trouble)

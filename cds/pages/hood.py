@@ -19,7 +19,7 @@ def request_shown(body: dict[str, Any], words: Phrasebook) -> dict[str, Any]:
     for key, value in body.get("prefetch", {}).items():
         entries = value.get("entry", [])
         if len(entries) > 1:
-            value = {**value, "entry": [entries[0], words("ehr.hood.left_out", n=len(entries) - 1)]}
+            value = {**value, "entry": [entries[0], words.counted("ehr.hood.left_out", len(entries) - 1)]}
         shown[key] = value
     return {**body, "prefetch": shown}
 

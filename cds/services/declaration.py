@@ -9,7 +9,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -50,6 +50,8 @@ class Service:
     """The randomised trials that its report shows beside an estimate."""
     again: Again | None = None
     """How it is tried on past calls under another policy; None: its own cards are then taken as they were."""
+    said: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Title and description by language, of one that a manifest describes; see ``cds.services.told``."""
 
     @property
     def all_models(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from cds.inference.contribution import CardService
@@ -46,12 +46,18 @@ def _described(models: Registry, ids: list[str]) -> Service | None:
     for id in ids:
         card = models[id].manifest.card
         if card is not None and card.service.title and card.service.description:
-            return _made(card.service, card.service.title, card.service.description)
+            return _made(card.service, _by_language(card.service.title), _by_language(card.service.description))
     return None
 
 
-def _made(wanted: CardService, title: str, description: str) -> Service:
-    return Service(id=wanted.id, hook=wanted.hook, title=title, description=description, run=_says_nothing_itself)
+def _made(wanted: CardService, title: Mapping[str, str], description: Mapping[str, str]) -> Service:
+    said = {language: (title[language], description[language]) for language in title.keys() & description.keys()}
+    name, does = said.get("en") or next(iter(said.values()))
+    return Service(id=wanted.id, hook=wanted.hook, title=name, description=does, run=_says_nothing_itself, said=said)
+
+
+def _by_language(text: str | Mapping[str, str]) -> Mapping[str, str]:
+    return {"en": text} if isinstance(text, str) else text
 
 
 def _says_nothing_itself(case: Case) -> Iterable[Finding]:

@@ -11,6 +11,7 @@ from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
 from cds.errors import PolicyError, ServiceError
 from cds.inference import registry
+from cds.pages.report.display import Display, displayed
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy, parse
 from cds.record.vocabulary import read_concept_map
@@ -43,6 +44,7 @@ def look(settings: Settings, findings: Findings) -> Installed:
         with findings.of("ConceptMap") as say:
             found.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
             say("every local code maps to a known concept")
+    catalogues: Catalogues | None = None
     with findings.of("services") as say:
         declared = service_room.load(settings.hook_dirs)
         for service in declared.services.values():
@@ -51,10 +53,14 @@ def look(settings: Settings, findings: Findings) -> Installed:
         sources = (*installed_packages(), *settings.hook_dirs)
         folders = [p / "catalogue" for p in sources if (p / "catalogue").is_dir()]
         own = partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None
-        languages = Catalogues(folders, own=own).languages
-        say(f"{len(declared.services)} declared, cards in {', '.join(languages)}")
+        catalogues = Catalogues(folders, own=own)
+        say(f"{len(declared.services)} declared, cards in {', '.join(catalogues.languages)}")
         if found is not None:
             loaded.models, loaded.services = found, join(declared, found)
+    if found is not None and catalogues is not None:
+        with findings.of("report") as say:
+            timeline = displayed(settings.hook_dirs, found, catalogues)
+            say(_timeline(timeline) if timeline is not None else "no report.yaml: its timeline stays empty")
     with findings.of("policy") as say:
         path = settings.policy_file or packaged_policy(installed_packages())
         loaded.policy = parse(text_of(path), str(path), _known(loaded, settings) or known_to(settings))
@@ -65,6 +71,12 @@ def look(settings: Settings, findings: Findings) -> Installed:
     if not settings.clients:
         findings.note("clients", "none is set: every call will be refused with 401")
     return loaded
+
+
+def _timeline(found: Display) -> str:
+    plan = found.timeline
+    events = [part for part in (plan.treatments, plan.procedures, plan.scans, plan.genomics) if part is not None]
+    return f"report.yaml: {len(plan.lanes)} measurements and {len(events)} kinds of events on its timeline"
 
 
 def _known(loaded: Installed, settings: Settings) -> Known | None:

@@ -24,11 +24,14 @@ _log = logging.getLogger("cds.web")
 
 def blueprint(engine: Engine) -> Blueprint:
     pages = Blueprint("cds_hooks", __name__)
-    discovery = orjson.dumps({"services": [describe(engine, key) for key in engine.services.services]})
+    discovery = {language: _discovery(engine, language) for language in engine.catalogues.languages}
 
     @pages.get("/cds-services")
     def discover() -> Response:
-        answer = Response(discovery, content_type="application/json")
+        asked, usual = request.headers.get("Accept-Language"), engine.settings.language
+        language = engine.catalogues.book(asked, fallback=usual).language
+        answer = Response(discovery[language], content_type="application/json")
+        answer.headers["Content-Language"], answer.headers["Vary"] = language, "Accept-Language"
         answer.add_etag()
         answer.make_conditional(request)
         return answer
@@ -77,15 +80,20 @@ def blueprint(engine: Engine) -> Blueprint:
     return pages
 
 
-def describe(engine: Engine, key: tuple[str, str]) -> dict[str, Any]:
+def _discovery(engine: Engine, language: str) -> bytes:
+    return orjson.dumps({"services": [describe(engine, key, language) for key in engine.services.services]})
+
+
+def describe(engine: Engine, key: tuple[str, str], language: str = "en") -> dict[str, Any]:
     """One service as discovery shows it, derived from its declaration and its models' manifests."""
     service = engine.services.services[key]
     published = HOOKS.get(service.hook)
+    title, description = engine.described(service, language)
     return {
         "hook": service.hook,
         "id": service.id,
-        "title": service.title,
-        "description": service.description,
+        "title": title,
+        "description": description,
         "prefetch": {q.key: q.template for q in engine.queries(service)},
         "usageRequirements": "FHIR R4. Works from prefetch alone; missing keys are read from fhirServer if allowed.",
         "version": "2.0.1",

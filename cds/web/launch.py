@@ -50,7 +50,7 @@ def blueprint(engine: Engine, prepare: Callable[[], None] = lambda: None) -> Blu
         """The reader closes the report: the session is gone at once, not only the cookie."""
         session = session_of(request)
         engine.ledger.drop_session(rid)
-        answer = refusals.left()
+        answer = refusals.left(session.language)
         take_back(answer, engine.settings, session)
         return answer
 

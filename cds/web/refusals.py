@@ -12,13 +12,15 @@ from http import HTTPStatus
 from flask import Response, current_app, render_template, request
 
 from cds.engine import Engine
-from cds.web.report_cookie import frame_ancestors
+from cds.web.report_cookie import LANGUAGE, frame_ancestors, theme_of
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b2733; --quiet: #4d5c6b; --paper: #f4f6f8; --sheet: #fff; --edge: #0b5c8a; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e8edf2; --quiet: #a9b7c4; --paper: #12181e; --sheet: #1b232b; --edge: #6bb8e6; }
-}
+:root[data-theme="light"] { color-scheme: light; }
+:root[data-theme="dark"] { color-scheme: dark;
+  --ink: #e8edf2; --quiet: #a9b7c4; --paper: #12181e; --sheet: #1b232b; --edge: #6bb8e6; }
+@media (prefers-color-scheme: dark) { :root:not([data-theme="light"]) {
+  --ink: #e8edf2; --quiet: #a9b7c4; --paper: #12181e; --sheet: #1b232b; --edge: #6bb8e6; } }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1.0625rem/1.55 system-ui, sans-serif; }
 main { max-width: 34rem; margin: 12vh auto; padding: 1.75rem 2rem; background: var(--sheet); border-radius: .5rem;
   border-inline-start: .375rem solid var(--edge); }
@@ -45,19 +47,28 @@ def wanted() -> bool:
 def page(status: int, code: str) -> Response:
     """In the reader's language. A code without sentences of its own has those of any unforeseen fault."""
     engine: Engine = current_app.extensions["cds"]
-    words = engine.catalogues.book(request.headers.get("Accept-Language"), fallback=engine.settings.language)
+    words = engine.catalogues.book(*_wishes(), fallback=engine.settings.language)
     key = f"refused.{code}" if f"refused.{code}.what" in words.texts else "refused.otherwise"
     return _made(engine, status, words.language, words("refused.title"), words(f"{key}.what"), words(f"{key}.do"), code)
 
 
-def left() -> Response:
+def left(language: str | None) -> Response:
+    """``language``: of the report that was closed, unless the reader has chosen one."""
     engine: Engine = current_app.extensions["cds"]
-    words = engine.catalogues.book(request.headers.get("Accept-Language"), fallback=engine.settings.language)
+    words = engine.catalogues.book(*_wishes(language), fallback=engine.settings.language)
     return _made(engine, HTTPStatus.OK, words.language, words("left.title"), words("left.what"), words("left.do"), "")
 
 
+def _wishes(language: str | None = None) -> tuple[str | None, ...]:
+    """What the reader chose on a report comes first, what the browser says last."""
+    return request.cookies.get(LANGUAGE), language, request.headers.get("Accept-Language")
+
+
 def _made(engine: Engine, status: int, language: str, title: str, what: str, do: str, code: str) -> Response:
-    body = render_template("refused.html", language=language, title=title, what=what, do=do, code=code, style=_STYLE)
+    body = render_template(
+        "refused.html", language=language, title=title, what=what, do=do, code=code, style=_STYLE,
+        theme=theme_of(request),
+    )  # fmt: skip
     answer = Response(body, status=status, content_type="text/html; charset=utf-8")
     # it tells nothing of anybody, and a frame that stays empty would leave its reader without a word
     embedding = {

@@ -12,6 +12,9 @@ from cds.errors import ForeignForm
 from cds.settings import Settings
 from cds.trust.smart import ReportSession, bases
 
+LANGUAGE, THEME = "cds_language", "cds_theme"
+"""What a reader chose on a report, for all pages below ``/report``."""
+THEMES = ("system", "light", "dark")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -24,6 +27,17 @@ def session_of(asked: Request) -> ReportSession:
     own_form(asked, engine.settings)
     rid = str((asked.view_args or {})["rid"])
     return engine.reports.find(rid, asked.cookies.get(cookie_name(engine.settings)))
+
+
+def renewed(asked: Request, session: ReportSession) -> ReportSession:
+    """With an access token that lives on: for pages that read the hospital's servers. Raises as ``session_of``."""
+    engine: Engine = current_app.extensions["cds"]
+    return engine.door.renewed(session, asked.cookies.get(cookie_name(engine.settings), ""))
+
+
+def theme_of(asked: Request) -> str:
+    chosen = asked.cookies.get(THEME, "")
+    return chosen if chosen in THEMES else "system"
 
 
 def cookie_name(settings: Settings) -> str:
@@ -104,4 +118,18 @@ def own_form(asked: Request, settings: Settings) -> None:
         raise ForeignForm("a form of another site")
 
 
-__all__ = ["cookie_name", "frame_ancestors", "give", "keep", "own_form", "report_path", "session_of", "take_back"]
+__all__ = [
+    "LANGUAGE",
+    "THEME",
+    "THEMES",
+    "cookie_name",
+    "frame_ancestors",
+    "give",
+    "keep",
+    "own_form",
+    "renewed",
+    "report_path",
+    "session_of",
+    "take_back",
+    "theme_of",
+]

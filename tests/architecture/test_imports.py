@@ -86,8 +86,8 @@ ROOMS: dict[str, str] = {
     "auditing": "ledger",
     "serve": "app errors ledger sealing settings",
     "site": (
-        "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger policy record "
-        "services settings smart_settings studies trust trust.smart"
+        "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger pages.report "
+        "policy record services settings smart_settings studies trust trust.smart"
     ),
     # what people hold in their hands
     "charts": "errors",

@@ -181,7 +181,7 @@ def test_one_bad_resource_does_not_spoil_the_rest(service: CalledService) -> Non
     broken = copy.deepcopy(labs(resources, HBA1C)[-1]) | {"id": "broken", "valueQuantity": "seven"}
     told = service.answered(patient_view(ALARMING, prefetch_of([*resources, broken])))
     assert told.topics == ["pancreas-risk"]
-    assert "1 record(s) could not be understood" in told.text
+    assert "One record could not be understood" in told.text
 
 
 @pytest.mark.parametrize(

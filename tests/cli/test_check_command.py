@@ -42,11 +42,23 @@ def test_offline_says_what_is_installed_is_good(tmp_path: Path) -> None:
     assert result.exit_code == 0
     found = verdicts(result.stdout)
     assert {what for what, (verdict, _) in found.items() if verdict == "good"} == {
-        *("settings", "ONNX Runtime", "models", "services", "policy", "ledger key")
+        *("settings", "ONNX Runtime", "models", "services", "report", "policy", "ledger key")
     }
     folders = len(list((Path(__file__).parents[2] / "models").glob("*/model.yaml")))
     assert found["models"][1].startswith(f"{folders} loaded and run once")
     assert found["clients"] == ("note", "none is set: every call will be refused with 401")
+
+
+def test_a_timeline_of_the_report_that_can_not_be_drawn_is_a_fault_with_its_place(tmp_path: Path) -> None:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "report.yaml").write_text(
+        "timeline:\n  lanes:\n    - {label: {en: x, nl: x}, concepts: [ca19-9], unit: parsecs}\n", encoding="utf-8"
+    )
+    result = cds("check", "--offline", settings=written(tmp_path, f'{KEY}hook_dirs = ["{hooks}"]\n'))
+    assert result.exit_code == 1
+    verdict, why = verdicts(result.stdout)["report"]
+    assert verdict == "fault" and "'parsecs' is no unit of 'ca19-9'" in " ".join(why.split())
 
 
 def test_offline_touches_no_network_and_no_database(tmp_path: Path) -> None:

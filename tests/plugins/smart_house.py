@@ -97,6 +97,10 @@ class SmartHouse:
     def follow(self, address: str, **headers: str) -> requests.Response:
         return self.browser.get(address, timeout=20, headers={"Accept": "text/html", **headers})
 
+    def app_get(self, address: str, cookies: Any) -> requests.Response:
+        """As the same browser asks from another thread."""
+        return requests.get(address, cookies=cookies, timeout=20, headers={"Accept": "text/html"})
+
     def opened(self, patient: str, **changes: Any) -> requests.Response:
         """From card to report."""
         return self.follow(self.launch(self.card(patient), patient, **changes))

@@ -350,6 +350,25 @@ def test_a_refusal_is_in_the_readers_language_and_kept_by_nobody(house: SmartHou
         assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
 
 
+def test_a_refusal_is_in_the_language_and_colours_chosen_on_a_report(house: SmartHouse) -> None:
+    house.browser.cookies.set("cds_language", "nl", domain="127.0.0.1", path="/report")
+    house.browser.cookies.set("cds_theme", "dark", domain="127.0.0.1", path="/report")
+    told = house.follow(f"{house.url}/report/launch", **{"Accept-Language": "en"})
+    assert '<html lang="nl" data-theme="dark">' in told.text and told.headers["Content-Language"] == "nl"
+    house.browser.cookies.set("cds_theme", '"><b>', domain="127.0.0.1", path="/report")
+    assert '<html lang="nl">' in house.follow(f"{house.url}/report/launch").text
+
+
+def test_a_report_opens_in_its_cards_language_and_closes_in_it(house: SmartHouse) -> None:
+    """Whatever the browser says: beside a Dutch card an English page would be another's."""
+    opened = house.follow(house.launch(house.card(PATIENT, "nl"), PATIENT), **{"Accept-Language": "en"})
+    assert '<html lang="nl">' in opened.text
+    left = house.browser.post(
+        f"{opened.url}leave", timeout=20, headers={"Accept-Language": "en", "Accept": "text/html"}
+    )
+    assert '<html lang="nl">' in left.text
+
+
 def test_a_program_gets_an_operation_outcome(house: SmartHouse) -> None:
     answer = requests.get(f"{house.url}/report/launch", headers={"Accept": "application/json"}, timeout=20)
     assert answer.status_code == 400 and answer.json()["issue"][0]["details"]["coding"][0]["code"] == "CDS-301"

@@ -56,7 +56,8 @@ def _criterion(
     needs = ""
     if features and len(rule.any) > 1:
         key = "report.criteria.needs_and" if rule.all else "report.criteria.needs"
-        needs = words(key, all=len(rule.all), n=rule.needs, of=len(rule.any))
+        counts = {"n": rule.needs, "of": len(rule.any)}
+        needs = words.counted(key, len(rule.all), **counts) if rule.all else words(key, **counts)
     return Criterion(wording.capital(words.pick(rule.label)), words.pick(rule.says), held, tests, needs)
 
 

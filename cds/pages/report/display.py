@@ -160,11 +160,15 @@ class Display(_Strict):
 def display(engine: Engine) -> Display | None:
     """Of this deployment; None where no package brings one. To be asked once at the start: raises ServiceError for a
     file that can't be used, with its line."""
-    folders = (*installed_packages(), *engine.settings.hook_dirs)
-    files = tuple(folder / FILE for folder in folders if (folder / FILE).is_file())
+    return displayed(engine.settings.hook_dirs, engine.models, engine.catalogues)
+
+
+def displayed(hook_dirs: Iterable[Path], models: Registry, catalogues: Catalogues) -> Display | None:
+    """The same without a running service. ``hook_dirs``: mounted folders."""
+    files = tuple(folder / FILE for folder in (*installed_packages(), *hook_dirs) if (folder / FILE).is_file())
     found = _merged(files)
     if found is not None:
-        _require(found, engine.models, engine.catalogues, " and ".join(map(str, files)))
+        _require(found, models, catalogues, " and ".join(map(str, files)))
     return found
 
 

@@ -29,12 +29,10 @@ from cds.pages.report.timeline import timeline
 from cds.trust.smart import ReportSession
 from cds.web import metrics
 from cds.web.launch import frame_ancestors, session_of
-from cds.web.report_cookie import keep
+from cds.web.report_cookie import LANGUAGE, THEME, THEMES, keep, renewed, theme_of
 
-_THEMES = ("system", "light", "dark")
 _KINDS: dict[str, ProblemKind] = {kind: kind for kind in get_args(ProblemKind)}
 _LONGEST = 4000
-_LANGUAGE, _THEME = "cds_language", "cds_theme"
 
 
 def blueprint(engine: Engine) -> Blueprint:
@@ -52,6 +50,7 @@ def blueprint(engine: Engine) -> Blueprint:
     pages.after_request(room.guard)
     pages.get("/-/charts.css")(room.charts)
     pages.get("/<rid>/")(room.report)
+    pages.get("/<rid>/paper.css")(room.paper)
     pages.get("/<rid>/timeline")(room.course)
     pages.get("/<rid>/imaging")(room.scans)
     pages.get("/<rid>/imaging/<int:at>.png")(room.picture)
@@ -71,8 +70,7 @@ class _Pages:
         session = self._session()
         words = self._words(session)
         asked = request.args
-        month = asked.get("month", type=int, default=12)
-        found = view.compose(self.engine, session, words, asked.get("trial", ""), month)
+        found = view.compose(self.engine, session, words, asked.get("trial", ""))
         if not asked:
             metrics.REPORTS.labels(found.call.service).inc()
             self._opened(found.card.id, session.client)
@@ -157,8 +155,8 @@ class _Pages:
         """Language and colours: a cookie each, for reports alone."""
         session = self._session()
         answer = redirect(self._address("report.report", rid=session.rid), 303)
-        wishes = {_LANGUAGE: request.form.get("language"), _THEME: request.form.get("theme")}
-        known = {_LANGUAGE: self.engine.catalogues.languages, _THEME: _THEMES}
+        wishes = {LANGUAGE: request.form.get("language"), THEME: request.form.get("theme")}
+        known = {LANGUAGE: self.engine.catalogues.languages, THEME: THEMES}
         smart = self.engine.settings.clients[session.client].smart
         embedded = smart is not None and smart.embedded
         for name, value in wishes.items():
@@ -167,6 +165,17 @@ class _Pages:
                 keep(answer, self.engine.settings, name, value, path=path, seconds=31_536_000, embedded=embedded)
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+    def paper(self, rid: str) -> Response:
+        """What stands at the foot of every sheet, so that sheets of two patients can't be mixed up: the call's number,
+        which is on the first one beside the patient's label."""
+        session = self._session()
+        call, _card = view.stored_call(self.engine, session)
+        words = self._words(session)
+        foot = words("report.paper.foot", number=call.id, at=self._moment(words, call.at))
+        boxes = {"bottom-left": _css(foot), "bottom-right": 'counter(page) " / " counter(pages)'}
+        rules = " ".join(f"@{place} {{ content: {what}; font-size: 8pt; }}" for place, what in boxes.items())
+        return Response(f"@page {{ {rules} }}\n", content_type="text/css; charset=utf-8")
 
     def charts(self) -> Response:
         return Response(stylesheet(), content_type="text/css; charset=utf-8")
@@ -184,10 +193,10 @@ class _Pages:
         view.stored_call(self.engine, found)
         if found.patient_facing:
             raise UnknownService("there is no such part in a report for patients")
-        return found
+        return renewed(request, found)
 
     def _words(self, session: ReportSession) -> Phrasebook:
-        chosen = request.cookies.get(_LANGUAGE)
+        chosen = request.cookies.get(LANGUAGE)
         return self.engine.catalogues.book(
             chosen, session.language, request.headers.get("Accept-Language"), fallback=self.engine.settings.language
         )
@@ -201,14 +210,13 @@ class _Pages:
         return f"{words.day(local)}, {local:%H:%M}"
 
     def _page(self, template: str, session: ReportSession, words: Phrasebook, **content: Any) -> str:
-        theme = request.cookies.get(_THEME, "system")
         languages = self.engine.catalogues.languages
         return render_template(
             template,
             words=words,
             rid=session.rid,
-            theme=theme if theme in _THEMES else "system",
-            themes=_THEMES,
+            theme=theme_of(request),
+            themes=THEMES,
             languages={code: self.engine.catalogues.book(code)("report.language_name") for code in languages},
             kinds=tuple(_KINDS),
             longest=_LONGEST,
@@ -231,6 +239,12 @@ class _Pages:
         if request.endpoint not in ("report.static", "report.charts"):
             answer.headers["Cache-Control"] = "no-store"
         return answer
+
+
+def _css(text: str) -> str:
+    """A string of CSS (CSS Syntax Module, section 4.3.5)."""
+    kept = "".join(c if c.isalnum() or c in " .,:-/·" else f"\\{ord(c):x} " for c in text)
+    return f'"{kept}"'
 
 
 def _look() -> Look:

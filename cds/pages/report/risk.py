@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cds.cards.phrasebook import Phrasebook
-from cds.charts import Bar, BarWords, RiskRow, Svg, available, comparison, contributions
+from cds.charts import BarWords, RiskRow, Svg, available, comparison
 from cds.inference.explain import comparator, headline
 from cds.inference.manifest import Output
+from cds.pages.report import shares
 from cds.pages.report import words as say
 from cds.pages.report.stored import StoredInput, Told
 
-_MOST_BARS = 9
 Interval = tuple[float, float]
 
 
@@ -32,6 +31,10 @@ class Line:
 class Answer:
     label: str
     text: str
+    band: str
+    """The category that a score falls into; empty where the model has none."""
+    means: str
+    """What that category meant where the model was studied, as a sentence; empty where nobody said."""
     horizon: str
     ordinary: str
     """The same age and sex without findings, as a sentence; empty where the model has no such comparison."""
@@ -52,31 +55,55 @@ def answer(words: Phrasebook, told: Told) -> Answer | None:
     low, high = (told.output(name) if name is not None else None for name in (output.lower, output.upper))
     interval = (low, high) if isinstance(low, int | float) and isinstance(high, int | float) else None
     base = _ordinary(told, output)
-    shares = _shares(told)
+    band, means = _band(words, told)
     return Answer(
         label=say.output_label(words, output),
-        text=say.with_interval(words, output, number, interval),
+        text=_text(words, output, number, base, interval),
+        band=band,
+        means=means,
         horizon=say.horizon(words, output),
         ordinary=_beside(words, output, number, base) if base is not None else "",
         charts=tuple(_charts(words, told, output, number, base, interval)),
-        lines=tuple(_line(words, i, shares.get(i.spec.name), output, told) for i in told.inputs if i.told),
-        method=say.method(words, told.explanation) if told.explanation is not None else "",
+        lines=tuple(_line(words, i, output, told) for i in told.inputs if i.told),
+        method=shares.method(words, told),
         missing=tuple(_missing(words, told, output, number)),
     )
 
 
+def _text(
+    words: Phrasebook, output: Output, number: float, base: float | None, interval: tuple[float, float] | None
+) -> str:
+    """A chance that stands beside another is told of as many people as that one."""
+    if base is not None and output.kind == "probability" and interval is None:
+        return say.beside(words, number, say.per(number, base))
+    return say.with_interval(words, output, number, interval)
+
+
 def _beside(words: Phrasebook, output: Output, number: float, base: float) -> str:
-    """Against the same age and sex, as a sentence."""
+    """Against the same age and sex."""
     if output.kind != "probability":
         return words("report.ordinary", value=say.answer(words, output, base))
-    own, other = (say.beside(words, chance, say.per(number, base)) for chance in (number, base))
-    return words("report.ordinary_chance", own=own, value=other)
+    return words("report.ordinary_chance", value=say.beside(words, base, say.per(number, base)))
 
 
-def lines_of(words: Phrasebook, told: Told) -> tuple[Line, ...]:
-    """What was read from the record, without what it contributed."""
+def _band(words: Phrasebook, told: Told) -> tuple[str, str]:
+    """(the category that stands beside the score, what it meant)"""
+    output = told.of_kind("category")
+    number = told.output(output.name) if output is not None else None
+    if output is None or not isinstance(number, int | float):
+        return "", ""
+    name = output.categories.get(f"{number:g}", "")
+    return say.answer(words, output, number), words.pick(output.category_says.get(name, {}))
+
+
+def lines_of(words: Phrasebook, told: Told, *, shared: bool = False) -> tuple[Line, ...]:
+    """What was read from the record; ``shared``: with what it contributed, where the model's own terms say so."""
+
+    def share(given: StoredInput) -> str:
+        return shares.beside(words, told, given.spec, None) if shared else ""
+
     return tuple(
-        Line(say.label(words, i.spec), say.read(words, i), say.day(words, i.date), i.sources, "")
+        Line(say.label(words, i.spec), say.read(words, i), say.day(words, i.date), i.sources, share(i))
         for i in told.inputs
         if i.told
     )
@@ -97,33 +124,14 @@ def _ordinary(told: Told, output: Output) -> float | None:
     return float(told.model.score(ordinary[None, :])[output.name][0]) if ordinary is not None else None
 
 
-def _shares(told: Told) -> Mapping[str, float]:
-    explained = told.explanation
-    return {s.feature.input.name: s.value for s in explained.shares} if explained is not None else {}
-
-
-def _line(words: Phrasebook, given: StoredInput, share: float | None, output: Output, told: Told) -> Line:
+def _line(words: Phrasebook, given: StoredInput, output: Output, told: Told) -> Line:
     return Line(
         label=say.label(words, given.spec),
         value=say.read(words, given),
         date=say.day(words, given.date),
         sources=given.sources,
-        share=_share_text(words, told, output, share) if share else "",
+        share=shares.beside(words, told, given.spec, output),
     )
-
-
-def _share_text(words: Phrasebook, told: Told, output: Output, share: float) -> str:
-    """On the answer's own scale: percentage points of a chance, points of a score; else only the direction."""
-    explained = told.explanation
-    direction = "raises" if share > 0 else "lowers"
-    if explained is not None and explained.scale == output.name:
-        if output.kind == "probability":
-            return words(f"report.share.{direction}.chance", points=words.significant(abs(share) * 100, 2))
-        return words(f"report.share.{direction}.score", points=words.significant(abs(share), 2))
-    if explained is not None and explained.method == "model" and output.kind == "score":
-        # the points of a score add up to it
-        return words(f"report.share.{direction}.score", points=words.significant(abs(share), 2))
-    return words(f"report.share.{direction}.plain")
 
 
 def _missing(words: Phrasebook, told: Told, output: Output, number: float) -> list[tuple[str, str, str, str]]:
@@ -147,16 +155,9 @@ def _charts(
     title = words.pick(told.manifest.words.title)
     if base is not None and output.kind == "probability":
         found.append(_compared(words, output, number, base, interval, title))
-    bars = tuple(
-        Bar(say.label(words, s.feature.input), s.value, _share_text(words, told, output, s.value))
-        for s in (told.explanation.shares if told.explanation is not None else ())[:_MOST_BARS]
-    )
-    if bars:
-        named = BarWords(lower=words("report.bars.lower"), higher=words("report.bars.higher"))
-        heading = words("report.bars.title", model=title)
-        described = words("report.bars.described")
-        wide, narrow = (contributions(bars, named, heading, described, narrow=small) for small in (False, True))
-        found.append((wide, narrow))
+    bars = shares.chart(words, told, output, "report.bars", words("report.bars.title", model=title))
+    if bars is not None:
+        found.append(bars)
     return found
 
 

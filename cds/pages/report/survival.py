@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cds import charts
 from cds.cards import wording
 from cds.cards.answers import likeness
 from cds.cards.phrasebook import Phrasebook
-from cds.charts import CurveLine, CurveWords, Marks, PictographWords, Svg, TrialPoint
+from cds.charts import Svg
 from cds.inference.manifest import Output
+from cds.pages.report import outlook_charts, shares
 from cds.pages.report import words as say
 from cds.pages.report.risk import Line, lines_of
 from cds.pages.report.stored import Told
@@ -17,7 +17,7 @@ from cds.services.comparison import ComparedArm, Comparison
 from cds.survival import Curve
 from cds.survival.curve import Milestone
 
-MILESTONES = (6, 12, 24)
+MILESTONES = outlook_charts.MILESTONES
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,12 @@ class Outlook:
     plain: tuple[str, ...]
     """Sentences: typical, best, worst case."""
     curve: tuple[Svg, Svg] | None
-    people: tuple[Svg, Svg] | None
-    month: int
-    """Of the pictograph."""
+    people: tuple[Svg, ...]
+    """After 6, 12 and 24 months."""
+    bars: tuple[Svg, Svg] | None
+    """What each finding contributes."""
+    method: str
+    """How to read the contributions; empty where there are none."""
     rows: tuple[Row, ...]
     beside: tuple[str, ...]
     """Other models' estimates, each a line that says what it is."""
@@ -55,7 +58,7 @@ class Outlook:
 
 
 def outlook(
-    words: Phrasebook, answers: tuple[Told, ...], trials: tuple[Comparison, ...], chosen: str, month: int
+    words: Phrasebook, answers: tuple[Told, ...], trials: tuple[Comparison, ...], chosen: str
 ) -> Outlook | None:
     """``chosen``: name of the trial shown; else the first. None where no model gave a survival function."""
     lead = leading(answers)
@@ -63,22 +66,23 @@ def outlook(
     if lead is None or spec is None:
         return None
     curve = _curve(lead, spec)
-    month = month if month in MILESTONES and curve.at(month) is not None else 12
     trial = next((t for t in trials if t.trial == chosen), trials[0] if trials else None)
+    plain = tuple(_plain(words, curve))
     return Outlook(
         title=words.pick(lead.manifest.words.title),
         status=words.texts.get(f"engine.status.{lead.manifest.status.value}", ""),
-        plain=tuple(_plain(words, curve)),
-        curve=_drawn(words, lead, curve, trial),
-        people=_people(words, curve, month),
-        month=month,
+        plain=plain,
+        curve=outlook_charts.curve(words, lead, curve, trial, " ".join(plain)),
+        people=outlook_charts.people(words, curve),
+        bars=outlook_charts.bars(words, lead),
+        method=shares.method(words, lead),
         rows=tuple(_rows(words, lead, curve, trial)),
         beside=tuple(_beside(words, t) for t in _estimates(answers)[1:]),
         trial=trial,
         trials=trials,
         ratio=_ratio(words, trial),
         performance=wording.performance(words, lead.manifest),
-        lines=lines_of(words, lead),
+        lines=lines_of(words, lead, shared=True),
         missing=tuple(_missing(words, lead, spec)),
     )
 
@@ -106,6 +110,12 @@ def _months(words: Phrasebook, months: float) -> str:
     return words.number(months, 0 if months >= 3 else 1)
 
 
+def _span(words: Phrasebook, months: float) -> str:
+    """With the word for months."""
+    written = _months(words, months)
+    return words(f"report.survival.span.{'one' if written == '1' else 'more'}", count=written)
+
+
 def _plain(words: Phrasebook, curve: Curve) -> list[str]:
     found, end = curve.scenario, _months(words, curve.times[-1])
     lines = []
@@ -113,10 +123,12 @@ def _plain(words: Phrasebook, curve: Curve) -> list[str]:
         late = words("report.survival.later", months=end)
         high = _months(words, found.typical_to) if found.typical_to is not None else late
         lines.append(words("report.survival.typical", low=_months(words, found.typical_from), high=high))
-    best = "best" if found.best is not None else "best_open"
-    lines.append(words(f"report.survival.{best}", months=_months(words, found.best) if found.best is not None else end))
+    best, open_end = found.best, "best" if found.best is not None else "best_open"
+    lines.append(
+        words(f"report.survival.{open_end}", months=_span(words, best if best is not None else curve.times[-1]))
+    )
     if found.worst is not None:
-        lines.append(words("report.survival.worst", months=_months(words, found.worst)))
+        lines.append(words("report.survival.worst", months=_span(words, found.worst)))
     return lines
 
 
@@ -130,7 +142,7 @@ def _rows(words: Phrasebook, told: Told, curve: Curve, trial: Comparison | None)
     if cohort:
         seen = tuple(_of(words, 100 * float(cohort[str(m)])) if str(m) in cohort else "" for m in MILESTONES)
         rows.append(Row(words("report.survival.row.real_world"), seen))
-    for arm in trial.arms if trial is not None else ():
+    for arm in (a for a in trial.arms if any(m in a.alive for m in MILESTONES)) if trial is not None else ():
         assert trial is not None
         rows.append(Row(words("report.survival.row.trial", trial=trial.trial, arm=arm.name), _arm(words, arm)))
     return rows
@@ -219,62 +231,3 @@ def _beside(words: Phrasebook, told: Told) -> str:
         status=words(f"engine.status.short.{status}") if f"engine.status.short.{status}" in words.texts else status,
         shares=words.join(shares),
     )
-
-
-def _drawn(words: Phrasebook, told: Told, curve: Curve, trial: Comparison | None) -> tuple[Svg, Svg] | None:
-    if not charts.available():
-        return None
-    found = curve.scenario
-    line = CurveLine(words("report.survival.line"), curve.times, curve.alive, curve.lower, curve.upper)
-    marks = Marks(
-        found.worst,
-        found.typical_from,
-        found.typical_to,
-        found.best,
-        words("report.survival.mark.worst"),
-        words("report.survival.mark.typical"),
-        words("report.survival.mark.best"),
-    )
-    points = tuple(
-        TrialPoint(f"{trial.trial}: {arm.name}", months, percent)
-        for arm in (trial.arms if trial is not None else ())
-        for months, percent in sorted(arm.alive.items())
-        if trial is not None
-    )
-    named = _curve_words(words, told)
-    title = words("report.survival.chart", model=words.pick(told.manifest.words.title))
-    described = " ".join(_plain(words, curve))
-    wide, narrow = (
-        charts.survival((line,), marks, points, named, title, described, narrow=small) for small in (False, True)
-    )
-    return wide, narrow
-
-
-def _curve_words(words: Phrasebook, told: Told) -> CurveWords:
-    spec = told.of_kind("survival")
-    assert spec is not None
-    return CurveWords(
-        months=words.pick(spec.label),  # from when the months count is the model's to say
-        alive=words("report.survival.axis.alive"),
-        out_of=words("report.survival.axis.out_of"),
-        interval=words("report.survival.axis.interval", percent=words.number(100 * (spec.interval or 0.95), 0)),
-    )
-
-
-def _people(words: Phrasebook, curve: Curve, month: int) -> tuple[Svg, Svg] | None:
-    point = curve.at(month)
-    if point is None or not charts.available():
-        return None
-    alive, lower, upper = (round(100 * v) for v in (point.alive, point.lower, point.upper))
-    named = PictographWords(
-        heading=words("report.people.heading", months=month),
-        alive=words("report.people.alive", n=alive),
-        died=words("report.people.died", n=100 - alive),
-        open=words("report.people.open", low=lower, high=upper),
-    )
-    title = words("report.people.title", months=month)
-    described = words("report.people.described", alive=alive, low=lower, high=upper, months=month)
-    wide, narrow = (
-        charts.pictograph(alive, lower, upper, named, title, described, narrow=small) for small in (False, True)
-    )
-    return wide, narrow

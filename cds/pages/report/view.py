@@ -11,36 +11,11 @@ from cds.engine import Engine
 from cds.errors import NoCards, UnknownCard
 from cds.inference.manifest import Task
 from cds.ledger import CallEntry, CardEntry, PredictionEntry
-from cds.pages.report import criteria, held, provenance, risk, survival, what_if
-from cds.pages.report import words as say
-from cds.pages.report.reading import Reading, reading
+from cds.pages.report import held, provenance, survival, what_if
+from cds.pages.report.section import Glance, Section, glance, section
 from cds.pages.report.stored import Told, told
 from cds.services.comparison import Comparison
-from cds.studies import reasons
 from cds.trust.smart import ReportSession
-
-
-@dataclass(frozen=True)
-class Section:
-    """One model's part of the page."""
-
-    id: str
-    """The model's, for anchors and forms."""
-    title: str
-    kind: str
-    """``answer``, ``criteria``, ``category``, ``reading`` (of a scan), ``silent`` (it said nothing, and why)"""
-    research: str
-    """What it is that is not established; empty otherwise."""
-    answer: risk.Answer | None = None
-    category: str = ""
-    criteria: tuple[criteria.Criterion, ...] = ()
-    lines: tuple[risk.Line, ...] = ()
-    why: str = ""
-    lacking: tuple[tuple[str, str], ...] = ()
-    """(input, why it is missing)"""
-    fields: tuple[what_if.Field, ...] = ()
-    changed: bool = False
-    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +26,8 @@ class Report:
     """The card as it went out."""
     at: datetime
     sections: tuple[Section, ...]
+    glance: tuple[Glance, ...]
+    """What each section says, in a few words."""
     folded: tuple[Section, ...]
     """Scores of how long people live: behind the same fold as the outlook."""
     foretold: bool
@@ -116,24 +93,26 @@ def _earlier(engine: Engine, session: ReportSession, id: str) -> PredictionEntry
     return found.entry if found is not None and call is not None and engine.reports.may_see(session, call) else None
 
 
-def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: str = "", month: int = 12) -> Report:
+def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: str = "") -> Report:
     """Raises as ``stored_call``."""
     call, card = stored_call(engine, session)
     every, gone = answers(engine, session, call, card)
     # to who may be a patient nothing of an outlook is shown: no curve, no score, no evidence that names it
     found = tuple(t for t in every if not (session.patient_facing and foretells(t)))
-    outlook = survival.outlook(words, found, _trials(engine, call, card), chosen, month)
+    outlook = survival.outlook(words, found, _trials(engine, call, card), chosen)
     lead = survival.leading(found)
     shown = [t for t in found if t.of_kind("survival") is None]
     folded = [t for t in shown if t.foretells_life and t.entry.outcome == "predicted"]
     foretold = any(t.foretells_life and t.entry.outcome == "predicted" for t in found)
+    sections = tuple(section(words, t) for t in shown if t not in folded)
     return Report(
         call=call,
         card=card,
         body=card.body,
         at=call.at,
-        sections=tuple(_section(words, t) for t in shown if t not in folded),
-        folded=tuple(_section(words, t) for t in folded),
+        sections=sections,
+        glance=tuple(glance(words, one) for one in sections),
+        folded=tuple(section(words, t) for t in folded),
         outlook=outlook,
         foretold=foretold,
         outlook_fields=what_if.fields(words, lead) if lead is not None else (),
@@ -156,47 +135,3 @@ def foretells(told: Told) -> bool:
 def _trials(engine: Engine, call: CallEntry, card: CardEntry) -> tuple[Comparison, ...]:
     service = engine.services.services.get((call.service, call.hook))
     return service.comparisons(card.about) if service is not None and service.comparisons is not None else ()
-
-
-def _section(words: Phrasebook, told: Told) -> Section:
-    found, status = told.manifest, told.manifest.status
-    title = words.pick(found.words.title)
-    research = words(f"engine.status.{status.value}") if status.needs_enabling else ""
-    if told.entry.outcome != "predicted":
-        reason = told.entry.reason or "failed"
-        why = _why(words, told, reason)
-        lacking = tuple((say.label(words, i.spec), say.absence(words, i)) for i in told.lacking)
-        asked = what_if.fields(words, told) if told.entry.reason == "input-absent" else ()
-        return Section(
-            found.id, title, "silent", research, why=why, lacking=lacking, fields=asked, changed=not told.same_model
-        )
-    if (seen := reading(words, told)) is not None:
-        return Section(found.id, title, "reading", research, changed=not told.same_model, reading=seen)
-    fields, lines = what_if.fields(words, told), risk.lines_of(words, told)
-    if found.runtime.rules:
-        category = _category(words, told)
-        return Section(
-            found.id, title, "criteria", research, category=category, criteria=criteria.criteria(words, told),
-            lines=lines, fields=fields, changed=not told.same_model,
-        )  # fmt: skip
-    answer = risk.answer(words, told)
-    if answer is not None:
-        return Section(found.id, title, "answer", research, answer, fields=fields, changed=not told.same_model)
-    return Section(
-        found.id, title, "category", research, category=_category(words, told), lines=lines, fields=fields,
-        changed=not told.same_model,
-    )  # fmt: skip
-
-
-def _why(words: Phrasebook, told: Told, reason: str) -> str:
-    """Why it said nothing, as its card put it."""
-    key = f"engine.abstained.{'failed' if told.entry.outcome == 'failed' else reason}"
-    if key in words.texts:
-        return words(key)
-    return words.pick(reasons.words(reason)) if told.manifest.runtime.volume is not None else reason
-
-
-def _category(words: Phrasebook, told: Told) -> str:
-    output = told.of_kind("category")
-    number = told.output(output.name) if output is not None else None
-    return say.answer(words, output, number) if output is not None and isinstance(number, int | float) else ""

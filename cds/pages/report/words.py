@@ -7,7 +7,7 @@ import re
 
 from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
-from cds.inference.explain import Explanation, spreads
+from cds.inference.explain import spreads
 from cds.inference.manifest import Output
 from cds.inference.prediction import Prediction
 from cds.pages.report.stored import StoredInput, Told
@@ -53,7 +53,7 @@ def read(words: Phrasebook, given: StoredInput) -> str:
 
 def _spelt(written: str) -> str:
     """Keyboards have no raised figures and no µ."""
-    raised = re.sub(r"\b10[\^*](\d)/", lambda power: f"10{_RAISED[int(power[1])]}/", written)
+    raised = re.sub(r"\b10[\^*](\d)/", lambda power: f"10{_RAISED[int(power[1])]}/", written).replace("/m2", "/m²")
     return re.sub(r"\bu(?=mol\b|g\b|L\b)", "µ", raised)
 
 
@@ -108,16 +108,11 @@ def horizon(words: Phrasebook, output: Output) -> str:
     count, kind = output.horizon[:-1], output.horizon[-1]
     if kind == "m" and int(count) % 12 == 0:
         count, kind = str(int(count) // 12), "y"
-    number = "one" if count == "1" else "more"
-    return words(f"report.horizon.{kind}.{number}", count=count)
+    return words.counted(f"report.horizon.{kind}", int(count))
 
 
 def output_label(words: Phrasebook, output: Output) -> str:
     return wording.capital(words.pick(output.label) or output.name.replace("_", " "))
-
-
-def method(words: Phrasebook, explanation: Explanation) -> str:
-    return words(f"report.method.{explanation.method}")
 
 
 def spread(words: Phrasebook, told: Told, output: Output, base: float) -> list[tuple[str, str, str]]:

@@ -32,6 +32,7 @@ from cds.trust.smart.discovery import discover
 from cds.trust.smart.pending import Pending, PendingLaunches, cookie_of
 from cds.trust.smart.places import client_of
 from cds.trust.smart.reference import References, in_token_response
+from cds.trust.smart.renewal import Renewal, access_of
 from cds.trust.smart.session import ReportSession, ReportSessions
 from cds.trust.smart.wire import Wire
 
@@ -66,6 +67,7 @@ class Door:
             for name, client in settings.clients.items()
             if client.smart is not None
         }
+        self._renewal = Renewal(settings, ledger, sessions, self._wire, self._credentials, now)
         base = settings.public_url.rstrip("/")
         self.launch_url, self._callback = f"{base}/report/launch", f"{base}/report/callback"
 
@@ -73,6 +75,10 @@ class Door:
         """The ``appContext`` that opens this card's report; None where the client has no ``smart`` block."""
         smart = self._settings.clients[client].smart
         return self._references.make(card_id, smart.link_hours) if smart is not None else None
+
+    def renewed(self, session: ReportSession, secret: str) -> ReportSession:
+        """With an access token that lives on, where the EHR lets it be renewed. Raises as ``Renewal.of``."""
+        return self._renewal.of(session, secret)
 
     def begin(self, iss: str | None, launch: str | None, *, standalone: bool = False) -> Departure:
         """``launch``: the EHR's own token for what is open there; a standalone launch has none.
@@ -146,7 +152,7 @@ class Door:
         patient = patient.removeprefix("Patient/") if isinstance(patient, str) else ""
         if not _ID.fullmatch(patient):
             raise NoPatient("the token response names no patient; the scopes must hold 'launch' or 'launch/patient'")
-        card_id = self._card(pending.client, patient, in_token_response(told.get("appContext")))
+        card_id, language = self._card(pending.client, patient, in_token_response(told.get("appContext")))
         scope, encounter = told.get("scope"), told.get("encounter")
         granted = scope.split() if isinstance(scope, str) else _scopes(smart, standalone=pending.standalone)
         return self._sessions.open(
@@ -158,6 +164,8 @@ class Door:
             scopes=granted,
             user=user,
             encounter=encounter if isinstance(encounter, str) else None,
+            language=language,
+            access=access_of(told, pending.server.token, self._now()),
         )
 
     def _user(self, pending: Pending, smart: SmartSettings, id_token: object) -> str | None:
@@ -179,13 +187,14 @@ class Door:
             fhir_server=pending.fhir_server,
         )
 
-    def _card(self, client: str, patient: str, reference: str | None) -> str | None:
-        """The card that the launch is for, once it is this client's and this patient's. None: opened without one."""
+    def _card(self, client: str, patient: str, reference: str | None) -> tuple[str | None, str | None]:
+        """(the card that the launch is for, once it is this client's and this patient's, None where it was opened
+        without one; the language that card was given in)"""
         key = self._ledger.patient_key(client, patient)
         if reference is None:
             if self._ledger.newest_card(client, key) is None:
                 raise NoCards("no card was ever given for this patient")
-            return None
+            return None, None
         card_id = self._references.read(reference)
         card = self._ledger.card(card_id)
         call = self._ledger.call(card.call_id) if card is not None else None
@@ -193,7 +202,7 @@ class Door:
             raise UnknownCard("the ledger does not have the card: it may still be on the spool")
         if call.client != client or call.patient_key != key:
             raise ForeignCard("the card is another client's or another patient's")
-        return card_id
+        return card_id, call.language
 
 
 def _scopes(smart: SmartSettings, *, standalone: bool) -> tuple[str, ...]:

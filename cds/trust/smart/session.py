@@ -22,6 +22,16 @@ _PURPOSE = "report session"
 
 
 @dataclass(frozen=True)
+class Access:
+    """What a server with refresh tokens gave beside the access token."""
+
+    refresh_token: str = field(repr=False)
+    token_endpoint: str
+    until: datetime
+    """When the access token ends."""
+
+
+@dataclass(frozen=True)
 class ReportSession:
     rid: str
     """Public id in the address; tells nothing."""
@@ -41,6 +51,8 @@ class ReportSession:
     encounter: str | None = field(repr=False)
     patient_facing: bool = False
     """The reader is, or may be, a patient or a relative: survival is never shown."""
+    access: Access | None = field(default=None, repr=False)
+    """How the access token is renewed; None where the EHR issued it without a way to."""
 
 
 class ReportSessions:
@@ -62,8 +74,10 @@ class ReportSessions:
         scopes: Iterable[str] = (),
         user: str | None = None,
         encounter: str | None = None,
+        language: str | None = None,
+        access: Access | None = None,
     ) -> tuple[ReportSession, str]:
-        """(the session, the secret for the browser's cookie). Raises LedgerError."""
+        """(the session, the secret for the browser's cookie). ``language``: the card's. Raises LedgerError."""
         settings = self._settings.clients[client]
         assert settings.smart is not None
         at = self._now()
@@ -77,13 +91,13 @@ class ReportSessions:
             scopes=frozenset(scopes),
             user=user,
             expires=at + timedelta(minutes=settings.smart.session_minutes),
-            language=settings.language,
+            language=language or settings.language,
             encounter=encounter,
             patient_facing=settings.patient_facing or _lay(user),
+            access=access,
         )
         secret = secrets.token_bytes(32)
-        sealed = self._seal(session.rid, secret).close(msgspec.json.encode(session), client.encode())
-        self._ledger.put_session(SealedSession(session.rid, client, at, session.expires, sealed))
+        self._ledger.put_session(SealedSession(session.rid, client, at, session.expires, self._sealed(session, secret)))
         return session, to_text(secret)
 
     def find(self, rid: str, secret: str | None) -> ReportSession:
@@ -103,6 +117,12 @@ class ReportSessions:
             raise NoReportSession("the session has expired")
         return replace(found, patient_facing=found.patient_facing or settings.patient_facing)
 
+    def keep(self, session: ReportSession, secret: str) -> None:
+        """An open session with other content, under the same secret. Raises LedgerError."""
+        held = from_text(secret)
+        assert held is not None  # it has just been found with it
+        self._ledger.reseal_session(session.rid, self._sealed(session, held))
+
     def close(self, rid: str, secret: str | None) -> None:
         """The reader leaves. Raises NoReportSession for who may not close it, and LedgerError."""
         self._ledger.drop_session(self.find(rid, secret).rid)
@@ -111,6 +131,9 @@ class ReportSessions:
         """Whether a call is of this session's client and patient: to be asked on every request, of every call shown."""
         key = self._ledger.patient_key(session.client, session.patient_id)
         return call.client == session.client and secrets.compare_digest(call.patient_key, key)
+
+    def _sealed(self, session: ReportSession, secret: bytes) -> bytes:
+        return self._seal(session.rid, secret).close(msgspec.json.encode(session), session.client.encode())
 
     def _seal(self, rid: str, secret: bytes) -> Seal:
         return Seal(derived(secret + self._key, f"{_PURPOSE} {rid}"))

@@ -12,7 +12,7 @@ from report_house import Opened, Reports
 from service import FHIR, MakeApp, loopback
 
 from cds.charts import available
-from cds.pages.report import view
+from cds.pages.report import shares, survival, view
 from cds.pages.report.stored import Told
 from cds.web.report_cookie import cookie_name
 
@@ -51,9 +51,7 @@ def test_the_page_begins_with_the_cards_headline(risk: Opened) -> None:
 
 def test_a_risk_stands_beside_that_of_the_same_age_and_sex(risk: Opened) -> None:
     told = plain(section(risk.get().text, "qcancer-2013-pancreas"))
-    assert re.search(
-        r"within 2 years about 4 in 1,000 about 4\d in 10,000, against about 4 in 10,000 at the same age and sex", told
-    )
+    assert re.search(r"within 2 years about 4\d in 10,000 against about 4 in 10,000 at the same age and sex", told)
 
 
 def test_each_finding_has_value_date_source_and_effect(risk: Opened) -> None:
@@ -61,7 +59,33 @@ def test_each_finding_has_value_date_source_and_effect(risk: Opened) -> None:
     assert re.search(
         r"Fasting glucose at onset 141 mg/dL raises it by \d 24 Oct 2026 Observation/new-diabetes-obs-\d+", told
     )
-    assert "END-PAC score, within 3 years 9 " in told
+    assert "END-PAC score, within 3 years 9 high: 3 or more" in told
+    assert "36 in 1,000 had pancreatic cancer within 3 years where the score was made" in told
+
+
+def test_who_has_five_seconds_reads_every_answer_at_the_top(risk: Opened) -> None:
+    page = risk.get().text
+    told = plain(page[page.index('class="glance"') : page.index('class="tabs"')])
+    for said in (
+        "suspected pancreatic cancer Weight loss with another symptom or new diabetes at 60 or over",
+        "new-onset diabetes 9 (high: 3 or more)",
+        "QCancer 2013 equations) about 42 in 10,000 against about 4 in 10,000 at the same age and sex",
+    ):
+        assert said in told, told
+
+
+def test_what_is_not_established_says_so_at_the_top_and_an_outlook_is_not_there(
+    reports: Reports, outlook: Opened
+) -> None:
+    assert 'class="glance"' not in outlook.get("?outlook=1").text
+    silent = reports.open("two-labs", "pancreas-first-line", "order-select").get().text
+    assert re.search(r"start of first-line treatment no answer", plain(silent[: silent.index('class="tabs"')]))
+
+
+def test_a_finding_of_a_chance_multiplies_the_odds(risk: Opened) -> None:
+    told = plain(section(risk.get().text, "qcancer-2013-pancreas"))
+    assert re.search(r"New weight loss yes × 4\.9 .*Condition/", told)
+    assert "Each factor multiplies the odds" in told
 
 
 def test_the_points_of_a_score_add_up_to_it(risk: Opened) -> None:
@@ -126,6 +150,57 @@ def test_the_trial_of_the_regimen_ordered_is_shown_first_and_others_can_be_chose
     assert "NAPOLI 3: NALIRIFOX (trial arm)" not in other
     nothing = plain(section(outlook.get("?outlook=1&trial=nobody").text, "outlook"))
     assert "NAPOLI 3: NALIRIFOX (trial arm)" in nothing
+
+
+def test_an_arm_of_which_no_share_is_published_is_no_row_of_dashes(reports: Reports) -> None:
+    told = plain(section(reports.survival("folfirinox-falling").get("?outlook=1").text, "outlook"))
+    assert "PRODIGE 4 / ACCORD 11: FOLFIRINOX (trial arm) – 48 of 100 –" in told
+    assert "gemcitabine (trial arm)" not in told and "6.8 with gemcitabine" in told
+
+
+def test_a_hundred_people_stand_beside_each_other_at_each_milestone(outlook: Opened) -> None:
+    page = section(outlook.get("?outlook=1").text, "outlook")
+    people = page[page.index('class="people"') :]
+    people = people[: people.index("</div>")]
+    assert re.findall(r">After (\d+) months<", people) == ["6", "12", "24"]
+    own = re.search(r"This estimate \(95% interval\)((?: \d+ of 100 \(\d+–\d+\)){3})", plain(page))
+    assert own is not None
+    assert re.findall(r">(\d+) alive<", people) == re.findall(r"(\d+) of 100 \(", own[1])
+
+
+def test_each_finding_of_the_outlook_has_its_factor_and_the_factors_make_the_estimate(
+    reports: Reports, outlook: Opened
+) -> None:
+    told = plain(section(outlook.get("?outlook=1").text, "outlook"))
+    assert re.search(r"Liver metastases yes × 1\.\d+ .*Condition/msi-high-cond-\d+", told)
+    assert re.search(r"Neutrophils \S+ \S+ × [\d.]+ \(neutrophils, monocytes and lymphocytes together\)", told)
+    assert "it does not say what changing the finding would do" in told
+    call, _ = view.stored_call(reports.engine, outlook.session)
+    lead = survival.leading(view.answers(reports.engine, outlook.session, call, _)[0])
+    assert lead is not None
+    assert sum(shares.of(lead).values()) == pytest.approx(lead.output("lp"))
+
+
+def test_what_is_assumed_is_not_drawn_as_a_finding(reports: Reports, outlook: Opened) -> None:
+    call, card = view.stored_call(reports.engine, outlook.session)
+    lead = survival.leading(view.answers(reports.engine, outlook.session, call, card)[0])
+    assert lead is not None and lead.explanation is not None
+    weighed = [replace(s, value=0.2) for s in lead.explanation.shares if s.feature.input.label["en"].startswith("ECOG")]
+    assert len(weighed) == 1
+    # a cached property: the answer as it would be explained if ECOG weighed more
+    vars(lead)["explanation"] = replace(lead.explanation, shares=tuple(weighed))
+    drawn = shares.chart(reports.engine.catalogues.book("en"), lead, None, "report.survival.bars", "Findings")
+    assert drawn is not None
+    for picture in drawn:
+        assert "ECOG performance status: not known, assumed" in " ".join(
+            re.findall(r"<text[^>]*>([^<]*)<", picture.markup)
+        )
+
+
+def test_a_factor_of_one_is_no_bar(outlook: Opened) -> None:
+    page = section(outlook.get("?outlook=1").text, "outlook")
+    bars = re.findall(r"<text[^>]*>(× [^<]*)<", page)
+    assert bars and not {"× 1", "× 1.0", "× 1.00"} & set(bars)
 
 
 def test_the_estimate_does_not_change_with_the_trial(outlook: Opened) -> None:
@@ -447,3 +522,16 @@ def test_values_are_in_the_hospitals_own_units_and_rates_in_words(reports: Repor
 def test_units_of_a_keyboard_are_written_as_people_write_them(outlook: Opened) -> None:
     told = plain(outlook.get("?outlook=1").text)
     assert re.search(r"Neutrophils \d[\d.]* 10³/µL", told)
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Report"), ("nl", "Rapport")])
+def test_every_sheet_of_paper_names_its_report_and_nobody_else_may_read_it(
+    reports: Reports, risk: Opened, language: str, said: str
+) -> None:
+    call, _card = view.stored_call(reports.engine, risk.session)
+    answer = risk.get("paper.css", language)
+    assert f'@bottom-left {{ content: "{said} {call.id}, ' in answer.text
+    assert 'counter(page) " / " counter(pages)' in answer.text
+    assert answer.headers["Content-Type"] == "text/css; charset=utf-8" and answer.headers["Cache-Control"] == "no-store"
+    assert f"{said} {call.id}" in text(risk, language=language)
+    assert replace(risk, secret="A" * 43).get("paper.css").status_code == 401

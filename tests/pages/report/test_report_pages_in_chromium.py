@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -35,6 +37,14 @@ def visit(browser: Browser) -> Iterator[Visit]:
     for made in contexts:
         made.close()
     assert complaints == []
+
+
+def sheets_of(pdf: bytes) -> list[str]:
+    """The words of each page, as poppler reads them."""
+    if shutil.which("pdftotext") is None:
+        pytest.fail("This test reads what was printed with pdftotext: run scripts/test-system-packages.")
+    told = subprocess.run(["pdftotext", "-layout", "-", "-"], input=pdf, capture_output=True, check=True, timeout=60)
+    return told.stdout.decode().split("\f")[:-1]
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +112,21 @@ def test_the_outlook_is_opened_by_keyboard_and_not_before(visit: Visit, outlook:
     expect(curve).to_be_visible()
 
 
-def test_another_trial_and_month_are_chosen_without_losing_the_place(visit: Visit, outlook: Opened) -> None:
+def test_another_trial_is_chosen_without_losing_the_place(visit: Visit, outlook: Opened) -> None:
     page = visit(outlook, "?outlook=1")
     page.get_by_role("link", name=re.compile("MPACT")).click()
     expect(page.get_by_role("rowheader", name="MPACT: gemcitabine (trial arm)")).to_be_visible()
-    page.get_by_role("link", name="24 months").click()
-    expect(page.get_by_text("After 24 months", exact=True).locator("visible=true")).to_be_visible()
-    expect(page.get_by_role("rowheader", name="MPACT: gemcitabine (trial arm)")).to_be_visible()
+    assert page.url.endswith("#outlook")
+
+
+@pytest.mark.parametrize(("width", "rows"), [(360, 3), (1280, 1)])
+def test_a_hundred_people_at_three_times_are_read_side_by_side_or_on_a_phone_below_each_other(
+    visit: Visit, outlook: Opened, width: int, rows: int
+) -> None:
+    page = visit(outlook, "?outlook=1", viewport={"width": width, "height": 900})
+    boxes = [one.bounding_box() for one in page.locator(".people svg").all()]
+    assert len(boxes) == 3
+    assert len({round(box["y"]) for box in boxes if box is not None}) == rows
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1440, 3840])
@@ -134,6 +152,18 @@ def test_paper_shows_an_outlook_only_if_the_reader_opened_it(visit: Visit, outlo
     assert page.locator("#outlook .milestones").is_visible() is opened
     assert not page.locator(".what-if summary").first.is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_every_sheet_says_which_report_and_which_sheet_of_how_many_it_is(visit: Visit, outlook: Opened) -> None:
+    """What a tumour board lays on the table may fall on the floor."""
+    page = visit(outlook, "?outlook=1")
+    number = page.locator("#provenance code").first.inner_text()
+    sheets = sheets_of(page.pdf(prefer_css_page_size=True))
+    assert len(sheets) > 1
+    for position, sheet in enumerate(sheets, start=1):
+        last = sheet.strip().splitlines()[-1]
+        assert f"Report {number}" in last
+        assert re.search(rf"\b{position} ?/ ?{len(sheets)}$", last)
 
 
 def test_closing_the_report_leaves_nothing_to_come_back_to(visit: Visit, reports: Reports) -> None:
