@@ -140,21 +140,22 @@ def _plot(
     sheet = on.Sheet(width, height, narrow=narrow)
     page = sheet.page()
     x_ticks = _ticks(MaxNLocator(4 if narrow else 6), [x for x, _ in points])
-    if words.most is not None and max(x for x, _ in points) <= words.most:
+    if words.most is not None and max(x for x, _ in points) <= words.most < x_ticks[-1]:
         x_ticks = [*(t for t in x_ticks if t < words.most), words.most]
     y_ticks = _ticks(MaxNLocator(5), [y for _, y in points] + ([] if legend else [0.0]))
     left = 16 + max(on.wide(words.figure(t), 12) for t in y_ticks)
     top, bottom = 34.0 + 18 * legend, height - 52.0
     axes = sheet.axes(left, top, width - left - 18, bottom - top)
-    last = x_ticks[-1] + 0.015 * (x_ticks[-1] - x_ticks[0])  # room for half a dot
-    axes.set_xlim(x_ticks[0], last)
+    room = 0.015 * (x_ticks[-1] - x_ticks[0])  # for half a dot
+    first, last = x_ticks[0] - room, x_ticks[-1] + room
+    axes.set_xlim(first, last)
     axes.set_ylim(y_ticks[0], y_ticks[-1])
     for tick in y_ticks:
         on.rule(axes, [x_ticks[0], x_ticks[-1]], [tick, tick], "grid" if tick else "soft", order=1)
         y = bottom - (bottom - top) * (tick - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
         on.write(page, left - 8, y + 4, words.figure(tick), size=12, tone="soft", align="right")
     for tick in x_ticks:
-        x = left + (width - left - 18) * (tick - x_ticks[0]) / (last - x_ticks[0])
+        x = left + (width - left - 18) * (tick - first) / (last - first)
         on.rule(page, [x, x], [bottom, bottom + 5], "soft", order=1)
         on.write(page, x, bottom + 20, words.figure(tick), size=12, tone="soft", align="center")
     on.write(page, 8, 16, words.up, size=12, tone="soft")

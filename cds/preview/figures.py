@@ -75,6 +75,7 @@ def workload(preview: Preview, tally: Tally, *, about: bool) -> Json:
         "per1000Patients": significant(1000 * tally.total / len(seen.patients)),
         "callsWithCardPer1000": significant(1000 * tally.calls / seen.calls),
         "topics": {t: per_week(n, seen.weeks) for t, n in sorted(topics.items(), key=lambda item: -item[1])},
+        "topicsPer1000Patients": {t: significant(1000 * n / len(seen.patients)) for t, n in topics.items()},
         "heldBack": {r: per_week(n, seen.weeks) for r, n in sorted(tally.held.items(), key=lambda item: -item[1])},
         "perClinician": _per_clinician(preview, tally),
     }
@@ -202,6 +203,7 @@ def expected(chances: dict[str, float], alerted: Set[str]) -> Json | None:
     # is rather too wide than too narrow
     few, many = poisson.interval(0.95, hits)
     least, most = poisson.interval(0.95, missed)
+    many, most = max(many, 1), max(most, 1)  # however unlikely, one more can't be ruled out
     cases, share = max(1, round(everybody)), min(1.0, hits / everybody)
     low, high = binom.interval(0.95, cases, share) if cases >= _CASES else (0.0, cases)
     return {
@@ -227,7 +229,7 @@ def _benefit(cohort: Cohort, alerted: Set[str], threshold: float) -> Json:
 def notes(preview: Preview) -> list[Json]:
     """What a reader must know beside the figures: codes of the catalogue, and their values."""
     seen, found = preview.seen, list[Json]()
-    if seen.weeks < 1:
+    if seen.weeks < 1 and preview.asked.since < preview.asked.until:
         found.append({"note": "short"})
     if seen.unweighed:
         found.append({"note": "unweighed", "calls": seen.unweighed})

@@ -76,10 +76,14 @@ def number(value: float | None, words: Phrasebook) -> str:
     return "–" if value is None else words.number(value, 3)
 
 
-def share(told: Json | None, words: Phrasebook, digits: int = 1) -> str:
+def threshold(value: float, words: Phrasebook) -> str:
+    return words.number(value, 6)
+
+
+def share(told: Json | None, words: Phrasebook) -> str:
     if told is None:
         return words("preview.found.nobody")
-    value, low, high = (words.number(100 * told[name], digits) for name in ("value", "low", "high"))
+    value, low, high = (words.number(100 * told[name], 1) for name in ("value", "low", "high"))
     return words("preview.found.value", value=value, low=low, high=high)
 
 
@@ -102,8 +106,9 @@ def workload_rows(told: Json, words: Phrasebook) -> list[tuple[str, str, str]]:
     if told["bulk"]:
         rows = [rows[0], rows[2]]
     for topic in dict.fromkeys((*before["topics"], *after["topics"])):
-        label = words("preview.workload.topic", topic=topic)
-        rows.append(row(label, before["topics"].get(topic, 0), after["topics"].get(topic, 0)))
+        kind, name = ("topicsPer1000Patients", "topic_per_1000") if told["bulk"] else ("topics", "topic")
+        label = words(f"preview.workload.{name}", topic=topic)
+        rows.append(row(label, before[kind].get(topic, 0), after[kind].get(topic, 0)))
     for reason in dict.fromkeys((*before["heldBack"], *after["heldBack"])):
         label = words("preview.workload.held", reason=words(f"preview.held.{reason}"))
         rows.append(row(label, before["heldBack"].get(reason, 0), after["heldBack"].get(reason, 0)))
@@ -205,14 +210,14 @@ def columns(dial: Json, words: Phrasebook) -> tuple[list[str], list[list[str]]]:
     head += ["benefit", "benefit_all"] if benefit else []
     rows = []
     for row in dial["rows"]:
-        cells = [number(row["value"], words)]
+        cells = [threshold(row["value"], words)]
         cells += [number(row["cardsPerWeek"], words)] if weekly else []
         cells += [number(row["per1000Patients"], words), count(row["alerted"], words)]
         if known:
             cells += [share(row[name], words) for name in ("ppv", "sensitivity", "missed")]
         if foreseen:
             told = row["expected"] or {}
-            cells += [share(told.get(name), words, 0) for name in ("ppv", "sensitivity")]
+            cells += [share(told.get(name), words) for name in ("ppv", "sensitivity")]
             cells.append(_within(told.get("missedPer1000"), words))
         if benefit:
             cells += [number(row[name], words) for name in ("netBenefit", "netBenefitOfAll")]

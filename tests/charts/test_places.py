@@ -267,5 +267,12 @@ def test_what_has_no_place_is_not_drawn(points: tuple[tuple[float, float], ...])
         tradeoff(points, (), TradeoffWords("x", "y"), "t", "d")
 
 
+def test_a_percentage_ends_at_100_only_where_it_comes_near_it() -> None:
+    words = TradeoffWords("x", "y", most=100.0)
+    svg = tradeoff(((16.0, 600.0), (54.0, 650.0), (56.0, 700.0)), (), words, "t", "d")
+    assert "100" not in {text.strip() for text in texts(svg)}
+    assert "100" in {text.strip() for text in texts(tradeoff(((16.0, 6.0), (99.0, 7.0)), (), words, "t", "d"))}
+
+
 def test_one_value_alone_can_be_drawn() -> None:
     assert marks_of(tradeoff(((5.0, 3.0),), (), TradeoffWords("x", "y"), "t", "d"), "point-0")

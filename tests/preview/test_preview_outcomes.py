@@ -120,6 +120,7 @@ def test_half_an_expected_case_can_be_found_or_missed() -> None:
     assert few is not None
     assert few["sensitivity"] == {"value": 0.98, "low": 0, "high": 1}
     assert few["ppv"]["high"] == 1
+    assert few["missedPer1000"] == {"value": 5, "low": 0, "high": 500}, "none missed is likely, and not sure"
     nobody = expected({"a": 0.5}, set())
     assert nobody is not None and nobody["ppv"] is None
     assert expected({}, set()) is None

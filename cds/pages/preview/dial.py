@@ -53,7 +53,7 @@ def _dial(told: Json, number: int, words: Phrasebook, places: Mapping[str, str])
     return Dial(
         key=told["key"],
         label=words.pick(told["label"]),
-        values=tuple(text.number(value, words) for value in values),
+        values=tuple(text.threshold(value, words) for value in values),
         value=values[chosen],
         chosen=chosen,
         moved=chosen != own,
