@@ -13,6 +13,7 @@ from pathlib import Path
 from cds.errors import CdsError
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
+from cds.ledger.patient_hash import materials
 from cds.settings import Settings
 from cds.trust.smart.secrets import derived
 
@@ -22,13 +23,18 @@ _THOROUGH_EVERY = 60
 """Rounds between two looks without a bound: rows that waited on a spool for days."""
 
 
+def chain_keys(material: bytes) -> tuple[bytes, ...]:
+    """``material``: the ledger's key file. The chain's own keys, one for each of its segments."""
+    return tuple(derived(one, PURPOSE) for one in materials(material))
+
+
 class Sealer:
     """A thread of one process; start it after the fork."""
 
     def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
         self._settings = settings
         self._now = now
-        self._key = derived(settings.load_ledger_key(), PURPOSE)
+        self._keys = chain_keys(settings.load_ledger_key())
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -57,7 +63,7 @@ class Sealer:
             if not mine:
                 return None
             with Book(self._settings.ledger_url) as book:
-                chain = Chain(book, self._key)
+                chain = Chain(book, *self._keys)
                 made = chain.seal(self._now(), thorough=thorough)
                 if made:
                     # in the log it is out of the database's reach: verify takes it

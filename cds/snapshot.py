@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -147,6 +147,17 @@ class Snapshots:
         if found.format != _FORMAT:
             raise ReplayFailed(f"what the call was made from has format {found.format}, this version reads {_FORMAT}")
         return found
+
+
+def resealed(before: bytes, after: bytes) -> Callable[[str, bytes], bytes | None]:
+    """Moves a call's snapshot from one ledger key to another; None: it can't be opened."""
+    old, new = Seal(derived(before, _PURPOSE)), Seal(derived(after, _PURPOSE))
+
+    def move(call_id: str, sealed: bytes) -> bytes | None:
+        content = old.open(sealed, call_id.encode())
+        return new.close(content, call_id.encode()) if content is not None else None
+
+    return move
 
 
 def _bare(record: Record) -> Record:

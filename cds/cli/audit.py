@@ -17,9 +17,8 @@ from cds.ledger.book import Book
 from cds.ledger.chain import BEGIN, Chain, Head
 from cds.ledger.migrate import upgrade
 from cds.record.inputs import days
-from cds.sealing import PURPOSE
+from cds.sealing import chain_keys
 from cds.settings import Settings, load
-from cds.trust.smart.secrets import derived
 
 
 @click.group()
@@ -40,10 +39,10 @@ def audit() -> None:
 @contextmanager
 def _chain(ctx: click.Context) -> Iterator[tuple[Settings, Book, Chain]]:
     settings = load(ctx.find_root().obj)
-    key = derived(settings.load_ledger_key(), PURPOSE)
+    keys = chain_keys(settings.load_ledger_key())
     upgrade(settings.ledger_url)
     with Book(settings.ledger_url) as book:
-        yield settings, book, Chain(book, key)
+        yield settings, book, Chain(book, *keys)
 
 
 def _head(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Head | None:
@@ -75,6 +74,9 @@ def verify(ctx: click.Context, head: Head | None, as_json: bool) -> None:
             "head": found.head.told,
             "headKnown": found.head_known,
             "purged": found.purged,
+            "erased": found.erased,
+            "renewed": found.renewed,
+            "segments": found.segments,
             "unlinked": found.unchained,
             "faults": [f.__dict__ for f in found.faults],
         }
@@ -84,8 +86,14 @@ def verify(ctx: click.Context, head: Head | None, as_json: bool) -> None:
         click.secho(f"link {fault.seq}: {fault.kind} {fault.row_id}: {_WORDS[fault.what]}", fg="red")
     if found.head_known is False:
         click.secho("the head that was written down is not in the chain: links were cut off or made anew", fg="red")
-    purged = f", {found.purged} of rows that were removed for their age" if found.purged else ""
-    click.secho(f"{found.links} links{purged}; head {found.head.told}", fg="green" if good else "red")
+    gone = f", {found.purged} of rows that were removed for their age" if found.purged else ""
+    gone += f", {found.erased} of rows that were erased for a person" if found.erased else ""
+    if found.renewed:
+        click.echo(
+            f"The ledger's key was replaced: {found.renewed} older links prove that they were not changed themselves, "
+            "and no longer what their rows said; the rows were checked and linked again that day."
+        )
+    click.secho(f"{found.links} links{gone}; head {found.head.told}", fg="green" if good else "red")
     if found.unchained:
         waiting = ", ".join(f"{count} {kind}" for kind, count in found.unchained.items())
         click.echo(f"not linked yet, so nothing is proven of them: {waiting} (`cds audit seal`)")

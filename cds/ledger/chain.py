@@ -5,6 +5,11 @@ changed, removed or put between others breaks the chain from there on. Who has t
 Links are made some time after their rows (``audit.seal_s``): what is undone before that leaves no trace here. Links at
 the chain's end can be cut off, so its head is told in the log, and ``verify`` takes one that was written down
 elsewhere.
+
+When the ledger's key is replaced, the hashes in its rows are others. So the chain goes on in another segment under the
+new key: its first link says that the key was replaced and what the old links said of the rows just before, and every
+row is linked again. Of what a row said before, the older links prove nothing any more; that they were not changed, they
+still do.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -22,10 +28,10 @@ import sqlalchemy as sa
 
 from cds.ids import new_id
 from cds.ledger.book import Book
+from cds.ledger.chain_links import ERASE, PURGE, REKEY, Excused, links_of, newest_segments, ranges
 from cds.ledger.chained import BY_NAME, KINDS, Kind, contents, count_unchained, remove, unchained
 from cds.ledger.committee_tables import audit_links
 
-PURGE = "purge"
 _AT_ONCE = 200
 _LOCK = 0x61756469
 _BACK = timedelta(days=2)
@@ -61,7 +67,12 @@ class Checked:
     links: int = 0
     head: Head = BEGIN
     purged: int = 0
-    """Rows that are gone because they were older than is kept."""
+    """Links of rows that are gone because they were older than is kept."""
+    erased: int = 0
+    """Links of rows that are gone because a person wished it."""
+    renewed: int = 0
+    """Links of rows that were linked again when the key was replaced."""
+    segments: int = 1
     unchained: dict[str, int] = field(default_factory=dict)
     """Rows no link names yet, by kind."""
     faults: list[Fault] = field(default_factory=list)
@@ -70,10 +81,10 @@ class Checked:
 
 
 class Chain:
-    def __init__(self, book: Book, key: bytes) -> None:
-        """``key``: the chain's own, derived from the ledger's."""
+    def __init__(self, book: Book, *keys: bytes) -> None:
+        """``keys``: the chain's own, derived from each of the ledger's so far; the last is the one in use."""
         self._book = book
-        self._key = key
+        self._keys = keys
 
     def seal(self, now: datetime, *, thorough: bool = False) -> int:
         """Make links for rows that have none; how many."""
@@ -91,17 +102,26 @@ class Chain:
         keys = unchained(connection, kind, audit_links, since, _AT_ONCE)
         if not keys:
             return 0
-        found = contents(connection, kind, keys)
+        return self.link(connection, kind, keys, now)
+
+    def link(self, connection: sa.Connection, kind: Kind, keys: Sequence[str], now: datetime) -> int:
+        """How many: a row that is gone gets none."""
+        found = contents(connection, kind, keys) if keys else {}
         head = self._head(connection)
         rows = []
         for key in keys:
-            if key not in found:  # removed between the two questions
-                continue
-            head, row = self._next(head, kind.name, key, hashlib.sha256(found[key]).hexdigest(), now, None)
-            rows.append(row)
+            if key in found:
+                head, row = self._next(head, kind.name, key, hashlib.sha256(found[key]).hexdigest(), now, None)
+                rows.append(row)
         if rows:
             connection.execute(sa.insert(audit_links), rows)
         return len(rows)
+
+    def tell(self, connection: sa.Connection, kind: str, row_id: str, digest: str, now: datetime, note: Any) -> None:
+        """A link that speaks of a change to others' rows."""
+        self._lock(connection)
+        _, row = self._next(self._head(connection), kind, row_id, digest, now, note)
+        connection.execute(sa.insert(audit_links), [row])
 
     def head(self) -> Head:
         return self._book.read(self._head)
@@ -122,22 +142,23 @@ class Chain:
         self, head: Head, kind: str, row_id: str, digest: str, at: datetime, note: Any
     ) -> tuple[Head, dict[str, Any]]:
         seq = head.seq + 1
-        link = self._link(head.link, seq, kind, row_id, digest, note)
+        segment = len(self._keys) - 1
+        link = self._link(segment, head.link, seq, kind, row_id, digest, note)
         row = {"seq": seq, "at": at, "kind": kind, "row_id": row_id, "digest": digest, "link": link, "note": note}
-        return Head(seq, link), row
+        return Head(seq, link), {**row, "segment": segment}
 
-    def _link(self, before: str, seq: int, kind: str, row_id: str, digest: str, note: Any) -> str:
+    def _link(self, segment: int, before: str, seq: int, kind: str, row_id: str, digest: str, note: Any) -> str:
         said = orjson.dumps([before, seq, kind, row_id, digest, note], option=orjson.OPT_SORT_KEYS)
-        return hmac.digest(self._key, said, "sha256").hex()
+        return hmac.digest(self._keys[segment], said, "sha256").hex()
 
     def verify(self, known: Head | None = None, most_faults: int = 100) -> Checked:
         """Go over every link and row. ``known``: a head that was told earlier; the chain must hold it."""
         checked = Checked(head_known=None if known is None else False)
         if known is not None and known == BEGIN:
             checked.head_known = True
-        purged_through = self._purged_through()
+        excused = self._excused()
         for batch in self._batches():
-            self._check(batch, checked, known, purged_through)
+            self._check(batch, checked, known, excused)
             if len(checked.faults) >= most_faults:
                 break
         checked.unchained = {
@@ -159,7 +180,8 @@ class Chain:
             yield batch
             after = batch[-1]["seq"]
 
-    def _check(self, batch: Sequence[Any], checked: Checked, known: Head | None, purged_through: int) -> None:
+    def _check(self, batch: Sequence[Any], checked: Checked, known: Head | None, excused: Excused) -> None:
+        newest = self._book.read(lambda c: newest_segments(c, batch))
         wanted: defaultdict[str, list[str]] = defaultdict(list)
         for row in batch:
             if row["kind"] in BY_NAME:
@@ -172,38 +194,58 @@ class Chain:
             ).items()
         }
         for row in batch:
-            self._check_one(row, found.get((row["kind"], row["row_id"])), checked, purged_through)
+            name = (row["kind"], row["row_id"])
+            if self._check_link(row, checked):
+                if newest.get(name, 0) > row["segment"]:
+                    checked.renewed += 1
+                else:
+                    self._check_row(row, found.get(name), checked, excused)
             if known is not None and (row["seq"], row["link"]) == (known.seq, known.link):
                 checked.head_known = True
 
-    def _check_one(self, row: Any, digest: str | None, checked: Checked, purged_through: int) -> None:
-        def fault(what: str) -> None:
-            checked.faults.append(Fault(row["seq"], row["kind"], row["row_id"], what))
-
-        expected = self._link(checked.head.link, row["seq"], row["kind"], row["row_id"], row["digest"], row["note"])
+    def _check_link(self, row: Any, checked: Checked) -> bool:
+        """Whether it speaks of a row."""
         if row["seq"] != checked.head.seq + 1:
-            fault("gap")
-        elif not hmac.compare_digest(expected, row["link"]):
-            fault("chain")
+            _fault(checked, row, "gap")
+        elif not self._holds(row, checked):
+            _fault(checked, row, "chain")
         checked.links += 1
+        checked.segments = max(checked.segments, row["segment"] + 1)
         # from here on as it stands, so that one broken link is one fault
         checked.head = Head(row["seq"], row["link"])
-        kind = BY_NAME.get(row["kind"])
-        if kind is None:
-            return
-        if digest is None:
-            if kind.ages and row["seq"] <= purged_through:
-                checked.purged += 1
-            else:
-                fault("removed")
-        elif digest != row["digest"]:
-            fault("changed")
+        return row["kind"] in BY_NAME
 
-    def _purged_through(self) -> int:
-        """Rows of people up to this link may be gone. Its note is part of the chain, so nobody can write one in."""
-        question = sa.select(audit_links.c.note).where(audit_links.c.kind == PURGE)
-        notes = self._book.read(lambda c: c.execute(question).scalars().all())
-        return max((int(note["through"]) for note in notes if note), default=0)
+    def _holds(self, row: Any, checked: Checked) -> bool:
+        """A segment ends for good where the next begins: who has an old key alone must not go on in it."""
+        if not checked.segments - 1 <= row["segment"] < len(self._keys):
+            return False
+        before = checked.head.link
+        names = ("seq", "kind", "row_id", "digest", "note")
+        return hmac.compare_digest(self._link(row["segment"], before, *(row[name] for name in names)), row["link"])
+
+    @staticmethod
+    def _check_row(row: Any, digest: str | None, checked: Checked, excused: Excused) -> None:
+        kind = BY_NAME[row["kind"]]
+        if digest is not None:
+            if digest != row["digest"]:
+                _fault(checked, row, "changed")
+            return
+        why = excused.why(row["seq"]) if kind.ages else None
+        if why == PURGE:
+            checked.purged += 1
+        elif why == ERASE:
+            checked.erased += 1
+        elif why == REKEY:
+            checked.renewed += 1
+        else:
+            _fault(checked, row, "removed")
+
+    def _excused(self) -> Excused:
+        """Their notes are part of the chain, so nobody can write one in."""
+        question = sa.select(audit_links.c.kind, audit_links.c.note).where(
+            audit_links.c.kind.in_((PURGE, ERASE, REKEY))
+        )
+        return Excused(self._book.read(lambda c: [tuple(row) for row in c.execute(question)]))
 
     def purge(self, before: datetime, now: datetime) -> dict[str, int]:
         """Remove rows about people whose links are older than ``before``; how many, by kind. Links stay."""
@@ -212,13 +254,17 @@ class Chain:
         if through is None:
             return {}
         removed: dict[str, int] = defaultdict(int)
-        # the note first: rows that go without one would look like a theft
-        self._book.write(lambda c: self._note(c, int(through), before, now))
         for kind in KINDS:
             if kind.ages:
                 for keys in self._old(kind, int(through)):
-                    removed[kind.name] += self._book.write(lambda c, kind=kind, keys=keys: remove(c, kind, keys))  # type: ignore[misc]
+                    removed[kind.name] += self._book.write(partial(self._remove, kind=kind, keys=keys, now=now))
         return dict(removed)
+
+    def _remove(self, connection: sa.Connection, *, kind: Kind, keys: Sequence[str], now: datetime) -> int:
+        """With a word about it: rows that go without one would look like a theft."""
+        seqs = sorted(links_of(connection, kind.name, keys))
+        self.tell(connection, PURGE, new_id(), "", now, {"links": ranges(seqs)})
+        return remove(connection, kind, keys)
 
     def _old(self, kind: Kind, through: int) -> Iterator[list[str]]:
         column = kind.name_of
@@ -230,8 +276,6 @@ class Chain:
         ):
             yield keys
 
-    def _note(self, connection: sa.Connection, through: int, before: datetime, now: datetime) -> None:
-        self._lock(connection)
-        note = {"through": through, "before": before.isoformat()}
-        _, row = self._next(self._head(connection), PURGE, new_id(), "", now, note)
-        connection.execute(sa.insert(audit_links), [row])
+
+def _fault(checked: Checked, row: Any, what: str) -> None:
+    checked.faults.append(Fault(row["seq"], row["kind"], row["row_id"], what))

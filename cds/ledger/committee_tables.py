@@ -136,5 +136,7 @@ audit_links = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("link", sa.Text, nullable=False),
     sa.Column("note", Json),
-    sa.UniqueConstraint("kind", "row_id"),
+    # how often the ledger's key had been replaced: the row is linked again under each
+    sa.Column("segment", sa.Integer, nullable=False, server_default="0"),
+    sa.UniqueConstraint("kind", "row_id", "segment"),
 )

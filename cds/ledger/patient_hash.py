@@ -20,6 +20,12 @@ def chain(material: bytes) -> tuple[bytes, ...]:
     return (material,)
 
 
+def materials(material: bytes) -> tuple[bytes, ...]:
+    """The key file as it was under each key so far, the one of today last: what was sealed then is under that."""
+    keys = chain(material)
+    return (*(b"\n".join(keys[: n + 1]) for n in range(len(keys) - 1)), material)
+
+
 def person(keys: tuple[bytes, ...], client: str, id: str) -> str:
     """64 hexadecimal digits for a person of one client."""
     first, *later = keys

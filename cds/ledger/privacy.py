@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
+from cds.ledger.chained import KINDS
 from cds.ledger.committee_tables import WHOLE
 from cds.ledger.database import fault, make_engine, parse_url
 from cds.ledger.tables import calls, cards, jobs, predictions, problems
@@ -98,6 +99,16 @@ def erase(connection: sa.Connection, theirs: Whose, keep: frozenset[str] = froze
             if count:
                 removed[str(table.name)] = count
     return removed
+
+
+def linked(connection: sa.Connection, theirs: Whose, keep: frozenset[str] = frozenset()) -> dict[str, list[str]]:
+    """Ids of the rows that ``erase`` would remove, by the audit's kinds."""
+    found = {}
+    for kind in KINDS:
+        condition = _of(kind.table, theirs)
+        if condition is not None and kind.table.name not in keep:
+            found[kind.name] = list(connection.scalars(sa.select(kind.name_of).where(condition)))
+    return found
 
 
 def record(connection: sa.Connection, kind: str, key: str, result: Mapping[str, Any]) -> None:

@@ -7,13 +7,18 @@ that it happened, so that doing it twice, after a crash halfway, is doing it onc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from cds.errors import LedgerError
-from cds.ledger.committee_tables import WHOLE
+from cds.ledger.book import Book
+from cds.ledger.chain import Checked
+from cds.ledger.chain_changes import Chained
+from cds.ledger.committee_tables import WHOLE, call_snapshots, outcome_events
+from cds.ledger.outcomes import OutcomeEvent
 from cds.ledger.patient_hash import chain, moved, person
 from cds.ledger.privacy import record
 from cds.ledger.tables import jobs, predictions
@@ -27,21 +32,52 @@ def fingerprint(material: bytes) -> str:
     return hashlib.sha256(b"ledger key " + material).hexdigest()[:16]
 
 
-def rekey(connection: sa.Connection, before: bytes, after: bytes) -> int | None:
+@dataclass(frozen=True)
+class Audit:
+    """The chain under the keys as they will be, and what it said under those before, just now."""
+
+    chained: Chained
+    checked: Checked
+
+
+def _mark(material: bytes) -> str:
+    return f"{KIND}:{fingerprint(material)}"
+
+
+def done(book: Book, after: bytes) -> bool:
+    """Whether the database is under these keys already."""
+    question = sa.select(jobs.c.id).where(jobs.c.key == _mark(after))
+    return book.read(lambda c: c.execute(question).first()) is not None
+
+
+def rekey(
+    connection: sa.Connection,
+    before: bytes,
+    after: bytes,
+    audit: Audit,
+    reseal: Callable[[str, bytes], bytes | None],
+) -> int | None:
     """How many hashes were moved; None: it was done before. ``after``: the key file as it will be, one key more.
 
-    Raises LedgerError while a scan is being read.
+    ``reseal``: a call's snapshot under the new key, by the call's id; None where it can't be opened, which leaves it as
+    it is. Rows of the audit's chain are linked again under the new key. Raises LedgerError while a scan is being read.
     """
     *kept, new = chain(after)
     if tuple(kept) != chain(before):
         raise LedgerError("the new key file must hold the keys of the old one, and one more as its last line")
-    mark = f"{KIND}:{fingerprint(after)}"
+    if b"\n".join(kept) != before:
+        raise LedgerError(
+            "the key file in use has spaces or other line ends about its keys: write it without them first"
+        )
+    mark = _mark(after)
     if connection.execute(sa.select(jobs.c.id).where(jobs.c.key == mark)).first() is not None:
         return None
     if connection.execute(sa.select(jobs.c.id).where(jobs.c.state == "running").limit(1)).first() is not None:
         raise LedgerError("a scan is being read: stop the workers and the service first")
     count = sum(_moved(connection, column, new) for column in _columns())
     count += _studies(connection, chain(after))
+    _snapshots(connection, reseal)
+    audit.chained.renew(connection, audit.checked, _outcomes(connection))
     record(connection, KIND, mark, {"hashes": count})
     return count
 
@@ -72,6 +108,26 @@ def _studies(connection: sa.Connection, keys: tuple[bytes, ...]) -> int:
         _in_prediction(connection, row["result"], new)
         count += 1
     return count
+
+
+def _snapshots(connection: sa.Connection, reseal: Callable[[str, bytes], bytes | None]) -> None:
+    for call in connection.scalars(sa.select(call_snapshots.c.call_id)).all():
+        where = call_snapshots.c.call_id == call
+        sealed = reseal(call, connection.execute(sa.select(call_snapshots.c.sealed).where(where)).scalar_one())
+        if sealed is not None:
+            connection.execute(sa.update(call_snapshots).where(where).values(sealed=sealed))
+
+
+def _outcomes(connection: sa.Connection) -> dict[str, str]:
+    """An outcome's id is made of what it says, the hash included, so that one found again is the same: ids before and
+    after."""
+    renamed: dict[str, str] = {}
+    names = [column.name for column in outcome_events.c if column.name not in ("id", "sweep_id", "recorded_at")]
+    for row in connection.execute(sa.select(outcome_events)).mappings().all():
+        new = OutcomeEvent(**{name: row[name] for name in names}).id
+        renamed[row["id"]] = new
+        connection.execute(sa.update(outcome_events).where(outcome_events.c.id == row["id"]).values(id=new))
+    return renamed
 
 
 def _in_prediction(connection: sa.Connection, result: Any, new: str) -> None:

@@ -9,9 +9,10 @@ from functools import partial
 
 import sqlalchemy as sa
 
+from cds.ledger.chain_changes import Chained
 from cds.ledger.committee_tables import incident_events
-from cds.ledger.privacy import Whose, erase, in_one_transaction
-from cds.ledger.tables import calls, cards, jobs, jti, predictions, problems
+from cds.ledger.privacy import Whose, erase, in_one_transaction, linked
+from cds.ledger.tables import calls, cards, jobs, jti, problems
 
 _BATCH = 500
 _OF_THEIR_OWN = frozenset({"problems", "incident_events"})
@@ -32,32 +33,34 @@ def count(url: str, before: datetime) -> dict[str, int]:
     return in_one_transaction(url, work)
 
 
-def purge(url: str, before: datetime, step: Callable[[int], None] = lambda _: None) -> dict[str, int]:
-    """Table -> rows removed. ``step`` hears how many calls each batch took. Raises LedgerError: what was removed by
-    then stays removed, and another purge goes on."""
+def purge(url: str, before: datetime, chained: Chained, step: Callable[[int], None] = lambda _: None) -> dict[str, int]:
+    """Table -> rows removed. ``chained``: the audit, which is told of what goes. ``step`` hears how many calls each
+    batch took. Raises LedgerError: what was removed by then stays removed, and another purge goes on."""
     removed: Counter[str] = Counter()
     while True:
-        found = in_one_transaction(url, partial(_calls, before=before))
+        found = in_one_transaction(url, partial(_calls, before=before, chained=chained))
         removed.update(found)
         step(found.get("calls", 0))
         if found.get("calls", 0) < _BATCH:
             break
-    removed.update(in_one_transaction(url, partial(_others, before=before)))
+    removed.update(in_one_transaction(url, partial(_others, before=before, chained=chained)))
     return dict(removed)
 
 
-def _calls(connection: sa.Connection, before: datetime) -> dict[str, int]:
+def _calls(connection: sa.Connection, before: datetime, chained: Chained) -> dict[str, int]:
     """The oldest ones with all that hangs on them: predictions, cards, feedback, what was held back."""
     ids = frozenset(
         connection.scalars(sa.select(calls.c.id).where(calls.c.at < before).order_by(calls.c.at).limit(_BATCH))
     )
     of_calls = frozenset(connection.scalars(sa.select(cards.c.id).where(cards.c.call_id.in_(ids))))
-    said = frozenset(connection.scalars(sa.select(predictions.c.id).where(predictions.c.call_id.in_(ids))))
+    # a younger card may rest on a prediction of one of these: it goes on saying so, though the prediction is gone
+    theirs = Whose(frozenset(), ids, of_calls, frozenset())
     # a problem may be younger than the card it is about, and still open
-    return erase(connection, Whose(frozenset(), ids, of_calls, said), keep=_OF_THEIR_OWN)
+    chained.let_go(connection, "purge", linked(connection, theirs, _OF_THEIR_OWN))
+    return erase(connection, theirs, keep=_OF_THEIR_OWN)
 
 
-def _others(connection: sa.Connection, before: datetime) -> dict[str, int]:
+def _others(connection: sa.Connection, before: datetime, chained: Chained) -> dict[str, int]:
     """Work that has ended, problems, and tokens that could not be sent again anyway."""
     told_of = incident_events.c.problem_id.in_(sa.select(problems.c.id).where(_old_problems(before)))
     wanted = {
@@ -66,6 +69,11 @@ def _others(connection: sa.Connection, before: datetime) -> dict[str, int]:
         problems: _old_problems(before),
         jti: jti.c.expires < before,
     }
+    going = {
+        "incident": sa.select(incident_events.c.id).where(told_of),
+        "problem": sa.select(problems.c.id).where(_old_problems(before)),
+    }
+    chained.let_go(connection, "purge", {kind: list(connection.scalars(query)) for kind, query in going.items()})
     found = {table.name: connection.execute(sa.delete(table).where(old)).rowcount for table, old in wanted.items()}
     return {str(name): rows for name, rows in found.items() if rows}
 

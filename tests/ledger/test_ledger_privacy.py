@@ -16,6 +16,9 @@ from click.testing import CliRunner, Result
 from cds.cli import main
 from cds.jobs import Jobs
 from cds.ledger import Ledger, ProblemEntry, migrate, privacy, rekeying, retention
+from cds.ledger.book import Book
+from cds.ledger.chain import Chain
+from cds.ledger.chain_changes import Chained
 from cds.ledger.committee_tables import WHOLE as metadata
 from cds.ledger.database import make_engine, parse_url
 from cds.ledger.patient_hash import chain, moved, person
@@ -241,7 +244,9 @@ def test_a_purge_of_many_goes_batch_by_batch_and_keeps_younger_problems(
     problem = ProblemEntry("p", ledger_entries.NOW, old[0].id, None, NORTH, None, "wrong-data", "", "open")
     ledger.record_problem(problem)
     steps: list[int] = []
-    removed = retention.purge(url, ledger_entries.NOW - timedelta(days=30), steps.append)
+    with Book(url) as book:
+        audit = Chained(Chain(book, b"chain" * 8), ledger_entries.NOW)
+        removed = retention.purge(url, ledger_entries.NOW - timedelta(days=30), audit, steps.append)
     assert steps == [3, 3, 1]
     assert removed["calls"] == 7
     assert counts(url)["problems"] == 1

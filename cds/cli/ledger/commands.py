@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,16 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from cds.errors import LedgerError, SettingsError
+from cds.errors import AuditFailed, LedgerError, SettingsError
 from cds.ledger import CallEntry, FeedbackEntry, ProblemEntry, migrate, privacy, rekeying, retention
+from cds.ledger.book import Book
+from cds.ledger.chain import Chain
+from cds.ledger.chain_changes import Chained
 from cds.ledger.patient_hash import chain, person
 from cds.ledger.spool import Entry, Spool
+from cds.sealing import chain_keys
 from cds.settings import Settings, load
+from cds.snapshot import resealed
 
 
 @click.group()
@@ -59,9 +66,9 @@ def purge(ctx: click.Context, days: int, dry_run: bool, yes: bool) -> None:
         return
     if not yes:
         click.confirm("Remove them for ever?", abort=True)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with _audit(settings) as chained, Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("calls", total=found["calls"])
-        removed = retention.purge(settings.ledger_url, before, lambda count: progress.advance(bar, count))
+        removed = retention.purge(settings.ledger_url, before, chained, lambda count: progress.advance(bar, count))
     click.echo("Removed: " + _told(removed))
 
 
@@ -95,11 +102,14 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
     dropped = Spool(settings.data_dir / "spool").drop(_is_of(keys, theirs))
 
     def work(connection: Any) -> dict[str, int]:
-        removed = privacy.erase(connection, privacy.whose(connection, keys))
+        theirs = privacy.whose(connection, keys)
+        chained.let_go(connection, "erase", privacy.linked(connection, theirs))
+        removed = privacy.erase(connection, theirs)
         privacy.record(connection, "erase", f"erase:{uuid.uuid4()}", {"rows": removed, "spool": dropped})
         return removed
 
-    removed = privacy.in_one_transaction(settings.ledger_url, work)
+    with _audit(settings) as chained:
+        removed = privacy.in_one_transaction(settings.ledger_url, work)
     click.echo(f"Removed: {_told(removed)}" + (f"; {dropped} from this machine's spool" if dropped else ""))
 
 
@@ -138,13 +148,17 @@ def export(ctx: click.Context, file: Path, client: str | None, patient: str) -> 
 @ledger.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--yes", is_flag=True, help="Don't ask whether the service and its workers are stopped.")
+@click.option("--despite-faults", is_flag=True, help="Go on although the audit has faults; they go on being named.")
 @click.pass_context
-def rekey(ctx: click.Context, file: Path, yes: bool) -> None:
+def rekey(ctx: click.Context, file: Path, yes: bool, despite_faults: bool) -> None:
     """Replace the key of the hash: FILE becomes the new key file, and every hash in the database is moved under it.
 
     FILE holds the keys so far and a new one: the old alone, with the database, then finds nobody. Stop the service and
     its workers first, with empty spools; then name FILE in `ledger_key_file` (or put its content into the Secret) and
     start them. Open reports and links of cards end. When it was broken off, run it again with the same FILE.
+
+    The audit is verified first, and each of its rows is linked again under the new key: the chain says so, and what is
+    kept for replays is sealed again.
     """
     settings = load(ctx.find_root().obj)
     before = settings.load_ledger_key()
@@ -161,12 +175,29 @@ def rekey(ctx: click.Context, file: Path, yes: bool) -> None:
             raise SettingsError("the key in use is no line of text; move to one of text before replacing it")
         _write_once(file, b"\n".join(lines) + b"\n")
     after = file.read_bytes().strip()
-    count = privacy.in_one_transaction(settings.ledger_url, lambda c: rekeying.rekey(c, before, after))
+    with Book(settings.ledger_url) as book:
+        checked = Chain(book, *chain_keys(before)).verify(most_faults=1_000_000)
+        if checked.faults and not despite_faults and not rekeying.done(book, after):
+            raise AuditFailed(
+                f"the audit has {len(checked.faults)} fault(s), and a new key would make it harder to look into them: "
+                "see `cds audit verify` first, or go on with --despite-faults"
+            )
+        audit = rekeying.Audit(Chained(Chain(book, *chain_keys(after)), datetime.now(UTC)), checked)
+        count = privacy.in_one_transaction(
+            settings.ledger_url, lambda c: rekeying.rekey(c, before, after, audit, resealed(before, after))
+        )
     if count is None:
         click.echo(f"The database is under {file} already.")
     else:
         click.echo(f"{count} hashes are now under {file}.")
     click.echo("Name it in ledger_key_file, or put its content into the Secret, and start the service.")
+
+
+@contextmanager
+def _audit(settings: Settings) -> Iterator[Chained]:
+    """The chain, which is told of what goes."""
+    with Book(settings.ledger_url) as book:
+        yield Chained(Chain(book, *chain_keys(settings.load_ledger_key())), datetime.now(UTC))
 
 
 def _hashes(settings: Settings, client: str | None, patient: str) -> frozenset[str]:

@@ -1,0 +1,60 @@
+"""What may happen to rows that are linked: they go, for their age or at somebody's wish, or move under another key.
+
+Each is told by a link of its own, made in the same transaction and with the chain's key, so that ``verify`` can tell it
+from theft. Who has the database alone can write no such link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from cds.ids import new_id
+from cds.ledger.chain import Chain, Checked
+from cds.ledger.chain_links import ERASE, PURGE, REKEY, linked, links_of, ranges
+from cds.ledger.chained import KINDS
+
+
+@dataclass(frozen=True)
+class Chained:
+    """A change to the ledger, and the chain that has to tell of it."""
+
+    chain: Chain
+    now: datetime
+
+    def let_go(
+        self, connection: sa.Connection, why: Literal["purge", "erase"], rows: Mapping[str, Collection[str]]
+    ) -> None:
+        """Before rows go: ``rows`` are ids by kind. Those that no link names need no word."""
+        seqs = sorted(seq for kind, ids in rows.items() for seq in links_of(connection, kind, sorted(ids)))
+        if seqs:
+            kind = PURGE if why == "purge" else ERASE
+            self.chain.tell(connection, kind, new_id(), "", self.now, {"links": ranges(seqs)})
+
+    def renew(self, connection: sa.Connection, checked: Checked, renamed: Mapping[str, str]) -> int:
+        """After hashes were moved under a new key: link every row again, in a segment under that key. How many.
+
+        ``checked``: what the old links said of the rows just before. A row at fault gets no new link, so that it goes
+        on being named. ``renamed``: outcomes' ids before and after, since their id is made from a hash.
+        """
+        through = checked.head.seq
+        at_fault = {(f.kind, f.row_id) for f in checked.faults}
+        gone = [id for id in renamed if ("outcome", id) not in at_fault]
+        note = {
+            "through": through,
+            "faults": [[f.seq, f.kind, f.row_id, f.what] for f in checked.faults],
+            "links": ranges(sorted(links_of(connection, "outcome", gone))),
+        }
+        self.chain.tell(connection, REKEY, new_id(), "", self.now, note)
+        count = 0
+        for kind in KINDS:
+            for ids in linked(connection, kind.name, through):
+                wanted = [id for id in ids if (kind.name, id) not in at_fault]
+                if kind.name == "outcome":
+                    wanted = [renamed[id] for id in wanted if id in renamed]
+                count += self.chain.link(connection, kind, wanted, self.now)
+        return count

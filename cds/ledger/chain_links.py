@@ -1,0 +1,79 @@
+"""Questions to the chain's links, and what they tell of rows that have gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from cds.ledger.committee_tables import audit_links
+
+PURGE, ERASE, REKEY = "purge", "erase", "rekey"
+"""Kinds of links that tell of changes to rows, not of a row."""
+_AT_ONCE = 400
+
+
+class Excused:
+    """Which links' rows are known to have gone, and why."""
+
+    def __init__(self, notes: Iterable[tuple[str, Mapping[str, Any] | None]]) -> None:
+        """``notes``: of the links that tell of changes, by kind."""
+        found: list[tuple[int, int, str]] = []
+        for kind, note in notes:
+            found += [(first, last, kind) for first, last in (note or {}).get("links", ())]
+        self._ranges = sorted(found)
+
+    def why(self, seq: int) -> str | None:
+        return next((kind for first, last, kind in self._ranges if first <= seq <= last), None)
+
+
+def newest_segments(connection: sa.Connection, batch: Sequence[Any]) -> dict[tuple[str, str], int]:
+    """By kind and name: the last segment that the row is linked in."""
+    found: dict[tuple[str, str], int] = {}
+    for kind in {row["kind"] for row in batch}:
+        names = [row["row_id"] for row in batch if row["kind"] == kind]
+        question = (
+            sa.select(audit_links.c.row_id, sa.func.max(audit_links.c.segment))
+            .where(audit_links.c.kind == kind, audit_links.c.row_id.in_(names))
+            .group_by(audit_links.c.row_id)
+        )
+        found |= {(kind, name): segment for name, segment in connection.execute(question)}
+    return found
+
+
+def links_of(connection: sa.Connection, kind: str, ids: Sequence[str]) -> Iterator[int]:
+    for start in range(0, len(ids), _AT_ONCE):
+        some = list(ids[start : start + _AT_ONCE])
+        yield from connection.scalars(
+            sa.select(audit_links.c.seq).where(audit_links.c.kind == kind, audit_links.c.row_id.in_(some))
+        )
+
+
+def linked(connection: sa.Connection, kind: str, through: int) -> Iterator[list[str]]:
+    """Names of the kind's rows that have a link up to there, each once."""
+    after = 0
+    seen: set[str] = set()
+    while True:
+        question = (
+            sa.select(audit_links.c.seq, audit_links.c.row_id)
+            .where(audit_links.c.kind == kind, audit_links.c.seq > after, audit_links.c.seq <= through)
+            .order_by(audit_links.c.seq)
+            .limit(_AT_ONCE)
+        )
+        found = connection.execute(question).all()
+        if not found:
+            return
+        after = found[-1][0]
+        yield [id for _, id in found if not (id in seen or seen.add(id))]  # type: ignore[func-returns-value]
+
+
+def ranges(seqs: Sequence[int]) -> list[list[int]]:
+    """Ordered numbers as [first, last] of each run."""
+    found: list[list[int]] = []
+    for seq in seqs:
+        if found and seq == found[-1][1] + 1:
+            found[-1][1] = seq
+        else:
+            found.append([seq, seq])
+    return found
