@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cds.cards.phrasebook import Phrasebook
 from cds.fhir.evidence import Evidence
+from cds.guidelines import currency
 from cds.inference.manifest import Manifest
 from cds.inference.prediction import Assessment, Prediction
 from cds.policy.schema import Policy
@@ -146,13 +147,21 @@ def rests_on(
 ) -> str:
     """Models with versions, policy version, how old the data is, and that nobody has yet validated it here."""
     models = words.join(_model(words, a.manifest) for a in assessments)
-    return words(
+    told = words(
         "engine.rests_on",
         models=models,
         policy=policy.version,
         day=words.day(record.now),
         newest=newest or _newest(words, assessments, record),
     )
+    return " ".join((told, *_overdue(words, assessments, policy, record)))
+
+
+def _overdue(words: Phrasebook, assessments: Sequence[Assessment], policy: Policy, record: Record) -> Iterator[str]:
+    """Which of the guidelines behind a card nobody has looked at again in time."""
+    found = (currency(a.manifest, policy, record.now.date()) for a in assessments)
+    for each in (c for c in found if c is not None and c.overdue):
+        yield words("engine.overdue", title=words.pick(each.title), day=words.day(each.review_by))
 
 
 def _model(words: Phrasebook, manifest: Manifest) -> str:

@@ -42,6 +42,7 @@ ROOMS: dict[str, str] = {
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
     "policy": "errors ledger record yaml_lines",
+    "guidelines": "errors inference ledger modelcards policy record",
     # who calls, and what is fetched
     "trust": "errors settings",
     "trust.smart": "errors ledger settings smart_settings trust",
@@ -54,7 +55,7 @@ ROOMS: dict[str, str] = {
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
-    "cards": "cards.phrasebook errors fhir ids inference ledger policy protocol record services",
+    "cards": "cards.phrasebook errors fhir guidelines ids inference ledger policy protocol record services",
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
     "engine": (
@@ -83,9 +84,9 @@ ROOMS: dict[str, str] = {
     "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
-        "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
-        "modelcheck networks policy record app engine jobs serve services settings site studies survival trust "
-        "trust.smart validation"
+        "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources guidelines inference ledger "
+        "modelcards modelcheck networks policy record app engine jobs serve services settings site studies survival "
+        "trust trust.smart validation"
     ),
     "__main__": "cli",
 }
