@@ -11,6 +11,7 @@ from cds import __version__
 from cds.cli.call import call
 from cds.cli.check import check
 from cds.cli.committee import outcomes
+from cds.cli.guidelines import guidelines
 from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
@@ -80,6 +81,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
 
     \b
       cds outcomes --help      what became of the patients the models spoke of
+      cds guidelines list      which guidelines somebody has to look at again
     """
     ctx.obj = settings
 
@@ -134,6 +136,7 @@ def demo(once: bool, port: int, language: str, data_dir: Path | None, research: 
 
 main.add_command(call)
 main.add_command(check)
+main.add_command(guidelines)
 main.add_command(ledger)
 main.add_command(models)
 main.add_command(outcomes)
