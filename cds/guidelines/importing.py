@@ -6,6 +6,7 @@ element that would change who is spoken of and is not understood is a fault.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -182,6 +183,10 @@ def _head(plan: Json, faults: _Faults) -> dict[str, Any]:
     for key, value in found.items():
         if not value:
             faults.add(f"PlanDefinition.{_ELEMENT.get(key, key)}", f"is missing: it is the guideline's {_WORDS[key]}")
+    if found["version"] and not re.fullmatch(r"\d+\.\d+\.\d+", found["version"]):
+        faults.add("PlanDefinition.version", f"is '{found['version']}': write three numbers, such as 1.1.0")
+    if found["released"] and len(found["released"]) < len("2026-11-23"):
+        faults.add("PlanDefinition.date", f"is {found['released']}: write the whole day of this version")
     if cited and cited[0].get("url"):
         found["url"] = cited[0]["url"]
     return found
@@ -268,7 +273,7 @@ def _condition(condition: Json, where: str, inputs: Mapping[str, Input]) -> read
     text = expression.get("expression")
     if not text:
         raise GuidelineError(f"{where}.expression.expression: is missing; one that lies elsewhere is not fetched")
-    return reading.tests(str(text), inputs, f"{where}.expression")
+    return reading.understood(str(text), inputs, f"{where}.expression")
 
 
 def _category(action: Json, model: str, where: str, faults: _Faults) -> str:

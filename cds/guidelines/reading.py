@@ -28,7 +28,7 @@ class Tests:
     needs: int = 1
 
 
-def tests(expression: str, inputs: Mapping[str, Input], where: str) -> Tests:
+def understood(expression: str, inputs: Mapping[str, Input], where: str) -> Tests:
     """``where``: the element, for the sentence. Raises GuidelineError."""
     node = _parsed(expression, where)
     try:
