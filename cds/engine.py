@@ -12,7 +12,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -214,7 +214,7 @@ class Engine:
             if bundle_of(model) is not None and not model.refused:
                 continue  # read by study jobs, never during a call
             if self._runs(model_id, policy):
-                found[model_id] = self._edition(model_id, policy).assess(record, already)
+                found[model_id] = self.edition(model_id, policy).assess(record, already)
         return found
 
     def _seen(self, service: Service, policy: Policy, record: Record, evidence: Evidence, caller: Caller) -> Seen:
@@ -268,11 +268,11 @@ class Engine:
         policy = shadow.policy
         if not policy.service(service.id).enabled:
             return shadow.versions, [], {}
-        own = {id: self._edition(id, policy) for id in service.all_models if self._runs(id, policy)}
+        own = {id: self.edition(id, policy) for id in service.all_models if self._runs(id, policy)}
         as_shown = {
             id: a
             for id, a in case.assessments.items()
-            if self._runs(id, policy) and (id not in own or self._edition(id, case.policy) is own[id])
+            if self._runs(id, policy) and (id not in own or self.edition(id, case.policy) is own[id])
         }
         more = {id: model for id, model in own.items() if id not in as_shown and bundle_of(model) is None}
         again = as_shown | {id: model.assess(case.record) for id, model in more.items()}
@@ -284,7 +284,11 @@ class Engine:
         drafts = in_order(f for f in findings if isinstance(f, CardDraft))
         return shadow.versions, drafts, again
 
-    def _edition(self, model_id: str, policy: Policy) -> Model:
+    def today(self) -> date:
+        """Of the hospital."""
+        return self.now().astimezone(self._zone).date()
+
+    def edition(self, model_id: str, policy: Policy) -> Model:
         """The model with the rules that the policy has in force for it: one object for as long as they are the same."""
         model, content = self.models[model_id], policy.guidelines.editions.get(model_id)
         if content is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 
 from cds.cards.phrasebook import Phrasebook
 from cds.fhir.evidence import Evidence
@@ -154,14 +155,16 @@ def rests_on(
         day=words.day(record.now),
         newest=newest or _newest(words, assessments, record),
     )
-    return " ".join((told, *_overdue(words, assessments, policy, record)))
+    old = (overdue(words, a.manifest, policy, record.now.date()) for a in assessments)
+    return " ".join((told, *filter(None, old)))
 
 
-def _overdue(words: Phrasebook, assessments: Sequence[Assessment], policy: Policy, record: Record) -> Iterator[str]:
-    """Which of the guidelines behind a card nobody has looked at again in time."""
-    found = (currency(a.manifest, policy, record.now.date()) for a in assessments)
-    for each in (c for c in found if c is not None and c.overdue):
-        yield words("engine.overdue", title=words.pick(each.title), day=words.day(each.review_by))
+def overdue(words: Phrasebook, manifest: Manifest, policy: Policy, today: date) -> str:
+    """That nobody has looked at a guideline again in time, and since when; empty for all others."""
+    found = currency(manifest, policy, today)
+    if found is None or not found.overdue:
+        return ""
+    return words("engine.overdue", title=words.pick(found.title), day=words.day(found.review_by))
 
 
 def _model(words: Phrasebook, manifest: Manifest) -> str:

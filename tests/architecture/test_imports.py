@@ -70,8 +70,8 @@ ROOMS: dict[str, str] = {
     ),
     "serve": "app errors ledger settings",
     "site": (
-        "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger policy record "
-        "services settings smart_settings studies trust trust.smart"
+        "app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs ledger policy "
+        "record services settings smart_settings studies trust trust.smart"
     ),
     # what people hold in their hands
     "charts": "errors",
