@@ -70,7 +70,7 @@ def entry(
             for s in suppressed
         ),
         shadow=shadowed[0] if shadowed is not None else None,
-        shadow_cards=tuple(_shadow(draft, shadowed[2]) for draft in shadowed[1]) if shadowed is not None else (),
+        shadow_cards=tuple(_shadow(draft, shadowed[2], case) for draft in shadowed[1]) if shadowed is not None else (),
     )
 
 
@@ -79,8 +79,11 @@ def _beside(shadowed: tuple[str, Sequence[CardDraft], Mapping[str, Assessment]] 
     return shadowed[2] if shadowed is not None else {}
 
 
-def _shadow(draft: CardDraft, assessments: Mapping[str, Assessment]) -> ShadowCard:
-    ids = tuple(assessments[m].id for m in draft.models if m in assessments)
+def _shadow(draft: CardDraft, assessments: Mapping[str, Assessment], case: Case) -> ShadowCard:
+    """An answer by another edition of a guideline's rules is not kept: of each model the ledger has one answer a call,
+    the one that may be shown."""
+    found = (assessments[m] for m in draft.models if m in assessments)
+    ids = tuple(a.id for a in found if case.assessments.get(a.manifest.id, a) is a)
     return ShadowCard(draft.memory, draft.indicator, ids)
 
 

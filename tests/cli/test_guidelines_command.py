@@ -130,6 +130,21 @@ def test_an_import_keeps_what_the_sites_change_sets_and_replaces_an_older_editio
     assert "url" not in exported["entry"][0]["resource"]["relatedArtifact"][0]
 
 
+def test_an_edition_in_the_shadow_is_decided_and_shown_to_nobody(house: House) -> None:
+    change = house.imported(house.update())
+    told = house.did("policy", "propose", change, "--by", "A. Lead")
+    version = re.search(r"Proposed as ([0-9a-f]{12})", told)
+    assert version is not None
+    house.did("policy", "activate", version[1], "--by", "A. Lead", "--why", "what would it do", "--shadow")
+    assert house.card()["indicator"] == "warning"
+    call = last_call(house.app)["id"]
+    (shadow,) = (s for s in rows(house.app, tables.shadow_cards) if s["call_id"] == call)
+    assert shadow["indicator"] == "info"
+    kept = {r["id"]: r for r in rows(house.app, tables.predictions) if r["call_id"] == call}
+    assert [r["model_version"] for r in kept.values() if r["model"] == "nice-ng12"] == ["1.0.0"]
+    assert set(shadow["prediction_ids"]) <= set(kept)
+
+
 @pytest.fixture
 def alone(tmp_path: Path) -> Path:
     """Settings without a service or a ledger."""
