@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from cds.errors import GuidelineError
-from cds.guidelines import reading
-from cds.guidelines.expression import is_truth
+from cds.guidelines import library, reading
 from cds.guidelines.resources import (
-    CHILDREN,
-    INPUT,
     LANGUAGE,
     MODEL,
     OTHERWISE,
     REVIEW_BY,
     TRANSLATION,
-    UNIT,
     category_system,
 )
 from cds.inference.guideline import newer, wrong
@@ -83,8 +79,9 @@ def read(text: str, guidelines: Mapping[str, Manifest], vocabulary: Vocabulary) 
     content["rules"], otherwise = _rules(plan, manifest.id, inputs, faults)
     if otherwise is not None:
         content["otherwise"] = otherwise
-    for where, library in libraries:
-        _library(where, library, inputs, vocabulary, faults)
+    for where, given in libraries:
+        for place, what in library.faults(where, given, inputs, vocabulary):
+            faults.add(place, what)
     if not faults.found:
         for path, what in wrong(manifest, content):
             faults.add(_place(path), what)
@@ -284,49 +281,6 @@ def _category(action: Json, model: str, where: str, faults: _Faults) -> str:
         faults.add(f"{where}.code", f"needs one code of '{category_system(model)}': what the rule gives")
         return ""
     return str(mine[0])
-
-
-def _library(where: str, library: Json, inputs: Mapping[str, Input], vocabulary: Vocabulary, faults: _Faults) -> None:
-    """What the update believes of the inputs has to be so: they are the installed model's, and no update of rules
-    changes what is read of a record."""
-    for position, given in enumerate(library.get("parameter", ())):
-        if given.get("use") != "in":
-            continue
-        at, spec = f"{where}.parameter[{position}]", inputs.get(given.get("name", ""))
-        if spec is None:
-            faults.add(at, f"'{given.get('name')}' is no input of this guideline; it reads: {', '.join(inputs)}")
-            continue
-        kind = "boolean" if is_truth(spec) else "decimal"
-        if given.get("type") != kind:
-            faults.add(f"{at}.type", f"'{spec.name}' is a {kind} here, not a {given.get('type')}")
-        for unit in (e.get("valueCode") for e in given.get("extension", ()) if e.get("url") == UNIT):
-            if unit != spec.unit:
-                faults.add(f"{at}.extension", f"'{spec.name}' is in {spec.unit} here, not in {unit}")
-    for position, asked in enumerate(library.get("dataRequirement", ())):
-        names = [e.get("valueCode") for e in asked.get("extension", ()) if e.get("url") == INPUT]
-        at = f"{where}.dataRequirement[{position}]"
-        if len(names) != 1 or names[0] not in inputs:
-            told = f"'{names[0]}' is no input of this guideline" if names else f"names no input (extension '{INPUT}')"
-            faults.add(at, told)
-            continue
-        spec = inputs[names[0]]
-        known = {key for name in spec.concepts if name in vocabulary.concepts for key in vocabulary.codes_of(name)}
-        for place, system, code in _codes(asked, at):
-            if (system, code) not in known:
-                faults.add(
-                    place,
-                    f"{system}|{code} is not among the codes that '{spec.name}' is read from; a new code belongs in "
-                    "the vocabulary or in the site's ConceptMap",
-                )
-
-
-def _codes(asked: Json, at: str) -> Iterator[tuple[str, str, str]]:
-    """(place, system, code with ``*`` for its children)"""
-    for n, chosen in enumerate(asked.get("codeFilter", ())):
-        for m, coding in enumerate(chosen.get("code", ())):
-            children = any(e.get("url") == CHILDREN and e.get("valueBoolean") for e in coding.get("extension", ()))
-            code = f"{coding.get('code', '')}{'*' if children else ''}"
-            yield f"{at}.codeFilter[{n}].code[{m}]", coding.get("system", ""), code
 
 
 def _place(path: tuple[int | str, ...]) -> str:
