@@ -98,7 +98,7 @@ def _resources(text: str) -> tuple[Json, list[tuple[str, Json]]]:
     try:
         given = json.loads(text, parse_constant=_no_number, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise GuidelineError(f"is not JSON: {error}") from error
+        raise GuidelineError(f"is not FHIR in JSON: {error}") from error
     kind = given.get("resourceType") if isinstance(given, dict) else None
     if kind not in ("Bundle", "PlanDefinition"):
         raise GuidelineError(
@@ -127,11 +127,13 @@ def _no_number(name: str) -> float:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of a key given twice the second would win in silence."""
+    """Of a key given twice the second would win in silence, and FHIR knows no element that is null."""
     found = dict(pairs)
     if len(found) != len(pairs):
         twice = next(key for n, (key, _) in enumerate(pairs) if key in [k for k, _ in pairs[:n]])
         raise ValueError(f"the key '{twice}' is given twice in one element")
+    if empty := [key for key, value in pairs if value is None]:
+        raise ValueError(f"the element '{empty[0]}' is null: leave it out")
     return found
 
 

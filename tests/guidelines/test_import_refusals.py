@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from cds.errors import GuidelineError
 from cds.guidelines.importing import read
 from cds.guidelines.resources import TRANSLATION, bundle
+from cds.inference.guideline import Edition
 from cds.inference.manifest import Manifest
 from cds.inference.registry import Registry
 
@@ -147,13 +149,20 @@ def test_every_fault_is_told_at_once(refusal: Refusal) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{", "is not JSON: "),
+        ("{", "is not FHIR in JSON: "),
         ("[]", "is a text without resourceType: a PlanDefinition is needed, or a Bundle of it"),
         ('{"resourceType": "Patient"}', "is a Patient: a PlanDefinition is needed, or a Bundle of it"),
         ('{"resourceType": "Bundle", "type": "collection"}', "holds 0 PlanDefinitions: one guideline is imported"),
-        ('{"resourceType": "PlanDefinition", "status": "active", "status": "draft"}', "is not JSON: the key 'status'"),
-        ('{"resourceType": "PlanDefinition", "status": NaN}', "is not JSON: NaN is no number"),
-        ("[" * 100_000, "is not JSON: "),
+        (
+            '{"resourceType": "PlanDefinition", "status": "active", "status": "draft"}',
+            "is not FHIR in JSON: the key 'status'",
+        ),
+        (
+            '{"resourceType": "PlanDefinition", "status": null}',
+            "is not FHIR in JSON: the element 'status' is null: leave it",
+        ),
+        ('{"resourceType": "PlanDefinition", "status": NaN}', "is not FHIR in JSON: NaN is no number"),
+        ("[" * 100_000, "is not FHIR in JSON: "),
         ('"' + "x" * 2_000_001 + '"', "is larger than 2000 kB, which no guideline is"),
     ],
 )
@@ -161,6 +170,41 @@ def test_a_file_that_is_none(text: str, told: str, guidelines: dict[str, Manifes
     with pytest.raises(GuidelineError) as caught:
         read(text, guidelines, shipped.vocabulary)
     assert str(caught.value).startswith(told)
+
+
+def test_a_spoiled_resource_is_refused_in_words_or_taken_as_it_reads(
+    guidelines: dict[str, Manifest], shipped: Registry
+) -> None:
+    """Any element gone or replaced by anything: never another error, and what is taken is a whole edition."""
+    made = bundle(guidelines["ugt1a1-dosing"], shipped.vocabulary)
+    made["entry"][0]["resource"]["version"] = "1.1.0"
+    draw, taken = random.Random(11), 0
+    places = list(_places(made))
+    for _ in range(150):
+        spoiled = copy.deepcopy(made)
+        *path, last = draw.choice(places)
+        node: Any = spoiled
+        for step in path:
+            node = node[step]
+        if draw.random() < 0.5:
+            del node[last]
+        else:
+            node[last] = draw.choice([None, 1, -1.5, "x", "", [], {}, [{}], True, {"url": "x"}, "%star6 >= 1"])
+        try:
+            update = read(json.dumps(spoiled), guidelines, shipped.vocabulary)
+        except GuidelineError as error:
+            assert str(error)
+            continue
+        assert Edition.model_validate(update.content).rules
+        taken += 1
+    assert 0 < taken < 75
+
+
+def _places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    below = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in below:
+        yield (*path, key)
+        yield from _places(value, (*path, key))
 
 
 def test_a_text_may_carry_more_languages(guidelines: dict[str, Manifest], shipped: Registry) -> None:
