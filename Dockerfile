@@ -5,7 +5,7 @@
 ARG PYTHON=3.11.14-slim-trixie
 
 FROM python:${PYTHON} AS build
-ARG EXTRAS=postgres,celery,imaging,report
+ARG EXTRAS=postgres,celery,committee,imaging,report
 WORKDIR /src
 # no pip in the environment that ships: the one outside fills it
 RUN python -m venv --without-pip /opt/cds

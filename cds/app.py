@@ -82,7 +82,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
     key = settings.load_ledger_key()
     ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
     two_people = settings.environment == "production"
-    known = Known(models.thresholds(), services.parameters(), models.limits(), two_people)
+    known = Known(models.thresholds(), services.parameters(), models.limits(), models.editions(), two_people)
     policies = policy_book(settings, packages, known, ledger, now)
     jobs = Jobs(settings.ledger_url, now=now, lease=timedelta(seconds=settings.imaging.lease_s))
     desk = Desk(

@@ -78,7 +78,7 @@ def entry(
         weighed=dict(weighed or {}) | ({CALL: silenced} if (silenced := _silenced(case)) else {}),
         snapshot=snapshot,
         shadow=shadowed[0] if shadowed is not None else None,
-        shadow_cards=tuple(_shadow(draft, shadowed[2]) for draft in shadowed[1]) if shadowed is not None else (),
+        shadow_cards=tuple(_shadow(draft, shadowed[2], case) for draft in shadowed[1]) if shadowed is not None else (),
     )
 
 
@@ -94,8 +94,11 @@ def _silenced(case: Case) -> list[str]:
     ]
 
 
-def _shadow(draft: CardDraft, assessments: Mapping[str, Assessment]) -> ShadowCard:
-    ids = tuple(assessments[m].id for m in draft.models if m in assessments)
+def _shadow(draft: CardDraft, assessments: Mapping[str, Assessment], case: Case) -> ShadowCard:
+    """An answer by another edition of a guideline's rules is not kept: of each model the ledger has one answer a call,
+    the one that may be shown."""
+    found = (assessments[m] for m in draft.models if m in assessments)
+    ids = tuple(a.id for a in found if case.assessments.get(a.manifest.id, a) is a)
     return ShadowCard(draft.memory, draft.indicator, ids)
 
 

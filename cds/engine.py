@@ -12,10 +12,11 @@ import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 from pydantic import BaseModel
 
 from cds import audit
@@ -23,7 +24,6 @@ from cds.cards import by_manifest, memory, withheld
 from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.phrasebook import Catalogues, Phrasebook
-from cds.cards.withheld import Stopped
 from cds.committee.standing import Standings
 from cds.errors import ConfigurationError, LedgerError, RequestError
 from cds.fhir.chart import read_chart
@@ -32,6 +32,7 @@ from cds.fhir.dialect import dialect_of
 from cds.fhir.evidence import Evidence, deadline_in, gather
 from cds.fhir.queries import Query, plan
 from cds.ids import new_id
+from cds.inference.guideline import under
 from cds.inference.model import Model
 from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry, concepts_of
@@ -56,6 +57,8 @@ from cds.trust.smart import Door, ReportSessions
 from cds.turns import Turns
 
 _log = logging.getLogger("cds.engine")
+_MOST_EDITIONS = 100
+"""Held at once; those in force, in a canary and in the shadow are a few."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Engine:
         self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
         self._zone = ZoneInfo(self.settings.timezone)
         self._turns = Turns()
+        self._editions: dict[tuple[str, bytes], Model] = {}
         self._validated: dict[str, tuple[Policy, BaseModel]] = {}
 
     def described(self, service: Service, language: str) -> tuple[str, str]:
@@ -181,11 +185,12 @@ class Engine:
                 case = Case(
                     call, record, drafts, assessments, evidence, parameters, policy, words, patient, seen.readings
                 )
-                case = replace(case, withheld=frozenset(self.standings.withheld(caller.name)) & assessments.keys())
-                cards, suppressed, weighed = self._cards(case, service, caller)
+                stopped = self._stopped(case, caller)
+                case = replace(case, withheld=frozenset(stopped))
+                cards, suppressed, weighed = self._cards(case, service, caller, stopped)
             shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
         with timings.stage("ledger"):
-            kept = self._snapshot(call_id, case, service, caller) if cards else None
+            kept = self._snapshot(call_id, case, service, caller, stopped) if cards else None
             row = audit.entry(
                 call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, kept, shadowed, weighed
             )
@@ -221,7 +226,7 @@ class Engine:
             if bundle_of(model) is not None and not model.refused:
                 continue  # read by study jobs, never during a call
             if self._runs(model_id, policy):
-                found[model_id] = model.assess(record, already)
+                found[model_id] = self.edition(model_id, policy).assess(record, already)
         return found
 
     def _seen(self, service: Service, policy: Policy, record: Record, evidence: Evidence, caller: Caller) -> Seen:
@@ -234,13 +239,18 @@ class Engine:
         broken = {m.manifest.id: unloaded(m) for m in broken_networks(self.models, policy, self.settings.environment)}
         return replace(seen, readings={**seen.readings, **broken})
 
+    def _stopped(self, case: Case, caller: Caller) -> dict[str, withheld.Stopped]:
+        """By id: models that answer and may not speak, withheld by the committee or past a guideline's review."""
+        stopped: dict[str, withheld.Stopped] = {**withheld.lapsed(case), **self.standings.withheld(caller.name)}
+        return {id: why for id, why in stopped.items() if id in case.assessments}
+
     def _cards(
-        self, case: Case, service: Service, caller: Caller
+        self, case: Case, service: Service, caller: Caller, stopped: Mapping[str, withheld.Stopped]
     ) -> tuple[list[tuple[Card, CardDraft]], list[Suppressed], dict[str, Mapping[str, Any]]]:
         """(cards shown, what was held back, what decisions depended on)"""
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")], {}
-        findings = self.findings(case, service, self.standings.withheld(caller.name))
+        findings = self.findings(case, service, stopped)
         weighed = {f.topic: f.values for f in findings if isinstance(f, Weighed)}
         drafts = in_order(f for f in findings if isinstance(f, CardDraft))
         awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
@@ -270,13 +280,35 @@ class Engine:
         policy = shadow.policy
         if not policy.service(service.id).enabled:
             return shadow.versions, [], {}
-        again = {id: a for id, a in case.assessments.items() if self._runs(id, policy)}
-        more = {id for id in service.all_models if id not in case.assessments and self._runs(id, policy)}
-        again |= {id: self.models[id].assess(case.record) for id in more if bundle_of(self.models[id]) is None}
+        own = {id: self.edition(id, policy) for id in service.all_models if self._runs(id, policy)}
+        as_shown = {
+            id: a
+            for id, a in case.assessments.items()
+            if self._runs(id, policy) and (id not in own or self.edition(id, case.policy) is own[id])
+        }
+        more = {id: model for id, model in own.items() if id not in as_shown and bundle_of(model) is None}
+        again = as_shown | {id: model.assess(case.record) for id, model in more.items()}
         parameters = service.parameters.model_validate(policy.service(service.id).parameters)
         supposed = replace(case, assessments=again, policy=policy, parameters=parameters)
-        drafts = in_order(f for f in self._findings(supposed, service) if isinstance(f, CardDraft))
+        findings = self.findings(supposed, service, withheld.lapsed(supposed))
+        drafts = in_order(f for f in findings if isinstance(f, CardDraft))
         return shadow.versions, drafts, again
+
+    def today(self) -> date:
+        """Of the hospital."""
+        return self.now().astimezone(self._zone).date()
+
+    def edition(self, model_id: str, policy: Policy) -> Model:
+        """The model with the rules that the policy has in force for it: one object for as long as they are the same."""
+        model, content = self.models[model_id], policy.guidelines.editions.get(model_id)
+        if content is None:
+            return model
+        key = model_id, orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+        if key not in self._editions:
+            if len(self._editions) >= _MOST_EDITIONS:
+                self._editions.clear()
+            self._editions[key] = under(model, policy.guidelines.editions)
+        return self._editions[key]
 
     def _runs(self, model_id: str, policy: Policy) -> bool:
         return policy.model_enabled(model_id, needs_enabling=self.models[model_id].manifest.status.needs_enabling)
@@ -335,21 +367,22 @@ class Engine:
         own = self._guarded(lambda: service.run(case), case, service)
         return own + self._guarded(lambda: by_manifest.findings(case, service.contributors), case, service)
 
-    def findings(self, case: Case, service: Service, stopped: Mapping[str, Stopped]) -> list[Finding]:
-        """What is said before snoozes and limits; ``stopped``: what the committee withholds, ``case.withheld`` and
-        perhaps more."""
+    def findings(self, case: Case, service: Service, stopped: Mapping[str, withheld.Stopped]) -> list[Finding]:
+        """What is said before snoozes and limits, without the answers of models that are ``stopped``."""
         everything = self._findings(case, service)
-        if not case.withheld:
+        if not stopped:
             return everything
-        rest = self._findings(withheld.without(case, case.withheld), service)
-        return withheld.said(everything, rest, case, {id: stopped[id] for id in case.withheld})
+        rest = self._findings(withheld.without(case, stopped), service)
+        return withheld.said(everything, rest, case, stopped)
 
-    def _snapshot(self, call_id: str, case: Case, service: Service, caller: Caller) -> str | None:
+    def _snapshot(
+        self, call_id: str, case: Case, service: Service, caller: Caller, stopped: Mapping[str, withheld.Stopped]
+    ) -> str | None:
         if self.snapshots is None:
             return None
         report = self.door.launch_url if self._report(case, caller) is not None else None
         models = case.assessments.keys() | case.studies.keys()
-        return self.snapshots.close(call_id, case, models, report, self.standings.withheld(caller.name))
+        return self.snapshots.close(call_id, case, models, report, stopped)
 
     def _guarded(self, work: Callable[[], Iterable[Finding]], case: Case, service: Service) -> list[Finding]:
         try:

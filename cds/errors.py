@@ -8,7 +8,8 @@
     │   ├── VocabularyError         CDS-104  concepts, units, a site's ConceptMap
     │   ├── ServiceError            CDS-105  a service declaration in hooks/
     │   ├── RuntimeConflict         CDS-106  ONNX Runtime installed wrongly
-    │   └── CharterError            CDS-107  the committee's charter
+    │   ├── CharterError            CDS-107  the committee's charter
+    │   └── GuidelineError          CDS-109  a guideline as a FHIR resource, or its conditions
     ├── RequestError                the caller can mend it
     │   ├── MalformedRequest   400  CDS-400  not the JSON or the shape CDS Hooks asks for
     │   ├── NotAuthenticated   401  CDS-401  says nothing more to the caller; the log says why
@@ -106,6 +107,10 @@ class RuntimeConflict(ConfigurationError):
 
 class CharterError(ConfigurationError):
     code = "CDS-107"
+
+
+class GuidelineError(ConfigurationError):
+    code = "CDS-109"
 
 
 class RequestError(CdsError):

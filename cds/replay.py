@@ -130,7 +130,7 @@ class Replay:
         except (CdsError, ValueError) as error:
             why = Part("service parameters", "as the policy had them", f"not as this version takes them ({error})")
             return Replayed(call, True, (*parts, why), tuple(ReplayedCard(c, None) for c in call.cards))
-        findings = self._engine.findings(case, service, kept.withheld)
+        findings = self._engine.findings(case, service, {id: kept.withheld[id] for id in case.withheld})
         drafts = [f for f in findings if isinstance(f, CardDraft)]
         cards, beyond = self._cards(call, case, drafts, kept)
         return Replayed(call, True, parts, cards, self._predictions(call, case), beyond)
@@ -147,7 +147,8 @@ class Replay:
         text = self._engine.ledger.policy(call.policy_version)
         if text is not None:
             try:
-                known = Known(self._engine.models.thresholds(), self._engine.services.parameters())
+                models, services = self._engine.models, self._engine.services
+                known = Known(models.thresholds(), services.parameters(), models.limits(), models.editions())
                 policy = parse(text, f"policy {call.policy_version}", known)
             except PolicyError as error:
                 first = str(error).splitlines()[0]
@@ -171,7 +172,7 @@ class Replay:
             if bundle_of(model) is not None and not model.refused:
                 continue
             if policy.model_enabled(id, needs_enabling=model.manifest.status.needs_enabling):
-                assessments[id] = model.assess(record)
+                assessments[id] = self._engine.edition(id, policy).assess(record)
         assessments |= {id: assessment(models[id], r) for id, r in kept.studies.items() if id in models.models}
         return Case(
             call=HookCall(kept.hook, "", _NOBODY, Context(patientId=_NOBODY), None, None, {}),

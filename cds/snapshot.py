@@ -33,7 +33,7 @@ _FORMAT = 1
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A model that the committee withheld."""
+    """A model that did not speak: withheld by the committee, or past its guideline's review."""
 
     since: str
     cause: str
@@ -115,7 +115,7 @@ class Snapshots:
     def close(
         self, call_id: str, case: Case, models: Iterable[str], report: str | None, withheld: Mapping[str, Stopped]
     ) -> str:
-        """``withheld``: what the committee withholds here, by model."""
+        """``withheld``: what may not speak here, by model."""
         kept = Snapshot(
             format=_FORMAT,
             hook=case.call.hook,

@@ -1,19 +1,23 @@
-"""Cards when the committee withholds a model: what the others say goes out, and where it would have spoken, a card says
-so. Its own answer is computed and kept, so that the committee sees whether it has recovered; nobody else sees it.
+"""Cards when the committee withholds a model, or nobody has looked at its guideline in time: what the others say goes
+out, and where it would have spoken, a card says so. Its own answer is computed and kept, so that the committee sees
+whether it has recovered; nobody else sees it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Protocol
 
 from cds.cards import wording
+from cds.guidelines import currency
 from cds.inference.prediction import Prediction
 from cds.services.case import CardDraft, Case, Finding, Suppressed
 
 KIND = "withheld"
+OVERDUE = "guideline-overdue"
+"""Cause of a stop that no person ordered: the day came, and nobody had looked."""
 
 
 class Stopped(Protocol):
@@ -23,6 +27,25 @@ class Stopped(Protocol):
     def since(self) -> str: ...
     @property
     def cause(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Lapsed:
+    """A guideline that is no longer cited."""
+
+    since: str
+    cause: str = OVERDUE
+
+
+def lapsed(case: Case) -> dict[str, Lapsed]:
+    """By model id: guidelines past their review and the policy's grace."""
+    today = case.record.now.date()
+    found = (currency(a.manifest, case.policy, today) for a in case.assessments.values())
+    return {
+        each.model: Lapsed((each.speaks_until + timedelta(days=1)).isoformat())
+        for each in found
+        if each is not None and each.lapsed
+    }
 
 
 def without(case: Case, withheld: Iterable[str]) -> Case:
@@ -70,6 +93,7 @@ def said(
 def _card(case: Case, draft: CardDraft, gone: set[str], stopped: Mapping[str, Stopped]) -> CardDraft:
     words = case.words
     label = draft.topic_label or words(f"topic.{draft.topic}")
+    headline = "lapsed" if all(stopped[id].cause == OVERDUE for id in gone) else "summary"
     return CardDraft(
         topic=draft.topic,
         topic_label=label,
@@ -78,7 +102,7 @@ def _card(case: Case, draft: CardDraft, gone: set[str], stopped: Mapping[str, St
         quieted_by=tuple(dict.fromkeys((draft.kind, *draft.quieted_by))),
         rank="information",
         indicator="info",
-        summary=words("engine.withheld.summary", topic=wording.capital(label)),
+        summary=words(f"engine.withheld.{headline}", topic=wording.capital(label)),
         detail=wording.paragraphs(
             _sentence(case, gone, stopped),
             words("engine.withheld.no_reassurance"),

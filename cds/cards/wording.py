@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from cds.cards.phrasebook import Phrasebook
 from cds.fhir.evidence import Evidence
+from cds.guidelines import currency
 from cds.inference.manifest import Manifest
 from cds.inference.prediction import Assessment, Prediction
 from cds.policy.schema import Policy
@@ -145,13 +147,23 @@ def rests_on(
 ) -> str:
     """Models with versions, policy version, how old the data is, and that nobody has yet validated it here."""
     models = words.join(_model(words, a.manifest) for a in assessments)
-    return words(
+    told = words(
         "engine.rests_on",
         models=models,
         policy=policy.version,
         day=words.day(record.now),
         newest=newest or _newest(words, assessments, record),
     )
+    old = (overdue(words, a.manifest, policy, record.now.date()) for a in assessments)
+    return " ".join((told, *filter(None, old)))
+
+
+def overdue(words: Phrasebook, manifest: Manifest, policy: Policy, today: date) -> str:
+    """That nobody has looked at a guideline again in time, and since when; empty for all others."""
+    found = currency(manifest, policy, today)
+    if found is None or not found.overdue:
+        return ""
+    return words("engine.overdue", title=words.pick(found.title), day=words.day(found.review_by))
 
 
 def _model(words: Phrasebook, manifest: Manifest) -> str:

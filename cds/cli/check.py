@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -11,6 +12,9 @@ from rich.progress import Progress
 from cds.inference.runtime import check_installation
 from cds.settings import Settings, load
 from cds.site.findings import Finding, Findings
+
+if TYPE_CHECKING:
+    from cds.site.installed import Installed
 
 STYLE = {"good": "green", "note": "yellow", "fault": "red"}
 
@@ -32,13 +36,32 @@ def check(ctx: click.Context, offline: bool) -> None:
     with findings.of("ONNX Runtime") as say:
         say(check_installation())
     if settings is not None:
-        installed.look(settings, findings)
+        _guidelines(settings, installed.look(settings, findings), findings, offline=offline)
         if not offline:
             _connections(settings, findings)
     console = Console()
     for row in findings.rows:
         show(console, row)
     sys.exit(1 if findings.failed else 0)
+
+
+def _guidelines(settings: Settings, loaded: Installed, findings: Findings, *, offline: bool) -> None:
+    """Those that speak here and that nobody has looked at again in time."""
+    from cds.guidelines import overdue
+    from cds.site.in_force import policy_here, said, today_of
+    from cds.site.installed import knowing
+
+    if loaded.models is None or loaded.services is None or loaded.policy is None:
+        return  # said on their own lines
+    policy, unknown = policy_here(settings, knowing(loaded.models, loaded.services, settings), offline=offline)
+    if unknown:
+        findings.note("guidelines", unknown)
+    old = [c for c in overdue(loaded.models.models.values(), policy, today_of(settings)) if c.runs]
+    for each in old:
+        todo = f"{each.owner}: compare it with what {each.publisher} says now (cds guidelines --help)"
+        findings.note("guideline", f"{said(each)}. {todo}", each.model)
+    if not old:
+        findings.good("guidelines", "all that speak here are in date")
 
 
 def _connections(settings: Settings, findings: Findings) -> None:

@@ -12,6 +12,7 @@ from cds.cli.audit import audit
 from cds.cli.call import call
 from cds.cli.check import check
 from cds.cli.committee import committee, outcomes
+from cds.cli.guidelines import guidelines
 from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
@@ -85,6 +86,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
       cds committee --help     measure the models, reach verdicts, stop and resume them
       cds replay CALL          make a past card again, and see what has changed since
       cds audit verify         has anybody changed or removed what happened?
+      cds guidelines list      which guidelines somebody has to look at again
     """
     ctx.obj = settings
 
@@ -141,6 +143,7 @@ main.add_command(audit)
 main.add_command(call)
 main.add_command(check)
 main.add_command(committee)
+main.add_command(guidelines)
 main.add_command(ledger)
 main.add_command(models)
 main.add_command(outcomes)

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from cds.docs.reference import GENERATED, table
-from cds.policy.blocks import Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
+from cds.policy.blocks import (
+    Budget,
+    CardLimits,
+    Guidelines,
+    ModelPolicy,
+    Order,
+    OverrideReason,
+    Repeats,
+    ReviewedGuideline,
+    ServicePolicy,
+)
 from cds.policy.layers import AppliesTo, Head
 from cds.policy.schema import Policy
 from cds.services import ServiceRegistry
@@ -61,6 +71,8 @@ def policy_page(services: ServiceRegistry, limits: Mapping[str, Mapping[str, tup
         ("`budget`", Budget),
         ("`models.ID`", ModelPolicy),
         ("`services.ID`", ServicePolicy),
+        ("`guidelines`", Guidelines),
+        ("`guidelines.reviewed.ID`", ReviewedGuideline),
         ("`orders.NAME`", Order),
         ("`override_reasons.CODE`", OverrideReason),
     ]

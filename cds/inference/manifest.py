@@ -37,6 +37,7 @@ __all__ = [
     "Conversion",
     "Eligibility",
     "Evidence",
+    "Guideline",
     "Input",
     "Manifest",
     "Output",
@@ -312,6 +313,22 @@ class Source(Strict):
     """What was found wrong or chosen in it."""
 
 
+class Guideline(Strict):
+    """Of a model that states a guideline: how current it is, and who sees to that."""
+
+    source: str
+    """A key of ``sources``: the publication the criteria are taken from."""
+    publisher: str = Field(min_length=1)
+    """Who published the criteria."""
+    published: str = Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
+    """When: 2018, 2018-05 or 2018-05-24, as far as it is known."""
+    review_by: date
+    """The last day by which somebody is to compare it with what its publisher says then. After it, cards call it
+    overdue; after the policy's grace (``guidelines.grace``) it stops speaking."""
+    owner: str = Field(min_length=1)
+    """Who is to do so."""
+
+
 class Licence(Strict):
     name: str
     """Short name."""
@@ -361,6 +378,8 @@ class Manifest(Strict):
     """Where its figures come from, one entry a study and measure."""
     sources: dict[str, Source] = Field(min_length=1)
     """Publications and files the numbers come from, by a short name that evidence, thresholds and vectors cite."""
+    guideline: Guideline | None = None
+    """Of criteria that somebody published: when, until when they hold unread, and whose care they are."""
     licence: Licence
     """Under what terms its numbers may be used."""
     attributes: Attributes = Field(default_factory=lambda: Attributes.model_validate({}))

@@ -9,8 +9,9 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from cds.errors import ManifestError
+from cds.inference import guideline
 from cds.inference.attributes import read_shared
 from cds.inference.contribution import Contribution
 from cds.inference.faults import FaultAt
@@ -64,6 +66,11 @@ class Registry:
             for id, card in cards
             if card is not None and card.thresholds
         }
+
+    def editions(self) -> dict[str, Callable[[Any], list[tuple[tuple[int | str, ...], str]]]]:
+        """By id of each guideline: what is wrong with what is given as an edition of it."""
+        found = ((id, m.manifest) for id, m in self.models.items() if m.manifest.guideline is not None)
+        return {id: partial(guideline.wrong, manifest) for id, manifest in found}
 
 
 def installed_folders() -> list[Path]:

@@ -52,6 +52,9 @@ def faults(m: Manifest) -> Iterator[FaultAt]:
         if item.source not in m.sources:
             what = f"evidence cites '{item.source}', which is not under 'sources'"
             yield FaultAt(what, "evidence", position, "source")
+    if m.guideline is not None and m.guideline.source not in m.sources:
+        what = f"the guideline cites '{m.guideline.source}', which is not under 'sources'"
+        yield FaultAt(what, "guideline", "source")
     if m.card is not None:
         yield from _card(m, m.card)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -77,6 +78,31 @@ class ModelPolicy(Block):
         None,
         description="Name of the licence of imported weights, word for word: somebody has read what it allows here. "
         "Without it they do not run.",
+    )
+
+
+class ReviewedGuideline(Block):
+    """Somebody has looked at a guideline again and found it as it is here."""
+
+    review_by: date = Field(description="The day by which it is to be looked at again. Of this and its own, the later.")
+    owner: str = Field(min_length=1, description="Who is to look.")
+
+
+class Guidelines(Block):
+    """How long a guideline speaks that nobody has looked at again, and what has come after the installed ones."""
+
+    grace: Length = Field(
+        "90d",
+        description="How long a guideline goes on speaking after its review-by day; its card says that it is overdue. "
+        "After that it is no longer cited: where it would have spoken, a card says why it does not. 0d: at once.",
+    )
+    reviewed: dict[str, ReviewedGuideline] = Field(
+        default_factory=dict, description="By model id: guidelines looked at again and found unchanged."
+    )
+    editions: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="By model id: rules that came after the installed ones. `cds guidelines import` writes them from "
+        "a FHIR PlanDefinition; the newer version of the two is in force. See docs/guidelines.md.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -14,7 +14,17 @@ from pydantic import BaseModel, Field, ValidationError
 
 from cds import yaml_lines
 from cds.errors import PolicyError
-from cds.policy.blocks import Block, Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
+from cds.policy.blocks import (
+    Block,
+    Budget,
+    CardLimits,
+    Guidelines,
+    ModelPolicy,
+    Order,
+    OverrideReason,
+    Repeats,
+    ServicePolicy,
+)
 from cds.policy.people import same_person
 from cds.yaml_lines import YamlFault, line_of
 
@@ -32,6 +42,10 @@ class Policy(Block):
         default_factory=dict, description="By model id. A research model runs only if it is named here."
     )
     services: dict[str, ServicePolicy] = Field(default_factory=dict, description="By service id.")
+    guidelines: Guidelines = Field(
+        Guidelines(),  # type: ignore[call-arg]
+        description="Until when guidelines speak, and what came after them.",
+    )
     orders: dict[str, Order] = Field(
         default_factory=dict, description="What cards may propose to order, under this site's codes."
     )
@@ -70,6 +84,8 @@ class Known:
     """Service id -> the model of its parameters."""
     limits: Mapping[str, Mapping[str, tuple[float, str]]] = field(default_factory=dict)
     """Model id -> threshold -> (as packaged, what moving it does)."""
+    editions: Mapping[str, Callable[[Any], list[tuple[tuple[int | str, ...], str]]]] = field(default_factory=dict)
+    """Id of each guideline -> every fault of what is given as an edition of it: (path in it, what is wrong)."""
     two_people: bool = False
     """Who wrote a policy must not be who approved it."""
 
@@ -102,6 +118,7 @@ def validated(content: dict[str, Any], node: yaml.Node | None, text: str, where:
         faults += [fault_at(f, Policy, node, where) for f in error.errors()]
     faults += _unknown_names(content, known, node, where)
     faults += _wrong_parameters(content, known, node, where)
+    faults += _wrong_guidelines(content, known, node, where)
     if policy is not None and known.two_people and same_person(policy.author, policy.approver):
         line = line_of(node, ("approver",))
         faults.append(f"{where}:{line}: approver: the same person as the author; another has to approve it")
@@ -143,6 +160,28 @@ def _wrong_parameters(content: dict[str, Any], known: Known, node: yaml.Node | N
             prefix = ("services", name, "parameters")
             faults += [fault_at(f, parameters, node, where, prefix) for f in error.errors()]
     return faults
+
+
+def _wrong_guidelines(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
+    faults = []
+    block = _mapping(content.get("guidelines"))
+    for section in ("reviewed", "editions"):
+        for name, given in _mapping(block.get(section)).items():
+            path: tuple[int | str, ...] = ("guidelines", section, str(name))
+            if name in known.models and known.models[name] is None:
+                continue  # its folder can't be read: that is told elsewhere, and must not make the policy wrong
+            if name not in known.editions:
+                hint = f"there are: {', '.join(sorted(known.editions)) or 'none'}"
+                faults.append(f"{where}:{line_of(node, path)}: {_dotted(path)}: no guideline is called so; {hint}")
+            elif section == "editions":
+                for inner, what in known.editions[name](given):
+                    at = (*path, *inner)
+                    faults.append(f"{where}:{line_of(node, at)}: {_dotted(at)}: {what}")
+    return faults
+
+
+def _dotted(path: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in path)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def known_to(settings: Settings) -> Known:
 
 def knowing(models: registry.Registry, services: ServiceRegistry, settings: Settings) -> Known:
     two_people = settings.environment == "production"
-    return Known(models.thresholds(), services.parameters(), models.limits(), two_people)
+    return Known(models.thresholds(), services.parameters(), models.limits(), models.editions(), two_people)
 
 
 def text_of(path: Path) -> str:

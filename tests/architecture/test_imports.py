@@ -50,6 +50,7 @@ ROOMS: dict[str, str] = {
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
     "policy": "errors ledger record yaml_lines",
+    "guidelines": "errors inference ledger modelcards policy record",
     # who calls, and what is fetched
     "trust": "errors settings",
     "trust.smart": "errors ledger settings smart_settings trust",
@@ -63,7 +64,7 @@ ROOMS: dict[str, str] = {
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
-    "cards": "cards.phrasebook errors fhir ids inference ledger policy protocol record services",
+    "cards": "cards.phrasebook errors fhir guidelines ids inference ledger policy protocol record services",
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
     "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
@@ -86,8 +87,8 @@ ROOMS: dict[str, str] = {
     "auditing": "ledger",
     "serve": "app errors ledger sealing settings",
     "site": (
-        "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger pages.report "
-        "policy record services settings smart_settings studies trust trust.smart"
+        "app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs ledger "
+        "pages.report policy record services settings smart_settings studies trust trust.smart"
     ),
     # what people hold in their hands
     "charts": "errors",
@@ -106,9 +107,9 @@ ROOMS: dict[str, str] = {
     "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
-        "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
-        "modelcheck networks pages.preview policy preview record app auditing engine replay sealing snapshot jobs "
-        "serve services settings site studies survival trust trust.smart validation"
+        "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources guidelines inference ledger "
+        "modelcards modelcheck networks pages.preview policy preview record app auditing engine replay sealing "
+        "snapshot jobs serve services settings site studies survival trust trust.smart validation"
     ),
     "__main__": "cli",
 }

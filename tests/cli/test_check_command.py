@@ -42,7 +42,7 @@ def test_offline_says_what_is_installed_is_good(tmp_path: Path) -> None:
     assert result.exit_code == 0
     found = verdicts(result.stdout)
     assert {what for what, (verdict, _) in found.items() if verdict == "good"} == {
-        *("settings", "ONNX Runtime", "models", "services", "report", "policy", "ledger key")
+        *("settings", "ONNX Runtime", "models", "services", "report", "policy", "ledger key", "guidelines")
     }
     folders = len(list((Path(__file__).parents[2] / "models").glob("*/model.yaml")))
     assert found["models"][1].startswith(f"{folders} loaded and run once")

@@ -20,7 +20,17 @@ from cds import errors
 from cds import services as service_room
 from cds.committee.charter import Charter
 from cds.docs.charter_page import BLOCKS as CHARTER_BLOCKS
-from cds.policy.blocks import Budget, CardLimits, ModelPolicy, Order, OverrideReason, Repeats, ServicePolicy
+from cds.policy.blocks import (
+    Budget,
+    CardLimits,
+    Guidelines,
+    ModelPolicy,
+    Order,
+    OverrideReason,
+    Repeats,
+    ReviewedGuideline,
+    ServicePolicy,
+)
 from cds.policy.layers import AppliesTo, Head
 from cds.policy.schema import Policy
 from cds.settings import (
@@ -66,6 +76,7 @@ BLOCKS: list[type[BaseModel]] = [
     *IN_SETTINGS,
     *IN_CHARTER,
     *(Policy, Head, AppliesTo, CardLimits, Repeats, Budget, ModelPolicy, ServicePolicy, Order, OverrideReason),
+    *(Guidelines, ReviewedGuideline),
     *service_room.load().parameters().values(),
 ]
 # set by the code that reads the file, or a block with a section of its own
@@ -185,7 +196,7 @@ def test_every_key_of_a_manifest_is_described_for_editors() -> None:
 def test_each_manifest_names_its_schema_and_fits_it(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# yaml-language-server: $schema=../../docs/manifest.schema.json\n")
-    content = yaml.safe_load(text) | {"released": str(yaml.safe_load(text)["released"])}
+    content = json.loads(json.dumps(yaml.safe_load(text), default=str))  # JSON Schema knows a date as its text
     faults = [
         f"{'.'.join(map(str, e.absolute_path))}: {e.message}"
         for e in Draft202012Validator(schema()).iter_errors(content)

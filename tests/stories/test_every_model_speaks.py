@@ -86,6 +86,8 @@ def told(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         policy["models"].setdefault(model_id, {})["enabled"] = True
     # one clinician opens every chart within a minute here
     policy["budget"]["per_clinician_day"] = None
+    # a superseded guideline has fallen silent as shipped; here it is heard, and its card says that it is overdue
+    policy["guidelines"] = {"grace": "10y"}
     path = tmp_path_factory.mktemp("policy") / "policy.yaml"
     path.write_text(yaml.safe_dump(policy), encoding="utf-8")
     app = make_app(policy_file=path, **loopback())
@@ -209,3 +211,13 @@ def test_no_sentence_about_another_model_is_left_blank(told: Told) -> None:
         if ":  " in line or line.endswith(": .")
     }
     assert blank == {}
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "is overdue for review since"), ("nl", "aan herziening toe")])
+def test_only_the_superseded_guideline_is_overdue(told: Told, language: str, said: str) -> None:
+    cards = told.cards_of("scottish-referral", language)
+    assert cards and all(said in (card.detail or "") for card in cards.values())
+    title = told.manifest("scottish-referral").words.title[language]
+    every = [c for call, cards in told.calls.items() if call.endswith(f" {language}") for c in cards]
+    overdue = [line for c in every for line in (c.detail or "").splitlines() if said in line]
+    assert overdue and all(title in line for line in overdue)

@@ -12,13 +12,12 @@ from cds.errors import CdsError
 from cds.inference import registry
 from cds.inference.model import Model
 from cds.inference.registry import Registry
-from cds.policy.packaged import packaged_policy
-from cds.policy.schema import Policy, parse
+from cds.policy.schema import Policy
 from cds.record.vocabulary import read_concept_map
-from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings, load
-from cds.site.installed import knowing, text_of
+from cds.site.in_force import policy_here
+from cds.site.installed import knowing
 
 
 def settings_of(ctx: click.Context) -> Settings:
@@ -38,10 +37,9 @@ def registry_of(settings: Settings) -> Registry:
 
 
 def policy_of(settings: Settings, found: Registry) -> Policy:
-    """The policy in force. Raises a ConfigurationError."""
-    path = settings.policy_file or packaged_policy(installed_packages())
+    """The policy in force, of the file and the ledger's site layer. Raises a ConfigurationError."""
     services = service_room.load(settings.hook_dirs)
-    return parse(text_of(path), str(path), knowing(found, join(services, found), settings))
+    return policy_here(settings, knowing(found, join(services, found), settings))[0]
 
 
 def policy_if_good(settings: Settings, found: Registry) -> tuple[Policy | None, str]:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from cds.cli.models.found import model_of, registry_of, settings_of
+from cds.cli.models.found import model_of, policy_if_good, registry_of, settings_of
 from cds.cli.models.patients import Source, from_server, moment, some
 from cds.errors import LedgerError
 from cds.fhir.queries import plan
+from cds.guidelines import currency
+from cds.inference.guideline import under
 from cds.inference.manifest import Input, Manifest
 from cds.inference.model import Model
 from cds.inference.registry import Registry, concepts_of
+from cds.policy.schema import Policy
 from cds.record.features import extract
 from cds.settings import Settings
+from cds.site.in_force import said, today_of
 
 _UNSOURCED = "unsourced"
 """As the ledger's own count calls what was found in no resource."""
@@ -40,12 +45,32 @@ def show(ctx: click.Context, model_id: str, language: str, fhir: str | None, pat
     found = registry_of(settings)
     model = model_of(found, model_id)
     console = Console()
+    policy, unknown = policy_if_good(settings, found)
+    if policy is not None:
+        model = under(model, policy.guidelines.editions)
     _print(console, model.manifest, language)
+    _guideline(console, model.manifest, policy, today_of(settings), unknown)
     if fhir is not None:
         count, states = _at_server(settings, found, model, fhir.rstrip("/"), patients)
         _found(console, model.manifest, language, count, states, f"patients of {fhir}")
     else:
         _in_ledger(console, settings, model.manifest, language)
+
+
+def _guideline(console: Console, m: Manifest, policy: Policy | None, today: date, unknown: str) -> None:
+    """How current it is, and whose care that is."""
+    if m.guideline is None:
+        return
+    found = currency(m, policy, today) if policy is not None else None
+    told = said(found) if found is not None else f"to be reviewed by {m.guideline.review_by}, as installed; {unknown}"
+    by = found.owner if found is not None else m.guideline.owner
+    console.print("[bold]Guideline[/] ", end="")
+    console.print(
+        f"{m.guideline.publisher}, {m.guideline.published}; {told}; by {by}",
+        style="red" if found is not None and found.overdue else "",
+        markup=False,
+        highlight=False,
+    )
 
 
 def _in_ledger(console: Console, settings: Settings, m: Manifest, language: str) -> None:

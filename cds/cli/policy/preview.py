@@ -221,7 +221,7 @@ def house_of(settings: Settings) -> House:
         models.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
     joined = join(services, models)
     two_people = settings.environment == "production"
-    known = Known(models.thresholds(), joined.parameters(), models.limits(), two_people)
+    known = Known(models.thresholds(), joined.parameters(), models.limits(), models.editions(), two_people)
     return House(joined, models, known, ZoneInfo(settings.timezone))
 
 

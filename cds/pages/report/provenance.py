@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cds.cards.phrasebook import Phrasebook
+from cds.inference.manifest import Manifest
 from cds.ledger import CallEntry
 from cds.pages.report import words as say
 from cds.pages.report.reading import reading
@@ -30,6 +32,8 @@ class ModelRow:
     status: str
     changed: bool
     """Another version is installed now."""
+    overdue: str
+    """Of a guideline nobody has looked at again in time: since when. Empty for all others."""
     summary: str
     population: str
     evidence: tuple[EvidenceRow, ...]
@@ -56,11 +60,12 @@ class Gap:
     code: str
 
 
-def models(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[ModelRow, ...]:
-    return tuple(_model(words, told) for told in answers)
+def models(words: Phrasebook, answers: tuple[Told, ...], overdue: Callable[[Manifest], str]) -> tuple[ModelRow, ...]:
+    """``overdue``: the sentence of a guideline that is, empty for all others."""
+    return tuple(_model(words, told, overdue(told.manifest)) for told in answers)
 
 
-def _model(words: Phrasebook, told: Told) -> ModelRow:
+def _model(words: Phrasebook, told: Told, overdue: str) -> ModelRow:
     found, status = told.manifest, told.manifest.status.value
     spoke = dict.fromkeys(i.spec.modality.value for i in told.inputs if i.told and i.spec.graph)
     return ModelRow(
@@ -70,6 +75,7 @@ def _model(words: Phrasebook, told: Told) -> ModelRow:
         sha256=told.entry.model_sha256,
         status=words(f"report.status.{status}"),
         changed=not told.same_model,
+        overdue=overdue,
         summary=words.pick(found.words.summary),
         population=words.pick(found.population.description),
         evidence=tuple(

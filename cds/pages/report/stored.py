@@ -14,7 +14,6 @@ from cds.inference.explain import Explanation, explain
 from cds.inference.manifest import Manifest, Output, Task
 from cds.inference.model import Model
 from cds.inference.prediction import Failed, NotAssessed, Prediction, Value
-from cds.inference.registry import Registry
 from cds.ledger import PredictionEntry
 from cds.record.features import Feature
 from cds.record.inputs import Input
@@ -148,11 +147,13 @@ class Told:
         return self.model.again(features)
 
 
-def told(entries: Iterable[PredictionEntry], models: Registry) -> tuple[tuple[Told, ...], tuple[PredictionEntry, ...]]:
+def told(
+    entries: Iterable[PredictionEntry], models: Mapping[str, Model]
+) -> tuple[tuple[Told, ...], tuple[PredictionEntry, ...]]:
     """(answers of models that are installed, answers of those that are not any more or can't be loaded)"""
     kept, gone = [], []
     for entry in entries:
-        model = models.models.get(entry.model)
+        model = models.get(entry.model)
         if model is None or model.refused:
             gone.append(entry)
         else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
 from cds.engine import Engine
 from cds.errors import NoCards, UnknownCard
-from cds.inference.manifest import Task
+from cds.inference.manifest import Manifest, Task
 from cds.ledger import CallEntry, CardEntry, PredictionEntry
 from cds.pages.report import held, provenance, survival, what_if
 from cds.pages.report.section import Glance, Section, glance, section
@@ -83,7 +85,18 @@ def answers(
     risk from a model that does not know the finding it refers for. The second: answers of models not here any more."""
     own = {p.id: p for p in call.predictions}
     found = [own.get(id) or _earlier(engine, session, id) for id in card.prediction_ids]
-    return told((p for p in found if p is not None), engine.models)
+    kept = [p for p in found if p is not None]
+    policy = engine.policies.current(session.client, call.service)
+    models = {p.model: engine.edition(p.model, policy) for p in kept if p.model in engine.models.models}
+    # a guideline's answer is told by the edition that gave it: the one in force, or the one that is installed
+    answered = {p.model: models[p.model].manifest.version == p.model_version for p in kept if p.model in models}
+    return told(kept, {id: model if answered[id] else engine.models[id] for id, model in models.items()})
+
+
+def _overdue(engine: Engine, session: ReportSession, call: CallEntry, words: Phrasebook) -> Callable[[Manifest], str]:
+    """Says of a guideline that it is overdue, as of today and under the policy in force."""
+    policy = engine.policies.current(session.client, call.service)
+    return lambda manifest: wording.overdue(words, manifest, policy, engine.today())
 
 
 def _earlier(engine: Engine, session: ReportSession, id: str) -> PredictionEntry | None:
@@ -120,7 +133,7 @@ def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: s
         withheld=len(found) < len(every) or (session.patient_facing and bool(gone)),
         # of one that is not here nobody knows whether it foretold: to a patient it is not named
         gone=() if session.patient_facing else tuple((p.model, p.model_version, p.outcome) for p in gone),
-        models=provenance.models(words, found),
+        models=provenance.models(words, found, _overdue(engine, session, call, words)),
         data=provenance.data(words, found),
         gaps=provenance.gaps(words, call),
         held=held.held(engine, session, words),
