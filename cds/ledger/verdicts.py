@@ -57,6 +57,18 @@ def history(connection: sa.Connection, model: str, site: str, most: int = 60) ->
     return tuple(_read(row) for row in connection.execute(question).mappings())
 
 
+def on_version(connection: sa.Connection, model: str, site: str, version: str) -> Verdict | None:
+    """The newest on one version: what was measured of another says nothing of it."""
+    question = (
+        sa.select(verdicts)
+        .where(verdicts.c.model == model, verdicts.c.site == site, verdicts.c.model_version == version)
+        .order_by(verdicts.c.at.desc(), verdicts.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(question).mappings().first()
+    return None if row is None else _read(row)
+
+
 def newest(connection: sa.Connection) -> tuple[Verdict, ...]:
     """The newest of each model and site, by name."""
     return _newest(connection, sa.true())

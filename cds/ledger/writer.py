@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
-from cds.ledger import policies, queries, reports, standings
+from cds.ledger import policies, queries, reports, standings, verdicts
 from cds.ledger.database import Database, fault, parse_url, row_at_fault
 from cds.ledger.drain import Drain
 from cds.ledger.entries import (
@@ -223,6 +223,10 @@ class Ledger:
     def standings(self) -> tuple[Standing, ...]:
         """Every decision of the committee on a model, oldest first."""
         return self._read(standings.every)
+
+    def verdict_here(self, model: str, site: str, version: str) -> verdicts.Verdict | None:
+        """The newest on this very version of a model at one site; None where the committee reached none."""
+        return self._read(lambda c: verdicts.on_version(c, model, site, version))
 
     def feedback_on(self, card_id: str) -> tuple[FeedbackEntry, ...]:
         """Feedback on a card, known to this ledger or not, oldest first."""

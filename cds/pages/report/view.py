@@ -13,7 +13,7 @@ from cds.engine import Engine
 from cds.errors import NoCards, UnknownCard
 from cds.inference.manifest import Manifest, Task
 from cds.ledger import CallEntry, CardEntry, PredictionEntry
-from cds.pages.report import held, provenance, survival, what_if
+from cds.pages.report import held, here, provenance, survival, what_if
 from cds.pages.report.section import Glance, Section, glance, section
 from cds.pages.report.stored import Told, told
 from cds.services.comparison import Comparison
@@ -42,6 +42,8 @@ class Report:
     withheld: bool
     """Something of an outlook was left out, because the reader may be a patient."""
     models: tuple[provenance.ModelRow, ...]
+    here: tuple[here.Here, ...]
+    """What was measured of them at this hospital; empty where nothing was."""
     data: tuple[provenance.DataRow, ...]
     gaps: tuple[provenance.Gap, ...]
     held: tuple[held.Held, ...]
@@ -134,6 +136,7 @@ def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: s
         # of one that is not here nobody knows whether it foretold: to a patient it is not named
         gone=() if session.patient_facing else tuple((p.model, p.model_version, p.outcome) for p in gone),
         models=provenance.models(words, found, _overdue(engine, session, call, words)),
+        here=here.here(engine, session.client, words, found),
         data=provenance.data(words, found),
         gaps=provenance.gaps(words, call),
         held=held.held(engine, session, words),

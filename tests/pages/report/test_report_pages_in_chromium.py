@@ -166,6 +166,14 @@ def test_every_sheet_says_which_report_and_which_sheet_of_how_many_it_is(visit: 
         assert re.search(rf"\b{position} ?/ ?{len(sheets)}$", last)
 
 
+def test_evidence_and_limits_of_each_model_are_on_paper_though_folded_on_the_screen(visit: Visit, risk: Opened) -> None:
+    page = visit(risk)
+    limits = page.locator("#provenance details.model").get_by_text("What it can't do")
+    assert limits.count() > 1 and not limits.first.is_visible()
+    told = "\n".join(sheets_of(page.pdf(prefer_css_page_size=True)))
+    assert told.count("What it can't do") == limits.count()
+
+
 def test_closing_the_report_leaves_nothing_to_come_back_to(visit: Visit, reports: Reports) -> None:
     opened = reports.open("new-diabetes")
     page = visit(opened)

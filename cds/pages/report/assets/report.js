@@ -40,7 +40,8 @@ const take = async (place, address) => {
     place.removeAttribute("aria-busy");
   }
 };
-// asked for when the reader comes near it: record and archive are the hospital's, and most readers stay at the top
+// asked for when the reader comes near it: record and archive are the hospital's, and most readers stay at the top; a
+// screen ahead, so that it is there before the reader is
 const places = new Map([...document.querySelectorAll("a[data-part]")].map((link) => [link.closest("[data-place]"), link.href]));
 const near = new IntersectionObserver(
   (seen) => {
@@ -50,7 +51,7 @@ const near = new IntersectionObserver(
       take(one.target, places.get(one.target));
     }
   },
-  { rootMargin: "300px" },
+  { rootMargin: "100%" },
 );
 for (const place of places.keys()) near.observe(place);
 // another slice or window of a scan: in place, with the focus where it was
