@@ -16,6 +16,7 @@ from pathlib import Path
 
 import fuzz_targets
 from fuzz_engines import ENGINES, HANG_S
+from fuzzed_service import LONGEST_S
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "fuzzing.md"
@@ -37,7 +38,7 @@ class Run:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description="Bad input for everything that reads bytes.")
     with ExitStack() as stack:
-        reads = {name: make for name, make in fuzz_targets.targets(stack).items()}
+        reads = fuzz_targets.targets(stack)
         parser.add_argument("--seconds", type=int, default=30, help="of each target by each engine (30)")
         parser.add_argument("--targets", nargs="+", choices=list(reads), default=list(reads))
         parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=_installed())
@@ -101,10 +102,11 @@ def page(runs: list[Run], at: datetime) -> str:
             "# Bad input by the million",
             "<!-- Written by scripts/fuzz; run it, don't edit. -->",
             "",
-            "Everything that reads bytes from outside, under inputs that engines make from good ones: one place changed "
-            "among many that stay right, or bytes cut, doubled and exchanged. A fault is an exception that is not a "
-            "refusal the house knows, an answer of 5xx, a guard of last resort that had to act (`*.failed` in the log), "
-            f"a call of more than 5 s, or any input that takes {HANG_S} s. The counts are those of the last whole run.",
+            "Everything that reads bytes from outside, under inputs that engines make from good ones: one place "
+            "changed among many that stay right, or bytes cut, doubled and exchanged. A fault is an exception that "
+            "is not a refusal the house knows, an answer of 5xx, a guard of last resort that had to act (`*.failed` "
+            f"in the log), a call of more than {LONGEST_S:.0f} s, or any input that takes {HANG_S} s. The counts are "
+            "those of the last whole run.",
             "",
             f"Run of {at:%Y-%m-%d}, Python {sys.version.split()[0]}, {engines}. "
             f"**{sum(run.inputs for run in runs):,} inputs, {sum(bool(run.fault) for run in runs)} faults.**",

@@ -1,4 +1,4 @@
-"""The whole service in this process, for calls by the million: nothing it does is let pass, and its ledger stays small."""
+"""The whole service in this process, for calls by the million: nothing is let pass, and its ledger stays small."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Guards(logging.Handler):
 
 class FuzzedService:
     def __init__(self, stack: ExitStack, now: datetime) -> None:
-        memory = Path("/dev/shm")  # noqa: S108 - rows that nobody keeps need no disk
+        memory = Path("/dev/shm")  # rows that nobody keeps need no disk
         folder = stack.enter_context(tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None))
         settings = load(
             None,
