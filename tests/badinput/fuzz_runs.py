@@ -66,7 +66,7 @@ def _installed() -> list[str]:
 def _run(name: str, reads: str, engine: str, seconds: int) -> Run:
     folder = _KEPT / engine / name
     folder.mkdir(parents=True, exist_ok=True)
-    for left in ("count.json", "fault", "input"):
+    for left in ("count.json", "fault", "input", "slowest"):
         (folder / left).unlink(missing_ok=True)
     paths = [str(REPOSITORY), *(str(REPOSITORY / "tests" / room) for room in ("badinput", "plugins"))]
     with (folder / "log").open("wb") as log:
@@ -105,13 +105,13 @@ def page(runs: list[Run], at: datetime) -> str:
             "Everything that reads bytes from outside, under inputs that engines make from good ones: one place "
             "changed among many that stay right, or bytes cut, doubled and exchanged. A fault is an exception that "
             "is not a refusal the house knows, an answer of 5xx, a guard of last resort that had to act (`*.failed` "
-            f"in the log), a call of more than {LONGEST_S:.0f} s, or any input that takes {HANG_S} s. The counts are "
-            "those of the last whole run.",
+            f"in the log), a call of more than {LONGEST_S:.0f} s of CPU, or any input that takes {HANG_S} s by the "
+            "clock. The counts are those of the last whole run.",
             "",
             f"Run of {at:%Y-%m-%d}, Python {sys.version.split()[0]}, {engines}. "
             f"**{sum(run.inputs for run in runs):,} inputs, {sum(bool(run.fault) for run in runs)} faults.**",
             "",
-            "| target | reads | engine | inputs | seconds | slowest, ms | faults |",
+            "| target | reads | engine | inputs | seconds | slowest, CPU ms | faults |",
             "|---|---|---|--:|--:|--:|---|",
             *(_row(run) for run in runs),
             "",

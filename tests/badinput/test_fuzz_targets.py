@@ -27,6 +27,7 @@ def test_every_target_says_what_it_reads(targets: dict[str, Callable[[], Target]
 
 
 @pytest.mark.parametrize("name", _IN_SUITE)
+@pytest.mark.threat("bad-input")
 def test_bad_input_is_read_or_refused(targets: dict[str, Callable[[], Target]], name: str) -> None:
     target = targets[name]()
     for seed in (b"", *target.seeds):
