@@ -101,6 +101,9 @@ class ClientSettings(_Block):
     algorithms: tuple[Algorithm, ...] = Field(("RS384", "ES384"), description="Signature algorithms accepted.")
     tenant: str | None = Field(None, description="If set, the JWT's `tenant` must equal it.")
     fhir_servers: tuple[str, ...] = Field((), description="FHIR base addresses this client may name; no others.")
+    allow_plain_http: bool = Field(
+        False, description="true: in production, too, a FHIR server may be called over http; records travel open."
+    )
     fhir_access: bool = Field(True, description="false: answer from prefetch alone, never call the FHIR server.")
     language: str | None = Field(None, description="Language of the cards, when the call does not ask for one.")
     patient_facing: bool = Field(False, description="true: users may be patients; survival is never shown.")
@@ -234,6 +237,19 @@ class Settings(BaseSettings):
             base = client.studies.fhir_base
             if base is not None and base.rstrip("/") not in [listed.rstrip("/") for listed in client.fhir_servers]:
                 raise ValueError(f"client '{name}': studies.fhir_base is not among its fhir_servers")
+        return self
+
+    @model_validator(mode="after")
+    def _records_travel_sealed(self) -> Self:
+        """A certificate is also what tells a listed server from another that its name was made to lead to."""
+        for name, client in self.clients.items():
+            if self.environment == "production" and not client.allow_plain_http and client.fhir_access:
+                try:
+                    require_secure("fhir_servers", *client.fhir_servers)
+                except ValueError as error:
+                    raise ValueError(
+                        f"client '{name}': {error}, or say 'allow_plain_http = true' where something else encrypts"
+                    ) from error
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import pydicom
 from pydicom.datadict import tag_for_keyword
@@ -19,6 +20,7 @@ from pydicom.encaps import generate_frames
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
+from cds.errors import ConfigurationError
 from cds.imaging import codecs
 from cds.imaging.codecs import Layout
 from cds.imaging.frames import CT, ENHANCED, Frame, frames_of, number, numbers, text, texts
@@ -128,15 +130,17 @@ class Instance:
         if self.layout is None or self._pixels is None:
             return
         data, count, offsets = self._pixels
+        wanted = {frame.number: frame for frame in self.frames}
+        last = max(wanted, default=0)
         if self.layout.syntax in codecs.RAW:
             size = self.layout.frame_bytes
             pieces: Iterator[bytes] = (data[at * size : (at + 1) * size] for at in range(count))
         else:
             pieces = generate_frames(data, number_of_frames=count, extended_offsets=offsets)
-        wanted = {frame.number: frame for frame in self.frames}
         found = 0
         try:
-            for index, piece in enumerate(pieces, start=1):
+            # no further than the last frame described: the count is a claim, and may be thousands of millions
+            for index, piece in enumerate(islice(pieces, last), start=1):
                 if index in wanted:
                     found += 1
                     yield wanted[index], piece
@@ -160,7 +164,9 @@ def read(raw: bytes) -> Instance:
         raise Unusable(Reason.NOT_DICOM, f"({type(error).__name__})") from error
     try:
         return _instance(dataset, *(text(meta, word) for word in _META))
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError) as error:
+    except (Unusable, ConfigurationError):
+        raise
+    except Exception as error:  # elements are parsed when they are looked at, so damaged bytes may come up here as well
         raise Unusable(Reason.NOT_DICOM, f"({type(error).__name__} in an element)") from error
 
 

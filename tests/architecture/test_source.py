@@ -73,6 +73,7 @@ def dangers(tree: ast.AST) -> Iterator[tuple[int, str]]:
                     yield node.lineno, f"{called}(verify=False)"
 
 
+@pytest.mark.threat("deserialisation")
 def test_nothing_unpickles_evaluates_or_shells_out() -> None:
     found = [
         f"{shown(path)}:{line}: {what}"

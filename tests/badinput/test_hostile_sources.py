@@ -81,6 +81,7 @@ def test_a_server_that_is_down_is_named_at_once(service: CalledService, own_fhir
     assert "could not be read (CDS-602)" in told.text
 
 
+@pytest.mark.threat("ssrf-next-link")
 def test_a_next_link_elsewhere_is_named_and_not_followed(service: CalledService, own_fhir: FhirServer) -> None:
     own_fhir.holds(chart(QUIET))
     with fhir_server() as stranger:
@@ -93,6 +94,7 @@ def test_a_next_link_elsewhere_is_named_and_not_followed(service: CalledService,
 
 @pytest.mark.parametrize("link", ["http://[", "http://[x]/", "//", "\u0000", "\ud7ff" * 10, "javascript:alert(1)"])
 @pytest.mark.parametrize("relation", ["next", "self"])
+@pytest.mark.threat("ssrf-next-link")
 def test_links_that_are_no_addresses_do_no_harm(
     service: CalledService, own_fhir: FhirServer, link: str, relation: str
 ) -> None:
@@ -120,6 +122,7 @@ def test_links_that_are_no_addresses_do_no_harm(
         "\u0000",
     ],
 )
+@pytest.mark.threat("ssrf-fhir-server")
 def test_a_server_that_is_not_the_clients_is_refused(
     service: CalledService, own_fhir: FhirServer, address: str
 ) -> None:
@@ -128,6 +131,7 @@ def test_a_server_that_is_not_the_clients_is_refused(
     assert own_fhir.hits == []
 
 
+@pytest.mark.threat("token-theft")
 def test_a_token_with_line_breaks_is_no_header(service: CalledService, own_fhir: FhirServer) -> None:
     """Header injection by fhirAuthorization: refused or degraded, never sent, never a 5xx."""
     own_fhir.holds(chart(QUIET))

@@ -55,6 +55,7 @@ def lacking(*path: str) -> dict[str, Any]:
         pytest.param(json.dumps(changed("context", "x", to=1e400)).encode(), id="Infinity"),
     ],
 )
+@pytest.mark.threat("bad-input")
 def test_what_is_not_json_or_no_call_is_refused(service: CalledService, body: bytes) -> None:
     told = service.call(body)
     assert (told.status, told.code) == (400, "CDS-400")
@@ -90,6 +91,7 @@ def test_a_required_member_of_the_wrong_kind_is_refused(
     ],
     ids=str,
 )
+@pytest.mark.threat("path-traversal")
 def test_a_member_of_the_wrong_kind_is_named(service: CalledService, path: tuple[str, ...], value: Any) -> None:
     body = changed(*path, to=value)
     if path == ("fhirAuthorization",):
@@ -127,6 +129,7 @@ def test_an_unknown_service_hook_or_media_type_is_told_apart(service: CalledServ
     assert service.call(GOOD, content_type="text/plain").code == "CDS-415"
 
 
+@pytest.mark.threat("oversized")
 def test_ten_megabytes_are_too_many(service: CalledService) -> None:
     told = service.call(changed("extension", to="x" * 10_000_000))
     assert (told.status, told.code) == (413, "CDS-413")
@@ -141,6 +144,7 @@ def test_seven_megabytes_of_something_else_are_read_over(service: CalledService)
 
 @pytest.mark.parametrize("depth", [100, 900, 20_000])
 @pytest.mark.parametrize("path", [("extension",), ("prefetch", "conditions"), ("prefetch", "more")], ids=".".join)
+@pytest.mark.threat("bad-input")
 def test_deep_nesting_is_refused_or_said(service: CalledService, path: tuple[str, ...], depth: int) -> None:
     """Inside a value that is only skipped, and inside one that is read."""
     deep = "[" * depth + "]" * depth
@@ -173,6 +177,7 @@ def test_what_is_no_number_in_json_is_refused(service: CalledService, number: st
         assert (told.status, told.code) == (400, "CDS-400")
 
 
+@pytest.mark.threat("error-leak")
 def test_an_error_repeats_nothing_of_the_patient(service: CalledService) -> None:
     body = changed("context", "patientId", to="Testpatient Nora")
     told = service.call(body)

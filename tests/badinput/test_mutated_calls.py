@@ -111,18 +111,21 @@ def _answers(service: CalledService, body: bytes, path: str) -> None:
 
 @_quickly
 @given(body=mutated(VIEW))
+@pytest.mark.threat("bad-input")
 def test_a_mutated_patient_view(service: CalledService, body: bytes) -> None:
     _answers(service, body, SERVICE)
 
 
 @_quickly
 @given(body=mutated(SIGNED))
+@pytest.mark.threat("bad-input")
 def test_a_mutated_order_sign(service: CalledService, body: bytes) -> None:
     _answers(service, body, SIGN)
 
 
 @_quickly
 @given(body=st.one_of(st.binary(max_size=200), anything.map(lambda value: json.dumps(value).encode())))
+@pytest.mark.threat("bad-input")
 def test_anything_at_all(service: CalledService, body: bytes) -> None:
     for path in (SERVICE, f"{SERVICE}/feedback"):
         assert service.call(body, path).status == 400

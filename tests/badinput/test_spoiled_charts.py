@@ -195,6 +195,7 @@ def test_entries_that_hold_no_resource_cost_only_themselves(service: CalledServi
     assert told.topics == ["pancreas-risk"] or "could not be read" in told.text
 
 
+@pytest.mark.threat("xss-names")
 def test_odd_ids_and_references_do_no_harm(service: CalledService) -> None:
     resources = chart(ALARMING)
     for number, resource in enumerate(r for r in resources if r["resourceType"] == "Observation"):
@@ -205,6 +206,7 @@ def test_odd_ids_and_references_do_no_harm(service: CalledService) -> None:
     assert "<script>" not in told.text
 
 
+@pytest.mark.threat("xss-names")
 def test_words_of_the_chart_cannot_draw_on_the_card(service: CalledService) -> None:
     """A card's detail is Markdown: a resource's text must not become a link, an image or a tag in the EHR."""
     resources = chart(ALARMING)
@@ -220,6 +222,7 @@ def test_words_of_the_chart_cannot_draw_on_the_card(service: CalledService) -> N
 # amount
 
 
+@pytest.mark.threat("oversized")
 def test_five_thousand_observations_are_answered_quickly(service: CalledService) -> None:
     resources = chart(ALARMING)
     one = labs(resources, HBA1C)[0]
@@ -231,6 +234,7 @@ def test_five_thousand_observations_are_answered_quickly(service: CalledService)
     assert told.seconds < 1.0
 
 
+@pytest.mark.threat("oversized")
 def test_five_thousand_conditions_and_drafts_are_answered_quickly(service: CalledService) -> None:
     resources = chart(DISEASED)
     condition = next(r for r in resources if r["resourceType"] == "Condition")

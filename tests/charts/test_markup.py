@@ -77,6 +77,7 @@ def test_the_same_data_gives_the_same_markup(name: str) -> None:
     assert ALL[name]().markup == ALL[name]().markup
 
 
+@pytest.mark.threat("xss-names")
 def test_text_stays_text_and_markup_in_names_stays_harmless() -> None:
     name = '<script>alert("$x^2$ & \x00\x1b")</script>\n\u202ezzz'
     svg = comparison((RiskRow(name, 1, None, None, name),), BarWords(), name, name)

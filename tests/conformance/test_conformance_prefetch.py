@@ -224,6 +224,7 @@ def test_a_hint_about_the_search_is_not_taken_for_a_failure(
 
 
 @requirement(20)
+@pytest.mark.threat("token-theft")
 def test_the_access_token_is_neither_kept_nor_told(
     make_app: MakeApp, hospital: Hospital, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -244,6 +245,7 @@ def test_the_access_token_is_neither_kept_nor_told(
 
 
 @requirement(20)
+@pytest.mark.threat("token-theft")
 def test_the_access_token_stays_with_the_server_it_was_given_for(
     fetching: FlaskClient, hospital: Hospital, prefetch_of: PrefetchOf
 ) -> None:

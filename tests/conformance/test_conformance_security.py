@@ -63,6 +63,7 @@ def refused(answer: TestResponse) -> bool:
 @pytest.mark.parametrize(
     "authorization", [None, "", "Bearer", "Bearer ", "Basic dTpw", "Bearer nonsense", "Bearer a.b.c"]
 )
+@pytest.mark.threat("forged-token")
 def test_a_call_without_a_good_token_gets_nothing(
     signed_client: SignedClient, body: Json, path: str, authorization: str | None
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_call_without_a_good_token_gets_nothing(
 
 
 @requirement(34)
+@pytest.mark.threat("forged-token")
 def test_production_has_no_client_that_need_not_sign(tmp_path: Path) -> None:
     given = {**loopback(), "environment": "production"}
     with pytest.raises(SettingsError, match="loopback"):
@@ -95,6 +97,7 @@ def test_a_signed_call_gets_its_cards(signed_client: SignedClient, body: Json, a
 
 @requirement(35)
 @pytest.mark.parametrize("claim", ["iss", "aud", "exp", "iat", "jti"])
+@pytest.mark.threat("forged-token")
 def test_a_token_without_a_required_claim_is_refused(signed_client: SignedClient, body: Json, claim: str) -> None:
     without: Json = {claim: None}
     assert refused(signed_client.post(CALL, body, signed_client.sign(CALL, **without)))
@@ -148,11 +151,13 @@ def test_the_audience_is_the_address_called(signed_client: SignedClient, body: J
         "an object",
     ],
 )
+@pytest.mark.threat("wrong-audience")
 def test_another_audience_is_refused(signed_client: SignedClient, body: Json, aud: Any) -> None:
     assert refused(signed_client.post(CALL, body, signed_client.sign(CALL, aud=aud)))
 
 
 @requirement(36)
+@pytest.mark.threat("wrong-audience")
 def test_the_host_header_decides_nothing(signed_client: SignedClient, body: Json) -> None:
     evil = signed_client.sign(CALL, aud="https://evil.example" + CALL)
     forwarded = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
@@ -161,6 +166,7 @@ def test_the_host_header_decides_nothing(signed_client: SignedClient, body: Json
 
 
 @requirement(37)
+@pytest.mark.threat("algorithm-confusion")
 def test_an_unsigned_token_is_refused(signed_client: SignedClient, body: Json) -> None:
     unsigned = jwt.encode(signed_client.claims(CALL), "", "none", headers={"kid": "rsa+key/1=="})
     assert refused(signed_client.post(CALL, body, unsigned))
@@ -168,6 +174,7 @@ def test_an_unsigned_token_is_refused(signed_client: SignedClient, body: Json) -
 
 @requirement(37)
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384"])
+@pytest.mark.threat("algorithm-confusion")
 def test_a_public_key_is_not_taken_for_a_shared_secret(signed_client: SignedClient, body: Json, algorithm: str) -> None:
     public = signed_client.keys.rsa.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -186,12 +193,14 @@ def _part(content: Json) -> str:
 
 @requirement(37)
 @pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS384"])
+@pytest.mark.threat("algorithm-confusion")
 def test_a_key_is_good_for_its_own_algorithm_only(signed_client: SignedClient, body: Json, algorithm: str) -> None:
     token = signed_client.sign(CALL, algorithm, headers={"kid": signed_client.keys.kids["RS384"]})
     assert refused(signed_client.post(CALL, body, token))
 
 
 @requirement(37)
+@pytest.mark.threat("forged-token")
 def test_the_signature_is_checked_against_the_key_the_token_names(signed_client: SignedClient, body: Json) -> None:
     crossed = signed_client.sign(CALL, "ES384", headers={"kid": signed_client.keys.kids["RS384"]})
     assert refused(signed_client.post(CALL, body, crossed))
@@ -200,6 +209,7 @@ def test_the_signature_is_checked_against_the_key_the_token_names(signed_client:
 
 
 @requirement(37)
+@pytest.mark.threat("forged-token")
 def test_a_token_altered_after_signing_is_refused(signed_client: SignedClient, body: Json) -> None:
     head, _, signature = signed_client.sign(CALL).split(".")
     claims = _part(signed_client.claims(CALL, sub="somebody-else"))
@@ -208,12 +218,14 @@ def test_a_token_altered_after_signing_is_refused(signed_client: SignedClient, b
 
 @requirement(38)
 @pytest.mark.parametrize("iss", ["https://other.example/fhir", ISSUER + "/", ISSUER.upper(), "", 7])
+@pytest.mark.threat("forged-token")
 def test_only_a_configured_issuer_is_heard(signed_client: SignedClient, body: Json, iss: Any) -> None:
     token = jwt.encode({**signed_client.claims(CALL), "iss": str(iss)}, signed_client.keys.rsa, "RS384")
     assert refused(signed_client.post(CALL, body, token))
 
 
 @requirement(38)
+@pytest.mark.threat("foreign-key")
 def test_a_key_address_in_a_token_is_not_fetched(signed_client: SignedClient, body: Json, hospital: Hospital) -> None:
     attacker = Keys()
     headers = {"jku": f"{hospital.base}/jwks.json", "kid": "attacker"}
@@ -222,6 +234,7 @@ def test_a_key_address_in_a_token_is_not_fetched(signed_client: SignedClient, bo
 
 
 @requirement(38)
+@pytest.mark.threat("ssrf-jku")
 def test_with_a_configured_key_address_a_token_naming_another_is_refused(
     make_app: MakeApp, client_keys: Keys, body: Json, hospital: Hospital
 ) -> None:
@@ -251,6 +264,7 @@ def seconds(offset: timedelta) -> int:
     ],
     ids=["expired", "not yet", "from the future", "for days", "no number", "no date", "no time"],
 )
+@pytest.mark.threat("wrong-audience")
 def test_a_token_out_of_its_time_is_refused(signed_client: SignedClient, body: Json, claims: Json) -> None:
     token = jwt.encode(
         {**signed_client.claims(CALL), **claims},
@@ -262,6 +276,7 @@ def test_a_token_out_of_its_time_is_refused(signed_client: SignedClient, body: J
 
 
 @requirement(39)
+@pytest.mark.threat("replayed-token")
 def test_a_token_is_good_for_one_call(signed_client: SignedClient, body: Json) -> None:
     token = signed_client.sign(CALL)
     assert signed_client.post(CALL, body, token).status_code == 200
@@ -269,6 +284,7 @@ def test_a_token_is_good_for_one_call(signed_client: SignedClient, body: Json) -
 
 
 @requirement(39)
+@pytest.mark.threat("wrong-audience")
 def test_a_tenant_that_was_agreed_must_be_the_one_named(make_app: MakeApp, client_keys: Keys, body: Json) -> None:
     app = make_app(now=Clock(), **signed_settings(client_keys.public_set(), tenant="north"))
     caller = SignedClient(app, client_keys, Clock())

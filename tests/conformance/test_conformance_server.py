@@ -97,6 +97,7 @@ def test_a_body_in_chunks_without_a_length_is_read(
 
 
 @requirement(23)
+@pytest.mark.threat("oversized")
 def test_a_body_in_chunks_that_never_ends_is_413(connection: http.client.HTTPConnection) -> None:
     headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
     endless = (b" " * 500_000 for _ in range(20))

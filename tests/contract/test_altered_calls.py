@@ -111,6 +111,7 @@ def altered(body: Json, place: Path_, how: str, value: Any) -> Json:
 @seed(20261123)
 @settings(max_examples=600, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), how=st.sampled_from(["dropped", "doubled", "replaced", "replaced"]), value=JSON)
+@pytest.mark.threat("bad-input")
 def test_an_altered_call_is_answered_within_the_contract(
     fire: StoryCalls,
     originals: list[tuple[str, Json, list[Path_]]],

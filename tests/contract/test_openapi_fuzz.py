@@ -60,6 +60,7 @@ def from_this_machine(app: Flask) -> Any:
 
 
 @schema.parametrize()
+@pytest.mark.threat("bad-input")
 def test_every_answer_is_one_the_contract_describes(case: schemathesis.Case[Any], app: Flask) -> None:
     called = from_this_machine(app)
     known = {"Authorization": f"Bearer {SECRET}"} if "/notifications" in case.path else {}

@@ -41,6 +41,7 @@ def test_without_a_token_none_is_made_up(
     assert "authorization" not in fhir.hits[0].headers
 
 
+@pytest.mark.threat("proxy-environment")
 def test_a_proxy_of_the_environment_never_sees_a_query(
     fhir: FhirServer, stranger: FhirServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_proxy_of_the_environment_never_sees_a_query(
 
 
 @pytest.mark.parametrize("address", ["{stranger}/Observation", "{base}/Observation?page=9", "/fhir/Observation?x=1"])
+@pytest.mark.threat("ssrf-redirect")
 def test_no_redirect_is_followed(fhir: FhirServer, stranger: FhirServer, fetch: Fetch, address: str) -> None:
     fhir.on("Observation", redirects(address.format(base=fhir.base, stranger=stranger.base)))
     round_ = fetch(token=TOKEN)
@@ -60,18 +62,21 @@ def test_no_redirect_is_followed(fhir: FhirServer, stranger: FhirServer, fetch: 
     assert stranger.hits == []
 
 
+@pytest.mark.threat("ssrf-fhir-server")
 def test_an_address_outside_the_list_is_never_asked(fhir: FhirServer, stranger: FhirServer, fetch: Fetch) -> None:
     round_ = fetch(*QUERIES, base=stranger.base, token=TOKEN)
     assert {round_.code(q.key) for q in QUERIES} == {"CDS-605"}
     assert stranger.hits == []
 
 
+@pytest.mark.threat("ssrf-next-link")
 def test_a_first_page_of_the_ehr_cannot_lead_elsewhere(fhir: FhirServer, stranger: FhirServer, fetch: Fetch) -> None:
     round_ = fetch(continued={"observations": f"{stranger.base}/Observation?page=2"}, token=TOKEN)
     assert round_.code() == "CDS-605"
     assert stranger.hits == []
 
 
+@pytest.mark.threat("token-theft")
 def test_neither_token_nor_address_is_logged(fhir: FhirServer, fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
     """At INFO, the level in use: urllib3's own debug lines name addresses, so they stay off in production."""
     caplog.set_level(logging.INFO)

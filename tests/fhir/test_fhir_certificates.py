@@ -127,6 +127,7 @@ def test_a_secure_connection_is_kept_too(served: tuple[str, Path]) -> None:
     assert len(set(_Patient.callers)) == 1
 
 
+@pytest.mark.threat("dns-rebinding")
 def test_an_unknown_authority_is_not(served: tuple[str, Path]) -> None:
     fault = _fetched(served[0], _client(None)).fault
     assert fault is not None
@@ -134,6 +135,7 @@ def test_an_unknown_authority_is_not(served: tuple[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("served", ["127.0.0.2"], indirect=True)
+@pytest.mark.threat("dns-rebinding")
 def test_another_servers_certificate_is_not(served: tuple[str, Path]) -> None:
     base, ca_file = served
     fault = _fetched(base, _client(ca_file)).fault

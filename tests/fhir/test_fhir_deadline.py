@@ -123,6 +123,7 @@ def test_a_slow_server_does_not_use_up_the_threads(
     assert fetch(CONDITIONS, within=1.0, client=client).code("conditions") is None
 
 
+@pytest.mark.threat("slow")
 def test_dripped_headers_hold_no_thread_past_the_deadline(
     fhir: FhirServer, fetch: Fetch, new_client: Callable[..., FhirClient]
 ) -> None:
@@ -137,6 +138,7 @@ def test_dripped_headers_hold_no_thread_past_the_deadline(
     assert fetch(CONDITIONS, within=1.0, client=client).code("conditions") is None
 
 
+@pytest.mark.threat("slow")
 def test_a_server_that_never_answers_leaves_the_others_their_threads(
     fhir: FhirServer, stranger: FhirServer, new_client: Callable[..., FhirClient]
 ) -> None:
@@ -163,6 +165,7 @@ def test_a_server_that_never_answers_leaves_the_others_their_threads(
     assert len(fhir.hits) == 4
 
 
+@pytest.mark.threat("ssrf-next-link")
 def test_endless_pages_are_cut_off_at_the_limit(fhir: FhirServer, fetch: Fetch) -> None:
     fhir.on("Observation", pages_for_ever(observation))
     found = fetch(page_limit=5)["observations"]

@@ -30,6 +30,7 @@ def test_a_next_link_is_followed(fhir: FhirServer, fetch: Fetch, link: str) -> N
     assert fhir.hits[1].query == {"page": ["2"]}
 
 
+@pytest.mark.threat("ssrf-next-link")
 def test_a_link_to_itself_is_not_followed_twice(fhir: FhirServer, fetch: Fetch) -> None:
     fhir.on("Observation", gives(searchset([observation()], next=f"{fhir.base}/Observation?page=same")))
     found = fetch()["observations"]
@@ -54,6 +55,7 @@ def test_a_link_to_itself_is_not_followed_twice(fhir: FhirServer, fetch: Fetch) 
         "http://127.0.0.1:99999999/fhir",
     ],
 )
+@pytest.mark.threat("ssrf-next-link")
 def test_a_link_that_leaves_the_clients_servers_is_not_followed(
     fhir: FhirServer, stranger: FhirServer, fetch: Fetch, link: str
 ) -> None:
@@ -66,6 +68,7 @@ def test_a_link_that_leaves_the_clients_servers_is_not_followed(
     assert round_.code() == "CDS-605"
 
 
+@pytest.mark.threat("token-theft")
 def test_the_token_stays_with_the_server_it_was_issued_for(
     fhir: FhirServer, stranger: FhirServer, fetch: Fetch
 ) -> None:
@@ -82,6 +85,7 @@ def test_the_token_stays_with_the_server_it_was_issued_for(
     assert "secret-token" not in str(second.hits)
 
 
+@pytest.mark.threat("token-theft")
 def test_a_link_the_ehr_sent_takes_no_token_to_another_server(
     fhir: FhirServer, stranger: FhirServer, fetch: Fetch
 ) -> None:
@@ -91,6 +95,7 @@ def test_a_link_the_ehr_sent_takes_no_token_to_another_server(
     assert "secret-token" not in str(stranger.hits)
 
 
+@pytest.mark.threat("token-theft")
 def test_a_lost_try_at_another_server_is_repeated_without_the_token(
     fhir: FhirServer, stranger: FhirServer, fetch: Fetch
 ) -> None:

@@ -180,6 +180,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("sent", "expected"), BAD)
+@pytest.mark.threat("zip-bomb")
 def test_what_is_not_a_whole_answer_is_a_fault_at_once(
     raw: tuple[Raw, str], new_client: NewClient, sent: bytes, expected: str
 ) -> None:
@@ -201,6 +202,7 @@ def test_what_is_not_a_whole_answer_is_a_fault_at_once(
         pytest.param(lambda: itertools.chain([head()], itertools.repeat(b" " * 65536)), id="content"),
     ],
 )
+@pytest.mark.threat("slow")
 def test_what_never_ends_is_given_up(
     raw: tuple[Raw, str], new_client: NewClient, pieces: Callable[[], Iterable[bytes]]
 ) -> None:

@@ -152,6 +152,7 @@ def test_a_pacs_that_hangs_is_left_within_the_idle_limit(bad: Behaviour, fetch: 
     assert time.monotonic() - start < 3.0
 
 
+@pytest.mark.threat("slow")
 def test_a_pacs_that_drips_is_left_at_the_time_limit(fetch: Callable[..., Series]) -> None:
     start = time.monotonic()
     dripping = stalls_midway(GOOD, every=0.1)
@@ -165,17 +166,20 @@ def test_a_pacs_that_is_not_there_is_unreachable(fhir: FhirServer) -> None:
     assert refused(lambda: fetch_series(client, STUDY, SERIES)) is Reason.PACS_UNREACHABLE
 
 
+@pytest.mark.threat("ssrf-redirect")
 def test_a_redirect_is_not_followed(fetch: Callable[..., Series], stranger: FhirServer) -> None:
     assert refused(lambda: fetch(redirects(f"{stranger.base}/studies"))) is Reason.PACS_REDIRECTED
     assert stranger.hits == []
 
 
+@pytest.mark.threat("ssrf-fhir-server")
 def test_an_address_that_is_not_listed_is_never_called(fhir: FhirServer, stranger: FhirServer) -> None:
     assert refused(lambda: DicomWeb(Pacs(stranger.base, (fhir.base,)))) is Reason.PACS_NOT_LISTED
     assert stranger.hits == []
 
 
 @pytest.mark.parametrize("uid", ["../../secrets", "1.2/../3", "", "1.2.3?x=1", "1" * 65])
+@pytest.mark.threat("path-traversal")
 def test_what_is_no_uid_never_gets_into_an_address(uid: str, web: DicomWeb, fhir: FhirServer) -> None:
     assert refused(lambda: fetch_series(web, uid, SERIES)) is Reason.PACS_MALFORMED
     assert refused(lambda: web.series(uid)) is Reason.PACS_MALFORMED
@@ -190,6 +194,7 @@ def test_five_thousand_slices_are_refused_from_the_count_alone(fetch: Callable[.
     assert fhir.hits == []
 
 
+@pytest.mark.threat("oversized")
 def test_five_thousand_slices_that_nobody_announced_are_refused_on_the_way(fetch: Callable[..., Series]) -> None:
     tiny = slices_of(HU[:1, :4, :4], study_uid=STUDY, series_uid=SERIES)[0]
     tiny.SOPInstanceUID = tiny.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4.10000"
@@ -198,28 +203,33 @@ def test_five_thousand_slices_that_nobody_announced_are_refused_on_the_way(fetch
     assert refused(lambda: fetch(sends_series(sent), limits=replace(LIMITS, total_s=60.0))) is Reason.TOO_MANY_SLICES
 
 
+@pytest.mark.threat("oversized")
 def test_a_series_over_the_byte_limit_is_refused_on_the_way(fetch: Callable[..., Series]) -> None:
     limits = replace(LIMITS, max_bytes=1_000_000)
     assert refused(lambda: fetch(endless(GOOD[0], 100_000), limits=limits)) is Reason.TOO_LARGE
 
 
+@pytest.mark.threat("oversized")
 def test_one_instance_over_its_limit_is_refused(fetch: Callable[..., Series]) -> None:
     limits = replace(LIMITS, max_instance_bytes=len(GOOD[0]) - 1)
     assert refused(lambda: fetch(sends_series(GOOD), limits=limits)) is Reason.TOO_LARGE
 
 
+@pytest.mark.threat("zip-bomb")
 def test_a_deflated_instance_that_would_fill_the_memory_is_refused(fetch: Callable[..., Series]) -> None:
     bomb = deflate_bomb(datasets()[0], 1 << 28)
     assert len(bomb) < 1_000_000
     assert refused(lambda: fetch(sends_series([bomb]))) is Reason.BOMB
 
 
+@pytest.mark.threat("zip-bomb")
 def test_a_compressed_frame_that_claims_to_be_larger_than_its_image_is_refused(fetch: Callable[..., Series]) -> None:
     large = compressed(slices_of(phantom(1, 256), study_uid=STUDY, series_uid=SERIES)[0], JPEG2000Lossless)
     large.Rows = large.Columns = 32
     assert refused(lambda: fetch(sends_series([*GOOD, stored(large)]))) is Reason.BOMB
 
 
+@pytest.mark.threat("dicom-script")
 def test_an_image_of_impossible_size_is_refused(fetch: Callable[..., Series]) -> None:
     vast = datasets()[0]
     vast.Rows = vast.Columns = 65535
@@ -229,6 +239,7 @@ def test_an_image_of_impossible_size_is_refused(fetch: Callable[..., Series]) ->
 # --- what is in it
 
 
+@pytest.mark.threat("dicom-script")
 def test_two_patients_in_one_series_are_refused(fetch: Callable[..., Series]) -> None:
     other = stored(datasets(PatientID="GENERATED-2")[3])
     assert refused(lambda: fetch(sends_series([*GOOD[:3], other]))) is Reason.SEVERAL_PATIENTS
@@ -284,6 +295,7 @@ def test_a_rescale_that_is_no_number_is_refused(keyword: str, fetch: Callable[..
         (lambda raw: raw[:-500], Reason.PIXELS_CORRUPT),
     ],
 )
+@pytest.mark.threat("dicom-script")
 def test_a_damaged_instance_is_refused(
     spoil: Callable[[bytes], bytes], reason: Reason, fetch: Callable[..., Series]
 ) -> None:
@@ -357,6 +369,7 @@ def test_no_content_is_an_empty_list(web: DicomWeb, fhir: FhirServer) -> None:
     assert web.studies(PatientID="nobody") == []
 
 
+@pytest.mark.threat("oversized")
 def test_a_search_without_end_is_refused(fhir: FhirServer) -> None:
     client = DicomWeb(Pacs(fhir.base, (fhir.base,)), replace(LIMITS, max_rows=5))
     fhir.on("studies", pages(ROWS))
@@ -364,6 +377,7 @@ def test_a_search_without_end_is_refused(fhir: FhirServer) -> None:
     client.close()
 
 
+@pytest.mark.threat("oversized")
 def test_a_page_over_its_limit_is_refused(fhir: FhirServer) -> None:
     client = DicomWeb(Pacs(fhir.base, (fhir.base,)), replace(LIMITS, max_answer_bytes=200))
     fhir.on("studies", pages(ROWS))

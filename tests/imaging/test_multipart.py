@@ -63,6 +63,7 @@ def test_an_empty_answer_is_truncated_not_an_empty_series() -> None:
     assert reason_of(raised) is Reason.TRUNCATED
 
 
+@pytest.mark.threat("oversized")
 def test_a_part_over_the_limit_is_refused_while_it_arrives() -> None:
     splitter = Splitter(b"b0", 100)
     splitter.feed(b"--b0\r\n\r\n")

@@ -201,6 +201,15 @@ def test_a_multiframe_with_frames_missing_is_refused() -> None:
     assert raised.value.reason is Reason.PIXELS_CORRUPT
 
 
+@pytest.mark.threat("dicom-script")
+def test_a_file_that_claims_thousands_of_millions_of_frames_holds_no_worker() -> None:
+    ds = slices_of(HU)[0]
+    ds.NumberOfFrames = 2_147_483_647
+    began = time.monotonic()
+    assert len(series_of([ds]).slices) == 1
+    assert time.monotonic() - began < 1
+
+
 def _shared(ds: Dataset) -> Dataset:
     shared, measures, direction = Dataset(), Dataset(), Dataset()
     measures.PixelSpacing, measures.SliceThickness = ds.PixelSpacing, ds.SliceThickness

@@ -56,6 +56,7 @@ def test_moments_keep_their_instant_whatever_the_time_zone(ledger: Ledger) -> No
     assert kept is not None and kept.at == at and kept.at.tzinfo == UTC
 
 
+@pytest.mark.threat("ledger-injection")
 def test_a_nul_in_what_a_client_sent_does_not_cost_the_row(ledger: Ledger) -> None:
     entry = made.call(hook_instance="a\x00b", data_state={"k": {"state": "x\x00y"}})
     assert ledger.record_call(entry) is True
@@ -63,6 +64,7 @@ def test_a_nul_in_what_a_client_sent_does_not_cost_the_row(ledger: Ledger) -> No
     assert kept is not None and kept.hook_instance == "a\ufffdb" and kept.data_state == {"k": {"state": "x\ufffdy"}}
 
 
+@pytest.mark.threat("ledger-injection")
 def test_a_policy_is_kept_as_first_used(ledger: Ledger) -> None:
     assert ledger.remember_policy("v1", "threshold: 3\n") is True
     assert ledger.remember_policy("v1", "another text") is True
@@ -92,6 +94,7 @@ def test_feedback_on_an_unknown_card_is_kept(ledger: Ledger) -> None:
     assert ledger.feedback_on("not/a uuid") == (entry,)
 
 
+@pytest.mark.threat("oversized")
 def test_an_enormous_card_id_is_cut_off_rather_than_refused(ledger: Ledger) -> None:
     assert ledger.record_feedback([made.feedback("é" * 100_000)]) == 1
     assert len(ledger.feedback_on("é" * 400)) == 1
@@ -124,6 +127,7 @@ def test_overrides_give_the_latest_of_each_topic(ledger: Ledger) -> None:
     assert ledger.overrides("another patient", SINCE) == ()
 
 
+@pytest.mark.threat("other-client")
 def test_another_client_cannot_override_a_card(ledger: Ledger) -> None:
     entry = made.call()
     ledger.record_call(entry)
@@ -168,6 +172,7 @@ def test_a_token_can_be_used_once(ledger: Ledger) -> None:
     assert ledger.use_jti("x" * 1_000_000, soon) is True
 
 
+@pytest.mark.threat("other-client")
 def test_the_patient_key_depends_on_secret_client_and_patient(tmp_path: Path) -> None:
     def keyed(secret: bytes) -> Callable[[str, str], str]:
         return Ledger(f"sqlite:///{tmp_path}/l.db", secret, tmp_path).patient_key

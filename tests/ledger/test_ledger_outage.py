@@ -149,6 +149,7 @@ def test_while_it_is_down_questions_fail_at_once_and_feedback_and_policies_wait(
     assert len(ledger.overrides(entry.patient_key, made.NOW - timedelta(days=1))) == 1
 
 
+@pytest.mark.threat("phi-in-traces")
 def test_the_outage_is_logged_once_and_names_no_patient(
     served: tuple[str, Ledger], postgres: PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:

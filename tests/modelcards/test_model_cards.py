@@ -95,6 +95,7 @@ def test_the_page_is_whole_and_fetches_nothing(model: Model) -> None:
     assert {"h1", "h2", "table"} <= page.tags
 
 
+@pytest.mark.threat("xss-card-text")
 def test_a_manifests_html_stays_text_on_the_page() -> None:
     (model,) = (m for m in MODELS if m.manifest.id == "endpac")
     words = model.manifest.words.model_copy(update={"summary": {"en": "<script>alert(1)</script>"}})

@@ -133,6 +133,7 @@ def legion(graphs: Path) -> Registry:
 
 
 @pytest.mark.parametrize("id", GRAPHS)
+@pytest.mark.threat("tampered-model")
 def test_a_graph_that_is_wrong_gives_no_answer_but_a_reason(legion: Registry, id: str) -> None:
     answer = legion[id].assess(tiny_models.patient())
     assert isinstance(answer, Failed)
@@ -194,6 +195,7 @@ def call(client: FlaskClient, id: str, prefetch: Json | None = None) -> list[Jso
 
 
 @pytest.mark.parametrize("id", [*GRAPHS, "unknown-key", "other-hash"])
+@pytest.mark.threat("tampered-model")
 def test_its_service_says_that_it_could_not_be_assessed(app: Flask, client: FlaskClient, id: str) -> None:
     (card,) = call(client, id)
     assert card["summary"] == f"Could not be assessed: Model {id}"

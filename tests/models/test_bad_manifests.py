@@ -270,6 +270,7 @@ UNREADABLE: dict[str, tuple[bytes, int, str]] = {
 
 
 @pytest.mark.parametrize(("content", "line", "reason"), UNREADABLE.values(), ids=list(UNREADABLE))
+@pytest.mark.threat("zip-bomb")
 def test_what_can_not_be_read_is_refused_by_name(tmp_path: Path, content: bytes, line: int, reason: str) -> None:
     tiny_models.write(tmp_path, tiny_models.manifest("good"), tiny_models.graph())
     (tmp_path / "broken").mkdir()
@@ -285,6 +286,7 @@ def test_what_can_not_be_read_is_refused_by_name(tmp_path: Path, content: bytes,
 
 
 @pytest.mark.parametrize("file", ["model.yaml", "model.onnx"])
+@pytest.mark.threat("path-traversal")
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path, file: str) -> None:
     path = tiny_models.write(tmp_path / "models", tiny_models.manifest("broken"), tiny_models.graph())
     outside = tmp_path / file

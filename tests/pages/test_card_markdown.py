@@ -18,6 +18,7 @@ from cds.pages.markdown import parts, to_html
         "[x](/charts)",
     ],
 )
+@pytest.mark.threat("xss-card-text")
 def test_nothing_that_runs_loads_or_leads_into_the_ehr_itself(text: str) -> None:
     html = to_html(text)
     assert "<img" not in html

@@ -100,6 +100,7 @@ def test_a_card_shows_its_urgency_in_words_its_source_links_and_suggestions(hosp
     assert "Recommended" in page
 
 
+@pytest.mark.threat("xss-card-text")
 def test_detail_is_markdown_and_cannot_bring_html(hospital: Hospital) -> None:
     hospital.stub.detail += "\n<script>alert(1)</script>"
     answer = requests.post(f"{hospital.url}/charts", {"patient": "new-diabetes"}, timeout=20)
@@ -265,6 +266,7 @@ def test_the_language_switch_changes_the_page_and_asks_again_in_that_language(ho
         assert "Patiënten" in session.get(hospital.url, timeout=20).text
 
 
+@pytest.mark.threat("xss-card-text")
 def test_pages_allow_one_script_of_their_own_no_inline_style_and_no_other_host(hospital: Hospital) -> None:
     answer = requests.get(hospital.url, timeout=20)
     policy = answer.headers["Content-Security-Policy"]

@@ -177,6 +177,7 @@ def test_while_the_ledger_is_away_what_is_known_holds_and_a_new_worker_knows_it_
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"versions": 1}'])
+@pytest.mark.threat("tampered-model")
 def test_a_spoilt_copy_is_not_believed(start: Start, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "layers.json").write_bytes(content)
     (tmp_path / "ledger.db").unlink()

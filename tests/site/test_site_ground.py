@@ -171,7 +171,7 @@ def test_a_certificate_of_an_unknown_authority_is_a_fault_that_names_the_setting
 
 
 def test_patients_data_without_tls_is_a_fault(tmp_path: Path) -> None:
-    rows = told(reach.look, settings_for(tmp_path, "http://192.0.2.1:9/fhir"))
+    rows = told(reach.look, settings_for(tmp_path, "http://192.0.2.1:9/fhir", allow_plain_http=True))
     assert rows[0].verdict == "fault"
     assert "without TLS" in rows[0].why
 

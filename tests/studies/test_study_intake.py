@@ -134,6 +134,7 @@ def test_an_imaging_study_is_read_as_fhir_writes_it() -> None:
     ("old", "new"),
     [(b'"available"', b'"entered-in-error"'), (b"urn:oid:1.2.840.1", b"../../1"), (b"urn:dicom:uid", b"urn:other")],
 )
+@pytest.mark.threat("path-traversal")
 def test_a_study_without_a_uid_or_never_made_is_none(old: bytes, new: bytes) -> None:
     [study] = fhir.decode(STUDY_JSON.replace(old, new, 1)).resources
     assert from_resource(study) is None

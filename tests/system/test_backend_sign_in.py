@@ -176,6 +176,7 @@ def test_without_a_way_to_sign_in_nobody_is_let_in(made: Any, ehr: str) -> None:
         read(made(), ehr)
 
 
+@pytest.mark.threat("token-theft")
 def test_a_token_endpoint_elsewhere_is_not_given_our_signature(made: Any, ehr: str) -> None:
     elsewhere = ehr.replace("127.0.0.1", "localhost")
     with pytest.raises(SourceRefused, match="on another host than the FHIR server"):

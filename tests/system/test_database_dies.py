@@ -101,6 +101,7 @@ def test_no_card_is_withheld_and_no_call_is_lost(tmp_path: Path, ehr: Ehr, postg
         assert identifying not in spooled
 
 
+@pytest.mark.threat("replayed-token")
 def test_a_token_is_not_good_twice_while_the_ledger_is_down(tmp_path: Path, ehr: Ehr, postgres: PostgresServer) -> None:
     url = postgres.create_database(f"replay{time.time_ns()}")
     with running(tmp_path, ehr, database_url=url) as service:

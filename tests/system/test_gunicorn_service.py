@@ -54,12 +54,14 @@ def test_a_signed_call_gets_its_cards(service: RunningService) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
+@pytest.mark.threat("forged-token")
 def test_an_unsigned_call_gets_nothing(service: RunningService, token: str) -> None:
     answer = service.call(story_calls.patient_view(), token=token)
     assert answer.status_code == 401
     assert answer.json()["issue"][0]["details"]["text"] == "Not authenticated"
 
 
+@pytest.mark.threat("replayed-token")
 def test_a_token_is_good_for_one_call_whichever_worker_gets_it(service: RunningService) -> None:
     body = story_calls.patient_view()
     token = service.ehr.token(f"{service.url}/cds-services/pancreas-risk")
@@ -111,6 +113,7 @@ def test_a_wrong_policy_is_told_and_the_last_good_one_stays(service: RunningServ
     _until_every_answer(service, lambda ready: ready["policy"]["rejected"] is None)
 
 
+@pytest.mark.threat("oversized")
 def test_a_large_body_is_refused_by_a_real_server(service: RunningService) -> None:
     body = story_calls.patient_view(extension={"x": "y" * 10_000_000})
     assert service.call(body).status_code == 413

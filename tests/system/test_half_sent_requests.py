@@ -49,6 +49,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     ],
     ids=["body", "headers"],
 )
+@pytest.mark.threat("slow")
 def test_half_a_request_holds_no_thread_for_ever(port: int, half: bytes) -> None:
     with ExitStack() as stack:
         for _ in range(2):

@@ -169,17 +169,20 @@ def test_every_service_of_every_hook_was_asked(traces: Traces) -> None:
 
 
 @pytest.mark.parametrize("place", ["log", "metrics", "ledger", "printed"])
+@pytest.mark.threat("phi-in-traces")
 def test_nobody_is_named(traces: Traces, place: str) -> None:
     text = getattr(traces, place)
     assert [found for found in traces.identifying if found in text] == []
 
 
+@pytest.mark.threat("phi-in-traces")
 def test_no_file_left_behind_names_anybody(traces: Traces) -> None:
     """Byte by byte: deleted rows, journals, counters, spool."""
     for name, content in traces.files.items():
         assert [found for found in traces.identifying if found.encode() in content] == [], name
 
 
+@pytest.mark.threat("phi-in-traces")
 def test_what_a_clinician_wrote_is_not_kept(traces: Traces) -> None:
     for name, content in traces.files.items():
         assert b"Given41 said so" not in content, name

@@ -165,6 +165,7 @@ def test_addresses_of_the_clients_server_are_its(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", OUTSIDE)
+@pytest.mark.threat("ssrf-fhir-server")
 def test_every_other_address_is_foreign(url: str) -> None:
     with pytest.raises(SourceForeign):
         LISTED.base_of(url)
@@ -225,6 +226,7 @@ def test_a_base_that_is_no_plain_address_is_a_settings_error(base: str) -> None:
         AllowList([base])
 
 
+@pytest.mark.threat("error-leak")
 def test_the_caller_is_told_the_host_and_the_setting_and_nothing_of_the_patient() -> None:
     with pytest.raises(ForeignServer) as error:
         LISTED.require("https://other.example/Patient/Jane-Roe?name=Roe")
@@ -275,6 +277,7 @@ _WILD = st.one_of(
 @given(_WILD)
 @example("https://EHR.example:0443/fhir/..a")
 @settings(max_examples=1500, deadline=None)
+@pytest.mark.threat("ssrf-fhir-server")
 def test_what_is_accepted_goes_to_the_listed_server(url: str) -> None:
     try:
         LISTED.base_of(url)
@@ -296,6 +299,7 @@ def test_what_is_accepted_goes_to_the_listed_server(url: str) -> None:
 
 @given(st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20})", fullmatch=True).filter(lambda name: name != "ehr.example"))
 @settings(max_examples=300, deadline=None)
+@pytest.mark.threat("ssrf-fhir-server")
 def test_no_other_host_is_accepted(host: str) -> None:
     for url in (f"https://{host}/fhir", f"https://{host}:443/fhir/Patient", f"https://EHR.example@{host}/fhir"):
         with pytest.raises(SourceForeign):
@@ -313,6 +317,7 @@ _LETTERS = st.one_of(
 @example("straẞe", str)
 @example("İx", str)
 @settings(max_examples=600, deadline=None)
+@pytest.mark.threat("ssrf-fhir-server")
 def test_an_international_name_is_read_as_the_http_client_reads_it(host: str, spelt: Callable[[str], str]) -> None:
     base, url = f"https://{host}.example/fhir", f"https://{spelt(host)}.example/fhir"
     try:
@@ -325,6 +330,7 @@ def test_an_international_name_is_read_as_the_http_client_reads_it(host: str, sp
 
 @given(st.ip_addresses(v=4), st.ip_addresses(v=4))
 @settings(max_examples=200, deadline=None)
+@pytest.mark.threat("ssrf-fhir-server")
 def test_an_address_by_number_is_that_number_only(listed: ipaddress.IPv4Address, called: ipaddress.IPv4Address) -> None:
     allow = AllowList([f"http://{listed}:8080/fhir"])
     assert allow.base_of(f"http://{listed}:8080/fhir/x")

@@ -91,6 +91,7 @@ def test_a_strange_subject_is_ignored(hospital: Hospital, subject: Any) -> None:
         "Bearer W10.e30.e30",
     ],
 )
+@pytest.mark.threat("forged-token")
 def test_anything_else_in_the_header_is_refused(hospital: Hospital, authorization: str | None) -> None:
     with pytest.raises(NotAuthenticated):
         hospital.one_client().authenticate(authorization, path=CALLED, remote_addr="192.0.2.1")
@@ -99,6 +100,7 @@ def test_anything_else_in_the_header_is_refused(hospital: Hospital, authorizatio
 # algorithms and keys
 
 
+@pytest.mark.threat("forged-token")
 def test_none_is_refused(hospital: Hospital, claims: dict[str, Any]) -> None:
     for alg in ("none", "None", "NONE", "", None):
         header = {"alg": alg, "typ": "JWT"}
@@ -106,6 +108,7 @@ def test_none_is_refused(hospital: Hospital, claims: dict[str, Any]) -> None:
         refused(hospital, forged(header, claims, b""), "holds no bearer JWT")
 
 
+@pytest.mark.threat("algorithm-confusion")
 def test_a_public_key_is_no_hmac_secret(hospital: Hospital, claims: dict[str, Any]) -> None:
     public = hospital.keys.rsa.public_key()
     for form in (PublicFormat.SubjectPublicKeyInfo, PublicFormat.PKCS1):
@@ -114,12 +117,14 @@ def test_a_public_key_is_no_hmac_secret(hospital: Hospital, claims: dict[str, An
         refused(hospital, token, "alg 'HS384' is not one of RS384, ES384")
 
 
+@pytest.mark.threat("algorithm-confusion")
 def test_the_key_decides_the_algorithm(hospital: Hospital) -> None:
     refused(hospital, hospital.token("RS384", header={"kid": hospital.keys.kids["ES384"]}), "has no RS384 key")
     refused(hospital, hospital.token("ES384", header={"kid": hospital.keys.kids["RS384"]}), "has no ES384 key")
 
 
 @pytest.mark.parametrize("alg", ["RS256", "RS512", "PS384"])
+@pytest.mark.threat("algorithm-confusion")
 def test_other_algorithms_of_a_good_key_are_refused(hospital: Hospital, alg: str) -> None:
     token = hospital.token(alg, header={"kid": hospital.keys.kids["RS384"]})
     refused(hospital, token, f"alg '{alg}'")
@@ -131,16 +136,19 @@ def test_a_client_may_be_held_to_one_algorithm(hospital: Hospital) -> None:
 
 
 @pytest.mark.parametrize("alg", ["RS384", "ES384"])
+@pytest.mark.threat("forged-token")
 def test_a_strangers_signature_is_refused(hospital: Hospital, alg: str) -> None:
     refused(hospital, hospital.token(alg, key=Keys().private(alg)), "signature not verified")
 
 
+@pytest.mark.threat("forged-token")
 def test_a_changed_claim_breaks_the_signature(hospital: Hospital, claims: dict[str, Any]) -> None:
     head, _, signature = hospital.token().split(".")
     payload = base64.urlsafe_b64encode(json.dumps({**claims, "sub": "another"}).encode()).rstrip(b"=").decode()
     refused(hospital, f"{head}.{payload}.{signature}", "signature not verified: InvalidSignature")
 
 
+@pytest.mark.threat("forged-token")
 def test_one_clients_key_is_no_good_for_another(hospital: Hospital) -> None:
     other = Keys()
     door = hospital.authenticator(
@@ -170,10 +178,12 @@ def test_typ_is_jwt_or_left_out(hospital: Hospital, typ: str | None) -> None:
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "JOSE", "JWS", "dpop+jwt", 7])
+@pytest.mark.threat("wrong-audience")
 def test_a_token_made_for_something_else_is_refused(hospital: Hospital, typ: Any) -> None:
     refused(hospital, hospital.token(header={"typ": typ}), "typ is not JWT")
 
 
+@pytest.mark.threat("forged-token")
 def test_critical_extensions_are_refused(hospital: Hospital) -> None:
     with pytest.raises(NotAuthenticated):
         hospital.call(hospital.one_client(), hospital.token(header={"crit": ["exp"], "exp": 1}))
@@ -183,6 +193,7 @@ def test_critical_extensions_are_refused(hospital: Hospital) -> None:
 
 
 @pytest.mark.parametrize("iss", [ISSUER + "/", ISSUER.upper(), ISSUER + " ", "https://elsewhere.example", "*", ""])
+@pytest.mark.threat("wrong-audience")
 def test_the_issuer_is_compared_exactly(hospital: Hospital, iss: str) -> None:
     refused(hospital, hospital.token(iss=iss), "iss")
 
@@ -199,6 +210,7 @@ def test_a_client_with_a_tenant_wants_it(hospital: Hospital) -> None:
     assert hospital.call(hospital.one_client(), hospital.token(tenant="any")).name == "ehr"
 
 
+@pytest.mark.threat("wrong-audience")
 def test_tenants_of_one_issuer_are_told_apart(hospital: Hospital) -> None:
     door = hospital.authenticator(
         {name: {"issuer": ISSUER, "tenant": name, "jwks": hospital.keys.public_set()} for name in ("north", "south")}
@@ -257,6 +269,7 @@ def test_the_audience_is_the_address_called(hospital: Hospital, path: str, aud: 
         ("/cds-services/risk/feedback", f"{PUBLIC}/cds-services"),
     ],
 )
+@pytest.mark.threat("wrong-audience")
 def test_a_token_for_another_address_is_refused(hospital: Hospital, path: str, aud: Any) -> None:
     with pytest.raises(NotAuthenticated, match="aud"):
         hospital.call(hospital.one_client(), hospital.token(aud=aud), path)
@@ -278,6 +291,7 @@ def test_a_token_for_another_address_is_refused(hospital: Hospital, path: str, a
         ({"iat": 0, "exp": 0}, "lives 0 s"),
     ],
 )
+@pytest.mark.threat("wrong-audience")
 def test_times_out_of_line_are_refused(hospital: Hospital, times: dict[str, int], because: str) -> None:
     at = int(hospital.now().timestamp())
     refused(hospital, hospital.token(**{name: at + offset for name, offset in times.items()}), because)
@@ -308,6 +322,7 @@ def test_a_time_that_json_does_not_know_is_refused(hospital: Hospital, value: fl
     refused(hospital, hospital.token(exp=value), "payload is not JSON|exp")
 
 
+@pytest.mark.threat("forged-token")
 def test_a_token_has_one_spelling_only(hospital: Hospital) -> None:
     """The last character of a part has bits that mean nothing; a token spelt otherwise is not the token."""
     head, body, signature = hospital.token().split(".")
@@ -318,6 +333,7 @@ def test_a_token_has_one_spelling_only(hospital: Hospital) -> None:
 
 
 @pytest.mark.parametrize("b64", [False, 0, None])
+@pytest.mark.threat("forged-token")
 def test_a_payload_that_is_not_encoded_is_refused(hospital: Hospital, claims: dict[str, Any], b64: Any) -> None:
     with pytest.raises(NotAuthenticated, match="extension"):
         hospital.call(hospital.one_client(), forged({"alg": "RS384", "kid": "k", "b64": b64}, claims, b"x"))
@@ -333,6 +349,7 @@ def test_a_token_is_good_for_one_call(hospital: Hospital) -> None:
         hospital.call(door, token)
 
 
+@pytest.mark.threat("replayed-token")
 def test_a_used_token_is_remembered_until_it_can_no_longer_be_sent(hospital: Hospital) -> None:
     at = int(hospital.now().timestamp())
     hospital.call(hospital.one_client(), hospital.token(exp=at + 300, jti="one"))
@@ -356,6 +373,7 @@ def test_a_jti_is_a_short_text(hospital: Hospital, jti: Any) -> None:
     refused(hospital, hospital.token(jti=jti), "jti")
 
 
+@pytest.mark.threat("replayed-token")
 def test_no_call_is_answered_when_replay_cannot_be_ruled_out(hospital: Hospital) -> None:
     def unknown(issuer: str, jti: str, expires: datetime) -> bool:
         raise LedgerError("no book can be written")
@@ -376,6 +394,7 @@ def test_the_reason_names_issuer_kid_and_jti_and_nothing_else_of_the_token(hospi
     assert not any(part in reason for part in token.split("."))
 
 
+@pytest.mark.threat("log-injection")
 def test_a_long_name_does_not_flood_the_log(hospital: Hospital) -> None:
     assert len(refused(hospital, hospital.token(iss="x" * 9000), "no client has this issuer")) < 500
 
@@ -439,12 +458,14 @@ def test_two_loopback_clients_are_a_settings_error(hospital: Hospital) -> None:
         ({"kid": 7}, "kid is not a string"),
     ],
 )
+@pytest.mark.threat("algorithm-confusion")
 def test_a_key_that_is_not_plainly_right_is_not_used(hospital: Hospital, change: dict[str, Any], because: str) -> None:
     key = {**hospital.keys.public_set()["keys"][0], **change}
     with pytest.raises(SettingsError, match=f"client 'ehr'.*no usable public key in it.*{because}"):
         hospital.one_client(jwks={"keys": [key]})
 
 
+@pytest.mark.threat("algorithm-confusion")
 def test_a_short_rsa_key_is_not_used(hospital: Hospital) -> None:
     numbers = rsa.generate_private_key(65537, 1024).public_key()
     key = jwt.algorithms.RSAAlgorithm.to_jwk(numbers, as_dict=True)
@@ -452,6 +473,7 @@ def test_a_short_rsa_key_is_not_used(hospital: Hospital) -> None:
         hospital.one_client(jwks={"keys": [{**key, "kid": "a", "key_ops": ["verify"]}]})
 
 
+@pytest.mark.threat("algorithm-confusion")
 def test_a_curve_is_not_what_its_name_says(hospital: Hospital) -> None:
     small = ec.generate_private_key(ec.SECP256R1()).public_key()
     key = jwt.algorithms.ECAlgorithm.to_jwk(small, as_dict=True)

@@ -45,6 +45,7 @@ def test_a_preflight_of_a_listed_page_is_answered_without_a_jwt(door: Any, path:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "", f"{SANDBOX}.evil.example", f"{SANDBOX}:8443"])
+@pytest.mark.threat("browser-origin")
 def test_a_page_that_is_not_listed_gets_nothing(door: Any, origin: str) -> None:
     client = door(SANDBOX)
     for answer in (
@@ -72,6 +73,7 @@ def test_a_cache_is_told_that_answers_differ_by_page(door: Any) -> None:
     assert "Access-Control-Allow-Origin" not in door(SANDBOX).get("/cds-services").headers
 
 
+@pytest.mark.threat("browser-origin")
 def test_other_paths_are_not_opened(door: Any) -> None:
     client = door(SANDBOX)
     assert "Access-Control-Allow-Origin" not in client.get("/health", headers={"Origin": SANDBOX}).headers
@@ -79,6 +81,7 @@ def test_other_paths_are_not_opened(door: Any) -> None:
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.threat("browser-origin")
 def test_without_browser_clients_nothing_is_added(door: Any) -> None:
     answer = door().options("/cds-services/risk", headers={"Origin": SANDBOX, **ASKING})
     assert "Vary" not in answer.headers and "Access-Control-Allow-Origin" not in answer.headers

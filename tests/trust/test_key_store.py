@@ -74,6 +74,7 @@ def test_keys_are_fetched_once_for_many_calls(hospital: Hospital, remote: Authen
     assert jwks.hits == 1
 
 
+@pytest.mark.threat("proxy-environment")
 def test_no_credentials_and_no_patient_go_with_the_request(
     hospital: Hospital, remote: Authenticator, jwks: JwksServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +145,7 @@ def test_an_idle_service_does_not_take_a_withdrawn_key(
     assert not accepted(hospital, remote)
 
 
+@pytest.mark.threat("flood")
 def test_made_up_kids_cost_one_fetch_in_half_a_minute(
     hospital: Hospital, remote: Authenticator, jwks: JwksServer, next_keys: Keys
 ) -> None:
@@ -157,6 +159,7 @@ def test_made_up_kids_cost_one_fetch_in_half_a_minute(
     assert jwks.hits == 3
 
 
+@pytest.mark.threat("flood")
 def test_one_clients_flood_does_not_hold_up_another(hospital: Hospital, jwks: JwksServer, next_keys: Keys) -> None:
     jwks.serve(hospital.keys.public_set())
     door = hospital.authenticator(
@@ -199,6 +202,7 @@ def test_old_keys_serve_for_a_day_at_most(hospital: Hospital, remote: Authentica
     assert accepted(hospital, remote)
 
 
+@pytest.mark.threat("flood")
 def test_a_failed_first_fetch_is_not_repeated_at_each_call(
     hospital: Hospital, remote: Authenticator, jwks: JwksServer
 ) -> None:
@@ -232,6 +236,7 @@ def test_a_client_that_publishes_no_keys_has_none(hospital: Hospital, remote: Au
     assert not accepted(hospital, remote)
 
 
+@pytest.mark.threat("oversized")
 def test_a_huge_key_set_is_not_read(
     hospital: Hospital, remote: Authenticator, jwks: JwksServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -240,6 +245,7 @@ def test_a_huge_key_set_is_not_read(
     assert "more than 256000 bytes" in caplog.text
 
 
+@pytest.mark.threat("zip-bomb")
 def test_a_compressed_answer_is_not_unpacked(
     hospital: Hospital, remote: Authenticator, jwks: JwksServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -249,6 +255,7 @@ def test_a_compressed_answer_is_not_unpacked(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.threat("ssrf-jku")
 def test_a_redirect_is_not_followed(hospital: Hospital, jwks: JwksServer, status: int) -> None:
     jwks.serve(hospital.keys.public_set(), status=status)
     jwks.headers = {"Location": f"{jwks.url}/elsewhere"}
@@ -272,6 +279,7 @@ def test_a_slow_address_holds_a_call_no_longer_than_the_limit(hospital: Hospital
 # whose address
 
 
+@pytest.mark.threat("ssrf-jku")
 def test_a_foreign_jku_is_never_fetched(hospital: Hospital, jwks: JwksServer, next_keys: Keys) -> None:
     jwks.serve(both(hospital.keys, next_keys))
     token = replace(hospital, keys=next_keys).token(header={"jku": jwks.url})
@@ -287,6 +295,7 @@ def test_with_keys_of_its_own_a_client_may_send_any_jku(hospital: Hospital, jwks
 
 
 @pytest.mark.parametrize("jku", ["", 7, None, "other", ["x"]])
+@pytest.mark.threat("ssrf-jku")
 def test_a_jku_other_than_the_clients_is_refused(hospital: Hospital, jwks: JwksServer, jku: Any) -> None:
     jwks.serve(hospital.keys.public_set())
     door = hospital.one_client(jku=jwks.url)
@@ -315,6 +324,7 @@ def test_the_clients_own_jku_is_accepted(hospital: Hospital, remote: Authenticat
         "https://[::1/keys",
     ],
 )
+@pytest.mark.threat("ssrf-jku")
 def test_an_address_that_only_looks_safe_is_a_settings_error(hospital: Hospital, jku: str) -> None:
     with pytest.raises(SettingsError, match=r"ehr.*jku"):
         hospital.one_client(jku=jku)

@@ -96,6 +96,7 @@ def _race(store: Any, folder: Path, start: Any, wins: Any) -> None:
     wins.put([number for number in range(50) if guard(ISSUER, str(number), SOON)])
 
 
+@pytest.mark.threat("replayed-token")
 def test_of_two_processes_one_gets_the_token(store: Any, tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     start, wins = spawn.Barrier(2), spawn.Queue()
@@ -108,6 +109,7 @@ def test_of_two_processes_one_gets_the_token(store: Any, tmp_path: Path) -> None
     assert sorted(won) == list(range(50))
 
 
+@pytest.mark.threat("replayed-token")
 def test_of_many_threads_one_gets_the_token(store: Any, tmp_path: Path) -> None:
     guard = ReplayGuard(store, tmp_path / "jti", now=lambda: NOW)
     start, wins = threading.Barrier(8), []
@@ -139,6 +141,7 @@ class Switch:
         return new
 
 
+@pytest.mark.threat("replayed-token")
 def test_a_token_of_the_outage_is_refused_after_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ledger = Switch()
     guard = ReplayGuard(ledger, tmp_path / "jti", now=lambda: NOW)
@@ -167,6 +170,7 @@ def test_expired_files_are_removed_and_others_stay(tmp_path: Path) -> None:
     assert len(list((tmp_path / "jti").iterdir())) == 1
 
 
+@pytest.mark.threat("replayed-token")
 def test_a_token_used_before_an_outage_is_refused_during_it(tmp_path: Path) -> None:
     ledger = Switch()
     guard = ReplayGuard(ledger, tmp_path / "jti", now=lambda: NOW)
@@ -181,6 +185,7 @@ def test_a_worker_that_alone_has_lost_the_ledger_takes_no_token_twice(tmp_path: 
     assert cut_off(ISSUER, "two", SOON) and not sound(ISSUER, "two", SOON)
 
 
+@pytest.mark.threat("replayed-token")
 def test_a_token_used_on_another_host_is_refused_by_the_ledger(tmp_path: Path) -> None:
     ledger = Switch()
     here, there = (ReplayGuard(ledger, tmp_path / host, now=lambda: NOW) for host in ("here", "there"))
@@ -196,6 +201,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_ledger_and_is_said_once(
     assert caplog.text.count("used tokens are kept in the ledger only") == 1
 
 
+@pytest.mark.threat("replayed-token")
 def test_without_any_book_no_token_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "jti").write_text("a file where the folder should be")
     guard = ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: NOW)
@@ -238,6 +244,7 @@ def test_workers_agree_after_the_book_was_removed_under_them(tmp_path: Path) -> 
     assert two(ISSUER, "d", SOON) and not one(ISSUER, "d", SOON)
 
 
+@pytest.mark.threat("replayed-token")
 def test_a_clock_that_jumps_ahead_and_back_divides_no_workers(tmp_path: Path) -> None:
     at = [NOW]
     wild, calm = (ReplayGuard(ledger_out, tmp_path / "jti", now=clock) for clock in (lambda: at[0], lambda: NOW))
@@ -283,6 +290,7 @@ for jti in "abcb":
 """
 
 
+@pytest.mark.threat("replayed-token")
 def test_on_a_full_disk_a_token_is_accepted_only_if_the_ledger_has_it(tmp_path: Path) -> None:
     """The limit on file size stands for the disk: the third record is cut off halfway."""
     said = run(FULL_DISK, tmp_path / "jti")

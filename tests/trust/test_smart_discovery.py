@@ -73,6 +73,7 @@ def test_a_query_in_the_authorization_address_is_kept(app: Flask, fhir: FhirServ
     assert "/authorize?tenant=7&" in begin(app, fhir).headers["Location"]
 
 
+@pytest.mark.threat("ssrf-redirect")
 def test_a_redirect_is_not_followed(app: Flask, fhir: FhirServer, stranger: FhirServer) -> None:
     fhir.on(KIND, redirects(f"{stranger.base}/.well-known/smart-configuration"))
     assert begin(app, fhir).status_code == 502
@@ -107,6 +108,7 @@ def test_what_is_no_configuration_is_a_page_within_the_time_limit(
 
 
 @pytest.mark.parametrize("key", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+@pytest.mark.threat("ssrf-fhir-server")
 def test_an_endpoint_elsewhere_is_refused(app: Flask, fhir: FhirServer, stranger: FhirServer, key: str) -> None:
     here = fhir.base.removesuffix("/fhir")
     for address in (

@@ -162,6 +162,7 @@ def test_a_launch_without_iss_or_launch_is_a_page_that_says_so(house: SmartHouse
 @pytest.mark.parametrize(
     "iss", ["{base}/x", "{base}.evil.example", "http://127.0.0.1:9/fhir", "file:///etc", "{base}?a"]
 )
+@pytest.mark.threat("ssrf-fhir-server")
 def test_an_unknown_iss_is_refused_before_any_request(house: SmartHouse, iss: str) -> None:
     house.asked.clear()
     answer = house.browser.get(
@@ -171,6 +172,7 @@ def test_an_unknown_iss_is_refused_before_any_request(house: SmartHouse, iss: st
     assert not [asked for asked in house.asked if "/.well-known/" in asked or "/auth/" in asked]
 
 
+@pytest.mark.threat("report-session")
 def test_another_state_is_refused(house: SmartHouse) -> None:
     back = returned(house)
     house.asked.clear()
@@ -179,18 +181,21 @@ def test_another_state_is_refused(house: SmartHouse) -> None:
     assert not [asked for asked in house.asked if "/auth/token" in asked]
 
 
+@pytest.mark.threat("report-session")
 def test_another_browser_cannot_finish_a_launch(house: SmartHouse) -> None:
     back = returned(house)
     house.browser.cookies.clear()
     assert refused(house.follow(back)) == (400, "CDS-303")
 
 
+@pytest.mark.threat("report-session")
 def test_a_launch_that_comes_back_too_late_is_refused(house: SmartHouse) -> None:
     back = returned(house)
     house.clock.now += timedelta(minutes=10)
     assert refused(house.follow(back)) == (400, "CDS-303")
 
 
+@pytest.mark.threat("report-session")
 def test_a_code_works_once(house: SmartHouse) -> None:
     back = returned(house)
     assert house.follow(back).ok
@@ -206,6 +211,7 @@ def test_a_code_of_another_challenge_is_refused_by_the_authorization_server(hous
     assert refused(house.follow(back)) == (400, "CDS-303")
 
 
+@pytest.mark.threat("report-session")
 def test_an_injected_code_opens_nothing(house: SmartHouse) -> None:
     """The code of one launch on the state of another, in the same browser."""
     first, second = (parse_qs(urlsplit(returned(house)).query) for _ in range(2))
@@ -220,10 +226,12 @@ def test_a_refusal_of_the_ehr_is_told_without_its_words(house: SmartHouse) -> No
     assert refused(answer) == (403, "CDS-304") and "Anna" not in answer.text
 
 
+@pytest.mark.threat("report-session")
 def test_an_answer_of_another_server_than_was_asked_is_refused(house: SmartHouse) -> None:
     assert refused(house.follow(f"{returned(house)}&iss=https://other.example")) == (403, "CDS-304")
 
 
+@pytest.mark.threat("report-session")
 def test_an_expired_link_is_gone(house: SmartHouse) -> None:
     card = house.card(PATIENT)
     house.clock.now += timedelta(hours=71)
@@ -232,6 +240,7 @@ def test_an_expired_link_is_gone(house: SmartHouse) -> None:
     assert refused(house.follow(house.launch(card, PATIENT))) == (410, "CDS-308")
 
 
+@pytest.mark.threat("report-session")
 def test_an_altered_link_is_refused(house: SmartHouse) -> None:
     card = house.card(PATIENT)
     good = card["links"][0]["appContext"]
@@ -241,12 +250,14 @@ def test_an_altered_link_is_refused(house: SmartHouse) -> None:
         assert refused(answer) == (403, "CDS-307"), context
 
 
+@pytest.mark.threat("other-client")
 def test_a_card_of_another_patient_is_refused(house: SmartHouse) -> None:
     answer = house.follow(house.launch(house.card(OTHER), PATIENT))
     assert refused(answer) == (403, "CDS-309")
     assert not [c for c in house.browser.cookies if c.name.endswith("cds_report")]
 
 
+@pytest.mark.threat("other-client")
 def test_a_card_of_another_client_is_refused(make_house: MakeHouse) -> None:
     """The same patient number at two hospitals is two people."""
     house = make_house()
@@ -301,6 +312,7 @@ def lying(make_house: MakeHouse) -> SmartHouse:
     ],
     ids=str,
 )
+@pytest.mark.threat("report-session")
 def test_an_identity_that_is_not_proven_opens_nothing(lying: SmartHouse, lie: dict[str, Any]) -> None:
     lying.server.lie = lie  # type: ignore[attr-defined]
     assert refused(lying.opened(PATIENT)) == (502, "CDS-305")
@@ -331,6 +343,7 @@ class Forging(AuthorizationServer):
         return AuthorizationServer.jwks(other)
 
 
+@pytest.mark.threat("report-session")
 def test_a_signature_of_another_key_opens_nothing(make_house: MakeHouse) -> None:
     assert refused(make_house(server=Forging).opened(PATIENT)) == (502, "CDS-305")
 

@@ -83,6 +83,7 @@ def test_a_session_is_found_with_its_secret(house: House) -> None:
     assert session.expires == made.NOW + timedelta(hours=1)
 
 
+@pytest.mark.threat("report-session")
 def test_no_secret_an_altered_one_and_anothers_find_nothing(house: House) -> None:
     sessions = house.sessions()
     session, secret = begin(sessions)
@@ -95,6 +96,7 @@ def test_no_secret_an_altered_one_and_anothers_find_nothing(house: House) -> Non
         sessions.find("unknown", secret)
 
 
+@pytest.mark.threat("report-session")
 def test_an_expired_session_finds_nothing(house: House) -> None:
     sessions = house.sessions()
     session, secret = begin(sessions)
@@ -121,6 +123,7 @@ def test_a_client_that_opens_no_reports_any_more_ends_its_sessions(house: House)
         house.sessions(smart=None).find(session.rid, secret)
 
 
+@pytest.mark.threat("report-session")
 def test_neither_database_nor_cookie_alone_tells_who_the_patient_is(house: House) -> None:
     session, secret = begin(house.sessions())
     row = house.ledger.session(session.rid)
@@ -132,6 +135,7 @@ def test_neither_database_nor_cookie_alone_tells_who_the_patient_is(house: House
         house.sessions(key=os.urandom(32)).find(session.rid, secret)
 
 
+@pytest.mark.threat("report-session")
 def test_a_row_moved_to_another_address_or_client_does_not_open(house: House) -> None:
     sessions = house.sessions()
     first, secret = begin(sessions)
@@ -154,6 +158,7 @@ def test_a_session_does_not_show_its_patient_when_printed(house: House) -> None:
     assert PATIENT not in shown and TOKEN not in shown and "Practitioner/7" not in shown
 
 
+@pytest.mark.threat("other-client")
 def test_only_calls_of_its_own_patient_and_client_may_be_seen(house: House) -> None:
     sessions = house.sessions()
     session, _ = begin(sessions)

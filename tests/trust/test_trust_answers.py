@@ -62,6 +62,7 @@ def seen(answer: TestResponse) -> tuple[int, bytes, list[tuple[str, str]]]:
     return answer.status_code, answer.data, [(k, v) for k, v in answer.headers if k != "X-Request-ID"]
 
 
+@pytest.mark.threat("error-leak")
 def test_a_refusal_is_the_same_whatever_was_wrong(hospital: SignedClient) -> None:
     answers = {json.dumps(seen(hospital.post(PATH, BODY, token)), default=repr) for _, token in bad_tokens(hospital)}
     used = signed(hospital)
@@ -78,6 +79,7 @@ def test_a_refusal_is_an_operation_outcome_that_asks_for_a_bearer_token(hospital
     assert found["issue"][0]["code"] == "login" and found["issue"][0]["severity"] == "error"
 
 
+@pytest.mark.threat("log-injection")
 def test_the_log_has_the_reason_and_nothing_of_the_token(
     hospital: SignedClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -167,6 +169,7 @@ def test_this_machine_may_call_a_demonstration_without_a_token(demo: Flask, remo
 
 
 @pytest.mark.parametrize("remote", ["192.0.2.1", "10.0.0.1", "2001:db8::1", ""])
+@pytest.mark.threat("loopback-proxy")
 def test_another_machine_may_not(demo: Flask, remote: str) -> None:
     assert called(demo, remote) == 401
 
@@ -175,6 +178,7 @@ def test_another_machine_may_not(demo: Flask, remote: str) -> None:
     "header", ["X_Forwarded_For", "Forwarded", "X_Real_IP", "X_Forwarded_Host", "X_Forwarded_Proto", "Via"]
 )
 @pytest.mark.parametrize("value", ["127.0.0.1", "for=127.0.0.1", "192.0.2.1", ""])
+@pytest.mark.threat("loopback-proxy")
 def test_what_a_proxy_on_this_machine_passes_on_is_not_from_this_machine(demo: Flask, header: str, value: str) -> None:
     assert called(demo, **{header: value}) == 401
 

@@ -15,6 +15,7 @@ from cds.trust import sender
 LOOPBACK = {"demo": {"authentication": "loopback"}}
 
 
+@pytest.mark.threat("loopback-proxy")
 def test_outside_a_demonstration_it_is_a_settings_error(make_settings: MakeSettings) -> None:
     for environment in ({}, {"environment": "production"}):
         with pytest.raises(SettingsError, match='only environment = "demo" allows'):
@@ -22,6 +23,7 @@ def test_outside_a_demonstration_it_is_a_settings_error(make_settings: MakeSetti
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "cds.hospital.example", "", "127.0.0.1.evil.example"])
+@pytest.mark.threat("loopback-proxy")
 def test_on_an_address_that_others_reach_it_is_a_settings_error(make_settings: MakeSettings, host: str) -> None:
     with pytest.raises(SettingsError, match=r"'host' must be 127\.0\.0\.1"):
         make_settings(clients=LOOPBACK, environment="demo", host=host)
@@ -58,6 +60,7 @@ def test_the_environment_opens_no_way_around(
         (["via"], ""),
     ],
 )
+@pytest.mark.threat("loopback-proxy")
 def test_a_call_that_a_proxy_passed_on_has_no_address(headers: list[str], address: Any) -> None:
     assert sender("127.0.0.1", headers) == address
     assert sender(None, headers) == ""

@@ -35,6 +35,7 @@ def fetches() -> int:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.threat("ssrf-jku")
 def test_a_redirect_leads_to_no_other_server(hospital: Hospital, jwks: JwksServer, status: int) -> None:
     with jwks_server.running() as inner:
         inner.serve(hospital.keys.public_set())
@@ -45,6 +46,7 @@ def test_a_redirect_leads_to_no_other_server(hospital: Hospital, jwks: JwksServe
 
 
 @pytest.mark.parametrize("header", ["jku", "x5u"])
+@pytest.mark.threat("foreign-key")
 def test_an_address_in_the_token_is_not_fetched(hospital: Hospital, jwks: JwksServer, header: str) -> None:
     stranger = Keys()
     with jwks_server.running() as theirs:
@@ -55,6 +57,7 @@ def test_an_address_in_the_token_is_not_fetched(hospital: Hospital, jwks: JwksSe
         assert theirs.hits == 0
 
 
+@pytest.mark.threat("foreign-key")
 def test_a_key_in_the_token_is_not_used(hospital: Hospital) -> None:
     stranger = Keys()
     public = stranger.public_set()["keys"][0]
@@ -62,6 +65,7 @@ def test_a_key_in_the_token_is_not_used(hospital: Hospital) -> None:
         assert not accepted(hospital, hospital.one_client(), key=stranger.rsa, header={"jwk": public, "kid": kid})
 
 
+@pytest.mark.threat("flood")
 def test_many_threads_with_made_up_kids_cost_one_fetch(hospital: Hospital, jwks: JwksServer) -> None:
     jwks.serve(hospital.keys.public_set())
     door = hospital.one_client(jku=jwks.url)
@@ -102,6 +106,7 @@ def test_good_keys_work_beside_one_that_is_never_used(
     assert not accepted(hospital, door, header={"kid": "odd"})
 
 
+@pytest.mark.threat("foreign-key")
 def test_a_published_private_key_signs_nothing(hospital: Hospital, jwks: JwksServer) -> None:
     leaked = rsa.generate_private_key(65537, 2048)
     private = jwt.algorithms.RSAAlgorithm.to_jwk(leaked, as_dict=True)
@@ -159,6 +164,7 @@ def held_up(hospital: Hospital, url: str, calls: int) -> float:
     return longest
 
 
+@pytest.mark.threat("slow")
 def test_a_body_that_never_ends_holds_neither_calls_nor_threads(hospital: Hospital) -> None:
     before = fetches()
     with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n") as url:
@@ -166,6 +172,7 @@ def test_a_body_that_never_ends_holds_neither_calls_nor_threads(hospital: Hospit
         eventually(lambda: fetches() == before, within_s=10)
 
 
+@pytest.mark.threat("slow")
 def test_headers_that_never_end_hold_a_few_threads_at_most(hospital: Hospital) -> None:
     before = fetches()
     with dripping(b"HTTP/1.1 200 OK\r\nX-Header: ") as url:

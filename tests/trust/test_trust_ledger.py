@@ -52,6 +52,7 @@ def test_of_two_processes_one_gets_the_token(folder: Path, hosts: tuple[str, str
     assert sorted(found) == list(range(TOKENS))
 
 
+@pytest.mark.threat("ledger-injection")
 def test_tokens_of_two_issuers_with_one_jti_are_two_tokens(folder: Path) -> None:
     ledger, guard = guard_of(folder)
     assert guard(ISSUER, "one", SOON) and guard("https://other.example", "one", SOON)

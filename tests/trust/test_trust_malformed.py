@@ -60,6 +60,7 @@ def refuses(door: Authenticator, authorization: str) -> None:
 @example("Bearer \ud800.a.b")
 @example("Bearer ٣.٣.٣")
 @quick
+@pytest.mark.threat("forged-token")
 def test_any_text_as_a_header_is_refused(door: Authenticator, text: str) -> None:
     refuses(door, text)
     refuses(door, f"Bearer {text}")
@@ -69,12 +70,14 @@ def test_any_text_as_a_header_is_refused(door: Authenticator, text: str) -> None
 @example(["e30", "e30", "A"])
 @example(["eyJhbGciOiJSUzM4NCJ9", "", "AA"])
 @quick
+@pytest.mark.threat("forged-token")
 def test_any_three_parts_are_refused(door: Authenticator, parts: list[str]) -> None:
     refuses(door, f"Bearer {'.'.join(parts)}")
 
 
 @given(st.lists(st.binary(max_size=40), min_size=3, max_size=3))
 @quick
+@pytest.mark.threat("forged-token")
 def test_any_bytes_as_parts_are_refused(door: Authenticator, parts: list[bytes]) -> None:
     refuses(door, "Bearer " + ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts))
 
@@ -85,6 +88,7 @@ def test_any_bytes_as_parts_are_refused(door: Authenticator, parts: list[bytes])
     st.sampled_from(["RS384", "ES384"]),
 )
 @quick
+@pytest.mark.threat("forged-token")
 def test_a_token_that_nobody_signed_is_refused(
     door: Authenticator, header: dict[str, Any], claims: dict[str, Any], alg: str
 ) -> None:
@@ -169,6 +173,7 @@ def test_one_odd_key_does_not_spoil_the_others(client_keys: Keys, change: dict[s
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
+@pytest.mark.threat("foreign-key")
 def test_a_private_key_in_a_set_is_not_used(client_keys: Keys, kind: str) -> None:
     alg = {"rsa": "RS384", "ec": "ES384"}[kind]
     private = jwt.algorithms.get_default_algorithms()[alg].to_jwk(client_keys.private(alg), as_dict=True)

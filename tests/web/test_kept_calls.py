@@ -74,6 +74,7 @@ def test_feedback_and_what_is_silent_since_and_until_when_are_told(fresh_app: Fl
     assert held["until"] > TODAY.isoformat()
 
 
+@pytest.mark.threat("other-client")
 def test_another_clients_call_is_not_there(fresh_app: Flask) -> None:
     ledger = fresh_app.extensions["cds"].ledger
     instance, _ = opened(fresh_app)

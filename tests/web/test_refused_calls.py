@@ -61,12 +61,14 @@ def test_a_refused_call_is_recorded_with_its_code(
     assert rows(settings) == [("refused", code)]
 
 
+@pytest.mark.threat("flood")
 def test_a_stranger_can_not_fill_the_ledger(app: Flask, settings: Settings) -> None:
     answer = app.test_client().post("/cds-services/pancreas-risk", json=CALL, environ_base={"REMOTE_ADDR": "192.0.2.7"})
     assert answer.status_code == 401
     assert rows(settings) == []
 
 
+@pytest.mark.threat("error-leak")
 def test_an_unforeseen_error_names_its_place_and_no_value(
     app: Flask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def back_again(house: SmartHouse) -> TestResponse:
     return client.get(home.removeprefix(house.url))
 
 
+@pytest.mark.threat("report-session")
 def test_it_is_bound_to_the_reports_own_address(house: SmartHouse) -> None:
     answer = back_again(house)
     cookie = set_cookies(answer)["cds_report"]
@@ -82,6 +83,7 @@ def given(app: Flask) -> tuple[Any, str]:
     return line, f"/report/{session.rid}"
 
 
+@pytest.mark.threat("report-session")
 def test_in_production_it_is_secure_and_under_the_public_address(production: Any) -> None:
     line, path = given(production())
     assert line.startswith("__Secure-cds_report=")
@@ -100,6 +102,7 @@ def test_in_a_frame_of_the_ehr_it_is_partitioned(production: Any) -> None:
     assert ancestors in refusal.headers["Content-Security-Policy"]
 
 
+@pytest.mark.threat("cross-site-form")
 def test_without_embedding_no_page_may_frame_it(production: Any) -> None:
     settings = production().extensions["cds"].settings
     assert report_cookie.frame_ancestors(settings, "hospital") == "frame-ancestors 'none'"
@@ -116,6 +119,7 @@ def test_two_reports_in_one_browser_do_not_mix(house: SmartHouse) -> None:
     assert forced.get(f"/report/{rid}/whose").status_code == 401
 
 
+@pytest.mark.threat("report-session")
 def test_a_report_closes_by_itself(house: SmartHouse) -> None:
     report = house.opened(PATIENT)
     house.clock.now += timedelta(minutes=59)
@@ -147,6 +151,7 @@ def test_leaving_closes_it_at_once(house: SmartHouse) -> None:
         ({"Origin": "null"}, 403),
     ],
 )
+@pytest.mark.threat("cross-site-form")
 def test_another_sites_form_does_nothing(house: SmartHouse, headers: dict[str, str], status: int) -> None:
     report = house.opened(PATIENT)
     answer = house.browser.post(f"{report.url}whose", headers=headers, timeout=20)

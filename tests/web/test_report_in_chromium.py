@@ -120,6 +120,7 @@ def test_a_refusal_fits_a_phone_and_has_contrast(house: SmartHouse, browser: Bro
     phone.close()
 
 
+@pytest.mark.threat("phi-in-traces")
 def test_no_address_referrer_log_or_metric_names_the_patient(
     house: SmartHouse, context: BrowserContext, caplog: pytest.LogCaptureFixture
 ) -> None:
