@@ -19,6 +19,7 @@ OWN_ROOMS = ("fhir.resources", "cards.phrasebook", "trust.smart", "pages.report"
 ROOMS: dict[str, str] = {
     # leaves
     "errors": "",
+    "host_memory": "",
     "ids": "",
     "timings": "",
     "turns": "",
@@ -43,7 +44,7 @@ ROOMS: dict[str, str] = {
     "modelcheck": "errors inference modelcards record yaml_lines",
     "policy": "errors ledger record yaml_lines",
     # who calls, and what is fetched
-    "trust": "errors settings",
+    "trust": "errors host_memory settings",
     "trust.smart": "errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
@@ -64,10 +65,10 @@ ROOMS: dict[str, str] = {
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.report "
-        "cards cards.phrasebook charts committee engine errors fhir inference jobs ledger policy record services "
-        "settings studies trust trust.smart web"
+        "cards cards.phrasebook charts committee engine errors fhir host_memory inference jobs ledger policy record "
+        "services settings studies trust trust.smart web"
     ),
-    "serve": "app errors ledger settings",
+    "serve": "app errors host_memory ledger settings",
     "site": (
         "app cards cards.phrasebook engine errors fhir fhir.resources imaging inference jobs ledger policy record "
         "services settings smart_settings studies trust trust.smart"

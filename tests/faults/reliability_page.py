@@ -63,11 +63,21 @@ def _line(what: str, rows: Sequence[Row]) -> str:
     files = ", ".join(sorted({f"`{row.test.partition('::')[0].rpartition('/')[2]}`" for row in rows}))
     if not run:
         return f"| {what} | *not run: {rows[0].not_run}* | | | {files} |"
-    sees = _once([(row.case, row.during + (f"; then {row.after}" if row.after else "")) for row in run])
+    sees = _once([(row.case, row.during + _then(row)) for row in run])
     lost = _once([("", f"nothing: {_sum(run, of)}") for of in dict.fromkeys(row.of for row in run)])
     taken = [row.recovery_s for row in run if row.recovery_s is not None]
-    recovery = f"{'at most ' if len(taken) > 1 else ''}{max(taken):.1f} s" if taken else "at once"
-    return f"| {what} | {sees} | {lost} | {recovery} | {files} |"
+    return f"| {what} | {sees} | {lost} | {_seconds(taken)} | {files} |"
+
+
+def _then(row: Row) -> str:
+    """What came afterwards, where that is more than the same cards without a remark."""
+    return f"; then {row.after}" if row.after and not row.during.startswith(row.after) else ""
+
+
+def _seconds(taken: Sequence[float]) -> str:
+    if not taken:
+        return "at once"
+    return "under 0.1 s" if max(taken) < 0.1 else f"{'at most ' if len(taken) > 1 else ''}{max(taken):.1f} s"
 
 
 def _sum(rows: Sequence[Row], of: str) -> str:

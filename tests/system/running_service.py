@@ -41,9 +41,9 @@ class Ehr:
         key = {k: v for k, v in key.items() if k != "key_ops"} | {"kid": "k1", "alg": "RS384", "use": "sig"}
         path.write_text(json.dumps({"keys": [key]}), encoding="utf-8")
 
-    def token(self, audience: str) -> str:
+    def token(self, audience: str, *, good_for_s: int = 300) -> str:
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": audience, "iat": now, "exp": now + 300, "jti": str(uuid.uuid4())}
+        claims = {"iss": ISSUER, "aud": audience, "iat": now, "exp": now + good_for_s, "jti": str(uuid.uuid4())}
         return jwt.encode(claims, self._key, "RS384", {"kid": "k1"})
 
 

@@ -37,6 +37,7 @@ def test_no_card_is_withheld_and_no_call_is_lost(
         assert down["ledger"]["reachable"] is False
         assert down["ledger"]["spooled"] > 0
 
+    assert traffic.cut == 0
     assert Counter(a.status_code for a in traffic.answers) == {200: len(traffic.answers)}
     assert all(a.json()["cards"] for a in traffic.answers)
     assert traffic.slowest < 2.0

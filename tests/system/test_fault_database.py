@@ -43,6 +43,7 @@ def under_traffic(
         recovery = seconds_until_drained(service)
         traffic.until(5)
     seconds_until_drained(service)
+    assert traffic.cut == 0
     assert {a.status_code for a in traffic.answers} == {200}
     assert all(a.json()["cards"] for a in traffic.answers)
     assert traffic.slowest < 3.0

@@ -19,6 +19,9 @@ class Traffic:
         self.service, self.clinicians = service, clinicians
         self.sent: list[str] = []
         self.answers: list[requests.Response] = []
+        self.answered: list[str] = []
+        self.cut = 0
+        """Calls whose connection ended without an answer."""
         self.slowest = 0.0
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._open_charts) for _ in range(clinicians)]
@@ -46,6 +49,11 @@ class Traffic:
             ask = {**body, "hookInstance": f"{threading.get_ident()}-{time.monotonic_ns()}"}
             self.sent.append(ask["hookInstance"])
             start = time.monotonic()
-            self.answers.append(self.service.call(ask))
-            self.slowest = max(self.slowest, time.monotonic() - start)
+            try:
+                self.answers.append(self.service.call(ask))
+            except requests.ConnectionError:
+                self.cut += 1
+            else:
+                self.answered.append(ask["hookInstance"])
+                self.slowest = max(self.slowest, time.monotonic() - start)
             self._over.wait(0.02)
