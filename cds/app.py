@@ -36,6 +36,7 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings
+from cds.steady import Steady
 from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
@@ -91,7 +92,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
     )
     reports = ReportSessions(settings, ledger, key, now)
     book = settings.data_dir / "jti"
-    replay = ReplayGuard(ledger.use_jti, book, now=now, spare=place_for(book))
+    replay = ReplayGuard(ledger.use_jti, book, now=Steady(now), spare=place_for(book))
     return Engine(
         settings=settings,
         authenticator=Authenticator(settings, KeyStore(settings), replay, now),

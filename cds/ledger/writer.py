@@ -45,6 +45,7 @@ from cds.ledger.patient_hash import chain, person
 from cds.ledger.spool import Entry, Spool
 from cds.ledger.standings import Standing
 from cds.ledger.tables import HEAD
+from cds.steady import Steady
 
 _log = logging.getLogger("cds.ledger")
 _FIRST_TRY_S, _LONGEST_TRY_S = 0.2, 2.0
@@ -84,7 +85,7 @@ class Ledger:
         self._address = url
         self._url = parse_url(url)
         self._keys = chain(key)
-        self._now = now
+        self._now, self._steady = now, Steady(now)
         self._spool = Spool(spool_dir)
         # by process id; a parent's entry is kept in the child, since closing it would close the parent's sockets
         self._processes: dict[int, _Process] = {}
@@ -127,7 +128,7 @@ class Ledger:
         # a replay is refused whatever becomes of the purge
         if fresh and time.monotonic() > process.purge_at:
             process.purge_at = time.monotonic() + _PURGE_S
-            self._ask(process, lambda database: database.transaction(lambda c: queries.purge_jti(c, self._now())))
+            self._ask(process, lambda database: database.transaction(lambda c: queries.purge_jti(c, self._steady())))
         return fresh
 
     # sessions of the report page: never spooled, since what can't be read back at once is no session
@@ -367,7 +368,7 @@ class Ledger:
 
             migrate.upgrade(self._address)
         try:
-            process.database.transaction(lambda c: queries.purge_jti(c, self._now()))
+            process.database.transaction(lambda c: queries.purge_jti(c, self._steady()))
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger's database takes no rows ({fault(error)})") from error
 

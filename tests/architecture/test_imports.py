@@ -21,6 +21,7 @@ ROOMS: dict[str, str] = {
     "errors": "",
     "host_memory": "",
     "ids": "",
+    "steady": "",
     "timings": "",
     "turns": "",
     "yaml_lines": "",
@@ -31,7 +32,7 @@ ROOMS: dict[str, str] = {
     "ehr_settings": "",
     "committee_settings": "",
     "settings": "committee_settings ehr_settings errors imaging_settings smart_settings",
-    "ledger": "errors",
+    "ledger": "errors steady",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
@@ -66,7 +67,7 @@ ROOMS: dict[str, str] = {
     "app": (
         "pages.report "
         "cards cards.phrasebook charts committee engine errors fhir host_memory inference jobs ledger policy record "
-        "services settings studies trust trust.smart web"
+        "services settings steady studies trust trust.smart web"
     ),
     "serve": "app errors host_memory ledger settings",
     "site": (

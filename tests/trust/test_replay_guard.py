@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from cds.errors import LedgerError
+from cds.steady import Steady
 from cds.trust import ReplayGuard
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -247,6 +248,19 @@ def test_a_clock_that_jumps_ahead_and_back_divides_no_workers(tmp_path: Path) ->
     at[0] = NOW
     assert wild(ISSUER, "c", SOON) and not calm(ISSUER, "c", SOON)
     assert calm(ISSUER, "d", SOON) and not wild(ISSUER, "d", SOON)
+
+
+def test_a_clock_set_ahead_and_put_right_again_costs_no_used_token(tmp_path: Path) -> None:
+    at, seconds = [NOW], [0.0]
+    guard = ReplayGuard(ledger_out, tmp_path / "jti", now=Steady(lambda: at[0], lambda: seconds[0]))
+    assert guard(ISSUER, "stolen", SOON)
+    at[0] = NOW + timedelta(hours=2)
+    assert guard(ISSUER, "b", at[0])
+    at[0] = NOW
+    assert not guard(ISSUER, "stolen", SOON)
+    at[0], seconds[0] = NOW + timedelta(hours=2), 7200.0  # two hours that did pass
+    assert guard(ISSUER, "c", at[0] + timedelta(minutes=5))
+    assert len(list((tmp_path / "jti").iterdir())) == 2  # the minutes of b and c
 
 
 def test_a_frozen_worker_with_the_book_in_hand_holds_up_no_other_for_long(tmp_path: Path) -> None:
