@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from faults import Seen
 from small_disk import SmallDisk, small_disk
+from study_calls import body, study
 from study_house import NOW, Build, House
 from study_scene import Archive
 
@@ -50,6 +53,14 @@ def sound(house: House) -> bool:
     return bool(found == "ok")
 
 
+def cards(house: House) -> list[dict[str, Any]]:
+    """What the chart of the patient with this scan shows now."""
+    answer = house.app.test_client().post("/cds-services/pancreas-imaging", json=body(study()))
+    assert answer.status_code == 200
+    found: list[dict[str, Any]] = answer.get_json()["cards"]
+    return found
+
+
 class Fills:
     """Writes its result back while somebody else takes the last of the disk."""
 
@@ -65,7 +76,10 @@ class Fills:
         return {"objects": 1}
 
 
-def test_a_result_that_no_longer_fits_is_stored_once_when_there_is_room(here: House, disk: SmallDisk) -> None:
+@pytest.mark.fault("disk", "full when a study's result is to be stored")
+def test_a_result_that_no_longer_fits_is_stored_once_when_there_is_room(
+    here: House, disk: SmallDisk, seen: Seen
+) -> None:
     writer = Fills(disk)
     here.writers = (writer,)
     here.ask(why="hand")
@@ -75,11 +89,24 @@ def test_a_result_that_no_longer_fits_is_stored_once_when_there_is_room(here: Ho
     [waiting] = here.jobs.newest()
     assert (waiting.state, waiting.result) == ("running", None)
     assert sound(here)
+    during = cards(here)
     disk.free()
+    begun = time.monotonic()
     job = here.work()
+    recovery = time.monotonic() - begun
     assert job is not None and (job.state, job.attempts) == ("done", 2)
     assert len(here.predictions()) == 1 and writer.written == 2
     assert sound(here)
+    seen(
+        "disk",
+        "full when a study's result is to be stored",
+        during=[during],
+        after=[cards(here)],
+        of="results, each stored once",
+        owed=1,
+        kept=len(here.predictions()),
+        recovery_s=recovery,
+    )
 
 
 def test_on_a_full_disk_news_is_refused_and_none_of_it_is_kept(here: House, disk: SmallDisk) -> None:
