@@ -22,6 +22,7 @@ from cds.committee.standing import Standings
 from cds.engine import Engine
 from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
 from cds.fhir.client import FhirClient
+from cds.host_memory import place_for
 from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
 from cds.jobs import Job, Jobs
@@ -36,6 +37,7 @@ from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings
 from cds.snapshot import Snapshots, fingerprints
+from cds.steady import Steady
 from cds.studies.desk import Desk
 from cds.studies.intake import Intake
 from cds.studies.lookup import Lookup
@@ -91,7 +93,8 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
         jobs,
     )
     reports = ReportSessions(settings, ledger, key, now)
-    replay = ReplayGuard(ledger.use_jti, settings.data_dir / "jti", now=now)
+    book = settings.data_dir / "jti"
+    replay = ReplayGuard(ledger.use_jti, book, now=Steady(now), spare=place_for(book))
     return Engine(
         settings=settings,
         authenticator=Authenticator(settings, KeyStore(settings), replay, now),

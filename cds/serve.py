@@ -21,6 +21,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from cds.errors import LedgerError
+from cds.host_memory import make_ours, place_for
 from cds.ledger.migrate import upgrade
 from cds.sealing import Sealer
 from cds.settings import Settings
@@ -39,11 +40,26 @@ def configure_logging(level: int = logging.INFO) -> None:
     logging._srcfile = ""
 
 
-def prepare_metrics(folder: Path) -> None:
-    """Counters shared by all workers; stale files of a former run would be counted again, so they go."""
+def prepare_metrics(data_dir: Path) -> Path:
+    """Counters shared by all workers; stale files of a former run would be counted again, so they go.
+
+    In memory where there is such a place: the counters' files are mapped, and a page of one that a full disk has no
+    room for kills the process that counts (SIGBUS).
+    """
+    folder = metrics_folder(data_dir)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        make_ours(folder)
+    except OSError:
+        folder = data_dir / "metrics"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    return folder
+
+
+def metrics_folder(data_dir: Path) -> Path:
+    return place_for(data_dir / "metrics") or data_dir / "metrics"
 
 
 _SILENCE_S = 5
@@ -75,6 +91,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "loglevel": "warning",
             "when_ready": _when_ready,
             "post_worker_init": _after_start,
+            "worker_exit": _at_the_end,
             "child_exit": _after_exit,
         }
         for name, value in options.items():
@@ -110,6 +127,13 @@ def _after_start(worker: Any) -> None:
     sys.setswitchinterval(0.001)
 
 
+def _at_the_end(server: Any, worker: Any) -> None:
+    """In the worker, its calls answered: rows that still wait in its memory are written if they can be."""
+    app = worker.app.callable or getattr(worker, "wsgi", None)
+    if app is not None and "cds" in app.extensions:
+        app.extensions["cds"].ledger.close()
+
+
 def _after_exit(server: Any, worker: Any) -> None:
     from prometheus_client import multiprocess  # as in load()
 
@@ -125,5 +149,9 @@ def serve(settings: Settings) -> None:
     except LedgerError as error:
         # cards go out without a ledger; rows are spooled, and it is migrated when it is back
         logging.getLogger("cds.serve").critical("ledger.unreachable at=start error=%s", error)
-    prepare_metrics(settings.data_dir / "metrics")
-    Server(settings).run()
+    counters, master = prepare_metrics(settings.data_dir), os.getpid()
+    try:
+        Server(settings).run()
+    finally:
+        if os.getpid() == master:  # workers end here, too
+            shutil.rmtree(counters, ignore_errors=True)

@@ -4,6 +4,7 @@ pytest_plugins = [
     "postgres_server",
     "background",
     "cohorts",
+    "faults",
     "committee_room",
     "browser",
     "servers",

@@ -33,7 +33,9 @@ Durations are a whole number and `d`, `m` or `y`: `90d`, `3m`.
 ## Two ways to change it
 
 - **The file** (`policy_file` in the settings): saved, it takes effect in every worker within seconds. Check it first:
-  `cds policy check FILE`. In production its author and its approver must be two people.
+  `cds policy check FILE`. In production its author and its approver must be two people. Half a policy is often a valid
+  one, with fewer models: end the file with the line `...`, as the packaged one does, and a file without it is refused
+  for as long as the policy in force has it.
 - **A change in the ledger**, laid over the file: a file that holds only what differs, proposed by one person, approved
   by another, activated, and taken back with one command. Every version is kept with who, when and why.
 

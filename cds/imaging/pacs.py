@@ -22,11 +22,13 @@ from urllib3.exceptions import TimeoutError as WaitedTooLong
 
 from cds.errors import SettingsError, SourceForeign
 from cds.imaging.reasons import Reason, Unusable
+from cds.imaging.watchdog import Plain, Secure, Watchdog, watched
 from cds.trust.allowlist import AllowList
 
 _CHUNK = 1 << 18
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 30.0
+_AT_THE_LIMIT = "(still sending at the time limit)"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 T = TypeVar("T")
@@ -128,6 +130,7 @@ class Connection:
             )
         else:
             self._pool = urllib3.HTTPConnectionPool(parts.hostname or "", parts.port, maxsize=4)
+        self._pool.ConnectionCls = Secure if parts.scheme.lower() == "https" else Plain
 
     def close(self) -> None:
         self._pool.close()
@@ -168,30 +171,36 @@ class Connection:
             self._allowed.base_of(url)
         except SourceForeign as error:
             raise Unusable(Reason.PACS_NOT_LISTED) from error
-        with _translated():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise Unusable(Reason.PACS_TIMEOUT)
-            response = self._pool.urlopen(
-                method,
-                "/" + url.partition("://")[2].partition("/")[2],
-                body=body,
-                headers={**self._headers, **headers, "Accept-Encoding": "identity"},
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                timeout=urllib3.Timeout(connect=min(self.limits.connect_s, left), read=min(self.limits.idle_s, left)),
-            )
-        done = False
-        try:
-            yield response.status, response.headers, _pieces(response, deadline)
-            done = True
-        finally:
-            if done:
-                response.release_conn()
-            else:
-                # what is left of the body must not be mistaken for the next answer
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Unusable(Reason.PACS_TIMEOUT)
+        with watched(left) as watchdog:
+            with _translated(watchdog):
+                response = self._pool.urlopen(
+                    method,
+                    "/" + url.partition("://")[2].partition("/")[2],
+                    body=body,
+                    headers={**self._headers, **headers, "Accept-Encoding": "identity"},
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
+                    timeout=urllib3.Timeout(
+                        connect=min(self.limits.connect_s, left), read=min(self.limits.idle_s, left)
+                    ),
+                )
+            if watchdog.fired:  # the parser takes a head that was cut off for a whole one
                 response.close()
+                raise Unusable(Reason.PACS_TIMEOUT, _AT_THE_LIMIT)
+            done = False
+            try:
+                yield response.status, response.headers, _pieces(response, deadline, watchdog)
+                done = not watchdog.fired
+            finally:
+                if done:
+                    response.release_conn()
+                else:
+                    # what is left of the body must not be mistaken for the next answer
+                    response.close()
 
     def patiently(self, ask: Callable[[float], T]) -> T:
         """``ask(deadline)``, again after a transient fault, with growing, jittered pauses."""
@@ -234,27 +243,33 @@ def _check(status: int, headers: Mapping[str, str]) -> None:
     raise Unusable(Reason.PACS_REFUSED if status < 500 else Reason.PACS_FAILED, f"(HTTP {status})")
 
 
-def _pieces(response: urllib3.BaseHTTPResponse, deadline: float) -> Iterator[bytes]:
+def _pieces(response: urllib3.BaseHTTPResponse, deadline: float, watchdog: Watchdog) -> Iterator[bytes]:
     """The body as it arrives: ``read1`` hands over what is there instead of waiting for a whole piece."""
     while True:
-        with _translated():
+        with _translated(watchdog):
             piece = response.read1(_CHUNK, decode_content=False)
-        if not piece:
+        if not piece and not watchdog.fired:
             return
-        if time.monotonic() > deadline:
-            raise Unusable(Reason.PACS_TIMEOUT, "(still sending at the time limit)")
+        if watchdog.fired or time.monotonic() > deadline:
+            raise Unusable(Reason.PACS_TIMEOUT, _AT_THE_LIMIT)
         yield piece
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(watchdog: Watchdog) -> Iterator[None]:
     try:
         yield
-    except NewConnectionError as error:  # refused, no route, no such name; urllib3 counts it among the timeouts
-        raise Transient(Reason.PACS_UNREACHABLE) from error
-    except WaitedTooLong as error:
-        raise Unusable(Reason.PACS_TIMEOUT) from error
-    except SSLError as error:
-        raise Unusable(Reason.PACS_REFUSED, "(no trusted TLS connection)") from error
     except (HTTPError, OSError) as error:
-        raise Transient(Reason.PACS_UNREACHABLE, f"({type(error).__name__})") from error
+        if watchdog.fired:
+            raise Unusable(Reason.PACS_TIMEOUT, _AT_THE_LIMIT) from error
+        raise _meaning(error) from error
+
+
+def _meaning(error: HTTPError | OSError) -> Unusable:
+    if isinstance(error, NewConnectionError):  # refused, no route, no such name; urllib3 counts it among the timeouts
+        return Transient(Reason.PACS_UNREACHABLE)
+    if isinstance(error, WaitedTooLong):
+        return Unusable(Reason.PACS_TIMEOUT)
+    if isinstance(error, SSLError):
+        return Unusable(Reason.PACS_REFUSED, "(no trusted TLS connection)")
+    return Transient(Reason.PACS_UNREACHABLE, f"({type(error).__name__})")

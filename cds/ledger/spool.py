@@ -80,6 +80,9 @@ class Spool:
                 names = sorted(entry.name for entry in found if entry.name.endswith(".json"))
         except FileNotFoundError:
             return []
+        except OSError as error:
+            _unreadable(error)
+            return []
         return [self._folder / name for name in names]
 
     def drop(self, whose: Callable[[Entry], bool]) -> int:
@@ -110,6 +113,10 @@ class Spool:
             descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             yield False  # nothing was ever spooled
+            return
+        except OSError as error:  # no room for so much as a lock
+            _unreadable(error)
+            yield False
             return
         try:
             try:
@@ -155,6 +162,10 @@ def _encode(entry: Entry) -> bytes:
 def _give_reason(path: Path, reason: str) -> None:
     path.with_suffix(".reason").write_text(reason + "\n", encoding="utf-8")
     _log.error("ledger.rejected file=%s reason=%s", path.name, reason)
+
+
+def _unreadable(error: OSError) -> None:
+    _log.error("ledger.spool_unreadable reason=%s", os.strerror(error.errno or 0))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,11 +2,13 @@
 
 Each process keeps its own connections and its own circuit breaker. The first failure opens the breaker: rows then
 go straight to the spool, reading fails at once, and a thread of the process tries the database until it answers,
-brings its schema up to date, moves the spool in and closes the breaker.
+brings its schema up to date, moves the spool in and closes the breaker. Where the spool has no room either, rows of
+calls wait in memory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -37,11 +39,13 @@ from cds.ledger.entries import (
     StoredCard,
     StoredPrediction,
 )
+from cds.ledger.held import Held
 from cds.ledger.inserts import Inserts
 from cds.ledger.patient_hash import chain, person
 from cds.ledger.spool import Entry, Spool
 from cds.ledger.standings import Standing
 from cds.ledger.tables import HEAD
+from cds.steady import Steady
 
 _log = logging.getLogger("cds.ledger")
 _FIRST_TRY_S, _LONGEST_TRY_S = 0.2, 2.0
@@ -63,6 +67,7 @@ class _Process:
         self.inserts = Inserts(self.database.dialect)
         self.overrides = queries.Overrides(self.database.dialect)
         self.shown = queries.ShownCards(self.database.dialect)
+        self.held = Held()
         self.open = False
         self.lock = threading.Lock()
         self.drainer: threading.Thread | None = None
@@ -72,14 +77,15 @@ class _Process:
 
 
 class Ledger:
-    """Safe for threads and across forks. Writing raises LedgerError only when the spool fails as well."""
+    """Safe for threads and across forks. Writing raises LedgerError only when the spool fails as well, and of a call
+    only when more than a few thousand of them wait in memory."""
 
     def __init__(self, url: str, key: bytes, spool_dir: Path, now: Callable[[], datetime] = _utc_now) -> None:
         """``key`` is the secret of the patient hash. Connects to nothing. Raises SettingsError for a wrong URL."""
         self._address = url
         self._url = parse_url(url)
         self._keys = chain(key)
-        self._now = now
+        self._now, self._steady = now, Steady(now)
         self._spool = Spool(spool_dir)
         # by process id; a parent's entry is kept in the child, since closing it would close the parent's sockets
         self._processes: dict[int, _Process] = {}
@@ -92,8 +98,9 @@ class Ledger:
         return person(self._keys, client, patient_id)
 
     def record_call(self, entry: CallEntry) -> bool:
-        """True: stored (now or before). False: on the spool. Raises LedgerError when neither took it."""
-        return self._store([entry], at_once=False) is not None
+        """True: stored (now or before). False: on the spool, or in memory until the disk has room for that. Raises
+        LedgerError when not even memory took it."""
+        return self._store([entry], at_once=False, hold=True) is not None
 
     def record_feedback(self, entries: Sequence[FeedbackEntry]) -> int:
         """How many were new; 0 when they went to the spool, where repeats are sorted out later.
@@ -105,7 +112,7 @@ class Ledger:
 
     def remember_policy(self, version: str, content: str) -> bool:
         """Keep a policy's text the first time it is used. Meaning of the result and error as `record_call`."""
-        return self._store([PolicyEntry(version, content, self._now())]) is not None
+        return self._store([PolicyEntry(version, content, self._now())], hold=True) is not None
 
     def record_problem(self, entry: ProblemEntry) -> bool:
         """What a reader of a report says is wrong with it. Meaning of the result and error as `record_call`."""
@@ -121,7 +128,7 @@ class Ledger:
         # a replay is refused whatever becomes of the purge
         if fresh and time.monotonic() > process.purge_at:
             process.purge_at = time.monotonic() + _PURGE_S
-            self._ask(process, lambda database: database.transaction(lambda c: queries.purge_jti(c, self._now())))
+            self._ask(process, lambda database: database.transaction(lambda c: queries.purge_jti(c, self._steady())))
         return fresh
 
     # sessions of the report page: never spooled, since what can't be read back at once is no session
@@ -149,8 +156,8 @@ class Ledger:
             lambda db: db.transaction(lambda c: reports.put_opening(c, opening_id, card_id, client, self._now())),
         )
 
-    def _store(self, entries: Sequence[Entry], *, at_once: bool = True) -> int | None:
-        """How many were new; None when they are on the spool."""
+    def _store(self, entries: Sequence[Entry], *, at_once: bool = True, hold: bool = False) -> int | None:
+        """How many were new; None when they are on the spool, or with ``hold`` in memory."""
         process = self._process()
         if not process.open:
             try:
@@ -166,7 +173,12 @@ class Ledger:
                 if time.monotonic() > process.look_at:
                     self._look_at_spool(process)
                 return stored
-        self._spool.put(entries)
+        try:
+            self._spool.put(entries)
+        except LedgerError:
+            self._start_drainer(process)
+            if not hold or not all(process.held.put(entry) for entry in entries):
+                raise
         self._start_drainer(process)
         return None
 
@@ -280,8 +292,8 @@ class Ledger:
         return True
 
     def spooled(self) -> int:
-        """Entries on this machine's spool, not yet in the database."""
-        return len(self._spool.waiting())
+        """Entries on this machine's spool or in this process's memory, not yet in the database."""
+        return len(self._spool.waiting()) + len(self._process().held)
 
     def drain(self) -> int:
         """Move the spool into the database now; how many entries this process moved.
@@ -301,6 +313,10 @@ class Ledger:
         process.stop.set()
         if process.drainer is not None:
             process.drainer.join(timeout=10)
+        try:
+            self._let_go(process)
+        except LedgerError as error:
+            _log.critical("ledger.lost rows=%d at=close error=%s", len(process.held), error)
         process.database.close()
 
     def _process(self) -> _Process:
@@ -336,14 +352,17 @@ class Ledger:
                 if process.open:
                     process.open = False
                     _log.warning("ledger.up")
+                self._let_go(process)
                 moved = self._drain(process)
-            except LedgerError as error:
+            except (LedgerError, OSError) as error:
                 self._trip(process, error)
+                with contextlib.suppress(LedgerError):  # said already
+                    self._to_spool(process)
                 pause = min(pause * 2, _LONGEST_TRY_S)
                 continue
             with process.lock:
                 # under the lock: whoever spools next sees either this thread or none
-                if not process.open and not self._spool.waiting():
+                if not process.open and not process.held and not self._spool.waiting():
                     process.drainer = None
                     return
             # nothing moved, yet files wait: another process is at it, or they are held
@@ -361,9 +380,29 @@ class Ledger:
 
             migrate.upgrade(self._address)
         try:
-            process.database.transaction(lambda c: queries.purge_jti(c, self._now()))
+            process.database.transaction(lambda c: queries.purge_jti(c, self._steady()))
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger's database takes no rows ({fault(error)})") from error
+
+    def _let_go(self, process: _Process) -> None:
+        """What is held in memory goes to the spool, from where what can never be stored is set aside; while only the
+        database has room, there. Raises LedgerError when neither has; what is left stays held."""
+
+        def store(row: Entry) -> None:
+            process.database.store([process.inserts.write(row)], at_once=True)
+
+        if not process.held:
+            return
+        try:
+            self._to_spool(process)
+        except LedgerError as full:
+            try:
+                process.held.give(store)
+            except SQLAlchemyError as error:
+                raise LedgerError(f"{full}, nor the database a row that waits in memory ({fault(error)})") from error
+
+    def _to_spool(self, process: _Process) -> None:
+        process.held.give(lambda row: self._spool.put([row]))
 
     def _drain(self, process: _Process) -> int:
         database, prove = process.database, lambda: self._upgrade(process)

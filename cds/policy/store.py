@@ -1,4 +1,9 @@
-"""The policy in force in this worker: read again when the file changes, the last good one kept when it is wrong."""
+"""The policy in force in this worker: read again when the file changes, the last good one kept when it is wrong.
+
+Half a policy is often a good policy as far as YAML can tell, with fewer models and other thresholds. So a changed file
+is taken when it reads the same twice, a second apart; and when the policy in force ends with YAML's end mark, a file
+without one is refused, since whoever wrote it may have been cut off for good.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,9 @@ from cds.errors import PolicyError
 from cds.policy.schema import Known, Policy, parse
 
 _log = logging.getLogger("cds.policy")
+_SETTLE_S = 1.0
+END_MARK = "..."
+"""YAML 1.2 §9.1.2: the line that ends a document."""
 
 
 class PolicyStore:
@@ -36,6 +44,10 @@ class PolicyStore:
         text = _read(path)
         self._in_force = parse(text, str(path), known), text
         self._rejected: str | None = None
+        self._changing: str | None = None
+        """What a changed file said at the last look, while it is not yet known to be whole."""
+        if not _ends(text):
+            _log.warning("policy.no_end_mark file=%s: half of it would not be told from the whole", path)
         self._due = clock() + poll_s
         self._announced = False
 
@@ -57,7 +69,8 @@ class PolicyStore:
             try:
                 self._look()
             finally:
-                self._due = self._clock() + self._poll_s
+                again = self._poll_s if self._changing is None else min(self._poll_s, _SETTLE_S)
+                self._due = self._clock() + again
                 self._lock.release()
         if not self._announced and self._on_change is not None:
             self._announced = True
@@ -68,8 +81,17 @@ class PolicyStore:
         try:
             text = _read(self._path)
             if text == self._in_force[1]:
-                self._rejected = None
+                self._rejected = self._changing = None
                 return
+            if text != self._changing:
+                self._changing = text
+                return
+            self._changing = None
+            if _ends(self._in_force[1]) and not _ends(text):
+                raise PolicyError(
+                    f"{self._path}: the last line is not '{END_MARK}', as in the policy in force: only a part of the "
+                    "file was written, or that line has to be put back"
+                )
             policy = parse(text, str(self._path), self._known)
         except PolicyError as error:
             if str(error) != self._rejected:
@@ -79,6 +101,10 @@ class PolicyStore:
         self._in_force, self._rejected = (policy, text), None
         self._announced = False
         _log.info("policy.loaded version=%s", policy.version)
+
+
+def _ends(text: str) -> bool:
+    return text.rstrip().endswith(f"\n{END_MARK}")
 
 
 def _read(path: Path) -> str:

@@ -64,7 +64,8 @@ class RemoteKeys:
         self._clock = clock
         self._lock = threading.Lock()
         self._held: _Held | None = None
-        self._attempted = float("-inf")
+        self._attempted = self._looked_for = float("-inf")
+        """When it was last fetched, and when last for a key that is not in the set."""
         self._flight: threading.Event | None = None
         self._fetches: list[threading.Thread] = []
         self._pid = -1
@@ -78,7 +79,8 @@ class RemoteKeys:
             if age > self._limits.renew_s:
                 self._begin(self._limits.retry_s)
             return key
-        flight = self._begin(self._limits.cooldown_s if key is None else self._limits.retry_s)
+        unknown = key is None and held is not None
+        flight = self._begin(self._limits.cooldown_s if key is None else self._limits.retry_s, unknown=unknown)
         if flight is not None:
             flight.wait(self._limits.timeout_s)
         held = self._held
@@ -90,19 +92,26 @@ class RemoteKeys:
         """Fetch now, whatever is held. Raises SettingsError saying what failed. For ``cds check``."""
         return self._download()
 
-    def _begin(self, pause: float) -> threading.Event | None:
-        """The fetch in progress, or a new one; None if the last one is less than ``pause`` ago."""
+    def _begin(self, pause: float, *, unknown: bool = False) -> threading.Event | None:
+        """The fetch in progress, or a new one; None if the last one is less than ``pause`` ago. For a key that the set
+        does not hold (``unknown``) that is the last such one: a client may change its keys right after any other."""
         with self._lock:
             if self._pid != os.getpid():  # a fetch begun before a fork has no thread here to end it
                 self._pid, self._flight, self._fetches = os.getpid(), None, []
-                self._attempted = float("-inf")
-            since = self._clock() - self._attempted
-            if self._flight is not None and not self._flight.is_set() and since < self._limits.timeout_s:
+                self._attempted = self._looked_for = float("-inf")
+            now = self._clock()
+            if (
+                self._flight is not None
+                and not self._flight.is_set()
+                and now - self._attempted < self._limits.timeout_s
+            ):
                 return self._flight
             self._fetches = [fetch for fetch in self._fetches if fetch.is_alive()]
-            if since < pause or len(self._fetches) >= _MOST_FETCHES:
+            if now - (self._looked_for if unknown else self._attempted) < pause or len(self._fetches) >= _MOST_FETCHES:
                 return None
-            self._attempted = self._clock()
+            self._attempted = now
+            if unknown:
+                self._looked_for = now
             self._flight = threading.Event()
             fetch = threading.Thread(target=self._fetch, args=(self._flight,), name="jku", daemon=True)
             self._fetches.append(fetch)

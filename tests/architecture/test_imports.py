@@ -27,7 +27,9 @@ OWN_ROOMS = (
 ROOMS: dict[str, str] = {
     # leaves
     "errors": "",
+    "host_memory": "",
     "ids": "",
+    "steady": "",
     "timings": "",
     "turns": "",
     "yaml_lines": "",
@@ -38,7 +40,7 @@ ROOMS: dict[str, str] = {
     "ehr_settings": "",
     "committee_settings": "smart_settings",
     "settings": "committee_settings ehr_settings errors imaging_settings smart_settings",
-    "ledger": "errors ids",
+    "ledger": "errors ids steady",
     "jobs": "errors ledger",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
@@ -52,7 +54,7 @@ ROOMS: dict[str, str] = {
     "policy": "errors ledger record yaml_lines",
     "guidelines": "errors inference ledger modelcards policy record",
     # who calls, and what is fetched
-    "trust": "errors settings",
+    "trust": "errors host_memory settings",
     "trust.smart": "errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings trust",
     "imaging": "errors inference settings trust",
@@ -76,8 +78,8 @@ ROOMS: dict[str, str] = {
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.report snapshot "
-        "cards cards.phrasebook charts committee engine errors fhir inference jobs ledger policy record services "
-        "settings studies trust trust.smart web"
+        "cards cards.phrasebook charts committee engine errors fhir host_memory inference jobs ledger policy record "
+        "services settings steady studies trust trust.smart web"
     ),
     "preview": (
         "audit cards cards.phrasebook committee errors fhir fhir.resources inference ledger policy protocol record "
@@ -85,7 +87,7 @@ ROOMS: dict[str, str] = {
     ),
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",
-    "serve": "app errors ledger sealing settings",
+    "serve": "app errors host_memory ledger sealing settings",
     "site": (
         "app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs ledger "
         "pages.report policy record services settings smart_settings studies trust trust.smart"

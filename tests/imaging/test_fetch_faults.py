@@ -26,7 +26,7 @@ from dicomweb_answers import (
 )
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, SegmentationStorage
-from servers import Behaviour, Exchange, FhirServer, hangs, hangs_up, redirects, sends, status
+from servers import Behaviour, Exchange, FhirServer, drips_headers, hangs, hangs_up, redirects, sends, status
 
 from cds.errors import SettingsError
 from cds.imaging.dicomweb import DicomWeb
@@ -157,6 +157,13 @@ def test_a_pacs_that_drips_is_left_at_the_time_limit(fetch: Callable[..., Series
     start = time.monotonic()
     dripping = stalls_midway(GOOD, every=0.1)
     assert refused(lambda: fetch(dripping, limits=replace(LIMITS, total_s=1.0))) is Reason.PACS_TIMEOUT
+    assert time.monotonic() - start < 4.0
+
+
+def test_a_pacs_that_drips_its_head_is_left_at_the_time_limit(fetch: Callable[..., Series]) -> None:
+    """Each byte comes in time, and the line of the head never ends."""
+    start = time.monotonic()
+    assert refused(lambda: fetch(drips_headers(0.1), limits=replace(LIMITS, total_s=1.0))) is Reason.PACS_TIMEOUT
     assert time.monotonic() - start < 4.0
 
 

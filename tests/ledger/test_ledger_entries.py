@@ -11,7 +11,7 @@ import ledger_entries as made
 import pytest
 
 from cds.errors import SettingsError
-from cds.ledger import Ledger
+from cds.ledger import Ledger, migrate
 
 SINCE = made.NOW - timedelta(days=30)
 
@@ -187,3 +187,17 @@ def test_the_patient_key_depends_on_secret_client_and_patient(tmp_path: Path) ->
 def test_a_database_the_ledger_does_not_run_on_is_refused_by_name(url: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="database_url"):
         Ledger(url, made.KEY, tmp_path)
+
+
+def test_a_clock_set_ahead_and_put_right_again_costs_no_used_token(url: str, tmp_path: Path) -> None:
+    """The token is still good when the clock is right again, and must be known as used."""
+    migrate.upgrade(url)
+    at = [made.NOW]
+    ledger = Ledger(url, made.KEY, tmp_path / "spool", now=lambda: at[0])
+    soon = made.NOW + timedelta(minutes=5)
+    assert ledger.use_jti("north|1", soon)
+    at[0] += timedelta(hours=2)
+    ledger.drain()  # throws away what has expired
+    at[0] = made.NOW
+    assert not ledger.use_jti("north|1", soon)
+    ledger.close()

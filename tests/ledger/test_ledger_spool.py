@@ -17,6 +17,7 @@ from patience import eventually
 
 from cds.errors import LedgerError
 from cds.ledger import Ledger, PolicyEntry, migrate
+from cds.ledger.held import Held
 from cds.ledger.spool import Entry, Spool
 
 NOWHERE = "postgresql://cds@127.0.0.1:9/none"
@@ -42,9 +43,57 @@ def test_a_spool_that_cannot_be_written_is_an_error_and_an_alarm(
     (tmp_path / "file").touch()
     ledger = Ledger(NOWHERE, made.KEY, tmp_path / "file" / "spool")
     with caplog.at_level(logging.INFO, logger="cds"), pytest.raises(LedgerError, match="neither the database nor"):
-        ledger.record_call(made.call())
+        ledger.record_feedback([made.feedback("a-card")])
     assert [r.levelname for r in caplog.records if "ledger.unspoolable" in r.message] == ["CRITICAL"]
     ledger.close()
+
+
+def test_a_call_that_nothing_takes_waits_in_memory_until_the_spool_does(tmp_path: Path) -> None:
+    """Its card has gone out; feedback is refused instead, since its sender can send it again."""
+    blocked = tmp_path / "spool"
+    blocked.touch()
+    (tmp_path / "later").touch()
+    url = f"sqlite:///{tmp_path / 'later' / 'ledger.db'}"
+    ledger = Ledger(url, made.KEY, blocked)
+    entry = made.call()
+    assert ledger.record_call(entry) is False
+    assert ledger.spooled() == 1
+    with pytest.raises(LedgerError):
+        ledger.record_feedback([made.feedback("a-card")])
+    blocked.unlink()
+    eventually(lambda: len(Spool(blocked).waiting()) == 1)  # on the disk as soon as that can be
+    (tmp_path / "later").unlink()
+    eventually(lambda: ledger.spooled() == 0)
+    assert ledger.call(entry.id) == entry
+    ledger.close()
+
+
+def test_a_call_that_waits_in_memory_goes_to_the_database_while_the_spool_stays_full(tmp_path: Path) -> None:
+    (tmp_path / "spool").touch()
+    (tmp_path / "later").touch()
+    ledger = Ledger(f"sqlite:///{tmp_path / 'later' / 'ledger.db'}", made.KEY, tmp_path / "spool")
+    entries = [made.call(), made.call()]
+    assert [ledger.record_call(entry) for entry in entries] == [False, False]
+    (tmp_path / "later").unlink()
+    eventually(lambda: ledger.spooled() == 0)
+    assert [ledger.call(entry.id) for entry in entries] == entries
+    ledger.close()
+
+
+def test_what_waits_in_memory_is_written_when_the_process_ends(tmp_path: Path) -> None:
+    (tmp_path / "spool").touch()
+    ledger = Ledger(NOWHERE, made.KEY, tmp_path / "spool")
+    entry = made.call()
+    ledger.record_call(entry)
+    (tmp_path / "spool").unlink()
+    ledger.close()
+    [path] = Spool(tmp_path / "spool").waiting()
+    assert Spool.read(path) == entry
+
+
+def test_memory_is_not_filled_without_end() -> None:
+    held = Held(most=2)
+    assert [held.put(made.call()) for _ in range(3)] == [True, True, False]
 
 
 FULL_DISK = """
@@ -55,7 +104,7 @@ from cds.ledger import Ledger
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 try:
-    Ledger(sys.argv[1], made.KEY, Path(sys.argv[2])).record_call(made.call())
+    Ledger(sys.argv[1], made.KEY, Path(sys.argv[2])).record_feedback([made.feedback("a" * 500)])
 except LedgerError as error:
     print(error)
 os._exit(0)

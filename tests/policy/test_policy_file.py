@@ -98,8 +98,11 @@ def store(tmp_path: Path, clock: list[float]) -> tuple[PolicyStore, Callable[[st
         fresh.write_text(text, encoding="utf-8")
         os.replace(fresh, path)
         clock[0] += 10
+        made.current()  # the first look, after which the file has a second to change again
+        clock[0] += 1
 
-    return PolicyStore(path, KNOWN, poll_s=2, clock=lambda: clock[0]), write
+    made = PolicyStore(path, KNOWN, poll_s=2, clock=lambda: clock[0])
+    return made, write
 
 
 def test_a_changed_file_takes_effect(store: tuple[PolicyStore, Callable[[str], None]]) -> None:
@@ -123,6 +126,58 @@ def test_a_wrong_file_leaves_the_last_good_policy_in_force(
     write(GOOD)
     assert policies.current().version == before
     assert policies.fault is None
+
+
+def test_a_file_that_is_still_being_written_is_not_taken(tmp_path: Path, clock: list[float]) -> None:
+    """Its first half is a policy as well: without the service's parameters."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    store = PolicyStore(path, KNOWN, poll_s=2, clock=lambda: clock[0])
+    changed = GOOD.replace("0.02", "0.05")
+    half = changed[: changed.index("services:")]
+    assert parse(half, "p.yaml", KNOWN).services == {}
+    for text in (half, changed):
+        path.write_text(text, encoding="utf-8")
+        clock[0] += 2
+        assert store.current().service("my-service").parameters == {"threshold": 0.02}
+    clock[0] += 1
+    assert store.current().service("my-service").parameters == {"threshold": 0.05}
+
+
+def test_a_file_that_was_never_finished_is_refused_wherever_it_was_cut(tmp_path: Path, clock: list[float]) -> None:
+    path = tmp_path / "policy.yaml"
+    whole = GOOD + "...\n"
+    path.write_text(whole, encoding="utf-8")
+    store = PolicyStore(path, KNOWN, poll_s=2, clock=lambda: clock[0])
+    before = store.current()
+    taken = 0
+    for cut in range(len(GOOD)):
+        path.write_text(GOOD.replace("0.02", "0.05")[:cut], encoding="utf-8")
+        for _ in range(2):
+            clock[0] += 2
+            assert store.current() is before
+        assert store.fault is not None
+        taken += "only a part of the file" in store.fault
+    assert taken == len(GOOD)  # said as such, also where the rest would have been valid
+    path.write_text(whole.replace("0.02", "0.05"), encoding="utf-8")
+    for _ in range(2):
+        clock[0] += 2
+        store.current()
+    assert store.current().service("my-service").parameters == {"threshold": 0.05}
+
+
+def test_a_policy_without_an_end_mark_may_be_changed_and_is_warned_of(
+    tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    store = PolicyStore(path, KNOWN, poll_s=2, clock=lambda: clock[0])
+    assert "policy.no_end_mark" in caplog.text
+    path.write_text(GOOD.replace("0.02", "0.05"), encoding="utf-8")
+    for _ in range(2):
+        clock[0] += 2
+        store.current()
+    assert store.current().service("my-service").parameters == {"threshold": 0.05}
 
 
 def test_without_a_good_policy_nothing_starts(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from service import Keys, SignedClient
+from study_calls import body, study
 from study_house import NOW, Build, House
 from study_scene import MODEL, STUDY, Archive
 
@@ -17,36 +17,6 @@ from cds.jobs import Jobs
 from cds.ledger import tables
 
 Json = dict[str, Any]
-
-
-def study(uid: str = STUDY, day: str = "2026-11-20", patient: str = "p1", **changed: Any) -> Json:
-    return {
-        "resourceType": "ImagingStudy",
-        "id": f"study-{uid[-1]}",
-        "status": "available",
-        "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"}],
-        "subject": {"reference": f"Patient/{patient}"},
-        "started": f"{day}T09:00:00Z",
-        "modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}],
-        "description": "CT abdomen",
-        **changed,
-    }
-
-
-def body(*studies: Json, hook: str = "patient-view", user: str = "Practitioner/1", **patient: Any) -> Json:
-    context: Json = {"userId": user, "patientId": "p1"}
-    if hook == "encounter-start":
-        context["encounterId"] = "e1"
-    if hook == "appointment-book":
-        context["appointments"] = {"resourceType": "Bundle", "entry": []}
-    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": one} for one in studies]}
-    who = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-01-01", "gender": "female", **patient}
-    return {
-        "hook": hook,
-        "hookInstance": str(uuid.uuid4()),
-        "context": context,
-        "prefetch": {"patient": who, "imaging": bundle},
-    }
 
 
 def cards(house: House, *studies: Json, language: str = "en", **changed: Any) -> list[Json]:

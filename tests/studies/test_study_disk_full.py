@@ -6,10 +6,8 @@ The ledger lies on a file system of two megabytes of its own; mounting one takes
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
-import os
-import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +15,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from faults import Seen
+from small_disk import SmallDisk, small_disk
+from study_calls import body, study
 from study_house import NOW, Build, House
 from study_scene import Archive
 
@@ -27,39 +28,14 @@ from cds.studies.analysed import Analysed
 pytestmark = pytest.mark.system
 
 
-class Disk:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._filler = folder / "filler"
-
-    def fill(self) -> None:
-        with self._filler.open("ab", buffering=0) as file:
-            for size in (65536, 512, 1):
-                try:
-                    while True:
-                        file.write(bytes(size))
-                except OSError as error:
-                    assert error.errno == errno.ENOSPC
-
-    def free(self) -> None:
-        self._filler.unlink()
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "small") as disk:
+        yield disk
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if os.getuid() != 0 or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system of its own can't be mounted here: that takes root")
-    try:
-        yield Disk(folder)
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-@pytest.fixture
-def here(build: Build, archive: Archive, disk: Disk) -> House:
+def here(build: Build, archive: Archive, disk: SmallDisk) -> House:
     """The ledger is on the small disk. Each look at the clock is ten seconds later, so that leases run out."""
     archive.holds()
     seconds = itertools.count(0, 10)
@@ -77,12 +53,20 @@ def sound(house: House) -> bool:
     return bool(found == "ok")
 
 
+def cards(house: House) -> list[dict[str, Any]]:
+    """What the chart of the patient with this scan shows now."""
+    answer = house.app.test_client().post("/cds-services/pancreas-imaging", json=body(study()))
+    assert answer.status_code == 200
+    found: list[dict[str, Any]] = answer.get_json()["cards"]
+    return found
+
+
 class Fills:
     """Writes its result back while somebody else takes the last of the disk."""
 
     name = "fills"
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: SmallDisk) -> None:
         self._disk, self.written = disk, 0
 
     def write(self, analysed: Analysed) -> Mapping[str, Any]:
@@ -92,7 +76,10 @@ class Fills:
         return {"objects": 1}
 
 
-def test_a_result_that_no_longer_fits_is_stored_once_when_there_is_room(here: House, disk: Disk) -> None:
+@pytest.mark.fault("disk", "full when a study's result is to be stored")
+def test_a_result_that_no_longer_fits_is_stored_once_when_there_is_room(
+    here: House, disk: SmallDisk, seen: Seen
+) -> None:
     writer = Fills(disk)
     here.writers = (writer,)
     here.ask(why="hand")
@@ -102,14 +89,27 @@ def test_a_result_that_no_longer_fits_is_stored_once_when_there_is_room(here: Ho
     [waiting] = here.jobs.newest()
     assert (waiting.state, waiting.result) == ("running", None)
     assert sound(here)
+    during = cards(here)
     disk.free()
+    begun = time.monotonic()
     job = here.work()
+    recovery = time.monotonic() - begun
     assert job is not None and (job.state, job.attempts) == ("done", 2)
     assert len(here.predictions()) == 1 and writer.written == 2
     assert sound(here)
+    seen(
+        "disk",
+        "full when a study's result is to be stored",
+        during=[during],
+        after=[cards(here)],
+        of="results, each stored once",
+        owed=1,
+        kept=len(here.predictions()),
+        recovery_s=recovery,
+    )
 
 
-def test_on_a_full_disk_news_is_refused_and_none_of_it_is_kept(here: House, disk: Disk) -> None:
+def test_on_a_full_disk_news_is_refused_and_none_of_it_is_kept(here: House, disk: SmallDisk) -> None:
     # the log may hold a few rows more than the disk
     disk.fill()
     with pytest.raises(LedgerError):
@@ -122,7 +122,7 @@ def test_on_a_full_disk_news_is_refused_and_none_of_it_is_kept(here: House, disk
     assert sound(here)
 
 
-def test_work_that_can_not_be_claimed_waits(here: House, disk: Disk) -> None:
+def test_work_that_can_not_be_claimed_waits(here: House, disk: SmallDisk) -> None:
     here.ask(why="hand")
     disk.fill()
     # what SQLite already has room for may go through; what matters is that no row is in between

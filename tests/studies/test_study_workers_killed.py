@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
+from faults import Seen
 from postgres_server import PostgresServer
 from rabbitmq_server import RabbitMqServer
 from redis_server import RedisServer
+from study_calls import body, study
 from study_scene import MODEL, STUDY, Archive, settings_of, write_model, write_toml
 
 from cds.app import create_engine
@@ -79,10 +82,27 @@ class Site:
         found: Job = until(ended, seconds)
         return found
 
+    def cards(self, uid: str = STUDY) -> list[dict[str, Any]]:
+        """What the chart of the patient with this scan shows now."""
+        given = msgspec.json.encode(body(study(uid)))
+        where = "/cds-services/pancreas-imaging"
+        answer = self.engine.answer(
+            "pancreas-imaging",
+            given,
+            authorization=None,
+            path=where,
+            remote_addr="127.0.0.1",
+            accept_language="en",
+        )
+        self.engine.studies.settle()
+        return [{"summary": card.summary} for card in answer.response.cards]
+
     def stored(self) -> int:
-        """Predictions of the network in the ledger."""
+        """Predictions of the network in the ledger that study jobs stored."""
         database = sa.create_engine(parse_url(self.engine.settings.ledger_url))
-        query = sa.select(sa.func.count()).select_from(tables.predictions).where(tables.predictions.c.model == MODEL)
+        by_jobs = tables.predictions.join(tables.calls, tables.calls.c.id == tables.predictions.c.call_id)
+        query = sa.select(sa.func.count()).select_from(by_jobs)
+        query = query.where(tables.predictions.c.model == MODEL, tables.calls.c.hook == "study-job")
         with database.connect() as connection:
             found = connection.execute(query).scalar_one()
         database.dispose()
@@ -115,7 +135,15 @@ def site(tmp_path: Path, archive: Archive) -> Iterator[Open]:
         one.engine.studies.jobs.close()
 
 
-def killed_at(site: Site, stage: str) -> None:
+@dataclass(frozen=True)
+class Ended:
+    during: list[dict[str, Any]]
+    """Cards while nobody worked on the study."""
+    seconds: float
+    """From the worker's end to the study's."""
+
+
+def killed_at(site: Site, stage: str) -> Ended:
     """A worker dies at the stage; a rival, there from the beginning, finishes once and in time."""
     victim = site.start(stage)
     job = site.ask()
@@ -123,16 +151,32 @@ def killed_at(site: Site, stage: str) -> None:
     rival = site.start()
     os.kill(victim.pid, signal.SIGKILL)
     at = time.monotonic()
+    during = site.cards()
     until(lambda: [line for line in site.said("stage-ask") if line.endswith(f" {rival.pid}")])
     assert time.monotonic() - at <= 2 * LEASE_S
     ended = site.done(job)
+    seconds = time.monotonic() - at
     assert ended.attempts == 2
     assert site.stored() == 1
+    return Ended(during, seconds)
 
 
+@pytest.mark.fault("study worker", "killed (SIGKILL) at each stage, a rival beside it")
 @pytest.mark.parametrize("stage", STAGES)
-def test_killed_at_each_stage_ends_in_one_stored_result_on_sqlite(site: Open, stage: str) -> None:
-    killed_at(site(), stage)
+def test_killed_at_each_stage_ends_in_one_stored_result_on_sqlite(site: Open, stage: str, seen: Seen) -> None:
+    here = site()
+    ended = killed_at(here, stage)
+    seen(
+        "study worker",
+        "killed (SIGKILL) at each stage, a rival beside it",
+        during=[ended.during],
+        after=[here.cards()],
+        of="results, each stored once",
+        owed=1,
+        kept=here.stored(),
+        recovery_s=ended.seconds,
+        case=stage,
+    )
 
 
 # the combinations beside SQLite without a broker: the stages that differ between databases (what is committed) and
@@ -189,6 +233,7 @@ def test_messages_wake_and_the_row_with_the_highest_priority_goes_first(
     courier.close()
 
 
+@pytest.mark.fault("queue's broker", "killed, and back later")
 @pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
 def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
     site: Open,
@@ -196,16 +241,21 @@ def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
     postgres_database: Callable[[], str],
     kind: str,
     request: pytest.FixtureRequest,
+    seen: Seen,
 ) -> None:
     broker: RedisServer | RabbitMqServer = request.getfixturevalue(kind)
     here = site(database_url=postgres_database(), imaging={"broker_url": broker.url, "lease_s": 20.0})
     archive.holds("1.2.3.4")
     broker.kill()
     first = here.ask()
+    during = here.cards()
     here.start()
     assert here.done(first).attempts == 1  # done in the broker's absence
+    without = here.cards()
     broker.start()
+    back = time.monotonic()
     until(broker.listened_to)
+    recovery = time.monotonic() - back
     before = len(here.said("stage-ask"))
     second = here.ask("1.2.3.4")
     at = time.monotonic()
@@ -213,10 +263,21 @@ def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
     assert time.monotonic() - at < 2.5  # a sweep comes every five seconds: a message brought it
     assert here.done(second).attempts == 1
     assert here.stored() == 2
+    seen(
+        "queue's broker",
+        "killed, and back later",
+        during=[during, without],
+        of="results, each stored once",
+        owed=2,
+        kept=here.stored(),
+        recovery_s=recovery,
+        case=kind,
+    )
 
 
+@pytest.mark.fault("queue's broker", "killed during a study, and the worker with it")
 def test_a_broker_killed_during_the_work_and_a_worker_with_it_end_in_one_result(
-    site: Open, postgres_database: Callable[[], str], redis: RedisServer
+    site: Open, postgres_database: Callable[[], str], redis: RedisServer, seen: Seen
 ) -> None:
     here = site(database_url=postgres_database(), imaging={"broker_url": redis.url})
     victim = here.start("analyse")
@@ -225,13 +286,26 @@ def test_a_broker_killed_during_the_work_and_a_worker_with_it_end_in_one_result(
     here.start()
     redis.kill()
     os.kill(victim.pid, signal.SIGKILL)
+    during = here.cards()
     redis.start()
+    back = time.monotonic()
     ended = here.done(job)
     assert (ended.attempts, here.stored()) == (2, 1)
+    seen(
+        "queue's broker",
+        "killed during a study, and the worker with it",
+        during=[during],
+        after=[here.cards()],
+        of="results, each stored once",
+        owed=1,
+        kept=here.stored(),
+        recovery_s=time.monotonic() - back,
+    )
 
 
+@pytest.mark.fault("ledger's database", "killed during a study, and the worker with it")
 def test_a_database_that_is_killed_and_comes_back_during_the_work_keeps_one_result(
-    site: Open, postgres: PostgresServer, postgres_database: Callable[[], str]
+    site: Open, postgres: PostgresServer, postgres_database: Callable[[], str], seen: Seen
 ) -> None:
     here = site(database_url=postgres_database())
     victim = here.start("analyse")
@@ -240,10 +314,24 @@ def test_a_database_that_is_killed_and_comes_back_during_the_work_keeps_one_resu
     here.start()
     postgres.kill()
     os.kill(victim.pid, signal.SIGKILL)
+    during = here.cards()
     time.sleep(1.0)
     postgres.start()
+    back = time.monotonic()
     ended = here.done(job)
     assert (ended.attempts, here.stored()) == (2, 1)
+    recovery = time.monotonic() - back
+    until(here.engine.ledger.ping)
+    seen(
+        "ledger's database",
+        "killed during a study, and the worker with it",
+        during=[during],
+        after=[here.cards()],
+        of="results, each stored once",
+        owed=1,
+        kept=here.stored(),
+        recovery_s=recovery,
+    )
 
 
 def test_a_worker_asked_to_stop_gives_its_study_back_untried(site: Open) -> None:

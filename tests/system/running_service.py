@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,17 +34,31 @@ class Ehr:
     """A CDS client: its key, and a fresh token for every call."""
 
     def __init__(self) -> None:
-        self._key = rsa.generate_private_key(65537, 2048)
+        self._keys = [rsa.generate_private_key(65537, 2048)]
+        self.signs_with = 1
+
+    def new_key(self) -> None:
+        """Published from now on, not yet signed with: that is for ``signs_with``."""
+        self._keys.append(rsa.generate_private_key(65537, 2048))
+
+    def jwks(self, *, withdrawn: int = 0) -> dict[str, Any]:
+        """The public keys, without the first ``withdrawn``."""
+        found = []
+        for number, private in list(enumerate(self._keys, 1))[withdrawn:]:
+            key = jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
+            kept = {k: v for k, v in key.items() if k != "key_ops"}
+            found.append(kept | {"kid": f"k{number}", "alg": "RS384", "use": "sig"})
+        return {"keys": found}
 
     def write_jwks(self, path: Path) -> None:
-        key = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        key = {k: v for k, v in key.items() if k != "key_ops"} | {"kid": "k1", "alg": "RS384", "use": "sig"}
-        path.write_text(json.dumps({"keys": [key]}), encoding="utf-8")
+        path.write_text(json.dumps(self.jwks()), encoding="utf-8")
 
-    def token(self, audience: str) -> str:
-        now = int(time.time())
-        claims = {"iss": ISSUER, "aud": audience, "iat": now, "exp": now + 300, "jti": str(uuid.uuid4())}
-        return jwt.encode(claims, self._key, "RS384", {"kid": "k1"})
+    def token(self, audience: str, *, good_for_s: int = 300, ahead_s: int = 0) -> str:
+        """``ahead_s``: by how much this EHR's clock is wrong."""
+        now = int(time.time()) + ahead_s
+        claims = {"iss": ISSUER, "aud": audience, "iat": now, "exp": now + good_for_s, "jti": str(uuid.uuid4())}
+        number = self.signs_with
+        return jwt.encode(claims, self._keys[number - 1], "RS384", {"kid": f"k{number}"})
 
 
 @dataclass
@@ -90,18 +104,29 @@ class RunningService:
 
 @contextmanager
 def running(
-    folder: Path, ehr: Ehr, *, fhir_servers: tuple[str, ...] = (), deadline_s: float = 2.0, **settings: Any
+    folder: Path,
+    ehr: Ehr,
+    *,
+    fhir_servers: tuple[str, ...] = (),
+    deadline_s: float = 2.0,
+    jku: str = "",
+    serves: Sequence[str] = (),
+    **settings: Any,
 ) -> Iterator[RunningService]:
-    """``deadline_s``: time to fetch a call's data. ``settings``: top-level ones, written as ``json.dumps`` writes."""
+    """``deadline_s``: time to fetch a call's data. ``jku``: where the EHR publishes its keys; without it, in a file.
+    ``serves``: in place of ``-m cds ... serve``, a script and its arguments that serve by the settings file named last.
+    ``settings``: top-level ones, written as ``json.dumps`` writes."""
     ehr.write_jwks(folder / "jwks.json")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     given = {"port": port, "public_url": url, "data_dir": str(folder), "workers": 2, "ledger_key": LEDGER_KEY}
     lines = [f"{name} = {json.dumps(value)}" for name, value in {**given, **settings}.items()]
     lines += ["[fhir]", f"deadline_s = {deadline_s}", "[clients.hospital]", f"issuer = {json.dumps(ISSUER)}"]
-    lines += [f"jwks_file = {json.dumps(str(folder / 'jwks.json'))}", f"fhir_servers = {json.dumps(fhir_servers)}"]
+    keys = f"jku = {json.dumps(jku)}" if jku else f"jwks_file = {json.dumps(str(folder / 'jwks.json'))}"
+    lines += [keys, f"fhir_servers = {json.dumps(fhir_servers)}"]
     (folder / "cds.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    command = [sys.executable, "-m", "cds", "--settings", str(folder / "cds.toml"), "serve"]
+    toml = str(folder / "cds.toml")
+    command = [sys.executable, *((*serves, toml) if serves else ("-m", "cds", "--settings", toml, "serve"))]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     with (folder / "service.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)

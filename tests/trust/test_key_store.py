@@ -126,6 +126,17 @@ def test_a_new_key_is_found_at_once(
     assert jwks.hits == 2
 
 
+def test_a_new_key_is_found_at_once_right_after_the_old_ones_were_fetched(
+    hospital: Hospital, remote: Authenticator, jwks: JwksServer, next_keys: Keys
+) -> None:
+    """Only fetches for keys that are not known count against each other."""
+    assert accepted(hospital, remote)
+    jwks.serve(next_keys.public_set())
+    assert accepted(hospital, remote, next_keys)
+    assert not any(accepted(hospital, remote) for _ in range(20))  # withdrawn, and as good as made up
+    assert jwks.hits == 2
+
+
 def test_a_withdrawn_key_is_refused_within_the_hour(
     hospital: Hospital, remote: Authenticator, jwks: JwksServer, next_keys: Keys
 ) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from cds.errors import LedgerError
+from cds.steady import Steady
 from cds.trust import ReplayGuard
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -198,7 +199,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_ledger_and_is_said_once(
     (tmp_path / "jti").write_text("a file where the folder should be")
     guard = ReplayGuard(Switch(), tmp_path / "jti", now=lambda: NOW)
     assert guard(ISSUER, "one", SOON) and not guard(ISSUER, "one", SOON) and guard(ISSUER, "two", SOON)
-    assert caplog.text.count("used tokens are kept in the ledger only") == 1
+    assert caplog.text.count("used tokens are kept elsewhere only") == 1
 
 
 @pytest.mark.threat("replayed-token")
@@ -256,6 +257,19 @@ def test_a_clock_that_jumps_ahead_and_back_divides_no_workers(tmp_path: Path) ->
     assert calm(ISSUER, "d", SOON) and not wild(ISSUER, "d", SOON)
 
 
+def test_a_clock_set_ahead_and_put_right_again_costs_no_used_token(tmp_path: Path) -> None:
+    at, seconds = [NOW], [0.0]
+    guard = ReplayGuard(ledger_out, tmp_path / "jti", now=Steady(lambda: at[0], lambda: seconds[0]))
+    assert guard(ISSUER, "stolen", SOON)
+    at[0] = NOW + timedelta(hours=2)
+    assert guard(ISSUER, "b", at[0])
+    at[0] = NOW
+    assert not guard(ISSUER, "stolen", SOON)
+    at[0], seconds[0] = NOW + timedelta(hours=2), 7200.0  # two hours that did pass
+    assert guard(ISSUER, "c", at[0] + timedelta(minutes=5))
+    assert len(list((tmp_path / "jti").iterdir())) == 2  # the minutes of b and c
+
+
 def test_a_frozen_worker_with_the_book_in_hand_holds_up_no_other_for_long(tmp_path: Path) -> None:
     guard = ReplayGuard(Switch(), tmp_path / "jti", now=lambda: NOW)
     assert guard(ISSUER, "before", SOON)
@@ -299,6 +313,44 @@ def test_on_a_full_disk_a_token_is_accepted_only_if_the_ledger_has_it(tmp_path: 
     assert not one(ISSUER, "a", SOON) and not one(ISSUER, "b", SOON) and one(ISSUER, "c", SOON)
 
 
+@pytest.fixture
+def memory(tmp_path: Path) -> Path:
+    return tmp_path / "memory"
+
+
+def test_while_neither_disk_nor_ledger_takes_a_token_memory_does_and_none_gets_through_twice(
+    tmp_path: Path, memory: Path
+) -> None:
+    (tmp_path / "jti").touch()  # a file where the book's folder should be
+    one, two = (ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: NOW, spare=memory) for _ in range(2))
+    assert one(ISSUER, "a", SOON) and not two(ISSUER, "a", SOON)
+    (tmp_path / "jti").unlink()
+    assert not one(ISSUER, "a", SOON) and not two(ISSUER, "a", SOON)  # the disk is back and does not know it
+    assert two(ISSUER, "b", SOON) and not one(ISSUER, "b", SOON)
+
+
+def test_memory_is_left_alone_until_it_is_needed_and_given_back_afterwards(tmp_path: Path, memory: Path) -> None:
+    at = [NOW]
+    guard = ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: at[0], spare=memory)
+    assert guard(ISSUER, "a", SOON) and not memory.exists()
+    shutil.move(tmp_path / "jti", tmp_path / "away")
+    (tmp_path / "jti").touch()
+    assert guard(ISSUER, "b", SOON + timedelta(minutes=2)) and memory.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "jti").unlink()
+    at[0] = NOW + timedelta(hours=1)
+    assert guard(ISSUER, "c", at[0] + timedelta(minutes=5))
+    assert not memory.exists()
+
+
+def test_a_place_in_memory_that_others_can_write_is_not_used(tmp_path: Path, memory: Path) -> None:
+    memory.mkdir(mode=0o777)
+    memory.chmod(0o777)
+    (memory / "somebody-elses").touch()
+    (tmp_path / "jti").touch()
+    with pytest.raises(LedgerError, match="can't be written"):
+        ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: NOW, spare=memory)(ISSUER, "a", SOON)
+
+
 # A parent uses its guard, then forks; all three go for the same tokens.
 FORK = """
 import os, sys, test_replay_guard as test
@@ -311,7 +363,7 @@ def take():
 
 guard = ReplayGuard(test.ledger_out, Path(sys.argv[1]), now=lambda: test.NOW)
 assert guard(test.ISSUER, "before", test.SOON)
-lock = guard._books[os.getpid()]._lock
+[lock] = [book._lock for book in guard._books.values()]
 lock.acquire()  # as if another thread held it at the moment of the fork
 children = []
 for _ in range(2):

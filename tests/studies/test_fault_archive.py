@@ -1,0 +1,101 @@
+"""The image archive fails in each way a server can: the chart says that the scan is not read yet, and later it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+from dicomweb_answers import stalls_midway, truncates
+from faults import Seen
+from servers import Behaviour, Exchange, drips_headers, hangs, hangs_up, sends, status
+from study_calls import body, study
+from study_house import Build, House
+from study_scene import Archive, ct
+
+pytestmark = pytest.mark.system
+HTML = b"<!doctype html><html><body>Please sign in</body></html>"
+DRIPPING, HALF = "1.2.826.0.1.13", "1.2.826.0.1.18"
+BAD: dict[str, tuple[str, str, Behaviour, str]] = {
+    "1.2.826.0.1.11": ("hangs", "", hangs(), "pacs-timeout"),
+    "1.2.826.0.1.12": ("drips (slow loris)", "headers", drips_headers(0.1), "pacs-timeout"),
+    DRIPPING: ("drips (slow loris)", "images", stalls_midway(ct(DRIPPING), every=0.2), "pacs-timeout"),
+    "1.2.826.0.1.14": ("closes the connection", "", hangs_up(), "pacs-unreachable"),
+    "1.2.826.0.1.15": ("answers 500", "", status(500), "pacs-failed"),
+    "1.2.826.0.1.16": ("answers 429", "", status(429, Retry_After="60"), "pacs-failed"),
+    "1.2.826.0.1.17": ("answers something else", "HTML", sends(HTML, content_type="text/html"), "pacs-malformed"),
+    HALF: ("answers something else", "half a series", truncates(ct(HALF)), "truncated"),
+}
+"""Study -> fault, kind of it, what is sent in place of its images, the reason that the job keeps."""
+
+
+def patient_of(uid: str) -> str:
+    """Each study is another patient's."""
+    return f"p-{uid.rpartition('.')[2]}"
+
+
+def card(house: House, uid: str) -> list[dict[str, str]]:
+    told = json.dumps(body(study(uid))).replace("Patient/p1", f"Patient/{patient_of(uid)}")
+    told = told.replace('"p1"', f'"{patient_of(uid)}"')
+    answer = house.app.test_client().post("/cds-services/pancreas-imaging", json=json.loads(told))
+    assert answer.status_code == 200
+    house.engine.studies.settle()
+    found: list[dict[str, str]] = answer.get_json()["cards"]
+    assert found
+    return found
+
+
+@pytest.mark.fault("image archive", "hangs")
+@pytest.mark.fault("image archive", "drips (slow loris)")
+@pytest.mark.fault("image archive", "closes the connection")
+@pytest.mark.fault("image archive", "answers 500")
+@pytest.mark.fault("image archive", "answers 429")
+@pytest.mark.fault("image archive", "answers something else")
+def test_a_scan_that_can_not_be_fetched_is_said_to_be_unread_and_read_later(
+    build: Build, archive: Archive, seen: Seen
+) -> None:
+    well = archive.answer
+
+    def answer(exchange: Exchange) -> None:
+        parts = exchange.hit.path.split("/")
+        return BAD[parts[3]][2](exchange) if len(parts) > 5 else well(exchange)
+
+    for uid in BAD:
+        archive.holds(uid, ct(uid))
+    archive.server.on("studies", answer)
+    house = build(now=lambda: datetime.now(UTC), pacs={"idle_s": 0.5, "total_s": 1.5})
+    for uid in BAD:
+        house.ask(uid, why="hand", patient=patient_of(uid))
+    for _ in BAD:
+        assert house.work() is not None
+    states = {job.payload["study"]: (job.state, job.reason) for job in house.jobs.newest()}
+    assert states == {uid: ("queued", reason) for uid, (_, _, _, reason) in BAD.items()}
+    assert house.predictions() == []
+    during = {uid: card(house, uid) for uid in BAD}
+    assert all("Being analysed" in shown["summary"] for cards in during.values() for shown in cards)
+    archive.server.on("studies", well)
+    begun = time.monotonic()
+    read: dict[str, tuple[list[dict[str, str]], float]] = {}
+    while len(read) < len(BAD):
+        assert time.monotonic() - begun < 30.0, house.jobs.newest()
+        if house.work() is None:
+            time.sleep(0.1)
+        done = {job.payload["study"] for job in house.jobs.newest() if job.state == "done"}
+        for uid in done - read.keys():
+            read[uid] = card(house, uid), time.monotonic() - begun
+    stored = house.predictions()
+    assert len(stored) == len(BAD)
+    for uid, (what, case, *_) in BAD.items():
+        after, seconds = read[uid]
+        seen(
+            "image archive",
+            what,
+            during=[during[uid]],
+            after=[after],
+            of="results, each stored once",
+            owed=1,
+            kept=sum(job.state == "done" and job.payload["study"] == uid for job in house.jobs.newest()),
+            recovery_s=seconds,
+            case=case,
+        )

@@ -1,0 +1,59 @@
+"""Clinicians opening charts while something breaks."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import requests
+import story_calls
+from running_service import RunningService
+
+PATIENT = story_calls.ALARMING
+
+
+class Traffic:
+    """Clinicians opening charts, until told to stop."""
+
+    def __init__(self, service: RunningService, clinicians: int = 3) -> None:
+        self.service, self.clinicians = service, clinicians
+        self.sent: list[str] = []
+        self.answers: list[requests.Response] = []
+        self.answered: list[str] = []
+        self.cut = 0
+        """Calls whose connection ended without an answer."""
+        self.slowest = 0.0
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._open_charts) for _ in range(clinicians)]
+
+    def __enter__(self) -> Traffic:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(timeout=30)
+
+    def until(self, count: int) -> None:
+        """Wait for that many further answers."""
+        goal, deadline = len(self.answers) + count, time.monotonic() + 30
+        while len(self.answers) < goal:
+            assert time.monotonic() < deadline, "the service stopped answering"
+            time.sleep(0.02)
+
+    def _open_charts(self) -> None:
+        body = story_calls.patient_view(PATIENT)
+        while not self._over.is_set():
+            ask = {**body, "hookInstance": f"{threading.get_ident()}-{time.monotonic_ns()}"}
+            self.sent.append(ask["hookInstance"])
+            start = time.monotonic()
+            try:
+                self.answers.append(self.service.call(ask))
+            except requests.ConnectionError:
+                self.cut += 1
+            else:
+                self.answered.append(ask["hookInstance"])
+                self.slowest = max(self.slowest, time.monotonic() - start)
+            self._over.wait(0.02)
