@@ -33,18 +33,39 @@ def judged(
     groups: Mapping[str, Mapping[str, Flags]],
 ) -> list[Finding]:
     """``groups``: in the order of the cohort's rows."""
-    kept = found.kept
+    since = first_of_newest(found.people, last_month(target), charter.newest)
+    kept = np.flatnonzero(found.kept)[since:]
     values, carded = cohort.values[kept], cohort.carded[kept]
+    followed, looked = found.people.where(np.arange(since, len(found.people))), found.looked[since:]
     mine = {name: {g: flags[kept] for g, flags in parts.items()} for name, parts in groups.items()}
     if target.survival:
-        return _survival(model, values, found.people, target, charter)
+        return _survival(model, values, followed, target, charter)
     assert target.months is not None
-    people = at_horizon(values, found.people, target.months)
+    people = at_horizon(values, followed, target.months)
     return [
         *_by_horizon(model, people, target, charter),
-        *_cards(model, people, carded, found.looked, charter),
+        *_cards(model, people, carded, looked, charter),
         *_gaps(model, people, mine, target, charter),
     ]
+
+
+def first_of_newest(people: Followed, months: float, most: int) -> int:
+    """Where, in people in the order of their predictions, those begin that hold the newest ``most`` events by the
+    horizon. Only people whom there was time to follow so far are counted, or early deaths would stand for all."""
+    whole = np.flatnonzero(people.months >= months)
+    if not len(whole):
+        return 0
+    events = np.flatnonzero(people.event & (people.months <= months))
+    events = events[events <= whole[-1]]
+    return int(events[-most]) if len(events) > most else 0
+
+
+def last_month(target: Target) -> float:
+    """How far outcomes are looked at; infinite for a survival function that reaches no milestone."""
+    if target.months is not None:
+        return target.months
+    reached = [m for m in MILESTONES if target.output.times and m <= target.output.times[-1]]
+    return max(reached, default=math.inf)
 
 
 def _by_horizon(model: str, people: Scored, target: Target, charter: Charter) -> list[Finding]:
@@ -114,18 +135,23 @@ def _gaps(
             for measure, result in gap.gaps.items():
                 if measure in ("sensitivity", "ppv") and target.threshold is not None:
                     # lower is worse: judged by how far it lies below the others
-                    found.append(_below(f"gap_{measure}", about, result, limits))
+                    found.append(_below(f"gap_{measure}", about, result, gap.explained.get(measure), limits))
+                elif measure == "observed-expected":
+                    found.append(off_one(f"gap_{measure}", about, result, charter.limits_of(model, "ratio")))
                 elif measure not in ("sensitivity", "ppv", "alert-rate") or target.threshold is not None:
                     found.append(Finding(f"gap_{measure}", about, result))
     return found
 
 
-def _below(measure: str, about: str, result: Measured, limits: Limits) -> Finding:
+def _below(measure: str, about: str, result: Measured, explained: float | None, limits: Limits) -> Finding:
+    """``explained``: the gap there would be if everybody's chance were right."""
     if not isinstance(result, Estimate):
         return Finding(measure, about, result)
-    turned = Estimate(-result.value, -result.upper, -result.lower, result.n, result.events)
+    usual = explained or 0.0
+    turned = Estimate(usual - result.value, usual - result.upper, usual - result.lower, result.n, result.events)
     judged_by = rising(measure, about, turned, limits)
-    return Finding(measure, about, result, judged_by.level, judged_by.limit)
+    told = {} if explained is None else {"explained": explained}
+    return Finding(measure, about, result, judged_by.level, judged_by.limit, told)
 
 
 def _survival(model: str, values: Array, people: Followed, target: Target, charter: Charter) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""A hospital that never ends: years of calls, answers, cards, feedback and outcomes drawn by chance, with faults put in.
+"""A hospital that never ends: years of calls, cards, feedback and outcomes drawn by chance, with faults put in.
 
 It proves the committee's monitors, which are the real ones: what is drawn has the form of the ledger's rows, and the
 measures, limits and verdicts that judge it are those of ``cds.committee``::

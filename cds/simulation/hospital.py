@@ -82,6 +82,8 @@ _AGAIN, _AGAIN_D = 0.2, 60.0
 """Further calls of one patient, on average, and days between them."""
 _UNSTEADY, _WINTER = 0.15, 0.1
 """Of a day's missing values on the logit scale; of inflammation over the year, in spreads."""
+_ODD = 0.004
+"""Of each number from the record: in a unit nobody knows, and as often out of range, at any time."""
 _LAG_D, _LATE_D = 20.0, 120.0
 _SCANNER, _REFERRED, _UMOL_IN_MG_DL = 0.8, 2.0, 88.42
 
@@ -166,6 +168,10 @@ def _states(plan: Plan, at: Array, random: np.random.Generator) -> NDArray[np.in
             usual = np.log(_ABSENT[spec.name] / (1 - _ABSENT[spec.name]))
             share = expit(usual + _UNSTEADY * random.standard_normal(plan.days))
             found[random.random(len(at)) < share[day], n] = MISSING
+        if spec.source == "record" and spec.unit != "1":
+            odd = random.random(len(at))
+            found[(found[:, n] == FOUND) & (odd < 2 * _ODD), n] = OUT_OF_RANGE
+            found[(found[:, n] == OUT_OF_RANGE) & (odd < _ODD), n] = UNIT_UNKNOWN
     return found
 
 
@@ -240,9 +246,7 @@ def _out_of_range(values: Array, states: NDArray[np.int8]) -> None:
             states[outside & (states[:, n] == FOUND), n] = OUT_OF_RANGE
 
 
-def _answers(
-    plan: Plan, at: Array, carded: Flags, seen: Flags, random: np.random.Generator
-) -> tuple[Flags, Flags]:
+def _answers(plan: Plan, at: Array, carded: Flags, seen: Flags, random: np.random.Generator) -> tuple[Flags, Flags]:
     """(accepted, overridden) of the calls that gave a card, on the day itself."""
     accept = np.full(len(at), _ACCEPTED)
     if plan.fault == "alert-fatigue":

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from cds.committee.burden import burdened
+from cds.committee.burden import answered, burdened
 from cds.committee.cohort import Cohort, Target
 from cds.committee.findings import Finding
 from cds.committee.follow import MONTH_DAYS, Ascertainment, FollowUp
@@ -22,6 +22,7 @@ from cds.committee.measures.censoring import Followed
 from cds.committee.measures.estimate import Flags
 from cds.committee.measures.fairness import bands
 from cds.committee.steadiness import reached
+from cds.committee.watch_arrival import Risked, arriving
 from cds.committee.watch_inputs import Seen, drifting, failing
 from cds.committee.watch_outcomes import judged
 from cds.ledger.response import GivenCard
@@ -46,12 +47,14 @@ class Day:
 class Watcher:
     """Of one hospital; ask for its days in order, since a verdict rests on those before it."""
 
-    def __init__(self, hospital: Drawn) -> None:
+    def __init__(self, hospital: Drawn, outcomes_every: int = 1) -> None:
+        """``outcomes_every``: days for which what was found of outcomes is kept; they only arrive once a week."""
         self._h = hospital
+        self._outcomes_every = outcomes_every
+        self._kept: tuple[int, list[Finding]] | None = None
         self._charter = charter()
         self._manifest = manifest()
         self._past: list[Verdict] = []
-        _, self._first_event = _earliest(hospital)
         self._columns = {spec.name: n for n, spec in enumerate(self._manifest.inputs)}
 
     def over(self, first: int, last: int, every: int = 1) -> Iterator[Day]:
@@ -92,8 +95,9 @@ class Watcher:
             quick = max(begin, end - few)
         found = failing(self._seen(quick, end), before, self._manifest, self._charter)
         found += drifting(recent, before, self._manifest, self._charter)
-        found += self._outcomes(day, end)
-        return found + self._burden(begin, end)
+        if self._kept is None or day - self._kept[0] >= self._outcomes_every:
+            self._kept = day, self._outcomes(day, end)
+        return found + self._kept[1] + self._burden(oldest, begin, end)
 
     def _seen(self, begin: int, end: int) -> Seen:
         h, rows = self._h, slice(begin, end)
@@ -117,10 +121,17 @@ class Watcher:
         rows = np.flatnonzero(h.answered[:end])
         rows = rows[np.sort(np.unique(h.person[rows], return_index=True)[1])]
         people = Cohort((), h.risk[rows], h.carded[rows])
-        target = Target(self._manifest.outputs[0], days(str(self._manifest.outputs[0].horizon)) / MONTH_DAYS, threshold())
-        return judged(
-            self._manifest.id, people, self._follow(rows, day), target, self._charter, self._groups(rows)
-        )
+        horizon = days(str(self._manifest.outputs[0].horizon))
+        target = Target(self._manifest.outputs[0], horizon / MONTH_DAYS, threshold())
+        groups = self._groups(rows)
+        found = judged(self._manifest.id, people, self._follow(rows, day), target, self._charter, groups)
+        event, known = np.full(h.people, np.nan), np.full(h.people, np.nan)
+        event[h.event_person], known[h.event_person] = h.event_day, h.event_known
+        known[known > day] = np.nan
+        mine = h.person[rows]
+        risked = Risked(np.floor(h.at[rows]), event[mine], known[mine])
+        asked = [float(d) for d in range(0, day + 1, SWEEP_D)]
+        return [*found, arriving(self._manifest.id, "fhir", risked, asked, horizon, self._charter)]
 
     def _follow(self, rows: Whole, day: int) -> FollowUp:
         """As ``cds.committee.follow`` does with ``follow: sweep``."""
@@ -149,8 +160,12 @@ class Watcher:
             "smoker": {"yes": smoker == 1, "no": smoker == 0},
         }
 
-    def _burden(self, begin: int, end: int) -> list[Finding]:
-        return burdened(self._manifest.id, end - begin, self._cards(begin, end), self._charter)
+    def _burden(self, oldest: int, begin: int, end: int) -> list[Finding]:
+        cards, before = self._cards(begin, end), self._cards(oldest, begin)
+        return [
+            *burdened(self._manifest.id, end - begin, cards, self._charter),
+            answered(self._manifest.id, cards, before, self._charter),
+        ]
 
     def _cards(self, begin: int, end: int) -> list[GivenCard]:
         h = self._h
@@ -164,10 +179,6 @@ class Watcher:
                 )
             )  # fmt: skip
         return found
-
-
-def _earliest(hospital: Drawn) -> tuple[Whole, Whole]:
-    return hospital.event_person, hospital.event_day
 
 
 def _listed(values: Any) -> list[float]:
