@@ -106,9 +106,9 @@ class Watched(_Block):
     )
     gap: Rising = Field(
         Limits(watch=0.05, act=0.15, stop=None),
-        description="Sensitivity or positive predictive value of a group, below that of all others, in parts of 1; of "
-        "a chance, less what the group's own chances explain. How a group's observed over expected differs from the "
-        "others' is held to `ratio`.",
+        description="Sensitivity, positive predictive value or area under the ROC curve of a group, below that of all "
+        "others, in parts of 1; of a chance, less what the group's own chances explain. How a group's observed over "
+        "expected differs from that of the others is held to `ratio`.",
     )
     burden: Rising = Field(Limits(watch=10.0, act=25.0, stop=None), description="Cards per 100 calls of the service.")
     response: Falling = Field(
@@ -183,7 +183,10 @@ class Steadiness(_Block):
     """How often in a row an evaluation must say so before the verdict changes."""
 
     watch: int = Field(
-        2, ge=1, le=10, description="Evaluations in a row that are not green, before the verdict is no longer."
+        2,
+        ge=1,
+        le=10,
+        description="Evaluations in a row that say 'watch', before the verdict does. One that says more is enough.",
     )
     act: int = Field(2, ge=1, le=10, description="Evaluations in a row that call for action.")
     stop: int = Field(2, ge=1, le=10, description="Evaluations in a row below a floor. Failed inputs stop at once.")
@@ -226,7 +229,7 @@ class Charter(_Block):
         "inputs together. There is one a day, and each has as many tests as inputs.",
     )
     newest: int = Field(
-        400,
+        250,
         ge=100,
         description="How many of the newest outcomes a model is judged by: its people of earlier ones are left out, so "
         "that what was right for years does not hide what is wrong now.",

@@ -58,7 +58,8 @@ def _moved(held: Level, said: Sequence[Level], rule: Steadiness) -> VerdictLevel
     if _run(said, "act") >= rule.act:
         return "act"
     if held == "green":
-        return "watch" if _run(said, "watch") >= rule.watch else "green"
+        # what calls for action, or worse, is looked at even if it is said for the first time
+        return "watch" if _run(said, "watch") >= rule.watch or _run(said, "act") else "green"
     recent = said[: rule.better]
     if len(recent) >= rule.better and all(ORDER.index(level) < ORDER.index(held) for level in recent):
         return "watch" if worst(recent) == "watch" else "green"

@@ -51,6 +51,8 @@ ROOMS: dict[str, str] = {
     "committee": (
         "committee.measures errors fhir fhir.resources ids inference ledger policy record settings trust yaml_lines"
     ),
+    # the committee's monitors, put to the proof
+    "simulation": "committee committee.measures errors ids inference ledger policy record",
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
@@ -80,11 +82,13 @@ ROOMS: dict[str, str] = {
         "services studies survival trust trust.smart web yaml_lines"
     ),
     "validation": "charts errors ledger",
-    "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
+    "docs": (
+        "cards cards.phrasebook committee errors inference modelcards policy services settings simulation smart_settings"
+    ),
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
-        "modelcheck networks policy record app engine jobs serve services settings site studies survival trust "
+        "modelcheck networks policy record app engine jobs serve services settings simulation site studies survival trust "
         "trust.smart validation"
     ),
     "__main__": "cli",

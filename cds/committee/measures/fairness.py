@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cds.committee.measures.calibration import observed_expected
-from cds.committee.measures.discrimination import auc
+from cds.committee.measures.discrimination import auc, expected_auc
 from cds.committee.measures.estimate import CELL, Estimate, Flags, Measured, Minimum, NotEnough, NotEstimable
 from cds.committee.measures.proportions import difference, ratio
 from cds.committee.measures.scored import Scored
@@ -30,8 +30,9 @@ class GroupGap:
     gaps: Mapping[str, Measured]
     """The group less the others; of observed over expected their ratio."""
     explained: Mapping[str, float] = field(default_factory=dict)
-    """Of sensitivity and ppv: the gap there would be if everybody's chance were right. A group at lower risk is flagged
-    less and more of its events are missed, however fair the model (Simoiu 2017, Ann Appl Stat 11:1193)."""
+    """Of sensitivity, ppv and auc: the gap there would be if everybody's chance were right. A group at lower risk is
+    flagged less and more of its events are missed, however fair the model (Simoiu 2017, Ann Appl Stat 11:1193), and one
+    whose risks are alike is ranked worse (van Klaveren 2016, Stat Med 35:4136)."""
 
 
 def gaps(
@@ -76,11 +77,12 @@ def _explained(mine: Scored, others: Scored, threshold: float) -> dict[str, floa
 
 
 def _promised(people: Scored, threshold: float) -> dict[str, float]:
-    """Sensitivity and ppv as the chances themselves foretell them."""
+    """Sensitivity, ppv and auc as the chances themselves foretell them."""
     flag, expected = people.risk >= threshold, people.weight * people.risk
     found = {}
     if expected.sum() > 0:
         found["sensitivity"] = float(expected[flag].sum() / expected.sum())
+        found["auc"] = expected_auc(people)
     if people.weight[flag].sum() > 0:
         found["ppv"] = float(expected[flag].sum() / people.weight[flag].sum())
     return found
