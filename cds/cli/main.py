@@ -15,6 +15,7 @@ from cds.cli.ledger import ledger
 from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
+from cds.cli.simulate import simulate_hospital
 from cds.cli.site import site
 from cds.cli.studies import study, worker
 from cds.cli.validation import validation
@@ -80,6 +81,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
 
     \b
       cds outcomes --help      what became of the patients the models spoke of
+      cds simulate-hospital    do the monitors see what goes wrong?
     """
     ctx.obj = settings
 
@@ -139,6 +141,7 @@ main.add_command(models)
 main.add_command(outcomes)
 main.add_command(policy)
 main.add_command(problems)
+main.add_command(simulate_hospital)
 main.add_command(site)
 main.add_command(study)
 main.add_command(validation)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from cds.committee.charter import Charter
 from cds.committee.cohort import Target
@@ -66,7 +66,7 @@ def _below(gap: Estimate, explained: float) -> Estimate:
 def _factor(tests: int) -> float:
     """By how much wider than usual an interval is of which, of so many, one may be beyond by chance as often as one
     alone. One side each: of two groups, one is below by as much as the other is above."""
-    return max(1.0, float(norm.isf((1 - COVERAGE) / max(1, tests))) / Z)
+    return max(1.0, -float(ndtri((1 - COVERAGE) / max(1, tests))) / Z)
 
 
 def _wider(found: Estimate, tests: int) -> Estimate:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from cds.simulation.hospital import Drawn, Plan, drawn
 from cds.simulation.subject import Fault, faults
@@ -36,6 +35,8 @@ class Trial:
     """All of them; those of a hospital with a fault include its own."""
     seen: int | None
     """Day on which the verdict left green for the fault; None: it did not, or there was no fault."""
+    seen_by: tuple[str, ...] = ()
+    """Measures that told of it that day."""
 
     @property
     def fault(self) -> Fault | None:
@@ -63,48 +64,52 @@ class Trial:
 Progress = Callable[[int], None]
 
 
+def span(plan: Plan) -> tuple[int, int]:
+    """First day and the one after the last. Without a fault from the first call on: a new site has its alarms, too.
+    With one from a month before it for half as long again as it may take."""
+    if plan.fault is None:
+        return 0, plan.days
+    return max(0, plan.fault_day - BEFORE_D), plan.fault_day + round(1.5 * faults()[plan.fault].within_d) + 2
+
+
+def reaching(plan: Plan) -> Plan:
+    """As many days as are watched."""
+    return replace(plan, days=span(plan)[1])
+
+
 def healthy(plan: Plan, outcomes_every: int = 1, progress: Progress | None = None) -> Trial:
-    """From the first call on: a new site has its alarms, too."""
-    return _watched(drawn(plan), 0, plan.days, outcomes_every, progress)
+    return _watched(drawn(plan), outcomes_every, progress)
 
 
 def injected(plan: Plan, outcomes_every: int = 1, progress: Progress | None = None) -> Trial:
-    """From a month before the fault until it is seen, or for half as long again as it may take."""
+    """Until the fault is seen, or the span is over."""
     assert plan.fault is not None
-    last = min(plan.days, plan.fault_day + round(1.5 * faults()[plan.fault].within_d) + 2)
-    first = max(0, plan.fault_day - BEFORE_D)
-    return _watched(drawn(plan), first, last, outcomes_every, progress, until_seen=True)
+    return _watched(drawn(reaching(plan)), outcomes_every, progress)
 
 
-def _watched(
-    hospital: Drawn,
-    first: int,
-    last: int,
-    outcomes_every: int,
-    progress: Progress | None = None,
-    *,
-    until_seen: bool = False,
-) -> Trial:
+def _watched(hospital: Drawn, outcomes_every: int, progress: Progress | None) -> Trial:
     plan, watcher = hospital.plan, Watcher(hospital, outcomes_every)
     alarms: list[Alarm] = []
     seen: int | None = None
-    level, day = "green", first
+    by: tuple[str, ...] = ()
+    (first, last), level = span(plan), "green"
+    day = first
     for day in range(first, last):
         said = watcher.on(day).verdict
         why = tuple((f["measure"], f["about"]) for f in said.raising)
         if LEVELS.index(said.level) > LEVELS.index(level):
             alarms.append(Alarm(day, said.level, why))
         level = said.level
-        if seen is None and level != "green" and _is_it(plan, day, why):
-            seen = day
         if progress is not None:
             progress(day)
-        if until_seen and seen is not None:
+        if level != "green" and (by := _of_it(plan, day, why)):
+            seen = day
             break
-    return Trial(plan, day - first + 1, tuple(alarms), seen)
+    return Trial(plan, day - first + 1, tuple(alarms), seen, by)
 
 
-def _is_it(plan: Plan, day: int, why: Any) -> bool:
+def _of_it(plan: Plan, day: int, why: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """Measures that tell of the fault."""
     if plan.fault is None or day < plan.fault_day:
-        return False
-    return any(faults()[plan.fault].sees(measure, about) for measure, about in why)
+        return ()
+    return tuple(measure for measure, about in why if faults()[plan.fault].sees(measure, about))

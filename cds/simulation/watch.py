@@ -55,6 +55,8 @@ class Watcher:
         self._charter = charter()
         self._manifest = manifest()
         self._past: list[Verdict] = []
+        self._card_rows = np.flatnonzero(hospital.carded)
+        self._given = [self._card(int(row)) for row in self._card_rows]
         self._columns = {spec.name: n for n, spec in enumerate(self._manifest.inputs)}
 
     def over(self, first: int, last: int, every: int = 1) -> Iterator[Day]:
@@ -168,17 +170,15 @@ class Watcher:
         ]
 
     def _cards(self, begin: int, end: int) -> list[GivenCard]:
+        first, last = np.searchsorted(self._card_rows, [begin, end])
+        return self._given[first:last]
+
+    def _card(self, row: int) -> GivenCard:
         h = self._h
-        found = []
-        for row in begin + np.flatnonzero(h.carded[begin:end]):
-            outcome = "accepted" if h.accepted[row] else "overridden" if h.overridden[row] else None
-            found.append(
-                GivenCard(
-                    str(row), self.moment(float(h.at[row]) - 0.5), str(h.person[row]), str(h.clinician[row]), "risk",
-                    False, outcome, None,
-                )
-            )  # fmt: skip
-        return found
+        outcome = "accepted" if h.accepted[row] else "overridden" if h.overridden[row] else None
+        at = self.moment(float(h.at[row]) - 0.5)
+        person, clinician = str(h.person[row]), str(h.clinician[row])
+        return GivenCard(str(row), at, person, clinician, "risk", opened=False, outcome=outcome, reason=None)
 
 
 def _listed(values: Any) -> list[float]:
