@@ -26,6 +26,7 @@ import imaging_fetch
 import imaging_pipeline
 import latency
 import legion
+import monitors
 import no_prefetch
 import report_page
 import results
@@ -49,6 +50,7 @@ BENCHMARKS = {
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
     "report-page": (report_page.run, "first page of a report from stored predictions: server time and bytes"),
     "validation-bins": (validation_bins.run, "what joined bins lose of the AUC pooled over hospitals"),
+    "monitors": (monitors.run, "what the committee's monitors see of a simulated hospital, and their false alarms"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
 }
 

@@ -18,6 +18,7 @@ from cds.cli.models import models
 from cds.cli.policy import policy
 from cds.cli.problems import problems
 from cds.cli.replay import replay
+from cds.cli.simulate import simulate_hospital
 from cds.cli.site import site
 from cds.cli.studies import study, worker
 from cds.cli.validation import validation
@@ -87,6 +88,7 @@ def main(ctx: click.Context, settings: Path | None) -> None:
       cds replay CALL          make a past card again, and see what has changed since
       cds audit verify         has anybody changed or removed what happened?
       cds guidelines list      which guidelines somebody has to look at again
+      cds simulate-hospital    do the monitors see what goes wrong?
     """
     ctx.obj = settings
 
@@ -150,6 +152,7 @@ main.add_command(outcomes)
 main.add_command(policy)
 main.add_command(problems)
 main.add_command(replay)
+main.add_command(simulate_hospital)
 main.add_command(site)
 main.add_command(study)
 main.add_command(validation)

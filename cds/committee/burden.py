@@ -10,14 +10,16 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from cds.committee.charter import Charter
-from cds.committee.findings import Finding, rising
+from cds.committee.findings import Finding, falling, rising
 from cds.committee.measures.censoring import Followed, free_of_event
 from cds.committee.measures.estimate import Estimate, Measured, Minimum, NotEnough
-from cds.committee.measures.proportions import wilson_counts
+from cds.committee.measures.proportions import ratio, wilson_counts
 from cds.ledger.outcomes import OutcomeEvent
 from cds.ledger.response import GivenCard
 
 TWO_WEEKS = 14
+_FEW_ANSWERS = 20
+"""Accepted cards in the baseline: below, nothing can fall much."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,21 @@ def burdened(model: str, asked: int, cards: Sequence[GivenCard], charter: Charte
         Finding("accepted", "", _share(found.accepted, found.shown, share)),
         Finding("overridden", "", _share(found.overridden, found.shown, share), detail={"reasons": found.reasons}),
     ]
+
+
+def answered(model: str, cards: Sequence[GivenCard], before: Sequence[GivenCard], charter: Charter) -> Finding:
+    """Do clinicians still do what cards propose? ``before``: cards of the baseline. A ratio, since in one hospital half
+    of the cards are accepted and in another every tenth."""
+    share = Minimum(people=charter.minimum.share)
+    now, usual = (_share(funnel(some).accepted, len(some), share) for some in (cards, before))
+    result: Measured
+    if not isinstance(now, Estimate) or not isinstance(usual, Estimate):
+        result = usual if isinstance(now, Estimate) else now
+    elif usual.events < _FEW_ANSWERS:
+        result = NotEnough("accepted cards in the baseline", usual.events, _FEW_ANSWERS)
+    else:
+        result = ratio(now, usual) or Estimate(0.0, 0.0, now.upper / usual.lower, now.n + usual.n, 0)
+    return falling("response", "", result, charter.limits_of(model, "response"))
 
 
 def looked_within(

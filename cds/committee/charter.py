@@ -106,9 +106,20 @@ class Watched(_Block):
     )
     gap: Rising = Field(
         Limits(watch=0.05, act=0.15, stop=None),
-        description="Sensitivity or positive predictive value of a group, below that of all others, in parts of 1.",
+        description="Sensitivity, positive predictive value or area under the ROC curve of a group, below that of all "
+        "others, in parts of 1; of a chance, less what the group's own chances explain. How a group's observed over "
+        "expected differs from that of the others is held to `ratio`.",
     )
     burden: Rising = Field(Limits(watch=10.0, act=25.0, stop=None), description="Cards per 100 calls of the service.")
+    response: Falling = Field(
+        Limits(watch=0.75, act=0.5, stop=None),
+        description="Share of its cards that are accepted, over what that share was in the baseline.",
+    )
+    arriving: Falling = Field(
+        Limits(watch=0.75, act=0.5, stop=None),
+        description="Outcomes that reach the record in time (`maturity`), for the people there are, over what it was "
+        "`baseline` before.",
+    )
 
 
 class Minimum(_Block):
@@ -171,6 +182,12 @@ class Subgroup(_Block):
 class Steadiness(_Block):
     """How often in a row an evaluation must say so before the verdict changes."""
 
+    watch: int = Field(
+        2,
+        ge=1,
+        le=10,
+        description="Evaluations in a row that say 'watch', before the verdict does. One that says more is enough.",
+    )
     act: int = Field(2, ge=1, le=10, description="Evaluations in a row that call for action.")
     stop: int = Field(2, ge=1, le=10, description="Evaluations in a row below a floor. Failed inputs stop at once.")
     better: int = Field(3, ge=1, le=10, description="Evaluations in a row that are better, before the verdict is.")
@@ -204,6 +221,19 @@ class Charter(_Block):
     period: Length = Field("1m", description="How much of the newest calls inputs and drift are judged on.")
     baseline: Length = Field("6m", description="How much before that they are compared with.")
     quick: Length = Field("1d", description="How much of the newest calls failing inputs are looked for in.")
+    chance: float = Field(
+        0.001,
+        gt=0,
+        le=0.05,
+        description="How often one evaluation may take chance for a change of what is missing, or for drift, of all "
+        "inputs together. There is one a day, and each has as many tests as inputs.",
+    )
+    newest: int = Field(
+        250,
+        ge=100,
+        description="How many of the newest outcomes a model is judged by: its people of earlier ones are left out, so "
+        "that what was right for years does not hide what is wrong now.",
+    )
     version: str = ""
     """Content address: set when the file is read."""
 

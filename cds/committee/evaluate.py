@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cds.committee import actions
-from cds.committee.burden import burdened, looked_within
+from cds.committee.burden import answered, burdened, looked_within
 from cds.committee.charter import Charter
 from cds.committee.cohort import cohort, groups, service_of, target
 from cds.committee.findings import Finding
 from cds.committee.follow import Ascertainment, follow
 from cds.committee.measures.estimate import NotEstimable
 from cds.committee.steadiness import Reached, reached
+from cds.committee.watch_arrival import arrivals
 from cds.committee.watch_inputs import drifting, failing, seen
-from cds.committee.watch_outcomes import judged
+from cds.committee.watch_outcomes import judged, last_month
 from cds.committee.watch_studies import study_failures
 from cds.ids import new_id
 from cds.inference.manifest import Manifest
@@ -24,12 +25,13 @@ from cds.inference.registry import Registry
 from cds.ledger.book import Book
 from cds.ledger.cohort import PredictedRow, last_contacts, predicted, sites
 from cds.ledger.committee_tables import charters, verdicts
+from cds.ledger.outcomes import arrivals as arrivals_of
 from cds.ledger.outcomes import events, sweeps
 from cds.ledger.response import given
 from cds.ledger.standings import EVERYWHERE, Standing, every, stops
 from cds.ledger.verdicts import Verdict, history
 from cds.policy.schema import Policy
-from cds.record.inputs import days
+from cds.record.inputs import DAYS, days
 
 _log = logging.getLogger("cds.committee")
 _EVER = timedelta(days=3653)
@@ -129,12 +131,17 @@ class Evaluator:
         found = follow(people.who, watch.outcome, self.charter, happened, asked, contacts, self.now)
         divided = groups(self.charter, manifest, people.rows)
         told = judged(manifest.id, people, found, compared, self.charter, divided)
+        known = self.book.read(lambda c: arrivals_of(c, site, str(watch.outcome)))
+        horizon = last_month(compared) * DAYS["m"]
+        told += arrivals(manifest.id, people.who, known, asked, watch.outcome, horizon, self.charter)
         return [followed(found.ascertainment), *told], found.ascertainment
 
     def _burden(self, manifest: Manifest, site: str, rows: list[PredictedRow], start: datetime) -> list[Finding]:
-        cards = self.book.read(lambda c: given(c, manifest.id, site, start, self.now))
+        since = start - timedelta(days=days(self.charter.baseline))
+        every_card = self.book.read(lambda c: given(c, manifest.id, site, since, self.now))
+        cards, before = [c for c in every_card if c.at >= start], [c for c in every_card if c.at < start]
         asked = sum(1 for row in rows if row.at >= start)
-        found = burdened(manifest.id, asked, cards, self.charter)
+        found = [*burdened(manifest.id, asked, cards, self.charter), answered(manifest.id, cards, before, self.charter)]
         outcome = self.charter.watch(manifest.id).outcome
         if outcome is not None and self.charter.outcomes[outcome].looked:
             happened = self.book.read(lambda c: events(c, site, [outcome]))

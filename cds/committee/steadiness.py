@@ -51,14 +51,15 @@ def reached(
     before: VerdictLevel = next((v.level for v in past), "green")
     # stopped and resumed since: people have looked at it, and it is watched for a while
     held: Level = "watch" if before == "stopped" else before
-    return Reached(_moved(held, raised, said, rule), raised, streak, None)
+    return Reached(_moved(held, said, rule), raised, streak, None)
 
 
-def _moved(held: Level, raised: Level, said: Sequence[Level], rule: Steadiness) -> VerdictLevel:
+def _moved(held: Level, said: Sequence[Level], rule: Steadiness) -> VerdictLevel:
     if _run(said, "act") >= rule.act:
         return "act"
     if held == "green":
-        return "watch" if ORDER.index(raised) >= ORDER.index("watch") else "green"
+        # what calls for action, or worse, is looked at even if it is said for the first time
+        return "watch" if _run(said, "watch") >= rule.watch or _run(said, "act") else "green"
     recent = said[: rule.better]
     if len(recent) >= rule.better and all(ORDER.index(level) < ORDER.index(held) for level in recent):
         return "watch" if worst(recent) == "watch" else "green"

@@ -65,24 +65,35 @@ def seen(rows: Iterable[PredictedRow], manifest: Manifest) -> Seen:
 
 def failing(now: Seen, before: Seen, manifest: Manifest, charter: Charter) -> list[Finding]:
     """What may have broken since the baseline; of the shortest period, since it stops a model at once."""
-    enough = Minimum(people=charter.minimum.share)
     found = [_failed(now, manifest, charter)]
-    for spec in manifest.inputs:
-        if spec.source == "constant":
-            continue
-        mine = input_state(now.states[spec.name], enough)
+    specs = [spec for spec in manifest.inputs if spec.source != "constant"]
+    rises = [_rise(now, before, spec, charter) for spec in specs]
+    sure = holm([r.p if isinstance(r, Change) else 1.0 for r in rises], charter.chance)
+    for spec, rise, certain in zip(specs, rises, sure, strict=True):
+        mine = input_state(now.states[spec.name], Minimum(people=charter.minimum.share))
         limits = charter.limits_of(manifest.id, "unusable")
         found.append(rising("unusable", spec.name, _together(now, spec, charter), limits))
         found.append(
             rising("out_of_range", spec.name, mine.out_of_range, charter.limits_of(manifest.id, "out_of_range"))
         )
-        usual = input_state(before.states[spec.name], enough)
-        rise = change(mine.missing, usual.missing)
-        result: Measured = rise.by if isinstance(rise, Change) else rise
-        found.append(
-            rising("missing", spec.name, result, _only_required(spec, charter.limits_of(manifest.id, "missing")))
-        )
+        found.append(_missing(spec, rise, charter.limits_of(manifest.id, "missing"), certain=certain))
     return found
+
+
+def _rise(now: Seen, before: Seen, spec: Input, charter: Charter) -> Change | NotEnough:
+    enough = Minimum(people=charter.minimum.share)
+    return change(
+        input_state(now.states[spec.name], enough).missing, input_state(before.states[spec.name], enough).missing
+    )
+
+
+def _missing(spec: Input, rise: Change | NotEnough, limits: Limits, *, certain: bool) -> Finding:
+    if isinstance(rise, NotEnough):
+        return Finding("missing", spec.name, rise)
+    told = {"p": rise.p}
+    if not certain:
+        return Finding("missing", spec.name, rise.by, detail=told)
+    return rising("missing", spec.name, rise.by, _only_required(spec, limits), **told)
 
 
 def _only_required(spec: Input, limits: Limits) -> Limits:
@@ -119,7 +130,7 @@ def drifting(now: Seen, before: Seen, manifest: Manifest, charter: Charter) -> l
     for name in _answers(manifest.outputs):
         given = now.answers.get(name, []), before.answers.get(name, [])
         tested.append((f"-> {name}", _compared(*given, charter.minimum.drift)))
-    sure = holm([d.p if isinstance(d, Drift) else 1.0 for _, d in tested])
+    sure = holm([d.p if isinstance(d, Drift) else 1.0 for _, d in tested], charter.chance)
     limits = charter.limits_of(manifest.id, "drift")
     return [_drift_finding(name, found, certain, limits) for (name, found), certain in zip(tested, sure, strict=True)]
 

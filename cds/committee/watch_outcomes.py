@@ -7,17 +7,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cds.committee.charter import Charter, Limits
+from cds.committee.charter import Charter
 from cds.committee.cohort import Cohort, Target, alive_at
-from cds.committee.findings import Finding, falling, off_one, rising
+from cds.committee.findings import Finding, falling, off_one
 from cds.committee.follow import FollowUp
-from cds.committee.measures import accuracy, calibration, concordance, discrimination, fairness, usefulness
+from cds.committee.measures import accuracy, calibration, concordance, discrimination, usefulness
 from cds.committee.measures.censoring import Followed, at_horizon
-from cds.committee.measures.estimate import Array, Estimate, Flags, Measured, Minimum, NotEnough
+from cds.committee.measures.estimate import Array, Flags, Measured, Minimum, NotEnough
 from cds.committee.measures.proportions import wilson
 from cds.committee.measures.scored import Scored
 from cds.committee.measures.survival_calibration import MILESTONES, milestone
 from cds.committee.measures.verification import verification
+from cds.committee.watch_groups import gaps_of
 
 
 def _minimum(charter: Charter) -> Minimum:
@@ -33,18 +34,40 @@ def judged(
     groups: Mapping[str, Mapping[str, Flags]],
 ) -> list[Finding]:
     """``groups``: in the order of the cohort's rows."""
-    kept = found.kept
+    since = first_of_newest(found.people, last_month(target), charter)
+    kept = np.flatnonzero(found.kept)[since:]
     values, carded = cohort.values[kept], cohort.carded[kept]
+    followed, looked = found.people.where(np.arange(since, len(found.people))), found.looked[since:]
     mine = {name: {g: flags[kept] for g, flags in parts.items()} for name, parts in groups.items()}
     if target.survival:
-        return _survival(model, values, found.people, target, charter)
+        return _survival(model, values, followed, target, charter)
     assert target.months is not None
-    people = at_horizon(values, found.people, target.months)
+    people = at_horizon(values, followed, target.months)
     return [
         *_by_horizon(model, people, target, charter),
-        *_cards(model, people, carded, found.looked, charter),
-        *_gaps(model, people, mine, target, charter),
+        *_cards(model, people, carded, looked, charter),
+        *gaps_of(model, people, mine, target, charter),
     ]
+
+
+def first_of_newest(people: Followed, months: float, charter: Charter) -> int:
+    """Where, in people in the order of their predictions, those begin by whom a model is judged: they hold the newest
+    events, and enough of them are of people whom there was time to follow so far. Without the latter, early deaths
+    would stand for all."""
+    events = np.flatnonzero(people.event & (people.months <= months))
+    whole = np.flatnonzero(people.months >= months)
+    complete = events[events <= whole[-1]] if len(whole) else events[:0]
+    if len(events) <= charter.newest or len(complete) <= charter.minimum.events:
+        return 0
+    return int(min(events[-charter.newest], complete[-charter.minimum.events]))
+
+
+def last_month(target: Target) -> float:
+    """How far outcomes are looked at; infinite for a survival function that reaches no milestone."""
+    if target.months is not None:
+        return target.months
+    reached = [m for m in MILESTONES if target.output.times and m <= target.output.times[-1]]
+    return max(reached, default=math.inf)
 
 
 def _by_horizon(model: str, people: Scored, target: Target, charter: Charter) -> list[Finding]:
@@ -127,32 +150,6 @@ def _cards(model: str, people: Scored, carded: Flags, looked: Flags, charter: Ch
         Finding("corrected_sensitivity", "of cards", verified.sensitivity),
         Finding("corrected_specificity", "of cards", verified.specificity),
     ]
-
-
-def _gaps(
-    model: str, people: Scored, groups: Mapping[str, Mapping[str, Flags]], target: Target, charter: Charter
-) -> list[Finding]:
-    limits = charter.limits_of(model, "gap")
-    threshold = target.threshold if target.threshold is not None else math.inf
-    found: list[Finding] = []
-    for name, parts in groups.items():
-        for gap in fairness.gaps(people, parts, threshold, cell=charter.minimum.cell, chance=target.chance):
-            about = f"{name}: {gap.group}"
-            for measure, result in gap.gaps.items():
-                if measure in ("sensitivity", "ppv") and target.threshold is not None:
-                    # lower is worse: judged by how far it lies below the others
-                    found.append(_below(f"gap_{measure}", about, result, limits))
-                elif measure not in ("sensitivity", "ppv", "alert-rate") or target.threshold is not None:
-                    found.append(Finding(f"gap_{measure}", about, result))
-    return found
-
-
-def _below(measure: str, about: str, result: Measured, limits: Limits) -> Finding:
-    if not isinstance(result, Estimate):
-        return Finding(measure, about, result)
-    turned = Estimate(-result.value, -result.upper, -result.lower, result.n, result.events)
-    judged_by = rising(measure, about, turned, limits)
-    return Finding(measure, about, result, judged_by.level, judged_by.limit)
 
 
 def _survival(model: str, values: Array, people: Followed, target: Target, charter: Charter) -> list[Finding]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
 
 from cds.errors import SettingsError
-from cds.ledger.entries import CallEntry
+from cds.ledger.entries import CallEntry, FeedbackEntry
 from cds.ledger.inserts import Execute, Inserts, Row, UnfitEntry, Write, to_json
 from cds.ledger.sqlite import Direct, make_private
 
@@ -184,7 +184,7 @@ def _execute_on(connection: sa.Connection) -> Execute:
     return lambda statement, rows: connection.exec_driver_sql(statement, rows, execution_options=options).rowcount
 
 
-def store_within(connection: sa.Connection, entry: CallEntry) -> bool:
+def store_within(connection: sa.Connection, entry: CallEntry | FeedbackEntry) -> bool:
     """Store a row as part of a transaction that does more; False when it was there already."""
     return _inserts(connection.dialect.name).write(entry).store(_execute_on(connection)) == 1
 

@@ -108,3 +108,24 @@ def counted(connection: sa.Connection) -> tuple[tuple[str, str, str, int, date, 
         .order_by(c.client, c.kind, c.outcome)
     )
     return tuple(tuple(row) for row in connection.execute(question))
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When an outcome happened, and when the record told of it."""
+
+    patient_key: str
+    source: Source
+    day: date
+    recorded_at: datetime
+
+
+def arrivals(connection: sa.Connection, client: str, outcome: str) -> tuple[Arrival, ...]:
+    """The earliest first."""
+    c = outcome_events.c
+    question = (
+        sa.select(c.patient_key, c.source, c.day, c.recorded_at)
+        .where(c.client == client, c.kind == "event", c.outcome == outcome)
+        .order_by(c.day, c.id)
+    )
+    return tuple(Arrival(**row) for row in connection.execute(question).mappings())

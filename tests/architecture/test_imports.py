@@ -63,6 +63,8 @@ ROOMS: dict[str, str] = {
         "committee.measures errors fhir fhir.resources ids inference jobs ledger policy record services settings trust "
         "yaml_lines"
     ),
+    # the committee's monitors, put to the proof
+    "simulation": "committee committee.measures errors ids inference ledger policy record",
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
@@ -106,12 +108,14 @@ ROOMS: dict[str, str] = {
     ),
     "validation": "charts errors ledger",
     "flower": "errors validation",
-    "docs": "cards cards.phrasebook committee errors inference modelcards policy services settings smart_settings",
+    "docs": (
+        "cards cards.phrasebook committee errors inference modelcards policy services settings simulation smart_settings"
+    ),
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources guidelines inference ledger "
         "modelcards modelcheck networks pages.preview policy preview record app auditing engine replay sealing "
-        "snapshot jobs serve services settings site studies survival trust trust.smart validation"
+        "snapshot jobs serve services settings simulation site studies survival trust trust.smart validation"
     ),
     "__main__": "cli",
 }

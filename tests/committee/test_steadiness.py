@@ -66,13 +66,20 @@ def test_better_only_after_three_better_days() -> None:
     assert judge("watch", (1, "watch", "act"), (2, "green", "act"), (3, "act", "act")).level == "watch"
 
 
+def test_a_mild_doubt_of_one_day_is_no_alarm() -> None:
+    assert judge("watch").level == "green"
+    assert judge("watch", (1, "green", "green"), (2, "watch", "green")).level == "green"
+    assert judge("watch", (1, "watch", "green")).level == "watch"
+    assert judge("watch", (0.1, "watch", "green")).level == "green", "asked again on the same day"
+
+
 def test_a_verdict_does_not_flicker_between_watch_and_green() -> None:
     levels: list[tuple[float, str, VerdictLevel]] = []
-    said: list[Level] = ["watch", "green", "watch", "green", "watch", "green"]
+    said: list[Level] = ["watch", "watch", "green", "watch", "green", "watch"]
     for raised in said:
         shifted = [(ago + 1, r, level) for ago, r, level in levels]
         levels = [(0.0, raised, judge(raised, *shifted).level), *shifted]
-    assert [level for _, _, level in levels] == ["watch"] * 6
+    assert [level for _, _, level in reversed(levels)] == ["green", *["watch"] * 5]
 
 
 def test_what_was_said_before_a_model_was_resumed_does_not_count() -> None:

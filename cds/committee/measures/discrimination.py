@@ -31,6 +31,13 @@ def auc(people: Scored, minimum: Minimum = VALIDATION) -> Measured:
     return logit_interval(value, error, people.n, people.events)
 
 
+def expected_auc(people: Scored) -> float:
+    """The AUC there would be if everybody's chance were right: each counts as one with the event by it, and as one
+    without by the rest."""
+    case, other = people.weight * people.risk, people.weight * (1 - people.risk)
+    return float(np.average(_share_below(people.risk, people.risk, other), weights=case))
+
+
 def placements(people: Scored) -> tuple[Array, Array]:
     """For each with the event, the share of those without whose prediction is lower; for each without, the share of
     those with whose prediction is higher. Ties count half."""

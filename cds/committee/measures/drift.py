@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc, chdtri
 
 from cds.committee.measures.estimate import Array, NotEnough, as_floats
 
@@ -91,8 +91,8 @@ def drift(
         freedom = len(before) - 1
         return Drift(
             index,
-            float(chi2.ppf(1 - alpha, freedom)) * scale,
-            float(chi2.sf(index / scale, freedom)),
+            float(chdtri(freedom, alpha)) * scale,
+            float(chdtrc(freedom, index / scale)),
             n,
             m,
             tuple(parts),

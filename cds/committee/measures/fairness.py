@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from cds.committee.measures.calibration import observed_expected
-from cds.committee.measures.discrimination import auc
+from cds.committee.measures.discrimination import auc, expected_auc
 from cds.committee.measures.estimate import CELL, Estimate, Flags, Measured, Minimum, NotEnough, NotEstimable
 from cds.committee.measures.proportions import difference, ratio
 from cds.committee.measures.scored import Scored
@@ -29,6 +29,10 @@ class GroupGap:
     """alert-rate, ppv, sensitivity, auc, observed-expected."""
     gaps: Mapping[str, Measured]
     """The group less the others; of observed over expected their ratio."""
+    explained: Mapping[str, float] = field(default_factory=dict)
+    """Of sensitivity, ppv and auc: the gap there would be if everybody's chance were right. A group at lower risk is
+    flagged less and more of its events are missed, however fair the model (Simoiu 2017, Ann Appl Stat 11:1193), and one
+    whose risks are alike is ranked worse (van Klaveren 2016, Stat Med 35:4136)."""
 
 
 def gaps(
@@ -46,7 +50,8 @@ def gaps(
             found.append(GroupGap(name, None, nothing, nothing))
             continue
         own, rest = _measured(mine, threshold, chance), _measured(others, threshold, chance)
-        found.append(GroupGap(name, mine.n, own, {m: _gap(m, own[m], rest[m]) for m in own}))
+        explained = _explained(mine, others, threshold) if chance else {}
+        found.append(GroupGap(name, mine.n, own, {m: _gap(m, own[m], rest[m]) for m in own}, explained))
     return tuple(found)
 
 
@@ -64,6 +69,23 @@ def _measured(people: Scored, threshold: float, chance: bool) -> dict[str, Measu
         "auc": auc(people, _FEW),
     }
     return told | ({"observed-expected": observed_expected(people, _FEW)} if chance else {})
+
+
+def _explained(mine: Scored, others: Scored, threshold: float) -> dict[str, float]:
+    own, rest = (_promised(people, threshold) for people in (mine, others))
+    return {name: own[name] - rest[name] for name in own if name in rest}
+
+
+def _promised(people: Scored, threshold: float) -> dict[str, float]:
+    """Sensitivity, ppv and auc as the chances themselves foretell them."""
+    flag, expected = people.risk >= threshold, people.weight * people.risk
+    found = {}
+    if expected.sum() > 0:
+        found["sensitivity"] = float(expected[flag].sum() / expected.sum())
+        found["auc"] = expected_auc(people)
+    if people.weight[flag].sum() > 0:
+        found["ppv"] = float(expected[flag].sum() / people.weight[flag].sum())
+    return found
 
 
 def _gap(measure: str, own: Measured, rest: Measured) -> Measured:

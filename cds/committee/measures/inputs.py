@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from cds.committee.measures.estimate import SHARE, Estimate, Measured, Minimum, NotEnough
 from cds.committee.measures.proportions import difference, wilson_counts
@@ -64,5 +64,5 @@ def change(now: Measured, baseline: Measured) -> Change | NotEnough:
     assert isinstance(now, Estimate) and isinstance(baseline, Estimate)
     pooled = (now.events + baseline.events) / (now.n + baseline.n)
     error = math.sqrt(pooled * (1 - pooled) * (1 / now.n + 1 / baseline.n))
-    p = 1.0 if error == 0 else float(2 * norm.sf(abs(now.value - baseline.value) / error))
+    p = 1.0 if error == 0 else float(2 * ndtr(-abs(now.value - baseline.value) / error))
     return Change(difference(now, baseline), p)

@@ -1,0 +1,122 @@
+"""A group is worse off when it is worse off than its own risks explain, and one of many is so by chance sometimes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from cds.committee.charter import Charter
+from cds.committee.cohort import Target
+from cds.committee.findings import Finding
+from cds.committee.measures.censoring import Followed
+from cds.committee.measures.discrimination import auc, expected_auc
+from cds.committee.measures.estimate import Array, Estimate, Flags
+from cds.committee.measures.scored import Scored, scored
+from cds.committee.watch_groups import gaps_of
+from cds.committee.watch_outcomes import first_of_newest
+from cds.inference.manifest import Output
+
+CHARTER = Charter.model_validate({"name": "n", "author": "a", "approver": "b", "effective": "2026-01-01"})
+CHANCE = Target(Output(name="risk", kind="probability", horizon="3m"), 3.0, 0.2)
+SCORE = Target(Output(name="score", kind="score", horizon="3m"), 3.0, 0.2)
+
+
+def house(n: int = 12_000, seed: int = 1) -> tuple[Array, Flags, np.random.Generator]:
+    """Chances, and who is young, at a third of the odds of the others."""
+    random = np.random.default_rng(seed)
+    young = random.random(n) < 0.4
+    logit = random.normal(-2.3, 1.0, n) - 1.1 * young
+    return 1 / (1 + np.exp(-logit)), young, random
+
+
+def levels(people: Scored, groups: dict[str, Flags], target: Target = CHANCE) -> dict[str, str]:
+    found = gaps_of("m", people, {"group": groups}, target, CHARTER)
+    return {f"{f.measure} {f.about}": f.level for f in found if f.level != "green"}
+
+
+def gap(people: Scored, groups: dict[str, Flags], measure: str, group: str) -> Finding:
+    told = gaps_of("m", people, {"group": groups}, CHANCE, CHARTER)
+    return next(f for f in told if f.measure == measure and f.about == f"group: {group}")
+
+
+def test_a_group_at_lower_risk_is_flagged_less_and_that_alone_is_no_alarm() -> None:
+    risk, young, random = house()
+    people = scored(risk, random.random(len(risk)) < risk)
+    found = gap(people, {"young": young, "old": ~young}, "gap_sensitivity", "young")
+    assert isinstance(found.result, Estimate)
+    assert found.result.upper < -0.1, "half of the others' share at most"
+    assert found.detail["explained"] == pytest.approx(found.result.value, abs=0.08)
+    assert levels(people, {"young": young, "old": ~young}) == {}
+
+
+def test_of_a_score_nobody_knows_what_the_risks_explain_so_the_whole_gap_counts() -> None:
+    risk, young, random = house()
+    people = scored(risk, random.random(len(risk)) < risk)
+    assert levels(people, {"young": young, "old": ~young}, SCORE) == {"gap_sensitivity group: young": "act"}
+
+
+def test_a_group_whose_answers_have_nothing_to_do_with_it_is_seen() -> None:
+    risk, _, random = house()
+    happened = random.random(len(risk)) < risk
+    dutch = random.random(len(risk)) < 0.25
+    said = risk.copy()
+    said[dutch] = random.permutation(said[dutch])
+    found = levels(scored(said, happened), {"nl": dutch, "en": ~dutch})
+    assert {"gap_auc group: nl", "gap_sensitivity group: nl", "gap_ppv group: nl"} <= found.keys()
+
+
+def test_a_group_whose_risk_is_told_as_half_of_what_it_is_is_seen_by_its_calibration() -> None:
+    risk, _, random = house()
+    dutch = random.random(len(risk)) < 0.25
+    happened = random.random(len(risk)) < risk
+    said = np.where(dutch, risk / 2, risk)
+    assert levels(scored(said, happened), {"nl": dutch, "en": ~dutch})["gap_observed-expected group: nl"] == "watch"
+
+
+def test_the_more_groups_are_looked_at_the_surer_one_must_be() -> None:
+    risk, _, random = house(6000, seed=3)
+    happened, few = random.random(len(risk)) < risk, np.random.default_rng(0)
+    dutch = few.random(len(risk)) < 0.03
+    said = risk.copy()
+    said[dutch] = few.permutation(said[dutch])
+    people = scored(said, happened)
+    assert levels(people, {"nl": dutch}) == {"gap_auc group: nl": "watch"}
+    many = {f"g{n}": few.random(len(risk)) < 0.05 for n in range(100)}
+    assert levels(people, {"nl": dutch} | many) == {}
+
+
+def test_the_auc_that_chances_foretell_is_the_one_that_happens_on_average() -> None:
+    risk, _, random = house(3000)
+    drawn = [float(roc_auc_score(random.random(len(risk)) < risk, risk)) for _ in range(60)]
+    people = scored(risk, random.random(len(risk)) < risk)
+    assert expected_auc(people) == pytest.approx(float(np.mean(drawn)), abs=0.006)
+    assert isinstance(auc(people), Estimate)
+
+
+# whose outcomes a model is judged by
+
+
+def test_the_newest_events_are_chosen_from_people_in_the_order_of_their_predictions() -> None:
+    months = np.full(3000, 12.0)
+    event = np.zeros(3000, dtype=bool)
+    event[::4] = True
+    months[event] = 2.0
+    since = first_of_newest(Followed(months, event), 3.0, CHARTER)
+    assert event[since:].sum() == CHARTER.newest and event[since]
+
+
+def test_of_people_nobody_could_follow_so_far_not_all_of_the_newest_are_taken() -> None:
+    """Else the early deaths of the last weeks would be all there is."""
+    months = np.concatenate([np.full(2000, 30.0), np.full(1000, 1.0)])
+    event = np.concatenate([np.arange(2000) % 10 == 0, np.arange(1000) % 2 == 0])
+    since = first_of_newest(Followed(months, event), 40.0, CHARTER)
+    assert since == 0, "nobody was followed to the horizon"
+    months[event] = np.minimum(months[event], 1.0)
+    since = first_of_newest(Followed(months, event), 24.0, CHARTER)
+    assert event[since:2000].sum() == CHARTER.minimum.events
+
+
+def test_few_events_leave_nobody_out() -> None:
+    months, event = np.full(500, 12.0), np.arange(500) % 5 == 0
+    assert first_of_newest(Followed(months, event), 3.0, CHARTER) == 0
