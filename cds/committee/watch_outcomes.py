@@ -13,7 +13,7 @@ from cds.committee.findings import Finding, falling, off_one
 from cds.committee.follow import FollowUp
 from cds.committee.measures import accuracy, calibration, concordance, discrimination, usefulness
 from cds.committee.measures.censoring import Followed, at_horizon
-from cds.committee.measures.estimate import Array, Flags, Measured, Minimum, NotEnough
+from cds.committee.measures.estimate import Array, Estimate, Flags, Measured, Minimum, NotEnough
 from cds.committee.measures.proportions import wilson
 from cds.committee.measures.scored import Scored
 from cds.committee.measures.survival_calibration import MILESTONES, milestone

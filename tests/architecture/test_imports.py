@@ -109,7 +109,8 @@ ROOMS: dict[str, str] = {
     "validation": "charts errors ledger",
     "flower": "errors validation",
     "docs": (
-        "cards cards.phrasebook committee errors inference modelcards policy services settings simulation smart_settings"
+        "cards cards.phrasebook committee errors inference modelcards policy services settings simulation "
+        "smart_settings"
     ),
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
