@@ -21,8 +21,12 @@ WORKUP = ("ct-pancreas", "mr-pancreas", "referral-hpb")
 READS = (*KNOWN_CANCER, *HOSPICE, *HOSPICE_ORDER, *IMAGING, *WORKUP)
 
 _STANDING = frozenset({"active", "on-hold"})
-# a completed CT order whose study is not filed yet is work-up under way, too
-_UNDER_WAY = _STANDING | {"completed", "draft"}
+# a completed CT order whose study is not filed yet is work-up under way, too, and so is one about to be signed; neither
+# for longer than the study takes to be filed, or the draft to be forgotten
+_FOR_A_WHILE = frozenset({"completed", "draft"})
+_MADE_BEFORE = timedelta(days=14)
+"""Work-up asked for this shortly before a finding may have been asked for because of it. The fortnight is the time
+NICE NG12 gives an urgent CT; it is this product's choice."""
 _HOSPICE_ORDER_DAYS = 366.0
 
 
@@ -47,9 +51,11 @@ def held_back(
     active_order: str,
     modalities: tuple[str, ...],
     since: datetime | None,
+    red_flag: bool = False,
 ) -> Held | None:
     """The first reason not to give a risk card, or None. ``since``: when the newest finding behind the card arose;
-    imaging from before it has not answered it."""
+    imaging from before it has not answered it, nor has an order that was carried out before it. ``red_flag``: the
+    finding can't wait for a referral that was made without it."""
     if record.deceased:
         return Held("deceased")
     if fact := known_cancer(record):
@@ -58,7 +64,7 @@ def held_back(
         return Held("hospice-or-palliative", fact=fact)
     if record.age is not None and not ages[0] <= record.age <= ages[1]:
         return Held("age-outside-range")
-    return _imaged(record, recent_imaging, modalities, since) or _ordered(record, policy, active_order)
+    return _imaged(record, recent_imaging, modalities, since) or _ordered(record, policy, active_order, since, red_flag)
 
 
 def _hospice(record: Record) -> Fact | None:
@@ -85,11 +91,19 @@ def _imaged(record: Record, window: str, modalities: tuple[str, ...], since: dat
     return None
 
 
-def _ordered(record: Record, policy: Policy, window: str) -> Held | None:
+def _ordered(record: Record, policy: Policy, window: str, since: datetime | None, red_flag: bool) -> Held | None:
     """The work-up under its general codes, or under the codes this site's policy orders it with."""
     site = {(o.system, o.code) for name, o in policy.orders.items() if name in WORKUP}
     for fact in [*record.of(*WORKUP), *(o for o in record.orders if site & set(o.codes))]:
         recent = fact.when is None or fact.when.days_before(record.now) <= days(window)
-        if fact.status in _UNDER_WAY and recent:
+        if recent and _answers(fact, since, record.now, red_flag):
             return Held("work-up-ordered", fact=fact)
     return None
+
+
+def _answers(order: Fact, since: datetime | None, now: datetime, red_flag: bool) -> bool:
+    if order.status in _STANDING and (order.when is None or not red_flag):
+        return True
+    if order.status not in _STANDING | _FOR_A_WHILE or order.when is None:
+        return False
+    return order.when.latest >= (since or now) - _MADE_BEFORE

@@ -81,6 +81,7 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
         active_order=parameters.active_order,
         modalities=parameters.imaging_modalities,
         since=trigger.newest if trigger is not None else None,
+        red_flag=trigger is not None and trigger.refers,
     )
     if held is not None:
         if trigger is not None or held.reason in ("known-cancer", "deceased", "hospice-or-palliative"):
