@@ -142,16 +142,22 @@ def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
 
 
 def rests_on(
-    words: Phrasebook, assessments: Sequence[Assessment], policy: Policy, record: Record, newest: str | None = None
+    words: Phrasebook,
+    assessments: Sequence[Assessment],
+    policy: Policy,
+    record: Record,
+    newest: str | None = None,
+    beside: Sequence[Fact] = (),
 ) -> str:
-    """Models with versions, policy version, how old the data is, and that nobody has yet validated it here."""
+    """Models with versions, policy version, how old the data is, and that nobody has yet validated it here. ``beside``:
+    facts that the card tells of and no model read."""
     models = words.join(_model(words, a.manifest) for a in assessments)
     return words(
         "engine.rests_on",
         models=models,
         policy=policy.version,
         day=words.day(record.now),
-        newest=newest or _newest(words, assessments, record),
+        newest=newest or _newest(words, assessments, record, beside),
     )
 
 
@@ -165,12 +171,13 @@ def _model(words: Phrasebook, manifest: Manifest) -> str:
     return words("engine.model.dated", title=title, year=year[0], version=manifest.version)
 
 
-def _newest(words: Phrasebook, assessments: Sequence[Assessment], record: Record) -> str:
-    """Of the data the models read: what else an EHR sends along says nothing of how fresh their answer is. An order in
+def _newest(words: Phrasebook, assessments: Sequence[Assessment], record: Record, beside: Sequence[Fact] = ()) -> str:
+    """Of the data the card tells of: what else an EHR sends along says nothing of how fresh its answer is. An order in
     the making counts only where nothing else was read."""
     features = [feature for a in assessments for feature in a.features]
     for chosen in ((f for f in features if f.input.source != "drafts"), features):
         moments = [fact.when for feature in chosen for fact in feature.facts if fact.when is not None]
+        moments += [fact.when for fact in beside if fact.when is not None]
         if moments:
             return words.day(max(moments, key=lambda m: m.middle))
     moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]
