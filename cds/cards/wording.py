@@ -15,6 +15,8 @@ from cds.record.features import Feature
 from cds.record.inputs import Reduce
 
 _DECIMAL = re.compile(r"^[<>]?=?-?\d+\.\d+(?= |$)")
+ONE = 0.995
+"""What reads as 1 with two digits: "0.96 in 100" is 10 in 1,000."""
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 
 
@@ -22,9 +24,9 @@ def chance(words: Phrasebook, probability: float) -> str:
     """``about 3 in 100``: two significant digits at most, the denominator chosen so that the count is readable."""
     for denominator in (100, 1_000, 10_000, 100_000):
         count = probability * denominator
-        if count >= 0.95 or denominator == 100_000:
+        if count >= ONE or denominator == 100_000:
             break
-    if probability * 100_000 < 0.95:
+    if probability * 100_000 < ONE:
         return words("engine.chance.rare")
     return words("engine.chance.about", count=_count(words, count), total=words.number(denominator, 0))
 
@@ -133,7 +135,8 @@ def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
         state = evidence.states[key]
         name = words(f"engine.sources.{key}")
         sentence = "partly" if state.state == "partly" else "unread"
-        lines.append(words(f"engine.gaps.{sentence}", source=name, code=state.error or "-"))
+        why = state.error or words("engine.gaps.not_sent" if state.state == "missing" else "engine.gaps.incomplete")
+        lines.append(words(f"engine.gaps.{sentence}", source=name, code=why))
     if record.foreign:
         lines.append(words("engine.gaps.foreign", count=record.foreign))
     if record.malformed:
