@@ -25,8 +25,12 @@ WORKUP = ("ct-pancreas", "mr-pancreas", "referral-hpb")
 READS = (*KNOWN_CANCER, *HOSPICE, *HOSPICE_ORDER, *IMAGING, *WORKUP)
 
 _STANDING = frozenset({"active", "on-hold"})
-# a completed CT order whose study is not filed yet is work-up under way, too
-_UNDER_WAY = _STANDING | {"completed", "draft"}
+# a completed CT order whose study is not filed yet is work-up under way, too, and so is one about to be signed; neither
+# for longer than the study takes to be filed, or the draft to be forgotten
+_FOR_A_WHILE = frozenset({"completed", "draft"})
+_MADE_BEFORE_DAYS = 14.0
+"""Work-up asked for this shortly before a finding may have been asked for because of it. The fortnight is the time
+NICE NG12 gives an urgent CT; it is this product's choice."""
 _HOSPICE_ORDER_DAYS = 366.0
 _MOST = 20
 """Of each kind, newest first: more would say nothing else."""
@@ -44,6 +48,8 @@ class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
     """As ISO 8601."""
     kinds: tuple[str, ...] = ()
     """DICOM modalities."""
+    standing: bool = False
+    """An order that nobody has carried out or called off."""
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,14 +97,16 @@ def judge(
     active_order: str,
     modalities: tuple[str, ...],
     since_days: float | None,
+    red_flag: bool = False,
 ) -> Held | None:
     """The first reason not to give a risk card, or None. ``since_days``: how long ago the newest finding behind the
-    card arose; imaging from before it has not answered it."""
+    card arose; imaging from before it has not answered it, nor has an order that was carried out before it.
+    ``red_flag``: the finding can't wait for a referral that was made without it."""
     if known.fixed:
         return Held(known.fixed, source=known.source)
     if known.age is not None and not ages[0] <= known.age <= ages[1]:
         return Held("age-outside-range")
-    return _imaged(known, recent_imaging, modalities, since_days) or _ordered(known, active_order)
+    return _imaged(known, recent_imaging, modalities, since_days) or _ordered(known, active_order, since_days, red_flag)
 
 
 def _fixed(record: Record) -> tuple[str, Fact | None]:
@@ -119,9 +127,10 @@ def _seen(record: Record, facts: Iterable[Fact]) -> tuple[Seen, ...]:
             days_between(fact.when.latest, record.now),
             fact.when.middle.isoformat(),
             fact.modalities,
+            fact.status in _STANDING,
         )
         if fact.when is not None
-        else Seen(fact.source)
+        else Seen(fact.source, standing=fact.status in _STANDING)
         for fact in islice(facts, _MOST)
     )
 
@@ -155,16 +164,23 @@ def _imaged(known: Standing, window: str, modalities: tuple[str, ...], since_day
     return None
 
 
-def _ordered(known: Standing, window: str) -> Held | None:
+def _ordered(known: Standing, window: str, since_days: float | None, red_flag: bool) -> Held | None:
     for order in known.orders:
-        if order.days is None or order.days <= days(window):
+        recent = order.days is None or order.days <= days(window)
+        if recent and _answers(order, since_days, red_flag):
             return Held("work-up-ordered", source=order.source)
     return None
+
+
+def _answers(order: Seen, since_days: float | None, red_flag: bool) -> bool:
+    if order.standing and (order.days is None or not red_flag):
+        return True
+    return order.days is not None and order.latest <= (since_days or 0.0) + _MADE_BEFORE_DAYS
 
 
 def _under_way(record: Record, policy: Policy) -> Iterator[Fact]:
     """The work-up under its general codes, or under the codes this site's policy orders it with."""
     site = {(o.system, o.code) for name, o in policy.orders.items() if name in WORKUP}
     for fact in [*record.of(*WORKUP), *(o for o in record.orders if site & set(o.codes))]:
-        if fact.status in _UNDER_WAY:
+        if fact.status in _STANDING | _FOR_A_WHILE:
             yield fact

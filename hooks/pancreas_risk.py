@@ -57,7 +57,8 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
     yield Weighed(TOPIC, msgspec.to_builtins(weighed))
     kind = risk_decision.kind(case.prediction, parameters)
     trigger = _trigger(case, kind, parameters) if kind is not None else None
-    held = risk_decision.held_back(weighed, kind, parameters)
+    refers = trigger is not None and trigger.refers
+    held = risk_decision.held_back(weighed, kind, parameters, refers=refers)
     if held is not None:
         if trigger is not None or held.reason in ("known-cancer", "deceased", "hospice-or-palliative"):
             yield Suppressed(TOPIC, held.reason, held.until, MODELS, held.source)

@@ -97,7 +97,8 @@ def kind(answer: Callable[[str], Answer | None], parameters: RiskParameters) -> 
     return None
 
 
-def held_back(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameters) -> Held | None:
+def held_back(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameters, *, refers: bool) -> Held | None:
+    """``refers``: the guideline asks for referral rather than a scan first."""
     return gates.judge(
         weighed.standing,
         ages=parameters.ages,
@@ -105,6 +106,7 @@ def held_back(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameter
         active_order=parameters.active_order,
         modalities=parameters.imaging_modalities,
         since_days=weighed.newest.get(kind) if kind is not None else None,
+        red_flag=refers,
     )
 
 
@@ -139,11 +141,11 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
         return
     weighed = msgspec.convert(past.weighed[TOPIC], RiskWeighed)
     found = kind(past.answers.get, parameters)
-    if held_back(weighed, found, parameters) is not None:
+    answer = past.answers[MODEL_OF[found]] if found is not None else None
+    named = weight(found, answer.rules) if found is not None and answer is not None else ""
+    if held_back(weighed, found, parameters, refers=named == "referral") is not None:
         return
-    if found is not None:
-        answer = past.answers[MODEL_OF[found]]
-        named = weight(found, answer.rules)
+    if found is not None and answer is not None:
         yield Would(
             TOPIC,
             named,

@@ -74,7 +74,7 @@ def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
         _section(case, "likely", _likely(case, trigger)),
         _section(case, "sure", [*_sure(case, trigger), *risk_missing.lines(case), *_confounders(case)]),
         _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
-        wording.rests_on(words, _used(case), case.policy, case.record),
+        wording.rests_on(words, _used(case), case.policy, case.record, beside=_markers(case)),
     )
     return CardDraft(
         topic=topic,
@@ -261,21 +261,26 @@ def _sure(case: Case, trigger: Trigger) -> list[str]:
     return lines
 
 
-def _confounders(case: Case) -> list[str]:
-    """CA 19-9 is not part of any score here; if it is there, say what it can and can't mean."""
+def _markers(case: Case) -> list[Fact]:
+    """The recent CA 19-9 and the bilirubin it has to be read with, where they are worth a
+    line."""
     recent = days(case.parameters.marker_within)
     marker = case.record.has("ca19-9", within_days=recent)
     bilirubin = case.record.has("bilirubin-total", within_days=recent)
     if marker is None or marker.value is None:
         return []
-    text = wording.fact_text(case.words, marker)
-    if (
-        bilirubin is not None
-        and bilirubin.value is not None
-        and bilirubin.value > case.parameters.bilirubin_confounds_above
-    ):
-        return [case.words("risk.marker.cholestasis", value=text, bilirubin=wording.fact_text(case.words, bilirubin))]
-    return [case.words("risk.marker.plain", value=text)] if marker.value > case.parameters.marker_above else []
+    confounds = case.parameters.bilirubin_confounds_above
+    if bilirubin is not None and bilirubin.value is not None and bilirubin.value > confounds:
+        return [marker, bilirubin]
+    return [marker] if marker.value > case.parameters.marker_above else []
+
+
+def _confounders(case: Case) -> list[str]:
+    """CA 19-9 is not part of any score here; if it is there, say what it can and can't mean."""
+    told = [wording.fact_text(case.words, fact) for fact in _markers(case)]
+    if len(told) == 2:
+        return [case.words("risk.marker.cholestasis", value=told[0], bilirubin=told[1])]
+    return [case.words("risk.marker.plain", value=text) for text in told]
 
 
 def _proposals(case: Case, trigger: Trigger) -> tuple[Proposal, ...]:

@@ -17,6 +17,8 @@ from cds.record.features import Feature
 from cds.record.inputs import Reduce
 
 _DECIMAL = re.compile(r"^[<>]?=?-?\d+\.\d+(?= |$)")
+ONE = 0.995
+"""What reads as 1 with two digits: "0.96 in 100" is 10 in 1,000."""
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 
 
@@ -24,9 +26,9 @@ def chance(words: Phrasebook, probability: float) -> str:
     """``about 3 in 100``: two significant digits at most, the denominator chosen so that the count is readable."""
     for denominator in (100, 1_000, 10_000, 100_000):
         count = probability * denominator
-        if count >= 0.95 or denominator == 100_000:
+        if count >= ONE or denominator == 100_000:
             break
-    if probability * 100_000 < 0.95:
+    if probability * 100_000 < ONE:
         return words("engine.chance.rare")
     return words("engine.chance.about", count=_count(words, count), total=words.number(denominator, 0))
 
@@ -134,7 +136,8 @@ def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
         state = evidence.states[key]
         name = words(f"engine.sources.{key}")
         sentence = "partly" if state.state == "partly" else "unread"
-        lines.append(words(f"engine.gaps.{sentence}", source=name, code=state.error or "-"))
+        why = state.error or words("engine.gaps.not_sent" if state.state == "missing" else "engine.gaps.incomplete")
+        lines.append(words(f"engine.gaps.{sentence}", source=name, code=why))
     if record.foreign:
         lines.append(words.counted("engine.gaps.foreign", record.foreign))
     if record.malformed:
@@ -143,16 +146,22 @@ def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
 
 
 def rests_on(
-    words: Phrasebook, assessments: Sequence[Assessment], policy: Policy, record: Record, newest: str | None = None
+    words: Phrasebook,
+    assessments: Sequence[Assessment],
+    policy: Policy,
+    record: Record,
+    newest: str | None = None,
+    beside: Sequence[Fact] = (),
 ) -> str:
-    """Models with versions, policy version, how old the data is, and that nobody has yet validated it here."""
+    """Models with versions, policy version, how old the data is, and that nobody has yet validated it here. ``beside``:
+    facts that the card tells of and no model read."""
     models = words.join(_model(words, a.manifest) for a in assessments)
     told = words(
         "engine.rests_on",
         models=models,
         policy=policy.version,
         day=words.day(record.now),
-        newest=newest or _newest(words, assessments, record),
+        newest=newest or _newest(words, assessments, record, beside),
     )
     old = (overdue(words, a.manifest, policy, record.now.date()) for a in assessments)
     return " ".join((told, *filter(None, old)))
@@ -176,12 +185,13 @@ def _model(words: Phrasebook, manifest: Manifest) -> str:
     return words("engine.model.dated", title=title, year=year[0], version=manifest.version)
 
 
-def _newest(words: Phrasebook, assessments: Sequence[Assessment], record: Record) -> str:
-    """Of the data the models read: what else an EHR sends along says nothing of how fresh their answer is. An order in
+def _newest(words: Phrasebook, assessments: Sequence[Assessment], record: Record, beside: Sequence[Fact] = ()) -> str:
+    """Of the data the card tells of: what else an EHR sends along says nothing of how fresh its answer is. An order in
     the making counts only where nothing else was read."""
     features = [feature for a in assessments for feature in a.features]
     for chosen in ((f for f in features if f.input.source != "drafts"), features):
         moments = [fact.when for feature in chosen for fact in feature.facts if fact.when is not None]
+        moments += [fact.when for fact in beside if fact.when is not None]
         if moments:
             return words.day(max(moments, key=lambda m: m.middle))
     moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]

@@ -8,9 +8,10 @@ prefetch in by hand do, are matched by the resource types they hold.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import parse_qs
 
 from cds.errors import MissingData, SourceUnsupported
 from cds.fhir import resources as fhir
@@ -27,8 +28,8 @@ class KeyState:
     """How one query fared."""
 
     state: str
-    """``sent``, ``null``, ``fetched``; ``partly`` (cut off, or a later page failed); ``failed``; ``missing`` (not sent,
-    and there is no FHIR server to ask)."""
+    """``sent``, ``null``, ``fetched``; ``partly`` (cut off, a later page failed, or a narrower search than ours);
+    ``failed``; ``missing`` (not sent, and there is no FHIR server to ask)."""
     count: int = 0
     error: str | None = None
     """Code of the error that stood in the way, such as CDS-601."""
@@ -99,11 +100,12 @@ def gather(
     evidence = Evidence()
     continued = _take_prefetch(call, queries, evidence)
     wanted = tuple(q for q in queries if q.key in continued or not _state(evidence, q.key).complete)
+    in_hand = continued.keys() | {key for key, state in evidence.states.items() if state.state == "partly"}
     if wanted and target is not None:
         for answer in client.fetch(wanted, call.patient_id, target, deadline, continued):
             state = _after_fetch(answer, evidence, call.patient_id)
-            if answer.query.key in continued and state.state == "failed":
-                state = replace(state, state="partly")  # the first page is in hand
+            if answer.query.key in in_hand and state.state == "failed":
+                state = replace(state, state="partly")
             evidence.states[answer.query.key] = state
     else:
         for query in wanted:
@@ -133,6 +135,7 @@ def _state(evidence: Evidence, key: str) -> KeyState:
 def _take_prefetch(call: HookCall, queries: tuple[Query, ...], evidence: Evidence) -> dict[str, str]:
     """Fill ``evidence`` from what was sent. Returns the ``next`` links of keys that came with a first page only."""
     continued: dict[str, str] = {}
+    searched: dict[str, list[str | None]] = {}
     known = {q.key for q in queries}
     for key, raw in call.prefetch.items():
         found = None if raw == NULL else fhir.decode(raw)
@@ -142,9 +145,35 @@ def _take_prefetch(call: HookCall, queries: tuple[Query, ...], evidence: Evidenc
             state = _after_prefetch(query, found, call.patient_id)
             if not _state(evidence, query.key).complete:
                 evidence.states[query.key] = state
-            if state.complete and found is not None and found.next_url:
-                continued[query.key] = found.next_url
+            if state.complete and found is not None:
+                searched.setdefault(query.key, []).append(found.self_url)
+                if found.next_url:
+                    continued[query.key] = found.next_url
+    for query in queries:
+        if query.key in searched and not _asks_all(query, searched[query.key]):
+            before = evidence.states[query.key]
+            evidence.states[query.key] = KeyState("partly", before.count, why="the EHR searched for a part of it only")
+            continued.pop(query.key, None)
     return continued
+
+
+def _asks_all(query: Query, searches: Sequence[str | None]) -> bool:
+    """Do the searches that were sent, as their own links tell them, ask for each concept of the query? A link that
+    names no codes, or is missing, is taken for the whole search."""
+    codes: set[str] = set()
+    for url in searches:
+        named = _parameters(url or "").get("code")
+        if not named:
+            return True
+        codes.update(code.rpartition("|")[2] for value in named for code in value.split(","))
+    return all(codes & concept for concept in query.asked)
+
+
+def _parameters(url: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(url.partition("?")[2])
+    except ValueError:  # more parameters than anybody sends, or text that is none
+        return {}
 
 
 def _answers(

@@ -22,6 +22,8 @@ class Query:
     """FHIR resource type the answer holds."""
     template: str
     required: bool = False
+    asked: tuple[frozenset[str], ...] = ()
+    """The codes of each concept it asks for: a search that left all of one's out has not answered it."""
 
     def path(self, patient_id: str) -> str:
         return self.template.replace(PATIENT_TOKEN, patient_id)
@@ -49,18 +51,15 @@ def plan(concepts: Iterable[str], vocabulary: Vocabulary, *, studies: bool = Fal
     imaging studies whatever concept they show."""
     names = sorted(set(concepts))
     queries = [PATIENT]
-    codes = sorted(
-        {
-            f"{system}|{code}"
-            for name in _with_parts(names, vocabulary)
-            if vocabulary.concepts[name].resource == "Observation"
-            for system, code in vocabulary.codes_of(name)
-            if system != CONCEPT_SYSTEM
-        }
-    )
-    if codes:
+    observed = {
+        name: {f"{system}|{code}" for system, code in vocabulary.codes_of(name) if system != CONCEPT_SYSTEM}
+        for name in _with_parts(names, vocabulary)
+        if vocabulary.concepts[name].resource == "Observation"
+    }
+    if codes := sorted(set().union(*observed.values())):
         template = f"Observation?patient={PATIENT_TOKEN}&code={','.join(codes)}&_sort=-date&_count=250"
-        queries.append(Query("observations", "Observation", template))
+        asked = tuple({frozenset(c.partition("|")[2] for c in found): None for found in observed.values() if found})
+        queries.append(Query("observations", "Observation", template, asked=asked))
     wanted = {vocabulary.concepts[name].resource for name in names} | ({"ImagingStudy"} if studies else set())
     queries.extend(
         Query(key, resource, f"{resource}?patient={PATIENT_TOKEN}&_count={count}")

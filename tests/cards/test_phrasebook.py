@@ -44,6 +44,8 @@ def test_the_first_wish_that_can_be_met_is(
     [
         (0.0754, "about 8 in 100", "ongeveer 8 op de 100"),
         (0.0231, "about 2.3 in 100", "ongeveer 2,3 op de 100"),
+        (0.0096, "about 10 in 1,000", "ongeveer 10 op de 1.000"),
+        (0.00997, "about 1 in 100", "ongeveer 1 op de 100"),
         (0.207, "about 21 in 100", "ongeveer 21 op de 100"),
         (0.00066, "about 7 in 10,000", "ongeveer 7 op de 10.000"),
         (0.0000001, "fewer than 1 in 100,000", "minder dan 1 op de 100.000"),

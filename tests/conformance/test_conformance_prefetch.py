@@ -173,7 +173,7 @@ def test_a_page_cut_off_is_named_on_the_card(
     more = {"relation": "next", "url": "https://fhir.hospital.example/r4/ImagingStudy?_page=2"}
     prefetch["imaging"] = {**prefetch["imaging"], "link": [more]}
     card = ask_without_server(prefetch)["cards"][0]
-    assert "Imaging studies could be read only in part" in card["detail"]
+    assert "Imaging studies could be read only in part (not all of it was asked for or fetched)" in card["detail"]
 
 
 @requirement(17)

@@ -6,7 +6,12 @@ from typing import Any
 
 from cds.fhir.queries import PATIENT, Query
 
-OBSERVATIONS = Query("observations", "Observation", "Observation?patient={{context.patientId}}&_count=250")
+OBSERVATIONS = Query(
+    "observations",
+    "Observation",
+    "Observation?patient={{context.patientId}}&_count=250",
+    asked=(frozenset({"4548-4", "17856-6"}), frozenset({"29463-7"})),
+)
 CONDITIONS = Query("conditions", "Condition", "Condition?patient={{context.patientId}}&_count=200")
 MEDICATIONS = Query("medications", "MedicationRequest", "MedicationRequest?patient={{context.patientId}}")
 ORDERS = Query("orders", "ServiceRequest", "ServiceRequest?patient={{context.patientId}}")

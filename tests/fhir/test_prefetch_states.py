@@ -208,3 +208,28 @@ def test_nothing_sent_and_no_server_is_told_at_once(gathered: Gathered) -> None:
     for prefetch in nothing:
         with pytest.raises(MissingData, match="fhirServer"):
             gathered(prefetch, reachable=False)
+
+
+def narrowed(*codes: str) -> dict[str, Any]:
+    url = f"https://ehr/Observation?patient=p1&code={'%2C'.join(codes)}"
+    return {**searchset([observation()]), "link": [{"relation": "self", "url": url}]}
+
+
+@pytest.mark.parametrize("key", ["observations", "vitals of the site"])
+def test_a_narrower_search_than_ours_is_only_a_part(fhir: FhirServer, gathered: Gathered, key: str) -> None:
+    sent = {**without("observations"), key: narrowed("http://loinc.org%7C4548-4")}
+    told = gathered(sent, reachable=False)
+    assert told.gaps == ("observations",)
+    assert told.states["observations"].state == "partly"
+    fhir.on("Observation", gives(searchset([observation(), observation(2)])))
+    assert ids(gathered(sent)) >= {"o1", "o2"}
+    fhir.on("Observation", status(403))
+    assert gathered(sent).states["observations"].state == "partly"
+
+
+def test_searches_that_ask_for_every_concept_between_them_are_whole(fhir: FhirServer, gathered: Gathered) -> None:
+    sent = without("observations", a=narrowed("4548-4"), b=narrowed("http://loinc.org|29463-7"))
+    assert gathered(sent).gaps == ()
+    one_spelling_each = {**SENT, "observations": narrowed("4548-4", "29463-7")}
+    assert gathered(one_spelling_each).gaps == ()
+    assert fhir.hits == []

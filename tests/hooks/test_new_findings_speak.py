@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from cds.cards import attention, snooze
 from cds.ledger import Override
 from cds.policy.blocks import Order, OverrideReason
@@ -56,7 +58,7 @@ def fact(concept: str, days_ago: int, **more: Any) -> Fact:
     return Fact(concept, f"X/{concept}", parse((NOW - timedelta(days=days_ago)).date().isoformat()), **more)
 
 
-def held(*facts: Fact, finding_days_ago: int) -> str | None:
+def held(*facts: Fact, finding_days_ago: int, red_flag: bool = False) -> str | None:
     record = Record(now=NOW, patient_id="p1", birth=parse("1960-01-01"))
     for item in facts:
         record.add(item)
@@ -69,6 +71,7 @@ def held(*facts: Fact, finding_days_ago: int) -> str | None:
         active_order="3m",
         modalities=("CT", "MR"),
         since_days=gates.days_between(NOW - timedelta(days=finding_days_ago), NOW),
+        red_flag=red_flag,
     )
     return found.reason if found else None
 
@@ -89,6 +92,25 @@ def test_an_ultrasound_is_no_ct_and_an_old_ct_is_old() -> None:
 def test_a_work_up_under_way_holds_the_card_and_a_revoked_one_is_never_read() -> None:
     assert held(fact("", 5, status="completed", codes=(("urn:x", "ct"),)), finding_days_ago=3) == "work-up-ordered"
     assert held(fact("", 200, status="active", codes=(("urn:x", "ct"),)), finding_days_ago=3) is None
+
+
+def workup(status: str, days_ago: int | None) -> Fact:
+    when = None if days_ago is None else parse((NOW - timedelta(days=days_ago)).date().isoformat())
+    return Fact("", "ServiceRequest/x", when, status=status, codes=(("urn:x", "ct"),))
+
+
+@pytest.mark.parametrize("status", ["completed", "draft"])
+def test_what_was_done_or_forgotten_before_a_finding_does_not_silence_it(status: str) -> None:
+    assert held(workup(status, 80), finding_days_ago=7) is None
+    assert held(workup(status, None), finding_days_ago=7) is None
+    assert held(workup(status, 80), finding_days_ago=85) == "work-up-ordered"
+
+
+def test_a_red_flag_does_not_wait_for_a_referral_made_without_it() -> None:
+    assert held(workup("active", 80), finding_days_ago=7, red_flag=True) is None
+    assert held(workup("active", 80), finding_days_ago=7) == "work-up-ordered"
+    assert held(workup("active", 5), finding_days_ago=7, red_flag=True) == "work-up-ordered"
+    assert held(workup("active", None), finding_days_ago=7, red_flag=True) == "work-up-ordered"
 
 
 def test_hospice_is_care_that_holds_now() -> None:

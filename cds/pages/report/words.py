@@ -85,7 +85,7 @@ def answer(words: Phrasebook, output: Output, number: float) -> str:
 def per(*chances: float) -> int:
     """Of how many people chances that stand beside each other are told, so that the smallest can still be counted: read
     quickly, "4 in 1,000" and "4 in 10,000" are the same."""
-    return next((total for total in (100, 1_000, 10_000) if min(chances) * total >= 0.95), 100_000)
+    return next((total for total in (100, 1_000, 10_000) if min(chances) * total >= wording.ONE), 100_000)
 
 
 def beside(words: Phrasebook, chance: float, total: int) -> str:
