@@ -48,14 +48,20 @@ def lasting(make_house: MakeHouse) -> SmartHouse:
     return make_house(smart={"scopes": SCOPES}, server=Watching)
 
 
+@pytest.fixture(scope="module")
+def card(lasting: SmartHouse) -> dict[str, Any]:
+    """One for all of them: how often a card comes in a day is limited."""
+    return lasting.card(PATIENT)
+
+
 @pytest.fixture
-def report(lasting: SmartHouse) -> str:
+def report(lasting: SmartHouse, card: dict[str, Any]) -> str:
     """Address of an open report."""
     server = lasting.server
     assert isinstance(server, Watching)
     lasting.browser.cookies.clear()
     server.lie = {}
-    address = lasting.opened(PATIENT).url
+    address = lasting.follow(lasting.launch(card, PATIENT)).url
     server.refreshed = 0
     return address
 
