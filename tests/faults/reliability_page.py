@@ -101,7 +101,7 @@ def about(root: Path) -> str:
         ["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
     return (
-        f"Runs of {today}, the last on version {commit or 'unknown'}: {cpu_count()} processors that other programs used, too, "
-        f"{platform.system()}, Python {platform.python_version()}. Times hold for this machine and say what order of "
+        f"Runs of {today}, the last on version {commit or 'unknown'}: {cpu_count()} processors that other "
+        f"programs used, too, {platform.system()}, Python {platform.python_version()}. Times hold for this machine and say what order of "
         "magnitude to expect."
     )
