@@ -100,8 +100,8 @@ def about(root: Path) -> str:
     commit = subprocess.run(
         ["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
+    machine = f"{cpu_count()} processors that other programs used, too, {platform.system()}"
     return (
-        f"Runs of {today}, the last on version {commit or 'unknown'}: {cpu_count()} processors that other "
-        f"programs used, too, {platform.system()}, Python {platform.python_version()}. Times hold for this machine and say what order of "
-        "magnitude to expect."
+        f"Runs of {today}, the last on version {commit or 'unknown'}: {machine}, Python {platform.python_version()}. "
+        "Times hold for this machine and say what order of magnitude to expect."
     )
