@@ -2,6 +2,7 @@
 
     python benchmarks/run.py               everything, about ten minutes
     python benchmarks/run.py cpu split     two of them; the other sections of RESULTS.md stay as they are
+    python benchmarks/run.py soak          half an hour; only when it is named
     python benchmarks/run.py --quick       a smoke run in a minute or two; prints, writes nothing
 
 Each benchmark starts the servers it needs on free loopback ports, with a ledger of their own in a temporary folder.
@@ -31,6 +32,7 @@ import no_prefetch
 import report_page
 import results
 import split
+import sustained
 import validation_bins
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -52,7 +54,11 @@ BENCHMARKS = {
     "validation-bins": (validation_bins.run, "what joined bins lose of the AUC pooled over hospitals"),
     "monitors": (monitors.run, "what the committee's monitors see of a simulated hospital, and their false alarms"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
+    "scaling": (sustained.scaling, "calls per second of one worker process against two"),
+    "soak": (sustained.soak, "half an hour of calls: p99, growth of memory, lost rows (only when named)"),
 }
+NAMED_ONLY = {"soak"}
+"""Too long for a run of everything."""
 
 
 def main() -> int:
@@ -60,7 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f"benchmarks:\n{listing}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="BENCHMARK", help="which to run; default: all")
+    parser.add_argument("names", nargs="*", metavar="BENCHMARK", help="which to run; default: all but soak")
     parser.add_argument("--quick", action="store_true", help="few repetitions, to see that it works; writes no results")
     parser.add_argument("--output", type=Path, default=results.RESULTS, help="results file (default: %(default)s)")
     arguments = parser.parse_args()
@@ -68,7 +74,7 @@ def main() -> int:
         parser.error(f"no benchmark called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
     console = Console()
     sections, missed = {}, 0
-    for name in arguments.names or BENCHMARKS:
+    for name in arguments.names or [name for name in BENCHMARKS if name not in NAMED_ONLY]:
         load = os.getloadavg()[0]
         with (
             tempfile.TemporaryDirectory(prefix="cds-bench-") as folder,

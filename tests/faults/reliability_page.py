@@ -22,7 +22,7 @@ PARTS = {
     "web process": "answers the EHR",
     "study worker": "reads scans in the background",
     "queue's broker": "Redis or RabbitMQ; wakes workers sooner than their own look at the queue",
-    "model": "one of the files in its folder, or the memory it computes in",
+    "model": "a file in its folder",
     "policy": "the clinical lead's file",
     "keys and clock": "who calls us, and when",
 }
@@ -100,8 +100,8 @@ def about(root: Path) -> str:
     commit = subprocess.run(
         ["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
+    machine = f"{cpu_count()} processors that other programs used, too, {platform.system()}"
     return (
-        f"Run of {today} on version {commit or 'unknown'}: {cpu_count()} processors that other programs used, too, "
-        f"{platform.system()}, Python {platform.python_version()}. Times hold for this machine and say what order of "
-        "magnitude to expect."
+        f"Runs of {today}, the last on version {commit or 'unknown'}: {machine}, Python {platform.python_version()}. "
+        "Times hold for this machine and say what order of magnitude to expect."
     )

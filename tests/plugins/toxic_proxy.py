@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -19,8 +20,9 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class ToxicProxy:
-    def __init__(self, to_port: int) -> None:
-        self._to = to_port
+    def __init__(self, to_port: int, tls: ssl.SSLContext | None = None) -> None:
+        """``tls``: what callers must speak; what is behind it hears plain bytes."""
+        self._to, self._tls = to_port, tls
         self._mode, self._delay_s = "well", 0.0
         self._over = threading.Event()
         self._open: set[socket.socket] = set()
@@ -77,8 +79,10 @@ class ToxicProxy:
 
     def _join(self, near: socket.socket) -> None:
         try:
+            if self._tls is not None:
+                near = self._tls.wrap_socket(near, server_side=True)
             far = socket.create_connection(("127.0.0.1", self._to), timeout=5)
-        except OSError:
+        except OSError:  # a caller that does not like the certificate, too
             near.close()
             return
         far.settimeout(None)
@@ -120,8 +124,8 @@ def _end(listener: socket.socket) -> None:
 
 
 @contextmanager
-def toxic_proxy(to_port: int) -> Iterator[ToxicProxy]:
-    proxy = ToxicProxy(to_port)
+def toxic_proxy(to_port: int, tls: ssl.SSLContext | None = None) -> Iterator[ToxicProxy]:
+    proxy = ToxicProxy(to_port, tls)
     try:
         yield proxy
     finally:

@@ -1,0 +1,108 @@
+"""What one machine keeps up: a soak of half an hour, and one worker process against two."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import statistics
+from pathlib import Path
+
+import servers
+from cpu import templates
+from patient_view import USER, WITH_CARD, Ehr, body
+from report import Section
+from rich.progress import Progress
+
+P99_MS, GROWTH_PERCENT, SCALING = 100.0, 2.0, 1.8
+CLIENTS, PAUSE_S = 8, 0.2
+MINUTES = 30
+
+
+def soak(folder: Path, progress: Progress, *, quick: bool) -> Section:
+    """Minute by minute, so that what creeps shows. The first is left out of the memory's growth: caches fill."""
+    minutes, seconds = (3, 5.0) if quick else (MINUTES, 60.0)
+    section = Section(
+        "soak",
+        "Half an hour at a large hospital's pace",
+        f"{CLIENTS} clients, each calling {PAUSE_S * 1000:.0f} ms after its last answer, {minutes} rounds of "
+        f"{seconds:.0f} s, two workers; signed calls, 50 kB of prefetch, SQLite ledger, metrics and log. Memory is the "
+        "proportional set size of the process tree after the first and the last round; a lost row is an answered call "
+        "without one in the ledger. An answer other than 200 ends the run.",
+    )
+    ehr = Ehr()
+    task = progress.add_task("soak", total=minutes)
+    p99s, sizes, calls = [], [], 0
+    with servers.ours(ehr, folder) as server:
+        sent = body(WITH_CARD, templates(server))
+        servers.Load(server, sent, ehr, folder, clients=CLIENTS, calls=200, patient=WITH_CARD, user=USER).run()
+        before = _rows(folder)
+        for _ in range(minutes):
+            measured = servers.Load(
+                server,
+                sent,
+                ehr,
+                folder,
+                clients=CLIENTS,
+                seconds=seconds,
+                pause=PAUSE_S,
+                patient=WITH_CARD,
+                user=USER,
+                tokens=int(seconds * CLIENTS / PAUSE_S) + 100,
+            ).run()
+            calls += len(measured.ms)
+            p99s.append(measured.quantile(0.99))
+            sizes.append(sum(pss for _, pss in server.memory_mb().values()))
+            progress.advance(task)
+        lost = calls - (_rows(folder) - before)
+    section.add("p99, worst round", max(p99s), "ms", bar=P99_MS)
+    section.add("growth of memory", 100 * (sizes[-1] / sizes[0] - 1), "%", bar=GROWTH_PERCENT)
+    section.add("lost rows", lost, "", bar=0.0)
+    section.add("calls answered", calls, "")
+    section.raw.append("p99 by round, ms: " + " ".join(f"{p99:.0f}" for p99 in p99s))
+    section.raw.append("memory by round, MB: " + " ".join(f"{size:.0f}" for size in sizes))
+    return section
+
+
+def _rows(folder: Path) -> int:
+    with contextlib.closing(sqlite3.connect(folder / "ledger.db", timeout=30)) as ledger:
+        return int(ledger.execute("SELECT count(*) FROM calls").fetchone()[0])
+
+
+def scaling(folder: Path, progress: Progress, *, quick: bool) -> Section:
+    """One and two worker processes in turns, saturated: what the second adds. The load's own process takes CPU, too."""
+    rounds, seconds = (1, 4.0) if quick else (3, 30.0)
+    section = Section(
+        "scaling",
+        "One worker process against two",
+        f"{CLIENTS} clients that call again at once, {rounds} rounds of {seconds:.0f} s each in turns; otherwise as in "
+        "the soak. The clients run on the same processors, so on a machine of two the second worker has to share its "
+        "own with them.",
+    )
+    ehr = Ehr()
+    task = progress.add_task("scaling", total=rounds * 2)
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for turn in range(rounds):
+        for workers in (1, 2):
+            place = folder / f"{turn}-{workers}"
+            place.mkdir()
+            with servers.ours(ehr, place, workers=workers) as server:
+                sent = body(WITH_CARD, templates(server))
+                servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=100, patient=WITH_CARD, user=USER).run()
+                measured = servers.Load(
+                    server,
+                    sent,
+                    ehr,
+                    place,
+                    clients=CLIENTS,
+                    seconds=seconds,
+                    patient=WITH_CARD,
+                    user=USER,
+                    tokens=int(seconds * 600) + 100,
+                ).run()
+            rates[workers].append(measured.per_second)
+            progress.advance(task)
+    one, two = statistics.median(rates[1]), statistics.median(rates[2])
+    section.add("one worker", one, "calls/s")
+    section.add("two workers", two, "calls/s")
+    section.add("two against one", two / one, "×", bar=SCALING, sense="at least")
+    return section
