@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test test-import test-model-server lint bench clean
+.PHONY: demo test test-import test-model-server audit lock wheel fuzz lint bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cds demo $(ARGS)
@@ -40,6 +40,27 @@ test-model-server: $(VENV)/.installed-dev .venv-triton/.installed
 	.venv-triton/bin/python -m pip install --quiet --disable-pip-version-check -r tests/model_server/requirements.txt
 	touch $@
 
+# Static findings, a bill of materials (dist/sbom.cdx.json), known vulnerabilities.
+audit: .venv-audit/.installed
+	scripts/audit
+
+# requirements.lock anew; ARGS=--upgrade for newer versions.
+lock: .venv-audit/.installed
+	scripts/lock $(ARGS)
+
+.venv-audit/.installed: scripts/audit-tools.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/audit-tools.txt
+	touch $@
+
+# The same commit gives the same bytes, wherever and whenever it is built.
+wheel: $(VENV)/.installed-dev
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build -t wheel -d dist
+
+# Bad input for everything that reads bytes: make fuzz ARGS='--seconds 600'
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python scripts/fuzz $(ARGS)
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
@@ -56,4 +77,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .venv-import .venv-triton var .cache
+	rm -rf $(VENV) .venv-import .venv-triton .venv-audit var .cache dist

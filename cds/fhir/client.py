@@ -186,7 +186,7 @@ class FhirClient:
                 return (yield from upstream.get(url, headers, not_before))
             except TryAgain as again:
                 # never sooner than the server asked for
-                pause = again.after + _FIRST_WAIT_S * 2**attempt * (0.5 + random.random())
+                pause = again.after + _FIRST_WAIT_S * 2**attempt * (0.5 + random.random())  # nosec B311
                 not_before = time.monotonic() + pause
                 if last or not_before >= deadline:
                     raise again.fault from again
