@@ -25,10 +25,14 @@ from cds.settings import (
     PacsSettings,
     Settings,
     StudySource,
+    TracingSettings,
 )
 from cds.smart_settings import SmartSettings
 
 GENERATED = "<!-- Written by scripts/generate-docs; change the code, not this page. -->"
+
+
+_BLOCKS = ("fhir", "approvers", "clients", "imaging", "inference", "pacs", "committee", "tracing")
 
 
 def settings_page() -> str:
@@ -44,7 +48,7 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *table(Settings, skip=("fhir", "approvers", "clients", "imaging", "inference", "pacs", "committee")),
+            *table(Settings, skip=_BLOCKS),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
@@ -85,6 +89,10 @@ def settings_page() -> str:
             "## `[committee]`: watching the models",
             "",
             *table(CommitteeSettings),
+            "",
+            "## `[tracing]`: traces for OpenTelemetry",
+            "",
+            *table(TracingSettings),
             "",
             "## `[pacs.NAME]`: one block an image archive",
             "",

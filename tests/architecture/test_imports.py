@@ -20,7 +20,9 @@ ROOMS: dict[str, str] = {
     # leaves
     "errors": "",
     "ids": "",
-    "timings": "",
+    "timings": "tracing",
+    "tracing": "errors tracing_settings",
+    "tracing_settings": "",
     "turns": "",
     "yaml_lines": "",
     "fhir.resources": "",
@@ -29,9 +31,9 @@ ROOMS: dict[str, str] = {
     "imaging_settings": "",
     "ehr_settings": "",
     "committee_settings": "",
-    "settings": "committee_settings ehr_settings errors imaging_settings smart_settings",
+    "settings": "committee_settings ehr_settings errors imaging_settings smart_settings tracing_settings",
     "ledger": "errors",
-    "jobs": "errors ledger",
+    "jobs": "errors ledger tracing",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
@@ -45,9 +47,9 @@ ROOMS: dict[str, str] = {
     # who calls, and what is fetched
     "trust": "errors settings",
     "trust.smart": "errors ledger settings smart_settings trust",
-    "fhir": "errors fhir.resources protocol record settings trust",
+    "fhir": "errors fhir.resources protocol record settings tracing trust",
     "imaging": "errors inference settings trust",
-    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust trust.smart",
+    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings tracing trust trust.smart",
     "committee": (
         "committee.measures errors fhir fhir.resources ids inference ledger policy record settings trust yaml_lines"
     ),
@@ -59,13 +61,13 @@ ROOMS: dict[str, str] = {
     "audit": "errors inference ledger policy protocol record services trust",
     "engine": (
         "audit cards cards.phrasebook committee errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings studies timings trust trust.smart turns"
+        "services settings studies timings tracing trust trust.smart turns"
     ),
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.report "
         "cards cards.phrasebook charts committee engine errors fhir inference jobs ledger policy record services "
-        "settings studies trust trust.smart web"
+        "settings studies tracing trust trust.smart web"
     ),
     "serve": "app errors ledger settings",
     "site": (
