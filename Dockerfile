@@ -9,7 +9,9 @@ ARG EXTRAS=postgres,celery,committee,imaging,report
 WORKDIR /src
 # no pip in the environment that ships: the one outside fills it
 RUN python -m venv --without-pip /opt/cds
-COPY pyproject.toml README.md openapi.yaml ./
+COPY pyproject.toml README.md openapi.yaml requirements.lock ./
+# what is locked, by its hashes; what comes later finds it there and leaves it at that
+RUN python -m pip --python /opt/cds/bin/python install --no-cache-dir --require-hashes --requirement requirements.lock
 COPY cds cds
 COPY hooks hooks
 COPY models models

@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test test-import test-model-server test-flower lint bench clean
+.PHONY: demo test test-import test-model-server test-flower audit lock wheel fuzz lint bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cds demo $(ARGS)
@@ -49,6 +49,27 @@ test-flower: .venv-flower/.installed
 	.venv-flower/bin/python -m pip install --quiet --disable-pip-version-check -e '.[flower]' 'pytest>=8.3' 'pytest-timeout>=2.3'
 	touch $@
 
+# Static findings, a bill of materials (dist/sbom.cdx.json), known vulnerabilities.
+audit: .venv-audit/.installed
+	scripts/audit
+
+# requirements.lock anew; ARGS=--upgrade for newer versions.
+lock: .venv-audit/.installed
+	scripts/lock $(ARGS)
+
+.venv-audit/.installed: scripts/audit-tools.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/audit-tools.txt
+	touch $@
+
+# The same commit gives the same bytes, wherever and whenever it is built.
+wheel: $(VENV)/.installed-dev
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build -t wheel -d dist
+
+# Bad input for everything that reads bytes: make fuzz ARGS='--seconds 600'
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python scripts/fuzz $(ARGS)
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
@@ -65,4 +86,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .venv-import .venv-triton .venv-flower var .cache
+	rm -rf $(VENV) .venv-import .venv-triton .venv-flower .venv-audit var .cache dist

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, g, request
 
-from cds import charts
+from cds import charts, tracing
 from cds import services as service_room
 from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
@@ -65,6 +65,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
     """Raises a ConfigurationError naming what is wrong; nothing is half-started. ``archived``: folders whose models
     stand in for those of the same name that are installed, to make a past card again."""
     check_installation()
+    tracing.switch(settings.tracing, settings.ca_file)
     packages = installed_packages()
     services = service_room.load(settings.hook_dirs)
     models = model_room.load([*model_room.installed_folders(), *settings.model_dirs], archived)

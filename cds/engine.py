@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from pydantic import BaseModel
 
-from cds import audit
+from cds import audit, tracing
 from cds.cards import by_manifest, memory, withheld
 from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
@@ -73,6 +73,8 @@ class Answer:
     timings: Timings
     recorded: bool
     """False: the ledger was unreachable and the row is on the spool."""
+    instance: str
+    """``hookInstance``, as the EHR sent it."""
 
 
 @dataclass
@@ -132,6 +134,7 @@ class Engine:
         path: str,
         remote_addr: str,
         accept_language: str | None,
+        traceparent: str | None = None,
     ) -> Answer:
         """Raises a RequestError for what the caller must mend; anything else degrades and is said on a card.
 
@@ -140,15 +143,27 @@ class Engine:
         """
         timings = Timings()
         call_id, at = new_id(), self.now()
-        with timings.stage("trust"):
-            self.services.hooks_of(service_id)
-            caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
-        try:
-            return self._answer(call_id, at, caller, service_id, body, accept_language, timings)
-        except RequestError as error:
-            policy = self.policies.current(caller.name, service_id)
-            self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
-            raise
+        with tracing.span("call", traceparent, call=call_id) as span:
+            with timings.stage("trust"):
+                self.services.hooks_of(service_id)
+                caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
+            span.note(client=caller.name, service=service_id)
+            try:
+                answer = self._answer(call_id, at, caller, service_id, body, accept_language, timings)
+            except RequestError as error:
+                policy = self.policies.current(caller.name, service_id)
+                self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
+                raise
+            shown, held, gaps = len(answer.response.cards), len(answer.suppressed), len(answer.evidence.gaps)
+            span.note(
+                hook=answer.service.hook,
+                instance=answer.instance,
+                cards=shown,
+                suppressed=held,
+                gaps=gaps,
+                recorded=answer.recorded,
+            )
+            return answer
 
     def _answer(
         self,
@@ -197,7 +212,9 @@ class Engine:
             recorded = self._keep(row)
         self.studies.ask_later(seen, caller.name, call.hook)
         response = Response(tuple(card for card, _ in cards))
-        return Answer(response, service, evidence, assessments, tuple(suppressed), timings, recorded)
+        return Answer(
+            response, service, evidence, assessments, tuple(suppressed), timings, recorded, call.hook_instance
+        )
 
     def _parameters(self, service: Service, policy: Policy) -> BaseModel:
         """What the policy sets for a service, validated once for as long as that policy is in force."""
@@ -226,7 +243,8 @@ class Engine:
             if bundle_of(model) is not None and not model.refused:
                 continue  # read by study jobs, never during a call
             if self._runs(model_id, policy):
-                found[model_id] = self.edition(model_id, policy).assess(record, already)
+                with tracing.span("model", model=model_id, version=model.manifest.version):
+                    found[model_id] = self.edition(model_id, policy).assess(record, already)
         return found
 
     def _seen(self, service: Service, policy: Policy, record: Record, evidence: Evidence, caller: Caller) -> Seen:

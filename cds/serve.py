@@ -86,7 +86,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "keepalive": 30,
             "max_requests": 0,
             "limit_request_line": 8190,
-            "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,
+            "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # nosec B108 # gunicorn names its own file
             "control_socket_disable": True,
             "loglevel": "warning",
             "when_ready": _when_ready,

@@ -32,6 +32,7 @@ from cds.ehr_settings import BackendSettings, DialectSettings
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
 from cds.smart_settings import SmartSettings, loopback_address, require_secure
+from cds.tracing_settings import TracingSettings
 
 __all__ = [
     "ApproverSettings",
@@ -49,6 +50,7 @@ __all__ = [
     "Settings",
     "SmartSettings",
     "StudySource",
+    "TracingSettings",
     "explain",
     "load",
 ]
@@ -201,6 +203,7 @@ class Settings(BaseSettings):
     inference: InferenceSettings = InferenceSettings()  # type: ignore[call-arg]
     committee: CommitteeSettings = CommitteeSettings()  # type: ignore[call-arg]
     audit: AuditSettings = AuditSettings()  # type: ignore[call-arg]
+    tracing: TracingSettings = TracingSettings()  # type: ignore[call-arg]
     pacs: dict[str, PacsSettings] = Field(default_factory=dict, description="The image archives, by name.")
 
     @classmethod

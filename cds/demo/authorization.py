@@ -217,7 +217,7 @@ class AuthorizationServer:
         """The token response."""
         told = {
             "access_token": secrets.token_urlsafe(32),
-            "token_type": "Bearer",
+            "token_type": "Bearer",  # nosec B105
             "expires_in": int(self._token_s),
             "scope": grant.scope,
             **grant.context,

@@ -272,7 +272,10 @@ def _running(*commands: list[str], log: Path) -> Iterator[list[subprocess.Popen[
     environment = {k: v for k, v in environment.items() if not k.startswith("CDS_")}
     signal.signal(signal.SIGTERM, _stop)  # so that the children are stopped on a plain kill, too
     with log.open("ab") as output:
-        processes = [subprocess.Popen(c, stdout=output, stderr=output, env=environment) for c in commands]
+        processes = [
+            subprocess.Popen(c, stdout=output, stderr=output, env=environment)  # nosec B603 # our own commands
+            for c in commands
+        ]
         try:
             yield processes
         finally:

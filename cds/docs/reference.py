@@ -28,10 +28,14 @@ from cds.settings import (
     PacsSettings,
     Settings,
     StudySource,
+    TracingSettings,
 )
 from cds.smart_settings import SmartSettings
 
 GENERATED = "<!-- Written by scripts/generate-docs; change the code, not this page. -->"
+
+
+_BLOCKS = ("fhir", "approvers", "clients", "imaging", "inference", "pacs", "committee", "audit", "tracing")
 
 
 def settings_page() -> str:
@@ -47,10 +51,7 @@ def settings_page() -> str:
             "",
             "## General",
             "",
-            *table(
-                Settings,
-                skip=("fhir", "approvers", "clients", "imaging", "inference", "pacs", "committee", "audit"),
-            ),
+            *table(Settings, skip=_BLOCKS),
             "",
             "## `[fhir]`: fetching what the EHR did not send",
             "",
@@ -103,6 +104,10 @@ def settings_page() -> str:
             "## `[audit]`: what happened, and how long it is kept",
             "",
             *table(AuditSettings),
+            "",
+            "## `[tracing]`: traces for OpenTelemetry",
+            "",
+            *table(TracingSettings),
             "",
             "## `[pacs.NAME]`: one block an image archive",
             "",

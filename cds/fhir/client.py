@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
+from cds import tracing
 from cds.errors import (
     SourceError,
     SourceForeign,
@@ -119,15 +120,17 @@ class FhirClient:
                 one.fault = fault
             return found
         base, links = f"{target.base.rstrip('/')}/", continued or {}
-        conversations = []
+        conversations, spans = [], []
         for one in found:
             link = links.get(one.query.key)
             url = base if link else base + target.dialect.path(one.query, patient_id)
-            conversations.append(self._one(one, url, link, shared))
+            spans.append(tracing.span("query", query=one.query.key))
+            conversations.append(_traced(self._one(one, url, link, shared), one, spans[-1]))
         transfers = self._taken()
-        for one, ended in zip(found, rounds.run(conversations, transfers, deadline), strict=True):
+        for one, ended, span in zip(found, rounds.run(conversations, transfers, deadline), spans, strict=True):
             if not ended:
                 one.fault = SourceTimeout("no answer within the deadline")
+                span.end(pages=len(one.pages), fault=one.fault.code)
         self._idle.append(transfers)
         return found
 
@@ -186,11 +189,23 @@ class FhirClient:
                 return (yield from upstream.get(url, headers, not_before))
             except TryAgain as again:
                 # never sooner than the server asked for
-                pause = again.after + _FIRST_WAIT_S * 2**attempt * (0.5 + random.random())
+                pause = again.after + _FIRST_WAIT_S * 2**attempt * (0.5 + random.random())  # nosec B311
                 not_before = time.monotonic() + pause
                 if last or not_before >= deadline:
                     raise again.fault from again
         raise SourceUnreachable("no answer")  # the loop above returns or raises
+
+
+def _traced(steps: Steps[None], found: Fetched, span: tracing.Nothing) -> Steps[None]:
+    """The same conversation, its span ended where it ends by itself."""
+    if span is tracing.NOTHING:
+        return steps
+
+    def followed() -> Steps[None]:
+        yield from steps
+        span.end(pages=len(found.pages), fault=found.fault.code if found.fault is not None else None)
+
+    return followed()
 
 
 def _joined(url: str, link: str) -> str:

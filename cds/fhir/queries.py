@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cds.record.vocabulary import CONCEPT_SYSTEM, Vocabulary
 
-PATIENT_TOKEN = "{{context.patientId}}"
+PATIENT_TOKEN = "{{context.patientId}}"  # nosec B105 # a prefetch token
 
 
 @dataclass(frozen=True)

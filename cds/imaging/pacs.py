@@ -209,7 +209,7 @@ class Connection:
             try:
                 return ask(deadline)
             except Transient as fault:
-                pause = max(fault.after_s, _FIRST_WAIT_S * 2 ** (attempt - 1) * (0.5 + random.random()))
+                pause = max(fault.after_s, _FIRST_WAIT_S * 2 ** (attempt - 1) * (0.5 + random.random()))  # nosec B311
                 if attempt == self.limits.attempts or pause > min(_LONGEST_WAIT_S, deadline - time.monotonic()):
                     raise
                 time.sleep(pause)

@@ -172,7 +172,7 @@ class Jobs:
     def fail(self, job: Job, reason: str, *, again: bool) -> str:
         """The state it is in now: ``queued`` (after a pause that grows, with jitter), ``dead``, or ``lost``."""
         if again and job.attempts < job.most_attempts:
-            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (job.attempts - 1)) * random.uniform(0.5, 1.5)
+            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (job.attempts - 1)) * random.uniform(0.5, 1.5)  # nosec B311
             return QUEUED if self._back(job, reason, timedelta(seconds=pause), job.attempts) else "lost"
         return DEAD if self._end(job, DEAD, reason) else "lost"
 

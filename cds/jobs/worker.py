@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cds import tracing
 from cds.errors import LedgerError
 from cds.jobs.job import Job, Outcome, Stop, Unfinished
 from cds.jobs.queue import Jobs
@@ -80,32 +81,36 @@ class Worker:
         beat = threading.Thread(target=self._beat, args=(job, progress, done), name="job-heartbeat", daemon=True)
         beat.start()
         try:
-            self._do(job, progress)
+            with tracing.span("job", job=job.id, kind=job.kind, attempt=job.attempts) as span:
+                self._do(job, progress, span)
         finally:
             self._current = None
             done.set()
             beat.join()
         return True
 
-    def _do(self, job: Job, progress: Progress) -> None:
+    def _do(self, job: Job, progress: Progress, span: tracing.Nothing) -> None:
         try:
             result = self._handlers[job.kind](job, progress)
         except Stop as stopped:
             self._stopped(job, stopped.why)
         except Unfinished as error:
             state = self._jobs.fail(job, error.reason, again=error.again)
+            span.end(fault=error.reason)
             _log.warning("job.failed job=%s reason=%s now=%s", job.id, error.reason, state)
         except LedgerError:
             raise
         except Exception as error:  # a fault of the work must neither stop the worker nor be lost
             # the message may quote what a study says of a patient: the type is enough to find the fault
             state = self._jobs.fail(job, "internal-error", again=True)
+            span.end(fault=type(error).__name__)
             _log.error("job.failed job=%s error=%s now=%s", job.id, type(error).__name__, state)
         else:
-            if isinstance(result, Outcome):
-                ended = self._jobs.finish(job, result.result, also=result.also)
-            else:
-                ended = self._jobs.finish(job, result)
+            with tracing.span("store"):
+                if isinstance(result, Outcome):
+                    ended = self._jobs.finish(job, result.result, also=result.also)
+                else:
+                    ended = self._jobs.finish(job, result)
             _log.info("job.%s job=%s kind=%s", "done" if ended else "lost", job.id, job.kind)
 
     def _stopped(self, job: Job, why: str) -> None:

@@ -23,5 +23,5 @@ _READER = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 def page(model: Model) -> str:
     text = markdown.card(model).replace(f"{markdown.GENERATED}\n", "")
-    body = Markup(_READER.render(text))
+    body = Markup(_READER.render(text))  # nosec B704 # rendered without HTML
     return _TEMPLATES.get_template("card.html").render(model=model.manifest, body=body)

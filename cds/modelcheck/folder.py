@@ -82,9 +82,10 @@ def _rebuilt(subject: Subject, notes: list[str]) -> Iterator[Finding]:
         return
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "model.onnx"
+        # the builder is the folder's own, and whoever checks a folder asked for it to be run
         command = [sys.executable, "-c", _BUILD, str(builder), str(target)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_S, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_S, check=False)  # nosec B603
         except subprocess.TimeoutExpired:
             yield Finding(builder, 1, f"did not finish within {_BUILD_S} s")
             return

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cds import tracing
 from cds.errors import ModelError, SelfTestFailed, SettingsError
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.phase import Phase
@@ -257,7 +258,8 @@ class _Timings:
     def of(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
         try:
-            yield
+            with tracing.span(stage):
+                yield
         finally:
             self.ms[stage] = (time.perf_counter() - start) * 1000
 

@@ -48,6 +48,7 @@ def blueprint(engine: Engine) -> Blueprint:
             path=asked.path,
             remote_addr=sender(asked.remote_addr, asked.headers.keys()),
             accept_language=asked.headers.get("Accept-Language"),
+            traceparent=asked.headers.get("traceparent"),
         )
         metrics.answered(answer, time.perf_counter() - start)
         g.log = {

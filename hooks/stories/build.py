@@ -68,7 +68,7 @@ def draft_orders(story: Story, today: date) -> Resource:
 
 def _patient(story: Story, today: date) -> Resource:
     # born so that the age holds today, whatever day that is
-    since_birthday = Random(f"{story.id} birthday").randint(20, 330)
+    since_birthday = Random(f"{story.id} birthday").randint(20, 330)  # nosec B311
     birthday = today - timedelta(days=since_birthday)
     leap_safe = birthday.replace(day=28) if (birthday.month, birthday.day) == (2, 29) else birthday
     patient: Resource = {

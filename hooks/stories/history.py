@@ -19,7 +19,7 @@ _QUIET = 120
 
 
 def write(chart: Chart) -> None:
-    rng = Random(chart.story.id)
+    rng = Random(chart.story.id)  # nosec B311 # the same chart each time
     first = -YEARS * 365
     visits = [first + round(365 / _VISITS_A_YEAR * n) + rng.randint(-12, 12) for n in range(YEARS * _VISITS_A_YEAR)]
     last = (chart.story.died or 0) - 8

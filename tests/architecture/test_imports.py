@@ -30,7 +30,9 @@ ROOMS: dict[str, str] = {
     "host_memory": "",
     "ids": "",
     "steady": "",
-    "timings": "",
+    "timings": "tracing",
+    "tracing": "errors tracing_settings",
+    "tracing_settings": "",
     "turns": "",
     "yaml_lines": "",
     "fhir.resources": "",
@@ -39,9 +41,9 @@ ROOMS: dict[str, str] = {
     "imaging_settings": "",
     "ehr_settings": "",
     "committee_settings": "smart_settings",
-    "settings": "committee_settings ehr_settings errors imaging_settings smart_settings",
+    "settings": "committee_settings ehr_settings errors imaging_settings smart_settings tracing_settings",
     "ledger": "errors ids steady",
-    "jobs": "errors ledger",
+    "jobs": "errors ledger tracing",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
@@ -56,9 +58,9 @@ ROOMS: dict[str, str] = {
     # who calls, and what is fetched
     "trust": "errors host_memory settings",
     "trust.smart": "errors ledger settings smart_settings trust",
-    "fhir": "errors fhir.resources protocol record settings trust",
+    "fhir": "errors fhir.resources protocol record settings tracing trust",
     "imaging": "errors inference settings trust",
-    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings trust trust.smart",
+    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings tracing trust trust.smart",
     "committee": (
         "committee.measures errors fhir fhir.resources ids inference jobs ledger policy record services settings trust "
         "yaml_lines"
@@ -74,14 +76,14 @@ ROOMS: dict[str, str] = {
     "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
     "engine": (
         "audit cards cards.phrasebook committee errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings snapshot studies timings trust trust.smart turns"
+        "services settings snapshot studies timings tracing trust trust.smart turns"
     ),
     "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.report snapshot "
         "cards cards.phrasebook charts committee engine errors fhir host_memory inference jobs ledger policy record "
-        "services settings steady studies trust trust.smart web"
+        "services settings steady studies tracing trust trust.smart web"
     ),
     "preview": (
         "audit cards cards.phrasebook committee errors fhir fhir.resources inference ledger policy protocol record "

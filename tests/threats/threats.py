@@ -209,4 +209,11 @@ THREATS: dict[str, Threat] = {
         "Statements are parameterised; a row is its caller's; what was kept first stays.",
         "Whoever may write to the database itself may change it: rights of the database are the hospital's.",
     ),
+    "supply-chain": Threat(
+        "What is kept and told",
+        "A dependency or a build is exchanged for another.",
+        "Versions are locked with hashes (requirements.lock); two builds of the wheel are the same bytes; `make audit` "
+        "looks for known vulnerabilities and writes a bill of materials.",
+        "What is malicious in a version before it is locked; the CUDA wheels of Dockerfile.cuda are not locked.",
+    ),
 }

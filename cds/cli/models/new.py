@@ -114,7 +114,7 @@ def _build(target: Path) -> str:
     """Run the builder; where its libraries are missing, what is left to be done."""
     if importlib.util.find_spec("spox") is None or importlib.util.find_spec("onnx") is None:
         return f"Its graph is not there yet: install spox and onnx, then: python {target / 'build.py'}"
-    done = subprocess.run(
+    done = subprocess.run(  # nosec B603 # the builder this command has just written
         [sys.executable, str(target / "build.py")], capture_output=True, text=True, timeout=120, check=False
     )
     if done.returncode != 0:

@@ -152,7 +152,7 @@ def _doubt(index: float, design: Array, people: Scored, seed: int) -> tuple[Esti
         if fit is not None:
             resampled = Scored(people.risk, people.event, people.weight * drawn)
             again.append(_index(design, fit, resampled))
-        fit = logistic(design, (random.random(n) < people.risk).astype(float), people.weight)
+        fit = logistic(design, (random.random(n) < people.risk).astype(float), people.weight)  # nosec B311
         if fit is not None:
             perfect.append(_index(design, fit, people))
     lower, upper = np.quantile(again, (0.025, 0.975)) if again else (index, index)

@@ -1,0 +1,88 @@
+"""What is installed is what was locked, and what is built is what was committed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKED_EXTRAS = ("postgres", "celery", "imaging", "report", "committee", "telemetry")
+"""What the service's image installs, and what a site may switch on by settings; training and tests are no product."""
+
+
+def locked() -> dict[str, list[str]]:
+    """Package -> versions, one for each set of platforms."""
+    found: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", LOCK, re.MULTILINE):
+        found.setdefault(canonicalize_name(name), []).append(version)
+    return found
+
+
+@pytest.mark.threat("supply-chain")
+def test_every_dependency_is_locked_at_a_version_it_allows() -> None:
+    versions = locked()
+    lines = [*PROJECT["dependencies"]]
+    for extra in LOCKED_EXTRAS:
+        lines += PROJECT["optional-dependencies"][extra]
+    wanted = [Requirement(line) for line in lines]
+    assert len(wanted) > 30
+    missing = [str(one) for one in wanted if canonicalize_name(one.name) not in versions]
+    assert missing == [], "run make lock"
+    outside = [
+        f"{one} locked at {version}"
+        for one in wanted
+        for version in versions[canonicalize_name(one.name)]
+        if version not in one.specifier
+    ]
+    assert outside == [], "run make lock"
+
+
+@pytest.mark.threat("supply-chain")
+def test_every_locked_package_has_hashes_and_comes_from_nowhere_in_particular() -> None:
+    blocks = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)[1:]
+    assert len(blocks) == sum(map(len, locked().values()))
+    assert [block.splitlines()[0] for block in blocks if not re.search(r"--hash=sha256:[0-9a-f]{64}\b", block)] == []
+    assert not re.search(r"https?://|--index-url|--find-links|--extra-index-url|@ ", LOCK)
+
+
+def built(tree: Path, into: Path, moment: str) -> Path:
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(into)],
+        cwd=tree,
+        env={**os.environ, "SOURCE_DATE_EPOCH": moment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    (wheel,) = into.glob("*.whl")
+    return wheel
+
+
+@pytest.mark.threat("supply-chain")
+def test_two_builds_in_two_places_at_two_times_are_the_same_bytes(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("pyproject.toml", "README.md", "openapi.yaml", ".gitignore"):
+        shutil.copyfile(ROOT / name, elsewhere / name)
+    for name in ("cds", "hooks", "models"):
+        # without the times and the rights of the files here, and without what Python left among them
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+        shutil.copytree(ROOT / name, elsewhere / name, copy_function=shutil.copyfile, ignore=ignored)
+    first = built(ROOT, tmp_path / "first", "1767225600")
+    second = built(elsewhere, tmp_path / "second", "1767225600")
+    assert first.name == second.name
+    assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(second.read_bytes()).digest()
