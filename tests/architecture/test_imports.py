@@ -83,13 +83,14 @@ ROOMS: dict[str, str] = {
     ),
     "validation": "charts errors ledger",
     "docs": (
-        "cards cards.phrasebook committee errors inference modelcards policy services settings simulation smart_settings"
+        "cards cards.phrasebook committee errors inference modelcards policy services settings simulation "
+        "smart_settings"
     ),
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
-        "modelcheck networks policy record app engine jobs serve services settings simulation site studies survival trust "
-        "trust.smart validation"
+        "modelcheck networks policy record app engine jobs serve services settings simulation site studies survival "
+        "trust trust.smart validation"
     ),
     "__main__": "cli",
 }
