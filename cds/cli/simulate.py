@@ -53,6 +53,9 @@ _YEAR_D = 365.25
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write the first hospital into this new SQLite ledger, to look at with the other commands.",
 )
+@click.option(
+    "--list", "listed", is_flag=True, help="Only tell which faults there are, and how soon each must be seen."
+)
 @click.option("--json", "as_json", is_flag=True, help="For scripts, on standard output.")
 def simulate_hospital(
     wanted: tuple[str, ...],
@@ -61,12 +64,14 @@ def simulate_hospital(
     hospitals: int,
     seed: int,
     ledger: Path | None,
+    listed: bool,
     as_json: bool,
 ) -> None:
     """Draw years of a hospital by chance and let the committee's own monitors watch it, a verdict a day.
 
     \b
       cds simulate-hospital                            nothing goes wrong: every alarm is a false one
+      cds simulate-hospital --list                     what may go wrong
       cds simulate-hospital --fault all                each fault, and after how many days it is seen
       cds simulate-hospital --fault scanner-change --hospitals 5
       cds simulate-hospital --ledger /tmp/hospital.db  and keep its rows
@@ -79,6 +84,9 @@ def simulate_hospital(
     from cds.simulation.hospital import Plan
     from cds.simulation.subject import faults
 
+    if listed:
+        _list()
+        return
     names = _names(wanted, tuple(faults()))
     plans = [Plan(seed + n, calls_a_day=calls_a_day, fault=name) for name in names for n in range(hospitals)]
     plans = plans or [Plan(seed + n, max(1, round(years * _YEAR_D)), calls_a_day) for n in range(hospitals)]
@@ -91,6 +99,16 @@ def simulate_hospital(
     else:
         _show(trials, perf_counter() - begun)
     sys.exit(0 if _held(trials) else 1)
+
+
+def _list() -> None:
+    from cds.simulation.subject import faults
+
+    table = Table("fault", "what goes wrong", "seen by", "within")
+    for fault in faults().values():
+        by = ", ".join(dict.fromkeys(measure for measure, _ in fault.seen_by))
+        table.add_row(fault.name, fault.says, by, f"{fault.within_d} days")
+    Console().print(table)
 
 
 def _names(wanted: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

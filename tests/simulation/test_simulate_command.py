@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 from command_line import cds
 
 from cds.ledger.tables import calls, feedback, predictions
+from cds.simulation.subject import faults
 
 
 def test_a_fault_is_told_with_its_time_and_the_promise() -> None:
@@ -48,3 +49,10 @@ def test_an_unknown_fault_is_answered_with_those_there_are() -> None:
     done = cds("simulate-hospital", "--fault", "scaner-change")
     assert done.exit_code == 2
     assert "scanner-change" in done.stderr and "all" in done.stderr
+
+
+def test_the_faults_are_listed_with_their_promises() -> None:
+    done = cds("simulate-hospital", "--list")
+    assert done.exit_code == 0
+    for fault in faults().values():
+        assert fault.name in done.stdout and f"{fault.within_d} days" in done.stdout

@@ -21,7 +21,7 @@ from cds.simulation.subject import charter, manifest
 from cds.simulation.watch import SITE, Watcher
 from cds.simulation.written import write
 
-DAYS = 460
+DAYS = 380
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def policy(models: Registry) -> Policy:
 
 @pytest.fixture(params=["unit-unknown", "label-delay"])
 def plan(request: pytest.FixtureRequest) -> Plan:
-    return Plan(seed=7, days=DAYS + 10, calls_a_day=40, fault=request.param, fault_day=DAYS - 60)
+    return Plan(seed=7, days=DAYS + 10, calls_a_day=30, fault=request.param, fault_day=DAYS - 60)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_columns_and_ledger_give_the_same_findings(plan: Plan, book: Book, model
 
 
 def test_what_is_kept_between_two_looks_at_outcomes_is_what_was_found_at_the_last() -> None:
-    hospital = drawn(Plan(seed=7, days=DAYS + 10, calls_a_day=40))
+    hospital = drawn(Plan(seed=7, days=DAYS + 10, calls_a_day=30))
     weekly, daily = Watcher(hospital, outcomes_every=7), Watcher(hospital)
     first = [f.plain for f in weekly.findings(DAYS)]
     assert first == [f.plain for f in daily.findings(DAYS)]
