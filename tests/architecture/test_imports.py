@@ -73,7 +73,7 @@ ROOMS: dict[str, str] = {
     "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
-        "pages.report snapshot "
+        "pages.committee pages.report snapshot "
         "cards cards.phrasebook charts committee engine errors fhir inference jobs ledger policy record services "
         "settings studies trust trust.smart web"
     ),
