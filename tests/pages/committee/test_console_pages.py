@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from console_house import MEMBER, MODEL, PASSWORD, SITE, VIEWER, Console
 from fhir.resources.R4B.bundle import Bundle
+from prometheus_client.parser import text_string_to_metric_families
 
 PAGE = f"/committee/models/{MODEL}/{SITE}"
 OPEN = ["/committee/", f"{PAGE}/", "/committee/reports/2026-11"]
@@ -182,6 +183,22 @@ def test_nothing_is_kept_by_browsers_or_framed_and_no_script_runs(console: Conso
     assert answer.headers["Cache-Control"] == "no-store"
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "script" not in policy
+
+
+def test_prometheus_gets_the_same_series(console: Console) -> None:
+    families = text_string_to_metric_families(console.client(None).get("/metrics").text)
+    told = {(s.name, s.labels.get("measure"), s.labels.get("about")): s.value for f in families for s in f.samples
+            if s.labels.get("model") == MODEL and s.labels.get("site") == SITE}  # fmt: skip
+    head, *lines = rows(console.client().get(f"{PAGE}/findings.csv").data)
+    found = [dict(zip(head, line, strict=True)) for line in lines]
+    for f in found:
+        name = (
+            "cds_committee_measure",
+            f["measure"],
+            f["about"].removeprefix("'"),
+        )  # the apostrophe is for spreadsheets
+        assert told.get(name) == (float(f["value"]) if f["value"] else None)
+    assert told["cds_committee_verdict", None, None] == 1
 
 
 def test_without_accounts_and_openid_connect_there_is_no_console(client: object) -> None:
