@@ -100,8 +100,8 @@ ROOMS: dict[str, str] = {
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources inference ledger modelcards "
-        "modelcheck networks policy record app auditing engine replay sealing snapshot jobs serve services settings "
-        "site studies survival trust trust.smart validation"
+        "modelcheck networks pages.committee policy record app auditing engine replay sealing snapshot jobs "
+        "serve services settings site studies survival trust trust.smart validation"
     ),
     "__main__": "cli",
 }
