@@ -55,6 +55,7 @@ _REQUEST_ID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 _UNLOGGED = frozenset({"operations.health", "operations.ready", "operations.prometheus"})
 _NOTHING: dict[str, object] = {}
 _WEB, _REPORT = Path(cds_hooks.__file__).parent, Path(report.__file__).parent
+_CONSOLE = _REPORT.parent / "committee"
 
 
 def _utc_now() -> datetime:
@@ -76,7 +77,11 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
             raise ServiceError(f"service '{service.id}' needs models that are not installed: {', '.join(unknown)}")
     services = join(services, models)
     catalogues = Catalogues(
-        (p / "catalogue" for p in (_WEB, _REPORT, *packages, *settings.hook_dirs) if (p / "catalogue").is_dir()),
+        (
+            p / "catalogue"
+            for p in (_WEB, _REPORT, _CONSOLE, *packages, *settings.hook_dirs)
+            if (p / "catalogue").is_dir()
+        ),
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
         own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
@@ -178,6 +183,10 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     app.register_blueprint(studies.blueprint(engine))
     app.register_blueprint(launch.blueprint(engine, prepare=charts.prepare))
     app.register_blueprint(report.blueprint(engine))
+    if settings.committee.console.on:
+        from cds.pages import committee  # statistics and charts, for those who have the pages
+
+        app.register_blueprint(committee.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)
     return app

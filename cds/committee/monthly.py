@@ -35,6 +35,18 @@ class Monthly:
     open: int
     """Not closed at its end."""
 
+    @property
+    def last_day(self) -> date:
+        return self.until.date() - timedelta(days=1)
+
+    @property
+    def before(self) -> str:
+        return month_of(self.since - timedelta(days=1))
+
+    @property
+    def after(self) -> str:
+        return month_of(self.until)
+
 
 def month_of(at: datetime) -> str:
     return f"{at:%Y-%m}"

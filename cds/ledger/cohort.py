@@ -59,11 +59,13 @@ def predicted(
 
 
 def newest_predicted(
-    connection: sa.Connection, model: str, client: str, skip: int, most: int
+    connection: sa.Connection, model: str, client: str, skip: int, most: int, *, carded: bool = False
 ) -> tuple[PredictedRow, ...]:
-    """Newest first."""
+    """Newest first. ``carded``: only those that a card rested on."""
     ends = {"since": datetime(1970, 1, 1, tzinfo=UTC), "until": datetime(9999, 1, 1, tzinfo=UTC)}
     newest = _ROWS.order_by(None).order_by(predictions.c.at.desc(), predictions.c.id.desc()).offset(skip).limit(most)
+    if carded:
+        newest = newest.where(_CARDED)
     rows = connection.execute(newest, {"model": model, "client": client, **ends}).mappings()
     return tuple(PredictedRow(**{**row, "carded": bool(row["carded"])}) for row in rows)
 

@@ -14,6 +14,7 @@ from cds import __version__
 from cds.engine import Answer
 from cds.inference.prediction import Failed, NotAssessed
 from cds.protocol.request import FeedbackItem
+from cds.web.committee_metrics import Verdicts
 
 _Metric = TypeVar("_Metric", Counter, Histogram)
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
@@ -68,9 +69,13 @@ def feedback(items: Iterable[FeedbackItem]) -> None:
         _of(FEEDBACK, item.outcome).inc()
 
 
-def exposition(jobs: Mapping[str, int] | None = None, ready: Mapping[str, Any] | None = None) -> bytes:
+def exposition(
+    jobs: Mapping[str, int] | None = None,
+    ready: Mapping[str, Any] | None = None,
+    verdicts: Verdicts | None = None,
+) -> bytes:
     """All workers' counts together, when they share ``PROMETHEUS_MULTIPROC_DIR``. ``jobs``: study jobs by state, as the
-    ledger has them now. ``ready``: what `/ready` says."""
+    ledger has them now. ``ready``: what `/ready` says. ``verdicts``: the committee's."""
     # of a registry of this answer's own: these are states as they are now, not what processes count together
     registry = CollectorRegistry()
     if jobs is not None:
@@ -79,6 +84,8 @@ def exposition(jobs: Mapping[str, int] | None = None, ready: Mapping[str, Any] |
             queue.labels(state).set(count)
     if ready is not None:
         _states(registry, ready)
+    if verdicts is not None:
+        verdicts.register(registry)
     told = generate_latest(registry)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         counted = CollectorRegistry()

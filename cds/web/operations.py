@@ -13,10 +13,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from cds.engine import Engine
 from cds.trust.own_keys import OwnKeys
 from cds.web import metrics
+from cds.web.committee_metrics import Verdicts
 
 
 def blueprint(engine: Engine) -> Blueprint:
     pages = Blueprint("operations", __name__)
+    verdicts = Verdicts(engine.settings.ledger_url)
 
     @pages.get("/health")
     def health() -> Response:
@@ -30,7 +32,8 @@ def blueprint(engine: Engine) -> Blueprint:
 
     @pages.get("/metrics")
     def prometheus() -> Response:
-        return Response(metrics.exposition(engine.studies.depth(), readiness(engine)), content_type=CONTENT_TYPE_LATEST)
+        told = metrics.exposition(engine.studies.depth(), readiness(engine), verdicts)
+        return Response(told, content_type=CONTENT_TYPE_LATEST)
 
     @pages.get("/.well-known/jwks.json")
     def keys() -> Response:

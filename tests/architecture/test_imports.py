@@ -81,7 +81,7 @@ ROOMS: dict[str, str] = {
     "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
-        "pages.report snapshot "
+        "pages.committee pages.report snapshot "
         "cards cards.phrasebook charts committee engine errors fhir host_memory inference jobs ledger policy record "
         "services settings steady studies tracing trust trust.smart web"
     ),
@@ -117,8 +117,8 @@ ROOMS: dict[str, str] = {
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources guidelines inference ledger "
-        "modelcards modelcheck networks pages.preview policy preview record app auditing engine replay sealing "
-        "snapshot jobs serve services settings simulation site studies survival trust trust.smart validation"
+        "modelcards modelcheck networks pages.committee pages.preview policy preview record app auditing engine replay "
+        "sealing snapshot jobs serve services settings simulation site studies survival trust trust.smart validation"
     ),
     "__main__": "cli",
 }

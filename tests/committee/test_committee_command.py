@@ -168,3 +168,16 @@ def test_an_incident_that_is_told_wrongly_is_a_sentence(
     result = cds("committee", "incidents", *arguments, settings=settings)
     assert result.exit_code == 2
     assert told in result.stderr and "Traceback" not in result.output
+
+
+def test_the_month_s_report_is_a_file(room: Room, settings: Path, tmp_path: Path) -> None:
+    assert cds("committee", "suspend", MODEL, *TWO, settings=settings).exit_code == 0
+    month = f"{datetime.now(UTC):%Y-%m}"
+    for name, begins in (("month.pdf", b"%PDF-"), ("month.json", b"{")):
+        done = cds("committee", "report", tmp_path / name, "--month", month, "--language", "nl", settings=settings)
+        assert done.exit_code == 0, done.output
+        assert (tmp_path / name).read_bytes().startswith(begins)
+    wrong = cds("committee", "report", tmp_path / "month.doc", settings=settings)
+    assert wrong.exit_code == 2 and "end in .pdf or .json" in wrong.stderr
+    ahead = cds("committee", "report", tmp_path / "x.pdf", "--month", "2999-01", settings=settings)
+    assert ahead.exit_code == 2 and "a month that has begun" in ahead.stderr

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import orjson
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -18,15 +19,24 @@ from cds.committee.accounts import Accounts
 from cds.committee.actions import Signatures
 from cds.committee.charter import Charter
 from cds.committee.charter_file import charter_path, read_charter
-from cds.committee.monthly import month_of, monthly
+from cds.committee.monthly import month_of
 from cds.engine import Engine
-from cds.errors import CdsError, CommitteeError, ConsoleRefused, NotAllowed, NothingThere, NotSignedIn, SignInFailed
+from cds.errors import (
+    CdsError,
+    CommitteeError,
+    ConsoleRefused,
+    NotAllowed,
+    NothingThere,
+    NotSignedIn,
+    ReplayFailed,
+    SignInFailed,
+)
 from cds.ledger.book import Book
-from cds.pages.committee import tables, view
+from cds.pages.committee import exports, view
 from cds.pages.committee.attempts import Attempts
 from cds.pages.committee.oidc import Oidc
 from cds.pages.committee.session import Sessions, SignedIn
-from cds.pages.committee.words import line
+from cds.pages.committee.words import gaps
 from cds.pages.markdown import to_html
 from cds.replay import Replay
 from cds.services.declaration import installed_packages
@@ -59,15 +69,20 @@ def blueprint(engine: Engine) -> Blueprint:
     pages.post("/settings")(room.settings)
     pages.get("/")(room.overview)
     pages.get("/overview.csv")(room.overview_csv)
+    pages.get("/overview.pdf")(room.overview_pdf)
     pages.get("/models/<model>/<site>/")(room.model)
     pages.get("/models/<model>/<site>/findings.csv")(room.findings_csv)
+    pages.get("/models/<model>/<site>/report.pdf")(room.model_pdf)
     pages.get("/models/<model>/<site>/plots/<name>.png")(room.plot)
     pages.get("/models/<model>/<site>/calls")(room.calls)
+    pages.get("/models/<model>/<site>/calls.csv")(room.calls_csv)
     pages.post("/models/<model>/<site>/stop")(room.stop)
     pages.post("/models/<model>/<site>/confirm")(room.confirm)
     pages.get("/calls/<call>")(room.call)
     pages.get("/incidents")(room.incidents)
+    pages.get("/incidents.csv")(room.incidents_csv)
     pages.get("/reports/<month>")(room.report)
+    pages.get("/reports/<month>.pdf")(room.report_pdf)
     pages.get("/reports/<month>.json")(room.report_fhir)
     return pages
 
@@ -151,69 +166,72 @@ class _Console:
     # looking
 
     def overview(self) -> str:
-        who = self._who()
-        words = self._words()
-        asked = {name: request.args.get(name, "") for name in ("site", "model", "level")}
-        with self._book() as book:
-            found = view.overview(self.engine, book, self.charter, words, **asked)
-        return self._page("overview.html", who, found=found, asked=asked, month=month_of(self.engine.now()))
+        who, asked = self._who(), self._asked()
+        found = self._overview(asked)
+        titles = {model: view.title_of(self.engine, self._words(), model) for model in found.models}
+        return self._page("overview.html", who, found=found, asked=asked, titles=titles)
 
     def overview_csv(self) -> Response:
         self._who()
-        words = self._words()
+        return exports.overview_csv(self._overview(self._asked()))
+
+    def overview_pdf(self) -> Response:
+        self._who()
+        return exports.overview_pdf(self._overview(self._asked()), self._words(), self._moment, self.engine.now())
+
+    @staticmethod
+    def _asked() -> dict[str, str]:
+        return {name: request.args.get(name, "") for name in ("site", "model", "level")}
+
+    def _overview(self, asked: dict[str, str]) -> view.Overview:
         with self._book() as book:
-            found = view.overview(self.engine, book, self.charter, words)
-        rows = [
-            (
-                r.model,
-                r.version,
-                r.site,
-                r.level,
-                r.at.isoformat(),
-                "; ".join(f"{x.measure} {x.about}" for x in r.raising),
-            )
-            for r in found.rows
-        ]
-        return _csv(("model", "version", "site", "verdict", "evaluated", "raised by"), rows, "overview")
+            return view.overview(self.engine, book, self.charter, self._words(), **asked)
+
+    def _model(self, model: str, site: str) -> view.ModelView:
+        with self._book() as book:
+            return view.model_view(self.engine, book, self.charter, self._words(), model, site)
 
     def model(self, model: str, site: str) -> str:
         who = self._who()
-        words = self._words()
-        with self._book() as book:
-            found = view.model_view(self.engine, book, self.charter, words, model, site)
+        found = self._model(model, site)
         drawn = [(p.name, p.title, p.draw().markup, p.draw(narrow=True).markup) for p in found.plots]
-        return self._page("model.html", who, found=found, drawn=drawn)
+        rests = view.rests_on(self._words(), found.followed)
+        return self._page("model.html", who, found=found, drawn=drawn, rests=rests)
+
+    def model_pdf(self, model: str, site: str) -> Response:
+        self._who()
+        words, found = self._words(), self._model(model, site)
+        return exports.model_pdf(found, view.rests_on(words, found.followed), words, self._moment, self.engine.now())
 
     def findings_csv(self, model: str, site: str) -> Response:
         self._who()
-        with self._book() as book:
-            verdict = view.model_view(self.engine, book, self.charter, self._words(), model, site).verdict
-        about = (verdict.model, verdict.model_version, verdict.site, verdict.at.isoformat())
-        rows = [(*about, *(f.get(name) for name in tables.OF_FINDING)) for f in verdict.findings]
-        return _csv(tables.FINDINGS, rows, f"{model}-{site}")
+        return exports.findings_csv(self._model(model, site))
 
     def plot(self, model: str, site: str, name: str) -> Response:
         self._who()
-        with self._book() as book:
-            found = view.model_view(self.engine, book, self.charter, self._words(), model, site)
-        chosen = next((p for p in found.plots if p.name == name), None)
+        chosen = next((p for p in self._model(model, site).plots if p.name == name), None)
         if chosen is None:
             raise NothingThere("no such plot")
-        answer = Response(as_png(chosen.draw), content_type="image/png")
-        answer.headers["Content-Disposition"] = f'attachment; filename="{_plain(f"{model}-{site}-{name}")}.png"'
-        return answer
+        return exports.png(as_png(chosen.draw), f"{model}-{site}-{name}")
 
     def calls(self, model: str, site: str) -> str:
         who = self._member()
         page = max(0, request.args.get("page", type=int, default=0))
-        words = self._words()
+        words, carded = self._words(), "carded" in request.args
         with self._book() as book:
-            rows = view.call_rows(self.engine, book, model, site, page, words)
+            rows = view.call_rows(self.engine, book, model, site, page, words, carded=carded)
         title = view.title_of(self.engine, words, model)
         return self._page(
             "calls.html", who, rows=rows[: view.PAGE], more=len(rows) > view.PAGE, page=page, model=model, site=site,
-            title=title,
+            title=title, carded=carded,
         )  # fmt: skip
+
+    def calls_csv(self, model: str, site: str) -> Response:
+        self._member()
+        carded = "carded" in request.args
+        with self._book() as book:
+            rows = view.call_rows(self.engine, book, model, site, 0, self._words(), carded=carded, most=10_000)
+        return exports.calls_csv(rows, f"calls-{model}-{site}")
 
     def call(self, call: str) -> str:
         who = self._member()
@@ -228,34 +246,33 @@ class _Console:
             found = view.incident_list(book)
         return self._page("incidents.html", who, found=found)
 
-    def report(self, month: str) -> str:
-        who = self._who()
-        words = self._words()
+    def incidents_csv(self) -> Response:
+        self._member()
         with self._book() as book:
-            found = monthly(book, self.charter, month, self.engine.now())
-        titles = {v.model: view.title_of(self.engine, words, v.model) for v in found.verdicts}
-        parts = [
-            (v, view.sections(words, v.findings, view.manifest_of(self.engine, v.model), self.charter))
-            for v in found.verdicts
-        ]
-        raised = {
-            v.id: [line(words, f, view.manifest_of(self.engine, v.model), self.charter) for f in v.raising]
-            for v in found.verdicts
-        }
-        return self._page("report.html", who, found=found, parts=parts, titles=titles, raised=raised)
+            return exports.incidents_csv(view.incident_list(book))
+
+    def _month(self, month: str) -> view.MonthView:
+        with self._book() as book:
+            return view.month_view(self.engine, book, self.charter, self._words(), month)
+
+    def report(self, month: str) -> str:
+        who, shown = self._who(), self._month(month)
+        return self._page(
+            "report.html", who, found=shown.found, parts_of=shown.parts, titles=shown.titles, raised=shown.raised
+        )
+
+    def report_pdf(self, month: str) -> Response:
+        self._who()
+        shown, words = self._month(month), self._words()
+        return exports.report_pdf(shown.found, shown.parts, shown.titles, words, self._moment, self.engine.now())
 
     def report_fhir(self, month: str) -> Response:
         self._who()
         from cds.committee.measure_report import bundle  # slow to import
 
-        with self._book() as book:
-            found = monthly(book, self.charter, month, self.engine.now())
-        import orjson
-
-        body = orjson.dumps(bundle(found, self.engine.settings.public_url))
-        answer = Response(body, content_type="application/fhir+json")
-        answer.headers["Content-Disposition"] = f'attachment; filename="report-{found.month}.json"'
-        return answer
+        found = self._month(month).found
+        content = orjson.dumps(bundle(found, self.engine.settings.public_url))
+        return exports.fhir(content, f"report-{found.month}")
 
     # acting
 
@@ -336,7 +353,8 @@ class _Console:
             },
             url_for=self._address,
             moment=self._moment,
-            charter=self.charter,
+            gaps=gaps,
+            this_month=month_of(self.engine.now()),
             **content,
         )
 
@@ -353,7 +371,8 @@ class _Console:
         words = self._words()
         key = f"committee.refused.{error.code}"
         told = words(key if key in words.texts else "committee.refused.otherwise")
-        return self._page("refused.html", None, told=told, code=error.code), error.status
+        status = 404 if isinstance(error, ReplayFailed) else error.status
+        return self._page("refused.html", None, told=told, code=error.code), status
 
     def guard(self, answer: Response) -> Response:
         answer.headers["Content-Security-Policy"] = (
@@ -363,13 +382,3 @@ class _Console:
         if request.endpoint != "committee.static":
             answer.headers["Cache-Control"] = "no-store"
         return answer
-
-
-def _csv(head: tuple[str, ...], rows: list[Any], name: str) -> Response:
-    answer = Response(tables.as_csv(head, rows), content_type="text/csv; charset=utf-8")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{_plain(name)}.csv"'
-    return answer
-
-
-def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-._" else "_" for c in name)[:80]

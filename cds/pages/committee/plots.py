@@ -8,19 +8,16 @@ from typing import Any
 
 from cds.cards.phrasebook import Phrasebook
 from cds.charts import (
-    BarWords,
     CalibrationWords,
     IntervalRow,
     IntervalWords,
     Limit,
     Observed,
     Point,
-    RiskRow,
     Series,
     Svg,
     TrendWords,
     calibration,
-    comparison,
     intervals,
     trend,
 )
@@ -150,14 +147,15 @@ def _funnel(words: Phrasebook, funnel: Funnel) -> Plot:
         "accepted": funnel.accepted,
         "overridden": funnel.overridden,
     }
-    rows = tuple(
-        RiskRow(words(f"committee.funnel.{name}"), float(n), None, None, words.number(n, 0))
+    # a line from nothing to the count
+    rows = [
+        IntervalRow(words(f"committee.funnel.{name}"), float(n), 0.0, float(n), words.number(n, 0))
         for name, n in counts.items()
-    )
-    named = BarWords(axis=words("committee.funnel.axis"), nothing=words("committee.plot.nothing"))
+    ]
+    named = IntervalWords(words("committee.funnel.axis"))
 
     def draw(*, narrow: bool = False) -> Svg:
-        return comparison(rows, named, title, words("committee.plot.funnel_told"), narrow=narrow)
+        return intervals(rows, None, named, title, words("committee.plot.funnel_told"), narrow=narrow)
 
     return Plot("funnel", title, draw)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from cds.cards.phrasebook import Phrasebook
 from cds.committee.burden import Funnel, funnel
 from cds.committee.charter import Charter
+from cds.committee.monthly import Monthly, monthly
 from cds.engine import Engine
 from cds.errors import NothingThere
 from cds.inference.manifest import Manifest
@@ -171,11 +172,21 @@ class CallRow:
     carded: bool
 
 
-def call_rows(engine: Engine, book: Book, model: str, site: str, page: int, words: Phrasebook) -> list[CallRow]:
-    """Newest first, ``PAGE`` on a page and one more where there is a next."""
+def call_rows(
+    engine: Engine,
+    book: Book,
+    model: str,
+    site: str,
+    page: int,
+    words: Phrasebook,
+    *,
+    carded: bool,
+    most: int = PAGE + 1,
+) -> list[CallRow]:
+    """Newest first, ``PAGE`` on a page and one more where there is a next. ``carded``: only those with a card."""
     manifest = manifest_of(engine, model)
     shown = [o for o in manifest.outputs if o.shown and not o.series] if manifest is not None else []
-    rows = book.read(lambda c: newest_predicted(c, model, site, page * PAGE, PAGE + 1))
+    rows = book.read(lambda c: newest_predicted(c, model, site, page * PAGE, most, carded=carded))
 
     def answer(row: PredictedRow) -> str:
         told = [o for o in shown if isinstance(row.outputs.get(o.name), int | float)]
@@ -186,6 +197,44 @@ def call_rows(engine: Engine, book: Book, model: str, site: str, page: int, word
         return name or words.significant(value, 3)
 
     return [CallRow(r.call_id, r.at, r.patient_key[:8], r.outcome, answer(r), r.carded) for r in rows]
+
+
+@dataclass(frozen=True)
+class MonthView:
+    found: Monthly
+    parts: tuple[tuple[Verdict, list[tuple[str, tuple[Line, ...]]]], ...]
+    titles: dict[str, str]
+    raised: dict[str, list[Line]]
+    """By verdict."""
+
+
+def month_view(engine: Engine, book: Book, charter: Charter, words: Phrasebook, month: str) -> MonthView:
+    """Raises NothingThere."""
+    found = monthly(book, charter, month, engine.now())
+    named = {v.model: manifest_of(engine, v.model) for v in found.verdicts}
+    return MonthView(
+        found,
+        tuple((v, sections(words, v.findings, named[v.model], charter)) for v in found.verdicts),
+        {v.model: title_of(engine, words, v.model) for v in found.verdicts},
+        {v.id: [line(words, f, named[v.model], charter) for f in v.raising] for v in found.verdicts},
+    )
+
+
+def rests_on(words: Phrasebook, told: Mapping[str, Any] | None) -> list[str]:
+    """How outcomes came to be known, as sentences."""
+    if told is None:
+        return [words("committee.model.followed_none")]
+    if not told["sources"]:
+        return [words("committee.model.followed_no_source")]
+    found = [words("committee.model.followed_sources", sources=words.join(told["sources"]))]
+    if told["through"] is not None:
+        day = words.day(date.fromisoformat(told["through"]))
+        found.append(words("committee.model.followed_through", day=day, maturity=told["maturity"]))
+    else:
+        found.append(words("committee.model.followed_contact"))
+    if told["earlier"]:
+        found.append(words("committee.model.followed_earlier", count=words.number(told["earlier"], 0)))
+    return found + [words("committee.model.followed_fault", fault=fault) for fault in told["faults"]]
 
 
 def incident_list(book: Book) -> tuple[Incident, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,20 @@ class Line:
     limit: str
     level: str
     level_name: str
+    measured: bool
+
+    @property
+    def named(self) -> str:
+        return f"{self.measure}, {self.about}" if self.about else self.measure
+
+
+def gaps(lines: Iterable[Line]) -> dict[str, list[str]]:
+    """Why there is no number -> of what."""
+    found: dict[str, list[str]] = {}
+    for one in lines:
+        if not one.measured:
+            found.setdefault(one.value, []).append(one.named)
+    return found
 
 
 def line(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | None, charter: Charter | None) -> Line:
@@ -79,6 +93,7 @@ def line(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | Non
         limit,
         finding["level"],
         words(f"committee.level.{finding['level']}"),
+        "value" in finding,
     )
 
 
