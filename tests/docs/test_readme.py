@@ -12,6 +12,8 @@ import pytest
 
 from cds import services as service_room
 from cds.cli import main
+from cds.inference.registry import Registry
+from cds.services import ServiceRegistry
 from cds.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,13 +116,22 @@ def test_the_table_of_hooks_is_the_declared_services() -> None:
     assert told | short == {hook for _, hook in service_room.load().services}
 
 
+def _discovered() -> tuple[ServiceRegistry, Registry]:
+    """As discovery shows them: services of files, and those that exist by models' manifests alone."""
+    from cds.inference import registry
+    from cds.services.joined import join
+
+    models = registry.load(registry.installed_folders())
+    return join(service_room.load(), models), models
+
+
 def test_the_services_to_register_are_the_declared_ones() -> None:
     (row,) = re.findall(r"^\| services \|(.*)\|$", README, re.MULTILINE)
     told = set()
     for part in row.split(";"):
         service, *hooks = re.findall(r"`([a-z-]+)`", part)
         told |= {(service, hook) for hook in hooks}
-    assert told == set(service_room.load().services)
+    assert told == set(_discovered()[0].services)
 
 
 def test_the_data_to_be_read_is_what_the_templates_ask_for() -> None:
@@ -128,11 +139,11 @@ def test_the_data_to_be_read_is_what_the_templates_ask_for() -> None:
     from cds.fhir.queries import plan
     from cds.inference import registry
 
-    models = registry.load(registry.installed_folders())
+    services, models = _discovered()
     wanted = set()
-    for service in service_room.load().services.values():
-        concepts = {c for m in service.models for c in registry.concepts_of(models[m].manifest)} | set(service.reads)
-        wanted |= {query.resource for query in plan(concepts, models.vocabulary)}
+    for service in services.services.values():
+        concepts = {c for m in service.all_models for c in registry.concepts_of(models[m].manifest, fetched=True)}
+        wanted |= {query.resource for query in plan(concepts | set(service.reads), models.vocabulary)}
     (row,) = re.findall(r"^\| FHIR access \| read: (.*) \|$", README, re.MULTILINE)
     assert set(row.split(", ")) == wanted
 
