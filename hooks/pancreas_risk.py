@@ -14,7 +14,7 @@ from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.record.features import Feature
 from cds.record.inputs import Length
 from cds.services import Case, Finding, Suppressed, service
-from hooks import gates, risk_words
+from hooks import gates, risk_missing, risk_words
 from hooks.risk_words import Trigger
 
 TOPIC = "pancreas-risk"
@@ -90,7 +90,7 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
         return
     if trigger is not None:
         yield risk_words.card(case, trigger, TOPIC)
-    elif parameters.say_when_not_assessed and _unassessed(case):
+    elif parameters.say_when_not_assessed and (_unassessed(case) or risk_missing.unusable(case)):
         yield risk_words.not_assessed(case)
 
 
