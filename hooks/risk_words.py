@@ -129,7 +129,7 @@ def not_assessed(case: Case) -> CardDraft:
         indicator="info",
         summary=words("risk.not_assessed.summary"),
         detail=wording.paragraphs(
-            words("risk.not_assessed.detail"),
+            words("risk.not_assessed.detail" if case.record.age is not None else "risk.not_assessed.ageless"),
             wording.bullets(lines),
             wording.rests_on(words, list(case.assessments.values()), case.policy, case.record),
         ),
