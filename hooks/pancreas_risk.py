@@ -12,7 +12,7 @@ import msgspec
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.record.features import Feature
 from cds.services import Again, Case, Dial, Finding, Suppressed, Weighed, service
-from hooks import gates, risk_decision, risk_words
+from hooks import gates, risk_decision, risk_missing, risk_words
 from hooks.risk_decision import TOPIC, Kind, RiskParameters, RiskWeighed
 from hooks.risk_words import Trigger
 
@@ -86,7 +86,10 @@ def _weighed(case: Case) -> RiskWeighed:
         if moment is not None:
             newest[kind] = gates.days_between(moment, case.record.now)
     return RiskWeighed(
-        gates.standing(case.record, case.policy), newest, risk_words.red_flags(case), unassessed=_unassessed(case)
+        gates.standing(case.record, case.policy),
+        newest,
+        risk_words.red_flags(case),
+        unassessed=_unassessed(case) or bool(risk_missing.unusable(case)),
     )
 
 

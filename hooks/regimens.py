@@ -80,16 +80,18 @@ def plain(fact: Fact) -> str:
     return "nab-paclitaxel" if fact.concept == "paclitaxel" else fact.concept
 
 
+_MADE_OF = {
+    frozenset({"fluorouracil", "oxaliplatin", "irinotecan"}): Regimen.folfirinox,
+    frozenset({"fluorouracil", "oxaliplatin", "irinotecan-liposomal"}): Regimen.nalirifox,
+    frozenset({"gemcitabine", "nab-paclitaxel"}): Regimen.gemcitabine_nab_paclitaxel,
+    frozenset({"gemcitabine"}): Regimen.gemcitabine,
+}
+_RESCUE = frozenset({"leucovorin"})
+
+
 def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
-    if {"fluorouracil", "oxaliplatin", "irinotecan"} <= drugs:
-        return Regimen.folfirinox
-    if {"fluorouracil", "oxaliplatin", "irinotecan-liposomal"} <= drugs:
-        return Regimen.nalirifox
-    if {"gemcitabine", "nab-paclitaxel"} <= drugs:
-        return Regimen.gemcitabine_nab_paclitaxel
-    if drugs & set(DRUGS) == {"gemcitabine"}:
-        return Regimen.gemcitabine
-    return None
+    """All of a regimen's drugs and no other: gemcitabine drafted beside a FOLFIRINOX that still stands is neither."""
+    return _MADE_OF.get(drugs - _RESCUE)
 
 
 def previous(record: Record) -> list[Fact]:

@@ -12,7 +12,7 @@ from cds.record.features import Feature
 from cds.record.inputs import days
 from cds.services import Case
 
-RISK = "qcancer-2013-pancreas"
+RISK, RULES = "qcancer-2013-pancreas", "nice-ng12"
 _GLUCOSE = ("glucose-fasting", "glucose")
 _OPEN_FOR = "36m"
 """How long diabetes counts as new to the score: a value from before that would have answered nothing."""
@@ -38,11 +38,13 @@ def lines(case: Case) -> list[str]:
 
 def unusable(case: Case, told: Iterable[str] = ()) -> list[str]:
     """Results that were sent and can't be used, whether a model asks for them or the clinician would: an HbA1c in g/L
-    is no HbA1c that was not taken. ``told``: concepts the card has spoken of already."""
+    is no HbA1c that was not taken. So are findings of the guideline that are dated in the future. ``told``: concepts
+    the card has spoken of already."""
     marker = case.parameters.marker_within
     recent = {"hba1c": _OPEN_FOR, **dict.fromkeys(_GLUCOSE, _OPEN_FOR), "bilirubin-total": marker, "ca19-9": marker}
     newest = (_unanswered(case, concept, days(within)) for concept, within in recent.items() if concept not in told)
-    items = [wording.refusal(case.words, refused) for refused in newest if refused is not None]
+    refused = [*(r for r in newest if r is not None), *_findings_ahead(case)]
+    items = [wording.refusal(case.words, one) for one in refused]
     return [case.words("risk.missing.unusable", items=case.words.join(items))] if items else []
 
 
@@ -56,6 +58,14 @@ def _unanswered(case: Case, concept: str, within: float) -> Refused | None:
     usable = case.record.has(concept)
     answered = usable is not None and usable.when is not None and usable.when.middle >= refused.when.middle
     return None if answered or refused.when.days_before(case.record.now) > within else refused
+
+
+def _findings_ahead(case: Case) -> list[Refused]:
+    """Jaundice of the year 2062 is a slip of the pen, and no absence of jaundice."""
+    rules = case.assessments.get(RULES)
+    concepts = {c for f in rules.features if f.input.is_flag for c in f.input.concepts} if rules is not None else set()
+    found = (r for r in case.record.refused if r.reason == "in-the-future" and r.concept in concepts)
+    return [r for r in found if case.record.has(r.concept) is None]
 
 
 def _by_itself(lacking: Sequence[Feature]) -> list[Feature]:

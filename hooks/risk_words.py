@@ -123,7 +123,7 @@ def not_assessed(case: Case) -> CardDraft:
         indicator="info",
         summary=words("risk.not_assessed.summary"),
         detail=wording.paragraphs(
-            words("risk.not_assessed.detail"),
+            words("risk.not_assessed.detail" if case.record.age is not None else "risk.not_assessed.ageless"),
             wording.bullets(lines),
             wording.rests_on(words, list(case.assessments.values()), case.policy, case.record),
         ),
@@ -262,17 +262,18 @@ def _sure(case: Case, trigger: Trigger) -> list[str]:
 
 
 def _markers(case: Case) -> list[Fact]:
-    """The recent CA 19-9 and the bilirubin it has to be read with, where they are worth a
-    line."""
+    """A recent CA 19-9 above the limit, and the bilirubin that may explain it. Empty where there is none: a low one
+    rules nothing out and is not worth a line."""
     recent = days(case.parameters.marker_within)
     marker = case.record.has("ca19-9", within_days=recent)
     bilirubin = case.record.has("bilirubin-total", within_days=recent)
-    if marker is None or marker.value is None:
+    if marker is None or marker.value is None or marker.comparator in ("<", "<="):
+        return []
+    if marker.value <= case.parameters.marker_above:
         return []
     confounds = case.parameters.bilirubin_confounds_above
-    if bilirubin is not None and bilirubin.value is not None and bilirubin.value > confounds:
-        return [marker, bilirubin]
-    return [marker] if marker.value > case.parameters.marker_above else []
+    explained = bilirubin is not None and bilirubin.value is not None and bilirubin.value > confounds
+    return [marker, bilirubin] if bilirubin is not None and explained else [marker]
 
 
 def _confounders(case: Case) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -28,6 +29,9 @@ Priority = Literal["routine", "urgent", "asap"]
 TOPIC_SYSTEM = "urn:cds:topic"
 _RANK = {"safety": 0, "action": 1, "information": 2}
 SUMMARY_LIMIT = 139
+# EHRs write references bare, with their type, or as addresses; what is none of these would spoil the whole order
+_ENCOUNTER = re.compile(r"(?:(?:\S+/)?Encounter/)?([A-Za-z0-9\-._~]{1,256})\Z")
+_STAFF = re.compile(r"(?:\S+/)?((?:Practitioner|PractitionerRole)/[A-Za-z0-9\-._~]{1,256})\Z")
 
 
 def in_order(drafts: Iterable[S]) -> list[S]:
@@ -138,10 +142,10 @@ def _service_request(
         },
         "subject": {"reference": f"Patient/{patient_id}"},
     }
-    if context.encounterId:
-        resource["encounter"] = {"reference": f"Encounter/{context.encounterId.removeprefix('Encounter/')}"}
-    if context.userId and context.userId.startswith(("Practitioner/", "PractitionerRole/")):
-        resource["requester"] = {"reference": context.userId}
+    if encounter := _ENCOUNTER.match(context.encounterId or ""):
+        resource["encounter"] = {"reference": f"Encounter/{encounter[1]}"}
+    if user := _STAFF.match(context.userId or ""):
+        resource["requester"] = {"reference": user[1]}
     if reason:
         resource["reasonCode"] = [{"text": reason}]
     return resource

@@ -186,7 +186,9 @@ class Inserts:
     def _feedback_row(self, entry: FeedbackEntry) -> Row:
         card_id, outcome = _sent(entry.card_id), _sent(entry.outcome)
         sent = _moment_sent(entry.outcome_at)
-        same = "\x1f".join((entry.client, card_id, outcome, sent.isoformat() if sent else entry.outcome_at or ""))
+        told = (entry.client, card_id, outcome, sent.isoformat() if sent else entry.outcome_at or "")
+        # a reason that follows a bare override, or another one, is news, also from a client that sends no time
+        same = "\x1f".join((*told, entry.reason_code) if entry.reason_code else told)
         # a client's clock may run ahead; a snooze must not outlast the reason for it
         at = sent if sent is not None and sent <= entry.received_at else entry.received_at
         return (

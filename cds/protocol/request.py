@@ -23,14 +23,10 @@ _ID = re.compile(r"^[A-Za-z0-9\-._~]{1,256}$")
 
 
 class FhirAuthorization(msgspec.Struct, frozen=True):
-    """A token for ``fhirServer``. Transient: used for this call's queries, never stored or logged."""
+    """A token for ``fhirServer``. Transient: used for this call's queries, never stored or logged. Type, lifetime,
+    scope and subject are not read, so they may have any form: the FHIR server is who judges them."""
 
     access_token: str
-    token_type: str = "Bearer"
-    expires_in: float | None = None
-    scope: str | None = None
-    subject: str | None = None
-    patient: str | None = None
 
     def __repr__(self) -> str:
         return "FhirAuthorization(…)"

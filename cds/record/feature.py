@@ -24,8 +24,8 @@ class Feature(msgspec.Struct, frozen=True):
     """In the input's unit; None when absent."""
     state: str
     """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``unsupported`` (this
-    hospital's server has no such source), ``out-of-range``,
-    ``censored`` (known as a bound only), or a refusal of the record (``unit-unknown``, ``unit-missing``,
+    hospital's server has no such source), ``out-of-range``, ``censored`` (known as a bound only), ``no-birth-date`` (it
+    is an age, and the patient's birth is not known), or a refusal of the record (``unit-unknown``, ``unit-missing``,
     ``unit-conflict``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``, and those of genomic results)."""
     facts: tuple[Fact, ...] = ()
     """What the value was read from, newest first."""

@@ -285,7 +285,8 @@ def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) 
         ]
         if (spec.preceded_by and not lower) or not _recent(fact, spec, record):
             continue
-        return Feature(spec, record.age_at(fact.when.middle), "found", (fact, *lower[-1:]), fact.when.middle)
+        age, facts = record.age_at(fact.when.middle), (fact, *lower[-1:])
+        return Feature(spec, age, "no-birth-date" if age is None else "found", facts, fact.when.middle)
     return _absent(spec, record)
 
 

@@ -16,7 +16,7 @@ from cds.record.concepts import Concept
 from cds.record.facts import Fact, Record, Refused
 from cds.record.family import Family
 from cds.record.genomics import TOLERATED_AHEAD, Genomics
-from cds.record.moments import Moment
+from cds.record.moments import Moment, years_between
 from cds.record.vocabulary import Vocabulary
 
 _OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
@@ -25,6 +25,7 @@ _REFUTED = frozenset({"refuted", "entered-in-error"})
 _NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken", "draft", "unknown"})
 _NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
 _NOT_IMAGED = frozenset({"entered-in-error", "cancelled"})
+_OLDEST = 130.0  # years
 _NOT_DONE = frozenset({"entered-in-error", "not-done", "preparation", "stopped"})
 
 
@@ -91,9 +92,14 @@ class Reader:
         self.record.refused.append(Refused(concept, _reference(resource), reason, detail, when))
 
     def _patient(self, patient: fhir.Patient) -> None:
-        self.record.birth = self._moment(patient.birthDate)
+        birth = self._moment(patient.birthDate)
+        self.record.birth = birth if birth is not None and self._can_be_born(birth) else None
         self.record.male = {"male": True, "female": False}.get(patient.gender or "")
         self.record.deceased = bool(patient.deceasedBoolean or patient.deceasedDateTime)
+
+    def _can_be_born(self, birth: Moment) -> bool:
+        """An age that nobody has is a slip of the pen: taken for true it would put the patient outside every range."""
+        return birth.earliest <= self.record.now and years_between(birth, self.record.now) <= _OLDEST
 
     def _observation(self, observation: fhir.Observation) -> None:
         if observation.status not in _OBSERVED:

@@ -32,16 +32,18 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     ),
     # base: U/mL (arbitrary and international units count alike here: an assay's unit, not an amount)
     "arbitrary-concentration": (
-        (1.0, ("U/mL", "[U]/mL", "[arb'U]/mL", "[IU]/mL", "IU/mL", "kU/L", "k[U]/L", "k[IU]/L", "kIU/L",
-               "E/mL", "kE/L")),
-        (1e-3, ("U/L", "[U]/L", "[IU]/L", "IU/L", "[arb'U]/L", "mU/mL", "E/L")),
-        (1e3, ("kU/mL", "k[IU]/mL", "U/uL")),
+        (1.0, ("U/mL", "[U]/mL", "[arb'U]/mL", "[IU]/mL", "[iU]/mL", "IU/mL", "kU/L", "k[U]/L", "k[arb'U]/L",
+               "k[IU]/L", "k[iU]/L", "kIU/L", "E/mL", "kE/L", "IE/mL", "kIE/L", "unit/mL", "units/mL", "Units/mL")),
+        (1e-3, ("U/L", "[U]/L", "[IU]/L", "[iU]/L", "IU/L", "[arb'U]/L", "mU/mL", "E/L", "IE/L", "units/L")),
+        (1e3, ("kU/mL", "k[IU]/mL", "k[iU]/mL", "U/uL")),
     ),
     # base: 10*9/L
     "number-concentration": (
         (1.0, ("10*9/L", "10^9/L", "10E9/L", "x10E9/L", "x10^9/L", "x10*9/L", "10*3/uL", "10^3/uL", "10*3/mm3",
-               "x10E3/uL", "x10^3/uL", "10E3/uL", "K/uL", "k/uL", "G/L", "Gpt/L", "thou/uL", "/nL", "10*6/mL")),
-        (1e-3, ("/uL", "/mm3", "{cells}/uL", "cells/uL", "10*6/L", "10^6/L")),
+               "x10E3/uL", "x10^3/uL", "10E3/uL", "K/uL", "k/uL", "G/L", "Gpt/L", "thou/uL", "/nL", "10*6/mL",
+               "10⁹/L", "x10⁹/L", "10e9/L", "10(9)/L", "x10(9)/L", "10^3/mm3",
+               "K/mm3", "k/mm3")),
+        (1e-3, ("/uL", "/mm3", "{cells}/uL", "cells/uL", "cells/mm3", "10*6/L", "10^6/L")),
     ),
     # base: 1
     "fraction": (
@@ -76,8 +78,8 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
 
 
 def _fold(unit: str) -> str:
-    """Spelling variants that carry no meaning: micro signs, blanks, ``l`` for litre, ``ML``/``DL`` in capitals."""
-    text = unit.strip().replace("μ", "u").replace("µ", "u").replace(" ", "").replace("**", "^")
+    """Spelling variants that carry no meaning: micro and multiplication signs, blanks, ``l`` for litre, capitals."""
+    text = unit.strip().replace("μ", "u").replace("µ", "u").replace(" ", "").replace("**", "^").replace("×", "x")
     head, slash, tail = text.partition("/")
     if slash:
         litre = {
@@ -89,9 +91,21 @@ def _fold(unit: str) -> str:
             "DL": "dL",
             "UL": "uL",
             "mcl": "uL",
+            "mcL": "uL",
+            "nl": "nL",
         }
         tail = litre.get(tail, tail)
-        head = {"MG": "mg", "G": "g", "MMOL": "mmol", "UMOL": "umol", "gm": "g", "u": "U", "iu": "IU"}.get(head, head)
+        head = {
+            "MG": "mg",
+            "G": "g",
+            "MMOL": "mmol",
+            "UMOL": "umol",
+            "gm": "g",
+            "u": "U",
+            "iu": "IU",
+            "ku": "kU",
+            "KU": "kU",
+        }.get(head, head)
     return head + slash + tail
 
 

@@ -92,6 +92,15 @@ def test_the_same_feedback_twice_is_kept_once(ward: Ward) -> None:
     assert (kept["card_id"], kept["reason_code"]) == (card["uuid"], "later")
 
 
+def test_a_reason_that_comes_after_a_bare_override_is_heard(ward: Ward) -> None:
+    """Also from a client that sends no time with it."""
+    (card,) = ward.cards("jaundice-head")
+    assert ward.override(card, None)["stored"] == 1
+    ward.clock.now = NOW + timedelta(minutes=1)
+    assert [ward.override(card, "later")["stored"] for _ in range(2)] == [1, 0]
+    assert ward.cards("jaundice-head") == []
+
+
 def test_a_topic_is_silent_not_the_patient(ward: Ward) -> None:
     """The survival card of another service still comes."""
     patient = "folfirinox-falling"

@@ -88,6 +88,18 @@ def test_a_proposed_order_names_the_role_that_asked(client: FlaskClient, prefetc
     assert resource["encounter"] == {"reference": "Encounter/eAJ9U5Zv9Vzeg4lBWxmAQcI"}
 
 
+@requirement(27)
+def test_references_written_as_addresses_make_good_ones(client: FlaskClient, prefetch_of: PrefetchOf) -> None:
+    def proposed(**context: str) -> Any:
+        card = client.post(CALL, json=epic_call(prefetch_of(STORY), **context)).get_json()["cards"][0]
+        return card["suggestions"][0]["actions"][0]["resource"]
+
+    ehr = "https://ehr.example/fhir/"
+    whole = proposed(userId=f"{ehr}Practitioner/e1", encounterId=f"{ehr}Encounter/e2")
+    assert (whole["requester"], whole["encounter"]) == ({"reference": "Practitioner/e1"}, {"reference": "Encounter/e2"})
+    assert not {"requester", "encounter"} & set(proposed(userId="Practitioner/x y", encounterId="Visit 9"))
+
+
 @requirement(26, 27)
 def test_suggestions_keep_to_what_epic_takes(every_card: list[Json]) -> None:
     for card in every_card:

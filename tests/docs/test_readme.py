@@ -12,20 +12,14 @@ import pytest
 
 from cds import services as service_room
 from cds.cli import main
-from cds.inference import registry
-from cds.services.declaration import ServiceRegistry
-from cds.services.joined import join
+from cds.inference.registry import Registry
+from cds.services import ServiceRegistry
 from cds.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
 SOURCES = [p for folder in ("cds", "hooks", "models", "benchmarks") for p in sorted((ROOT / folder).rglob("*.py"))]
-
-
-def registered() -> ServiceRegistry:
-    """As discovery has them: what files declare, and what the models' own folders bring."""
-    return join(service_room.load(), registry.load(registry.installed_folders()))
 
 
 def blocks(language: str) -> list[str]:
@@ -122,26 +116,33 @@ def test_the_table_of_hooks_is_the_declared_services() -> None:
     assert told | short == {hook for _, hook in service_room.load().services}
 
 
+def _discovered() -> tuple[ServiceRegistry, Registry]:
+    """As discovery shows them: services of files, and those that exist by models' manifests alone."""
+    from cds.inference import registry
+    from cds.services.joined import join
+
+    models = registry.load(registry.installed_folders())
+    return join(service_room.load(), models), models
+
+
 def test_the_services_to_register_are_the_declared_ones() -> None:
     (row,) = re.findall(r"^\| services \|(.*)\|$", README, re.MULTILINE)
     told = set()
     for part in row.split(";"):
         service, *hooks = re.findall(r"`([a-z-]+)`", part)
         told |= {(service, hook) for hook in hooks}
-    assert told == set(registered().services)
+    assert told == set(_discovered()[0].services)
 
 
 def test_the_data_to_be_read_is_what_the_templates_ask_for() -> None:
     """The row "FHIR access": no resource type too many for an EHR's administrator to grant, none missing."""
     from cds.fhir.queries import plan
 
-    models = registry.load(registry.installed_folders())
+    services, models = _discovered()
     wanted = set()
-    for service in registered().services.values():
-        concepts = {c for m in service.all_models for c in registry.concepts_of(models[m].manifest)} | set(
-            service.reads
-        )
-        wanted |= {query.resource for query in plan(concepts, models.vocabulary)}
+    for service in services.services.values():
+        concepts = {c for m in service.all_models for c in registry.concepts_of(models[m].manifest, fetched=True)}
+        wanted |= {query.resource for query in plan(concepts | set(service.reads), models.vocabulary)}
     (row,) = re.findall(r"^\| FHIR access \| read: (.*) \|$", README, re.MULTILINE)
     assert set(row.split(", ")) == wanted
 

@@ -83,6 +83,8 @@ FOLFIRINOX = ("fluorouracil", "leucovorin", "irinotecan", "oxaliplatin")
         (("gemcitabine", "paclitaxel"), Regimen.gemcitabine_nab_paclitaxel),
         (("gemcitabine",), Regimen.gemcitabine),
         (("paclitaxel",), None),
+        ((*FOLFIRINOX, "gemcitabine"), None),
+        (("gemcitabine", "nab-paclitaxel", "oxaliplatin"), None),
         (("leucovorin", "irinotecan", "oxaliplatin"), None),
         (("gemcitabine", "antineoplastic"), None),  # with cisplatin, say: another regimen than gemcitabine alone
     ],
@@ -90,6 +92,12 @@ FOLFIRINOX = ("fluorouracil", "leucovorin", "irinotecan", "oxaliplatin")
 def test_a_regimen_is_its_drugs_and_no_others(drafted: tuple[str, ...], regimen: Regimen | None) -> None:
     found = regimens.recognise(record(), record(*drugs(*drafted)))
     assert (found.regimen if found else None) is regimen
+
+
+def test_one_drug_drafted_in_place_of_a_regimen_that_still_stands_is_not_that_regimen() -> None:
+    """The card would name what is not being signed."""
+    standing = record(*drugs(*FOLFIRINOX, days_ago=2, status="active"))
+    assert regimens.recognise(standing, record(*drugs("gemcitabine"))) is None
 
 
 def test_a_regimen_drug_is_not_its_own_partner() -> None:

@@ -70,3 +70,21 @@ def test_so_is_every_result_the_card_would_speak_of(
 
 def test_a_result_too_old_to_matter_is_left_alone(house: House) -> None:
     assert "CA 19-9" not in detail(house, result("24108-3", 812, None, "2025-11-10"))
+
+
+JAUNDICE = stories.story("cholestasis")
+
+
+def of_the_marker(house: House, value: float, **more: Any) -> str:
+    sent = result("24108-3", value, "U/mL", "2026-11-22")
+    sent["subject"] = {"reference": f"Patient/{JAUNDICE.id}"}
+    sent["valueQuantity"] |= more
+    (card,) = house.ask(JAUNDICE, "patient-view", beside=(sent,))["pancreas-risk"]
+    return "".join(line for line in card["detail"].splitlines() if "CA 19-9" in line)
+
+
+def test_a_marker_that_is_not_raised_is_not_explained_away(house: House) -> None:
+    """Low under jaundice it shows nothing, and "rises without cancer" would be said of a value that did not rise."""
+    assert of_the_marker(house, 9.0) == ""
+    assert of_the_marker(house, 60.0, comparator="<") == ""
+    assert "in cholestasis it rises without cancer" in of_the_marker(house, 90.0)

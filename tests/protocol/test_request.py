@@ -40,6 +40,20 @@ def test_prefetch_values_stay_raw_and_null_is_kept() -> None:
     assert call.prefetch == {"a": b"null", "b": b'{"resourceType": "Patient"}'}
 
 
+@pytest.mark.parametrize("odd", [{"expires_in": "300"}, {"scope": ["patient/*.rs"]}, {"subject": None, "patient": 7}])
+def test_what_is_not_read_of_an_authorization_may_have_any_form(odd: dict[str, Any]) -> None:
+    body = {
+        "hook": "patient-view",
+        "hookInstance": "i",
+        "context": {"userId": "Practitioner/1", "patientId": "1"},
+        "fhirServer": "https://ehr",
+        "fhirAuthorization": {"access_token": "t", **odd},
+    }
+    call = parse_call(json.dumps(body).encode())
+    assert call.authorization is not None
+    assert call.authorization.access_token == "t"
+
+
 def test_a_token_never_shows_in_a_repr() -> None:
     call = parse_call(
         body(
