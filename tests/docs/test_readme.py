@@ -137,6 +137,7 @@ def test_the_services_to_register_are_the_declared_ones() -> None:
 def test_the_data_to_be_read_is_what_the_templates_ask_for() -> None:
     """The row "FHIR access": no resource type too many for an EHR's administrator to grant, none missing."""
     from cds.fhir.queries import plan
+    from cds.inference import registry
 
     services, models = _discovered()
     wanted = set()
