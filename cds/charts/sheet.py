@@ -284,4 +284,5 @@ def dots(
         markerfacecolor=colour("paper" if hollow else tone),
         markeredgecolor=colour(tone if hollow else "paper"),
         markeredgewidth=1.5,
+        clip_on=False,  # a dot at the end of an axis is a whole dot
     )
