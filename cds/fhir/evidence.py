@@ -202,7 +202,7 @@ def _after_prefetch(query: Query, found: fhir.Decoded | None, patient_id: str) -
     if not found.readable:
         return KeyState("failed", error="CDS-604", why="the EHR sent something that is not FHIR")
     if query.resource == "Patient" and not _holds(found, patient_id):
-        return KeyState("failed", error="CDS-604", why="the EHR sent another patient, which is not used")
+        return KeyState("failed", error="CDS-604", why=f"the EHR sent {_instead(found)}, which is not used")
     # statements and administrations are a medication list, too
     kind = "Medication" if query.resource.startswith("Medication") else query.resource
     if found.resources and not any(type(r).__name__.startswith(kind) for r in found.resources):
@@ -216,12 +216,20 @@ def _holds(found: fhir.Decoded, patient_id: str) -> bool:
     return any(isinstance(r, fhir.Patient) and r.id == patient_id for r in found.resources)
 
 
+def _instead(found: fhir.Decoded) -> str:
+    """What came in place of the patient called about: an accusation of mixing patients up has to be true."""
+    if any(isinstance(r, fhir.Patient) for r in found.resources):
+        return "another patient"
+    return "a Patient that does not follow FHIR" if found.malformed else "no Patient"
+
+
 def _after_fetch(answer: Fetched, evidence: Evidence, patient_id: str) -> KeyState:
     for page in answer.pages:
         evidence.add(page)
     count = sum(len(page.resources) for page in answer.pages)
     if answer.query.resource == "Patient" and answer.pages and not _holds(answer.pages[0], patient_id):
-        return KeyState("failed", error="CDS-604", why="the FHIR server gave another patient, which is not used")
+        instead = _instead(answer.pages[0])
+        return KeyState("failed", error="CDS-604", why=f"the FHIR server gave {instead}, which is not used")
     if answer.fault is not None:
         state = "partly" if answer.pages else "failed"
         return KeyState(state, count, answer.fault.code, str(answer.fault))

@@ -210,6 +210,17 @@ def test_nothing_sent_and_no_server_is_told_at_once(gathered: Gathered) -> None:
             gathered(prefetch, reachable=False)
 
 
+@pytest.mark.parametrize(
+    ("patient", "says"),
+    [({**PATIENT_1, "deceasedBoolean": "false"}, "a Patient that does not follow FHIR"), (condition(), "no Patient")],
+)
+def test_a_patient_that_can_not_be_read_is_not_called_another(
+    gathered: Gathered, patient: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(MissingData, match=says):
+        gathered(without() | {"patient": patient}, reachable=False)
+
+
 def narrowed(*codes: str) -> dict[str, Any]:
     url = f"https://ehr/Observation?patient=p1&code={'%2C'.join(codes)}"
     return {**searchset([observation()]), "link": [{"relation": "self", "url": url}]}
