@@ -21,7 +21,7 @@ from cds.simulation.written import write
 
 SIZES = (60.0, 10.0)
 """Calls of a working day: a hospital as in the table of faults, and a small one."""
-YEARS, HOSPITALS, SEEDS = 2, 10, 8
+YEARS, HOSPITALS, SEEDS = 2, 6, 5
 RATE, MOST_FALSE = 20_000, 1.0
 WEEKLY = 7
 """Days between two looks at outcomes, which arrive once a week."""

@@ -232,7 +232,7 @@ class Charter(_Block):
         250,
         ge=100,
         description="How many of the newest outcomes a model is judged by: its people of earlier ones are left out, so "
-        "that what was right for years does not hide what is wrong now.",
+        "that what was right for years does not hide what is wrong now. Of survival: at each of 6, 12 and 24 months.",
     )
     version: str = ""
     """Content address: set when the file is read."""

@@ -34,7 +34,7 @@ def judged(
     groups: Mapping[str, Mapping[str, Flags]],
 ) -> list[Finding]:
     """``groups``: in the order of the cohort's rows."""
-    since = first_of_newest(found.people, last_month(target), charter)
+    since = min(first_of_newest(found.people, months, charter) for months in _looked_at(target))
     kept = np.flatnonzero(found.kept)[since:]
     values, carded = cohort.values[kept], cohort.carded[kept]
     followed, looked = found.people.where(np.arange(since, len(found.people))), found.looked[since:]
@@ -62,12 +62,17 @@ def first_of_newest(people: Followed, months: float, charter: Charter) -> int:
     return int(min(events[-charter.newest], complete[-charter.minimum.events]))
 
 
+def _looked_at(target: Target) -> tuple[float, ...]:
+    """Months by which outcomes are counted: of survival every milestone, since each is judged by events of its own."""
+    if target.months is not None:
+        return (target.months,)
+    reached = tuple(m for m in MILESTONES if target.output.times and m <= target.output.times[-1])
+    return reached or (math.inf,)
+
+
 def last_month(target: Target) -> float:
     """How far outcomes are looked at; infinite for a survival function that reaches no milestone."""
-    if target.months is not None:
-        return target.months
-    reached = [m for m in MILESTONES if target.output.times and m <= target.output.times[-1]]
-    return max(reached, default=math.inf)
+    return max(_looked_at(target))
 
 
 def _by_horizon(model: str, people: Scored, target: Target, charter: Charter) -> list[Finding]:

@@ -23,8 +23,9 @@ _AFTER = """\
 Days are from the beginning of the fault to a verdict that is not green because of it, at {calls:g} calls a working day
 (about {mean:.0f} a day), with outcomes of {share} within the model's horizon of three months. A fault that shows in
 inputs is seen in days; one that shows in outcomes alone has to wait until they have happened and reached the record
-(`maturity`), however good the monitor. A smaller hospital takes longer for everything that is not an input lost
-altogether, since the charter asks for certainty and few people give none.""".splitlines()
+(`maturity`), however good the monitor. In a smaller hospital all but an input lost altogether takes longer, since
+the charter asks for certainty; how much longer was not measured. Rare outcomes may take years, and the days above say
+nothing of them.""".splitlines()
 
 
 def monitors_page() -> str:

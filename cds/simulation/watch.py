@@ -1,7 +1,8 @@
 """The committee's evaluation of a simulated hospital, day after day, straight from its columns.
 
-What ``cds.committee.evaluate`` reads from a ledger row by row is cut from arrays here, a hundred times as fast; every
-measure, limit and verdict is the committee's own. A test writes a hospital into a ledger and finds both ways equal.
+What ``cds.committee.evaluate`` reads from a ledger row by row is cut from arrays here, so that years take seconds;
+every measure, limit and verdict is the committee's own. A test writes a hospital into a ledger and finds both ways
+equal.
 """
 
 from __future__ import annotations

@@ -7,14 +7,15 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cds.committee.charter import Charter
-from cds.committee.cohort import Target
+from cds.committee.cohort import Cohort, Target
 from cds.committee.findings import Finding
+from cds.committee.follow import Ascertainment, FollowUp
 from cds.committee.measures.censoring import Followed
 from cds.committee.measures.discrimination import auc, expected_auc
 from cds.committee.measures.estimate import Array, Estimate, Flags
 from cds.committee.measures.scored import Scored, scored
 from cds.committee.watch_groups import gaps_of
-from cds.committee.watch_outcomes import first_of_newest
+from cds.committee.watch_outcomes import first_of_newest, judged
 from cds.inference.manifest import Output
 
 CHARTER = Charter.model_validate({"name": "n", "author": "a", "approver": "b", "effective": "2026-01-01"})
@@ -120,3 +121,21 @@ def test_of_people_nobody_could_follow_so_far_not_all_of_the_newest_are_taken() 
 def test_few_events_leave_nobody_out() -> None:
     months, event = np.full(500, 12.0), np.arange(500) % 5 == 0
     assert first_of_newest(Followed(months, event), 3.0, CHARTER) == 0
+
+
+def test_of_survival_each_milestone_has_events_enough_for_its_curve_and_older_people_are_left_out() -> None:
+    random = np.random.default_rng(5)
+    n, times = 6000, (0.0, 6.0, 12.0, 24.0)
+    rate = np.exp(random.normal(-3.0, 0.8, n))
+    wait = random.exponential(1.0, n) / rate
+    followed = Followed(np.minimum(wait, 30.0), wait <= 30.0)
+    alive = np.exp(-rate[:, None] * np.asarray(times))
+    people = Cohort((), alive, np.zeros(n, dtype=bool))
+    told = Ascertainment("death", (), None, "3m", "sweep", 0, ())
+    found = FollowUp(np.ones(n, dtype=bool), followed, np.zeros(n, dtype=bool), told)
+    target = Target(Output(name="survival", kind="survival", times=times), None, None)
+    measured = {(f.measure, f.about): f.result for f in judged("m", people, found, target, CHARTER, {})}
+    for months in ("6 months", "12 months", "24 months"):
+        curve, alive_then = measured["index", months], measured["alive", months]
+        assert isinstance(curve, Estimate) and isinstance(alive_then, Estimate)
+        assert alive_then.n < n / 2
