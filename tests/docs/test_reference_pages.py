@@ -65,7 +65,7 @@ BLOCKS: list[type[BaseModel]] = [
 # set by the code that reads the file, or a block with a section of its own
 UNWRITTEN = {
     *("ClientSettings.studies", "ClientSettings.smart", "ClientSettings.backend", "ClientSettings.dialect"),
-    *("Charter.version", "Policy.version", "Settings.committee", "Settings.approvers"),
+    *("Charter.version", "Policy.version", "Settings.committee", "Settings.approvers", "Settings.tracing"),
     *("Settings.fhir", "Settings.imaging", "Settings.inference"),
     *("ClientSettings.studies", "ClientSettings.smart"),
 }
