@@ -29,6 +29,7 @@ class Run:
     target: str
     reads: str
     engine: str
+    """And its version."""
     inputs: int
     seconds: float
     slowest_s: float
@@ -84,6 +85,7 @@ def _run(name: str, reads: str, engine: str, seconds: int) -> Run:
         told = folder / "fault"
         fault = told.read_text() if told.exists() else f"ended with {ended.returncode}; see {folder / 'log'}"
     inputs, took, slowest = (counts.get(key, 0) for key in ("inputs", "seconds", "slowest_s"))
+    engine = f"{engine} {version(engine)}"
     return Run(name, reads, engine, inputs, took, slowest, fault, f"{datetime.now(UTC):%Y-%m-%d}")
 
 
@@ -111,9 +113,8 @@ def _number(text: str) -> int:
 
 def page(runs: list[Run]) -> str:
     """The latest run of each target by each engine, in the order of the targets."""
-    latest = {(run.target, run.engine): run for run in runs}
+    latest = {(run.target, run.engine.split()[0]): run for run in runs}
     shown = sorted(latest.values(), key=lambda run: (list(fuzz_targets.READS).index(run.target), run.engine))
-    engines = ", ".join(f"{name} {version(name)}" for name in sorted({run.engine for run in shown}))
     return "\n".join(
         [
             "# Bad input by the million",
@@ -125,8 +126,7 @@ def page(runs: list[Run]) -> str:
             f"in the log), a call of more than {LONGEST_S:.0f} s of CPU, or any input that takes {HANG_S} s by the "
             "clock. The counts are those of the last run of each target by each engine.",
             "",
-            f"Python {sys.version.split()[0]}, {engines}. "
-            f"**{sum(run.inputs for run in shown):,} inputs, {sum(bool(run.fault) for run in shown)} faults.**",
+            f"Python {sys.version.split()[0]}. **{sum(run.inputs for run in shown):,} inputs, {sum(bool(run.fault) for run in shown)} faults.**",
             "",
             "| target | reads | engine | inputs | seconds | slowest, CPU ms | faults | day |",
             "|---|---|---|--:|--:|--:|---|---|",
