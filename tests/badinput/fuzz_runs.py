@@ -126,7 +126,8 @@ def page(runs: list[Run]) -> str:
             f"in the log), a call of more than {LONGEST_S:.0f} s of CPU, or any input that takes {HANG_S} s by the "
             "clock. The counts are those of the last run of each target by each engine.",
             "",
-            f"Python {sys.version.split()[0]}. **{sum(run.inputs for run in shown):,} inputs, {sum(bool(run.fault) for run in shown)} faults.**",
+            f"**{sum(run.inputs for run in shown):,} inputs, {sum(bool(run.fault) for run in shown)} faults** under "
+            f"Python {sys.version.split()[0]}.",
             "",
             "| target | reads | engine | inputs | seconds | slowest, CPU ms | faults | day |",
             "|---|---|---|--:|--:|--:|---|---|",

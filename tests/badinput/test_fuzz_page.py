@@ -16,7 +16,7 @@ def test_the_page_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     path.write_text(page([FIRST, bad]), encoding="utf-8")
     assert told(path) == [FIRST, replace(bad, fault="**struct.error: too short**")]
     assert page(told(path)) == path.read_text(encoding="utf-8")
-    assert "**2,469,134 inputs, 1 faults.**" in page(told(path))
+    assert "**2,469,134 inputs, 1 faults**" in page(told(path))
 
 
 def test_a_later_run_takes_the_place_of_its_own_row_alone(tmp_path: Path) -> None:
