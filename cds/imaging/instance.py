@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -144,7 +145,7 @@ class Instance:
                 if index in wanted:
                     found += 1
                     yield wanted[index], piece
-        except (ValueError, EOFError, IndexError) as error:
+        except (ValueError, EOFError, IndexError, OverflowError, struct.error) as error:
             raise Unusable(Reason.PIXELS_CORRUPT, "(the frames can't be told apart)") from error
         if found != len(wanted):
             raise Unusable(Reason.PIXELS_CORRUPT, f"({found} of {len(wanted)} frames)")

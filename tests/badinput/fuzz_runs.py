@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -28,11 +29,13 @@ class Run:
     target: str
     reads: str
     engine: str
+    """And its version."""
     inputs: int
     seconds: float
     slowest_s: float
     fault: str
     """Empty: none."""
+    day: str
 
 
 def main() -> int:
@@ -44,7 +47,6 @@ def main() -> int:
         parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=_installed())
         parser.add_argument("--no-page", action="store_true", help="leave docs/fuzzing.md as it is")
         chosen = parser.parse_args()
-        whole = set(chosen.targets) == set(reads)
         runs = []
         for name in chosen.targets:
             for engine in chosen.engines:
@@ -54,8 +56,8 @@ def main() -> int:
     faults = [run for run in runs if run.fault]
     for run in faults:
         sys.stdout.write(f"\n{run.target} by {run.engine}:\n{run.fault}\n")
-    if whole and not chosen.no_page:
-        PAGE.write_text(page(runs, datetime.now(UTC)), encoding="utf-8")
+    if not chosen.no_page:
+        PAGE.write_text(page([*told(PAGE), *runs]), encoding="utf-8")
     return 1 if faults else 0
 
 
@@ -82,21 +84,37 @@ def _run(name: str, reads: str, engine: str, seconds: int) -> Run:
     if ended.returncode:
         told = folder / "fault"
         fault = told.read_text() if told.exists() else f"ended with {ended.returncode}; see {folder / 'log'}"
-    return Run(
-        name, reads, engine, counts.get("inputs", 0), counts.get("seconds", 0), counts.get("slowest_s", 0), fault
-    )
+    inputs, took, slowest = (counts.get(key, 0) for key in ("inputs", "seconds", "slowest_s"))
+    engine = f"{engine} {version(engine)}"
+    return Run(name, reads, engine, inputs, took, slowest, fault, f"{datetime.now(UTC):%Y-%m-%d}")
 
 
 def _row(run: Run) -> str:
-    verdict = "none" if not run.fault else f"**{run.fault.strip().splitlines()[-1][:80]}**"
+    verdict = "none" if not run.fault else f"**{run.fault.strip('*').strip().splitlines()[-1][:80]}**"
     return (
         f"| {run.target} | {run.reads} | {run.engine} | {run.inputs:,} | {run.seconds:,.0f} | "
-        f"{run.slowest_s * 1000:,.0f} | {verdict} |"
+        f"{run.slowest_s * 1000:,.0f} | {verdict} | {run.day} |"
     )
 
 
-def page(runs: list[Run], at: datetime) -> str:
-    engines = ", ".join(f"{name} {version(name)}" for name in sorted({run.engine for run in runs}))
+def told(path: Path) -> list[Run]:
+    """What the page has already."""
+    rows = re.findall(r"^\| (.+) \|$", path.read_text(encoding="utf-8"), re.MULTILINE) if path.exists() else []
+    cells = [row.split(" | ") for row in rows if not row.startswith(("target", "--"))]
+    return [
+        Run(c[0], c[1], c[2], _number(c[3]), _number(c[4]), _number(c[5]) / 1000, "" if c[6] == "none" else c[6], c[7])
+        for c in cells
+    ]
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def page(runs: list[Run]) -> str:
+    """The latest run of each target by each engine, in the order of the targets."""
+    latest = {(run.target, run.engine.split()[0]): run for run in runs}
+    shown = sorted(latest.values(), key=lambda run: (list(fuzz_targets.READS).index(run.target), run.engine))
     return "\n".join(
         [
             "# Bad input by the million",
@@ -106,14 +124,14 @@ def page(runs: list[Run], at: datetime) -> str:
             "changed among many that stay right, or bytes cut, doubled and exchanged. A fault is an exception that "
             "is not a refusal the house knows, an answer of 5xx, a guard of last resort that had to act (`*.failed` "
             f"in the log), a call of more than {LONGEST_S:.0f} s of CPU, or any input that takes {HANG_S} s by the "
-            "clock. The counts are those of the last whole run.",
+            "clock. The counts are those of the last run of each target by each engine.",
             "",
-            f"Run of {at:%Y-%m-%d}, Python {sys.version.split()[0]}, {engines}. "
-            f"**{sum(run.inputs for run in runs):,} inputs, {sum(bool(run.fault) for run in runs)} faults.**",
+            f"**{sum(run.inputs for run in shown):,} inputs, {sum(bool(run.fault) for run in shown)} faults** under "
+            f"Python {sys.version.split()[0]}.",
             "",
-            "| target | reads | engine | inputs | seconds | slowest, CPU ms | faults |",
-            "|---|---|---|--:|--:|--:|---|",
-            *(_row(run) for run in runs),
+            "| target | reads | engine | inputs | seconds | slowest, CPU ms | faults | day |",
+            "|---|---|---|--:|--:|--:|---|---|",
+            *(_row(run) for run in shown),
             "",
         ]
     )

@@ -33,7 +33,9 @@ def test_bad_input_is_read_or_refused(targets: dict[str, Callable[[], Target]], 
     for seed in (b"", *target.seeds):
         target.run(seed)
 
-    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    examples = 40 if target.shape == "yaml" else 150  # a file that people write is read slowly, and seldom
+
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(raw=st.sampled_from(target.seeds), chance=st.integers(0, 2**63))
     def holds(raw: bytes, chance: int) -> None:
         target.run(mutate(raw, target.shape, Random(chance)))
@@ -45,6 +47,6 @@ def test_bad_input_is_read_or_refused(targets: dict[str, Callable[[], Target]], 
 def test_a_mutation_leaves_enough_to_be_read(targets: dict[str, Callable[[], Target]], name: str) -> None:
     """Were every mutation refused at the first byte, nothing behind it would be tried."""
     target = targets[name]()
-    changed = {mutate(target.seeds[0], target.shape, Random(n)) for n in range(50)}
-    assert len(changed) > 25
+    changed = {mutate(target.seeds[0], target.shape, Random(n)) for n in range(20)}
+    assert len(changed) > 10
     assert sum(len(one) > len(target.seeds[0]) / 2 for one in changed) > len(changed) / 2

@@ -82,7 +82,14 @@ BLOCKS: list[type[BaseModel]] = [
 # set by the code that reads the file, or a block with a section of its own
 UNWRITTEN = {
     *("ClientSettings.studies", "ClientSettings.smart", "ClientSettings.backend", "ClientSettings.dialect"),
-    *("Charter.version", "Policy.version", "Settings.committee", "Settings.approvers", "Settings.audit"),
+    *(
+        "Charter.version",
+        "Policy.version",
+        "Settings.committee",
+        "Settings.approvers",
+        "Settings.audit",
+        "Settings.tracing",
+    ),
     *("Settings.fhir", "Settings.imaging", "Settings.inference", "CommitteeSettings.console", "ConsoleSettings.oidc"),
 }
 

@@ -223,3 +223,12 @@ def _place(ds: Dataset, k: int) -> Dataset:
     place.ImagePositionPatient = [0, 0, k]
     frame.PlanePositionSequence = [place]
     return frame
+
+
+def test_offsets_that_lead_out_of_the_file_are_refused() -> None:
+    ds = compressed(slices_of(HU)[0], JPEG2000Lossless)
+    # a basic offset table (the first item, PS3.5 A.4) that says it is longer than the file
+    ds.PixelData = ds.PixelData[:4] + (775_434_244).to_bytes(4, "little") + ds.PixelData[8:]
+    with pytest.raises(Unusable) as raised:
+        series_of([ds])
+    assert raised.value.reason in (Reason.PIXELS_CORRUPT, Reason.NOT_DICOM)

@@ -148,6 +148,8 @@ THREATS: dict[str, Threat] = {
         "A DICOM file holds scripts or markup in private tags, names or descriptions; or lies about its size.",
         "Only named elements are read; private ones never; what is written back and shown is made anew. Sizes are "
         "checked against the bytes there are.",
+        "A damaged JPEG-LS frame can keep its decoder (CharLS) busy for some ten seconds before it is refused, and its "
+        "series with it.",
     ),
     "bad-input": Threat(
         "What is read",
