@@ -59,7 +59,7 @@ def test_columns_and_ledger_give_the_same_findings(plan: Plan, book: Book, model
     write(hospital, book, DAYS)
     watcher = Watcher(hospital)
     by_columns = watcher.on(DAYS).verdict
-    everything = Evaluator(book, models, policy, charter(), watcher.moment(DAYS))
+    everything = Evaluator(book, models, lambda site, service: policy, charter(), watcher.moment(DAYS))
     by_rows = everything.one(manifest(), SITE).verdict
     columns, rows = told(by_columns.findings), told(by_rows.findings)
     assert columns.keys() == rows.keys()

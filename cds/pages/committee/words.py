@@ -14,12 +14,13 @@ from cds.inference.manifest import Manifest
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("inputs", ("unusable", "missing", "out_of_range", "failed", "indeterminate")),
     ("drift", ("drift",)),
-    ("right", ("auc", "harrell", "auc_at", "ratio", "intercept", "slope", "index", "alive", "brier", "scaled_brier",
+    ("right", ("arriving", "auc", "harrell", "auc_at", "ratio", "intercept", "slope", "index", "alive", "brier", "scaled_brier",
                "integrated_brier")),
     ("use", ("flagged", "ppv", "sensitivity", "specificity", "evaluate", "benefit", "benefit_over_all", "card_ppv",
              "looked_at", "corrected_sensitivity", "corrected_specificity")),
     ("fairness", ("gap_sensitivity", "gap_ppv", "gap_auc", "gap_observed-expected", "gap_alert-rate")),
-    ("response", ("burden", "per_clinician_day", "repeated", "opened", "accepted", "overridden", "looked_within")),
+    ("response", ("burden", "per_clinician_day", "repeated", "opened", "accepted", "overridden", "response",
+                  "looked_within")),
 )  # fmt: skip
 """Sections of a model's page, and the measures in each."""
 
@@ -48,6 +49,10 @@ _WHAT = {
     "calls": "calls",
     "clinician-days": "clinician_days",
     "studies": "studies",
+    "people at risk": "people",
+    "outcomes in the baseline": "baseline_events",
+    "accepted cards in the baseline": "baseline_accepted",
+    "days since the first question": "asked_days",
 }
 
 
