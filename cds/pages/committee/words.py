@@ -14,7 +14,8 @@ from cds.inference.manifest import Manifest
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("inputs", ("unusable", "missing", "out_of_range", "failed", "indeterminate")),
     ("drift", ("drift",)),
-    ("right", ("arriving", "auc", "harrell", "auc_at", "ratio", "intercept", "slope", "index", "alive", "brier", "scaled_brier",
+    ("right", ("arriving",
+               "auc", "harrell", "auc_at", "ratio", "intercept", "slope", "index", "alive", "brier", "scaled_brier",
                "integrated_brier")),
     ("use", ("flagged", "ppv", "sensitivity", "specificity", "evaluate", "benefit", "benefit_over_all", "card_ppv",
              "looked_at", "corrected_sensitivity", "corrected_specificity")),
