@@ -285,8 +285,8 @@ def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) 
         ]
         if (spec.preceded_by and not lower) or not _recent(fact, spec, record):
             continue
-        age, facts = record.age_at(fact.when.middle), (fact, *lower[-1:])
-        return Feature(spec, age, "no-birth-date" if age is None else "found", facts, fact.when.middle)
+        age, told = record.age_at(fact.when.middle), (fact, *lower[-1:])
+        return Feature(spec, age, "no-birth-date" if age is None else "found", told, fact.when.middle)
     return _absent(spec, record)
 
 
