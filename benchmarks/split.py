@@ -41,7 +41,7 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("features: inputs of the models", model, "extract"),
     ("models: eligibility, rules, rows", engine.Engine, "_assess"),
     ("ONNX Runtime", OnnxGraph, "run"),
-    ("card: findings and words", engine.Engine, "_findings"),
+    ("card: findings and words", engine, "findings"),
     ("card: identity, orders, limits", engine.Engine, "_cards"),
     ("ledger: snooze look-up", Ledger, "overrides"),
     ("ledger: shown before?", Ledger, "shown_cards"),

@@ -1,5 +1,5 @@
-"""The blocks ``[clients.NAME.backend]`` and ``[clients.NAME.dialect]``: how this service signs in to a client's FHIR
-server outside of a call, and how that server wants to be asked.
+"""The blocks ``[clients.NAME.backend]``, ``.dialect`` and ``.studies``: how this service signs in to a client's FHIR
+server outside of a call, how that server wants to be asked, and how it tells of new imaging studies.
 """
 
 from __future__ import annotations
@@ -69,3 +69,22 @@ class DialectSettings(BaseModel):
         "patient", description="`patient`: patient=1; `typed`: patient=Patient/1; `subject`: subject=Patient/1."
     )
     page: int = Field(0, ge=0, le=10_000, description="Largest page (`_count`) it takes; 0: any.")
+
+
+class StudySource(BaseModel):
+    """How an EHR tells of new imaging studies, and where results go."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    notify_secret_file: Path | None = Field(
+        None, description="File with the bearer secret that the EHR's Subscription sends, 32 characters or more."
+    )
+    fhir_base: str | None = Field(None, description="FHIR base of this client that the worker may use.")
+    token_file: Path | None = Field(None, description="File with the worker's bearer token for it; read each time.")
+    poll: bool = Field(False, description="true: the worker asks it for new ImagingStudy resources.")
+
+    @model_validator(mode="after")
+    def _base_needed(self) -> Self:
+        if self.poll and self.fhir_base is None:
+            raise ValueError("'poll' needs 'fhir_base'")
+        return self

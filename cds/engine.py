@@ -9,8 +9,7 @@ Each step is a plain function in its own room; this file only joins them and kee
 from __future__ import annotations
 
 import logging
-import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -20,10 +19,11 @@ import orjson
 from pydantic import BaseModel
 
 from cds import audit, tracing
-from cds.cards import by_manifest, memory, withheld
+from cds.cards import memory, withheld
 from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
-from cds.cards.phrasebook import Catalogues, Phrasebook
+from cds.cards.findings import failure_card, findings
+from cds.cards.phrasebook import Catalogues
 from cds.committee.standing import Standings
 from cds.errors import ConfigurationError, LedgerError, RequestError
 from cds.fhir.chart import read_chart
@@ -43,7 +43,7 @@ from cds.protocol.request import HookCall, parse_call
 from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
 from cds.record.features import Already
-from cds.services import CardDraft, Case, Finding, Service, ServiceRegistry, Suppressed, Weighed
+from cds.services import CardDraft, Case, Service, ServiceRegistry, Suppressed, Weighed
 from cds.services.told import told
 from cds.settings import Settings
 from cds.snapshot import Snapshots
@@ -268,13 +268,13 @@ class Engine:
         """(cards shown, what was held back, what decisions depended on)"""
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")], {}
-        findings = self.findings(case, service, stopped)
-        weighed = {f.topic: f.values for f in findings if isinstance(f, Weighed)}
-        drafts = in_order(f for f in findings if isinstance(f, CardDraft))
+        said = findings(case, service, stopped)
+        weighed = {f.topic: f.values for f in said if isinstance(f, Weighed)}
+        drafts = in_order(f for f in said if isinstance(f, CardDraft))
         awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
         shown, left_out = limited(awake, case.policy)
         held += [Held(draft, OVER_CALL, None) for draft in left_out]
-        suppressed = [f for f in findings if isinstance(f, Suppressed)]
+        suppressed = [f for f in said if isinstance(f, Suppressed)]
         suppressed += [self._held(one, case) for one in held]
         report = self._report(case, caller)
         return [self._made(d, case, service, report) for d in shown], suppressed, weighed
@@ -308,8 +308,8 @@ class Engine:
         again = as_shown | {id: model.assess(case.record) for id, model in more.items()}
         parameters = service.parameters.model_validate(policy.service(service.id).parameters)
         supposed = replace(case, assessments=again, policy=policy, parameters=parameters)
-        findings = self.findings(supposed, service, withheld.lapsed(supposed))
-        drafts = in_order(f for f in findings if isinstance(f, CardDraft))
+        said = findings(supposed, service, withheld.lapsed(supposed))
+        drafts = in_order(f for f in said if isinstance(f, CardDraft))
         return shadow.versions, drafts, again
 
     def today(self) -> date:
@@ -379,20 +379,6 @@ class Engine:
             modest = failure_card(service.id, case.words)
             return compose(modest, case.policy, case.words, case.call.context, case.record.patient_id, report), modest
 
-    def _findings(self, case: Case, service: Service) -> list[Finding]:
-        """What the service and the models that join it found. A fault in it is a visible, modest card (silence would
-        read as "no risk"), and keeps nobody else from speaking."""
-        own = self._guarded(lambda: service.run(case), case, service)
-        return own + self._guarded(lambda: by_manifest.findings(case, service.contributors), case, service)
-
-    def findings(self, case: Case, service: Service, stopped: Mapping[str, withheld.Stopped]) -> list[Finding]:
-        """What is said before snoozes and limits, without the answers of models that are ``stopped``."""
-        everything = self._findings(case, service)
-        if not stopped:
-            return everything
-        rest = self._findings(withheld.without(case, stopped), service)
-        return withheld.said(everything, rest, case, stopped)
-
     def _snapshot(
         self, call_id: str, case: Case, service: Service, caller: Caller, stopped: Mapping[str, withheld.Stopped]
     ) -> str | None:
@@ -402,21 +388,6 @@ class Engine:
         models = case.assessments.keys() | case.studies.keys()
         return self.snapshots.close(call_id, case, models, report, stopped)
 
-    def _guarded(self, work: Callable[[], Iterable[Finding]], case: Case, service: Service) -> list[Finding]:
-        try:
-            return [*work()]
-        except Exception as error:  # the last guard between a site's own service and the EHR
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            # the message may hold a patient's values: type and place are enough to find the fault
-            _log.error(
-                "service.failed service=%s error=%s at=%s:%s",
-                service.id,
-                type(error).__name__,
-                place.name,
-                place.lineno,
-            )
-            return [failure_card(service.id, case.words)]
-
     def _keep(self, row: CallEntry) -> bool:
         """Write one row. False: it is on the spool, or (with an alarm in the log) nowhere; the card goes out."""
         try:
@@ -424,15 +395,3 @@ class Engine:
         except LedgerError as error:
             _log.critical("ledger.lost call=%s error=%s", row.id, error)
             return False
-
-
-def failure_card(service_id: str, words: Phrasebook) -> CardDraft:
-    return CardDraft(
-        topic="service-failed",
-        rank="information",
-        indicator="info",
-        summary=words("engine.failed.summary"),
-        detail=words("engine.failed.detail", service=service_id),
-        source_label=words("engine.source"),
-        repeat="always",
-    )

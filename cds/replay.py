@@ -18,6 +18,7 @@ from cds.audit import prediction as told
 from cds.audit import without_secrets
 from cds.cards.attention import OVER_CALL
 from cds.cards.compose import compose, in_order, limited
+from cds.cards.findings import findings
 from cds.engine import Engine
 from cds.errors import CdsError, ModelError, PolicyError, ReplayFailed
 from cds.fhir.evidence import Evidence
@@ -130,8 +131,8 @@ class Replay:
         except (CdsError, ValueError) as error:
             why = Part("service parameters", "as the policy had them", f"not as this version takes them ({error})")
             return Replayed(call, True, (*parts, why), tuple(ReplayedCard(c, None) for c in call.cards))
-        findings = self._engine.findings(case, service, {id: kept.withheld[id] for id in case.withheld})
-        drafts = [f for f in findings if isinstance(f, CardDraft)]
+        said = findings(case, service, {id: kept.withheld[id] for id in case.withheld})
+        drafts = [f for f in said if isinstance(f, CardDraft)]
         cards, beyond = self._cards(call, case, drafts, kept)
         return Replayed(call, True, parts, cards, self._predictions(call, case), beyond)
 

@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cds.committee_settings import AuditSettings, CommitteeSettings, ConsoleSettings, OidcSettings
-from cds.ehr_settings import BackendSettings, DialectSettings
+from cds.ehr_settings import BackendSettings, DialectSettings, StudySource
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
 from cds.smart_settings import SmartSettings, loopback_address, require_secure
@@ -71,23 +71,6 @@ class FhirSettings(_Block):
     max_bytes: int = Field(20_000_000, ge=10_000, description="Largest answer read from a FHIR server, bytes.")
     retries: int = Field(2, ge=0, le=5, description="Repeats after 429, 5xx but 501 and 505, or a lost connection.")
     pool_size: int = Field(64, ge=4, le=512, description="Queries at a time per worker and FHIR server.")
-
-
-class StudySource(_Block):
-    """How an EHR tells of new imaging studies, and where results go."""
-
-    notify_secret_file: Path | None = Field(
-        None, description="File with the bearer secret that the EHR's Subscription sends, 32 characters or more."
-    )
-    fhir_base: str | None = Field(None, description="FHIR base of this client that the worker may use.")
-    token_file: Path | None = Field(None, description="File with the worker's bearer token for it; read each time.")
-    poll: bool = Field(False, description="true: the worker asks it for new ImagingStudy resources.")
-
-    @model_validator(mode="after")
-    def _base_needed(self) -> Self:
-        if self.poll and self.fhir_base is None:
-            raise ValueError("'poll' needs 'fhir_base'")
-        return self
 
 
 class ClientSettings(_Block):

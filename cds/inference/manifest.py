@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 from cds.inference.attributes import Attributes
 from cds.inference.contribution import Contribution
 from cds.inference.faults import FaultAt
+from cds.inference.origin import Guideline, Licence, Source
 from cds.inference.resolved import faults
 from cds.inference.volumes.bundle import Bundle
 from cds.record.concepts import Concept, ConceptCode, Conversion, Strict, Text
@@ -39,11 +40,13 @@ __all__ = [
     "Evidence",
     "Guideline",
     "Input",
+    "Licence",
     "Manifest",
     "Output",
     "Reduce",
     "Rule",
     "Runtime",
+    "Source",
     "Status",
     "Task",
     "days",
@@ -300,42 +303,6 @@ class Evidence(Strict):
     """What a reader must know beside it, by language."""
     source: str
     """A key of ``sources``."""
-
-
-class Source(Strict):
-    citation: str
-    """As a reader would look it up."""
-    url: str | None = None
-    """Where it can be read."""
-    published: str | None = None
-    """Year or date."""
-    note: str | None = None
-    """What was found wrong or chosen in it."""
-
-
-class Guideline(Strict):
-    """Of a model that states a guideline: how current it is, and who sees to that."""
-
-    source: str
-    """A key of ``sources``: the publication the criteria are taken from."""
-    publisher: str = Field(min_length=1)
-    """Who published the criteria."""
-    published: str = Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
-    """When: 2018, 2018-05 or 2018-05-24, as far as it is known."""
-    review_by: date
-    """The last day by which somebody is to compare it with what its publisher says then. After it, cards call it
-    overdue; after the policy's grace (``guidelines.grace``) it stops speaking."""
-    owner: str = Field(min_length=1)
-    """Who is to do so."""
-
-
-class Licence(Strict):
-    name: str
-    """Short name."""
-    notice: str
-    """What has to be said, and what is not included."""
-    acknowledge: bool = False
-    """true: the model runs only where the policy names this licence (``models.<id>.licence_acknowledged``)."""
 
 
 class Words(Strict):

@@ -39,9 +39,8 @@ from cds.ledger.entries import (
     StoredCard,
     StoredPrediction,
 )
-from cds.ledger.held import Held
-from cds.ledger.inserts import Inserts
 from cds.ledger.patient_hash import chain, person
+from cds.ledger.process import PURGE_S, Process
 from cds.ledger.spool import Entry, Spool
 from cds.ledger.standings import Standing
 from cds.ledger.tables import HEAD
@@ -50,30 +49,12 @@ from cds.steady import Steady
 _log = logging.getLogger("cds.ledger")
 _FIRST_TRY_S, _LONGEST_TRY_S = 0.2, 2.0
 _LOOK_AT_SPOOL_S = 30.0
-_PURGE_S = 300.0
 
 T = TypeVar("T")
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-class _Process:
-    """What must not be shared with a forked child: connections, locks, the breaker and its thread."""
-
-    def __init__(self, url: sa.URL) -> None:
-        self.database = Database(url)
-        self.inserts = Inserts(self.database.dialect)
-        self.overrides = queries.Overrides(self.database.dialect)
-        self.shown = queries.ShownCards(self.database.dialect)
-        self.held = Held()
-        self.open = False
-        self.lock = threading.Lock()
-        self.drainer: threading.Thread | None = None
-        self.stop = threading.Event()
-        self.look_at = 0.0
-        self.purge_at = time.monotonic() + _PURGE_S
 
 
 class Ledger:
@@ -88,7 +69,7 @@ class Ledger:
         self._now, self._steady = now, Steady(now)
         self._spool = Spool(spool_dir)
         # by process id; a parent's entry is kept in the child, since closing it would close the parent's sockets
-        self._processes: dict[int, _Process] = {}
+        self._processes: dict[int, Process] = {}
         self._process()
 
     # writing
@@ -127,7 +108,7 @@ class Ledger:
         fresh = self._ask(process, lambda database: database.statement(process.inserts.jti, row) == 1)
         # a replay is refused whatever becomes of the purge
         if fresh and time.monotonic() > process.purge_at:
-            process.purge_at = time.monotonic() + _PURGE_S
+            process.purge_at = time.monotonic() + PURGE_S
             self._ask(process, lambda database: database.transaction(lambda c: queries.purge_jti(c, self._steady())))
         return fresh
 
@@ -259,7 +240,7 @@ class Ledger:
     def _read(self, question: Callable[[sa.Connection], T]) -> T:
         return self._ask(self._process(), lambda database: database.read(question))
 
-    def _ask(self, process: _Process, question: Callable[[Database], T]) -> T:
+    def _ask(self, process: Process, question: Callable[[Database], T]) -> T:
         if process.open:
             raise LedgerError("the ledger's database is down; it is tried again every few seconds")
         try:
@@ -319,24 +300,24 @@ class Ledger:
             _log.critical("ledger.lost rows=%d at=close error=%s", len(process.held), error)
         process.database.close()
 
-    def _process(self) -> _Process:
+    def _process(self) -> Process:
         process = self._processes.get(os.getpid())
         # setdefault is atomic, a lock taken here could be inherited locked by a forked child
-        return process or self._processes.setdefault(os.getpid(), _Process(self._url))
+        return process or self._processes.setdefault(os.getpid(), Process(self._url))
 
-    def _trip(self, process: _Process, error: Exception) -> None:
+    def _trip(self, process: Process, error: Exception) -> None:
         with process.lock:
             first, process.open = not process.open, True
         if first:
             _log.error("ledger.down reason=%s", error if isinstance(error, LedgerError) else fault(error))
 
-    def _look_at_spool(self, process: _Process) -> None:
+    def _look_at_spool(self, process: Process) -> None:
         """What a process that was killed left behind is moved in by whoever comes next."""
         process.look_at = time.monotonic() + _LOOK_AT_SPOOL_S
         if self._spool.waiting():
             self._start_drainer(process)
 
-    def _start_drainer(self, process: _Process) -> None:
+    def _start_drainer(self, process: Process) -> None:
         with process.lock:
             if process.drainer is None or not process.drainer.is_alive():
                 process.drainer = threading.Thread(
@@ -344,7 +325,7 @@ class Ledger:
                 )
                 process.drainer.start()
 
-    def _until_drained(self, process: _Process) -> None:
+    def _until_drained(self, process: Process) -> None:
         pause = _FIRST_TRY_S
         while not process.stop.wait(pause):
             try:
@@ -368,7 +349,7 @@ class Ledger:
             # nothing moved, yet files wait: another process is at it, or they are held
             pause = _FIRST_TRY_S if moved else _LONGEST_TRY_S
 
-    def _upgrade(self, process: _Process) -> None:
+    def _upgrade(self, process: Process) -> None:
         """Make the schema what this version needs, and prove that the database takes writes."""
         try:
             revision = process.database.read(queries.revision)
@@ -384,7 +365,7 @@ class Ledger:
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger's database takes no rows ({fault(error)})") from error
 
-    def _let_go(self, process: _Process) -> None:
+    def _let_go(self, process: Process) -> None:
         """What is held in memory goes to the spool, from where what can never be stored is set aside; while only the
         database has room, there. Raises LedgerError when neither has; what is left stays held."""
 
@@ -401,9 +382,9 @@ class Ledger:
             except SQLAlchemyError as error:
                 raise LedgerError(f"{full}, nor the database a row that waits in memory ({fault(error)})") from error
 
-    def _to_spool(self, process: _Process) -> None:
+    def _to_spool(self, process: Process) -> None:
         process.held.give(lambda row: self._spool.put([row]))
 
-    def _drain(self, process: _Process) -> int:
+    def _drain(self, process: Process) -> int:
         database, prove = process.database, lambda: self._upgrade(process)
         return Drain(self._spool, database, process.inserts, prove, process.stop).run()

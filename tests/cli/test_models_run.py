@@ -56,7 +56,7 @@ def test_each_input_has_its_value_unit_source_date_and_contribution(bundle: Path
     assert (sent["original"], sent["date"]) == ("141 mg/dL", "2026-10-24")
     assert sent["source"].startswith("Observation/new-diabetes-")
     assert read(told, "weight_change")["conversion"] == "change per year"
-    assert {s["name"]: s["value"] for s in told["said"]} == {"score": 9.0, "band": "high"}
+    assert {s["name"]: s["value"] for s in told["said"]} == {"score": 9.0, "band": "high: 3 or more"}
     assert sum(r["contribution"] or 0 for r in told["read"]) == 9
 
 
