@@ -27,7 +27,7 @@ from cds.inference import registry as model_room
 from cds.inference.runtime import check_installation
 from cds.jobs import Job, Jobs
 from cds.ledger import Ledger
-from cds.pages import report
+from cds.pages.report import pages as report
 from cds.policy.book import PolicyBook
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy

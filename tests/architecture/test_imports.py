@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -219,3 +221,9 @@ def test_services_use_no_room_that_only_the_engine_may_touch() -> None:
         if m.startswith("cds.") and room_of(m) in private
     ]
     assert wrong == []
+
+
+def test_the_command_line_alone_counts_nothing() -> None:
+    """The library of metrics decides at its import whether workers share their counts, which `cds serve` sets up."""
+    asked = "import sys, cds.cli; sys.exit('prometheus_client' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], cwd=ROOT, check=False).returncode == 0

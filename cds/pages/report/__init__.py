@@ -2,7 +2,3 @@
 
 Rendered from the ledger's stored answers; record and image archive are read for the timeline and the scans alone.
 """
-
-from cds.pages.report.pages import blueprint
-
-__all__ = ["blueprint"]

@@ -76,7 +76,11 @@ def reading(browser: Browser, opened: Opened, language: str = "en", width: int =
     page.locator("#scans").scroll_into_view_if_needed()
     all_there = "document.querySelectorAll('#scans img').length > 2 && [...document.images].every(i => i.naturalWidth)"
     page.locator("#scans .strip").scroll_into_view_if_needed()
-    page.wait_for_function(all_there, timeout=20000)
+    for _ in range(200):  # a wait of the browser's own would be a script that the page's policy forbids
+        if page.evaluate(all_there):
+            break
+        page.wait_for_timeout(100)
+    assert page.evaluate(all_there), "a picture did not come"
     yield page
     context.close()
     assert complaints == []
