@@ -252,9 +252,11 @@ class Jobs:
 
         return self._read(work)
 
-    def depth(self) -> dict[str, int]:
-        """How many jobs are in each state."""
+    def depth(self, kind: str | None = None) -> dict[str, int]:
+        """How many jobs, of any or one kind, are in each state."""
         query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
+        if kind is not None:
+            query = query.where(table.c.kind == kind)
         found: dict[str, int] = dict(self._read(lambda c: [(row[0], row[1]) for row in c.execute(query)]))
         return {state: found.get(state, 0) for state in STATES}
 

@@ -14,6 +14,7 @@ from cds.jobs import Jobs
 from cds.ledger import Ledger, migrate
 from cds.settings import Settings
 from cds.site.findings import Findings
+from cds.studies.plan import KIND
 
 _LEAST_FREE = 1_000_000_000
 """Bytes: a day of rows on the spool, should the database be away."""
@@ -106,7 +107,7 @@ def queue(settings: Settings, findings: Findings) -> None:
     with findings.of("queue") as say:
         jobs = Jobs(settings.ledger_url)
         try:
-            depth, due = jobs.depth(), len(jobs.due(1000))
+            depth, due = jobs.depth(KIND), len(jobs.due(1000))
         finally:
             jobs.close()
         say(", ".join(f"{state} {count}" for state, count in depth.items()) + f"; {due} could be read now")

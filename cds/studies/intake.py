@@ -74,7 +74,7 @@ class Intake:
         planned = [p for p in planned if wanted is None or p.manifest.id in wanted]
         if not homes:
             return Asked(study, declined=tuple((p.manifest.id, p.declined or "no-archive") for p in planned))
-        full = PRIORITY[why] < FROM_PEOPLE and self._jobs.depth()[QUEUED] >= self._settings.imaging.queue_limit
+        full = PRIORITY[why] < FROM_PEOPLE and self._jobs.depth(KIND)[QUEUED] >= self._settings.imaging.queue_limit
         subject = self._ledger.patient_key(client, about.patient) if about.patient else None
         jobs: list[tuple[Job, bool]] = []
         declined: list[tuple[str, str]] = []

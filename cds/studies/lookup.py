@@ -83,8 +83,8 @@ class Lookup:
         return Seen(readings, tuple(unread))
 
     def depth(self) -> dict[str, int]:
-        """Jobs by state. Raises LedgerError."""
-        return self._patiently(self._jobs.depth)
+        """Study jobs by state. Raises LedgerError."""
+        return self._patiently(lambda: self._jobs.depth(KIND))
 
     def _asked(self, subject: str, items: list[str]) -> list[Job]:
         return self._patiently(lambda: self._jobs.concerning(KIND, subject=subject, items=items))

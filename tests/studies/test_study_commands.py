@@ -115,7 +115,7 @@ def test_waiting_shows_the_progress_and_ends_with_the_work(toml: Path) -> None:
     assert worker.returncode == 0
     assert STUDY.encode() not in errors and b"GENERATED" not in errors
     jobs = Jobs(load(toml).ledger_url)
-    assert jobs.depth()["done"] == 1
+    assert jobs.depth("study")["done"] == 1
     jobs.close()
 
 

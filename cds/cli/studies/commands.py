@@ -103,7 +103,7 @@ def listing(ctx: click.Context, state: str | None, most: int, as_json: bool) -> 
             _said(job),
         )
     console.print(table)
-    depth = jobs.depth()
+    depth = jobs.depth(KIND)
     limit = settings.imaging.queue_limit
     full = " [red](full: only people's requests are taken)[/]" if depth["queued"] >= limit else ""
     console.print(
