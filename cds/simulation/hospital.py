@@ -133,7 +133,7 @@ def _visits(plan: Plan, random: np.random.Generator) -> tuple[Array, Whole]:
     """When each call is, and whose, people numbered by their first."""
     usual = plan.calls_a_day / (1 + _AGAIN) * np.where(np.arange(plan.days) % 7 < 5, 1.0, 0.25)
     first = np.repeat(np.arange(plan.days), random.poisson(usual)).astype(np.float64)
-    first = np.sort(first + random.uniform(0.3, 0.75, len(first)))
+    first = np.sort(first + random.uniform(0.3, 0.75, len(first)))  # nosec B311
     again = random.poisson(_AGAIN, len(first))
     owner = np.repeat(np.arange(len(first)), again)
     later = first[owner] + random.exponential(_AGAIN_D, len(owner)) + 1
@@ -152,7 +152,7 @@ def _standard(plan: Plan, count: int, at: Array, person: Whole, random: np.rando
     mine = random.standard_normal((count, len(manifest().inputs)))
     for n, spec in enumerate(manifest().inputs):
         if spec.name in _SHARE:
-            mine[:, n] = random.random(count) < _SHARE[spec.name]
+            mine[:, n] = random.random(count) < _SHARE[spec.name]  # nosec B311
     found: Array = mine[person]
     for n, spec in enumerate(manifest().inputs):
         if spec.name == "protein":
@@ -167,9 +167,9 @@ def _states(plan: Plan, at: Array, random: np.random.Generator) -> NDArray[np.in
         if spec.name in _ABSENT:
             usual = np.log(_ABSENT[spec.name] / (1 - _ABSENT[spec.name]))
             share = expit(usual + _UNSTEADY * random.standard_normal(plan.days))
-            found[random.random(len(at)) < share[day], n] = MISSING
+            found[random.random(len(at)) < share[day], n] = MISSING  # nosec B311
         if spec.source == "record" and spec.unit != "1":
-            odd = random.random(len(at))
+            odd = random.random(len(at))  # nosec B311
             found[(found[:, n] == FOUND) & (odd < 2 * _ODD), n] = OUT_OF_RANGE
             found[(found[:, n] == OUT_OF_RANGE) & (odd < _ODD), n] = UNIT_UNKNOWN
     return found
@@ -252,9 +252,9 @@ def _answers(plan: Plan, at: Array, carded: Flags, seen: Flags, random: np.rando
     if plan.fault == "alert-fatigue":
         along = np.clip((at - plan.fault_day) / _TIRING_D, 0, 1)
         accept = np.where(seen, _ACCEPTED + along * (_TIRED - _ACCEPTED), accept)
-    drawn_share = random.random(len(at))
+    drawn_share = random.random(len(at))  # nosec B311
     accepted = carded & (drawn_share < accept)
-    return accepted, carded & ~accepted & (random.random(len(at)) < _OVERRIDDEN / (1 - _ACCEPTED))
+    return accepted, carded & ~accepted & (random.random(len(at)) < _OVERRIDDEN / (1 - _ACCEPTED))  # nosec B311
 
 
 def _events(
