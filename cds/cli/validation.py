@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -14,6 +16,7 @@ import click
 from cds.cli.models.found import model_of, registry_of
 from cds.errors import ValidationRoundError
 from cds.inference.model import Model
+from cds.inference.registry import Registry
 from cds.settings import Settings, load
 from cds.validation import cases as case_files
 from cds.validation import keys, result, review, rounds
@@ -42,6 +45,7 @@ def validation() -> None:
       cds validation pool round.json results/*         cds validation review draft.json --page draft.html
                                                        cds validation sign draft.json ... --reviewed CODE
 
+    `cds validation cases` writes cases.csv from the ledger, where the service is in use.
     docs/validation-rounds.md has the whole of it, with the files.
     """
 
@@ -101,6 +105,55 @@ def show(file: Path) -> None:
 @validation.command()
 @click.argument("round_file", metavar="ROUND", type=_FILE)
 @_COORDINATOR
+@click.option("--client", required=True, help="Whose calls: a client of the settings.")
+@click.option("--out", type=_FILE, required=True, help="Where the table goes. It stays here.")
+@click.pass_context
+def cases(ctx: click.Context, round_file: Path, coordinator: Path, client: str, out: Path) -> None:
+    """Write the table for `run` from this hospital's ledger: whom the round's model spoke of in the cohort's days, its
+    first answer about each, and what the committee's outcomes say became of them.
+
+    For a hospital where the service has been in use. Read the table before it is counted: that the charter's outcome is
+    the round's is for a person to say.
+    """
+    from cds.cli.committee.office import office_of, policies_of
+    from cds.committee.actions import known_site
+    from cds.committee.installed import require_statistics
+
+    require_statistics()
+    from cds.committee.case_rows import case_rows
+    from cds.committee.evaluate import Evaluator
+
+    asked = rounds.opened(round_file, keys.load(coordinator, private=False), date.today())
+    with office_of(ctx) as office:
+        known_site(client, office.settings.clients)
+        model = _the_rounds(office.models, asked)
+        evaluator = Evaluator(office.book, office.models, policies_of(office).current, office.charter, office.now)
+        following = evaluator.followed_up(model.manifest, client, evaluator.answers(model.manifest, client))
+        if following is None:
+            raise ValidationRoundError(
+                f"the committee's charter compares {asked.model.id} with no outcome, so the ledger has none"
+            )
+        columns = (asked.outcome.horizons, tuple(asked.subgroups), asked.cohort.begins, asked.cohort.ends)
+        rows = list(case_rows(following, model.manifest, *columns))
+        assumed = following.found.ascertainment.told
+    if not rows:
+        raise ValidationRoundError(
+            f"{asked.model.id} spoke of nobody from {asked.cohort.begins} to {asked.cohort.ends} in calls of {client}"
+        )
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    _write(out, text.getvalue())
+    click.echo(f"{out}: {len(rows)} people; outcome in the charter: {following.found.ascertainment.outcome}")
+    click.echo(f"  in the round: {asked.outcome.name}: {asked.outcome.definition}")
+    for line in assumed:
+        click.echo(f"  {line}")
+
+
+@validation.command()
+@click.argument("round_file", metavar="ROUND", type=_FILE)
+@_COORDINATOR
 @click.option("--cases", "case_file", type=_FILE, required=True, help="CSV, a row a person. It stays here.")
 @click.option("--site", required=True, help="This hospital's name in the report.")
 @click.option("--out", type=_FILE, required=True, help="Where the unsigned draft goes.")
@@ -122,12 +175,7 @@ def run(
     """
     asked = rounds.opened(round_file, keys.load(coordinator, private=False), date.today())
     settings = _settings(ctx)
-    model = model_of(registry_of(settings), asked.model.id)
-    if _hash(model) != asked.model.sha256:
-        raise ValidationRoundError(
-            f"the round is about {asked.model.id} {asked.model.version} ({asked.model.sha256[:12]}…); installed here "
-            f"is {model.manifest.version} ({_hash(model)[:12]}…), another model: install the round's"
-        )
+    _the_rounds(registry_of(settings), asked)
     _with_history(settings, lambda history: history.check(asked))
     people, left = case_files.read(case_file, asked)
     draft = result.counted(asked, people, site, date.today(), minimum_cell)
@@ -256,6 +304,17 @@ def _with_history(settings: Settings, ask: Callable[[History], T]) -> T:
         return ask(history)
     finally:
         history.close()
+
+
+def _the_rounds(models: Registry, asked: rounds.Round) -> Model:
+    """The round's model, as it is installed here."""
+    model = model_of(models, asked.model.id)
+    if _hash(model) != asked.model.sha256:
+        raise ValidationRoundError(
+            f"the round is about {asked.model.id} {asked.model.version} ({asked.model.sha256[:12]}…); installed here "
+            f"is {model.manifest.version} ({_hash(model)[:12]}…), another model: install the round's"
+        )
+    return model
 
 
 def _hash(model: Model) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cds.committee import actions
 from cds.committee.burden import answered, burdened, looked_within
 from cds.committee.charter import Charter
-from cds.committee.cohort import cohort, groups, service_of, target
+from cds.committee.cohort import Cohort, Target, cohort, groups, service_of, target
 from cds.committee.findings import Finding
-from cds.committee.follow import Ascertainment, follow
-from cds.committee.measures.estimate import NotEstimable
+from cds.committee.follow import Ascertainment, FollowUp, follow
+from cds.committee.measures.estimate import Flags, NotEstimable
 from cds.committee.steadiness import Reached, reached
 from cds.committee.watch_arrival import arrivals
 from cds.committee.watch_inputs import drifting, failing, seen
@@ -25,8 +25,8 @@ from cds.inference.registry import Registry
 from cds.ledger.book import Book
 from cds.ledger.cohort import PredictedRow, last_contacts, predicted, sites
 from cds.ledger.committee_tables import charters, verdicts
+from cds.ledger.outcomes import Sweep, events, sweeps
 from cds.ledger.outcomes import arrivals as arrivals_of
-from cds.ledger.outcomes import events, sweeps
 from cds.ledger.response import given
 from cds.ledger.standings import EVERYWHERE, Standing, every, stops
 from cds.ledger.verdicts import Verdict, history
@@ -66,6 +66,19 @@ def followed(told: Ascertainment) -> Finding:
 
 
 @dataclass(frozen=True)
+class Following:
+    """People a model spoke of, and what became of them."""
+
+    target: Target
+    people: Cohort
+    found: FollowUp
+    asked: Sequence[Sweep]
+    """When each source of outcomes was asked."""
+    groups: Mapping[str, Mapping[str, Flags]]
+    """Subgroup, group, who is in it; in the order of ``people``."""
+
+
+@dataclass(frozen=True)
 class Evaluator:
     book: Book
     models: Registry
@@ -86,9 +99,7 @@ class Evaluator:
 
     def one(self, manifest: Manifest, site: str, *, keep: bool = True) -> Evaluation:
         until, period = self.now, timedelta(days=days(self.charter.period))
-        rows = self._rows(manifest, site, until - _EVER, until)
-        # the newest version alone: an older one's answers say nothing of this one's
-        own = [row for row in rows if row.model_version == manifest.version]
+        own = self.answers(manifest, site)
         findings = self._inputs(manifest, own, until - period)
         outcome_findings, told = self._outcomes(manifest, site, own)
         findings += outcome_findings
@@ -99,8 +110,10 @@ class Evaluator:
             )
         return self._conclude(manifest, site, until - period, findings, told, keep=keep)
 
-    def _rows(self, manifest: Manifest, site: str, since: datetime, until: datetime) -> list[PredictedRow]:
-        return self.book.read(lambda c: list(predicted(c, manifest.id, site, since, until)))
+    def answers(self, manifest: Manifest, site: str) -> list[PredictedRow]:
+        """Of the newest version alone: an older one's say nothing of this one."""
+        rows = self.book.read(lambda c: list(predicted(c, manifest.id, site, self.now - _EVER, self.now)))
+        return [row for row in rows if row.model_version == manifest.version]
 
     def _inputs(self, manifest: Manifest, rows: list[PredictedRow], start: datetime) -> list[Finding]:
         before = seen(self._between(rows, start - timedelta(days=days(self.charter.baseline)), start), manifest)
@@ -116,24 +129,32 @@ class Evaluator:
     def _between(rows: Iterable[PredictedRow], since: datetime, until: datetime) -> list[PredictedRow]:
         return [row for row in rows if since <= row.at < until]
 
-    def _outcomes(
-        self, manifest: Manifest, site: str, rows: list[PredictedRow]
-    ) -> tuple[list[Finding], Ascertainment | None]:
+    def followed_up(self, manifest: Manifest, site: str, rows: Iterable[PredictedRow]) -> Following | None:
+        """What became of the people of these rows; None where nothing of the model foretells what the charter names."""
         watch = self.charter.watch(manifest.id)
         compared = target(manifest, watch, self.policy(site, service_of(watch)))
         if compared is None or watch.outcome is None:
-            return [], None
+            return None
         people = cohort(rows, compared.output.name)
         wanted = [watch.outcome, *(name for name, o in self.charter.outcomes.items() if o.death)]
         happened = self.book.read(lambda c: events(c, site, wanted))
         asked = self.book.read(lambda c: sweeps(c, site))
         contacts = self.book.read(lambda c: last_contacts(c, site))
         found = follow(people.who, watch.outcome, self.charter, happened, asked, contacts, self.now)
-        divided = groups(self.charter, manifest, people.rows)
-        told = judged(manifest.id, people, found, compared, self.charter, divided)
-        known = self.book.read(lambda c: arrivals_of(c, site, str(watch.outcome)))
+        return Following(compared, people, found, asked, groups(self.charter, manifest, people.rows))
+
+    def _outcomes(
+        self, manifest: Manifest, site: str, rows: list[PredictedRow]
+    ) -> tuple[list[Finding], Ascertainment | None]:
+        following = self.followed_up(manifest, site, rows)
+        if following is None:
+            return [], None
+        compared, people, found = following.target, following.people, following.found
+        told = judged(manifest.id, people, found, compared, self.charter, following.groups)
+        outcome = found.ascertainment.outcome
+        known = self.book.read(lambda c: arrivals_of(c, site, outcome))
         horizon = last_month(compared) * DAYS["m"]
-        told += arrivals(manifest.id, people.who, known, asked, watch.outcome, horizon, self.charter)
+        told += arrivals(manifest.id, people.who, known, following.asked, outcome, horizon, self.charter)
         return [followed(found.ascertainment), *told], found.ascertainment
 
     def _burden(self, manifest: Manifest, site: str, rows: list[PredictedRow], start: datetime) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,23 @@ def test_keys_are_never_overwritten_and_the_private_one_is_private(network: Netw
     assert '"d"' not in network.public.read_text()
     refused = network.coordinator.does("keys", at / "coordinator")
     assert refused.exit_code == 2 and "is there already" in refused.stderr
+
+
+def test_a_table_from_the_ledger_needs_a_client_groups_it_knows_and_somebody_it_spoke_of(
+    network: Network, tmp_path: Path
+) -> None:
+    desk = network.joins(tmp_path, "north")
+    with (desk.folder / "cds.toml").open("a") as settings:
+        settings.write('\n[clients.main]\nissuer = "https://ehr.example"\njku = "https://ehr.example/jwks.json"\n')
+    options = ("--coordinator", network.public, "--out", desk.folder / "cases.csv", "--client")
+    (desk.folder / "ledger.key").write_text(secrets.token_hex(32))
+    told = desk.does("cases", network.round, *options, "nobody")
+    assert told.exit_code != 0 and "the settings have: main" in told.output + told.stderr
+    told = desk.does("cases", network.round, *options, "main")
+    assert told.exit_code != 0
+    assert "the ledger can't tell sex: neither the inputs of endpac nor its calls do" in told.output + told.stderr
+    whole = network.asked(DRAFT.replace("subgroups: {sex: [female, male]}\n", ""), "whole")
+    told = desk.does("cases", whole, *options, "main")
+    assert told.exit_code != 0
+    assert "endpac spoke of nobody from 2023-01-01 to 2023-12-31 in calls of main" in told.output + told.stderr
+    assert not (desk.folder / "cases.csv").exists()
