@@ -25,6 +25,7 @@ from cds.fhir.evidence import Evidence
 from cds.inference.model import Model
 from cds.inference.prediction import Assessment, NotAssessed, Prediction
 from cds.ledger import CallEntry, CardEntry, PredictionEntry
+from cds.ledger.cohort import SHADOW
 from cds.policy.schema import Known, Policy, parse
 from cds.protocol.request import Context, HookCall
 from cds.protocol.response import Link
@@ -116,7 +117,7 @@ class Replay:
             raise ReplayFailed(f"the call was {call.status} ({call.error_code}): it gave no card to make again")
         sealed = self._engine.ledger.snapshot(call_id)
         if sealed is None:
-            return Replayed(call, False, self._models_of(call), predictions=self._from_inputs(call))
+            return self._by_inputs(call)
         return self._whole(call, self._snapshots.open(call_id, sealed))
 
     # from what was kept of the whole call
@@ -148,9 +149,7 @@ class Replay:
         text = self._engine.ledger.policy(call.policy_version)
         if text is not None:
             try:
-                models, services = self._engine.models, self._engine.services
-                known = Known(models.thresholds(), services.parameters(), models.limits(), models.editions())
-                policy = parse(text, f"policy {call.policy_version}", known)
+                policy = parse(text, f"policy {call.policy_version}", self._known())
             except PolicyError as error:
                 first = str(error).splitlines()[0]
                 found.append(Part("policy", call.policy_version, f"not what this version takes ({first})"))
@@ -229,27 +228,51 @@ class Replay:
     def _predictions(self, call: CallEntry, case: Case) -> tuple[ReplayedPrediction, ...]:
         again = {id: told(a, withheld=id in case.withheld) for id, a in case.assessments.items()}
         if call.shadow is not None:  # models that only the policy in the shadow ran
-            others = {p.model for p in call.predictions} - again.keys()
+            versions = {p.model: p.model_version for p in call.predictions}
+            others = versions.keys() - again.keys()
             again |= {
                 id: told(self._engine.models[id].assess(case.record))
                 for id in others & self._engine.models.models.keys()
+                # of another version, or of an edition that only the shadow had: nothing here can say what it said
+                if self._engine.models[id].manifest.version == versions[id]
             }
         return tuple(_compared(stored, again.get(stored.model)) for stored in call.predictions)
 
     # from the inputs of each prediction alone
 
-    def _models_of(self, call: CallEntry) -> tuple[Part, ...]:
+    def _by_inputs(self, call: CallEntry) -> Replayed:
+        policy = self._policy(call)
+        return Replayed(call, False, self._models_of(call, policy), predictions=self._from_inputs(call, policy))
+
+    def _model(self, id: str, policy: Policy | None) -> Model | None:
+        """As the call's policy had it, with the edition of its guideline; None: it is not installed."""
+        if id not in self._engine.models.models:
+            return None
+        return self._engine.models[id] if policy is None else self._engine.edition(id, policy)
+
+    def _policy(self, call: CallEntry) -> Policy | None:
+        text = self._engine.ledger.policy(call.policy_version)
+        try:
+            return None if text is None else parse(text, f"policy {call.policy_version}", self._known())
+        except PolicyError:
+            return None
+
+    def _known(self) -> Known:
+        models, services = self._engine.models, self._engine.services
+        return Known(models.thresholds(), services.parameters(), models.limits(), models.editions())
+
+    def _models_of(self, call: CallEntry, policy: Policy | None) -> tuple[Part, ...]:
         found = []
         for p in call.predictions:
-            model = self._engine.models.models.get(p.model)
+            model = self._model(p.model, policy)
             now = f"{model.manifest.version} {model.manifest.runtime.fingerprint}" if model is not None else ""
             found.append(Part(f"model {p.model}", f"{p.model_version} {p.model_sha256}".strip(), now.strip()))
         return tuple(found)
 
-    def _from_inputs(self, call: CallEntry) -> tuple[ReplayedPrediction, ...]:
+    def _from_inputs(self, call: CallEntry, policy: Policy | None) -> tuple[ReplayedPrediction, ...]:
         found = []
         for stored in call.predictions:
-            model = self._engine.models.models.get(stored.model)
+            model = self._model(stored.model, policy)
             if model is None or model.refused:
                 found.append(ReplayedPrediction(stored, False, None, "the model is not installed"))
             elif not model.manifest.inputs or stored.outcome != "predicted":
@@ -273,7 +296,9 @@ def _asked_again(model: Model, stored: PredictionEntry) -> PredictionEntry | Non
         found = model.again(features)
     except ModelError:
         return None
-    return told(found) if isinstance(found, Prediction | NotAssessed) else None
+    if not isinstance(found, Prediction | NotAssessed):
+        return None
+    return told(found, withheld=stored.reason == SHADOW)
 
 
 def _compared(stored: PredictionEntry, again: PredictionEntry | None) -> ReplayedPrediction:

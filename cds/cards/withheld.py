@@ -13,7 +13,7 @@ from typing import Protocol
 from cds.cards import wording
 from cds.guidelines import currency
 from cds.inference.prediction import Prediction
-from cds.services.case import CardDraft, Case, Finding, Suppressed
+from cds.services.case import CardDraft, Case, Finding, Suppressed, Weighed
 
 KIND = "withheld"
 OVERDUE = "guideline-overdue"
@@ -72,9 +72,12 @@ def said(
         if isinstance(finding, CardDraft) and (gone := set(finding.models) & set(stopped)):
             _, before = by_topic.get(finding.topic, (finding, set()))
             by_topic[finding.topic] = (finding, before | gone)
-    found: list[Finding] = []
+    # what decisions depended on is kept as with all models: another policy is tried with all their answers
+    found: list[Finding] = [finding for finding in everything if isinstance(finding, Weighed)]
     answered: set[str] = set()
     for finding in rest:
+        if isinstance(finding, Weighed):
+            continue
         if not isinstance(finding, CardDraft) or finding.topic not in by_topic:
             found.append(finding)
         elif any(isinstance(case.assessments.get(m), Prediction) and m not in stopped for m in finding.models):
@@ -100,7 +103,9 @@ def _card(case: Case, draft: CardDraft, gone: set[str], stopped: Mapping[str, St
         kind=KIND,
         # who has silenced what it would have said has silenced this, too
         quieted_by=tuple(dict.fromkeys((draft.kind, *draft.quieted_by))),
-        rank="information",
+        # a place as good as that of what it stands for: a warning that nobody gets is told like one
+        rank=draft.rank,
+        repeat="always" if draft.indicator == "warning" or draft.rank == "safety" else draft.repeat,
         indicator="info",
         summary=words(f"engine.withheld.{headline}", topic=wording.capital(label)),
         detail=wording.paragraphs(

@@ -20,7 +20,9 @@ from cds.committee.watch_inputs import drifting, failing, seen
 from cds.committee.watch_outcomes import judged, last_month
 from cds.committee.watch_studies import study_failures
 from cds.ids import new_id
+from cds.inference.guideline import under
 from cds.inference.manifest import Manifest
+from cds.inference.model import Model
 from cds.inference.registry import Registry
 from cds.ledger.book import Book
 from cds.ledger.cohort import PredictedRow, last_contacts, predicted, sites
@@ -94,8 +96,17 @@ class Evaluator:
             if model.refused or (only is not None and id != only):
                 continue
             for client in self.book.read(lambda c, id=id: sites(c, id)):  # type: ignore[misc]
-                if site is None or client == site:
-                    yield self.one(model.manifest, client, keep=keep)
+                if site is not None and client != site:
+                    continue
+                try:
+                    yield self.one(self.in_force(model, client), client, keep=keep)
+                except (ArithmeticError, ValueError) as error:  # one model's numbers cost no other its verdict
+                    _log.error("committee.failed model=%s site=%s error=%s", id, client, type(error).__name__)
+
+    def in_force(self, model: Model, site: str) -> Manifest:
+        """With the rules of the edition that the site's policy has in force, where it is a guideline."""
+        watch = self.charter.watch(model.manifest.id)
+        return under(model, self.policy(site, service_of(watch)).guidelines.editions).manifest
 
     def one(self, manifest: Manifest, site: str, *, keep: bool = True) -> Evaluation:
         until, period = self.now, timedelta(days=days(self.charter.period))
@@ -159,7 +170,7 @@ class Evaluator:
 
     def _burden(self, manifest: Manifest, site: str, rows: list[PredictedRow], start: datetime) -> list[Finding]:
         since = start - timedelta(days=days(self.charter.baseline))
-        every_card = self.book.read(lambda c: given(c, manifest.id, site, since, self.now))
+        every_card = self.book.read(lambda c: given(c, manifest.id, site, since, self.now, manifest.version))
         cards, before = [c for c in every_card if c.at >= start], [c for c in every_card if c.at < start]
         asked = sum(1 for row in rows if row.at >= start)
         found = [*burdened(manifest.id, asked, cards, self.charter), answered(manifest.id, cards, before, self.charter)]

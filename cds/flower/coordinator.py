@@ -33,7 +33,8 @@ def main(grid: Grid, context: Context) -> None:
     question = RecordDict({"round": ConfigRecord({"digest": rounds.digest(asked)})})
     questions = [Message(question, node, "query") for node in nodes]
     for reply in grid.send_and_receive(questions, timeout=max(1.0, until - time.monotonic())):
-        inbox.take({} if reply.has_error() else dict(reply.content["answer"]))
+        answer = None if reply.has_error() else reply.content.get("answer")
+        inbox.take(dict(answer) if isinstance(answer, ConfigRecord) else {})
     print(inbox.told(len(nodes)), flush=True)
 
 
@@ -57,7 +58,9 @@ class Inbox:
         """One house's answer. A later one of the same key takes an earlier one's place."""
         text = answer.get("result")
         if not isinstance(text, str):
-            self._others.append(str(answer.get("absent", "the house's SuperNode failed; its log says why"))[:200])
+            self._others.append(
+                _printable(str(answer.get("absent", "the house's SuperNode failed; its log says why"))[:200])
+            )
             return
         part = self._folder / "arriving.part"
         try:
@@ -86,6 +89,11 @@ def _connected(grid: Grid, houses: int, until: float) -> list[int]:
         time.sleep(0.5)
         nodes = list(grid.get_node_ids())
     return nodes
+
+
+def _printable(text: str) -> str:
+    """Of another house: nothing in it moves the cursor of who reads."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _path(told: Mapping[str, object], name: str) -> Path:

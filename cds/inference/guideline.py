@@ -33,7 +33,7 @@ class Edition(Strict):
     review_by: date
     owner: str = Field(min_length=1)
     citation: str = Field(min_length=1)
-    url: str | None = None
+    url: str | None = Field(None, pattern=r"^https?://")
     rules: tuple[Rule, ...] = Field(min_length=1)
     """The weightiest first."""
     otherwise: str | None = None

@@ -12,7 +12,7 @@ from cds.record.concepts import Strict
 class Source(Strict):
     citation: str
     """As a reader would look it up."""
-    url: str | None = None
+    url: str | None = Field(None, pattern=r"^https?://")
     """Where it can be read."""
     published: str | None = None
     """Year or date."""

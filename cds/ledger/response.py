@@ -26,14 +26,16 @@ class GivenCard:
 
 
 def given(
-    connection: sa.Connection, model: str, client: str, since: datetime, until: datetime
+    connection: sa.Connection, model: str, client: str, since: datetime, until: datetime, version: str | None = None
 ) -> tuple[GivenCard, ...]:
-    """Cards that rest on the model, oldest first."""
+    """Cards that rest on the model, in one version of it where one is named; oldest first."""
     rests = (
         sa.exists()
         .where(card_predictions.c.card_id == cards.c.id)
         .where(predictions.c.id == card_predictions.c.prediction_id, predictions.c.model == model)
     )
+    if version is not None:
+        rests = rests.where(predictions.c.model_version == version)
     opened = sa.exists().where(card_openings.c.card_id == cards.c.id, card_openings.c.client == client)
     chosen = (
         sa.select(cards.c.id, cards.c.at, cards.c.patient_key, calls.c.user_key, cards.c.topic, opened.label("opened"))

@@ -247,6 +247,8 @@ def notes(preview: Preview) -> list[Json]:
             found.append({"note": "unseen", "setting": each.key})
         if each.path[0] == "models" and each.path[-1] == "enabled" and each.after and not seen.models[each.path[1]]:
             found.append({"note": "no-answers", "model": each.path[1]})
+    if any(each.path[0] == "guidelines" for each in preview.differences):
+        found.append({"note": "guidelines"})
     if preview.asked.broken:
         found.append({"note": "broken", "lines": preview.asked.broken})
     found += [{"note": "empty-month", "month": month} for month in _empty_months(preview)]

@@ -17,6 +17,7 @@ from cds.committee import actions
 from cds.committee.charter import Charter, version_of
 from cds.committee.evaluate import Evaluation, Evaluator
 from cds.ids import new_id
+from cds.inference.guideline import edition_of
 from cds.inference.registry import Registry
 from cds.ledger.committee_tables import outcome_events, outcome_sweeps
 from cds.ledger.outcomes import OutcomeEvent, Sweep
@@ -325,3 +326,42 @@ def test_how_much_cards_ask_and_what_is_done_with_them(room: Room, evaluate: Eva
     assert told["accepted", ""]["value"] == 0
     assert told["repeated", ""]["value"] == 0
     assert 0.2 < told["looked_within", "14 days"]["value"] < 0.6
+
+
+def test_cards_of_the_version_before_are_no_burden_of_this_one(
+    room: Room, evaluate: Evaluate, models: Registry
+) -> None:
+    random = np.random.default_rng(32)
+    room.tell([replace(s, carded=True) for s in weeks(90, random, 25, 3)], version="0.9.0")
+    room.tell([replace(s, carded=i < 4) for i, s in enumerate(weeks(40, random, 2, 0))], version=version(models))
+    assert values(evaluate())["burden", ""]["value"] == pytest.approx(10)
+
+
+def test_numbers_that_can_not_be_computed_cost_no_other_model_its_verdict(
+    room: Room, models: Registry, policy: Policy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    random = np.random.default_rng(33)
+    for model in ("endpac", MODEL):
+        room.tell(weeks(40, random, 20, 0), model=model, version=models[model].manifest.version)
+    charter = Charter.model_validate(yaml.safe_load(CHARTER))
+    one = Evaluator.one
+
+    def failing(self: Evaluator, manifest: Any, site: str, *, keep: bool = True) -> Evaluation:
+        if manifest.id == "endpac":
+            raise ValueError("math domain error")
+        return one(self, manifest, site, keep=keep)
+
+    monkeypatch.setattr(Evaluator, "one", failing)
+    told = list(Evaluator(room.book, models, lambda *_: policy, charter, NOW).all())
+    assert [found.verdict.model for found in told] == [MODEL]
+    assert "committee.failed model=endpac site=north error=ValueError" in caplog.text
+
+
+def test_a_guideline_is_watched_in_the_edition_that_is_in_force(room: Room, models: Registry, policy: Policy) -> None:
+    ng12 = models["nice-ng12"]
+    edition = edition_of(ng12.manifest).model_dump(mode="json", exclude_none=True) | {"version": "9.0.0"}
+    guidelines = policy.guidelines.model_copy(update={"editions": {"nice-ng12": edition}})
+    layered = policy.model_copy(update={"guidelines": guidelines})
+    evaluator = Evaluator(room.book, models, lambda *_: layered, Charter.model_validate(yaml.safe_load(CHARTER)), NOW)
+    assert evaluator.in_force(ng12, "north").version == "9.0.0"
+    assert evaluator.in_force(models[MODEL], "north").version == version(models)
