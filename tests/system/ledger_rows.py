@@ -29,7 +29,7 @@ def sqlite_of(service: RunningService) -> str:
     return f"sqlite:///{service.folder / 'ledger.db'}"
 
 
-def seconds_until_drained(service: RunningService, patience_s: float = 30.0) -> float:
+def seconds_until_drained(service: RunningService, patience_s: float = 90.0) -> float:
     """Until every worker writes to the database and nothing is on the spool: many answers in a row say so."""
     begun = well_since = time.monotonic()
     alike = 0
