@@ -10,7 +10,7 @@ from pathlib import Path
 import servers
 from cpu import templates
 from patient_view import USER, WITH_CARD, Ehr, body
-from report import Section
+from results import Section
 from rich.progress import Progress
 
 P99_MS, GROWTH_PERCENT, SCALING = 100.0, 2.0, 1.8

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.system
 @pytest.mark.fault("disk", "full, with the ledger and the spool on it")
 def test_without_room_for_a_row_the_cards_go_out_and_the_rows_wait(tmp_path: Path, ehr: Ehr, seen: Seen) -> None:
     with (
-        small_disk(tmp_path / "data", megabytes=8) as disk,
+        small_disk(tmp_path / "data", megabytes=64) as disk,
         running(tmp_path, ehr, data_dir=str(disk.folder)) as service,
     ):
         workers, others = service.workers(), list[str]()
