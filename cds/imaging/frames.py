@@ -21,6 +21,10 @@ _PROJECTIONS = frozenset({"MIP", "MAX_IP", "MINIP", "MIN_IP", "PROJECTION IMAGE"
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _HOUNSFIELD = ("", "HU", "US")
 """Rescale Type: Hounsfield units, or not said. Others are maps of iodine, energy and the like."""
+_LARGEST_SLOPE = 1_000.0
+"""HU a stored step: 8 bits that span all of CT need 16. Beyond it the tag is damaged, and 32 bits overflow."""
+_LARGEST_INTERCEPT = 100_000.0
+"""HU: scanners write -1024, -8192, at most the half of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -184,8 +188,10 @@ def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | R
         if "ModalityLUTSequence" in source.rescale:
             raise Unusable(Reason.MODALITY_LUT)
         remarks.add(Remark(Note.RESCALE_ASSUMED))
-    if slope == 0:
-        raise Unusable(Reason.HOUNSFIELD, "(slope 0)")
+    if slope is not None and not 0 < abs(slope) <= _LARGEST_SLOPE:
+        raise Unusable(Reason.HOUNSFIELD, f"(slope {slope:g})")
+    if intercept is not None and not abs(intercept) <= _LARGEST_INTERCEPT:
+        raise Unusable(Reason.HOUNSFIELD, f"(intercept {intercept:g})")
     return Frame(
         sop_uid=text(dataset, "SOPInstanceUID"),
         number=source.number,

@@ -341,6 +341,16 @@ def test_a_modality_lut_is_refused() -> None:
     assert reason_for(odd) is Reason.MODALITY_LUT
 
 
+@pytest.mark.parametrize(
+    ("slope", "intercept"), [("0", "-1024"), ("1e39", "-1024"), ("-1e39", "0"), ("1", "1e39"), ("1", "-1e300")]
+)
+def test_a_rescale_that_no_scanner_writes_is_refused(slope: str, intercept: str) -> None:
+    odd = good()
+    for ds in odd:
+        ds.RescaleSlope, ds.RescaleIntercept = slope, intercept
+    assert reason_for(odd) is Reason.HOUNSFIELD
+
+
 @pytest.mark.parametrize("representation", [0, 1])
 def test_padding_outside_the_scan_becomes_air(representation: int, plain: Volume) -> None:
     padded = good(
