@@ -1,6 +1,7 @@
 """Fixtures shared by all tests live in ``tests/plugins``, one file a real server or a kind of data."""
 
 pytest_plugins = [
+    "longest_first",
     "postgres_server",
     "background",
     "cohorts",

@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
 from cds.errors import MissingData, SourceUnsupported
 from cds.fhir import resources as fhir
@@ -21,6 +22,8 @@ from cds.protocol.request import NULL, HookCall
 
 OPTIONAL = frozenset({"FamilyMemberHistory", "ImagingStudy", "Procedure", "ServiceRequest"})
 """Resource types that a hospital's FHIR server may well not have."""
+_LONGEST_KEPT = 20_000
+"""Characters of a search's codes that are remembered as read; ours have a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -160,20 +163,25 @@ def _take_prefetch(call: HookCall, queries: tuple[Query, ...], evidence: Evidenc
 def _asks_all(query: Query, searches: Sequence[str | None]) -> bool:
     """Do the searches that were sent, as their own links tell them, ask for each concept of the query? A link that
     names no codes, or is missing, is taken for the whole search."""
-    codes: set[str] = set()
+    asked: set[str] = set()
     for url in searches:
-        named = _parameters(url or "").get("code")
+        searched = (url or "").partition("?")[2].split("&")
+        named = [codes for part in searched if part.startswith("code=") and (codes := _read_codes(part))]
         if not named:
             return True
-        codes.update(code.rpartition("|")[2] for value in named for code in value.split(","))
-    return all(codes & concept for concept in query.asked)
+        asked.update(*named)
+    return all(asked & concept for concept in query.asked)
 
 
-def _parameters(url: str) -> dict[str, list[str]]:
-    try:
-        return parse_qs(url.partition("?")[2])
-    except ValueError:  # more parameters than anybody sends, or text that is none
-        return {}
+def _read_codes(parameter: str) -> frozenset[str]:
+    return _codes(parameter) if len(parameter) <= _LONGEST_KEPT else _codes.__wrapped__(parameter)
+
+
+@lru_cache(maxsize=64)
+def _codes(parameter: str) -> frozenset[str]:
+    """``parameter``: "code=system|code,…" as it stands in an address. An EHR searches with the same few for all."""
+    value = unquote_plus(parameter.partition("=")[2])
+    return frozenset(code.rpartition("|")[2] for code in value.split(",") if code)
 
 
 def _answers(

@@ -63,7 +63,7 @@ class ReplayGuard:
         except OSError as error:
             fault = error
         self._note_folder(fault)
-        if self._spare is not None and (fault is not None or self._spare.is_dir()):
+        if self._spare is not None and (fault is not None or os.path.isdir(self._spare)):
             try:
                 make_ours(self._spare)
                 if not self._book(self._spare).add(digest, expires.timestamp()):
