@@ -1,8 +1,9 @@
 """Calls take turns at computing.
 
 The interpreter runs one thread at a time whatever we do. Left to itself it goes round among all that have something
-to compute: calls whose data came together all end as late as the last of them, and whoever wants to answer a short
-question meanwhile has to get past each of them. In turns the first ends first, and there is one to get past.
+to compute: calls whose data came together all end as late as the last of them, whoever wants to answer a short
+question meanwhile has to get past each of them, and each change from one to another costs. In turns the first ends
+first, and there is one to get past. Who waits for a server gives the turn to others.
 """
 
 from __future__ import annotations
@@ -18,15 +19,41 @@ class Turns:
 
     def __init__(self, patience_s: float = 0.05) -> None:
         self._patience_s = patience_s
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     @contextmanager
-    def one(self, waiting: AbstractContextManager[None]) -> Iterator[None]:
+    def one(self, waiting: AbstractContextManager[None]) -> Iterator[Turn]:
         """``waiting`` is entered for as long as others are before us."""
+        turn = Turn(self._lock, self._patience_s)
         with waiting:
-            had = self._turn.acquire(timeout=self._patience_s)
+            turn.take()
+        try:
+            yield turn
+        finally:
+            turn.give()
+
+
+class Turn:
+    """Of one thread."""
+
+    def __init__(self, lock: threading.Lock, patience_s: float) -> None:
+        self._lock, self._patience_s = lock, patience_s
+        self._mine = False
+
+    def take(self) -> None:
+        self._mine = self._lock.acquire(timeout=self._patience_s)
+
+    def give(self) -> None:
+        """To others, at once; giving what is not ours, or twice, is nothing."""
+        if self._mine:
+            self._mine = False
+            self._lock.release()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Others compute for as long as this lasts; then it is our turn again."""
+        self.give()
         try:
             yield
         finally:
-            if had:
-                self._turn.release()
+            self.take()

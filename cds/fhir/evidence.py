@@ -8,7 +8,8 @@ prefetch in by hand do, are matched by the resource types they hold.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -95,8 +96,10 @@ def gather(
     client: FhirClient,
     target: Target | None,
     deadline: float,
+    aside: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Evidence:
-    """Merge prefetch with one parallel round for the rest, back by ``deadline``.
+    """Merge prefetch with one parallel round for the rest, back by ``deadline``. ``aside`` is entered while servers are
+    waited for.
 
     Raises MissingData (412) when a required query's data was neither sent nor to be had.
     """
@@ -105,7 +108,9 @@ def gather(
     wanted = tuple(q for q in queries if q.key in continued or not _state(evidence, q.key).complete)
     in_hand = continued.keys() | {key for key, state in evidence.states.items() if state.state == "partly"}
     if wanted and target is not None:
-        for answer in client.fetch(wanted, call.patient_id, target, deadline, continued):
+        with aside():
+            answers = client.fetch(wanted, call.patient_id, target, deadline, continued)
+        for answer in answers:
             state = _after_fetch(answer, evidence, call.patient_id)
             if answer.query.key in in_hand and state.state == "failed":
                 state = replace(state, state="partly")

@@ -49,3 +49,17 @@ def test_a_fault_ends_the_turn() -> None:
         raise ValueError
     with turns.one(timings.stage("turn")):
         assert timings.ms["turn"] < 1000
+
+
+def test_while_a_server_is_waited_for_others_have_their_turn() -> None:
+    turns, timings = Turns(patience_s=5.0), Timings()
+    with turns.one(nullcontext()) as mine:
+        with mine.aside(), turns.one(timings.stage("aside")):
+            assert timings.ms["aside"] < 1000
+        other = threading.Thread(target=lambda: turns.one(timings.stage("after")).__enter__(), daemon=True)
+        other.start()
+        other.join(0.1)
+        assert "after" not in timings.ms  # it is ours again
+        mine.give()
+        other.join(5)
+        assert timings.ms["after"] >= 90
