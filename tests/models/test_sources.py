@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "models"
 FITTED = sorted(path.parent.name for path in FOLDER.glob("*/fit.json"))
+
+
+def test_every_source_is_a_page_of_its_own_and_not_a_front_page(registry) -> None:
+    front = {
+        f"{model_id}: {source.url}"
+        for model_id, model in registry.models.items()
+        for source in model.manifest.sources.values()
+        if source.url and urlsplit(source.url).path in ("", "/")
+    }
+    assert front == set()
 
 
 def test_what_was_tested_elsewhere_was_published_elsewhere(registry) -> None:
