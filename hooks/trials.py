@@ -95,7 +95,8 @@ class Trial(_Strict):
     experimental: TrialArm
     control: TrialArm
     results: tuple[Result, ...] = Field(min_length=1)
-    source: str = Field(pattern=r"^https://")
+    source: str = Field(pattern=r"^https://[^/]+/.")
+    """Page of the trial itself: a home page is none."""
     note: str = ""
 
     def first(self, outcome: Outcome) -> Result | None:

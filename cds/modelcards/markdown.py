@@ -58,7 +58,7 @@ def _lines(model: Model) -> Iterator[str]:
 
 def _population(m: Manifest) -> Iterator[str]:
     reasons = [f"- {words.pick(e.says)}" for e in m.population.eligibility]
-    needed = [words.pick(i.label) for i in m.inputs if i.absent.does == "abstain" and not i.is_flag and not i.constant]
+    needed = [words.pick(i.label) for i in m.inputs if words.needed(i)]
     if needed and m.runtime.kind == "onnx":
         reasons.append(f"- Not on record, or not usable: {'; '.join(needed)}.")
     yield from section("When it does not speak", reasons or ["- It always does."])

@@ -63,16 +63,25 @@ def reading(spec: Input) -> str:
     return f"{drafts}{how} of {' or '.join(spec.concepts)}{within}{anchored}"
 
 
+def needed(spec: Input) -> bool:
+    """Without it the model abstains. A fact that nobody coded is taken as absent; a sex not recorded is neither."""
+    if spec.absent.does != "abstain" or spec.source == "constant":
+        return False
+    return not spec.is_flag or spec.source == "patient.male" or spec.unrecorded != "no"
+
+
 def absence(spec: Input) -> str:
+    if spec.source == "constant":
+        return "always there"
     if spec.source == "inputs":
         return "as the inputs it is worked out from"
     if spec.absent.does == "assume":
         varied = f", varied over {', '.join(f'{v:g}' for v in spec.absent.vary)}" if spec.absent.vary else ""
         why = f" ({pick(spec.absent.why)})" if spec.absent.why else ""
         return f"assumes {spec.absent.value:g}{varied}{why}"
-    if spec.is_flag:
-        return "counts as no" if spec.unrecorded == "no" else "is unknown: the model abstains"
-    return "the model abstains"
+    if not needed(spec):
+        return "counts as no"
+    return "is unknown: the model abstains" if spec.is_flag else "the model abstains"
 
 
 def limits(spec: Input) -> str:

@@ -31,6 +31,8 @@ TELLS: dict[str, str] = {
     "two-labs": "Uitgezaaid, eerste bezoek; alleen albumine, neutrofielen en lymfocyten zijn bekend; gemcitabine te "
     "ondertekenen.",
     "referred": "Geel; de CT van de buik is drie dagen geleden aangevraagd en moet nog komen.",
+    "no-complaints": "Chronische pancreatitis en al lang diabetes bij een roker; geen enkele klacht, hier voor "
+    "controle.",
     "phantom-mass": "Gegenereerde CT van de buik, nog niet verslagen: een massa in de klier met een wijde gang "
     "erachter.",
     "phantom-clear": "Gegenereerde CT van de buik wegens pijn die over is: niets te vinden, en dat is geen "

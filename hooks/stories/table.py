@@ -562,4 +562,24 @@ STORIES: tuple[Story, ...] = (
         orders="ct-abdomen@-3",
         expects=(_view(reason="work-up-ordered", words="The investigation is under way: no need to say it again."),),
     ),
+    Story(
+        id="no-complaints",
+        given="Cas",
+        age=74,
+        sex="male",
+        tells="Chronic pancreatitis and long-standing diabetes in a smoker; no complaint at all, here for a check.",
+        height=176,
+        smoking="daily",
+        series={"weight": "-370:76.0 -10:75.8", "hba1c": "-10:7.1"},
+        usual={"hba1c": 7.1},
+        problems="chronic-pancreatitis@y-9 type-2-diabetes@y-8",
+        drugs="metformin@-700 pancreatic-enzymes@-900",
+        expects=(
+            _view(
+                reason="below-threshold",
+                words="No symptom and diabetes that is not new: NG12 is silent. QCancer about 0.6 in 100 over 2 years: "
+                "below the threshold. Only a policy that runs unverified models shows a five-year risk.",
+            ),
+        ),
+    ),
 )

@@ -58,8 +58,8 @@ def _coefficients(fit: dict[str, Any]) -> list[str]:
         "## Coefficients",
         ev.table(["term", "hazard ratio", "95% interval"], rows),
         fit["coding"] + f". Basal-like against classical is a term from elsewhere (fusion): {ratio} ({low} to {high}), "
-        "mostly from resected cohorts, taken as independent of the rest. Nothing here tests it: the cohort has no "
-        "subtypes.",
+        "published for 199 resected patients (SPACIOUS-2), taken as independent of the rest. Nothing here tests it: "
+        "the cohort has no subtypes.",
     ]
 
 
@@ -157,10 +157,25 @@ def _calibration(m: dict[str, Any]) -> list[str]:
         ),
         f"Slope {slope['value']:.2f} ({slope['lower']:.2f} to {slope['upper']:.2f}). Squared error over months 1-24: "
         f"{m['brier']['integrated']:.4f}, for the cohort's curve alone {m['brier']['integrated_kaplan_meier']:.4f}.",
+        *_by_fourth(m["calibration_by_fourth"]),
         "![predicted against observed](figures/calibration.svg)",
         "## One patient's own range",
         "Far wider than the interval of the estimate. Of patients not fitted on, by cross-validation:",
         ev.ranges_table(spread),
+    ]
+
+
+def _by_fourth(found: dict[str, list[dict[str, float]]]) -> list[str]:
+    rows = [(at, r) for fourths in found.values() for at, r in enumerate(fourths, start=1)]
+    at, off = max(rows, key=lambda row: abs(row[1]["predicted"] - row[1]["observed"]))
+    return [
+        "By fourth of predicted outlook, 1 the best:",
+        ev.table(
+            ["months", "fourth", "n", "predicted alive", "observed (95% interval)"],
+            [[f"{r['months']:g}", at, r["n"], f"{r['predicted']:.3f}", _seen(r)] for at, r in rows],
+        ),
+        f"Furthest apart: fourth {at} at {off['months']:g} months, where it is too "
+        f"{'hopeful' if off['predicted'] > off['observed'] else 'gloomy'}.",
     ]
 
 

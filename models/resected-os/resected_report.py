@@ -71,7 +71,8 @@ def _coefficients(fit: dict[str, Any]) -> list[str]:
         ev.table(["term", "hazard ratio", "95% interval"], rows),
         fit["coding"]
         + ". Basal-like against classical is a term from elsewhere (fusion): hazard ratio "
-        "{} ({} to {}), taken as independent of the rest.".format(*fit["fusion"]["basal_like"]["hazard_ratio"]),
+        "{} ({} to {}), published for 199 resected patients (SPACIOUS-2), taken as independent of the rest. Nothing "
+        "here tests it: the cohorts' files hold no such subtypes.".format(*fit["fusion"]["basal_like"]["hazard_ratio"]),
     ]
 
 

@@ -93,6 +93,18 @@ def test_a_scaffold_has_no_fault_but_the_places_it_names(tmp_path: Path, task: s
     assert ("rebuilt bit for bit" in result.stdout) is built
 
 
+@pytest.mark.parametrize("task", ["survival", "triage"])
+def test_what_a_scaffold_says_about_its_marks_is_no_place_that_waits(tmp_path: Path, task: str) -> None:
+    """Else who has filled in everything is told of one place more, and has to delete a comment to be done."""
+    assert cds("models", "new", "my-model", "--task", task, "--title", "Mine", "--in", tmp_path).exit_code == 0
+    text = (tmp_path / "my-model" / "model.yaml").read_text("utf-8")
+    first = 1 + text.splitlines().index("id: my-model")
+    places = re.findall(r"my-model/model\.yaml:(\d+): TO DO", cds("models", "check", tmp_path).stdout)
+    assert places
+    assert [line for line in map(int, places) if line < first] == []
+    assert all(re.search(r"TO DO(:|$|\")", text.splitlines()[int(line) - 1]) for line in places)
+
+
 def test_new_asks_for_what_was_not_said(tmp_path: Path) -> None:
     from click.testing import CliRunner
 

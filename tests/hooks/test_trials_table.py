@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -54,6 +55,7 @@ RESPONSE = {
 LATER = {
     "NAPOLI 3": ((11.1, 9.2), (0.84, 0.72, 0.98)),
     "PRODIGE 24 / PA6": ((53.5, 35.5), (0.68, None, None)),
+    "ESPAC-4": ((31.6, 28.4), (0.83, 0.71, 0.98)),
 }
 
 
@@ -61,6 +63,11 @@ def overall(name: str) -> trials.Result:
     found = trials.named(name).first("overall-survival")
     assert found is not None
     return found
+
+
+def test_each_trial_is_found_on_a_page_of_its_own_and_not_on_a_front_page() -> None:
+    front = [t.trial for t in trials.trials() if urlsplit(t.source).path in ("", "/")]
+    assert front == []
 
 
 def test_the_table_holds_these_trials_and_no_other() -> None:
@@ -156,6 +163,8 @@ GOOD: dict[str, Any] = {
     [
         ({"source": "a colleague"}, "source"),
         ({"source": None}, "source"),
+        ({"source": "https://example.org"}, "source"),
+        ({"source": "https://example.org/"}, "source"),
         ({"setting": "second-line"}, "setting"),
         ({"results": []}, "results"),
         ({"results": [{"outcome": "overall-survival"}]}, "medians"),

@@ -7,6 +7,7 @@ import importlib.machinery
 import importlib.util
 import json
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,9 @@ from cds.inference.attributes import NAMES
 from cds.inference.model import Model
 from cds.modelcards import FORMATS, write
 from cds.modelcards.chai.card import NAMESPACE, faults
+from cds.modelcards.words import absence, needed
+from cds.record.facts import Record
+from cds.record.features import extract
 
 ROOT = Path(__file__).parents[2]
 LOADED = registry.load([ROOT / "models"])
@@ -59,6 +63,20 @@ def test_the_card_holds_every_limit_input_output_study_and_source(model: Model) 
         m.licence.notice,
     ):
         assert " ".join(text.split()) in card.replace("\\|", "|")
+
+
+@every_model
+def test_the_card_names_as_needed_what_an_empty_record_lacks_the_sex_included(model: Model) -> None:
+    """A record without a sex is no woman's: a model that reads the sex and assumes none abstains."""
+    nobody = Record(datetime(2026, 11, 23, tzinfo=UTC), "p")
+    nobody.arrange()
+    found = extract(model.manifest.inputs, nobody, model.kinds)
+    lacking = [
+        f.input for f in found if not f.found and f.input.absent.does == "abstain" and f.input.source != "inputs"
+    ]
+    assert [i for i in model.manifest.inputs if needed(i) and i.source != "inputs"] == lacking
+    for spec in lacking:
+        assert absence(spec) != "counts as no", spec.name
 
 
 @every_model

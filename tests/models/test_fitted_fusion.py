@@ -62,28 +62,35 @@ def width(answer: dict[str, np.ndarray], months: int) -> float:
 
 @pytest.mark.parametrize("model_id", ["metastatic-os", "resected-os", "metastatic-response"])
 def test_a_kind_of_evidence_that_is_missing_altogether_widens_the_interval(registry, model_id) -> None:
-    """Whatever it is that was missing: whichever of its values the patient had, knowing it would have told more."""
+    """On average over its values knowing it would have told more; of what was fitted, whichever value the patient had.
+    The effect of the subtype, published for 199 patients, is so uncertain that a basal-like tumour tells no more."""
     model = registry[model_id]
     main = "response" if model_id == "metastatic-response" else "alive_12"
+    fitted_elsewhere = set(FITS[model_id].get("fusion", {}))
     specs = [i for i in model.manifest.inputs if i.graph and i.absent.weights]
     kinds = {s.modality for s in specs}
     assert kinds
     for kind in kinds:
         mine = [s for s in specs if s.modality is kind]
         without = answered(registry, model_id, *(s.name for s in mine))
-        for values in itertools.product(*(s.absent.vary for s in mine)):
-            known = dict(zip([s.name for s in mine], values, strict=True))
+        unknown, average = logit(without[f"{main}_upper"]) - logit(without[f"{main}_lower"]), 0.0
+        for chosen in itertools.product(*(zip(s.absent.vary, s.absent.weights, strict=True) for s in mine)):
+            known = dict(zip([s.name for s in mine], [value for value, _ in chosen], strict=True))
             there = answered(registry, model_id, **known)
-            on_scale = [logit(a[f"{main}_upper"]) - logit(a[f"{main}_lower"]) for a in (there, without)]
-            assert on_scale[1] > on_scale[0], (kind, known)
+            width_there = logit(there[f"{main}_upper"]) - logit(there[f"{main}_lower"])
+            average += float(np.prod([weight for _, weight in chosen])) * width_there
+            assert unknown > width_there or fitted_elsewhere & set(known), (kind, known)
+        assert unknown > average, kind
 
 
 @pytest.mark.parametrize("model_id", ["metastatic-os", "resected-os"])
-def test_an_unknown_subtype_lies_between_the_two_and_widens_the_interval(registry, model_id) -> None:
-    known, unknown = answered(registry, model_id), answered(registry, model_id, "basal_like")
+def test_an_unknown_subtype_lies_between_the_two_and_widens_the_interval_of_most(registry, model_id) -> None:
+    classical, unknown = answered(registry, model_id), answered(registry, model_id, "basal_like")
     basal = answered(registry, model_id, basal_like=1.0)
-    assert basal["survival"][12] < unknown["survival"][12] < known["survival"][12]
-    assert width(unknown, 12) > max(width(known, 12), width(basal, 12)) + 0.02
+    assert basal["survival"][12] < unknown["survival"][12] < classical["survival"][12]
+    share = FITS[model_id]["fusion"]["basal_like"]["share"]
+    assert width(unknown, 12) > width(classical, 12) + 0.02
+    assert width(unknown, 12) > (1 - share) * width(classical, 12) + share * width(basal, 12) + 0.02
 
 
 def test_the_more_of_the_pathology_is_missing_the_wider_the_interval(registry) -> None:

@@ -143,6 +143,34 @@ def test_what_is_not_verified_does_not_run_as_packaged(registry, model) -> None:
     assert model not in yaml.safe_load(POLICY.read_text(encoding="utf-8"))["models"]
 
 
+SYMPTOMS = (
+    "abdominal-pain",
+    "appetite-loss",
+    "bowel-habit-change",
+    "constipation",
+    "dysphagia",
+    "gastrointestinal-bleed",
+    "indigestion",
+    "venous-thromboembolism",
+    "weight-loss",
+)
+
+
+def test_every_symptom_that_the_symptom_equations_count_is_one_that_the_equations_without_refuse(registry) -> None:
+    counted = {c for i in registry["qcancer-2013-pancreas"].manifest.inputs if i.within == "12m" for c in i.concepts}
+    assert counted == set(SYMPTOMS)
+
+
+@pytest.mark.parametrize("symptom", [*SYMPTOMS, "jaundice", "cholestasis"])
+def test_the_equations_for_people_without_symptoms_refuse_a_symptom_of_the_last_year(registry, symptom) -> None:
+    refused = registry["qcancer-prognostic"].assess(patient(60, fact(symptom, 300)))
+    assert isinstance(refused, NotAssessed)
+    assert refused.reason == "not-eligible"
+    assert "without symptoms" in refused.says["en"]
+    assert "zonder klachten" in refused.says["nl"]
+    assert isinstance(registry["qcancer-prognostic"].assess(patient(60, fact(symptom, 400))), Prediction)
+
+
 def by_hand(numbers: dict[str, Any], values: dict[str, float], year: int) -> float:
     """The published form in plain arithmetic: risk = 1 - S0(t) ** exp(lp)."""
     sex = numbers["male" if values["male"] else "female"]
@@ -232,7 +260,8 @@ def on_story(registry, story_id: str, model: str) -> str:
         ("jaundice-head", "scottish-referral", "urgent-referral"),
         ("new-diabetes", "scottish-referral", "urgent-referral"),
         ("hospice", "scottish-referral", "not-eligible"),
-        ("chronic-pancreatitis", "qcancer-prognostic", "answered"),
+        ("chronic-pancreatitis", "qcancer-prognostic", "not-eligible"),  # abdominal pain since two weeks
+        ("no-complaints", "qcancer-prognostic", "answered"),
     ],
 )
 def test_each_model_is_exercised_by_a_demo_patient(registry, story, model, expected) -> None:

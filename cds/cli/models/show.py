@@ -20,6 +20,7 @@ from cds.inference.guideline import under
 from cds.inference.manifest import Input, Manifest
 from cds.inference.model import Model
 from cds.inference.registry import Registry, concepts_of
+from cds.modelcards.words import needed
 from cds.policy.schema import Policy
 from cds.record.features import extract
 from cds.settings import Settings
@@ -173,4 +174,6 @@ def _from(spec: Input) -> str:
 def _absent(spec: Input) -> str:
     if spec.absent.does == "assume":
         return f"assumes {spec.absent.value:g}"
-    return "counts as no" if spec.is_flag else "abstains"
+    if spec.source == "constant":
+        return "always there"
+    return "abstains" if needed(spec) else "counts as no"
