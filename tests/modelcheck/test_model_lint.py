@@ -61,7 +61,7 @@ def test_the_folders_used_here_are_good_before_a_fault_is_put_in(folder: Path, n
         ("endpac", "  bands:\n    source: sharma-2018", "  bands:\n    by: me", "names no 'source' of this manifest"),
         ("endpac", "    source: israel", "    source: nobody", "evidence cites 'nobody', which is not under 'sources'"),
         ("endpac", '  intended_use: "', '  intent: "', "unknown key"),
-        ("endpac", "sha256: dfad", "sha256: 0000", "is not the file pinned here"),
+        ("endpac", "sha256: 7807", "sha256: 0000", "is not the file pinned here"),
         ("endpac", "concepts: [body-weight]", "concepts: [body-mass]", "body-mass"),
         ("endpac", '{"0": very-low,', '{"7": very-low,', "a category its manifest does not name"),
     ],
