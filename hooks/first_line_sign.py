@@ -90,10 +90,16 @@ def _estimate(case: Case, found: Recognised, extent: Extent, reached: Line) -> I
     score = case.prediction(FALLBACK)
     if isinstance(full, Prediction):
         yield survival_words.estimate(case, found, full, case.prediction(COMPARATOR), reached, TOPIC)
-    elif score is not None:
+    elif score is not None and _may_stand_in(full):
         yield survival_words.score_only(case, found, score, full, TOPIC)
     else:
         yield from _none(case, found, _why_not(full), extent, full)
+
+
+def _may_stand_in(full: Assessment | None) -> bool:
+    """The score reads less: it speaks where the full model lacks an input, failed or is not in use here, never about a
+    patient whom the full model refused. That it does not read what they were refused for makes it no surer of them."""
+    return not isinstance(full, NotAssessed) or full.reason == "input-absent"
 
 
 def _why_not(full: Assessment | None) -> str:

@@ -75,8 +75,6 @@ def score_only(case: Case, found: Recognised, score: Prediction, full: Assessmen
         if assumable := _assumable(full):
             items = words.join(wording.absence(words, f) for f in assumable)
             missing.append(wording.capital(words("survival.missing.assumed", items=items)))
-    elif isinstance(full, NotAssessed):
-        missing.append(words.pick(full.says))
     elif isinstance(full, Failed):
         missing.append(words("survival.none.detail_failed"))
     title = words.pick(score.manifest.words.title)

@@ -33,11 +33,27 @@ def findings(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(
                 f"{spec.name}: the unit of {spec.reduce.value} is {wanted}", "inputs", position, "unit"
             )
+        if spec.range is None and _a_number(spec, concepts):
+            yield subject.finding(
+                f"{spec.name}: give 'range', the least and most it can be in {spec.unit}: other values are left out",
+                "inputs",
+                position,
+            )
 
 
 def _measured(spec: Input, concepts: list[Concept]) -> bool:
     """A number with a unit, rather than a flag, a code or a score given by ``values`` alone."""
     return spec.reduce in (*READ_AS_IS, Reduce.change_per_year) and any(c.unit for c in concepts)
+
+
+def _a_number(spec: Input, concepts: list[Concept]) -> bool:
+    """A number that may be typed or dated wrongly. Not a flag, a code, what the service counts (facts, lines, days),
+    nor what it multiplies from inputs that have ranges of their own."""
+    if spec.source == "patient.age" or spec.reduce in (Reduce.ratio, Reduce.first_at_least):
+        return True
+    if spec.reduce not in (*READ_AS_IS, Reduce.change_per_year):
+        return False
+    return not spec.values or any(c.unit for c in concepts)
 
 
 def _measure(subject: Subject, spec: Input, concepts: list[Concept], position: int) -> Iterator[Finding]:
@@ -52,7 +68,3 @@ def _measure(subject: Subject, spec: Input, concepts: list[Concept], position: i
             yield subject.finding(
                 f"{spec.name}: the record gives this concept in {wanted}, the input says {spec.unit}", *where, "unit"
             )
-    if spec.range is None and not spec.values and not all(c.plausible for c in concepts):
-        yield subject.finding(
-            f"{spec.name}: give 'range', the values the model was made for; its concept has no plausible limits", *where
-        )

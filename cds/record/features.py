@@ -61,7 +61,10 @@ def _in_range(feature: Feature) -> Feature:
     spec = feature.input
     if feature.value is None or spec.range is None or spec.range[0] <= feature.value <= spec.range[1]:
         return feature
-    original = feature.facts[0].original if feature.facts else f"{feature.value:g}"
+    if spec.reduce in (Reduce.change_per_year, Reduce.ratio):  # what was sent is not what lies outside
+        original = f"{feature.value:.0f} {spec.unit}"
+    else:
+        original = feature.facts[0].original if feature.facts else f"{feature.value:g}"
     return Feature(spec, None, "out-of-range", feature.facts, feature.at, original)
 
 

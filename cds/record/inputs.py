@@ -173,7 +173,8 @@ class Input(Strict):
     unit: str = "1"
     """UCUM unit of the number, the concept's own; ``1`` for none."""
     range: tuple[float, float] | None = None
-    """Inclusive range the model was made for; outside it counts as absent, with that reason."""
+    """Inclusive range the model reads: what its cohort held, or else what a person can have; a value outside it
+    counts as absent, with that reason."""
     absent: Absent = Absent()
     """What its absence does."""
     constant: float | None = None

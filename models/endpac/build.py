@@ -1,8 +1,9 @@
 """Writes ``model.onnx``: ``python models/endpac/build.py``. Points from Sharma 2018, Table 1.
 
-The published table is printed to one decimal, which leaves gaps between rows (a change of -5.95 kg). Here a row's
-points are given only once its printed border is reached: -5.95 has not reached -6.0 and counts with -5.9 to -4.0.
-Glucose and age are read the same way: 125.9 mg/dL is below 126, and 59 years and 11 months is 59.
+The published table prints the change in weight to one decimal, so the change is read to one decimal here: 2 kg lost
+over the 366 days of a year with a leap day come out as -1.996 and are the 2.0 of the table. Where two printed values
+are equally near, the smaller change counts: -5.95 is read as -5.9, so no point is given that the table does not surely
+give. Glucose and age are never rounded up: 125.9 mg/dL is below 126, and 59 years and 11 months is 59.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ categories, never of two values."""
 AGE_BORDERS = (60.0, 70.0)
 """Years at onset: below the first -1, from it 0, from the second 1."""
 WEIGHT_BORDERS = (2.0, 4.0, 6.0)
-"""kg a year, loss or gain; each border reached is worth two points, for a loss and against a gain."""
+"""kg a year, loss or gain, to one decimal; each border reached is worth two points, for a loss and against a gain."""
+HALF = 1e-9
+"""How near to half a tenth, in tenths, is half a tenth: 80 - 78.05 is not 1.95 to the last bit."""
 BANDS = (1.0, 3.0)
 """Score from which the band is intermediate, and high."""
 
@@ -42,11 +45,17 @@ def reached(value: Var, borders: tuple[float, ...]) -> Var:
     return op.sum(counts)
 
 
+def to_one_decimal(change: Var) -> Var:
+    """To the nearest tenth; of two equally near the one nearer to no change."""
+    tenths = op.ceil(op.sub(op.mul(op.abs(change), number(10.0)), number(0.5 + HALF)))
+    return op.mul(op.sign(change), op.div(tenths, number(10.0)))
+
+
 def graph() -> bytes:
     from models.pinning import inputs, serialise
 
     x = inputs(len(INPUTS))
-    change = column(x, "weight_change")
+    change = to_one_decimal(column(x, "weight_change"))
     age = op.sub(reached(column(x, "age_at_onset"), AGE_BORDERS), number(1.0))
     onset = op.add(reached(column(x, "glucose_onset"), GLUCOSE_BORDERS), number(1.0))
     before = op.add(reached(column(x, "glucose_before"), GLUCOSE_BORDERS), number(1.0))

@@ -52,7 +52,7 @@ class Hospital:
         """NG12 as installed, its review due ``days`` ago."""
         ng12 = self.app.extensions["cds"].models["nice-ng12"].manifest
         made = edition_of(ng12).model_dump(mode="json", exclude_none=True)
-        return {"nice-ng12": {**made, "version": "1.0.1", "review_by": str(TODAY - timedelta(days=days)), **changed}}
+        return {"nice-ng12": {**made, "version": "1.1.0", "review_by": str(TODAY - timedelta(days=days)), **changed}}
 
     def cards(self, language: str = "en", without: tuple[str, ...] = (), **guidelines: Any) -> list[dict[str, Any]]:
         self.set(guidelines, without)
@@ -84,9 +84,9 @@ def test_an_overdue_one_speaks_and_its_card_says_since_when(hospital: Hospital, 
     [card] = hospital.cards(language, editions=hospital.edition(10))
     assert card["indicator"] == "warning" and card["suggestions"]
     assert said in card["detail"].splitlines()[-1]
-    assert "1.0.1" in card["detail"]
+    assert "1.1.0" in card["detail"]
     kept = {r["model"]: r["model_version"] for r in rows(hospital.app, tables.predictions)}
-    assert kept["nice-ng12"] == "1.0.1"
+    assert kept["nice-ng12"] == "1.1.0"
 
 
 @pytest.mark.parametrize(

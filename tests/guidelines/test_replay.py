@@ -58,7 +58,7 @@ class Hospital:
         inputs["age"] = {"state": "missing"} if age is None else {"state": "found", "value": age, "unit": "a"}
         rules = ["NG12-1.2.4"] if age is not None and age >= 40 and "jaundice" in found else []
         kept = {"outcome": "predicted", "outputs": {"criteria": len(rules), "rules": rules}}
-        given = {"model": "nice-ng12", "model_version": "1.0.0", "inputs": inputs, **kept}
+        given = {"model": "nice-ng12", "model_version": self.model.manifest.version, "inputs": inputs, **kept}
         entry = prediction(**given | changes)
         at = NOW - timedelta(days=days_ago)
         row = call(predictions=0, cards=0, suppressions=(), at=at, patient_key=f"{person:064x}")

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from story_house import House
+from story_house import NOW, TODAY, House
 
+from cds.cards.by_manifest import _speaks_of_it
+from cds.inference.prediction import NotAssessed
+from cds.record.facts import Record
+from cds.record.moments import parse
 from hooks import stories
 
 WRONG = stories.story("wrong-unit")
@@ -88,3 +92,37 @@ def test_a_marker_that_is_not_raised_is_not_explained_away(house: House) -> None
     assert of_the_marker(house, 9.0) == ""
     assert of_the_marker(house, 60.0, comparator="<") == ""
     assert "in cholestasis it rises without cancer" in of_the_marker(house, 90.0)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "largest diameter of the cyst (250 mm is outside the range that the model reads)"),
+        ("nl", "grootste diameter van de cyste (250 mm ligt buiten het bereik dat het model leest)"),
+    ],
+)
+def test_a_size_no_cyst_has_is_named_where_the_rules_hang_on_it(house: House, language: str, said: str) -> None:
+    """Left out in silence, it would look as if there were nothing to say of the cyst."""
+    story = stories.story("ipmn-followup")
+    newest = next(
+        r
+        for r in stories.build(story, TODAY)
+        if r["resourceType"] == "Observation" and r["code"]["coding"][0]["code"] == "cyst-size"
+    )
+    wrong = {**newest, "id": "typed", "effectiveDateTime": "2026-11-20"}
+    wrong["valueQuantity"] = {**newest["valueQuantity"], "value": 250}
+    (card,) = house.ask(story, "patient-view", language, (wrong,))["pancreas-care"]
+    assert said in card["detail"]
+    assert not card.get("suggestions")
+
+
+def test_an_age_the_rules_are_not_for_is_no_doubtful_number(house: House) -> None:
+    """Else every child's chart would say that the Scottish criteria could not be read."""
+    model = house.engine.models.models["scottish-referral"]
+    child = Record(now=NOW, patient_id="p", birth=parse("2016-05-01"), male=False)
+    child.arrange()
+    found = model.assess(child)
+    assert isinstance(found, NotAssessed)
+    card = model.manifest.card
+    assert card is not None
+    assert not _speaks_of_it(found, card)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ Check = Callable[..., Report]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A good folder of two models: one graph, one set of rules."""
-    for name in ("vocabulary", "endpac", "nice-ng12", "qcancer-2013-pancreas"):
+    for name in ("vocabulary", "endpac", "nice-ng12", "qcancer-2013-pancreas", "ca19-9-response", "caps-surveillance"):
         shutil.copytree(MODELS / name, tmp_path / name)
     shutil.copy(MODELS / "attributes.yaml", tmp_path)
     return tmp_path
@@ -61,7 +62,7 @@ def test_the_folders_used_here_are_good_before_a_fault_is_put_in(folder: Path, n
         ("endpac", "  bands:\n    source: sharma-2018", "  bands:\n    by: me", "names no 'source' of this manifest"),
         ("endpac", "    source: israel", "    source: nobody", "evidence cites 'nobody', which is not under 'sources'"),
         ("endpac", '  intended_use: "', '  intent: "', "unknown key"),
-        ("endpac", "sha256: dfad", "sha256: 0000", "is not the file pinned here"),
+        ("endpac", "sha256: 7807", "sha256: 0000", "is not the file pinned here"),
         ("endpac", "concepts: [body-weight]", "concepts: [body-mass]", "body-mass"),
         ("endpac", '{"0": very-low,', '{"7": very-low,', "a category its manifest does not name"),
     ],
@@ -77,6 +78,35 @@ def test_a_fault_is_named_with_its_line(folder: Path) -> None:
     (found,) = [f for f in checked(folder, "endpac").findings if f.path.name == "model.yaml"]
     assert found.line == line
     assert str(found).startswith(f"{folder / 'endpac' / 'model.yaml'}:{line}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("endpac", "age_at_onset"),
+        ("endpac", "glucose_before"),
+        ("endpac", "weight_change"),
+        ("nice-ng12", "age"),
+        ("caps-surveillance", "youngest"),
+        ("ca19-9-response", "change"),
+        ("ca19-9-response", "lowest"),
+        ("ca19-9-response", "ecog"),
+    ],
+)
+def test_a_number_without_a_range_is_named_with_its_line(folder: Path, name: str, number: str) -> None:
+    path = folder / name / "model.yaml"
+    before, marker, after = path.read_text(encoding="utf-8").partition(f"  - name: {number}\n")
+    path.write_text(before + marker + re.sub(r"^    range: .*\n", "", after, count=1, flags=re.M), encoding="utf-8")
+    (found,) = [f for f in checked(folder, name).findings if f.path == path]
+    assert found.line == before.count("\n") + 1
+    assert f"{number}: give 'range'" in found.message
+
+
+@pytest.mark.parametrize("name", ["ca19-9-response", "caps-surveillance", "qcancer-2013-pancreas"])
+def test_codes_flags_and_what_the_service_counts_need_no_range(folder: Path, name: str) -> None:
+    bare = [i for i in registry.load([folder])[name].manifest.inputs if i.range is None]
+    assert bare
+    assert checked(folder, name).findings == ()
 
 
 def test_limits_of_different_number_in_two_languages_are_named(folder: Path) -> None:

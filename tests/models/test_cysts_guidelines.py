@@ -51,7 +51,19 @@ SMALL = fact("cyst-size", 20, 15)
         ((fact("cyst-size", 20, 40),), "relative-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 22), fact("cyst-size", 20, 25)), "no-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 18), fact("cyst-size", 20, 24)), "relative-indication", "worrisome-features"),
-        ((fact("cyst-size", 60, 18), fact("cyst-size", 20, 24)), "no-indication", "in-surveillance"),  # weeks apart
+        # weeks, and less than half a year, say nothing of growth; half a year does
+        ((fact("cyst-size", 60, 18), fact("cyst-size", 20, 24)), "no-indication", "in-surveillance"),
+        ((fact("cyst-size", 125, 18), fact("cyst-size", 20, 19)), "no-indication", "in-surveillance"),
+        ((fact("cyst-size", 199, 18), fact("cyst-size", 20, 24)), "no-indication", "in-surveillance"),
+        ((fact("cyst-size", 201, 18), fact("cyst-size", 20, 19)), "no-indication", "in-surveillance"),
+        ((fact("cyst-size", 201, 18), fact("cyst-size", 20, 20)), "no-indication", "worrisome-features"),
+        ((fact("cyst-size", 201, 18), fact("cyst-size", 20, 24)), "relative-indication", "worrisome-features"),
+        # of three, the two that are far enough apart are compared
+        (
+            (fact("cyst-size", 400, 18), fact("cyst-size", 110, 18), fact("cyst-size", 20, 19)),
+            "no-indication",
+            "in-surveillance",
+        ),
         ((SMALL, fact("main-duct-diameter", 20, 6)), "relative-indication", "worrisome-features"),
         ((SMALL, fact("main-duct-diameter", 20, 10)), "absolute-indication", "high-risk-stigmata"),
         ((SMALL, fact("mural-nodule-size", 20, 3)), "relative-indication", "worrisome-features"),
@@ -74,6 +86,16 @@ SMALL = fact("cyst-size", 20, 15)
 )
 def test_each_finding_counts_as_each_guideline_says(registry, facts, european, kyoto) -> None:
     assert (said(registry, EUROPEAN, *facts), said(registry, KYOTO, *facts)) == (european, kyoto)
+
+
+@pytest.mark.parametrize("model", [EUROPEAN, KYOTO])
+def test_sizes_less_than_half_a_year_apart_leave_growth_unknown(registry, model) -> None:
+    found = registry[model].assess(patient(fact("cyst-size", 125, 18), fact("cyst-size", 20, 19)))
+    assert isinstance(found, Prediction)
+    assert "growth" in {f.input.name for f in found.absent}
+    apart = registry[model].assess(patient(fact("cyst-size", 201, 18), fact("cyst-size", 20, 19)))
+    assert isinstance(apart, Prediction)
+    assert apart.value_of("growth") == pytest.approx(1 / (181 / 365.25))
 
 
 def test_kyoto_sees_whatever_the_european_guideline_sees(registry) -> None:
@@ -125,6 +147,24 @@ def test_the_heavier_advice_leads_the_card(registry) -> None:
 def test_imaging_falls_due_by_size_and_number_of_looks(registry, sizes, due) -> None:
     facts = [fact("cyst-size", d, v) for d, v in sizes.items()]
     assert (said(registry, KYOTO, *facts) == "surveillance-due") is due
+
+
+@pytest.mark.parametrize(
+    ("marker", "advice"),
+    [
+        ((fact("ca19-9", 30, 60),), "worrisome-features"),
+        ((fact("ca19-9", 30, 60), fact("bilirubin-total", 30, 4)), "surveillance-due"),
+        ((fact("hba1c", 500, 5.5), fact("hba1c", 30, 7.0)), "worrisome-features"),
+        ((fact("glucose-fasting", 500, 100), fact("glucose-fasting", 30, 140)), "worrisome-features"),
+        ((fact("ca19-9", 30, 20), fact("hba1c", 30, 5.5)), "surveillance-due"),
+    ],
+)
+def test_imaging_due_never_stands_beside_a_worrisome_feature(registry, marker, advice) -> None:
+    found = registry[KYOTO].assess(patient(fact("cyst-size", 200, 15), *marker))
+    assert isinstance(found, Prediction)
+    assert found.category("advice") == advice
+    assert any(rule.startswith("KY-DUE") for rule in found.rules) is (advice == "surveillance-due")
+    assert found.number("features") == 1
 
 
 def test_a_later_study_without_a_recorded_size_counts_as_a_look(registry) -> None:

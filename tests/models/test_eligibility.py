@@ -46,6 +46,15 @@ def test_endpac_scores_new_onset_diabetes_with_weight_loss(registry) -> None:
     assert assessment.number("band") == 2
 
 
+def test_endpac_sees_two_kilos_lost_over_the_days_of_a_leap_year_as_two_kilos(registry) -> None:
+    patient = with_values(record(65), "glucose-fasting", d60=126, d426=120)
+    with_values(patient, "body-weight", d60=78.0, d426=80.0)
+    assessment = registry["endpac"].assess(patient)
+    assert isinstance(assessment, Prediction)
+    assert assessment.value_of("weight_change") == pytest.approx(-1.996, abs=5e-4)
+    assert assessment.category("band") == "high"
+
+
 def test_endpac_does_not_speak_without_an_earlier_lower_glucose(registry) -> None:
     patient = with_values(record(72), "glucose-fasting", d60=142, d425=139)
     with_values(patient, "body-weight", d60=74.0, d425=81.0)

@@ -267,8 +267,8 @@ def test_a_missing_value_that_is_supposed_narrows_nothing_down_but_answers(outlo
         ({"neutrophils": "much"}, "Neutrophils: write a number"),
         ({"neutrophils": "nan"}, "Neutrophils: write a number"),
         ({"neutrophils": "1e400"}, "Neutrophils: write a number"),
-        ({"neutrophils": "500"}, "Neutrophils: the model was made for values between 0.2 and 100."),
-        ({"neutrophils": "-1"}, "the model was made for values between"),
+        ({"neutrophils": "500"}, "Neutrophils: the model reads values between 0.2 and 100."),
+        ({"neutrophils": "-1"}, "the model reads values between"),
         ({"age": "20"}, "Nothing was filled in."),
         ({"no_such_input": "1"}, "Nothing was filled in."),
     ],
@@ -427,12 +427,18 @@ def test_a_supposed_patient_outside_the_population_gets_no_answer(outlook: Opene
     ("model", "form", "says"),
     [
         ("qcancer-2013-pancreas", {"weight_loss": "0.5"}, "choose one of the answers"),
-        ("endpac", {"glucose_onset": "-4"}, "can't be below 0"),
+        ("endpac", {"glucose_onset": "-4"}, "the model reads values between 20 and 1,000"),
         ("qcancer-2013-pancreas", {"bmi": "nan"}, "write a number"),
     ],
 )
 def test_no_value_is_supposed_that_no_patient_has(risk: Opened, model: str, form: dict[str, str], says: str) -> None:
     assert says in plain(risk.post(f"what-if/{model}", form).text)
+
+
+def test_nobody_was_measured_less_than_no_times(reports: Reports) -> None:
+    opened = reports.open("ipmn-followup", "pancreas-care")
+    told = plain(opened.post("what-if/ipmn-kyoto-2024", {"measurements": "-4"}).text)
+    assert "can't be below 0" in told
 
 
 def test_the_criteria_answer_suppositions_too(reports: Reports) -> None:
@@ -449,7 +455,7 @@ def test_a_model_that_is_not_installed_any_more_is_named(reports: Reports) -> No
         told = text(opened)
     finally:
         models["endpac"] = taken  # type: ignore[index]
-    assert "“endpac”, version 1.0.0, is not installed any more." in told
+    assert "“endpac”, version 1.1.0, is not installed any more." in told
 
 
 def test_a_reading_of_another_patient_is_not_shown_whatever_a_card_names(reports: Reports) -> None:
