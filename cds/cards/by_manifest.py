@@ -201,8 +201,9 @@ def _failed(case: Case, assessment: Assessment, card: Contribution) -> CardDraft
 
 def _speaks_of_it(assessment: NotAssessed, card: Contribution) -> bool:
     """Worth a line: the manifest asks for it, a source that is normally there could not be read, or rules hang on a
-    number that stands in the record and can't be used; an age that the rules are not for is not such a number. What
-    this hospital's server keeps for nobody would be said on every chart, and is left to the site's own check."""
+    number that stands in the record and can't be used; an age that the rules are not for and a score of another scale
+    are no such number. What this hospital's server keeps for nobody would be said on every chart, and is left to the
+    site's own check."""
     if assessment.reason == "eligibility-unread":
         return True
     if assessment.reason != "input-absent":
@@ -210,8 +211,13 @@ def _speaks_of_it(assessment: NotAssessed, card: Contribution) -> bool:
     if card.when_unable == "say":
         return True
     by_rules = assessment.manifest.runtime.kind == "rules"
-    doubtful = (f for f in assessment.lacking if f.unusable and (f.state != "out-of-range" or f.facts))
-    return any(f.state == "unread" for f in assessment.lacking) or (by_rules and any(doubtful))
+    doubtful = any(f.unusable and (f.state != "out-of-range" or _mistaken(f)) for f in assessment.lacking)
+    return any(f.state == "unread" for f in assessment.lacking) or (by_rules and doubtful)
+
+
+def _mistaken(outside: Feature) -> bool:
+    """Of a number outside its range: measured, so nobody has it."""
+    return bool(outside.facts) and outside.input.unit != "1"
 
 
 def _unable(case: Case, unable: Sequence[NotAssessed]) -> CardDraft:
