@@ -30,7 +30,8 @@ from cds.ids import new_id
 from cds.ledger.book import Book
 from cds.ledger.chain_links import ERASE, PURGE, REKEY, Excused, links_of, newest_segments, ranges
 from cds.ledger.chained import BY_NAME, KINDS, Kind, contents, count_unchained, remove, unchained
-from cds.ledger.committee_tables import audit_links
+from cds.ledger.committee_tables import audit_links, outcome_events
+from cds.ledger.outcomes import of_nobody_left
 
 _AT_ONCE = 200
 _LOCK = 0x61756469
@@ -258,7 +259,14 @@ class Chain:
             if kind.ages:
                 for keys in self._old(kind, int(through)):
                     removed[kind.name] += self._book.write(partial(self._remove, kind=kind, keys=keys, now=now))
+        # an outcome found later than its patient's last call was made is younger than it, and no use without it
+        while count := self._book.write(partial(self._remove_outcomes, now=now)):
+            removed["outcome"] += count
         return dict(removed)
+
+    def _remove_outcomes(self, connection: sa.Connection, *, now: datetime) -> int:
+        chosen = list(connection.scalars(sa.select(outcome_events.c.id).where(of_nobody_left()).limit(_AT_ONCE)))
+        return self._remove(connection, kind=BY_NAME["outcome"], keys=chosen, now=now) if chosen else 0
 
     def _remove(self, connection: sa.Connection, *, kind: Kind, keys: Sequence[str], now: datetime) -> int:
         """With a word about it: rows that go without one would look like a theft."""
