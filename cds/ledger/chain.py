@@ -99,7 +99,7 @@ class Chain:
         return made
 
     def _seal(self, connection: sa.Connection, kind: Kind, since: datetime | None, now: datetime) -> int:
-        self._lock(connection)
+        self.hold(connection)
         keys = unchained(connection, kind, audit_links, since, _AT_ONCE)
         if not keys:
             return 0
@@ -120,7 +120,7 @@ class Chain:
 
     def tell(self, connection: sa.Connection, kind: str, row_id: str, digest: str, now: datetime, note: Any) -> None:
         """A link that speaks of a change to others' rows."""
-        self._lock(connection)
+        self.hold(connection)
         _, row = self._next(self._head(connection), kind, row_id, digest, now, note)
         connection.execute(sa.insert(audit_links), [row])
 
@@ -134,10 +134,14 @@ class Chain:
         return BEGIN if found is None else Head(found[0], found[1])
 
     @staticmethod
-    def _lock(connection: sa.Connection) -> None:
-        """One at a time: on SQLite a writer's turn does it, and two links can't have one number anyway."""
+    def hold(connection: sa.Connection) -> None:
+        """Until the transaction ends nobody else makes links. Taken before it is asked which rows have one: a row that
+        is linked between that question and its going would look stolen."""
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        elif not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+            # by itself the driver begins at the first change, after what was read
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def _next(
         self, head: Head, kind: str, row_id: str, digest: str, at: datetime, note: Any
@@ -265,11 +269,13 @@ class Chain:
         return dict(removed)
 
     def _remove_outcomes(self, connection: sa.Connection, *, now: datetime) -> int:
+        self.hold(connection)
         chosen = list(connection.scalars(sa.select(outcome_events.c.id).where(of_nobody_left()).limit(_AT_ONCE)))
         return self._remove(connection, kind=BY_NAME["outcome"], keys=chosen, now=now) if chosen else 0
 
     def _remove(self, connection: sa.Connection, *, kind: Kind, keys: Sequence[str], now: datetime) -> int:
         """With a word about it: rows that go without one would look like a theft."""
+        self.hold(connection)
         seqs = sorted(links_of(connection, kind.name, keys))
         self.tell(connection, PURGE, new_id(), "", now, {"links": ranges(seqs)})
         return remove(connection, kind, keys)

@@ -63,14 +63,14 @@ def _calls(connection: sa.Connection, before: datetime, chained: Chained) -> dic
     # a younger card may rest on a prediction of one of these: it goes on saying so, though the prediction is gone
     theirs = Whose(frozenset(), ids, of_calls, frozenset())
     # a problem may be younger than the card it is about, and still open
-    chained.let_go(connection, "purge", linked(connection, theirs, _OF_THEIR_OWN))
+    chained.let_go(connection, "purge", lambda: linked(connection, theirs, _OF_THEIR_OWN))
     return erase(connection, theirs, keep=_OF_THEIR_OWN)
 
 
 def _outcomes(connection: sa.Connection, chained: Chained) -> dict[str, int]:
     """What became of people of whom no call is left: those of this purge, and of one that was broken off."""
     chosen = list(connection.scalars(sa.select(outcome_events.c.id).where(of_nobody_left()).limit(_BATCH)))
-    chained.let_go(connection, "purge", {"outcome": chosen})
+    chained.let_go(connection, "purge", lambda: {"outcome": chosen})
     rows = connection.execute(sa.delete(outcome_events).where(outcome_events.c.id.in_(chosen))).rowcount
     return {"outcome_events": rows} if rows else {}
 
@@ -88,7 +88,9 @@ def _others(connection: sa.Connection, before: datetime, chained: Chained) -> di
         "incident": sa.select(incident_events.c.id).where(told_of),
         "problem": sa.select(problems.c.id).where(_old_problems(before)),
     }
-    chained.let_go(connection, "purge", {kind: list(connection.scalars(query)) for kind, query in going.items()})
+    chained.let_go(
+        connection, "purge", lambda: {kind: list(connection.scalars(query)) for kind, query in going.items()}
+    )
     found = {table.name: connection.execute(sa.delete(table).where(old)).rowcount for table, old in wanted.items()}
     return {str(name): rows for name, rows in found.items() if rows}
 

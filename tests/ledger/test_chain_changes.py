@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ from click.testing import CliRunner, Result
 from cds.cli import main
 from cds.ledger import Ledger, migrate
 from cds.ledger.book import Book
+from cds.ledger.chain import Chain
+from cds.ledger.chained import BY_NAME
 from cds.ledger.committee_tables import call_snapshots, outcome_events
+from cds.ledger.database import make_engine, parse_url
 from cds.ledger.outcomes import OutcomeEvent
+from cds.sealing import chain_keys
 from cds.trust.smart.secrets import Seal, derived, to_text
 
 KEY = "an-example-key-of-the-chain-tests-0123456789ab"
@@ -202,9 +207,6 @@ def test_a_fault_is_not_covered_by_a_new_key(settings: Path, calls: dict[str, st
 
 def test_the_old_key_alone_makes_no_link_in_the_new_segment(settings: Path, calls: dict[str, str], book: Book) -> None:
     """Whoever stole it, which is what keys are replaced for."""
-    from cds.ledger.chain import Chain
-    from cds.sealing import chain_keys
-
     assert rekey(settings).exit_code == 0
     execute(
         book, "INSERT INTO policies (version, content, first_used_at) VALUES ('v', 'forged', '2026-01-01 00:00:00')"
@@ -221,3 +223,31 @@ def test_keys_replaced_twice_and_rows_that_go_after_that(settings: Path, calls: 
     found = verified(settings)
     assert found["good"] and found["segments"] == 3
     assert found["erased"] == 3 and found["purged"] == 3
+
+
+@pytest.mark.parametrize("removal", [("erase", "--patient", "p4"), ("purge", "--older-than", "400")])
+def test_a_row_that_is_linked_just_as_it_goes_is_no_theft(
+    url: str, settings: Path, calls: dict[str, str], book: Book, tmp_path: Path, removal: tuple[str, ...]
+) -> None:
+    """Another connection has linked it and not committed that yet when the removal begins."""
+    ledger = Ledger(url, KEY.encode(), tmp_path / "spool", now=lambda: ledger_entries.NOW)
+    old = datetime.now(UTC) - timedelta(days=900)
+    entry = ledger_entries.call(client="north", patient_key=ledger.patient_key("north", "p4"), at=old)
+    ledger.record_call(entry)
+    ledger.drain()
+    ledger.close()
+    chain = Chain(book, *chain_keys(KEY.encode()))
+    engine = make_engine(parse_url(url), statement_s=5, connect_s=5)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as sealing:
+            chain.hold(sealing)
+            assert chain.link(sealing, BY_NAME["call"], [entry.id], datetime.now(UTC)) == 1
+            going = pool.submit(run, settings, "ledger", *removal, "--yes")
+            # long enough to ask which of its rows have links, were that not put off
+            wait([going], timeout=3)
+            assert not going.done()
+        assert going.result().exit_code == 0, going.result().output
+    engine.dispose()
+    assert book.read(lambda c: c.execute(sa.text("SELECT count(*) FROM calls")).scalar_one()) in (2, 3)
+    found = verified(settings)
+    assert found["faults"] == [] and found["unlinked"] == {}
