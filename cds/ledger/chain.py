@@ -163,7 +163,7 @@ class Chain:
             checked.head_known = True
         excused = self._excused()
         for batch in self._batches():
-            self._check(batch, checked, known, excused)
+            excused = self._check(batch, checked, known, excused)
             if len(checked.faults) >= most_faults:
                 break
         checked.unchained = {
@@ -185,7 +185,8 @@ class Chain:
             yield batch
             after = batch[-1]["seq"]
 
-    def _check(self, batch: Sequence[Any], checked: Checked, known: Head | None, excused: Excused) -> None:
+    def _check(self, batch: Sequence[Any], checked: Checked, known: Head | None, excused: Excused) -> Excused:
+        """``excused`` as it is now: rows may go while their links are gone over."""
         newest = self._book.read(lambda c: newest_segments(c, batch))
         wanted: defaultdict[str, list[str]] = defaultdict(list)
         for row in batch:
@@ -198,6 +199,12 @@ class Chain:
                 lambda c, kind=kind, keys=keys: contents(c, BY_NAME[kind], keys)  # type: ignore[misc]
             ).items()
         }
+        if any(
+            (row["kind"], row["row_id"]) not in found and excused.why(row["seq"]) is None
+            for row in batch
+            if row["kind"] in BY_NAME
+        ):
+            excused = self._excused()
         for row in batch:
             name = (row["kind"], row["row_id"])
             if self._check_link(row, checked):
@@ -207,6 +214,7 @@ class Chain:
                     self._check_row(row, found.get(name), checked, excused)
             if known is not None and (row["seq"], row["link"]) == (known.seq, known.link):
                 checked.head_known = True
+        return excused
 
     def _check_link(self, row: Any, checked: Checked) -> bool:
         """Whether it speaks of a row."""
