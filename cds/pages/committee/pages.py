@@ -18,6 +18,7 @@ from cds.errors import (
     NothingThere,
 )
 from cds.pages.committee import exports, view
+from cds.pages.committee.days import Days, days_of
 from cds.pages.committee.entrance import Entrance
 from cds.pages.committee.room import Room
 from cds.pages.markdown import to_html
@@ -59,6 +60,7 @@ def blueprint(engine: Engine) -> Blueprint:
     pages.get("/calls/<call>")(room.call)
     pages.get("/incidents")(room.incidents)
     pages.get("/incidents.csv")(room.incidents_csv)
+    pages.get("/incidents/<number>.pdf")(room.incident_pdf)
     pages.get("/reports/<month>")(room.report)
     pages.get("/reports/<month>.pdf")(room.report_pdf)
     pages.get("/reports/<month>.json")(room.report_fhir)
@@ -125,20 +127,20 @@ class _Console(Room):
     def calls(self, model: str, site: str) -> str:
         who = self._member()
         page = max(0, request.args.get("page", type=int, default=0))
-        words, carded = self._words(), "carded" in request.args
+        words, carded, days = self._words(), "carded" in request.args, self._days()
         with self._book() as book:
-            rows = view.call_rows(self.engine, book, model, site, page, words, carded=carded)
+            rows = view.call_rows(self.engine, book, model, site, page, words, carded=carded, days=days)
         title = view.title_of(self.engine, words, model)
         return self._page(
             "calls.html", who, rows=rows[: view.PAGE], more=len(rows) > view.PAGE, page=page, model=model, site=site,
-            title=title, carded=carded,
+            title=title, carded=carded, days=days.asked,
         )  # fmt: skip
 
     def calls_csv(self, model: str, site: str) -> Response:
         self._member()
-        carded = "carded" in request.args
+        words, carded, days = self._words(), "carded" in request.args, self._days()
         with self._book() as book:
-            rows = view.call_rows(self.engine, book, model, site, 0, self._words(), carded=carded, most=10_000)
+            rows = view.call_rows(self.engine, book, model, site, 0, words, carded=carded, days=days, most=10_000)
         return exports.calls_csv(rows, f"calls-{model}-{site}")
 
     def call(self, call: str) -> str:
@@ -149,15 +151,24 @@ class _Console(Room):
         return self._page("call.html", who, found=found, markdown=to_html)
 
     def incidents(self) -> str:
-        who = self._member()
+        who, days = self._member(), self._days()
         with self._book() as book:
-            found = view.incident_list(book)
-        return self._page("incidents.html", who, found=found)
+            found = view.incident_list(book, days)
+        return self._page("incidents.html", who, found=found, days=days.asked)
 
     def incidents_csv(self) -> Response:
         self._member()
         with self._book() as book:
-            return exports.incidents_csv(view.incident_list(book))
+            return exports.incidents_csv(view.incident_list(book, self._days()))
+
+    def incident_pdf(self, number: str) -> Response:
+        self._member()
+        with self._book() as book:
+            found = view.incident(book, number)
+        return exports.incident_pdf(found, self._words(), self._moment, self.engine.now())
+
+    def _days(self) -> Days:
+        return days_of(request.args, self.engine.settings.timezone)
 
     def _month(self, month: str) -> view.MonthView:
         with self._book() as book:
