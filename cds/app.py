@@ -32,6 +32,7 @@ from cds.policy.book import PolicyBook
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy
 from cds.policy.store import PolicyStore
+from cds.record.moments import day_at
 from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
@@ -135,7 +136,7 @@ def policy_book(
         known,
         ledger,
         settings.data_dir / "policy-layers.json",
-        today=lambda: now().astimezone(ZoneInfo(settings.timezone)).date(),
+        today=lambda: day_at(now(), ZoneInfo(settings.timezone)),
         poll_s=poll_s,
         on_use=remember,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
@@ -55,7 +56,22 @@ class ConsoleSettings(BaseModel):
         None, description="Local accounts, made with `cds committee account`; meant for a demonstration."
     )
     oidc: OidcSettings | None = None
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses or ranges of the proxies in front, such as `10.0.0.0/8`: their word alone is taken for "
+        "where a sign-in comes from (X-Forwarded-For), so that who guesses passwords is slowed down and nobody else.",
+    )
     session_h: float = Field(8.0, gt=0, le=24, description="How long somebody stays signed in, hours.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ip_network(text.strip())
+            except ValueError as error:
+                raise ValueError(f"{text!r} is no address or range: write 10.1.2.3 or 10.0.0.0/8") from error
+        return value
 
     @property
     def on(self) -> bool:

@@ -43,6 +43,7 @@ from cds.protocol.request import HookCall, parse_call
 from cds.protocol.response import Card, Link, Response
 from cds.record.facts import Record
 from cds.record.features import Already
+from cds.record.moments import day_at
 from cds.services import CardDraft, Case, Service, ServiceRegistry, Suppressed, Weighed
 from cds.services.told import told
 from cds.settings import Settings
@@ -316,7 +317,7 @@ class Engine:
 
     def today(self) -> date:
         """Of the hospital."""
-        return self.now().astimezone(self._zone).date()
+        return day_at(self.now(), self._zone)
 
     def edition(self, model_id: str, policy: Policy) -> Model:
         """The model with the rules that the policy has in force for it: one object for as long as they are the same."""

@@ -157,6 +157,13 @@ class Replay:
             found.append(Part("policy", call.policy_version, policy.version))
         elif text is None:
             found.append(Part("policy", call.policy_version, ""))
+        for p in call.predictions:
+            # an edition of rules stands in no folder, and two may have one version number
+            model = self._model(p.model, policy)
+            if model is None or not p.model_sha256 or model.manifest.version != p.model_version:
+                continue
+            if (now := model.manifest.fingerprint) != p.model_sha256:
+                found.append(Part(f"what decides in {p.model} {p.model_version}", p.model_sha256, now))
         if (call.service, call.hook) not in self._engine.services.services:
             found.append(Part(f"service {call.service}", call.service_version, ""))
         return tuple(found), policy
@@ -265,7 +272,9 @@ class Replay:
         found = []
         for p in call.predictions:
             model = self._model(p.model, policy)
-            now = f"{model.manifest.version} {model.manifest.runtime.fingerprint}" if model is not None else ""
+            # rules had none in rows of earlier versions of the product
+            print_ = model.manifest.fingerprint if model is not None and p.model_sha256 else ""
+            now = f"{model.manifest.version} {print_}" if model is not None else ""
             found.append(Part(f"model {p.model}", f"{p.model_version} {p.model_sha256}".strip(), now.strip()))
         return tuple(found)
 

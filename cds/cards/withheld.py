@@ -39,8 +39,7 @@ class Lapsed:
 
 def lapsed(case: Case) -> dict[str, Lapsed]:
     """By model id: guidelines past their review and the policy's grace."""
-    today = case.record.now.date()
-    found = (currency(a.manifest, case.policy, today) for a in case.assessments.values())
+    found = (currency(a.manifest, case.policy, case.record.today) for a in case.assessments.values())
     return {
         each.model: Lapsed((each.speaks_until + timedelta(days=1)).isoformat())
         for each in found

@@ -160,10 +160,10 @@ def rests_on(
         "engine.rests_on",
         models=models,
         policy=policy.version,
-        day=words.day(record.now),
+        day=words.day(record.today),
         newest=newest or _newest(words, assessments, record, beside),
     )
-    old = (overdue(words, a.manifest, policy, record.now.date()) for a in assessments)
+    old = (overdue(words, a.manifest, policy, record.today) for a in assessments)
     return " ".join((told, *filter(None, old)))
 
 

@@ -41,7 +41,7 @@ def judge(model: Model, cohort: Cohort, *, least_events: int = ENOUGH, draws: in
     return {
         "model": model.manifest.id,
         "version": model.manifest.version,
-        "graph": model.manifest.runtime.sha256 or "",
+        "graph": model.manifest.fingerprint,
         "output": output.name,
         "kind": output.kind,
         "n": len(answers.event),

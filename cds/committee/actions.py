@@ -29,6 +29,9 @@ class Signatures:
     person: str
     second: str | None
     reason: str
+    person_id: str | None = None
+    """Issuer and subject of ``person``, where the hospital's own sign-in told them: names are neither unique nor for
+    ever."""
 
 
 def stop(
@@ -65,7 +68,7 @@ def confirm(book: Book, charter: Charter, model: str, site: str, signed: Signatu
     if held.confirmed is not None:
         raise CommitteeError(f"this stop of '{model}' was confirmed by {held.confirmed} already")
     _require_signed(charter, signed, now, two=False)
-    if same(signed.person, held.standing.person):
+    if _one_person(signed, held.standing):
         raise CommitteeError(f"{signed.person} stopped it: somebody else has to confirm that")
     return _put(book, _made(model, site, "confirm", held.standing.cause, signed, now, about=held.standing.id))
 
@@ -102,6 +105,13 @@ def known_site(site: str, clients: Iterable[str]) -> str:
 def same(one: str, other: str) -> bool:
     """Whether two names are one person's, however they are written."""
     return _plain(one) == _plain(other)
+
+
+def _one_person(signed: Signatures, before: Standing) -> bool:
+    """By what the sign-in says of both; by their names where one of them is known by that alone."""
+    if signed.person_id is not None and before.person_id is not None:
+        return signed.person_id == before.person_id
+    return same(signed.person, before.person)
 
 
 def _plain(name: str) -> str:
@@ -153,8 +163,9 @@ def _made(
 ) -> Standing:
     second = signed.second.strip() if signed.second is not None else None
     return Standing(
-        new_id(), now, model, site, action, cause, signed.reason.strip(), signed.person.strip(), second, about
-    )
+        new_id(), now, model, site, action, cause, signed.reason.strip(), signed.person.strip(), second, about,
+        signed.person_id,
+    )  # fmt: skip
 
 
 def _put(book: Book, standing: Standing) -> Standing:

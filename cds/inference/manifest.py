@@ -14,16 +14,18 @@ say so, ``[n, k]``.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from cds.inference.attributes import Attributes
 from cds.inference.contribution import Contribution
 from cds.inference.faults import FaultAt
+from cds.inference.fingerprint import fingerprint_of_rules
 from cds.inference.origin import Guideline, Licence, Source
 from cds.inference.resolved import faults
 from cds.inference.volumes.bundle import Bundle
@@ -362,6 +364,18 @@ class Manifest(Strict):
     def columns(self) -> tuple[int, ...]:
         """Positions of the inputs that are columns of the graph."""
         return tuple(position for position, spec in enumerate(self.inputs) if spec.graph)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what decides: the graph, a network's stages as declared, or the rules with what they read."""
+        return fingerprint_of_rules(self) if self.runtime.kind == "rules" else self.runtime.fingerprint
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        made = super().model_copy(update=update, deep=deep)
+        # a copy takes what was worked out along, and another edition of rules has a fingerprint of its own
+        made.__dict__.pop("fingerprint", None)
+        made.__dict__.pop("columns", None)
+        return made
 
     @model_validator(mode="after")
     def _names_resolve(self) -> Manifest:

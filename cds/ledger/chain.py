@@ -30,7 +30,8 @@ from cds.ids import new_id
 from cds.ledger.book import Book
 from cds.ledger.chain_links import ERASE, PURGE, REKEY, Excused, links_of, newest_segments, ranges
 from cds.ledger.chained import BY_NAME, KINDS, Kind, contents, count_unchained, remove, unchained
-from cds.ledger.committee_tables import audit_links
+from cds.ledger.committee_tables import audit_links, outcome_events
+from cds.ledger.outcomes import of_nobody_left
 
 _AT_ONCE = 200
 _LOCK = 0x61756469
@@ -98,7 +99,7 @@ class Chain:
         return made
 
     def _seal(self, connection: sa.Connection, kind: Kind, since: datetime | None, now: datetime) -> int:
-        self._lock(connection)
+        self.hold(connection)
         keys = unchained(connection, kind, audit_links, since, _AT_ONCE)
         if not keys:
             return 0
@@ -119,7 +120,7 @@ class Chain:
 
     def tell(self, connection: sa.Connection, kind: str, row_id: str, digest: str, now: datetime, note: Any) -> None:
         """A link that speaks of a change to others' rows."""
-        self._lock(connection)
+        self.hold(connection)
         _, row = self._next(self._head(connection), kind, row_id, digest, now, note)
         connection.execute(sa.insert(audit_links), [row])
 
@@ -133,10 +134,14 @@ class Chain:
         return BEGIN if found is None else Head(found[0], found[1])
 
     @staticmethod
-    def _lock(connection: sa.Connection) -> None:
-        """One at a time: on SQLite a writer's turn does it, and two links can't have one number anyway."""
+    def hold(connection: sa.Connection) -> None:
+        """Until the transaction ends nobody else makes links. Taken before it is asked which rows have one: a row that
+        is linked between that question and its going would look stolen."""
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        elif not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+            # by itself the driver begins at the first change, after what was read
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def _next(
         self, head: Head, kind: str, row_id: str, digest: str, at: datetime, note: Any
@@ -158,7 +163,7 @@ class Chain:
             checked.head_known = True
         excused = self._excused()
         for batch in self._batches():
-            self._check(batch, checked, known, excused)
+            excused = self._check(batch, checked, known, excused)
             if len(checked.faults) >= most_faults:
                 break
         checked.unchained = {
@@ -180,7 +185,8 @@ class Chain:
             yield batch
             after = batch[-1]["seq"]
 
-    def _check(self, batch: Sequence[Any], checked: Checked, known: Head | None, excused: Excused) -> None:
+    def _check(self, batch: Sequence[Any], checked: Checked, known: Head | None, excused: Excused) -> Excused:
+        """``excused`` as it is now: rows may go while their links are gone over."""
         newest = self._book.read(lambda c: newest_segments(c, batch))
         wanted: defaultdict[str, list[str]] = defaultdict(list)
         for row in batch:
@@ -193,6 +199,12 @@ class Chain:
                 lambda c, kind=kind, keys=keys: contents(c, BY_NAME[kind], keys)  # type: ignore[misc]
             ).items()
         }
+        if any(
+            (row["kind"], row["row_id"]) not in found and excused.why(row["seq"]) is None
+            for row in batch
+            if row["kind"] in BY_NAME
+        ):
+            excused = self._excused()
         for row in batch:
             name = (row["kind"], row["row_id"])
             if self._check_link(row, checked):
@@ -202,6 +214,7 @@ class Chain:
                     self._check_row(row, found.get(name), checked, excused)
             if known is not None and (row["seq"], row["link"]) == (known.seq, known.link):
                 checked.head_known = True
+        return excused
 
     def _check_link(self, row: Any, checked: Checked) -> bool:
         """Whether it speaks of a row."""
@@ -258,10 +271,19 @@ class Chain:
             if kind.ages:
                 for keys in self._old(kind, int(through)):
                     removed[kind.name] += self._book.write(partial(self._remove, kind=kind, keys=keys, now=now))
+        # an outcome found later than its patient's last call was made is younger than it, and no use without it
+        while count := self._book.write(partial(self._remove_outcomes, now=now)):
+            removed["outcome"] += count
         return dict(removed)
+
+    def _remove_outcomes(self, connection: sa.Connection, *, now: datetime) -> int:
+        self.hold(connection)
+        chosen = list(connection.scalars(sa.select(outcome_events.c.id).where(of_nobody_left()).limit(_AT_ONCE)))
+        return self._remove(connection, kind=BY_NAME["outcome"], keys=chosen, now=now) if chosen else 0
 
     def _remove(self, connection: sa.Connection, *, kind: Kind, keys: Sequence[str], now: datetime) -> int:
         """With a word about it: rows that go without one would look like a theft."""
+        self.hold(connection)
         seqs = sorted(links_of(connection, kind.name, keys))
         self.tell(connection, PURGE, new_id(), "", now, {"links": ranges(seqs)})
         return remove(connection, kind, keys)

@@ -6,7 +6,7 @@ from theft. Who has the database alone can write no such link.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -27,10 +27,15 @@ class Chained:
     now: datetime
 
     def let_go(
-        self, connection: sa.Connection, why: Literal["purge", "erase"], rows: Mapping[str, Collection[str]]
+        self,
+        connection: sa.Connection,
+        why: Literal["purge", "erase"],
+        find: Callable[[], Mapping[str, Collection[str]]],
     ) -> None:
-        """Before rows go: ``rows`` are ids by kind. Those that no link names need no word."""
-        seqs = sorted(seq for kind, ids in rows.items() for seq in links_of(connection, kind, sorted(ids)))
+        """Before rows go. ``find``: their ids by kind; those that no link names need no word. It is asked when no link
+        can be made any more until the transaction ends."""
+        self.chain.hold(connection)
+        seqs = sorted(seq for kind, ids in find().items() for seq in links_of(connection, kind, sorted(ids)))
         if seqs:
             kind = PURGE if why == "purge" else ERASE
             self.chain.tell(connection, kind, new_id(), "", self.now, {"links": ranges(seqs)})
@@ -41,6 +46,7 @@ class Chained:
         ``checked``: what the old links said of the rows just before. A row at fault gets no new link, so that it goes
         on being named. ``renamed``: outcomes' ids before and after, since their id is made from a hash.
         """
+        self.chain.hold(connection)
         through = checked.head.seq
         at_fault = {(f.kind, f.row_id) for f in checked.faults}
         gone = [id for id in renamed if ("outcome", id) not in at_fault]

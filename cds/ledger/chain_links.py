@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,10 +23,24 @@ class Excused:
         found: list[tuple[int, int, str]] = []
         for kind, note in notes:
             found += [(first, last, kind) for first, last in (note or {}).get("links", ())]
-        self._ranges = sorted(found)
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        self._kinds: list[str] = []
+        for first, last, kind in sorted(found):
+            # of a link that several tell of, the range that begins first speaks
+            begin = max(first, self._lasts[-1] + 1) if self._lasts else first
+            if begin > last:
+                continue
+            if self._lasts and (self._lasts[-1] + 1, self._kinds[-1]) == (begin, kind):
+                self._lasts[-1] = last
+            else:
+                self._firsts.append(begin)
+                self._lasts.append(last)
+                self._kinds.append(kind)
 
     def why(self, seq: int) -> str | None:
-        return next((kind for first, last, kind in self._ranges if first <= seq <= last), None)
+        at = bisect_right(self._firsts, seq) - 1
+        return self._kinds[at] if at >= 0 and seq <= self._lasts[at] else None
 
 
 def newest_segments(connection: sa.Connection, batch: Sequence[Any]) -> dict[tuple[str, str], int]:

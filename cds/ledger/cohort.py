@@ -59,10 +59,18 @@ def predicted(
 
 
 def newest_predicted(
-    connection: sa.Connection, model: str, client: str, skip: int, most: int, *, carded: bool = False
+    connection: sa.Connection,
+    model: str,
+    client: str,
+    skip: int,
+    most: int,
+    *,
+    carded: bool = False,
+    since: datetime = datetime(1970, 1, 1, tzinfo=UTC),
+    until: datetime = datetime(9999, 1, 1, tzinfo=UTC),
 ) -> tuple[PredictedRow, ...]:
     """Newest first. ``carded``: only those that a card rested on."""
-    ends = {"since": datetime(1970, 1, 1, tzinfo=UTC), "until": datetime(9999, 1, 1, tzinfo=UTC)}
+    ends = {"since": since, "until": until}
     newest = _ROWS.order_by(None).order_by(predictions.c.at.desc(), predictions.c.id.desc()).offset(skip).limit(most)
     if carded:
         newest = newest.where(_CARDED)

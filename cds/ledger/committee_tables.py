@@ -73,6 +73,16 @@ standings = sa.Table(
     sa.Column("second", sa.Text),
     # the stop that is confirmed, or the verdict that stopped it
     sa.Column("about", sa.Text),
+    # of the person, where the hospital's own sign-in told it: issuer and subject
+    sa.Column("person_id", sa.Text),
+)
+
+ended_sessions = sa.Table(
+    "ended_sessions",
+    metadata,
+    # of the console: the number in its cookie
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("until", UtcDateTime, nullable=False, index=True),
 )
 
 verdicts = sa.Table(

@@ -91,6 +91,16 @@ def events(connection: sa.Connection, client: str, outcomes: Iterable[str]) -> t
     return tuple(OutcomeEvent(**row) for row in connection.execute(question).mappings())
 
 
+def of_nobody_left(since: datetime | None = None) -> sa.ColumnElement[bool]:
+    """Events of patients whose calls have all gone: nothing is left for them to be an outcome of.
+
+    ``since``: as if calls before it had gone, too.
+    """
+    theirs = sa.exists().where(calls.c.client == outcome_events.c.client)
+    theirs = theirs.where(calls.c.patient_key == outcome_events.c.patient_key)
+    return ~(theirs if since is None else theirs.where(calls.c.at >= since))
+
+
 def predicted_patients(connection: sa.Connection, client: str) -> frozenset[str]:
     """Keys of the client's patients of whom there was a call. Only their outcomes are kept."""
     question = sa.select(calls.c.patient_key).where(calls.c.client == client, calls.c.patient_key != "").distinct()

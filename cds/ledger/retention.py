@@ -10,7 +10,8 @@ from functools import partial
 import sqlalchemy as sa
 
 from cds.ledger.chain_changes import Chained
-from cds.ledger.committee_tables import incident_events
+from cds.ledger.committee_tables import incident_events, outcome_events
+from cds.ledger.outcomes import of_nobody_left
 from cds.ledger.privacy import Whose, erase, in_one_transaction, linked
 from cds.ledger.tables import calls, cards, jobs, jti, problems
 
@@ -27,6 +28,7 @@ def count(url: str, before: datetime) -> dict[str, int]:
             "calls": sa.select(sa.func.count()).select_from(calls).where(calls.c.at < before),
             "jobs": sa.select(sa.func.count()).select_from(jobs).where(_old_jobs(before)),
             "problems": sa.select(sa.func.count()).select_from(problems).where(_old_problems(before)),
+            "outcome_events": sa.select(sa.func.count()).select_from(outcome_events).where(of_nobody_left(before)),
         }
         return {name: int(connection.execute(query).scalar_one()) for name, query in asked.items()}
 
@@ -43,6 +45,11 @@ def purge(url: str, before: datetime, chained: Chained, step: Callable[[int], No
         step(found.get("calls", 0))
         if found.get("calls", 0) < _BATCH:
             break
+    while True:
+        found = in_one_transaction(url, partial(_outcomes, chained=chained))
+        removed.update(found)
+        if found.get("outcome_events", 0) < _BATCH:
+            break
     removed.update(in_one_transaction(url, partial(_others, before=before, chained=chained)))
     return dict(removed)
 
@@ -56,8 +63,16 @@ def _calls(connection: sa.Connection, before: datetime, chained: Chained) -> dic
     # a younger card may rest on a prediction of one of these: it goes on saying so, though the prediction is gone
     theirs = Whose(frozenset(), ids, of_calls, frozenset())
     # a problem may be younger than the card it is about, and still open
-    chained.let_go(connection, "purge", linked(connection, theirs, _OF_THEIR_OWN))
+    chained.let_go(connection, "purge", lambda: linked(connection, theirs, _OF_THEIR_OWN))
     return erase(connection, theirs, keep=_OF_THEIR_OWN)
+
+
+def _outcomes(connection: sa.Connection, chained: Chained) -> dict[str, int]:
+    """What became of people of whom no call is left: those of this purge, and of one that was broken off."""
+    chosen = list(connection.scalars(sa.select(outcome_events.c.id).where(of_nobody_left()).limit(_BATCH)))
+    chained.let_go(connection, "purge", lambda: {"outcome": chosen})
+    rows = connection.execute(sa.delete(outcome_events).where(outcome_events.c.id.in_(chosen))).rowcount
+    return {"outcome_events": rows} if rows else {}
 
 
 def _others(connection: sa.Connection, before: datetime, chained: Chained) -> dict[str, int]:
@@ -73,7 +88,9 @@ def _others(connection: sa.Connection, before: datetime, chained: Chained) -> di
         "incident": sa.select(incident_events.c.id).where(told_of),
         "problem": sa.select(problems.c.id).where(_old_problems(before)),
     }
-    chained.let_go(connection, "purge", {kind: list(connection.scalars(query)) for kind, query in going.items()})
+    chained.let_go(
+        connection, "purge", lambda: {kind: list(connection.scalars(query)) for kind, query in going.items()}
+    )
     found = {table.name: connection.execute(sa.delete(table).where(old)).rowcount for table, old in wanted.items()}
     return {str(name): rows for name, rows in found.items() if rows}
 

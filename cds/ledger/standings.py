@@ -39,6 +39,8 @@ class Standing:
     """Who agreed; None: nobody has yet, or nobody had to."""
     about: str | None
     """The stop that is lifted or confirmed; of a stop by the service, the verdict behind it."""
+    person_id: str | None = None
+    """Issuer and subject of ``person`` by the hospital's own sign-in; None: known by name alone."""
 
 
 @dataclass(frozen=True)

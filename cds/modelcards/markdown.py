@@ -33,6 +33,7 @@ def _lines(model: Model) -> Iterator[str]:
             ("For whom", words.pick(m.population.description)),
             ("Licence", f"{m.licence.name}. {m.licence.notice}"),
             *([("Graph", f"`{m.runtime.file}`, SHA-256 `{m.runtime.sha256}`")] if m.runtime.sha256 else []),
+            *([("Rules", f"what decides has SHA-256 `{m.fingerprint}`")] if m.runtime.kind == "rules" else []),
         ],
     )
     yield from _population(m)

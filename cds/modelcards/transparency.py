@@ -60,6 +60,8 @@ def _device(m: Manifest, said: dict[str, str]) -> dict[str, Any]:
     versions: list[dict[str, Any]] = [{"value": m.version}]
     if m.runtime.sha256:
         versions.append({"type": {"text": "SHA-256 of the graph"}, "value": m.runtime.sha256})
+    elif rules:
+        versions.append({"type": {"text": "SHA-256 of the rules"}, "value": m.fingerprint})
     return {
         "resourceType": "Device",
         "id": _uuid(m, "Device"),

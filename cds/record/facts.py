@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -82,6 +82,12 @@ class Record:
     foreign: int = 0
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0
+    day: date | None = None
+    """Of ``now``, in the hospital; None: in UTC."""
+
+    @property
+    def today(self) -> date:
+        return self.day or self.now.date()
 
     @property
     def lost(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property, lru_cache
 
 _FORM = re.compile(
@@ -73,6 +73,11 @@ def parse(text: str, zone: tzinfo = UTC) -> Moment | None:
         return Moment(start.astimezone(UTC), end.astimezone(UTC), text[:10])
     except (ValueError, OverflowError):
         return None
+
+
+def day_at(at: datetime, zone: tzinfo) -> date:
+    """The day it is then where the zone's clocks hang: in the evening, UTC's is another one."""
+    return at.astimezone(zone).date()
 
 
 def years_between(birth: Moment, at: datetime) -> float:

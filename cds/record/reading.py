@@ -39,7 +39,7 @@ class Reader:
         self._vocabulary = vocabulary
         self._zone = zone
         self._not_taken = _NOT_TAKEN - {"draft"} if drafts else _NOT_TAKEN
-        self.record = Record(now=now, patient_id=patient_id)
+        self.record = Record(now=now, patient_id=patient_id, day=moments.day_at(now, zone))
         self._latest = now + TOLERATED_AHEAD
         self._genomics = Genomics(vocabulary)
         self._family = Family(vocabulary)

@@ -60,7 +60,7 @@ def _entries(hospital: Drawn, rows: range, keys: list[str], midnight: datetime) 
             id=new_id(),
             model=model.id,
             model_version=model.version,
-            model_sha256=model.runtime.fingerprint,
+            model_sha256=model.fingerprint,
             outcome="predicted" if answered else "not-assessed",
             reason=None if answered else "missing-input",
             inputs=_inputs(hospital, row, names),

@@ -13,6 +13,7 @@ from cds.policy.layers import laid_over
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy, parse
 from cds.policy.standing import standing
+from cds.record.moments import day_at
 from cds.services.declaration import installed_packages
 from cds.settings import Settings
 from cds.site.installed import text_of
@@ -20,7 +21,7 @@ from cds.site.installed import text_of
 
 def today_of(settings: Settings) -> date:
     """The hospital's."""
-    return datetime.now(UTC).astimezone(ZoneInfo(settings.timezone)).date()
+    return day_at(datetime.now(UTC), ZoneInfo(settings.timezone))
 
 
 def policy_here(settings: Settings, known: Known, *, offline: bool = False) -> tuple[Policy, str]:

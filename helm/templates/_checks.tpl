@@ -25,6 +25,12 @@
 {{- if and .Values.retention.enabled (not $database) -}}
 {{- fail "retention: needs ledger.databaseSecret.name; SQLite is the pod's own, use `cds ledger purge` there" -}}
 {{- end -}}
+{{- if and .Values.report.enabled (not $database) -}}
+{{- fail "report: needs ledger.databaseSecret.name; SQLite is the pod's own, use `cds committee report` there" -}}
+{{- end -}}
+{{- if and .Values.report.enabled (not .Values.report.claim) -}}
+{{- fail "report.claim: is needed, the PersistentVolumeClaim that the month's report is written to" -}}
+{{- end -}}
 {{- if .Values.worker.enabled -}}
 {{- include "cds.workerChecks" . -}}
 {{- end -}}

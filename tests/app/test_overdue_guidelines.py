@@ -6,7 +6,7 @@ The guideline here is the built-in one, in an edition whose review was due some 
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import pytest
 import yaml
 from flask import Flask
 from ledger_reading import last_call, rows
-from service import TODAY, MakeApp, StoryCalls, loopback, prefetcher
+from service import TODAY, Clock, MakeApp, StoryCalls, loopback, prefetcher
 
+from cds.cards import wording
 from cds.guidelines import overdue, standing_of
 from cds.inference.guideline import edition_of
 from cds.ledger import tables
@@ -32,11 +33,11 @@ QUIET = 0.02
 class Hospital:
     """A service whose policy file a test writes anew."""
 
-    def __init__(self, make_app: MakeApp, folder: Path) -> None:
+    def __init__(self, make_app: MakeApp, folder: Path, **more: Any) -> None:
         self.file = folder / "policy.yaml"
         self.packaged = yaml.safe_load(packaged_policy(installed_packages()).read_text(encoding="utf-8"))
         self.set({})
-        self.app: Flask = make_app(policy_file=self.file, data_dir=folder, policy_poll_s=QUIET, **loopback())
+        self.app: Flask = make_app(policy_file=self.file, data_dir=folder, policy_poll_s=QUIET, **loopback(), **more)
         self.fire = StoryCalls(self.app.test_client(), prefetcher(self.app))
 
     def set(self, guidelines: dict[str, Any], without: tuple[str, ...] = ()) -> None:
@@ -103,6 +104,28 @@ def test_after_the_grace_a_card_says_why_it_no_longer_speaks(
     call = last_call(hospital.app)["id"]
     kept = {r["model"]: r for r in rows(hospital.app, tables.predictions) if r["call_id"] == call}
     assert kept["nice-ng12"]["reason"] == "withheld" and kept["nice-ng12"]["outputs"]["rules"]
+
+
+@pytest.mark.parametrize(("zone", "overdue"), [("UTC", False), ("Europe/Amsterdam", True)])
+def test_a_card_s_today_is_the_hospital_s_as_the_report_s_is(
+    make_app: MakeApp, tmp_path: Path, zone: str, overdue: bool
+) -> None:
+    """Half past eleven in the evening in UTC, on the last day before the review is overdue."""
+    late = Clock(datetime(TODAY.year, TODAY.month, TODAY.day, 23, 30, tzinfo=UTC))
+    hospital = Hospital(make_app, tmp_path, now=late, timezone=zone)
+    [card] = hospital.cards(editions=hospital.edition(0))
+    assert ("is overdue for review" in card["detail"]) is overdue
+    engine = hospital.app.extensions["cds"]
+    report = wording.overdue(
+        engine.catalogues.book("en"),
+        engine.edition("nice-ng12", engine.policies.current()).manifest,
+        engine.policies.current(),
+        engine.today(),
+    )
+    assert bool(report) is overdue
+    # the day that a card rests on is the same one
+    day = engine.catalogues.book("en").day(engine.today())
+    assert day in card["detail"].splitlines()[-1]
 
 
 def test_the_grace_is_the_policys_own(hospital: Hospital) -> None:

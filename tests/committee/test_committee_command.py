@@ -177,6 +177,10 @@ def test_the_month_s_report_is_a_file(room: Room, settings: Path, tmp_path: Path
         done = cds("committee", "report", tmp_path / name, "--month", month, "--language", "nl", settings=settings)
         assert done.exit_code == 0, done.output
         assert (tmp_path / name).read_bytes().startswith(begins)
+    folder = tmp_path / "minutes"
+    folder.mkdir()
+    assert cds("committee", "report", folder, "--month", month, settings=settings).exit_code == 0
+    assert {f.name for f in folder.iterdir()} == {f"committee-{month}.pdf", f"committee-{month}.json"}
     wrong = cds("committee", "report", tmp_path / "month.doc", settings=settings)
     assert wrong.exit_code == 2 and "end in .pdf or .json" in wrong.stderr
     ahead = cds("committee", "report", tmp_path / "x.pdf", "--month", "2999-01", settings=settings)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import ledger_entries
 import pytest
+from chart_values import HOSPITAL
 from click.testing import CliRunner
-from manifests import environment, of_kind, only, sole_container, web
+from manifests import chosen, environment, of_kind, only, sole_container, web
 
 from cds.cli import main
-from cds.ledger import migrate
+from cds.ledger import Ledger, migrate
 from cds.ledger.tables import HEAD
 from helm import Helm, Manifest
 
@@ -108,9 +111,40 @@ def test_old_rows_are_removed_when_the_hospital_says_so(
     assert not of_kind(rendered("hospital"), "CronJob")
     job = only(rendered("three-zones"), "CronJob")
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
-    url = postgres_database()
+    url, container = postgres_database(), sole_container(job)
     migrate.upgrade(url)
-    variables = {"CDS_DATABASE_URL": url, "CDS_DATA_DIR": str(tmp_path)}
-    result = CliRunner().invoke(main, sole_container(job)["args"], env=variables)
+    # the audit is told of what goes, and has to believe it
+    assert environment(container)["CDS_LEDGER_KEY_FILE"] == "/etc/cds/ledger/key"
+    assert {m["mountPath"] for m in container["volumeMounts"]} >= {"/etc/cds/ledger"}
+    key = tmp_path / "key"
+    key.write_bytes(ledger_entries.KEY)
+    variables = {"CDS_DATABASE_URL": url, "CDS_DATA_DIR": str(tmp_path), "CDS_LEDGER_KEY_FILE": str(key)}
+    ledger = Ledger(url, ledger_entries.KEY, tmp_path / "spool")
+    ledger.record_call(ledger_entries.call(at=ledger_entries.NOW - timedelta(days=4000)))
+    ledger.drain()
+    ledger.close()
+    for arguments in (["audit", "seal"], container["args"], ["audit", "verify"]):
+        result = CliRunner().invoke(main, arguments, env=variables)
+        assert result.exit_code == 0, result.output
+
+
+def test_the_month_s_report_goes_to_the_claim_when_the_hospital_says_so(
+    helm: Helm, postgres_database: Callable[[], str], tmp_path: Path
+) -> None:
+    manifests = helm.template({**HOSPITAL, "report": {"enabled": True, "claim": "minutes"}})
+    job = only(manifests, "CronJob", "-report")
+    container, spec = sole_container(job), job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    folder = container["args"][-1]
+    assert {"name": "reports", "mountPath": folder} in container["volumeMounts"]
+    assert {"name": "reports", "persistentVolumeClaim": {"claimName": "minutes"}} in spec["volumes"]
+    reached = only(manifests, "NetworkPolicy", "-report")["spec"]
+    assert chosen(manifests, reached["podSelector"]["matchLabels"]) == {"report"}
+    reports, url, key = tmp_path / "reports", postgres_database(), tmp_path / "key"
+    reports.mkdir()
+    migrate.upgrade(url)
+    key.write_bytes(ledger_entries.KEY)
+    variables = {"CDS_DATABASE_URL": url, "CDS_DATA_DIR": str(tmp_path), "CDS_LEDGER_KEY_FILE": str(key)}
+    result = CliRunner().invoke(main, [*container["args"][:-1], str(reports)], env=variables)
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("Before ") and "0 calls" in result.output
+    month = (datetime.now(UTC).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+    assert {file.name for file in reports.iterdir()} == {f"committee-{month}.pdf", f"committee-{month}.json"}

@@ -48,6 +48,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"devDatabase": {"password": "s3cret"}}, "password"),
     ({"retention": {"days": 0}}, "/retention/days"),
     ({"retention": {"schedule": "weekly"}}, "/retention/schedule"),
+    ({"report": {"schedule": "monthly"}}, "/report/schedule"),
+    ({"report": {"claim": "My Claim"}}, "/report/claim"),
+    ({"report": {"folder": "/srv"}}, "folder"),
     ({"devDatabase": {"size": "big"}}, "/devDatabase/size"),
     ({"worker": {"gpu": {"resource": "gpu"}}}, "/worker/gpu/resource"),
     ({"worker": {"gpu": {"count": 0}}}, "/worker/gpu/count"),
@@ -90,6 +93,11 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
         {"replicas": 1, "retention": {"enabled": True}, "ledger": {"databaseSecret": {"name": ""}}},
         "retention: needs ledger.databaseSecret.name",
     ),
+    (
+        {"replicas": 1, "report": {"enabled": True, "claim": "c"}, "ledger": {"databaseSecret": {"name": ""}}},
+        "report: needs ledger.databaseSecret.name",
+    ),
+    ({"report": {"enabled": True}}, "report.claim: is needed"),
     ({"replicas": 8, "autoscaling": {"enabled": True}}, "autoscaling.maxReplicas: is less than replicas"),
     (
         {"replicas": 1, "worker": {"enabled": True}, "ledger": {"databaseSecret": {"name": ""}}},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,6 +17,7 @@ from ledger_entries import NOW
 from cds.ledger import Ledger, ProblemEntry
 from cds.ledger.book import Book
 from cds.ledger.chain import BEGIN, Chain, Head
+from cds.ledger.chain_links import Excused
 from cds.ledger.committee_tables import audit_links, standings
 from cds.ledger.standings import Standing
 
@@ -206,5 +209,47 @@ def test_the_ledger_knows_no_entry_that_the_chain_leaves_out(ledger: Ledger) -> 
         "shadow_cards",
         "card_predictions",
     }
-    passing = {"jti", "report_sessions", "jobs"}  # used once, expired, or on their way
+    passing = {"jti", "report_sessions", "ended_sessions", "jobs"}  # used once, expired, or on their way
     assert set(WHOLE.tables) - chained - passing == {"audit_links"}
+
+
+def test_what_went_while_the_chain_is_gone_over_is_no_theft(
+    url: str, book: Book, chain: Chain, filled: list[str]
+) -> None:
+    later = NOW + timedelta(days=400)
+
+    class Interrupted(Book):
+        """Rows go between the first question and the second."""
+
+        asked = 0
+
+        def read(self, question: Any) -> Any:
+            self.asked += 1
+            if self.asked == 2:
+                assert chain.purge(later, later)["call"] == 5
+            return super().read(question)
+
+    with Interrupted(url) as own:
+        found = Chain(own, KEY).verify()
+    assert (found.faults, found.purged) == ([], 11)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_several_that_tell_of_a_link_the_range_that_begins_first_speaks(seed: int) -> None:
+    draw = random.Random(seed)
+    told = []
+    for _ in range(60):
+        first = draw.randrange(200)
+        told.append((first, first + draw.randrange(12), draw.choice(["purge", "erase"])))
+    excused = Excused([(kind, {"links": [[first, last]]}) for first, last, kind in told])
+    for seq in range(-1, 220):
+        expected = next((kind for first, last, kind in sorted(told) if first <= seq <= last), None)
+        assert excused.why(seq) == expected, seq
+
+
+def test_asking_why_a_link_s_row_is_gone_takes_no_longer_for_many_that_are() -> None:
+    """Years of purges at night: 40,000 ranges, each asked about. One after the other that took minutes."""
+    excused = Excused([("purge", {"links": [[3 * n, 3 * n + 1] for n in range(40_000)]})])
+    start = time.process_time()
+    assert all(excused.why(3 * n) == "purge" and excused.why(3 * n + 2) is None for n in range(40_000))
+    assert time.process_time() - start < 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ from click.testing import CliRunner, Result
 from cds.cli import main
 from cds.ledger import Ledger, migrate
 from cds.ledger.book import Book
+from cds.ledger.chain import Chain
+from cds.ledger.chained import BY_NAME
 from cds.ledger.committee_tables import call_snapshots, outcome_events
+from cds.ledger.database import make_engine, parse_url
 from cds.ledger.outcomes import OutcomeEvent
+from cds.sealing import chain_keys
 from cds.trust.smart.secrets import Seal, derived, to_text
 
 KEY = "an-example-key-of-the-chain-tests-0123456789ab"
@@ -63,11 +68,12 @@ def calls(url: str, settings: Path, tmp_path: Path, book: Book) -> dict[str, str
             id=entry.id,
             snapshot=to_text(seal.close(b"facts", entry.id.encode())),
         )
-        assert ledger.record_call(entry)
+        ledger.record_call(entry)
         ledger.record_feedback([ledger_entries.feedback(entry.cards[0].id, client="north")])
         event = OutcomeEvent("north", key, "event", "o", date(2026, 3, 1), "registry", None)
         book.put_all(outcome_events, [event.row("sweep", at)])
         made[patient] = entry.id
+    ledger.drain()  # a machine under load may have spooled some
     ledger.close()
     assert run(settings, "audit", "seal").exit_code == 0
     return made
@@ -107,7 +113,38 @@ def test_an_erased_patient_is_no_theft_and_a_stolen_row_still_is(
 def test_what_the_ledger_purged_is_no_theft(settings: Path, calls: dict[str, str]) -> None:
     assert run(settings, "ledger", "purge", "--older-than", "400", "--yes").exit_code == 0
     found = verified(settings)
-    assert (found["good"], found["purged"]) == (True, 2)
+    assert (found["good"], found["purged"]) == (True, 3)
+
+
+@pytest.mark.parametrize("purge", [("ledger", "purge", "--older-than", "400"), ("audit", "purge")])
+def test_what_became_of_a_patient_goes_with_their_last_call_and_not_before(
+    settings: Path, calls: dict[str, str], book: Book, tmp_path: Path, purge: tuple[str, ...]
+) -> None:
+    """Outcomes of today: of p3, whose only call is old, and of p2, whose call is new."""
+    (tmp_path / "cds.toml").write_text(settings.read_text("utf-8") + '[audit]\nkeep = "1y"\n', "utf-8")
+    with_old_links(book)
+    patient = sa.text("SELECT patient_key FROM calls WHERE id = :id")
+    p2, p3 = (book.read(lambda c, id=calls[p]: c.execute(patient, {"id": id}).scalar_one()) for p in ("p2", "p3"))
+    today = datetime.now(UTC)
+    for key in (p2, p3):
+        event = OutcomeEvent("north", key, "looked", "o", today.date(), "registry", None)
+        book.put_all(outcome_events, [event.row("sweep", today)])
+    assert run(settings, "audit", "seal").exit_code == 0
+    removed = run(settings, *purge, "--yes")
+    assert removed.exit_code == 0 and "outcome" in removed.stdout
+    left = book.read(lambda c: set(c.scalars(sa.select(outcome_events.c.patient_key))))
+    assert p3 not in left and p2 in left
+    assert verified(settings)["good"]
+
+
+def with_old_links(book: Book) -> None:
+    """The old call was linked when it was new: when a link was made is no part of what it proves."""
+    execute(
+        book,
+        "UPDATE audit_links SET at = :old WHERE row_id IN (SELECT id FROM calls WHERE at < :bound)",
+        old=(datetime.now(UTC) - timedelta(days=899)).replace(tzinfo=None).isoformat(" "),
+        bound=(datetime.now(UTC) - timedelta(days=800)).replace(tzinfo=None).isoformat(" "),
+    )
 
 
 def test_a_new_key_begins_a_segment_that_says_so(settings: Path, calls: dict[str, str], book: Book) -> None:
@@ -170,9 +207,6 @@ def test_a_fault_is_not_covered_by_a_new_key(settings: Path, calls: dict[str, st
 
 def test_the_old_key_alone_makes_no_link_in_the_new_segment(settings: Path, calls: dict[str, str], book: Book) -> None:
     """Whoever stole it, which is what keys are replaced for."""
-    from cds.ledger.chain import Chain
-    from cds.sealing import chain_keys
-
     assert rekey(settings).exit_code == 0
     execute(
         book, "INSERT INTO policies (version, content, first_used_at) VALUES ('v', 'forged', '2026-01-01 00:00:00')"
@@ -188,4 +222,32 @@ def test_keys_replaced_twice_and_rows_that_go_after_that(settings: Path, calls: 
     assert run(settings, "ledger", "purge", "--older-than", "400", "--yes").exit_code == 0
     found = verified(settings)
     assert found["good"] and found["segments"] == 3
-    assert found["erased"] == 3 and found["purged"] == 2
+    assert found["erased"] == 3 and found["purged"] == 3
+
+
+@pytest.mark.parametrize("removal", [("erase", "--patient", "p4"), ("purge", "--older-than", "400")])
+def test_a_row_that_is_linked_just_as_it_goes_is_no_theft(
+    url: str, settings: Path, calls: dict[str, str], book: Book, tmp_path: Path, removal: tuple[str, ...]
+) -> None:
+    """Another connection has linked it and not committed that yet when the removal begins."""
+    ledger = Ledger(url, KEY.encode(), tmp_path / "spool", now=lambda: ledger_entries.NOW)
+    old = datetime.now(UTC) - timedelta(days=900)
+    entry = ledger_entries.call(client="north", patient_key=ledger.patient_key("north", "p4"), at=old)
+    ledger.record_call(entry)
+    ledger.drain()
+    ledger.close()
+    chain = Chain(book, *chain_keys(KEY.encode()))
+    engine = make_engine(parse_url(url), statement_s=5, connect_s=5)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as sealing:
+            chain.hold(sealing)
+            assert chain.link(sealing, BY_NAME["call"], [entry.id], datetime.now(UTC)) == 1
+            going = pool.submit(run, settings, "ledger", *removal, "--yes")
+            # long enough to ask which of its rows have links, were that not put off
+            wait([going], timeout=3)
+            assert not going.done()
+        assert going.result().exit_code == 0, going.result().output
+    engine.dispose()
+    assert book.read(lambda c: c.execute(sa.text("SELECT count(*) FROM calls")).scalar_one()) in (2, 3)
+    found = verified(settings)
+    assert found["faults"] == [] and found["unlinked"] == {}

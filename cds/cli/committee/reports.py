@@ -19,35 +19,43 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--month", help="As 2026-03. Default: the month before this one.")
 @click.option("--language", help="Of a PDF. Default: the setting `language`.")
 @click.pass_context
 def report(ctx: click.Context, file: Path, month: str | None, language: str | None) -> None:
     """Write the month's report to FILE: a PDF, or a FHIR Bundle of MeasureReport resources where FILE ends in .json.
+    Where FILE is a folder, both, as committee-2026-03.pdf and committee-2026-03.json.
 
     It holds the newest verdict of the month on each model and hospital, decisions, and how many incidents there were.
     Nobody is named but those who decided.
     """
-    if file.suffix not in (".pdf", ".json"):
-        raise CommitteeError(f"{file}: let the name end in .pdf or .json")
+    if not file.is_dir() and file.suffix not in (".pdf", ".json"):
+        raise CommitteeError(f"{file}: let the name end in .pdf or .json, or name a folder that is there")
     from cds.app import create_engine  # models and words only where they are needed
 
     settings = load(ctx.find_root().obj)
     upgrade(settings.ledger_url)
     engine = create_engine(settings)
     try:
-        content = _made(engine, file.suffix, month, language)
+        month = month or _month_before(datetime.now(ZoneInfo(settings.timezone)))
+        files = [file / f"committee-{month}{kind}" for kind in (".pdf", ".json")] if file.is_dir() else [file]
+        made = {one: _made(engine, one.suffix, month, language) for one in files}
     finally:
         engine.ledger.close()
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise CommitteeError(f"{file} can't be written: {error.strerror}") from error
-    click.echo(f"Written to {file}.")
+    for one, content in made.items():
+        try:
+            one.write_bytes(content)
+        except OSError as error:
+            raise CommitteeError(f"{one} can't be written: {error.strerror}") from error
+        click.echo(f"Written to {one}.")
 
 
-def _made(engine: Engine, kind: str, month: str | None, language: str | None) -> bytes:
+def _month_before(now: datetime) -> str:
+    return f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
+
+
+def _made(engine: Engine, kind: str, month: str, language: str | None) -> bytes:
     import orjson
 
     from cds.committee.charter_file import charter_path, read_charter
@@ -56,11 +64,10 @@ def _made(engine: Engine, kind: str, month: str | None, language: str | None) ->
     from cds.services.declaration import installed_packages
 
     settings, now = engine.settings, datetime.now(UTC)
-    last = now.replace(day=1) - timedelta(days=1)
     words = engine.catalogues.book(language, fallback=settings.language)
     charter, _ = read_charter(charter_path(settings.committee.charter_file, installed_packages()), engine.models)
     with Book(settings.ledger_url) as book:
-        shown = view.month_view(engine, book, charter, words, month or f"{last:%Y-%m}")
+        shown = view.month_view(engine, book, charter, words, month)
     if kind == ".json":
         return bytes(orjson.dumps(bundle(shown.found, settings.public_url), option=orjson.OPT_INDENT_2))
 

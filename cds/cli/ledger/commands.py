@@ -103,7 +103,7 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
 
     def work(connection: Any) -> dict[str, int]:
         theirs = privacy.whose(connection, keys)
-        chained.let_go(connection, "erase", privacy.linked(connection, theirs))
+        chained.let_go(connection, "erase", lambda: privacy.linked(connection, theirs))
         removed = privacy.erase(connection, theirs)
         privacy.record(connection, "erase", f"erase:{uuid.uuid4()}", {"rows": removed, "spool": dropped})
         return removed

@@ -143,6 +143,7 @@ def _pick(texts: Mapping[str, str], language: str) -> str:
 
 def _print(console: Console, m: Manifest, language: str) -> None:
     console.print(f"[bold]{_pick(m.words.title, language)}[/] ({m.id} {m.version}, {m.released}, {m.status.value})")
+    console.print(f"SHA-256 of what decides: {m.fingerprint}", highlight=False, soft_wrap=True)
     console.print(_pick(m.words.summary, language))
     console.print(f"For: {_pick(m.population.description, language)}")
     inputs = Table("input", "from", "unit", "range", "if absent", title="Inputs", title_justify="left")

@@ -108,6 +108,41 @@ def incidents_csv(found: Iterable[Incident]) -> Response:
     return csv(("incident", "reported", "site", "state", "severity", "kind", "call"), rows, "incidents")
 
 
+def incident_pdf(found: Incident, words: Phrasebook, moment: Moment, made: datetime) -> Response:
+    """With what people typed, unlike the table of all: a paper of one incident is for those who deal with it."""
+    problem = found.problem
+    paper = _paper(words("committee.incidents.one", number=problem.id), words, made)
+    paper.text(words("committee.incidents.notice"))
+    told = {
+        "at": moment(problem.at),
+        "site": problem.client,
+        "kind": words(f"committee.incidents.kinds.{problem.kind}"),
+        "state": words(f"committee.incidents.states.{found.state}"),
+        "severity": words(f"committee.incidents.severities.{found.severity}") if found.severity else "",
+        "call": found.call_id or "",
+        "text": problem.text,
+    }
+    keys = [key for key, value in told.items() if value]
+    paper.text(*(f"{words(f'committee.incidents.{key}')}: {told[key]}" for key in keys))
+    paper.heading(words("committee.incidents.since"))
+    if found.events:
+        rows = [
+            (
+                moment(event.at),
+                event.person,
+                words(f"committee.incidents.actions.{event.action}"),
+                words(f"committee.incidents.severities.{event.severity}") if event.severity else "",
+                "\n".join(filter(None, (event.text, event.call_id))),
+            )
+            for event in found.events
+        ]
+        head = [words(f"committee.incidents.{key}") for key in ("when", "person", "action", "severity", "text")]
+        paper.table(head, rows, (16, 16, 14, 12, 42))
+    else:
+        paper.text(words("committee.incidents.nobody"))
+    return pdf(paper, f"incident-{problem.id}")
+
+
 def report_pdf(
     found: Monthly,
     parts: Sequence[tuple[Any, Sequence[tuple[str, Sequence[Line]]]]],

@@ -38,6 +38,8 @@ class _Pending(msgspec.Struct, frozen=True):
 class Person:
     name: str
     role: Role
+    id: str
+    """Issuer and subject: OpenID Connect Core 5.7 has nothing else by which one person is told from another."""
 
 
 class Oidc:
@@ -81,10 +83,11 @@ class Oidc:
         if asked.get("iss", self._oidc.issuer) != self._oidc.issuer:
             raise SignInFailed("another provider answered (RFC 9207)")
         claims = self._claims(told, self._token(told, asked["code"], pending.verifier), pending.nonce)
-        name = claims.get(self._oidc.name_claim) or claims.get("sub")
-        if not isinstance(name, str) or not name.strip():
+        subject = claims.get("sub")
+        name = claims.get(self._oidc.name_claim) or subject
+        if not isinstance(subject, str) or not subject or not isinstance(name, str) or not name.strip():
             raise SignInFailed("the id_token names nobody")
-        return Person(name.strip()[:80], self._role(claims))
+        return Person(name.strip()[:80], self._role(claims), f"{self._oidc.issuer} {subject}")
 
     def _role(self, claims: Mapping[str, Any]) -> Role:
         told = claims.get(self._oidc.role_claim)

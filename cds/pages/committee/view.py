@@ -20,6 +20,7 @@ from cds.ledger.incidents import Incident, incidents
 from cds.ledger.response import given
 from cds.ledger.standings import EVERYWHERE, Stop, every, stops
 from cds.ledger.verdicts import Verdict, history, newest
+from cds.pages.committee.days import Days
 from cds.pages.committee.plots import Plot, plots
 from cds.pages.committee.words import GROUPS, Line, line
 from cds.record.inputs import days
@@ -181,12 +182,14 @@ def call_rows(
     words: Phrasebook,
     *,
     carded: bool,
+    days: Days,
     most: int = PAGE + 1,
 ) -> list[CallRow]:
     """Newest first, ``PAGE`` on a page and one more where there is a next. ``carded``: only those with a card."""
     manifest = manifest_of(engine, model)
     shown = [o for o in manifest.outputs if o.shown and not o.series] if manifest is not None else []
-    rows = book.read(lambda c: newest_predicted(c, model, site, page * PAGE, most, carded=carded))
+    ends = {"since": days.since, "until": days.until}
+    rows = book.read(lambda c: newest_predicted(c, model, site, page * PAGE, most, carded=carded, **ends))
 
     def answer(row: PredictedRow) -> str:
         told = [o for o in shown if isinstance(row.outputs.get(o.name), int | float)]
@@ -237,5 +240,14 @@ def rests_on(words: Phrasebook, told: Mapping[str, Any] | None) -> list[str]:
     return found + [words("committee.model.followed_fault", fault=fault) for fault in told["faults"]]
 
 
-def incident_list(book: Book) -> tuple[Incident, ...]:
-    return book.read(incidents)
+def incident_list(book: Book, days: Days) -> tuple[Incident, ...]:
+    """Reported in these days, newest first."""
+    return tuple(i for i in book.read(incidents) if days.hold(i.problem.at))
+
+
+def incident(book: Book, number: str) -> Incident:
+    """Raises NothingThere."""
+    found = next((i for i in book.read(incidents) if i.problem.id == number), None)
+    if found is None:
+        raise NothingThere("no such incident")
+    return found

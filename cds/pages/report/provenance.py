@@ -28,7 +28,7 @@ class ModelRow:
     title: str
     version: str
     sha256: str
-    """Of its graph; empty for rules."""
+    """Of its graph, or of its rules; empty in old rows of rules."""
     status: str
     changed: bool
     """Another version is installed now."""

@@ -68,7 +68,9 @@ class Told:
     def same_model(self) -> bool:
         """The model here is the one that answered; else only what is stored can be shown."""
         found = self.manifest
-        return found.version == self.entry.model_version and found.runtime.fingerprint == self.entry.model_sha256
+        # rules had no fingerprint in rows of earlier versions of the product
+        prints = (found.fingerprint, found.runtime.fingerprint)
+        return found.version == self.entry.model_version and self.entry.model_sha256 in prints
 
     @cached_property
     def inputs(self) -> tuple[StoredInput, ...]:

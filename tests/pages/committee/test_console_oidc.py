@@ -134,8 +134,9 @@ def test_whoever_has_no_role_here_does_not_come_in(browser: FlaskClient, provide
         {"nonce": "of another sign-in"},
         {"exp": 1_000_000},
         {"name": None, "sub": None},
+        {"sub": None},
     ],
-    ids=["issuer", "audience", "authorized-party", "nonce", "expired", "nobody"],
+    ids=["issuer", "audience", "authorized-party", "nonce", "expired", "nobody", "no-subject"],
 )
 def test_a_token_that_is_not_as_it_must_be_is_not_believed(
     browser: FlaskClient, provider: Provider, changes: dict[str, Any]
@@ -171,3 +172,27 @@ def test_a_provider_that_is_down_is_a_sentence(make_app: MakeApp) -> None:
     answer = app.test_client().get("/committee/oidc/start")
     assert answer.status_code == 403 and "The sign-in did not succeed." in answer.text
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        ({"sub": "u1", "name": "J. Jansen"}, {"sub": "u2", "name": "J. Jansen"}, 303),
+        ({"sub": "u3", "name": "J. Jansen"}, {"sub": "u3", "name": "J. de Vries"}, 400),
+    ],
+    ids=["two-of-one-name", "one-under-another-name"],
+)
+def test_the_second_person_is_told_by_issuer_and_subject(
+    make_app: MakeApp, provider: Provider, first: dict[str, str], second: dict[str, str], status: int
+) -> None:
+    oidc = {"issuer": provider.url, "client_id": CLIENT, "secret": SECRET, "members": ["committee"]}
+    here = {**loopback(), "public_url": "http://127.0.0.1:8080"}
+    app = make_app(**here, committee={"console": {"oidc": oidc}})
+    model = "/committee/models/endpac/demo"
+    stopping, confirming = app.test_client(), app.test_client()
+    for browser, claims in ((stopping, first), (confirming, second)):
+        provider.changes = claims
+        assert sign_in(browser, provider).status_code == 303
+    assert stopping.post(f"{model}/stop", data={"reason": "calibration is off here"}).status_code == 303
+    answer = confirming.post(f"{model}/confirm", data={"reason": "I have looked at it and agree"})
+    assert answer.status_code == status, answer.text

@@ -1,0 +1,154 @@
+"""Guessing slows down the guesser and nobody else; who has signed out is out, whoever holds a copy of the cookie."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from console_house import MEMBER, PASSWORD, VIEWER, Console
+from flask import Flask
+from flask.testing import FlaskClient
+from service import MakeApp, loopback
+
+from cds.committee.accounts import Accounts
+from cds.pages.committee.attempts import Attempts, counted
+
+OUTSIDER, INSIDER = "203.0.113.9", "10.1.2.3"
+HERE = {**loopback(), "public_url": "http://127.0.0.1:8080"}
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> Path:
+    path = tmp_path / "accounts.yaml"
+    for name in (MEMBER, VIEWER):
+        Accounts(path).put(name, PASSWORD, "member")
+    return path
+
+
+@pytest.fixture
+def app(make_app: MakeApp, accounts: Path) -> Flask:
+    """Behind a proxy on this machine, which the settings name."""
+    console = {"accounts_file": accounts, "trusted_proxies": ["127.0.0.0/8"]}
+    return make_app(**HERE, committee={"console": console})
+
+
+def attempt(browser: FlaskClient, name: str, password: str, source: str) -> int:
+    headers = {"X-Forwarded-For": source}
+    return browser.post("/committee/sign-in", data={"name": name, "password": password}, headers=headers).status_code
+
+
+def guess(app: Flask, name: str, times: int, source: str = OUTSIDER) -> list[int]:
+    return [attempt(app.test_client(), name, "wrong", source) for _ in range(times)]
+
+
+def test_who_guesses_waits_and_others_behind_the_same_proxy_do_not(app: Flask) -> None:
+    assert guess(app, VIEWER, 7) == [403] * 5 + [429] * 2
+    assert attempt(app.test_client(), VIEWER, PASSWORD, OUTSIDER) == 429
+    assert attempt(app.test_client(), VIEWER, PASSWORD, INSIDER) == 303
+    assert attempt(app.test_client(), MEMBER, PASSWORD, INSIDER) == 303
+
+
+def test_a_made_up_address_does_not_help_the_guesser(app: Flask) -> None:
+    made_up = [f"198.51.100.{n}, {OUTSIDER}" for n in range(7)]
+    assert [attempt(app.test_client(), VIEWER, "wrong", told) for told in made_up] == [403] * 5 + [429] * 2
+
+
+def test_behind_a_proxy_that_is_not_named_nobody_waits_long(
+    make_app: MakeApp, accounts: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(**HERE, committee={"console": {"accounts_file": accounts}})
+    assert guess(app, VIEWER, 7) == [403] * 7
+    assert attempt(app.test_client(), VIEWER, PASSWORD, INSIDER) == 303
+    assert caplog.text.count("committee.unknown_source") == 1
+
+
+def test_a_browser_that_has_signed_in_before_is_not_kept_out_by_guesses_from_many_addresses(app: Flask) -> None:
+    owner = app.test_client()
+    assert attempt(owner, VIEWER, PASSWORD, INSIDER) == 303
+    for n in range(21):
+        guess(app, VIEWER, 1, f"203.0.113.{n}")
+    assert attempt(app.test_client(), VIEWER, PASSWORD, "198.51.100.5") == 429  # for five seconds
+    assert attempt(owner, VIEWER, PASSWORD, "198.51.100.5") == 303
+    # and what it is known for is that name alone
+    assert guess(app, MEMBER, 6)[-1] == 429
+    assert attempt(owner, MEMBER, PASSWORD, OUTSIDER) == 429
+
+
+def test_the_wait_grows_ends_and_does_not_grow_while_it_lasts() -> None:
+    now = 1000.0
+    attempts = Attempts(lambda: now)
+    counts = counted("X", OUTSIDER, None)
+    waits = []
+    for _ in range(12):
+        attempts.failed(counts)
+        waits.append(attempts.wait(counts))
+        now += waits[-1]
+        assert attempts.wait(counts) == 0.0
+    assert waits == [0.0] * 4 + [30.0, 60.0, 120.0, 240.0, 480.0, 900.0, 900.0, 900.0]
+    attempts.succeeded(counts)
+    attempts.failed(counts)
+    assert attempts.wait(counts) == 0.0
+
+
+def test_what_others_share_costs_seconds_and_is_forgotten_in_an_hour() -> None:
+    now = 1000.0
+    attempts = Attempts(lambda: now)
+    for n in range(30):
+        attempts.failed(counted("X", f"203.0.113.{n}", None))
+    assert attempts.wait(counted("X", INSIDER, None)) == 5.0
+    assert attempts.wait(counted("Y", INSIDER, None)) == 0.0
+    now += 3700.0
+    attempts.failed(counted("X", OUTSIDER, None))
+    assert attempts.wait(counted("X", OUTSIDER, None)) == 0.0
+
+
+def test_a_copied_cookie_opens_nothing_after_its_owner_signed_out(open_console: Callable[..., Console]) -> None:
+    house = open_console(filled=False)
+    owner, thief, other = house.client(VIEWER), house.client(None), house.client(VIEWER)
+    cookie = owner.get_cookie("cds_committee")
+    assert cookie is not None
+    thief.set_cookie("cds_committee", cookie.value)
+    assert thief.get("/committee/").status_code == 200
+    assert owner.post("/committee/sign-out").status_code == 303
+    assert thief.get("/committee/").status_code == 303
+    # the same person's session elsewhere goes on
+    assert other.get("/committee/").status_code == 200
+
+
+def in_another_process(app: Flask, cookie: str) -> int:
+    browser = app.test_client()
+    browser.set_cookie("cds_committee", cookie)
+    return browser.get("/committee/").status_code
+
+
+def test_another_worker_knows_of_it(app: Flask) -> None:
+    browser = app.test_client()
+    assert attempt(browser, VIEWER, PASSWORD, INSIDER) == 303
+    cookie = browser.get_cookie("cds_committee")
+    assert cookie is not None
+    context = multiprocessing.get_context("fork")
+    told: multiprocessing.SimpleQueue[int] = context.SimpleQueue()
+    go = context.Event()
+
+    def worker() -> None:
+        told.put(in_another_process(app, cookie.value))
+        go.wait(30)
+        told.put(in_another_process(app, cookie.value))
+
+    process = context.Process(target=worker)
+    process.start()
+    assert told.get() == 200
+    assert browser.post("/committee/sign-out").status_code == 303
+    go.set()
+    assert told.get() == 303
+    process.join(30)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/33", "proxy.example", "10.0.0.1/8"])
+def test_what_is_no_address_of_a_proxy_is_refused_in_words(text: str) -> None:
+    from cds.committee_settings import ConsoleSettings
+
+    with pytest.raises(ValueError, match="is no address or range"):
+        ConsoleSettings.model_validate({"trusted_proxies": [text]})
