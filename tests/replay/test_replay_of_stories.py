@@ -140,7 +140,8 @@ def test_another_edition_of_rules_under_one_version_number_is_named(app: Flask) 
     assert again(app, id).changed == ()
     execute(app, f"UPDATE predictions SET model_sha256 = '{'0' * 64}' WHERE model = 'nice-ng12'")
     [part] = again(app, id).changed
-    assert part.name == "what decides in nice-ng12 1.0.0"
+    version = app.extensions["cds"].models["nice-ng12"].manifest.version
+    assert part.name == f"what decides in nice-ng12 {version}"
     assert (part.then, part.now) == ("0" * 64, fingerprint)
     # as earlier versions of the product kept them
     execute(app, "UPDATE predictions SET model_sha256 = '' WHERE model = 'nice-ng12'")
