@@ -47,7 +47,8 @@
     │   └── SourceUnsupported       CDS-606  the server keeps no resources of this type
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
     │   ├── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
-    │   └── SelfTestFailed          CDS-702  a network does not give the answers it was imported with
+    │   ├── SelfTestFailed          CDS-702  a network does not give the answers it was imported with
+    │   └── OutOfMemory             CDS-703  the GPU or the machine has too little free memory for a network
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
     ├── CommitteeError              CDS-770  what the committee asked for can't be done as asked
@@ -304,6 +305,10 @@ class ModelServerError(ModelError):
 
 class SelfTestFailed(ModelError):
     code = "CDS-702"
+
+
+class OutOfMemory(ModelError):
+    code = "CDS-703"
 
 
 class ImagingError(CdsError):
