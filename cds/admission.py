@@ -1,9 +1,9 @@
 """How many hook calls a process takes in hand, and which it refuses at once.
 
-A call holds one of ``places`` from its body to its answer, whether it computes or waits for a FHIR server. Beyond
-them it waits for a place, first come first served. One rule serves both limits, since both show in how long a call
-holds its place: where the processor is short, places are held longer because calls share it; where a FHIR server is
-slow, because they wait for it. While places are free nobody is refused, however slow that server is.
+Two things run out, and each has its limit. A call holds one of ``places`` from its body to its answer, also while it
+waits for a FHIR server, which costs nothing but the place. And of those that don't wait for somebody's server at most
+``COMPUTING`` go on at a time: more would share one interpreter and all be late. Whoever finds no room waits, first come
+first served; who would wait too long is refused. While there is room nobody is, however slow a FHIR server may be.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from cds.errors import Overloaded
 
 _log = logging.getLogger("cds.admission")
 
+COMPUTING = 4
+"""Calls that compute at a time; more than one, since each waits now and then for a disk or for the ledger."""
 WAITING_A_PLACE = 4
 """Calls that may wait for each place. Each has a thread meanwhile."""
 SPARE = 8
 """Threads beyond those of calls: `/health`, discovery, feedback and refusals find one when all calls are held up."""
-_STANDING = 0.2
-"""Of the longest wait, what is still good when the queue has not been empty for that long: a burst may queue, but a
-queue that stands makes every call late and none more (Maurer, "Fail at Scale", ACM Queue 13(8), 2015)."""
+_OVERLOADED, _CALM_S = 0.2, 1.0
+"""Of the longest wait, what is still good while calls are being refused, and for so long after the last refusal: a
+burst may queue, but a queue that stands makes every call late and none more."""
 _NEWEST = 0.1
 """Weight of the newest call in the mean."""
 _LONGEST_RETRY_S = 30
@@ -45,6 +47,25 @@ class _Turn:
         self.since = 0.0
 
 
+class Place:
+    """Of one call in hand."""
+
+    def __init__(self, admission: Admission, since: float) -> None:
+        self._admission = admission
+        self.since = since
+        self.aside_s = 0.0
+        """How long it waited for others' servers."""
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While it waits for somebody's server; another may compute meanwhile. It goes on without waiting again."""
+        begun = self._admission.step_aside()
+        try:
+            yield
+        finally:
+            self.aside_s += self._admission.step_back() - begun
+
+
 class Admission:
     """Shared by the threads of a process."""
 
@@ -55,32 +76,43 @@ class Admission:
         self._lock = threading.Lock()
         self.waiting: deque[_Turn] = deque()
         self.taken = 0
+        self._aside = 0
+        """Of the taken, those that wait for somebody's server."""
         self._since = 0.0
         """Sum of the times at which the taken places were taken."""
-        self._held_s = 0.0
-        """Recent mean of how long a call held its place."""
-        self._empty_at = clock()
-        """When nobody waited last."""
+        self._held_s, self._computed_s = 0.0, 0.0
+        """Recent means of how long a call held its place, and of how long it did not stand aside meanwhile."""
+        self._refused_at = -math.inf
         self._shed = 0
         self._told_at = -math.inf
         self._cpu = (-math.inf, 0.0)
         """(time, processor time until then) of some seconds ago; a process that has just forked has used none."""
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self) -> Iterator[Place]:
         """Raises Overloaded when a call that came now would wait too long, or has."""
-        since = self._take()
+        place = Place(self, self._take())
         try:
-            yield
+            yield place
         finally:
-            self._give_back(since)
+            self._give_back(place)
+
+    def step_aside(self) -> float:
+        with self._lock:
+            now = self.clock()
+            self._aside += 1
+            self._let_in(now)
+            return now
+
+    def step_back(self) -> float:
+        with self._lock:
+            self._aside -= 1
+            return self.clock()
 
     def _take(self) -> float:
         with self._lock:
             now = self.clock()
-            if not self.waiting:
-                self._empty_at = now
-            if self.taken < self._places:
+            if not self.waiting and self._room():
                 self.taken += 1
                 self._since += now
                 return now
@@ -95,44 +127,57 @@ class Admission:
                     raise self._refusal(self.clock())
         return turn.since
 
-    def _give_back(self, since: float) -> None:
+    def _give_back(self, place: Place) -> None:
         with self._lock:
             now = self.clock()
-            self._held_s += _NEWEST * (now - since - self._held_s)
-            self._since -= since
-            if self.waiting:
-                turn = self.waiting.popleft()
-                turn.since = now
-                self._since += now
-                turn.came.set()
-            else:
-                self.taken -= 1
+            held_s = now - place.since
+            self._held_s += _NEWEST * (held_s - self._held_s)
+            self._computed_s += _NEWEST * (held_s - place.aside_s - self._computed_s)
+            self.taken -= 1
+            self._since -= place.since
+            self._let_in(now)
             if now - self._cpu[0] >= 10:
                 self._cpu = (now, time.process_time())
 
+    def _room(self) -> bool:
+        return self.taken < self._places and self.taken - self._aside < COMPUTING
+
+    def _let_in(self, now: float) -> None:
+        while self.waiting and self._room():
+            turn = self.waiting.popleft()
+            turn.since = now
+            self.taken += 1
+            self._since += now
+            turn.came.set()
+
     def _expected(self, now: float) -> float:
-        """Seconds until one more that waits would have a place. By those in hand, too, so that calls which have just
-        begun to hang are seen before the first of them ends."""
-        held_s = max(self._held_s, now - self._since / self.taken)
-        return (len(self.waiting) + 1) * held_s / self._places
+        """Seconds until one more that waits would begin, by the limit that is reached."""
+        before = len(self.waiting) + 1
+        if self.taken < self._places:
+            return before * self._computed_s / COMPUTING
+        # by those in hand, too, so that calls which have just begun to hang are seen before the first of them ends
+        return before * max(self._held_s, now - self._since / self.taken) / self._places
 
     def _patience(self, now: float) -> float:
-        stands = now - self._empty_at > self._longest_wait_s
-        return self._longest_wait_s * (_STANDING if stands else 1)
+        overloaded = now - self._refused_at < _CALM_S
+        return self._longest_wait_s * (_OVERLOADED if overloaded else 1)
 
     def _refusal(self, now: float) -> Overloaded:
         expected = self._expected(now)
-        self._shed += 1
+        self._shed, self._refused_at = self._shed + 1, now
         if now - self._told_at >= 1:
             (then, cpu), spent = self._cpu, time.process_time()
             # near 1: it computes all the time; near 0: its calls wait for FHIR servers
             busy = (spent - cpu) / max(now - then, 0.001)
             _log.warning(
-                "calls.shed count=%d in_hand=%d waiting=%d held_s=%.3f expected_wait_s=%.3f processor=%.2f",
+                "calls.shed count=%d limit=%s in_hand=%d waiting=%d held_s=%.3f computed_s=%.3f expected_wait_s=%.3f "
+                "processor=%.2f",
                 self._shed,
+                "computing" if self.taken < self._places else "threads",
                 self.taken,
                 len(self.waiting),
                 self._held_s,
+                self._computed_s,
                 expected,
                 busy,
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -135,8 +136,10 @@ class Engine:
         remote_addr: str,
         accept_language: str | None,
         traceparent: str | None = None,
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Answer:
         """Raises a RequestError for what the caller must mend; anything else degrades and is said on a card.
+        ``aside``: entered while it waits for a FHIR server or the ledger.
 
         A refusal of a caller we know is a row of the ledger, too. One we don't know leaves a line in the log only:
         strangers must not be able to fill the ledger.
@@ -149,7 +152,7 @@ class Engine:
                 caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
             span.note(client=caller.name, service=service_id)
             try:
-                answer = self._answer(call_id, at, caller, service_id, body, accept_language, timings)
+                answer = self._answer(call_id, at, caller, service_id, body, accept_language, timings, aside)
             except RequestError as error:
                 policy = self.policies.current(caller.name, service_id)
                 self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
@@ -174,6 +177,7 @@ class Engine:
         body: bytes,
         accept_language: str | None,
         timings: Timings,
+        aside: Callable[[], AbstractContextManager[None]],
     ) -> Answer:
         with timings.stage("parse"):
             call = parse_call(body)
@@ -182,7 +186,7 @@ class Engine:
             policy = self.policies.current(*whose)
             words = self.catalogues.book(accept_language, caller.client.language, fallback=self.settings.language)
             target = self._target(call, caller)
-        with timings.stage("gather"):
+        with timings.stage("gather"), aside():
             deadline = deadline_in(self.settings.fhir.deadline_s)
             evidence = gather(call, self.queries(service), self.fhir, target, deadline)
         with self._turns.one(timings.stage("turn")):
@@ -204,7 +208,7 @@ class Engine:
                 case = replace(case, withheld=frozenset(stopped))
                 cards, suppressed, weighed = self._cards(case, service, caller, stopped)
             shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
-        with timings.stage("ledger"):
+        with timings.stage("ledger"), aside():
             kept = self._snapshot(call_id, case, service, caller, stopped) if cards else None
             row = audit.entry(
                 call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, kept, shadowed, weighed

@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes; about one a core.")
     threads: int = Field(
-        16, ge=2, le=128, description="Hook calls a worker has in hand; one that waits on a FHIR server counts."
+        16, ge=2, le=128, description="Hook calls a worker has in hand, with those that wait on a FHIR server."
     )
     longest_wait_s: float = Field(
         0.25,

@@ -43,7 +43,9 @@ def blueprint(engine: Engine) -> Blueprint:
         start = time.perf_counter()
         asked = current(request)
         body = read_body(asked)
-        with admission.place():  # before the token is looked at, so that a call that is refused may come again with it
+        with (
+            admission.place() as place
+        ):  # before the token is looked at, so that a call that is refused may come again with it
             answer = engine.answer(
                 service_id,
                 body,
@@ -52,6 +54,7 @@ def blueprint(engine: Engine) -> Blueprint:
                 remote_addr=sender(asked.remote_addr, asked.headers.keys()),
                 accept_language=asked.headers.get("Accept-Language"),
                 traceparent=asked.headers.get("traceparent"),
+                aside=place.aside,
             )
         metrics.answered(answer, time.perf_counter() - start)
         g.log = {

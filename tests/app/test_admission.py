@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from patience import eventually
 
-from cds.admission import WAITING_A_PLACE, Admission
+from cds.admission import COMPUTING, WAITING_A_PLACE, Admission
 from cds.errors import Overloaded
 
 
@@ -63,6 +63,11 @@ class Calls:
                 self._ends[name].wait(20)
         except Overloaded:
             self.refused.append(name)
+
+
+def take_and_leave(admission: Admission) -> None:
+    with admission.place():
+        pass
 
 
 @pytest.fixture
@@ -136,17 +141,69 @@ def test_a_burst_waits_for_its_turn(calls: Calls) -> None:
     assert calls.refused == []
 
 
-def test_a_queue_that_stands_is_kept_short(calls: Calls) -> None:
-    """As many before it as in the burst, and the same mean; but for a long time whoever came had to wait."""
+def overloaded(calls: Calls) -> None:
+    """One was refused for the number that waited; since then two of those began, and two wait."""
     calls.come("earlier")
-    at(calls, 0.5)
-    calls.come("a", "b", "c", waits=True)
     at(calls, 31.0)
     calls.end("earlier")
-    eventually(lambda: "a" in calls.begun)
-    at(calls, 31.5)
+    eventually(lambda: not calls.admission.taken)
+    calls.come("a")
+    calls.come(*(f"w{n}" for n in range(WAITING_A_PLACE)), waits=True)
+    calls.come("one more")
+    assert calls.refused == ["one more"]
+    for ended, begun in (("a", "w0"), ("w0", "w1")):
+        calls.end(ended)
+        eventually(lambda b=begun: calls.begun[-1] == b)
+
+
+def test_while_calls_are_refused_the_queue_is_kept_short(calls: Calls) -> None:
+    overloaded(calls)
+    at(calls, 31.9)
     calls.come("d")
-    assert calls.refused == ["d"]
+    assert calls.refused == ["one more", "d"]
+
+
+def test_after_a_second_without_refusals_a_burst_may_wait_again(calls: Calls) -> None:
+    overloaded(calls)
+    at(calls, 32.1)
+    calls.come("d", waits=True)
+    assert calls.refused == ["one more"]
+
+
+def test_so_many_compute_at_a_time_and_one_that_waits_for_a_server_is_none_of_them() -> None:
+    calls = Calls(Admission(16, 30.0, Clock()))
+    try:
+        calls.come(*(f"c{n}" for n in range(COMPUTING)))
+        calls.come("next", waits=True)
+        assert "next" not in calls.begun
+        calls.admission.step_aside()
+        eventually(lambda: "next" in calls.begun)
+        calls.admission.step_back()
+        calls.come("another", waits=True)  # who comes back goes on, and others wait for two to end
+        calls.end("c0")
+        time.sleep(0.1)
+        assert "another" not in calls.begun
+        calls.end("c1")
+        eventually(lambda: "another" in calls.begun)
+    finally:
+        calls.close()
+
+
+def test_waiting_for_a_server_is_no_computing() -> None:
+    """Calls that wait ten seconds each and compute for none leave the next caller no wait to fear."""
+    clock = Clock()
+    admission = Admission(16, 0.25, clock)
+    for _ in range(20):
+        with admission.place() as place, place.aside():
+            clock.now += 10
+    with ExitStack() as others:
+        for _ in range(COMPUTING):
+            others.enter_context(admission.place())
+        waits = threading.Thread(target=take_and_leave, args=(admission,))
+        waits.start()
+        eventually(lambda: len(admission.waiting) == 1)  # not refused at once
+    waits.join(timeout=10)
+    assert not admission.taken
 
 
 def test_so_many_wait_and_no_more(calls: Calls) -> None:
@@ -174,4 +231,4 @@ def test_refusals_are_told_once_a_second_with_their_number(caplog: pytest.LogCap
                 pass
     lines = [record.getMessage() for record in caplog.records]
     assert [line.split()[:2] for line in lines] == [["calls.shed", f"count={n}"] for n in (1, 10, 10)]
-    assert "in_hand=1 waiting=0" in lines[0]
+    assert "limit=threads in_hand=1 waiting=0" in lines[0]
