@@ -139,10 +139,9 @@ class Engine:
         aside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Answer:
         """Raises a RequestError for what the caller must mend; anything else degrades and is said on a card.
-        ``aside``: entered while it waits for a FHIR server or the ledger.
 
         A refusal of a caller we know is a row of the ledger, too. One we don't know leaves a line in the log only:
-        strangers must not be able to fill the ledger.
+        strangers must not be able to fill the ledger. ``aside``: entered while FHIR server or ledger are waited for.
         """
         timings = Timings()
         call_id, at = new_id(), self.now()
