@@ -54,7 +54,8 @@ class Section:
     def add(self, name: str, value: float, unit: str, **bar: object) -> None:
         self.figures.append(Figure(name, value, unit, **bar))  # type: ignore[arg-type]
 
-    def markdown(self, load_before: float, quick: bool) -> str:
+    def markdown(self, load_before: float, given: str = "") -> str:
+        """``given``: the options it was run with."""
         lines = [
             f"## {self.name}: {self.title}",
             "",
@@ -67,7 +68,7 @@ class Section:
         if self.raw:
             lines += ["", "```text", *self.raw, "```"]
         today = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        command = f"python benchmarks/run.py {self.name}" + (" --quick" if quick else "")
+        command = f"python benchmarks/run.py {self.name}{given}"
         nice = os.getpriority(os.PRIO_PROCESS, 0)
         ahead = f", ahead of other programs (nice {nice})" if nice < 0 else ""
         lines += ["", f"`{command}`, {today}, load average before the run {load_before:.1f}{ahead}."]

@@ -2,7 +2,7 @@
 
     python benchmarks/run.py               everything, about ten minutes
     python benchmarks/run.py cpu split     two of them; the other sections of RESULTS.md stay as they are
-    python benchmarks/run.py soak          half an hour; only when it is named
+    python benchmarks/run.py soak          half an hour, or --minutes; like overload and replicas only when named
     python benchmarks/run.py --quick       a smoke run in a minute or two; prints, writes nothing
 
 Each benchmark starts the servers it needs on free loopback ports, with a ledger of their own in a temporary folder.
@@ -29,6 +29,8 @@ import latency
 import legion
 import monitors
 import no_prefetch
+import overload
+import replicas
 import report_page
 import results
 import split
@@ -54,10 +56,12 @@ BENCHMARKS = {
     "validation-bins": (validation_bins.run, "what joined bins lose of the AUC pooled over hospitals"),
     "monitors": (monitors.run, "what the committee's monitors see of a simulated hospital, and their false alarms"),
     "legion": (legion.run, "CPU of all models of a call, loading them, scoring many patients"),
+    "overload": (overload.run, "calls per second at p99 <= 100 ms, and what becomes of twice as many"),
+    "replicas": (replicas.run, "3 web processes and 2 workers on one PostgreSQL against one, calls per core"),
     "scaling": (sustained.scaling, "calls per second of one worker process against two"),
     "soak": (sustained.soak, "half an hour of calls: p99, growth of memory, lost rows (only when named)"),
 }
-NAMED_ONLY = {"soak"}
+NAMED_ONLY = {"soak", "overload", "replicas"}
 """Too long for a run of everything."""
 
 
@@ -66,12 +70,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f"benchmarks:\n{listing}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="BENCHMARK", help="which to run; default: all but soak")
+    parser.add_argument(
+        "names", nargs="*", metavar="BENCHMARK", help=f"which to run; default: all but {', '.join(sorted(NAMED_ONLY))}"
+    )
+    parser.add_argument("--minutes", type=int, help=f"of the soak (default: {sustained.MINUTES})")
     parser.add_argument("--quick", action="store_true", help="few repetitions, to see that it works; writes no results")
     parser.add_argument("--output", type=Path, default=results.RESULTS, help="results file (default: %(default)s)")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
         parser.error(f"no benchmark called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
+    if arguments.minutes is not None and ("soak" not in arguments.names or arguments.minutes < 2):
+        parser.error("--minutes is of the soak, and two at least: its memory's growth counts from the first")
     console = Console()
     sections, missed = {}, 0
     for name in arguments.names or [name for name in BENCHMARKS if name not in NAMED_ONLY]:
@@ -80,10 +89,12 @@ def main() -> int:
             tempfile.TemporaryDirectory(prefix="cds-bench-") as folder,
             Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as progress,
         ):
-            section = BENCHMARKS[name][0](Path(folder), progress, quick=arguments.quick)
+            how = {"minutes": arguments.minutes} if name == "soak" and arguments.minutes else {}
+            section = BENCHMARKS[name][0](Path(folder), progress, quick=arguments.quick, **how)
         show(console, section)
         missed += sum(f.met is False for f in section.figures)
-        sections[name] = section.markdown(load, arguments.quick)
+        given = (" --quick" if arguments.quick else "") + "".join(f" --{key} {value}" for key, value in how.items())
+        sections[name] = section.markdown(load, given)
         if not arguments.quick:
             results.write({name: sections[name]}, arguments.output)
     console.print("every bar met" if not missed else f"{missed} bar(s) missed", style="red" if missed else "green")

@@ -39,16 +39,20 @@ class Server:
     port: int
     path: str
     audience: str = ""
+    ports: tuple[int, ...] = ()
+    """Of several that share the load; empty: this one alone."""
+    beside: tuple[int, ...] = ()
+    """Further processes whose trees count as the server's."""
 
     def tree(self) -> list[int]:
-        """This process and all below it."""
+        """This process and all below it, and those beside it."""
         children: dict[int, list[int]] = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     parent = int(_stat(int(entry.name))[1])
                     children.setdefault(parent, []).append(int(entry.name))
-        found, open_ends = [], [self.pid]
+        found, open_ends = [], [self.pid, *self.beside]
         while open_ends:
             pid = open_ends.pop()
             found.append(pid)
@@ -79,21 +83,22 @@ def _stat(pid: int) -> list[str]:
 
 
 def ours(
-    ehr: Ehr, folder: Path, *, workers: int = 2, fhir: str | None = None
+    ehr: Ehr, folder: Path, *, workers: int = 2, fhir: str | None = None, base: str = "", **settings: str
 ) -> contextlib.AbstractContextManager[Server]:
-    """`cds serve` as a hospital runs it: signed calls, all models, SQLite ledger, metrics, log."""
+    """`cds serve` as a hospital runs it: signed calls, all models, SQLite ledger, metrics, log. ``base``: the address
+    that callers know, where it is another. ``settings``: further ones."""
     port = free_port()
-    base = f"http://127.0.0.1:{port}"
+    base = base or f"http://127.0.0.1:{port}"
     (folder / "jwks.json").write_text(json.dumps(ehr.jwks), encoding="utf-8")
     (folder / "ledger.key").write_text(secrets.token_hex(32), encoding="ascii")
+    own = {"ledger_key_file": str(folder / "ledger.key"), **settings}
     (folder / "cds.toml").write_text(
         f"""\
 public_url = "{base}"
 port = {port}
 workers = {workers}
 data_dir = {json.dumps(str(folder))}
-ledger_key_file = {json.dumps(str(folder / "ledger.key"))}
-
+{"".join(f"{name} = {json.dumps(value)}" + chr(10) for name, value in own.items())}
 [clients.bench]
 issuer = "{ehr.issuer}"
 jwks_file = {json.dumps(str(folder / "jwks.json"))}
@@ -180,12 +185,18 @@ class Measured:
     wall_s: float
     cpu_ms: float
     """CPU of the server's process tree per call."""
+    shed_ms: tuple[float, ...] = ()
+    """Of calls answered with 503 and Retry-After."""
+    faults: tuple[str, ...] = ()
+    """Whatever else was answered."""
 
     @property
     def per_second(self) -> float:
         return len(self.ms) / self.wall_s
 
     def quantile(self, q: float) -> float:
+        if not self.ms:
+            return float("inf")
         ordered = sorted(self.ms)
         return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
 
@@ -204,7 +215,7 @@ class Load:
         if ehr is not None:
             names["tokens"] = str(self._folder / "tokens.txt")
             Path(names["tokens"]).write_text("\n".join(ehr.tokens(server.audience, count)), encoding="ascii")
-        spec = Spec(**{"port": server.port, "path": server.path, **names, **how})  # type: ignore[arg-type]
+        spec = Spec(**{"port": server.port, "ports": server.ports, "path": server.path, **names, **how})  # type: ignore[arg-type]
         (self._folder / "spec.json").write_text(json.dumps(asdict(spec)), encoding="utf-8")
         self._process: subprocess.Popen[str] | None = None
         self._cpu = 0.0
@@ -222,8 +233,8 @@ class Load:
         if self._process.returncode != 0:
             raise SystemExit(f"{self._server.name}: {err.strip()[-1000:]}")
         found = json.loads(out)
-        cpu = (self._server.cpu_s() - self._cpu) * 1000 / len(found["ms"])
-        return Measured(found["ms"], found["wall_s"], cpu)
+        cpu = (self._server.cpu_s() - self._cpu) * 1000 / max(1, len(found["ms"]))
+        return Measured(found["ms"], found["wall_s"], cpu, tuple(found["shed_ms"]), tuple(found["faults"]))
 
     def run(self) -> Measured:
         return self.start().finish()

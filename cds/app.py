@@ -20,7 +20,7 @@ from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
 from cds.committee.standing import Standings
 from cds.engine import Engine
-from cds.errors import LedgerError, ModelError, ServiceError, SettingsError
+from cds.errors import LedgerError, ModelError, Overloaded, ServiceError, SettingsError
 from cds.fhir.client import FhirClient
 from cds.host_memory import place_for
 from cds.inference import registry as model_room
@@ -220,6 +220,11 @@ def _finish(answer: Response) -> Response:
     headers.add("X-Content-Type-Options", "nosniff")
     headers.add("Referrer-Policy", "no-referrer")
     if call.endpoint in _UNLOGGED:
+        return answer
+    if notes.get("error_code") == Overloaded.code:
+        metrics.refused(
+            Overloaded.code
+        )  # and no line: there are thousands, and who refused them tells it once a second
         return answer
     now = time.perf_counter()
     # the rule, not the address: an address may hold what a caller should not have put there

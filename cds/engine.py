@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -136,11 +137,12 @@ class Engine:
         remote_addr: str,
         accept_language: str | None,
         traceparent: str | None = None,
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Answer:
         """Raises a RequestError for what the caller must mend; anything else degrades and is said on a card.
 
         A refusal of a caller we know is a row of the ledger, too. One we don't know leaves a line in the log only:
-        strangers must not be able to fill the ledger.
+        strangers must not be able to fill the ledger. ``aside``: entered while FHIR server or ledger are waited for.
         """
         timings = Timings()
         call_id, at = new_id(), self.now()
@@ -150,7 +152,7 @@ class Engine:
                 caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
             span.note(client=caller.name, service=service_id)
             try:
-                answer = self._answer(call_id, at, caller, service_id, body, accept_language, timings)
+                answer = self._answer(call_id, at, caller, service_id, body, accept_language, timings, aside)
             except RequestError as error:
                 policy = self.policies.current(caller.name, service_id)
                 self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
@@ -175,8 +177,9 @@ class Engine:
         body: bytes,
         accept_language: str | None,
         timings: Timings,
+        aside: Callable[[], AbstractContextManager[None]],
     ) -> Answer:
-        with self._turns.one(timings.stage("turn")) as turn:
+        with self._turns.one(timings.stage("turn"), aside) as turn:
             with timings.stage("parse"):
                 call = parse_call(body)
                 service = self.services.find(service_id, call.hook)
@@ -212,7 +215,8 @@ class Engine:
                 )
                 if self.ledger.is_server:
                     turn.give()
-                recorded = self._keep(row)
+                with aside():
+                    recorded = self._keep(row)
         self.studies.ask_later(seen, caller.name, call.hook)
         response = Response(tuple(card for card, _ in cards))
         return Answer(

@@ -47,7 +47,8 @@
     │   └── SourceUnsupported       CDS-606  the server keeps no resources of this type
     ├── ModelError                  CDS-700  a model failed to load or run; its card says so
     │   ├── ModelServerError        CDS-701  the server that runs models did not answer, or not as it must
-    │   └── SelfTestFailed          CDS-702  a network does not give the answers it was imported with
+    │   ├── SelfTestFailed          CDS-702  a network does not give the answers it was imported with
+    │   └── OutOfMemory             CDS-703  the GPU or the machine has too little free memory for a network
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
     ├── CommitteeError              CDS-770  what the committee asked for can't be done as asked
@@ -56,6 +57,7 @@
     ├── ReplayFailed                CDS-775  a past call can't be rebuilt, or not to the same card; which part is said
     ├── AuditFailed                 CDS-776  the audit's chain can't be trusted
     ├── CohortError                 CDS-780  a cohort file can't be read in a model's terms, or is too small to judge it
+    ├── Overloaded         503  CDS-503  more calls in hand than can be answered in time; this one was not begun
     ├── NotTaken           503  CDS-790  news of a study could not be taken now; it must be sent again
     ├── ValidationRoundError        CDS-785  a validation round, a case file, a key or a result can't be used
     └── LedgerError                 CDS-800  the ledger cannot be written; rows are spooled
@@ -305,6 +307,10 @@ class SelfTestFailed(ModelError):
     code = "CDS-702"
 
 
+class OutOfMemory(ModelError):
+    code = "CDS-703"
+
+
 class ImagingError(CdsError):
     """Images can't be fetched or assessed. The result is "indeterminate" with the reason, never "negative"."""
 
@@ -339,6 +345,21 @@ class AuditFailed(CdsError):
 
 class CohortError(CdsError):
     code = "CDS-780"
+
+
+class Overloaded(CdsError):
+    """Nothing of the call was begun: its token is still good, and it may be sent again."""
+
+    code = "CDS-503"
+    status = 503
+
+    def __init__(self, retry_after_s: int) -> None:
+        """``retry_after_s``: when it is worth asking again, in whole seconds."""
+        super().__init__(
+            "The service has more calls in hand than it can answer in time, so this one was not begun and gets no "
+            "cards; it may be sent again after Retry-After"
+        )
+        self.retry_after_s = retry_after_s
 
 
 class NotTaken(CdsError):

@@ -7,6 +7,7 @@ no collection walks it again.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -14,12 +15,15 @@ import shutil
 import socket
 import struct
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
+from cds.admission import threads_for
 from cds.errors import LedgerError
 from cds.host_memory import make_ours, place_for
 from cds.ledger.migrate import upgrade
@@ -66,6 +70,34 @@ _SILENCE_S = 5
 """Seconds of silence within a request. A thread is free again after twice that: gunicorn also waits for the rest."""
 
 
+_LINGER_S = 2.0
+"""For the other side to hang up, so that the end of an answer is not lost (RFC 9112, 9.6); gunicorn's own."""
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn waits in its main loop for the other side to hang up, and takes no connection meanwhile: ten that send
+    half a request and stay silenced a worker for twenty seconds. Here the thread waits that had the request."""
+
+    def handle(self, conn: Any) -> Any:
+        goes_on = super().handle(conn)
+        if goes_on is False:
+            _hang_up(conn.sock)
+        return goes_on
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """Say that no more comes, wait until the other side has hung up, and leave nothing to wait for."""
+    until = time.monotonic() + _LINGER_S
+    with contextlib.suppress(OSError):  # it is closed, or the other side would not say anything
+        connection.shutdown(socket.SHUT_WR)
+        while (left := until - time.monotonic()) > 0:
+            connection.settimeout(left)
+            if not connection.recv(4096):
+                break
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -78,8 +110,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             if ":" in settings.host
             else f"{settings.host}:{settings.port}",
             "workers": settings.workers,
-            "threads": settings.threads,
-            "worker_class": "gthread",
+            "threads": threads_for(settings.threads),
+            "worker_class": Worker,
             "preload_app": True,
             "timeout": 60,
             "graceful_timeout": 20,

@@ -148,7 +148,14 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes; about one a core.")
     threads: int = Field(
-        16, ge=2, le=128, description="Threads a worker; calls waiting on a FHIR server hold one each."
+        16, ge=2, le=128, description="Hook calls a worker has in hand, with those that wait on a FHIR server."
+    )
+    longest_wait_s: float = Field(
+        0.25,
+        gt=0,
+        le=10,
+        description="Longest that a call waits until a worker begins with it, seconds; one that would wait longer is "
+        "refused at once with 503.",
     )
     data_dir: Path = Field(Path("var"), description="Folder for the embedded database, the spool and generated keys.")
     database_url: str | None = Field(None, description="SQLAlchemy URL of the ledger; empty: SQLite in data_dir.")

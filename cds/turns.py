@@ -9,8 +9,8 @@ first, and there is one to get past. Who waits for a server gives the turn to ot
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 
 class Turns:
@@ -22,9 +22,11 @@ class Turns:
         self._lock = threading.Lock()
 
     @contextmanager
-    def one(self, waiting: AbstractContextManager[None]) -> Iterator[Turn]:
-        """``waiting`` is entered for as long as others are before us."""
-        turn = Turn(self._lock, self._patience_s)
+    def one(
+        self, waiting: AbstractContextManager[None], aside: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> Iterator[Turn]:
+        """``waiting`` is entered for as long as others are before us; ``aside``, too, while the turn is."""
+        turn = Turn(self._lock, self._patience_s, aside)
         with waiting:
             turn.take()
         try:
@@ -36,8 +38,10 @@ class Turns:
 class Turn:
     """Of one thread."""
 
-    def __init__(self, lock: threading.Lock, patience_s: float) -> None:
-        self._lock, self._patience_s = lock, patience_s
+    def __init__(
+        self, lock: threading.Lock, patience_s: float, aside: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._lock, self._patience_s, self._aside = lock, patience_s, aside
         self._mine = False
 
     def take(self) -> None:
@@ -54,6 +58,7 @@ class Turn:
         """Others compute for as long as this lasts; then it is our turn again."""
         self.give()
         try:
-            yield
+            with self._aside():
+                yield
         finally:
             self.take()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -270,6 +271,8 @@ def _meaning(error: HTTPError | OSError) -> Unusable:
         return Transient(Reason.PACS_UNREACHABLE)
     if isinstance(error, WaitedTooLong):
         return Unusable(Reason.PACS_TIMEOUT)
+    if isinstance(error, SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
+        return Unusable(Reason.PACS_UNTRUSTED, f"({error.args[0].verify_message})")
     if isinstance(error, SSLError):
         return Unusable(Reason.PACS_REFUSED, "(no trusted TLS connection)")
     return Transient(Reason.PACS_UNREACHABLE, f"({type(error).__name__})")

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     PACS_UNREACHABLE = "pacs-unreachable"
     PACS_TIMEOUT = "pacs-timeout"
     PACS_REFUSED = "pacs-refused"
+    PACS_UNTRUSTED = "pacs-untrusted"
     PACS_FAILED = "pacs-failed"
     PACS_REDIRECTED = "pacs-redirected"
     PACS_MALFORMED = "pacs-malformed"

@@ -18,6 +18,7 @@ _PACS_AT_FAULT = frozenset(
         Reason.PACS_UNREACHABLE,
         Reason.PACS_TIMEOUT,
         Reason.PACS_REFUSED,
+        Reason.PACS_UNTRUSTED,
         Reason.PACS_FAILED,
         Reason.PACS_REDIRECTED,
         Reason.PACS_MALFORMED,

@@ -97,7 +97,7 @@ class Worker:
         except Unfinished as error:
             state = self._jobs.fail(job, error.reason, again=error.again)
             span.end(fault=error.reason)
-            _log.warning("job.failed job=%s reason=%s now=%s", job.id, error.reason, state)
+            _log.warning("job.failed job=%s reason=%s now=%s error=%s", job.id, error.reason, state, error)
         except LedgerError:
             raise
         except Exception as error:  # a fault of the work must neither stop the worker nor be lost

@@ -59,6 +59,12 @@ class Devices:
                 self._loaded[key] = found
         return found
 
+    def clear(self, slot: str) -> None:
+        """Let go of the networks on that device, whose arenas keep what they once took; they are loaded anew when
+        wanted."""
+        with self._lock:
+            self._loaded = {key: found for key, found in self._loaded.items() if key[0] != slot}
+
     def device(self, slot: str) -> Device:
         kind, _, number = slot.partition("-")
         return Device(

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from cds import tracing
-from cds.errors import ModelError, SelfTestFailed, SettingsError
+from cds.errors import ModelError, OutOfMemory, SelfTestFailed, SettingsError
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.phase import Phase
 from cds.imaging.reasons import Reason as ImageReason
@@ -52,6 +52,7 @@ _MAY_PASS = frozenset(
         ImageReason.PACS_UNREACHABLE,
         ImageReason.PACS_TIMEOUT,
         ImageReason.PACS_REFUSED,
+        ImageReason.PACS_UNTRUSTED,
         ImageReason.PACS_FAILED,
         ImageReason.PACS_MALFORMED,
         ImageReason.TRUNCATED,
@@ -59,6 +60,7 @@ _MAY_PASS = frozenset(
         ImageReason.NOT_FOUND,
     }
 )
+_REASONS: dict[type[ModelError], str] = {SelfTestFailed: "self-test-failed", OutOfMemory: "out-of-memory"}
 _RESULTS = frozenset({"SEG", "SR", "PR", "KO"})
 _AT_FAULT = frozenset({ImageReason.PACS_NOT_LISTED, ImageReason.PACS_REDIRECTED})
 """Somebody must mend the settings first."""
@@ -200,9 +202,10 @@ class Pipeline:
                 )
             except ModelError as error:
                 _log.error("model.failed job=%s model=%s error=%s", job.id, model.manifest.id, error)
+                if isinstance(error, OutOfMemory):
+                    self._devices.clear(slot)
                 # on another machine, or after a repair, it may do what it should
-                reason = "self-test-failed" if isinstance(error, SelfTestFailed) else "model-failed"
-                raise Unfinished(reason, again=True) from error
+                raise Unfinished(_REASONS.get(type(error), "model-failed"), again=True) from error
         if isinstance(found, Assessed) and _rests_on_filled(found, volume):
             return outcome.Reason(ImageReason.MISSING_SLICES.value, "choice"), analysis.provider
         return found, analysis.provider

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, g, request
 
+from cds.admission import Admission
 from cds.engine import Engine
 from cds.protocol.hooks import HOOKS
 from cds.protocol.request import parse_feedback
@@ -24,6 +25,7 @@ _log = logging.getLogger("cds.web")
 
 def blueprint(engine: Engine) -> Blueprint:
     pages = Blueprint("cds_hooks", __name__)
+    admission = Admission(engine.settings.threads, engine.settings.longest_wait_s)
     discovery = {language: _discovery(engine, language) for language in engine.catalogues.languages}
 
     @pages.get("/cds-services")
@@ -41,15 +43,19 @@ def blueprint(engine: Engine) -> Blueprint:
         start = time.perf_counter()
         asked = current(request)
         body = read_body(asked)
-        answer = engine.answer(
-            service_id,
-            body,
-            authorization=asked.headers.get("Authorization"),
-            path=asked.path,
-            remote_addr=sender(asked.remote_addr, asked.headers.keys()),
-            accept_language=asked.headers.get("Accept-Language"),
-            traceparent=asked.headers.get("traceparent"),
-        )
+        with (
+            admission.place() as place
+        ):  # before the token is looked at, so that a call that is refused may come again with it
+            answer = engine.answer(
+                service_id,
+                body,
+                authorization=asked.headers.get("Authorization"),
+                path=asked.path,
+                remote_addr=sender(asked.remote_addr, asked.headers.keys()),
+                accept_language=asked.headers.get("Accept-Language"),
+                traceparent=asked.headers.get("traceparent"),
+                aside=place.aside,
+            )
         metrics.answered(answer, time.perf_counter() - start)
         g.log = {
             "service": answer.service.id,

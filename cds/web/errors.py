@@ -10,19 +10,28 @@ import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from cds.errors import CdsError, NotAuthenticated, NotTaken, ReportRefused, RequestError, RequestTooLarge
+from cds.errors import CdsError, NotAuthenticated, NotTaken, Overloaded, ReportRefused, RequestError, RequestTooLarge
 from cds.web import refusals
 
 _log = logging.getLogger("cds.web")
 
 # FHIR R4 value set issue-type, by status
-_ISSUE = {400: "invalid", 401: "login", 403: "security", 404: "not-found", 405: "not-supported", 412: "required"}
+_ISSUE = {
+    400: "invalid",
+    401: "login",
+    403: "security",
+    404: "not-found",
+    405: "not-supported",
+    412: "required",
+    413: "too-long",
+}
 
 _RETRY_AFTER_S = "30"
 """What answers 503 is a database or a queue, which seldom are away for longer."""
 
 
-def outcome(status: int, code: str, text: str) -> Response:
+def outcome(status: int, code: str, text: str, retry_after_s: int | None = None) -> Response:
+    """``retry_after_s``: after what time an overload is likely to be over."""
     if refusals.wanted():
         return refusals.page(status, code)
     body: dict[str, Any] = {
@@ -30,7 +39,7 @@ def outcome(status: int, code: str, text: str) -> Response:
         "issue": [
             {
                 "severity": "error",
-                "code": _ISSUE.get(status, "too-long" if status == 413 else "processing"),
+                "code": "throttled" if retry_after_s else _ISSUE.get(status, "processing"),
                 "details": {"coding": [{"system": "urn:cds:error", "code": code}], "text": text},
             }
         ],
@@ -39,7 +48,7 @@ def outcome(status: int, code: str, text: str) -> Response:
     if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if status == 503:
-        answer.headers["Retry-After"] = _RETRY_AFTER_S
+        answer.headers["Retry-After"] = str(retry_after_s) if retry_after_s else _RETRY_AFTER_S
     return answer
 
 
@@ -51,6 +60,8 @@ def init_errors(app: Flask) -> None:
 
 def _known(error: CdsError) -> Response:
     g.error_code = error.code
+    if isinstance(error, Overloaded):
+        return outcome(error.status, error.code, str(error), error.retry_after_s)
     if isinstance(error, NotAuthenticated):
         # the reason is for the operator; a caller that can't authenticate learns nothing from us
         _log.warning("call.refused code=%s reason=%s", error.code, error)

@@ -29,6 +29,7 @@ OWN_ROOMS = (
 ROOMS: dict[str, str] = {
     # leaves
     "errors": "",
+    "admission": "errors",
     "host_memory": "",
     "ids": "",
     "steady": "",
@@ -81,7 +82,7 @@ ROOMS: dict[str, str] = {
         "services settings snapshot studies timings tracing trust trust.smart turns"
     ),
     "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
-    "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
+    "web": "admission engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.committee pages.report snapshot "
         "cards cards.phrasebook charts committee engine errors fhir host_memory inference jobs ledger policy record "
@@ -93,7 +94,7 @@ ROOMS: dict[str, str] = {
     ),
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",
-    "serve": "app errors host_memory ledger sealing settings",
+    "serve": "admission app errors host_memory ledger sealing settings",
     "site": (
         "app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs ledger "
         "pages.report policy record services settings smart_settings studies trust trust.smart"

@@ -122,7 +122,7 @@ def test_without_the_right_certificate_the_pacs_is_not_reached(
 
 def test_a_pacs_with_an_unknown_certificate_is_not_spoken_to(base: str, parties: dict[str, Identity]) -> None:
     own = parties["service"]
-    assert ask(base, certificate=own.certificate, key=own.key) is Reason.PACS_REFUSED
+    assert ask(base, certificate=own.certificate, key=own.key) is Reason.PACS_UNTRUSTED
     assert ask(base, ca_file=parties["stranger"].certificate, certificate=own.certificate, key=own.key) is (
-        Reason.PACS_REFUSED
+        Reason.PACS_UNTRUSTED
     )

@@ -20,9 +20,10 @@ import pytest
 class PostgresServer:
     """One cluster in ``folder``, owned by an unprivileged user, trusted on loopback only."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        """``durable``: a commit waits for the disk, as in a hospital; tests do without."""
         self._bin = _binaries()
-        self._folder = folder
+        self._folder, self._durable = folder, durable
         self._data = folder / "data"
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -39,6 +40,13 @@ class PostgresServer:
 
     def database_url(self, name: str) -> str:
         return f"postgresql://cds@127.0.0.1:{self.port}/{name}"
+
+    @property
+    def pid(self) -> int:
+        """Of the server, or of what started it as its user; the backends are below it."""
+        if self._process is None:
+            raise RuntimeError("PostgreSQL is not running")
+        return self._process.pid
 
     def create_database(self, name: str) -> str:
         """A new empty database; its URL."""
@@ -59,7 +67,7 @@ class PostgresServer:
             "unix_socket_directories": self._folder,
             # SIGKILL leaves what was written in the kernel's hands, so nothing committed is lost without fsync;
             # with it, a start after a kill first syncs every file of every database
-            "fsync": "off",
+            "fsync": "on" if self._durable else "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from certificates import expiring
 from dicomweb_answers import stalls_midway, truncates
 from faults import Seen
 from servers import Behaviour, Exchange, drips_headers, hangs, hangs_up, sends, status
 from study_calls import body, study
 from study_house import Build, House
-from study_scene import Archive, ct
+from study_scene import STUDY, Archive, ct
+from toxic_proxy import toxic_proxy
+
+from cds.studies.again import repeat
 
 pytestmark = pytest.mark.system
 HTML = b"<!doctype html><html><body>Please sign in</body></html>"
@@ -99,3 +104,59 @@ def test_a_scan_that_can_not_be_fetched_is_said_to_be_unread_and_read_later(
             recovery_s=seconds,
             case=case,
         )
+
+
+@pytest.mark.fault("image archive", "its certificate has expired")
+def test_nothing_is_fetched_under_an_expired_certificate(
+    build: Build, archive: Archive, tmp_path: Path, seen: Seen, caplog: pytest.LogCaptureFixture
+) -> None:
+    tls = expiring(tmp_path)
+    archive.holds()
+    with toxic_proxy(archive.server.port, tls.context) as front:
+        secure = {"url": f"https://127.0.0.1:{front.port}/fhir", "ca_file": tls.authorities}
+        house = build(now=lambda: datetime.now(UTC), pacs=secure)
+        house.ask(why="hand", patient=patient_of(STUDY))
+        assert house.work() is not None
+        [job] = house.jobs.newest()
+        assert (job.state, job.reason) == ("queued", "pacs-untrusted")
+        [line] = [record.getMessage() for record in caplog.records if record.getMessage().startswith("job.failed")]
+        assert "certificate has expired" in line
+        assert archive.server.hits == []  # not a word was said to it
+        during = card(house, STUDY)
+        tls.renew()
+        begun = time.monotonic()
+        while (job := house.jobs.newest()[0]).state != "done":
+            assert time.monotonic() - begun < 30.0, job
+            if house.work() is None:
+                time.sleep(0.1)
+        recovery = time.monotonic() - begun
+        seen(
+            "image archive",
+            "its certificate has expired",
+            during=[during],
+            after=[card(house, STUDY)],
+            of="results, each stored once",
+            owed=1,
+            kept=len(house.predictions()),
+            recovery_s=recovery,
+        )
+
+
+def test_when_the_certificate_stays_expired_the_card_says_so_and_the_study_can_be_asked_for_again(
+    build: Build, archive: Archive, tmp_path: Path
+) -> None:
+    tls = expiring(tmp_path)
+    archive.holds()
+    with toxic_proxy(archive.server.port, tls.context) as front:
+        secure = {"url": f"https://127.0.0.1:{front.port}/fhir", "ca_file": tls.authorities}
+        house = build(pacs=secure, imaging={"most_attempts": 1})
+        house.ask(why="hand", patient=patient_of(STUDY))
+        job = house.work()
+        assert job is not None and job.state == "dead"
+        [shown] = card(house, STUDY)
+        assert "Could not be assessed" in shown["summary"]
+        assert "certificate has expired or is not trusted" in shown["detail"]
+        tls.renew()
+        assert repeat(house.jobs, job)
+        house.work()
+        assert "suspicion high" in card(house, STUDY)[0]["summary"]

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from study_house import House
+from study_scene import MODEL
 
 from cds.inference.volumes.analyse import Analysis
 from cds.jobs import Worker
@@ -77,3 +78,13 @@ def test_networks_are_loaded_once_a_device(house: House) -> None:
     devices = Devices(house.settings)
     model = house.engine.models["tiny-network"]
     assert devices.analysis(model, "cpu-0") is devices.analysis(model, "cpu-0")
+
+
+def test_a_device_without_memory_is_cleared_and_loaded_anew(house: House) -> None:
+    devices = Devices(house.settings)
+    model = house.engine.models[MODEL]
+    first = devices.analysis(model, "cpu-0")
+    devices.clear("gpu-1")
+    assert devices.analysis(model, "cpu-0") is first
+    devices.clear("cpu-0")
+    assert devices.analysis(model, "cpu-0") is not first

@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 import requests
 
+from cds.admission import threads_for
+
 pytestmark = pytest.mark.system
 
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
-    """A service with two threads in all."""
+    """A service with one worker, and as few threads as there may be."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = int(probe.getsockname()[1])
@@ -52,7 +54,7 @@ def port(tmp_path: Path) -> Iterator[int]:
 @pytest.mark.threat("slow")
 def test_half_a_request_holds_no_thread_for_ever(port: int, half: bytes) -> None:
     with ExitStack() as stack:
-        for _ in range(2):
+        for _ in range(threads_for(2)):
             stack.enter_context(socket.create_connection(("127.0.0.1", port))).sendall(half)
         time.sleep(11)
         assert requests.get(f"http://127.0.0.1:{port}/health", timeout=3).json() == {"status": "alive"}

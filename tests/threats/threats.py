@@ -180,8 +180,9 @@ THREATS: dict[str, Threat] = {
     ),
     "flood": Threat(
         "How much",
-        "A stranger fills the ledger, or makes key sets be fetched at every call.",
-        "Refusals of strangers are not recorded; fetches are shared and limited per client.",
+        "A stranger fills the ledger, makes key sets be fetched at every call, or calls without end.",
+        "Refusals of strangers are not recorded; fetches are shared and limited per client; calls beyond what can be "
+        "answered in time are refused before anything is done for them.",
         "Bandwidth and connections: the ingress in front.",
     ),
     # what is kept and told

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cds  # noqa: F401  # sets ORT_DISABLE_TELEMETRY before the import below can happen
-from cds.errors import ModelError, ModelServerError
+from cds.errors import ModelError, ModelServerError, OutOfMemory
 from cds.inference.open_inference import ModelServer, name_of
 from cds.inference.runtime import wanted_providers
 from cds.inference.volumes.bundle import Stage
@@ -154,7 +155,7 @@ def _opened(path: Path, sha256: str, stage: Stage, device: Device) -> Any:
         # by path: weights beyond two gigabytes lie beside the graph
         session = onnxruntime.InferenceSession(str(path), options, providers=names, provider_options=settings)
     except Exception as error:  # ONNX Runtime's exceptions share no base class
-        raise ModelError(f"{path.name}: the graph can't be loaded: {type(error).__name__}") from error
+        raise _failure(f"{path.name}: the graph can't be loaded", error) from error
     _log.info("network.loaded file=%s provider=%s", path.name, session.get_providers()[0])
     return session
 
@@ -238,9 +239,21 @@ def _run(session: Any, windows: _Placed) -> tuple[Array, Array | None]:
         session.run_with_iobinding(binding)
         results = binding.copy_outputs_to_cpu()
     except Exception as error:  # as above
-        raise ModelError(f"the graph failed: {type(error).__name__}") from error
+        raise _failure("the graph failed", error) from error
     by_name = dict(zip(names, results, strict=True))
     return _told(by_name.get("logits", results[0]), by_name.get("features"))
+
+
+_NO_ROOM = re.compile(
+    r"failed to allocate memory|smaller than requested bytes|out of memory|ALLOC_FAILED|bad_alloc", re.IGNORECASE
+)
+"""What ONNX Runtime's arena, CUDA, cuBLAS and cuDNN, and C++ say when memory is refused; there is no type for it."""
+
+
+def _failure(what: str, error: Exception) -> ModelError:
+    if isinstance(error, MemoryError) or _NO_ROOM.search(str(error)):
+        return OutOfMemory(f"{what}: too little free memory")
+    return ModelError(f"{what}: {type(error).__name__}")
 
 
 def _told(logits: NDArray[Any], features: NDArray[Any] | None) -> tuple[Array, Array | None]:

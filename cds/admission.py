@@ -1,0 +1,185 @@
+"""How many hook calls a process takes in hand, and which it refuses at once.
+
+Two things run out, and each has its limit. A call holds one of ``places`` from its body to its answer, also while it
+waits for a FHIR server, which costs nothing but the place. And of those that don't wait for somebody's server at most
+``COMPUTING`` go on at a time: more would share one interpreter and all be late. Whoever finds no room waits, first come
+first served; who would wait too long is refused. While there is room nobody is, however slow a FHIR server may be.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from cds.errors import Overloaded
+
+_log = logging.getLogger("cds.admission")
+
+COMPUTING = 4
+"""Calls that compute at a time; more than one, since each waits now and then for a disk or for the ledger."""
+WAITING_A_PLACE = 4
+"""Calls that may wait for each place. Each has a thread meanwhile."""
+SPARE = 8
+"""Threads beyond those of calls: `/health`, discovery, feedback and refusals find one when all calls are held up."""
+_OVERLOADED, _CALM_S = 0.2, 1.0
+"""Of the longest wait, what is still good while calls are being refused, and for so long after the last refusal: a
+burst may queue, but a queue that stands makes every call late and none more."""
+_NEWEST = 0.1
+"""Weight of the newest call in the mean."""
+_LONGEST_RETRY_S = 30
+
+
+def threads_for(places: int) -> int:
+    """What the server needs so that a call always finds a thread in which to wait or to be refused."""
+    return places * (1 + WAITING_A_PLACE) + SPARE
+
+
+class _Turn:
+    """One that waits for a place."""
+
+    def __init__(self) -> None:
+        self.came = threading.Event()
+        self.since = 0.0
+
+
+class Place:
+    """Of one call in hand."""
+
+    def __init__(self, admission: Admission, since: float) -> None:
+        self._admission = admission
+        self.since = since
+        self.aside_s = 0.0
+        """How long it waited for others' servers."""
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While it waits for somebody's server; another may compute meanwhile. It goes on without waiting again."""
+        begun = self._admission.step_aside()
+        try:
+            yield
+        finally:
+            self.aside_s += self._admission.step_back() - begun
+
+
+class Admission:
+    """Shared by the threads of a process."""
+
+    def __init__(self, places: int, longest_wait_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._places = places
+        self._longest_wait_s = longest_wait_s
+        self.clock = clock
+        self._lock = threading.Lock()
+        self.waiting: deque[_Turn] = deque()
+        self.taken = 0
+        self._aside = 0
+        """Of the taken, those that wait for somebody's server."""
+        self._since = 0.0
+        """Sum of the times at which the taken places were taken."""
+        self._held_s, self._computed_s = 0.0, 0.0
+        """Recent means of how long a call held its place, and of how long it did not stand aside meanwhile."""
+        self._refused_at = -math.inf
+        self._shed = 0
+        self._told_at = -math.inf
+        self._cpu = (-math.inf, 0.0)
+        """(time, processor time until then) of some seconds ago; a process that has just forked has used none."""
+
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """Raises Overloaded when a call that came now would wait too long, or has."""
+        place = Place(self, self._take())
+        try:
+            yield place
+        finally:
+            self._give_back(place)
+
+    def step_aside(self) -> float:
+        with self._lock:
+            now = self.clock()
+            self._aside += 1
+            self._let_in(now)
+            return now
+
+    def step_back(self) -> float:
+        with self._lock:
+            self._aside -= 1
+            return self.clock()
+
+    def _take(self) -> float:
+        with self._lock:
+            now = self.clock()
+            if not self.waiting and self._room():
+                self.taken += 1
+                self._since += now
+                return now
+            if len(self.waiting) >= WAITING_A_PLACE * self._places or self._expected(now) > self._patience(now):
+                raise self._refusal(now)
+            turn = _Turn()
+            self.waiting.append(turn)
+        if not turn.came.wait(self._longest_wait_s):
+            with self._lock:
+                if not turn.came.is_set():  # else it came in this very moment
+                    self.waiting.remove(turn)
+                    raise self._refusal(self.clock())
+        return turn.since
+
+    def _give_back(self, place: Place) -> None:
+        with self._lock:
+            now = self.clock()
+            held_s = now - place.since
+            self._held_s += _NEWEST * (held_s - self._held_s)
+            self._computed_s += _NEWEST * (held_s - place.aside_s - self._computed_s)
+            self.taken -= 1
+            self._since -= place.since
+            self._let_in(now)
+            if now - self._cpu[0] >= 10:
+                self._cpu = (now, time.process_time())
+
+    def _room(self) -> bool:
+        return self.taken < self._places and self.taken - self._aside < COMPUTING
+
+    def _let_in(self, now: float) -> None:
+        while self.waiting and self._room():
+            turn = self.waiting.popleft()
+            turn.since = now
+            self.taken += 1
+            self._since += now
+            turn.came.set()
+
+    def _expected(self, now: float) -> float:
+        """Seconds until one more that waits would begin, by the limit that is reached."""
+        before = len(self.waiting) + 1
+        if self.taken < self._places:
+            return before * self._computed_s / COMPUTING
+        # by those in hand, too, so that calls which have just begun to hang are seen before the first of them ends
+        return before * max(self._held_s, now - self._since / self.taken) / self._places
+
+    def _patience(self, now: float) -> float:
+        overloaded = now - self._refused_at < _CALM_S
+        return self._longest_wait_s * (_OVERLOADED if overloaded else 1)
+
+    def _refusal(self, now: float) -> Overloaded:
+        expected = self._expected(now)
+        self._shed, self._refused_at = self._shed + 1, now
+        if now - self._told_at >= 1:
+            (then, cpu), spent = self._cpu, time.process_time()
+            # near 1: it computes all the time; near 0: its calls wait for FHIR servers
+            busy = (spent - cpu) / max(now - then, 0.001)
+            _log.warning(
+                "calls.shed count=%d limit=%s in_hand=%d waiting=%d held_s=%.3f computed_s=%.3f expected_wait_s=%.3f "
+                "processor=%.2f",
+                self._shed,
+                "computing" if self.taken < self._places else "threads",
+                self.taken,
+                len(self.waiting),
+                self._held_s,
+                self._computed_s,
+                expected,
+                busy,
+            )
+            self._shed, self._told_at = 0, now
+        return Overloaded(min(max(1, math.ceil(expected)), _LONGEST_RETRY_S))
