@@ -158,14 +158,8 @@ class Engine:
                 self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
                 raise
             shown, held, gaps = len(answer.response.cards), len(answer.suppressed), len(answer.evidence.gaps)
-            span.note(
-                hook=answer.service.hook,
-                instance=answer.instance,
-                cards=shown,
-                suppressed=held,
-                gaps=gaps,
-                recorded=answer.recorded,
-            )
+            span.note(hook=answer.service.hook, instance=answer.instance, recorded=answer.recorded)
+            span.note(cards=shown, suppressed=held, gaps=gaps)
             return answer
 
     def _answer(
