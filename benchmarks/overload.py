@@ -88,7 +88,9 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
             return measured
 
         section.raw.append(f"saturated by eight clients: {top.per_second:.0f}/s, p99 {top.quantile(0.99):.0f} ms")
-        rate = searched(lambda rate: in_time(rate, tried(rate, step_s)), 0.2 * top.per_second, top.per_second, steps)
+        rate = searched(
+            lambda rate: in_time(rate, tried(rate, step_s)), 0.2 * top.per_second, 1.25 * top.per_second, steps
+        )
         held = tried(rate, hold_s)
         for _ in range(MOST_LOWERED):
             if in_time(rate, held):

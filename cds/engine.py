@@ -147,7 +147,7 @@ class Engine:
         timings = Timings()
         call_id, at = new_id(), self.now()
         with tracing.span("call", traceparent, call=call_id) as span:
-            with timings.stage("trust"):
+            with timings.stage("trust"), aside():
                 self.services.hooks_of(service_id)
                 caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
             span.note(client=caller.name, service=service_id)
