@@ -124,7 +124,7 @@ class Catalogues:
         return tuple(sorted(self._books))
 
     def book(self, *wishes: str | None, fallback: str = "en") -> Phrasebook:
-        """The first wish (``nl``, ``nl-BE``, an Accept-Language header) that there is a catalogue for."""
+        """The first wish (``nl``, ``nl-BE``, ``nl_NL``, an Accept-Language header) that there is a catalogue for."""
         for wish in wishes:
             for tag in _tags(wish):
                 if tag in self._books:
@@ -145,7 +145,7 @@ def _tags(wish: str | None) -> tuple[str, ...]:
         except ValueError:
             weight = 0.0
         if tag and weight > 0:
-            weighted.append((-weight, position, tag.split("-")[0].lower()))
+            weighted.append((-weight, position, tag.replace("_", "-").split("-")[0].lower()))
     return tuple(tag for _, _, tag in sorted(weighted))
 
 

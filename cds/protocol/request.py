@@ -183,30 +183,48 @@ class FeedbackItem(msgspec.Struct, frozen=True):
     at: str | None
 
 
+class FeedbackMessage(msgspec.Struct, frozen=True):
+    items: tuple[FeedbackItem, ...]
+    faults: tuple[str, ...]
+    """Of items that can't be read: one of a batch takes none of the others along."""
+
+
 _feedback = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_items = msgspec.json.Decoder(list[_Feedback])
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_item = msgspec.json.Decoder(_Feedback)
 _EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason.reasonCategory"
 
 
-def parse_feedback(body: bytes) -> tuple[FeedbackItem, ...]:
+def parse_feedback(body: bytes) -> FeedbackMessage:
     """Every form seen: the specification's array, a bare object, ``overrideReasons`` as object or list, reasons
-    in an extension. Raises MalformedRequest."""
+    in an extension. Raises MalformedRequest when nothing of it can be read."""
     try:
         message = _feedback.decode(body)
         raw = bytes(message["feedback"]) if "feedback" in message else body
-        items = _items.decode(raw if raw.lstrip().startswith(b"[") else b"[" + raw + b"]")
+        sent = _items.decode(raw if raw.lstrip().startswith(b"[") else b"[" + raw + b"]")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedRequest(f"the body is not CDS Hooks feedback: {error}") from error
     except RecursionError as error:
         raise MalformedRequest("the body is nested too deeply") from error
-    if len(items) > MOST_FEEDBACK or any(len(i.acceptedSuggestions or ()) > MOST_FEEDBACK for i in items):
+    if len(sent) > MOST_FEEDBACK:
         raise MalformedRequest(f"send at most {MOST_FEEDBACK} items of feedback in one message")
-    return tuple(_read(item) for item in items)
+    items, faults = [], []
+    for number, one in enumerate(sent, 1):
+        try:
+            items.append(_read(_item.decode(one)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MalformedRequest) as error:
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            faults.append(f"item {number} of {len(sent)} is not CDS Hooks feedback: {why}")
+    if faults and not items:
+        raise MalformedRequest(faults[0])
+    return FeedbackMessage(tuple(items), tuple(faults))
 
 
 def _read(item: _Feedback) -> FeedbackItem:
     if item.outcome not in ("accepted", "overridden"):
         raise MalformedRequest("outcome must be 'accepted' or 'overridden'")
+    if len(item.acceptedSuggestions or ()) > MOST_FEEDBACK:
+        raise MalformedRequest(f"more than {MOST_FEEDBACK} accepted suggestions")
     override = item.overrideReason or item.overrideReasons
     if isinstance(override, list):
         override = override[0] if override else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
+
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -14,6 +16,9 @@ def read_body(asked: Request, *, empty: bool = False) -> bytes:
     # required, not only respected: a page in a browser can't send this type to another origin without being asked
     if kind != "application/json" and not kind.endswith("+json") and not (empty and not kind):
         raise WrongMediaType("the body must be JSON: send Content-Type: application/json")
+    packed = asked.headers.get("Content-Encoding", "identity").strip().lower()
+    if packed not in ("", "identity"):
+        raise WrongMediaType("the body must not be compressed: send it without Content-Encoding")
     try:
         body = asked.get_data(cache=False)
     except (BlockingIOError, TimeoutError) as error:
@@ -23,4 +28,4 @@ def read_body(asked: Request, *, empty: bool = False) -> bytes:
         raise RequestEntityTooLarge
     if body and not kind:
         raise WrongMediaType("the body must be JSON: send Content-Type: application/json")
-    return body
+    return body.removeprefix(BOM_UTF8)  # some frameworks begin every text with it

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, g, request
 
 from cds.admission import Admission
 from cds.engine import Engine
+from cds.errors import MalformedRequest
 from cds.protocol.hooks import HOOKS
 from cds.protocol.request import parse_feedback
 from cds.protocol.response import encode
@@ -43,9 +44,8 @@ def blueprint(engine: Engine) -> Blueprint:
         start = time.perf_counter()
         asked = current(request)
         body = read_body(asked)
-        with (
-            admission.place() as place
-        ):  # before the token is looked at, so that a call that is refused may come again with it
+        # before the token is looked at, so that a call that is refused may come again with it
+        with admission.place() as place:
             answer = engine.answer(
                 service_id,
                 body,
@@ -76,10 +76,13 @@ def blueprint(engine: Engine) -> Blueprint:
             path=request.path,
             remote_addr=sender(request.remote_addr, request.headers.keys()),
         )
-        items = parse_feedback(body)
+        message = parse_feedback(body)
+        items = message.items
         stored = record(engine, items, caller.name, service_id)
         metrics.feedback(items)
         g.log = {"service": service_id, "feedback": len(items)}
+        if message.faults:  # an answer of success would be read by nobody; what is kept is not counted twice
+            raise MalformedRequest(f"{message.faults[0]}. The items that can be read are kept: {len(items)}")
         return _private(
             Response(orjson.dumps({"received": len(items), "stored": stored}), content_type="application/json")
         )

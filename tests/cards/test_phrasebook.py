@@ -25,6 +25,7 @@ def catalogues() -> Catalogues:
     [
         (("nl",), "nl"),
         (("nl-BE",), "nl"),
+        (("nl_NL",), "nl"),
         (("de, nl;q=0.8, en;q=0.9",), "en"),
         (("fr-FR",), "en"),
         ((None, "nl"), "nl"),

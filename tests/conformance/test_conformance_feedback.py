@@ -154,6 +154,19 @@ def test_a_batch_may_hold_cards_of_many_calls(fire_fresh: StoryCalls) -> None:
 
 
 @requirement(33)
+@pytest.mark.parametrize("wrong", [{"card": "c", "outcome": "ignored"}, {"outcome": "accepted"}, 7])
+def test_one_wrong_item_of_a_batch_is_named_and_takes_none_along(fire_fresh: StoryCalls, wrong: object) -> None:
+    good = [overridden(some_card(fire_fresh, story)["uuid"]) for story in ("new-diabetes", "jaundice-head")]
+    answer = fire_fresh.client.post(FEEDBACK, json={"feedback": [good[0], wrong, good[1]]})
+    assert answer.status_code == 400
+    said = answer.get_json()["issue"][0]["details"]["text"]
+    assert said.startswith("item 2 of 3 is not CDS Hooks feedback: ")
+    assert said.endswith("The items that can be read are kept: 2")
+    again = fire_fresh.client.post(FEEDBACK, json={"feedback": good})
+    assert again.get_json() == {"received": 2, "stored": 0}
+
+
+@requirement(33)
 def test_an_empty_batch_and_an_unknown_card_are_taken_calmly(client: FlaskClient) -> None:
     """A card of before the ledger was moved, or one that Epic numbers in its own way."""
     assert client.post(FEEDBACK, json={"feedback": []}).get_json() == {"received": 0, "stored": 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -48,6 +49,21 @@ def test_json_is_read_under_each_of_its_names(fire: StoryCalls, content_type: st
     body = json.dumps(fire.body("new-diabetes"))
     answer = fire.client.post(CALL, data=body, content_type=content_type)
     assert answer.status_code == 200
+
+
+@requirement(1)
+def test_a_byte_order_mark_before_the_json_is_no_part_of_it(fire: StoryCalls) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(fire.body("new-diabetes")).encode()
+    assert fire.client.post(CALL, data=body, content_type="application/json").status_code == 200
+
+
+@requirement(1)
+def test_a_packed_body_is_refused_in_words_of_its_own(client: FlaskClient) -> None:
+    answer = client.post(
+        CALL, data=gzip.compress(b"{}"), content_type="application/json", headers={"Content-Encoding": "gzip"}
+    )
+    assert answer.status_code == 415
+    assert "must not be compressed" in answer.get_json()["issue"][0]["details"]["text"]
 
 
 def _empties(value: Any, path: str = "") -> Iterator[str]:

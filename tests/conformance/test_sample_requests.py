@@ -197,7 +197,7 @@ def test_the_specifications_feedback_is_understood() -> None:
         b' "outcomeTimestamp": "2021-12-11T10:05:31Z"}'
     )
     for body in (b'{"feedback": [' + item + b"]}", item):
-        [read] = parse_feedback(body)
+        [read] = parse_feedback(body).items
         assert (read.card, read.outcome) == ("4e0a3a1e-3283-4575-ab82-028d55fe2719", "accepted")
         assert read.suggestions == ("e56e1945-20b3-4393-8503-a1a20fd73152",)
     with pytest.raises(MalformedRequest):

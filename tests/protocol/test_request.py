@@ -122,7 +122,7 @@ REASON = {"code": "declined", "system": "urn:x", "display": "Declines"}
     ],
 )
 def test_feedback_comes_as_an_array_a_single_or_a_bare_object(message: dict[str, Any]) -> None:
-    (item,) = parse_feedback(json.dumps(message).encode())
+    (item,) = parse_feedback(json.dumps(message).encode()).items
     assert (item.card, item.outcome, item.suggestions) == ("c1", "accepted", ("s1",))
 
 
@@ -135,7 +135,9 @@ def test_feedback_comes_as_an_array_a_single_or_a_bare_object(message: dict[str,
     ],
 )
 def test_an_override_reason_is_found_under_either_name(override: dict[str, Any]) -> None:
-    (item,) = parse_feedback(json.dumps({"feedback": [{"card": "c", "outcome": "overridden"} | override]}).encode())
+    (item,) = parse_feedback(
+        json.dumps({"feedback": [{"card": "c", "outcome": "overridden"} | override]}).encode()
+    ).items
     assert (item.reason_code, item.reason_system) == ("declined", "urn:x")
     assert "Smith" not in repr(item)
 
@@ -143,7 +145,7 @@ def test_an_override_reason_is_found_under_either_name(override: dict[str, Any])
 def test_a_reason_in_an_extension_is_taken() -> None:
     override = {"extension": {"com.epic.cdshooks.feedback.overrideReason.reasonCategory": "45"}, "userComment": "x"}
     message = {"feedback": [{"card": "c", "outcome": "overridden", "overrideReasons": override}]}
-    (item,) = parse_feedback(json.dumps(message).encode())
+    (item,) = parse_feedback(json.dumps(message).encode()).items
     assert item.reason_code == "45"
     assert item.commented
 
