@@ -8,7 +8,7 @@ from cds.errors import StatisticsUnavailable
 
 
 def require_statistics() -> None:
-    """To be asked before anything under ``cds.committee.measures`` is imported. Raises StatisticsUnavailable."""
+    """To be asked before anything under ``cds.measures`` is imported. Raises StatisticsUnavailable."""
     if find_spec("scipy") is None:
         raise StatisticsUnavailable(
             "nothing can be measured here: install this package with its extra 'committee' "

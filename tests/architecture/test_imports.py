@@ -23,7 +23,6 @@ OWN_ROOMS = (
     "pages.report",
     "pages.committee",
     "pages.preview",
-    "committee.measures",
 )
 
 ROOMS: dict[str, str] = {
@@ -50,8 +49,8 @@ ROOMS: dict[str, str] = {
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
     "survival": "",
-    "committee.measures": "",
-    "cohort": "errors inference record yaml_lines",
+    "measures": "",
+    "cohort": "errors inference measures record yaml_lines",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
@@ -64,11 +63,10 @@ ROOMS: dict[str, str] = {
     "imaging": "errors inference settings trust",
     "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings tracing trust trust.smart",
     "committee": (
-        "committee.measures errors fhir fhir.resources ids inference jobs ledger policy record services settings trust "
-        "yaml_lines"
+        "errors fhir fhir.resources ids inference jobs ledger measures policy record services settings trust yaml_lines"
     ),
     # the committee's monitors, put to the proof
-    "simulation": "committee committee.measures errors ids inference ledger policy record",
+    "simulation": "committee errors ids inference ledger measures policy record",
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
@@ -88,8 +86,8 @@ ROOMS: dict[str, str] = {
         "services settings steady studies tracing trust trust.smart web"
     ),
     "preview": (
-        "audit cards cards.phrasebook committee errors fhir fhir.resources inference ledger policy protocol record "
-        "services"
+        "audit cards cards.phrasebook committee errors fhir fhir.resources inference ledger measures policy protocol "
+        "record services"
     ),
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",
@@ -110,7 +108,7 @@ ROOMS: dict[str, str] = {
         "cards.phrasebook charts committee committee_settings engine errors inference ledger pages record replay "
         "services settings trust.smart web"
     ),
-    "validation": "charts errors ledger",
+    "validation": "charts errors ledger measures",
     "flower": "errors validation",
     "docs": (
         "cards cards.phrasebook committee errors inference modelcards policy services settings simulation "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cds.committee.measures.estimate import (
+from cds.measures.estimate import (
     SHARE,
     VALIDATION,
     Array,
@@ -22,8 +22,8 @@ from cds.committee.measures.estimate import (
     NotEnough,
     plain_interval,
 )
-from cds.committee.measures.proportions import wilson
-from cds.committee.measures.scored import Scored
+from cds.measures.proportions import wilson
+from cds.measures.scored import Scored
 
 
 @dataclass(frozen=True)
