@@ -74,9 +74,11 @@ ROOMS: dict[str, str] = {
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
     "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
+    "editions": "inference policy",
+    "shadow": "cards editions inference policy services studies",
     "engine": (
-        "audit cards cards.phrasebook committee errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings snapshot studies timings tracing trust trust.smart turns"
+        "audit cards cards.phrasebook committee editions errors fhir fhir.resources ids inference ledger policy "
+        "protocol record services settings shadow snapshot studies timings tracing trust trust.smart turns"
     ),
     "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
     "web": "engine errors inference jobs ledger protocol settings studies trust trust.smart",
