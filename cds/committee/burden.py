@@ -32,10 +32,6 @@ class Funnel:
     overridden: int
     reasons: Mapping[str, int]
 
-    @property
-    def unanswered(self) -> int:
-        return self.shown - self.accepted - self.overridden
-
 
 def funnel(cards: Sequence[GivenCard]) -> Funnel:
     outcomes = Counter(card.outcome for card in cards)

@@ -96,19 +96,6 @@ def _benefit(people: Scored, threshold: float, minimum: Minimum, *, over_all: bo
     return plain_interval(value, error, people.n, people.events)
 
 
-def decision_curve(
-    people: Scored, thresholds: Array, minimum: Minimum = VALIDATION
-) -> list[tuple[float, Measured, float]]:
-    """(threshold, net benefit of the model, net benefit of flagging everybody) at each threshold; flagging nobody is
-    0."""
-    people = people.known
-    prevalence = float(np.average(people.event, weights=people.weight)) if people.n else math.nan
-    return [
-        (float(t), net_benefit(people, float(t), minimum), prevalence - (1 - prevalence) * float(t) / (1 - float(t)))
-        for t in thresholds
-    ]
-
-
 def _share(event: Flags, weight: Array, minimum: Minimum) -> Measured:
     n = int((weight > 0).sum())
     if n < max(1, minimum.people):
