@@ -16,7 +16,6 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
 from pydantic import BaseModel
 
 from cds import audit, tracing
@@ -26,6 +25,7 @@ from cds.cards.compose import compose, in_order, limited
 from cds.cards.findings import failure_card, findings
 from cds.cards.phrasebook import Catalogues
 from cds.committee.standing import Standings
+from cds.editions import Editions
 from cds.errors import ConfigurationError, LedgerError, RequestError
 from cds.fhir.chart import read_chart
 from cds.fhir.client import FhirClient, Target
@@ -33,12 +33,11 @@ from cds.fhir.dialect import dialect_of
 from cds.fhir.evidence import Evidence, deadline_in, gather
 from cds.fhir.queries import Query, plan
 from cds.ids import new_id
-from cds.inference.guideline import under
 from cds.inference.model import Model
 from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry, concepts_of
 from cds.ledger import CallEntry, Ledger
-from cds.policy.book import PolicyBook, Shadow
+from cds.policy.book import PolicyBook
 from cds.policy.schema import Policy
 from cds.protocol.request import HookCall, parse_call
 from cds.protocol.response import Card, Link, Response
@@ -48,6 +47,7 @@ from cds.record.moments import day_at
 from cds.services import CardDraft, Case, Service, ServiceRegistry, Suppressed, Weighed
 from cds.services.told import told
 from cds.settings import Settings
+from cds.shadow import shadowed
 from cds.snapshot import Snapshots
 from cds.studies.desk import Desk, assessment, unloaded
 from cds.studies.lookup import Seen
@@ -59,8 +59,6 @@ from cds.trust.smart import Door, ReportSessions
 from cds.turns import Turns
 
 _log = logging.getLogger("cds.engine")
-_MOST_EDITIONS = 100
-"""Held at once; those in force, in a canary and in the shadow are a few."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class Engine:
         self._allowed = {name: AllowList(c.fhir_servers) for name, c in self.settings.clients.items()}
         self._zone = ZoneInfo(self.settings.timezone)
         self._turns = Turns()
-        self._editions: dict[tuple[str, bytes], Model] = {}
+        self._editions = Editions(self.models)
         self._validated: dict[str, tuple[Policy, BaseModel]] = {}
 
     def described(self, service: Service, language: str) -> tuple[str, str]:
@@ -201,11 +199,11 @@ class Engine:
                 stopped = self._stopped(case, caller)
                 case = replace(case, withheld=frozenset(stopped))
                 cards, suppressed, weighed = self._cards(case, service, caller, stopped)
-            shadowed = self._shadowed(self.policies.shadow(*whose), case, service)
+            beside = shadowed(self.policies.shadow(*whose), case, service, self._editions)
             with timings.stage("ledger"):
                 kept = self._snapshot(call_id, case, service, caller, stopped) if cards else None
                 row = audit.entry(
-                    call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, kept, shadowed, weighed
+                    call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, kept, beside, weighed
                 )
                 if self.ledger.is_server:
                     turn.give()
@@ -243,7 +241,7 @@ class Engine:
             model = self.models[model_id]
             if bundle_of(model) is not None and not model.refused:
                 continue  # read by study jobs, never during a call
-            if self._runs(model_id, policy):
+            if self._editions.runs(model_id, policy):
                 with tracing.span("model", model=model_id, version=model.manifest.version):
                     found[model_id] = self.edition(model_id, policy).assess(record, already)
         return found
@@ -280,57 +278,13 @@ class Engine:
         report = self._report(case, caller)
         return [self._made(d, case, service, report) for d in shown], suppressed, weighed
 
-    def _shadowed(
-        self, shadow: Shadow | None, case: Case, service: Service
-    ) -> tuple[str, list[CardDraft], Mapping[str, Assessment]] | None:
-        """(versions, cards it would have ready, what they rest on) of a policy that is computed and not shown. It can't
-        touch what is shown: a fault in it is the log's alone."""
-        if shadow is None:
-            return None
-        try:
-            return self._in_shadow(shadow, case, service)
-        except Exception as error:  # the last guard: nobody is to miss a card for what nobody is shown
-            _log.error("shadow.failed service=%s error=%s", service.id, type(error).__name__)
-            return shadow.versions, [], {}
-
-    def _in_shadow(
-        self, shadow: Shadow, case: Case, service: Service
-    ) -> tuple[str, list[CardDraft], Mapping[str, Assessment]]:
-        policy = shadow.policy
-        if not policy.service(service.id).enabled:
-            return shadow.versions, [], {}
-        own = {id: self.edition(id, policy) for id in service.all_models if self._runs(id, policy)}
-        as_shown = {
-            id: a
-            for id, a in case.assessments.items()
-            if self._runs(id, policy) and (id not in own or self.edition(id, case.policy) is own[id])
-        }
-        more = {id: model for id, model in own.items() if id not in as_shown and bundle_of(model) is None}
-        again = as_shown | {id: model.assess(case.record) for id, model in more.items()}
-        parameters = service.parameters.model_validate(policy.service(service.id).parameters)
-        supposed = replace(case, assessments=again, policy=policy, parameters=parameters)
-        said = findings(supposed, service, withheld.lapsed(supposed))
-        drafts = in_order(f for f in said if isinstance(f, CardDraft))
-        return shadow.versions, drafts, again
-
     def today(self) -> date:
         """Of the hospital."""
         return day_at(self.now(), self._zone)
 
     def edition(self, model_id: str, policy: Policy) -> Model:
-        """The model with the rules that the policy has in force for it: one object for as long as they are the same."""
-        model, content = self.models[model_id], policy.guidelines.editions.get(model_id)
-        if content is None:
-            return model
-        key = model_id, orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-        if key not in self._editions:
-            if len(self._editions) >= _MOST_EDITIONS:
-                self._editions.clear()
-            self._editions[key] = under(model, policy.guidelines.editions)
-        return self._editions[key]
-
-    def _runs(self, model_id: str, policy: Policy) -> bool:
-        return policy.model_enabled(model_id, needs_enabling=self.models[model_id].manifest.status.needs_enabling)
+        """The model with the rules that the policy has in force for it."""
+        return self._editions.of(model_id, policy)
 
     def _opening(self, case: Case, caller: Caller) -> Opening:
         user, now = case.call.context.userId, case.record.now

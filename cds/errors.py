@@ -52,8 +52,7 @@
     ├── ImagingError                CDS-750  images could not be fetched or assessed; carries a reason code
     ├── ChartsUnavailable           CDS-760  the library that draws charts is not installed
     ├── CommitteeError              CDS-770  what the committee asked for can't be done as asked
-    │   ├── OutcomeFileError        CDS-771  a registry's file of outcomes can't be used
-    │   └── StatisticsUnavailable   CDS-772  the library that measures is not installed
+    │   └── OutcomeFileError        CDS-771  a registry's file of outcomes can't be used
     ├── ReplayFailed                CDS-775  a past call can't be rebuilt, or not to the same card; which part is said
     ├── AuditFailed                 CDS-776  the audit's chain can't be trusted
     ├── CohortError                 CDS-780  a cohort file can't be read in a model's terms, or is too small to judge it
@@ -329,10 +328,6 @@ class OutcomeFileError(CommitteeError):
     """Names lines, never what stands in them: they hold patients' numbers."""
 
     code = "CDS-771"
-
-
-class StatisticsUnavailable(CommitteeError):
-    code = "CDS-772"
 
 
 class ReplayFailed(CdsError):

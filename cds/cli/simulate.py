@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from cds.committee.installed import require_statistics
 from cds.errors import CommitteeError
 from cds.ledger.book import Book
 from cds.ledger.migrate import upgrade
@@ -80,7 +79,6 @@ def simulate_hospital(
     charter's defaults. What each fault is, and how soon it must be seen, is in docs/monitors.md. Exit code 1: a fault
     was not seen in time, or there was more than one false alarm a model-year.
     """
-    require_statistics()
     from cds.simulation.hospital import Plan
     from cds.simulation.subject import faults
 

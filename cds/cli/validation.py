@@ -117,9 +117,6 @@ def cases(ctx: click.Context, round_file: Path, coordinator: Path, client: str, 
     """
     from cds.cli.committee.office import office_of, policies_of
     from cds.committee.actions import known_site
-    from cds.committee.installed import require_statistics
-
-    require_statistics()
     from cds.committee.case_rows import case_rows
     from cds.committee.evaluate import Evaluator
 

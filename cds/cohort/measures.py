@@ -15,9 +15,12 @@ import pandas as pd
 from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from cds.cohort.unestimated import Unestimated
+from cds.measures.censoring import Followed
+from cds.measures.concordance import compared
+from cds.measures.discrimination import placements
+from cds.measures.scored import Scored
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -30,20 +33,12 @@ RANGES = {"worst to best case": (0.1, 0.9), "typical": (0.25, 0.75)}
 
 def pairs(months: Array, died: Array, score: Array) -> tuple[float, float]:
     """Concordant pairs (ties half) and comparable pairs, by Harrell's rule."""
-    good = total = 0.0
+    followed, good, total = Followed(months, died == 1), 0.0, 0.0
     for events in np.array_split(np.flatnonzero(died == 1), 1 + len(months) ** 2 // 10**7):
-        comparable, higher = _compared(months, died, score, events)
+        comparable, higher = compared(score, followed, events)
         good += float((higher * comparable).sum())
         total += float(comparable.sum())
     return good, total
-
-
-def _compared(months: Array, died: Array, score: Array, events: Rows) -> tuple[NDArray[np.bool_], Array]:
-    """[events, n]: whether the pair can be compared; 1 where the one who died first had the higher score, ties half."""
-    later = months[None, :] > months[events, None]
-    # censored at the very time of a death counts as later
-    later |= (months[None, :] == months[events, None]) & (died[None, :] == 0)
-    return later, (score[events, None] > score[None, :]) + 0.5 * (score[events, None] == score[None, :])
 
 
 def c_index(months: Array, died: Array, scores: Array, groups: Array | None = None) -> float:
@@ -66,11 +61,11 @@ def concordance(months: Array, died: Array, scores: Array, groups: Array | None 
         return lambda rows: c_index(
             months[rows], died[rows], np.atleast_2d(scores)[:, rows], None if groups is None else groups[rows]
         )
-    events = np.flatnonzero(died == 1)
-    comparable, _ = _compared(months, died, np.atleast_2d(scores)[0], events)
+    events, followed = np.flatnonzero(died == 1), Followed(months, died == 1)
+    comparable, _ = compared(np.atleast_2d(scores)[0], followed, events)
     if groups is not None:
         comparable &= groups[events, None] == groups[None, :]
-    good = np.mean([_compared(months, died, s, events)[1] for s in np.atleast_2d(scores)], axis=0) * comparable
+    good = np.mean([compared(s, followed, events)[1] for s in np.atleast_2d(scores)], axis=0) * comparable
 
     def drawn(rows: Rows) -> float:
         weight = np.bincount(rows, minlength=len(months)).astype(float)
@@ -88,8 +83,8 @@ def auc(score: Array, case: Array) -> float:
     cases = int(case.sum())
     if not 0 < cases < len(case):
         raise Unestimated("there are no two groups to tell apart")
-    ranks = rankdata(score)
-    return float((ranks[case == 1].sum() - cases * (cases + 1) / 2) / (cases * (len(case) - cases)))
+    above, _ = placements(Scored(score, case == 1, np.ones(len(case))))
+    return float(above.mean())
 
 
 def resampled(

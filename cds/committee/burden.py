@@ -11,11 +11,11 @@ import numpy as np
 
 from cds.committee.charter import Charter
 from cds.committee.findings import Finding, falling, rising
-from cds.committee.measures.censoring import Followed, free_of_event
-from cds.committee.measures.estimate import Estimate, Measured, Minimum, NotEnough
-from cds.committee.measures.proportions import ratio, wilson_counts
 from cds.ledger.outcomes import OutcomeEvent
 from cds.ledger.response import GivenCard
+from cds.measures.censoring import Followed, free_of_event
+from cds.measures.estimate import Estimate, Measured, Minimum, NotEnough
+from cds.measures.proportions import ratio, wilson_counts
 
 TWO_WEEKS = 14
 _FEW_ANSWERS = 20
@@ -31,10 +31,6 @@ class Funnel:
     accepted: int
     overridden: int
     reasons: Mapping[str, int]
-
-    @property
-    def unanswered(self) -> int:
-        return self.shown - self.accepted - self.overridden
 
 
 def funnel(cards: Sequence[GivenCard]) -> Funnel:

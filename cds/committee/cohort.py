@@ -10,10 +10,10 @@ from datetime import datetime
 import numpy as np
 
 from cds.committee.charter import Charter, Subgroup, Watch
-from cds.committee.measures.estimate import Array, Flags
-from cds.committee.measures.fairness import bands
 from cds.inference.manifest import Manifest, Output
 from cds.ledger.cohort import PredictedRow
+from cds.measures.estimate import Array, Flags
+from cds.measures.fairness import bands
 from cds.policy.schema import Policy
 from cds.record.inputs import DAYS, days
 

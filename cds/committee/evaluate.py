@@ -13,7 +13,6 @@ from cds.committee.charter import Charter
 from cds.committee.cohort import Cohort, Target, cohort, groups, service_of, target
 from cds.committee.findings import Finding
 from cds.committee.follow import Ascertainment, FollowUp, follow
-from cds.committee.measures.estimate import Flags, NotEstimable
 from cds.committee.steadiness import Reached, reached
 from cds.committee.watch_arrival import arrivals
 from cds.committee.watch_inputs import drifting, failing, seen
@@ -32,6 +31,7 @@ from cds.ledger.outcomes import arrivals as arrivals_of
 from cds.ledger.response import given
 from cds.ledger.standings import EVERYWHERE, Standing, every, stops
 from cds.ledger.verdicts import Verdict, history
+from cds.measures.estimate import Flags, NotEstimable
 from cds.policy.schema import Policy
 from cds.record.inputs import DAYS, days
 

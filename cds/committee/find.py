@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
 
-from cds.committee.charter import Charter, Outcome
+from cds.committee.charter import Charter
 from cds.errors import SourceError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
@@ -199,10 +199,3 @@ def _windows(kind: str, since: date, today: date) -> Iterator[str]:
 def _chunks(tokens: list[str]) -> Iterator[list[str]]:
     for start in range(0, len(tokens), _CODES_A_QUERY):
         yield tokens[start : start + _CODES_A_QUERY]
-
-
-def sources_of(outcome: Outcome, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Resource types an outcome is read from, for people."""
-    if outcome.death:
-        return ("Patient",)
-    return tuple(sorted({vocabulary.concepts[c].resource for c in (*outcome.concepts, *outcome.looked)}))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cds.committee.charter import Limits
-from cds.committee.measures.estimate import Estimate, Measured, NotEnough
+from cds.measures.estimate import Estimate, Measured, NotEnough
 
 Level = Literal["green", "watch", "act", "stop"]
 ORDER: tuple[Level, ...] = ("green", "watch", "act", "stop")

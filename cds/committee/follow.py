@@ -14,9 +14,9 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from cds.committee.charter import Charter
-from cds.committee.measures.censoring import Followed
-from cds.committee.measures.estimate import Flags
 from cds.ledger.outcomes import OutcomeEvent, Sweep
+from cds.measures.censoring import Followed
+from cds.measures.estimate import Flags
 from cds.record.inputs import DAYS, days
 
 MONTH_DAYS = DAYS["m"]

@@ -13,9 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from cds.committee.charter_file import charter_path, read_charter
-from cds.committee.installed import require_statistics
 from cds.committee.sweep import askable, find_in_ehr
-from cds.errors import CdsError, LedgerError, StatisticsUnavailable
+from cds.errors import CdsError, LedgerError
 from cds.inference.registry import Registry
 from cds.jobs import Job, Jobs, Worker
 from cds.jobs.worker import Progress
@@ -79,12 +78,7 @@ class Rounds:
         if committee.outcomes_h and askable(self._settings):
             found[OUTCOMES] = committee.outcomes_h
         if committee.every_h:
-            try:
-                require_statistics()
-            except StatisticsUnavailable as error:
-                _log.warning("committee.unmeasured reason=%s", error)
-            else:
-                found[EVALUATE] = committee.every_h
+            found[EVALUATE] = committee.every_h
         return found
 
     def _charter(self) -> Any:
@@ -92,7 +86,7 @@ class Rounds:
         return read_charter(path, self._models)
 
     def _evaluate(self, job: Job, progress: Progress) -> Mapping[str, Any]:
-        from cds.committee.evaluate import Evaluator, keep_charter  # needs SciPy
+        from cds.committee.evaluate import Evaluator, keep_charter  # brings SciPy
 
         charter, text = self._charter()
         found: dict[str, int] = {}

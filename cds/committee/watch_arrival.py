@@ -15,9 +15,9 @@ import numpy as np
 
 from cds.committee.charter import Charter
 from cds.committee.findings import Finding, falling
-from cds.committee.measures.estimate import Array, Estimate, Measured, NotEnough
-from cds.committee.measures.proportions import wilson_counts
 from cds.ledger.outcomes import Arrival, Sweep
+from cds.measures.estimate import Array, Estimate, Measured, NotEnough
+from cds.measures.proportions import wilson_counts
 from cds.record.inputs import days
 
 

@@ -14,10 +14,10 @@ from scipy.special import ndtri
 from cds.committee.charter import Charter
 from cds.committee.cohort import Target
 from cds.committee.findings import Finding, off_one, rising
-from cds.committee.measures import fairness
-from cds.committee.measures.estimate import COVERAGE, Estimate, Flags, Measured, Z
-from cds.committee.measures.fairness import GroupGap
-from cds.committee.measures.scored import Scored
+from cds.measures import fairness
+from cds.measures.estimate import COVERAGE, Estimate, Flags, Measured, Z
+from cds.measures.fairness import GroupGap
+from cds.measures.scored import Scored
 
 _JUDGED = ("sensitivity", "ppv", "auc")
 _AT_THRESHOLD = ("sensitivity", "ppv", "alert-rate")

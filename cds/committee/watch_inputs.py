@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from cds.committee.charter import Charter, Limits
 from cds.committee.findings import Finding, rising
-from cds.committee.measures.drift import Drift, counts_in, drift, edges_of, holm
-from cds.committee.measures.estimate import Estimate, Measured, Minimum, NotEnough
-from cds.committee.measures.inputs import Change, change, input_state
-from cds.committee.measures.proportions import wilson_counts
 from cds.inference.manifest import Manifest
 from cds.inference.manifest import Output as ModelOutput
 from cds.ledger.cohort import PredictedRow
+from cds.measures.drift import Drift, counts_in, drift, edges_of, holm
+from cds.measures.estimate import Estimate, Measured, Minimum, NotEnough
+from cds.measures.inputs import Change, change, input_state
+from cds.measures.proportions import wilson_counts
 from cds.record.inputs import Input
 
 _FEW_VALUES = 12

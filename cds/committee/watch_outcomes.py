@@ -11,14 +11,14 @@ from cds.committee.charter import Charter
 from cds.committee.cohort import Cohort, Target, alive_at
 from cds.committee.findings import Finding, falling, off_one
 from cds.committee.follow import FollowUp
-from cds.committee.measures import accuracy, calibration, concordance, discrimination, usefulness
-from cds.committee.measures.censoring import Followed, at_horizon
-from cds.committee.measures.estimate import Array, Estimate, Flags, Measured, Minimum, NotEnough
-from cds.committee.measures.proportions import wilson
-from cds.committee.measures.scored import Scored
-from cds.committee.measures.survival_calibration import MILESTONES, milestone
-from cds.committee.measures.verification import verification
 from cds.committee.watch_groups import gaps_of
+from cds.measures import accuracy, calibration, concordance, discrimination, usefulness
+from cds.measures.censoring import Followed, at_horizon
+from cds.measures.estimate import Array, Estimate, Flags, Measured, Minimum, NotEnough
+from cds.measures.proportions import wilson
+from cds.measures.scored import Scored
+from cds.measures.survival_calibration import MILESTONES, milestone
+from cds.measures.verification import verification
 
 
 def _minimum(charter: Charter) -> Minimum:

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from cds.committee.charter import Charter
 from cds.committee.findings import Finding, rising
-from cds.committee.measures.estimate import Measured, NotEnough
-from cds.committee.measures.proportions import wilson_counts
 from cds.ledger.tables import jobs
+from cds.measures.estimate import Measured, NotEnough
+from cds.measures.proportions import wilson_counts
 
 _ENDED = ("done", "dead")
 

@@ -138,7 +138,7 @@ class DicomWeb:
         found: dict[str, Row] = {}
         while True:
             query: dict[str, str | int] = {**match, "limit": self.limits.page_rows, "offset": len(found)}
-            rows = self.connection.patiently(partial(self._page, path, query))
+            rows = self.connection.patiently(partial(self.rows, path, query))
             new = {_text(row, key): row for row in rows if _text(row, key) not in found}
             found |= new
             if len(found) > self.limits.max_rows:
@@ -148,7 +148,8 @@ class DicomWeb:
             if not new:
                 return list(found.values())
 
-    def _page(self, path: str, query: Mapping[str, str | int], deadline: float) -> list[Row]:
+    def rows(self, path: str, query: Mapping[str, str | int], deadline: float, what: str = "a page") -> list[Row]:
+        """One answer in the DICOM JSON model. ``what``: what it is, should it be too large. Raises Unusable."""
         body = bytearray()
         with self.connection.get(path, query, _JSON, deadline) as (status, _headers, pieces):
             if status == 204:
@@ -156,7 +157,7 @@ class DicomWeb:
             for piece in pieces:
                 body += piece
                 if len(body) > self.limits.max_answer_bytes:
-                    raise Unusable(Reason.TOO_LARGE, f"(a page of more than {self.limits.max_answer_bytes} bytes)")
+                    raise Unusable(Reason.TOO_LARGE, f"({what} of more than {self.limits.max_answer_bytes} bytes)")
         try:
             rows = orjson.loads(body) if body else []
         except orjson.JSONDecodeError as error:

@@ -52,14 +52,8 @@ class Plain(HTTPConnection):
         return super().getresponse()
 
 
-class Secure(HTTPSConnection):
-    def request(self, *args: Any, **named: Any) -> None:
-        _tell(self)
-        super().request(*args, **named)
-
-    def getresponse(self) -> Any:
-        _tell(self)
-        return super().getresponse()
+class Secure(Plain, HTTPSConnection):
+    """The same over TLS."""
 
 
 def _tell(connection: HTTPConnection) -> None:

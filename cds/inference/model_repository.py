@@ -5,7 +5,6 @@ Layout and configuration: https://github.com/triton-inference-server/server/blob
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import cds  # noqa: F401  # sets ORT_DISABLE_TELEMETRY before the import below c
 from cds.errors import ModelError
 from cds.inference.manifest import Manifest
 from cds.inference.open_inference import name_of
+from cds.inference.pinned import read_pinned
 
 _TYPES = {"tensor(float)": "TYPE_FP32", "tensor(double)": "TYPE_FP64", "tensor(float16)": "TYPE_FP16"}
 MOST_ROWS = 8
@@ -42,12 +42,7 @@ def write(manifest: Manifest, folder: Path, repository: Path) -> list[str]:
 
 def _one(folder: Path, file: str, sha256: str, repository: Path) -> str:
     path = folder / file
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ModelError(f"{path} is not the file its manifest pins (SHA-256 differs)")
+    read_pinned(path, sha256)
     name = name_of(folder.name, file, sha256)
     place = repository / name
     version = place / "1"

@@ -8,7 +8,6 @@ makes ONNX Runtime fall back to the CPU without an error.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import io
 import logging
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 import cds  # noqa: F401  # sets ORT_DISABLE_TELEMETRY before the import below can happen
 from cds.errors import ModelError, RuntimeConflict
+from cds.inference.pinned import read_pinned
 
 _log = logging.getLogger("cds.inference")
 
@@ -119,12 +119,7 @@ class OnnxGraph:
         with self._lock:
             if self._pid == os.getpid():
                 return self._session
-            try:
-                content = self._path.read_bytes()
-            except OSError as error:
-                raise ModelError(f"{self._path} can't be read: {error.strerror}") from error
-            if hashlib.sha256(content).hexdigest() != self._sha256:
-                raise ModelError(f"{self._path} is not the file its manifest pins (SHA-256 differs)")
+            content = read_pinned(self._path, self._sha256)
             self._session = self._make(content)
             self._pid = os.getpid()
             return self._session

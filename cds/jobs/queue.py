@@ -219,9 +219,6 @@ class Jobs:
     def get(self, job_id: int) -> Job | None:
         return self._read(lambda c: first_row(c, table.c.id == job_id))
 
-    def of_key(self, key: str) -> Job | None:
-        return self._read(lambda c: first_row(c, table.c.key == key))
-
     def concerning(
         self, kind: str, *, subject: str | None = None, items: Sequence[str] = (), most: int = 200
     ) -> list[Job]:

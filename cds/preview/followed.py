@@ -10,17 +10,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import sqrt
-from statistics import NormalDist
 
 from cds.committee.charter import Charter
 from cds.committee.follow import MONTH_DAYS, Ascertainment, follow
 from cds.ledger.past import Became
+from cds.measures.proportions import wilson_counts
 from cds.record.inputs import days
 
 NEEDED = 100
 """Events below which no figure of PPV or sensitivity is given."""
-_Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -94,10 +92,8 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Unlike the plain interval, it does not claim that what was never seen can't happen."""
-        share, z2 = self.value, _Z**2 / self.of
-        middle, reach = share + z2 / 2, _Z * sqrt(share * (1 - share) / self.of + z2 / (4 * self.of))
-        low, high = (middle - reach) / (1 + z2), (middle + reach) / (1 + z2)
-        return (0.0 if self.part == 0 else low), (1.0 if self.part == self.of else high)
+        found = wilson_counts(self.part, self.of)
+        return found.lower, found.upper
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,6 @@ def join(services: ServiceRegistry, models: Registry) -> ServiceRegistry:
     return ServiceRegistry(found)
 
 
-def undescribed(services: ServiceRegistry, models: Registry) -> list[str]:
-    """Models whose card names a service that neither a file nor a manifest describes: they would never speak."""
-    return [
-        id
-        for id, model in models.models.items()
-        if model.manifest.card is not None
-        and (model.manifest.card.service.id, model.manifest.card.service.hook) not in services.services
-    ]
-
-
 def _described(models: Registry, ids: list[str]) -> Service | None:
     for id in ids:
         card = models[id].manifest.card

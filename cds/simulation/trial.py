@@ -10,7 +10,6 @@ from cds.simulation.hospital import Drawn, Plan, drawn
 from cds.simulation.subject import Fault, faults
 from cds.simulation.watch import Watcher
 
-YEAR_D = 365.25
 LEVELS = ("green", "watch", "act", "stopped")
 BEFORE_D = 30
 """Days before the fault from which a hospital is watched, so that a verdict stands when it comes."""

@@ -19,15 +19,15 @@ from cds.committee.burden import answered, burdened
 from cds.committee.cohort import Cohort, Target
 from cds.committee.findings import Finding
 from cds.committee.follow import MONTH_DAYS, Ascertainment, FollowUp
-from cds.committee.measures.censoring import Followed
-from cds.committee.measures.estimate import Flags
-from cds.committee.measures.fairness import bands
 from cds.committee.steadiness import reached
 from cds.committee.watch_arrival import Risked, arriving
 from cds.committee.watch_inputs import Seen, drifting, failing
 from cds.committee.watch_outcomes import judged
 from cds.ledger.response import GivenCard
 from cds.ledger.verdicts import Verdict
+from cds.measures.censoring import Followed
+from cds.measures.estimate import Flags
+from cds.measures.fairness import bands
 from cds.record.inputs import days
 from cds.simulation.hospital import FOUND, STATES, SWEEP_D, Drawn, Whole, threshold
 from cds.simulation.subject import charter, manifest

@@ -19,8 +19,6 @@ from pathlib import Path
 from cds.errors import ValidationRoundError
 from cds.validation.rounds import Round, score_column
 
-MOST_BAD = 20
-
 
 @dataclass(frozen=True)
 class Case:

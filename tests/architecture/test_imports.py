@@ -23,7 +23,6 @@ OWN_ROOMS = (
     "pages.report",
     "pages.committee",
     "pages.preview",
-    "committee.measures",
 )
 
 ROOMS: dict[str, str] = {
@@ -51,8 +50,8 @@ ROOMS: dict[str, str] = {
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
     "survival": "",
-    "committee.measures": "",
-    "cohort": "errors inference record yaml_lines",
+    "measures": "",
+    "cohort": "errors inference measures record yaml_lines",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
@@ -65,11 +64,10 @@ ROOMS: dict[str, str] = {
     "imaging": "errors inference settings trust",
     "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings tracing trust trust.smart",
     "committee": (
-        "committee.measures errors fhir fhir.resources ids inference jobs ledger policy record services settings trust "
-        "yaml_lines"
+        "errors fhir fhir.resources ids inference jobs ledger measures policy record services settings trust yaml_lines"
     ),
     # the committee's monitors, put to the proof
-    "simulation": "committee committee.measures errors ids inference ledger policy record",
+    "simulation": "committee errors ids inference ledger measures policy record",
     # services and their cards
     "cards.phrasebook": "errors record",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
@@ -77,9 +75,11 @@ ROOMS: dict[str, str] = {
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
     "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
+    "editions": "inference policy",
+    "shadow": "cards editions inference policy services studies",
     "engine": (
-        "audit cards cards.phrasebook committee errors fhir fhir.resources ids inference ledger policy protocol record "
-        "services settings snapshot studies timings tracing trust trust.smart turns"
+        "audit cards cards.phrasebook committee editions errors fhir fhir.resources ids inference ledger policy "
+        "protocol record services settings shadow snapshot studies timings tracing trust trust.smart turns"
     ),
     "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
     "web": "admission engine errors inference jobs ledger protocol settings studies trust trust.smart",
@@ -89,8 +89,8 @@ ROOMS: dict[str, str] = {
         "services settings steady studies tracing trust trust.smart web"
     ),
     "preview": (
-        "audit cards cards.phrasebook committee errors fhir fhir.resources inference ledger policy protocol record "
-        "services"
+        "audit cards cards.phrasebook committee errors fhir fhir.resources inference ledger measures policy protocol "
+        "record services"
     ),
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",
@@ -111,7 +111,7 @@ ROOMS: dict[str, str] = {
         "cards.phrasebook charts committee committee_settings engine errors inference ledger pages record replay "
         "services settings trust.smart web"
     ),
-    "validation": "charts errors ledger",
+    "validation": "charts errors ledger measures",
     "flower": "errors validation",
     "docs": (
         "cards cards.phrasebook committee errors inference modelcards policy services settings simulation "

@@ -9,8 +9,8 @@ from committee_room import NOW
 
 from cds.committee.burden import answered
 from cds.committee.charter import Charter
-from cds.committee.measures.estimate import Estimate, NotEnough
 from cds.ledger.response import GivenCard
+from cds.measures.estimate import Estimate, NotEnough
 
 CHARTER = Charter.model_validate({"name": "n", "author": "a", "approver": "b", "effective": "2026-01-01"})
 

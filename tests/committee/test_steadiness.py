@@ -9,9 +9,9 @@ from committee_room import NOW
 
 from cds.committee.charter import Limits, Steadiness
 from cds.committee.findings import Finding, Level, falling, off_one, rising, worst
-from cds.committee.measures.estimate import Estimate, NotEnough
 from cds.committee.steadiness import Reached, reached
 from cds.ledger.verdicts import Verdict, VerdictLevel
+from cds.measures.estimate import Estimate, NotEnough
 
 RULE = Steadiness(act=2, stop=2, better=3)
 FINE = Estimate(0.8, 0.75, 0.85, 500, 200)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cds.committee.charter import Charter
-from cds.committee.measures.estimate import Estimate, NotEnough
 from cds.committee.watch_arrival import Risked, arrivals, arriving
 from cds.ledger.outcomes import Arrival, Sweep
+from cds.measures.estimate import Estimate, NotEnough
 
 CHARTER = Charter.model_validate({"name": "n", "author": "a", "approver": "b", "effective": "2026-01-01"})
 HORIZON = 91.0

@@ -10,13 +10,13 @@ from cds.committee.charter import Charter
 from cds.committee.cohort import Cohort, Target
 from cds.committee.findings import Finding
 from cds.committee.follow import Ascertainment, FollowUp
-from cds.committee.measures.censoring import Followed
-from cds.committee.measures.discrimination import auc, expected_auc
-from cds.committee.measures.estimate import Array, Estimate, Flags
-from cds.committee.measures.scored import Scored, scored
 from cds.committee.watch_groups import gaps_of
 from cds.committee.watch_outcomes import first_of_newest, judged
 from cds.inference.manifest import Output
+from cds.measures.censoring import Followed
+from cds.measures.discrimination import auc, expected_auc
+from cds.measures.estimate import Array, Estimate, Flags
+from cds.measures.scored import Scored, scored
 
 CHARTER = Charter.model_validate({"name": "n", "author": "a", "approver": "b", "effective": "2026-01-01"})
 CHANCE = Target(Output(name="risk", kind="probability", horizon="3m"), 3.0, 0.2)

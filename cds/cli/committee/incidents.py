@@ -135,34 +135,25 @@ def link(ctx: click.Context, number: str, call: str, person: str) -> None:
     click.secho(f"Incident {number} is joined to call {call}.", fg="green")
 
 
-@incidents.command()
-@click.argument("number")
-@click.option("--text", required=True, help="What was found or done.")
-@click.option("--person", required=True, help="Who says so.")
-@click.pass_context
-def note(ctx: click.Context, number: str, text: str, person: str) -> None:
-    """Add a note to the incident NUMBER."""
-    _act(ctx, number, "note", person, text=text)
-    click.secho(f"Noted on incident {number}.", fg="green")
+def _told(action: IncidentAction, about: str, text: str, person: str, done: str) -> None:
+    """Add the command of an event that is somebody's sentence; the other arguments are its help and what it says."""
+
+    @incidents.command(action, help=about)
+    @click.argument("number")
+    @click.option("--text", required=True, help=text)
+    @click.option("--person", required=True, help=person)
+    @click.pass_context
+    def command(ctx: click.Context, number: str, text: str, person: str) -> None:
+        _act(ctx, number, action, person, text=text)
+        click.secho(done.format(number), fg="green")
 
 
-@incidents.command()
-@click.argument("number")
-@click.option("--text", required=True, help="What was found, and what was done about it.")
-@click.option("--person", required=True, help="Who closes it.")
-@click.pass_context
-def close(ctx: click.Context, number: str, text: str, person: str) -> None:
-    """Close the incident NUMBER with what was found. It has to be triaged first."""
-    _act(ctx, number, "close", person, text=text)
-    click.secho(f"Incident {number} is closed.", fg="green")
-
-
-@incidents.command()
-@click.argument("number")
-@click.option("--text", required=True, help="Why.")
-@click.option("--person", required=True, help="Who opens it again.")
-@click.pass_context
-def reopen(ctx: click.Context, number: str, text: str, person: str) -> None:
-    """Open the incident NUMBER again after it was closed."""
-    _act(ctx, number, "reopen", person, text=text)
-    click.secho(f"Incident {number} is open again.", fg="green")
+_told("note", "Add a note to the incident NUMBER.", "What was found or done.", "Who says so.", "Noted on incident {}.")
+_told(
+    "close", "Close the incident NUMBER with what was found. It has to be triaged first.",
+    "What was found, and what was done about it.", "Who closes it.", "Incident {} is closed.",
+)  # fmt: skip
+_told(
+    "reopen", "Open the incident NUMBER again after it was closed.",
+    "Why.", "Who opens it again.", "Incident {} is open again.",
+)  # fmt: skip

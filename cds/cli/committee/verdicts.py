@@ -14,7 +14,6 @@ from rich.text import Text
 
 from cds.cli.committee import told
 from cds.cli.committee.office import Office, office_of, policies_of
-from cds.committee.installed import require_statistics
 from cds.ledger.incidents import incidents
 from cds.ledger.standings import EVERYWHERE, Stop, every, stops
 from cds.ledger.verdicts import Verdict, newest
@@ -70,8 +69,7 @@ def evaluate(
 
     A limit is passed only when the whole 95 % interval lies beyond it. Exit code 3 if any model was stopped now.
     """
-    require_statistics()
-    from cds.committee.evaluate import Evaluator  # needs SciPy
+    from cds.committee.evaluate import Evaluator  # brings SciPy
 
     stopped = False
     plain: list[dict[str, Any]] = []

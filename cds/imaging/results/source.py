@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import orjson
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 
@@ -19,7 +18,6 @@ from cds.imaging.frames import CT, Frame
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.uids import uid_of
 
-_JSON = "application/dicom+json"
 _MUST_BE_THERE = (
     "PatientID",
     "PatientName",
@@ -58,27 +56,11 @@ class Source:
 def headers(web: DicomWeb, study_uid: str, series_uid: str) -> list[Dataset]:
     """WADO-RS metadata (DICOM PS3.18 §10.4.1.1.4). Raises Unusable."""
     path = f"/studies/{study_uid}/series/{series_uid}/metadata"
-    rows = web.connection.patiently(partial(_rows, web, path))
+    rows = web.connection.patiently(partial(web.rows, path, {}, what="metadata"))
     try:
         return [Dataset.from_json(_without_bulk(row)) for row in rows]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Unusable(Reason.PACS_MALFORMED, f"({type(error).__name__} in the series' metadata)") from error
-
-
-def _rows(web: DicomWeb, path: str, deadline: float) -> list[dict[str, Any]]:
-    body = bytearray()
-    with web.connection.get(path, {}, _JSON, deadline) as (_status, _headers, pieces):
-        for piece in pieces:
-            body += piece
-            if len(body) > web.limits.max_answer_bytes:
-                raise Unusable(Reason.TOO_LARGE, f"(metadata of more than {web.limits.max_answer_bytes} bytes)")
-    try:
-        found = orjson.loads(body) if body else []
-    except orjson.JSONDecodeError as error:
-        raise Unusable(Reason.PACS_MALFORMED, "(not JSON)") from error
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise Unusable(Reason.PACS_MALFORMED, "(not a list of DICOM JSON objects)")
-    return found
 
 
 def _without_bulk(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
+from cds.inference.pinned import read_pinned
 from cds.inference.volumes import bundle
 
 Array = NDArray[np.float64]
@@ -21,12 +21,7 @@ class Gate:
     def __init__(self, declared: bundle.Gate, folder: Path) -> None:
         """Raises ModelError for a file that is missing, not the one pinned, or not of the shape it must have."""
         path = folder / declared.file
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{path} can't be read: {error.strerror}") from error
-        if hashlib.sha256(content).hexdigest() != declared.sha256:
-            raise ModelError(f"{path} is not the file its manifest pins (SHA-256 differs)")
+        content = read_pinned(path, declared.sha256)
         try:
             read = json.loads(content)
             self._mean = np.asarray(read["mean"], dtype=np.float64)

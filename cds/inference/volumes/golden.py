@@ -7,7 +7,6 @@ found before a patient's scan is read.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
+from cds.inference.pinned import read_pinned
 from cds.inference.volumes.bundle import Bundle, Stage
 from cds.inference.volumes.network import Device, Network
 
@@ -89,12 +89,7 @@ def misses(bundle: Bundle, folder: Path, networks: Mapping[str, Network] | None 
 
 
 def _known(path: Path, sha256: str) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ModelError(f"{path} is not the file its manifest pins (SHA-256 differs)")
+    content = read_pinned(path, sha256)
     try:
         found = json.loads(content)
         found["stages"].keys(), int(found["seed"]), str(found["framework"])

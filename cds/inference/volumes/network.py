@@ -9,7 +9,6 @@ back to the CPU without an error.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 import cds  # noqa: F401  # sets ORT_DISABLE_TELEMETRY before the import below can happen
 from cds.errors import ModelError, ModelServerError, OutOfMemory
 from cds.inference.open_inference import ModelServer, name_of
+from cds.inference.pinned import read_pinned
 from cds.inference.runtime import wanted_providers
 from cds.inference.volumes.bundle import Stage
 
@@ -138,12 +138,7 @@ class _Placed:
 def _opened(path: Path, sha256: str, stage: Stage, device: Device) -> Any:
     import onnxruntime
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ModelError(f"{path} is not the file its manifest pins (SHA-256 differs)")
+    read_pinned(path, sha256)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = device.threads
     options.inter_op_num_threads = 1

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cds.committee.measures.estimate import Array
+from cds.measures.estimate import Array
 
 Matrix = NDArray[np.float64]
 _STEPS, _CLOSE, _LARGEST = 60, 1e-9, 500.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cds.committee.measures.estimate import (
+from cds.measures.estimate import (
     SHARE,
     VALIDATION,
     Array,
@@ -22,8 +22,8 @@ from cds.committee.measures.estimate import (
     NotEnough,
     plain_interval,
 )
-from cds.committee.measures.proportions import wilson
-from cds.committee.measures.scored import Scored
+from cds.measures.proportions import wilson
+from cds.measures.scored import Scored
 
 
 @dataclass(frozen=True)
@@ -94,19 +94,6 @@ def _benefit(people: Scored, threshold: float, minimum: Minimum, *, over_all: bo
     value = float(each.sum()) / total
     error = math.sqrt(float(np.square(each - people.weight * value).sum())) / total
     return plain_interval(value, error, people.n, people.events)
-
-
-def decision_curve(
-    people: Scored, thresholds: Array, minimum: Minimum = VALIDATION
-) -> list[tuple[float, Measured, float]]:
-    """(threshold, net benefit of the model, net benefit of flagging everybody) at each threshold; flagging nobody is
-    0."""
-    people = people.known
-    prevalence = float(np.average(people.event, weights=people.weight)) if people.n else math.nan
-    return [
-        (float(t), net_benefit(people, float(t), minimum), prevalence - (1 - prevalence) * float(t) / (1 - float(t)))
-        for t in thresholds
-    ]
 
 
 def _share(event: Flags, weight: Array, minimum: Minimum) -> Measured:

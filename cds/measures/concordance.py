@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from cds.committee.measures.censoring import Followed, at_horizon, censored_share
-from cds.committee.measures.discrimination import auc
-from cds.committee.measures.estimate import (
+from cds.measures.censoring import Followed, at_horizon, censored_share
+from cds.measures.discrimination import auc
+from cds.measures.estimate import (
     VALIDATION,
     Array,
     Estimate,
+    Flags,
     Measured,
     Minimum,
     NotEstimable,
@@ -73,21 +74,26 @@ def _separated(value: float, n: int, events: int) -> Estimate:
     return Estimate(value, max(0.0, value - room), min(1.0, value + room), n, events)
 
 
-def _pairs(risk: Array, people: Followed, weight: Array, counted: Any) -> tuple[Array, Array]:
-    """By person: the weight of agreeing and of all comparable pairs he is in, as the earlier or as the later one.
+def compared(risk: Array, people: Followed, rows: Any) -> tuple[Flags, Array]:
+    """[rows, people]: whether the pair can be compared; 1 where the one whose event came first had the higher risk,
+    ties half.
 
-    Somebody with the event at a time is compared with all who were seen longer, and with those lost at that very time,
+    ``rows``: who had the event. Each is compared with all who were seen longer, and with those lost at that very time,
     who were still free of it.
     """
-    months, event = people.months, people.event
+    mine, his = people.months[rows, None], risk[rows, None]
+    later: Flags = (people.months[None, :] > mine) | ((people.months[None, :] == mine) & ~people.event[None, :])
+    return later, (his > risk[None, :]) + 0.5 * (his == risk[None, :])
+
+
+def _pairs(risk: Array, people: Followed, weight: Array, counted: Any) -> tuple[Array, Array]:
+    """By person: the weight of agreeing and of all comparable pairs he is in, as the earlier or as the later one."""
     agreed, comparable = np.zeros(len(risk)), np.zeros(len(risk))
     for start in range(0, len(counted), _ROWS):
         rows = counted[start : start + _ROWS]
-        mine = months[rows, None]
-        later = (months[None, :] > mine) | ((months[None, :] == mine) & ~event[None, :])
+        later, agrees = compared(risk, people, rows)
         pair = later * weight[rows, None]
-        order = np.sign(risk[rows, None] - risk[None, :])
-        concordant = pair * (0.5 + 0.5 * order)
+        concordant = pair * agrees
         agreed[rows] += concordant.sum(axis=1)
         comparable[rows] += pair.sum(axis=1)
         agreed += concordant.sum(axis=0)

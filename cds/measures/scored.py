@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cds.committee.measures.estimate import Array, Flags, as_floats
+from cds.measures.estimate import Array, Flags, as_floats
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
-from cds.committee.measures import splines
-from cds.committee.measures.estimate import (
+from cds.measures import splines
+from cds.measures.estimate import (
     CURVE,
     VALIDATION,
     Array,
@@ -27,9 +27,9 @@ from cds.committee.measures.estimate import (
     log_interval,
     plain_interval,
 )
-from cds.committee.measures.logistic import Fit, logistic
-from cds.committee.measures.proportions import wilson
-from cds.committee.measures.scored import Scored
+from cds.measures.logistic import Fit, logistic
+from cds.measures.proportions import wilson
+from cds.measures.scored import Scored
 
 _LEAST = 1e-6
 """A predicted 0 or 1 has no logit: it is taken for one in a million."""

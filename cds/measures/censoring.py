@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cds.committee.measures.estimate import Array, Estimate, Flags, NotEnough, Z, as_floats
-from cds.committee.measures.scored import Scored
+from cds.measures.estimate import Array, Estimate, Flags, NotEnough, Z, as_floats
+from cds.measures.scored import Scored
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class Steps:
     def before(self, months: Any) -> Array:
         """The value just before each time."""
         return self._look(months, "left")
+
+    def error(self, months: float) -> float:
+        """Greenwood's standard error of the value at that time."""
+        value, passed = float(self(months)), int(np.searchsorted(self.at, months, side="right"))
+        return value * math.sqrt(self.variance[passed - 1]) if passed and value > 0 else 0.0
 
     def _look(self, months: Any, side: Any) -> Array:
         padded = np.concatenate([[1.0], self.value])

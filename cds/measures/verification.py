@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cds.committee.measures.estimate import SHARE, Array, Estimate, Flags, Measured, Minimum, NotEstimable, Z
-from cds.committee.measures.proportions import difference, wilson
+from cds.measures.estimate import SHARE, Array, Estimate, Flags, Measured, Minimum, NotEstimable, Z
+from cds.measures.proportions import difference, wilson
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
-from cds.committee.measures.censoring import Followed, at_horizon
-from cds.committee.measures.estimate import (
+from cds.measures.censoring import Followed, at_horizon
+from cds.measures.estimate import (
     VALIDATION,
     Estimate,
     Measured,
@@ -22,7 +22,7 @@ from cds.committee.measures.estimate import (
     NotEstimable,
     plain_interval,
 )
-from cds.committee.measures.scored import Scored
+from cds.measures.scored import Scored
 
 
 def brier(people: Scored, minimum: Minimum = VALIDATION) -> Measured:

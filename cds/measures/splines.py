@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cds.committee.measures.estimate import Array
+from cds.measures.estimate import Array
 
 # Harrell 2015, Regression Modeling Strategies, table 2.3: places of four knots
 _PLACES = (0.05, 0.35, 0.65, 0.95)

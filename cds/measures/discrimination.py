@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from cds.committee.measures.estimate import COVERAGE, VALIDATION, Array, Estimate, Measured, Minimum, logit_interval
-from cds.committee.measures.scored import Scored
+from cds.measures.estimate import COVERAGE, VALIDATION, Array, Estimate, Measured, Minimum, logit_interval
+from cds.measures.scored import Scored
 
 
 def auc(people: Scored, minimum: Minimum = VALIDATION) -> Measured:

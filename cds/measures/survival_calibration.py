@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cds.committee.measures import splines
-from cds.committee.measures.censoring import Followed, free_of_event, kaplan_meier
-from cds.committee.measures.estimate import (
+from cds.measures import splines
+from cds.measures.censoring import Followed, free_of_event, kaplan_meier
+from cds.measures.estimate import (
     CURVE,
     VALIDATION,
     Array,

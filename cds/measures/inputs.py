@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from scipy.special import ndtr
 
-from cds.committee.measures.estimate import SHARE, Estimate, Measured, Minimum, NotEnough
-from cds.committee.measures.proportions import difference, wilson_counts
+from cds.measures.estimate import SHARE, Estimate, Measured, Minimum, NotEnough
+from cds.measures.proportions import difference, wilson_counts
 
 
 @dataclass(frozen=True)

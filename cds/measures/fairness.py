@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cds.committee.measures.calibration import observed_expected
-from cds.committee.measures.discrimination import auc, expected_auc
-from cds.committee.measures.estimate import CELL, Estimate, Flags, Measured, Minimum, NotEnough, NotEstimable
-from cds.committee.measures.proportions import difference, ratio
-from cds.committee.measures.scored import Scored
-from cds.committee.measures.usefulness import at_threshold
+from cds.measures.calibration import observed_expected
+from cds.measures.discrimination import auc, expected_auc
+from cds.measures.estimate import CELL, Estimate, Flags, Measured, Minimum, NotEnough, NotEstimable
+from cds.measures.proportions import difference, ratio
+from cds.measures.scored import Scored
+from cds.measures.usefulness import at_threshold
 
 _FEW = Minimum(events=20, others=20)
 """Within a group: fewer than for the whole, since its interval is shown and says how little is known."""

@@ -13,12 +13,12 @@ from sklearn.metrics import brier_score_loss
 from sksurv.metrics import brier_score, integrated_brier_score
 from sksurv.util import Surv
 
-from cds.committee.measures.accuracy import brier, integrated_brier, scaled_brier
-from cds.committee.measures.calibration import CalibrationCurve, curve, groups, intercept, observed_expected, slope
-from cds.committee.measures.censoring import at_horizon, followed, free_of_event, kaplan_meier
-from cds.committee.measures.estimate import Estimate, Minimum, NotEnough, NotEstimable
-from cds.committee.measures.scored import scored
-from cds.committee.measures.survival_calibration import milestone, pseudo_values
+from cds.measures.accuracy import brier, integrated_brier, scaled_brier
+from cds.measures.calibration import CalibrationCurve, curve, groups, intercept, observed_expected, slope
+from cds.measures.censoring import at_horizon, followed, free_of_event, kaplan_meier
+from cds.measures.estimate import Estimate, Minimum, NotEnough, NotEstimable
+from cds.measures.scored import scored
+from cds.measures.survival_calibration import milestone, pseudo_values
 
 ANY = Minimum()
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cds.committee.measures.estimate import Array, Estimate, Flags, Z, effective
+from cds.measures.estimate import Array, Estimate, Flags, Z, effective
 
 
 def wilson_counts(count: float, n: float, *, people: int | None = None, events: int | None = None) -> Estimate:

@@ -12,11 +12,11 @@ from sklearn.metrics import roc_auc_score
 from sksurv.metrics import concordance_index_ipcw, cumulative_dynamic_auc
 from sksurv.util import Surv
 
-from cds.committee.measures.censoring import at_horizon, followed
-from cds.committee.measures.concordance import auc_at, harrell_c, uno_c
-from cds.committee.measures.discrimination import auc, placements
-from cds.committee.measures.estimate import Estimate, Minimum, NotEnough
-from cds.committee.measures.scored import scored
+from cds.measures.censoring import at_horizon, followed
+from cds.measures.concordance import auc_at, harrell_c, uno_c
+from cds.measures.discrimination import auc, placements
+from cds.measures.estimate import Estimate, Minimum, NotEnough
+from cds.measures.scored import scored
 
 ANY = Minimum()
 

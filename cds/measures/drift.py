@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri
 
-from cds.committee.measures.estimate import Array, NotEnough, as_floats
+from cds.measures.estimate import Array, NotEnough, as_floats
 
 LEAST = 200
 """People in either sample."""
