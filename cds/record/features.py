@@ -323,7 +323,7 @@ def _extreme(spec: Input, record: Record, before: Mapping[str, Feature], *, high
             if possible and len(possible) < len(facts):
                 sign = ">=" if highest else "<="
                 told = f"{sign}{found.original.lstrip('<>=')}"
-                bound = structs.replace(found, comparator=sign, original=told)
+                bound = structs.replace(found, comparator=sign)
                 return Feature(spec, None, "censored", (bound,), _at([found]), told)
             return Feature(spec, found.value, "found", (found,), _at([found]))
     return _absent(spec, record)
