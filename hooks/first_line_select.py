@@ -8,10 +8,11 @@ from cds.cards import wording
 from cds.inference.prediction import NotAssessed, Prediction
 from cds.services import CardDraft, Case, Finding, Proposal, Suppressed, service
 from hooks import regimens, stage
-from hooks.first_line_sign import FULL, MODELS, READS, FirstLineParameters
+from hooks.first_line_sign import READS, FirstLineParameters
 from hooks.line import line
 from hooks.regimens import Recognised
 from hooks.stage import Extent
+from hooks.standing_in import FULL, MODELS, asked
 
 TOPIC = "pancreas-first-line-data"
 
@@ -90,5 +91,5 @@ def _card(case: Case, regimen: str, lacking: list[str]) -> CardDraft:
         ),
         source_label=words("select.source"),
         proposals=tuple(proposals),
-        models=tuple(case.assessments),
+        models=asked(case),
     )

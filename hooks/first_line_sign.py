@@ -9,18 +9,15 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
+from cds.inference.prediction import Assessment, Prediction
 from cds.services import Case, Finding, Suppressed, service
 from hooks import regimens, stage, survival_words, trials
 from hooks.line import Line, line
 from hooks.regimens import Recognised
 from hooks.stage import Extent
+from hooks.standing_in import COMPARATOR, FALLBACK, FULL, MODELS, may_stand_in, why_not
 
 TOPIC = "pancreas-survival"
-FULL = "metastatic-os"
-COMPARATOR = "pantheia-siri"
-FALLBACK = "msk-prognostic-score"
-MODELS = (FULL, COMPARATOR, FALLBACK)
 READS = (*stage.READS, *regimens.DRUGS, regimens.PARTNER)
 
 
@@ -90,26 +87,20 @@ def _estimate(case: Case, found: Recognised, extent: Extent, reached: Line) -> I
     score = case.prediction(FALLBACK)
     if isinstance(full, Prediction):
         yield survival_words.estimate(case, found, full, case.prediction(COMPARATOR), reached, TOPIC)
-    elif score is not None and _may_stand_in(full):
+    elif score is not None and may_stand_in(full):
         yield survival_words.score_only(case, found, score, full, TOPIC)
+    elif full is None and FALLBACK not in case.assessments:
+        # the hospital switched both off, or its committee did, and then a card says so
+        yield Suppressed(TOPIC, "no-model-in-use", models=MODELS)
     else:
-        yield from _none(case, found, _why_not(full), extent, full)
+        why, whose = why_not(full, case.assessments.get(FALLBACK))
+        yield from _none(case, found, why, extent, whose)
 
 
-def _may_stand_in(full: Assessment | None) -> bool:
-    """The score reads less: it speaks where the full model lacks an input, failed or is not in use here, never about a
-    patient whom the full model refused. That it does not read what they were refused for makes it no surer of them."""
-    return not isinstance(full, NotAssessed) or full.reason == "input-absent"
-
-
-def _why_not(full: Assessment | None) -> str:
-    if isinstance(full, Failed):
-        return "failed"
-    return "not_eligible" if isinstance(full, NotAssessed) and full.reason == "not-eligible" else "lacking"
-
-
-def _none(case: Case, found: Recognised, why: str, extent: Extent, full: Assessment | None = None) -> Iterable[Finding]:
+def _none(
+    case: Case, found: Recognised, why: str, extent: Extent, whose: Assessment | None = None
+) -> Iterable[Finding]:
     if case.parameters.say_when_not_possible:
-        yield survival_words.none(case, found, why, extent, full)
+        yield survival_words.none(case, found, why, extent, whose)
     else:
         yield Suppressed(TOPIC, f"no-estimate:{why}", models=MODELS)

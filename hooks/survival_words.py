@@ -10,7 +10,7 @@ from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Proposal
 from cds.survival import Curve
-from hooks import trials
+from hooks import standing_in, trials
 from hooks.line import Line
 from hooks.regimens import Recognised, Regimen
 from hooks.stage import Extent
@@ -98,18 +98,19 @@ def score_only(case: Case, found: Recognised, score: Prediction, full: Assessmen
     return CardDraft(**{**draft.__dict__, "proposals": _proposals(case, full)})
 
 
-def none(case: Case, found: Recognised | None, why: str, extent: Extent, full: Assessment | None) -> CardDraft:
-    """Quietly: what stands in the way of an estimate."""
+def none(case: Case, found: Recognised | None, why: str, extent: Extent, whose: Assessment | None) -> CardDraft:
+    """Quietly: what stands in the way of an estimate. ``whose``: the model whose reason it is, where it is one's."""
     words = case.words
     regimen = found.regimen.title if found is not None else words("survival.none.some_regimen")
-    lacking = full.lacking if isinstance(full, NotAssessed) else ()
+    lacking = whose.lacking if isinstance(whose, NotAssessed) else ()
     reason = words(
         f"survival.none.detail_{why}",
         items=words.join(wording.absence(words, f) for f in lacking),
         stage=wording.fact_text(words, extent.facts[-1]) if extent.facts else "",
-        says=words.pick(full.says) if isinstance(full, NotAssessed) else "",
+        says=words.pick(whose.says) if isinstance(whose, NotAssessed) else "",
         count=case.drafts.lost,
     )
+    resting = standing_in.silent(case)
     return CardDraft(
         topic="pancreas-survival-none",
         rank="information",
@@ -118,11 +119,11 @@ def none(case: Case, found: Recognised | None, why: str, extent: Extent, full: A
         detail=wording.paragraphs(
             f"{words('survival.none.lead')} {reason}",
             wording.bullets(wording.gaps(words, case.evidence, case.record)),
-            wording.rests_on(words, list(case.assessments.values()), case.policy, case.record),
+            wording.rests_on(words, [case.assessments[id] for id in resting], case.policy, case.record),
         ),
         source_label=words("survival.source"),
-        proposals=_proposals(case, full),
-        models=tuple(case.assessments),
+        proposals=_proposals(case, whose),
+        models=resting,
         about={"regimen": found.regimen.value} if found is not None else {},
     )
 

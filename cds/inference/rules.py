@@ -11,8 +11,8 @@ from cds.record.features import Feature
 def holds(condition: Condition, features: Mapping[str, Feature]) -> bool | None:
     """None when an input is absent: neither true nor false, unless the manifest says what to put in its place. A value
     known as a bound only decides what it can: ``>10000`` is above 37, and whether it is above 20000 is not known."""
-    bound = _bound(features[condition.input])
-    if bound is not None and condition.minus is None:
+    bound = _known_bound(condition, features)
+    if bound is not None:
         return _within(condition, *bound)
     value = _value(features[condition.input])
     if condition.minus is not None:
@@ -49,6 +49,24 @@ def _within(condition: Condition, comparator: str, limit: float) -> bool | None:
         return True if beyond or (limit == wanted and (meets or strict)) else None
     short = limit < wanted if upward else limit > wanted
     return False if short or (limit == wanted and (strict or not meets)) else None
+
+
+def _known_bound(condition: Condition, features: Mapping[str, Feature]) -> tuple[str, float] | None:
+    """Of the input, or of the difference where one of both is a bound and the other a number."""
+    own = _bound(features[condition.input])
+    if condition.minus is None:
+        return own
+    taken_off = _bound(features[condition.minus])
+    value, other = _value(features[condition.input]), _value(features[condition.minus])
+    if own is not None and other is not None:
+        return own[0], own[1] - other
+    if taken_off is not None and value is not None:
+        return taken_off[0].translate(_TURNED), value - taken_off[1]
+    return None
+
+
+_TURNED = str.maketrans("<>", "><")
+"""What is no more than 52, taken off, leaves no less."""
 
 
 def _bound(feature: Feature) -> tuple[str, float] | None:

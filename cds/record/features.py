@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
+from msgspec import structs
+
 from cds.record.facts import Fact, Record, Refused
 from cds.record.feature import HALF_REPORTED, Feature, Kinds
 from cds.record.inputs import Anchor, Input, Reduce, days
@@ -305,7 +307,8 @@ def _coded(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featur
 
 
 def _extreme(spec: Input, record: Record, before: Mapping[str, Feature], *, highest: bool) -> Feature:
-    """A bound counts as its limit: a value of ``<2`` is no higher than 2, and the lowest no lower than known."""
+    """A bound counts as its limit: a value of ``<2`` is no higher than 2, and the lowest no lower than known. Beside a
+    value that nobody can have, which may stand for any, the rest is only a bound: the lowest is no higher than that."""
     moment = _moment_of(spec, before)
     if spec.anchor is not None and moment is None:
         return _absent(spec, record)
@@ -315,9 +318,19 @@ def _extreme(spec: Input, record: Record, before: Mapping[str, Feature], *, high
         if spec.anchor is not None and moment is not None:
             facts = _inside(facts, moment, spec.anchor)
         if facts:
-            found = (max if highest else min)(facts, key=lambda f: f.value if f.value is not None else 0.0)
+            possible = [f for f in facts if _possible(spec, f)]
+            found = (max if highest else min)(possible or facts, key=lambda f: f.value if f.value is not None else 0.0)
+            if possible and len(possible) < len(facts):
+                sign = ">=" if highest else "<="
+                told = f"{sign}{found.original.lstrip('<>=')}"
+                bound = structs.replace(found, comparator=sign)
+                return Feature(spec, None, "censored", (bound,), _at([found]), told)
             return Feature(spec, found.value, "found", (found,), _at([found]))
     return _absent(spec, record)
+
+
+def _possible(spec: Input, fact: Fact) -> bool:
+    return spec.range is None or (fact.value is not None and spec.range[0] <= fact.value <= spec.range[1])
 
 
 def _ratio(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
@@ -333,6 +346,8 @@ def _ratio(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featur
         newest = next((f for f in facts if _recent(f, spec, record)), None)
         if first is None or newest is None or not first.when or not newest.when:
             continue
+        if newer := _unusable_since(concept, newest, record):
+            return Feature(spec, None, newer.reason, detail=newer.detail)
         divisor, value = _number(spec, first), _number(spec, newest)
         # a value set against itself is no change, unless it is the very one the anchor names
         alone = newest is first and newest.when.middle != moment

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,36 @@ def test_what_is_left_speaks_by_itself(app: Flask, fire: StoryCalls) -> None:
     [card] = [c for c in cards(fire, *SIGN) if c["source"]["topic"]["code"] == "pancreas-survival"]
     assert "score only" in card["summary"]
     assert "withheld by the committee since" in card["detail"]
+
+
+def test_whoever_the_withheld_model_refused_hears_the_scores_own_refusal(
+    app: Flask, fire: StoryCalls, stories_today: date
+) -> None:
+    """The score can't go by a refusal that it is not shown: its own manifest has one."""
+    decided(app, "metastatic-os")
+    body = fire.body(*SIGN)
+    poor = {
+        "resourceType": "Observation",
+        "id": "poor",
+        "status": "final",
+        "subject": {"reference": f"Patient/{SIGN[0]}"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "89247-1"}]},
+        "effectiveDateTime": stories_today.isoformat(),
+        "valueQuantity": {"value": 3, "unit": "{score}", "system": "http://unitsofmeasure.org", "code": "{score}"},
+    }
+    for bundle in body["prefetch"].values():
+        if any(e["resource"]["resourceType"] == "Observation" for e in bundle.get("entry", ())):
+            bundle["entry"] = [*bundle["entry"], {"resource": poor}]
+    found = cards(fire, *SIGN, prefetch=body["prefetch"])
+    told = " ".join(c["summary"] + c["detail"] for c in found)
+    assert "score only" not in told and not re.search(r"\d+ months|\d of 100", told)
+    assert [c["summary"] for c in found] == ["No prognosis possible: withheld by the committee"]
+
+
+def test_with_both_withheld_no_other_reason_is_given(app: Flask, fire: StoryCalls) -> None:
+    decided(app, "metastatic-os")
+    decided(app, "msk-prognostic-score")
+    assert [c["summary"] for c in cards(fire, *SIGN)] == ["Pancreatic cancer prognosis: withheld by the committee"]
 
 
 def test_a_model_that_speaks_through_its_manifest_is_withheld_alike(app: Flask, fire: StoryCalls) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -226,3 +227,12 @@ def test_show_without_a_ledger_makes_none(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "not known; ledger: there is none yet" in result.stdout
     assert not (Path.cwd() / "var").exists()
+
+
+def test_what_is_worked_out_from_other_inputs_is_found_though_nothing_was_sent(tmp_path: Path) -> None:
+    path = tmp_path / "bundle.json"
+    entries = [{"resource": r} for r in of("folfirinox-falling")]
+    path.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}), encoding="utf-8")
+    told = cds("models", "run", "metastatic-os", "--patient", path, "--now", DAY).stdout
+    (line,) = (row for row in told.splitlines() if re.search(r"SIRI.* 1\.581 10\*9/L", row))
+    assert re.search(r"[│|] found +[│|]", line), line

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from story_house import TODAY, House
 
+from cds.inference.prediction import Failed, NotAssessed
 from hooks import stories
+from hooks.standing_in import FULL, why_not
 
 TWO_LABS = stories.story("two-labs")
 """Without monocytes the full model lacks an input; the score has all it reads."""
@@ -77,3 +79,32 @@ def test_with_all_inputs_the_full_model_speaks(house: House) -> None:
     card = survival(house, ecog(1), MONOCYTES)
     assert card["source"]["topic"]["code"] == "pancreas-survival"
     assert "MSK Prognostic Score 2 of 2" not in card["detail"]
+
+
+def test_the_report_behind_a_refusal_has_no_answer_of_the_score(house: House) -> None:
+    """A report shows what its card rests on; the score itself would answer, since it knows nothing of SIRI."""
+    card = survival(house, ecog(1), EXTREME)
+    kept = house.engine.ledger.card(card["uuid"])
+    call = house.engine.ledger.call(kept.call_id)
+    outcomes = {p.model: p.outcome for p in call.predictions}
+    assert outcomes["msk-prognostic-score"] == "predicted"
+    shown = {p.id: p for p in call.predictions if p.id in kept.entry.prediction_ids}
+    assert {p.model for p in shown.values()} >= {"metastatic-os"}
+    assert "predicted" not in {p.outcome for p in shown.values()}
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_each_reason_has_words_of_its_own_and_only_lacking_inputs_are_listed(house: House, language: str) -> None:
+    manifest, words = house.engine.models[FULL].manifest, house.engine.catalogues.book(language)
+    unread = NotAssessed(manifest, "eligibility-unread", {}, ())
+    reasons = {
+        why_not(unread, None)[0]: "",
+        why_not(None, unread)[0]: "",
+        why_not(NotAssessed(manifest, "not-eligible", {}, ()), unread)[0]: "{says}",
+        why_not(Failed(manifest, "x"), None)[0]: "",
+        why_not(NotAssessed(manifest, "input-absent", {}, ()), None)[0]: "{items}",
+    }
+    assert len(reasons) == 4
+    for reason, names in reasons.items():
+        assert words.texts[f"survival.none.{reason}"]
+        assert set(re.findall(r"{\w+}", words.texts[f"survival.none.detail_{reason}"])) == {*filter(None, [names])}

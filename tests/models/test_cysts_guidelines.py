@@ -51,10 +51,22 @@ SMALL = fact("cyst-size", 20, 15)
         ((fact("cyst-size", 20, 40),), "relative-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 22), fact("cyst-size", 20, 25)), "no-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 18), fact("cyst-size", 20, 24)), "relative-indication", "worrisome-features"),
-        # weeks, and less than half a year, say nothing of growth; half a year does
-        ((fact("cyst-size", 60, 18), fact("cyst-size", 20, 24)), "no-indication", "in-surveillance"),
+        # within half a year nothing is worked out by the year: a millimetre is none, a year's growth at once is one
         ((fact("cyst-size", 125, 18), fact("cyst-size", 20, 19)), "no-indication", "in-surveillance"),
-        ((fact("cyst-size", 199, 18), fact("cyst-size", 20, 24)), "no-indication", "in-surveillance"),
+        ((fact("cyst-size", 60, 10), fact("cyst-size", 20, 20)), "relative-indication", "worrisome-features"),
+        ((fact("cyst-size", 60, 18), fact("cyst-size", 20, 22.9)), "no-indication", "worrisome-features"),
+        ((fact("cyst-size", 60, 18), fact("cyst-size", 20, 20.4)), "no-indication", "in-surveillance"),
+        ((fact("cyst-size", 199, 18), fact("cyst-size", 20, 23)), "relative-indication", "worrisome-features"),
+        # the oldest within half a year is compared; a smaller cyst now is no growth
+        (
+            (fact("cyst-size", 80, 18), fact("cyst-size", 50, 24), fact("cyst-size", 20, 24)),
+            "relative-indication",
+            "worrisome-features",
+        ),
+        ((fact("cyst-size", 60, 24), fact("cyst-size", 20, 18)), "no-indication", "in-surveillance"),
+        # of one scan and its second reading, or of two cysts on one scan
+        ((fact("cyst-size", 47, 18), fact("cyst-size", 20, 26)), "no-indication", "in-surveillance"),
+        ((fact("cyst-size", 48, 18), fact("cyst-size", 20, 26)), "relative-indication", "worrisome-features"),
         ((fact("cyst-size", 201, 18), fact("cyst-size", 20, 19)), "no-indication", "in-surveillance"),
         ((fact("cyst-size", 201, 18), fact("cyst-size", 20, 20)), "no-indication", "worrisome-features"),
         ((fact("cyst-size", 201, 18), fact("cyst-size", 20, 24)), "relative-indication", "worrisome-features"),

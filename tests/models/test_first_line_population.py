@@ -43,6 +43,10 @@ def drug(record: Record, concept: str, *days: int) -> None:
         record.add(Fact(concept, f"MedicationAdministration/{concept}-{day}", ago(day), status="completed"))
 
 
+def performance(record: Record, value: float | None, *answers: str) -> None:
+    record.add(Fact("ecog", "Observation/ecog-2", ago(1), value, "{score}", original="x", answers=answers))
+
+
 def eligible(*changes: Change, values: dict[str, float] = VALUES) -> Record:
     """Stage IV for a month, nothing given yet, gemcitabine to be signed; changed, and in the order of a record."""
     record = Record(NOW, "p", birth=parse("1958-01-01"), male=True)
@@ -105,6 +109,8 @@ OUTSIDE: dict[str, tuple[tuple[Change, ...], str]] = {
         (lambda r: drug(r, "gemcitabine", 120, 106, 92, 78, 64, 50, 36, 22),),
         "began more than three months ago",
     ),
+    "ECOG 3": ((lambda r: performance(r, 3.0),), "performance status"),
+    "ECOG 4, as a coded answer": ((lambda r: performance(r, None, "ecog-4"),), "performance status"),
 }
 
 

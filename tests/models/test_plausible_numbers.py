@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cds.inference.prediction import NotAssessed, Prediction
-from cds.record.facts import Fact, Record
+from cds.record.facts import Fact, Record, Refused
 from cds.record.moments import parse
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -91,6 +91,53 @@ def test_a_relative_who_fell_ill_as_a_child_starts_no_surveillance(registry) -> 
     old = registry["caps-surveillance"].assess(patient(45, carrier, *relative(3)))
     assert isinstance(old, Prediction), "from 45 the relative's age changes nothing"
     assert old.category("eligibility") == "eligible"
+
+
+@pytest.mark.parametrize(("age", "expected"), [(44, "eligible"), (42, "eligible"), (41, None), (30, None)])
+def test_one_age_that_nobody_has_does_not_hide_another_and_is_not_taken_for_old(registry, age: int, expected) -> None:
+    """Of relatives of 3 and 52 the youngest is 52 at most: from 42 that is enough, and before it nothing is certain."""
+    carrier = fact("germline-brca2-pathogenic", 700, 1.0, status="active")
+    answer = registry["caps-surveillance"].assess(patient(age, carrier, *relative(3), *relative(52)))
+    if expected is None:
+        assert isinstance(answer, NotAssessed)
+        (youngest,) = answer.lacking
+        assert (youngest.input.name, youngest.state, youngest.detail) == ("youngest", "censored", "<=52")
+    else:
+        assert isinstance(answer, Prediction)
+        assert answer.category("eligibility") == expected
+
+
+IMPOSSIBLE = 5_000_001
+
+
+@pytest.mark.parametrize(
+    "series",
+    [{95: 6000, 20: IMPOSSIBLE}, {95: IMPOSSIBLE, 20: 6000}, {95: IMPOSSIBLE, 20: 4_900_000}],
+    ids=["the newest", "the first: a fall", "the first: no change"],
+)
+def test_a_marker_that_nobody_has_drives_no_change(registry, series: dict[int, float]) -> None:
+    answer = registry["ca19-9-response"].assess(
+        patient(66, *TREATED, *(fact("ca19-9", d, v) for d, v in series.items()))
+    )
+    assert isinstance(answer, NotAssessed), answer
+    assert {f.state for f in answer.lacking} <= {"out-of-range", "censored"}
+    assert answer.lacking
+
+
+def test_low_values_beside_one_that_nobody_has_do_not_mean_that_the_marker_is_not_made(registry) -> None:
+    values = (fact("ca19-9", 95, 1), fact("ca19-9", 60, IMPOSSIBLE), fact("ca19-9", 20, 1))
+    answer = registry["ca19-9-response"].assess(patient(66, *TREATED, *values))
+    assert not isinstance(answer, Prediction) or answer.category("course") != "not-made"
+
+
+def test_an_unreadable_newer_value_leaves_the_older_change_unsaid(registry) -> None:
+    made = patient(66, *TREATED, fact("ca19-9", 95, 100), fact("ca19-9", 40, 150))
+    assert registry["ca19-9-response"].assess(made).category("course") == "rising"
+    newer = parse((NOW - timedelta(days=5)).isoformat())
+    made.refused.append(Refused("ca19-9", "Observation/x", "unit-unknown", "12 furlong", newer))
+    answer = registry["ca19-9-response"].assess(made)
+    assert isinstance(answer, NotAssessed)
+    assert {f.state for f in answer.lacking} == {"unit-unknown"}
 
 
 @pytest.mark.parametrize("model", ["ipmn-kyoto-2024", "ipmn-european-2018"])

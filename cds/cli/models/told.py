@@ -39,8 +39,9 @@ def _row(read: Read) -> tuple[str, ...]:
     sent = [", ".join(part for part in (s.original, s.date, s.source) if part) for s in read.sent]
     told = "\n".join(part for part in (*sent, read.refused, read.conversion and f"({read.conversion})") if part)
     share = f"{read.contribution:+.3g}" if read.contribution and abs(read.contribution) > _NOTHING else read.decides
-    # a flag that nothing in the record speaks for counts as "no", which is not the same as found
-    state = "no entry" if read.state == "found" and not read.sent else read.state
+    # a flag that nothing in the record speaks for counts as "no", which is not the same as found; what is worked out
+    # from other inputs has nothing sent of its own, and a value
+    state = "no entry" if read.state == "found" and not read.sent and not read.value else read.state
     return (read.label, value, told, state, share)
 
 
