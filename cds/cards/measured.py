@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cds.cards.coded import Coded
 from cds.cards.phrasebook import Phrasebook
 from cds.inference.manifest import Manifest
 from cds.inference.volumes.bundle import Bundle
@@ -56,7 +57,9 @@ def _contacts(words: Phrasebook, bundle: Bundle, lesions: list[Json]) -> Iterato
     for contact in (contact for lesion in lesions for contact in lesion.get("contacts", ())):
         most[contact["structure"]] = max(most.get(contact["structure"], 0), contact["degrees"])
     for name, degrees in most.items():
-        vessel = bundle.legend.structures[name].code.meaning if name in bundle.legend.structures else name
+        shown = bundle.legend.structures.get(name)
+        code = shown.code if shown is not None else None
+        vessel = Coded(code.scheme, code.value, code.meaning).named(words)[0] if code is not None else name
         yield words("engine.measured.contact", vessel=vessel, degrees=words.number(degrees, 0))
 
 

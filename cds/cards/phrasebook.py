@@ -1,12 +1,14 @@
 """Words by language: one YAML catalogue a language, the engine's and each hooks package's merged.
 
-A sentence is ``str.format`` text with named fields. Numbers and dates are written as the language writes them (Babel).
+A sentence is ``str.format`` text with named fields; ``{calls:call|calls}`` is a number with its noun, in the singular
+where it is 1, so that a sentence can hold several. Numbers and dates are written as the language writes them (Babel).
 A key that a catalogue lacks is a start-up error, not an empty card: ``check`` compares all catalogues.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ Texts = Mapping[str, Mapping[str, str]]
 """By language and key."""
 
 ENGINE_CATALOGUE = Path(__file__).parent / "catalogue"
+_WITH_NOUN = re.compile(r"\{(\w+):([^{}|]+)\|([^{}|]+)\}")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,10 @@ class Phrasebook:
     def __call__(self, key: str, **values: Any) -> str:
         """The sentence ``key``, filled in. Raises ServiceError for a key no catalogue has."""
         try:
-            return self.texts[key].format(**values)
+            text = self.texts[key]
+            if "|" in text:
+                text = _WITH_NOUN.sub(lambda m: f"{{{m[1]}}} {m[2] if str(values[m[1]]) == '1' else m[3]}", text)
+            return text.format(**values)
         except KeyError as error:
             raise ServiceError(
                 f"catalogue '{self.language}': sentence '{key}' or its field {error} is missing"
@@ -167,8 +173,15 @@ def flat(content: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
 
 
 def fields_of(text: str) -> set[str]:
-    """Names in braces. Raises ValueError for a brace that is not closed."""
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+    """Names in braces. Raises ValueError for a brace that is not closed, and for anything behind a colon but a noun in
+    the singular and in the plural."""
+    found = set()
+    for _, name, form, _ in string.Formatter().parse(text):
+        if form and (form.count("|") != 1 or not all(form.split("|"))):
+            raise ValueError(f"'{{{name}:{form}}}' must hold one thing and several, as in '{{{name}:day|days}}'")
+        if name:
+            found.add(name)
+    return found
 
 
 def _compare(texts: Mapping[str, Mapping[str, str]]) -> None:

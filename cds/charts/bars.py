@@ -55,8 +55,9 @@ def contributions(rows: tuple[Bar, ...], words: BarWords, title: str, descriptio
 
     width = 360 if narrow else 720
     column = 0.0 if narrow else 250.0
-    lines = max((len(on.folded(r.label, column - 12, 13, most=3)) for r in rows), default=1) if not narrow else 1
-    row_height = 52.0 if narrow else 38.0 if lines < 3 else 54.0
+    room, most = (width - 16, 2) if narrow else (column - 12, 3)
+    lines = max((len(on.folded(r.label, room, 13, most=most)) for r in rows), default=1)
+    row_height = 36.0 + 16 * lines if narrow else 38.0 if lines < 3 else 54.0
     top = 34.0 if words.lower or words.higher else 10.0
     height = int(top + row_height * max(len(rows), 1) + (30 if words.axis else 10))
     sheet = on.Sheet(width, height, narrow=narrow)
@@ -70,7 +71,7 @@ def contributions(rows: tuple[Bar, ...], words: BarWords, title: str, descriptio
     if not narrow:
         on.rule(page, [zero, zero], [top - 6, bottom], "soft", name="zero")
     for number, (row, text) in enumerate(zip(rows, texts, strict=True)):
-        y = top + row_height * (number + (0.7 if narrow else 0.5))
+        y = top + (row_height * (number + 1) - 15.6 if narrow else row_height * (number + 0.5))
         tip = zero + scale * row.value
         _label(page, row.label, column, y, width, narrow=narrow)
         if narrow:  # not through the labels
@@ -171,20 +172,14 @@ def _check(values: object) -> None:
 def _label(
     page: Axes, label: str, column: float, y: float, width: float, *, narrow: bool, beside: str = "", bold: bool = False
 ) -> None:
-    """Left of the row, right-aligned, in up to three lines; above it on a phone."""
+    """Left of the row, right-aligned, in up to three lines; above it on a phone, in up to two."""
     from cds.charts import sheet as on
 
     if narrow:
         taken = on.wide(beside, 13, bold=bold) + 14 if beside else 0
-        on.write(
-            page,
-            8,
-            y - 17,
-            on.folded(label, width - 16 - taken, 13, most=1, bold=bold)[0],
-            size=13,
-            bold=bold,
-            halo=True,
-        )
+        folded = on.folded(label, width - 16 - taken, 13, most=1 if beside else 2, bold=bold)
+        for above, line in enumerate(reversed(folded)):
+            on.write(page, 8, y - 17 - 16 * above, line, size=13, bold=bold, halo=True)
         if beside:
             on.write(page, width - 8, y - 17, beside, size=13, bold=bold, align="right", halo=True)
         return

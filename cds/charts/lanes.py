@@ -101,7 +101,7 @@ def draw_lane(plan: Plan, page: Axes, lane: Lane, number: int, top: float, tall:
             if plan.words.limit:
                 said = f"{plan.words.limit} {_figure(limit, plan.words)}"
                 near = [
-                    p for p in inside[-1:] if plan.x(p[0]) > plan.left + plan.plot - 70 and -6 < y - scale.y(p[1]) < 22
+                    p for p in inside[-1:] if plan.x(p[0]) > plan.left + plan.plot - 70 and -12 < y - scale.y(p[1]) < 31
                 ]
                 x = plan.left + (4 + on.wide(said, 11) if near else plan.plot - 2)
                 on.write(page, x, y - 4, said, size=11, tone="third", align="right", halo=True)

@@ -23,6 +23,7 @@ from cds.demo.model_patients import ModelPatient, brought
 from cds.errors import SettingsError
 from cds.inference.registry import installed_folders
 from cds.pages.ehr import create_ehr
+from cds.services.declaration import installed_packages
 from cds.settings import Settings, load
 
 ARCHIVE = "archive"
@@ -50,6 +51,7 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
             session=requests.Session(),
             launch=_sign_in(app, told, service_url, fhir_base).launch_url,
             report=_report(service_url),
+            names=_names(),
         )
         return app
     from cds.demo import imaging  # needs the extra for images
@@ -73,8 +75,14 @@ def create_hospital(service_url: str, fhir_base: str, today: date, settings: Set
         scanner=EhrScanner(settings, images, fhir_base, today),
         launch=_sign_in(app, everyone, service_url, fhir_base).launch_url,
         report=_report(service_url),
+        names=_names(),
     )
     return app
+
+
+def _names() -> list[Path]:
+    """Catalogues of what is installed, which name the codes of its field."""
+    return [p / "catalogue" for p in installed_packages() if (p / "catalogue").is_dir()]
 
 
 def _sign_in(app: Flask, told: Any, service_url: str, fhir_base: str) -> AuthorizationServer:

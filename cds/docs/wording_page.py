@@ -20,7 +20,8 @@ engine.source: Decision support of the hospital
 ```
 
 `cds wording check wording` says whether the folder would be accepted: keys must exist, fields in braces must be those
-of the original, headlines are shorter than 140 characters. `cds wording export nl` writes a gettext PO file for a
+of the original, headlines are shorter than 140 characters. `{n:day|days}` is a number with its noun: one day, several
+days. `cds wording export nl` writes a gettext PO file for a
 translator's program; such a file works in the folder, too. Sentences of models are changed in their manifests.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -57,16 +57,21 @@ def history(connection: sa.Connection, model: str, site: str, most: int = 60) ->
     return tuple(_read(row) for row in connection.execute(question).mappings())
 
 
-def on_version(connection: sa.Connection, model: str, site: str, version: str) -> Verdict | None:
-    """The newest on one version: what was measured of another says nothing of it."""
-    question = (
-        sa.select(verdicts)
-        .where(verdicts.c.model == model, verdicts.c.site == site, verdicts.c.model_version == version)
-        .order_by(verdicts.c.at.desc(), verdicts.c.id.desc())
-        .limit(1)
+def on_versions(
+    connection: sa.Connection, site: str, versions: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Verdict]:
+    """The newest on each (model, version), in one query: what was measured of another version says nothing of it."""
+    version = sa.tuple_(verdicts.c.model, verdicts.c.model_version)
+    latest = (
+        sa.select(verdicts.c.model, verdicts.c.model_version, sa.func.max(verdicts.c.at).label("at"))
+        .where(verdicts.c.site == site, version.in_(versions))
+        .group_by(verdicts.c.model, verdicts.c.model_version)
+        .subquery()
     )
-    row = connection.execute(question).mappings().first()
-    return None if row is None else _read(row)
+    same = sa.and_(*(verdicts.c[name] == latest.c[name] for name in ("model", "model_version", "at")))
+    question = sa.select(verdicts).join(latest, same).where(verdicts.c.site == site).order_by(verdicts.c.id)
+    found = (_read(row) for row in connection.execute(question).mappings())
+    return {(v.model, v.model_version): v for v in found}
 
 
 def newest(connection: sa.Connection) -> tuple[Verdict, ...]:

@@ -14,7 +14,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -219,9 +219,11 @@ class Ledger:
         """Every decision of the committee on a model, oldest first."""
         return self._read(standings.every)
 
-    def verdict_here(self, model: str, site: str, version: str) -> verdicts.Verdict | None:
-        """The newest on this very version of a model at one site; None where the committee reached none."""
-        return self._read(lambda c: verdicts.on_version(c, model, site, version))
+    def verdicts_here(
+        self, site: str, versions: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], verdicts.Verdict]:
+        """The newest on each very (model, version) at one site; none for those on which the committee reached none."""
+        return self._read(lambda c: verdicts.on_versions(c, site, versions))
 
     def feedback_on(self, card_id: str) -> tuple[FeedbackEntry, ...]:
         """Feedback on a card, known to this ledger or not, oldest first."""

@@ -7,7 +7,7 @@ service. What a service offers beyond them (ledger rows, progress of scans) is s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ def create_ehr(
     scanner: Scanner | None = None,
     launch: Launch | None = None,
     report: str = "",
+    names: Iterable[Path] = (),
 ) -> Desk:
     """Serve the EHR at ``/`` of ``app``, its static files at ``/ehr-assets``.
 
@@ -61,20 +62,27 @@ def create_ehr(
     same app, if that is served by more than one thread. ``archive``: where the patients' images are; it needs the extra
     for images. ``scanner``: makes scans for patients who wait for one. ``launch``: mints the launch of a card's SMART
     link. ``report``: launch address of the service's report, registered in this EHR as an app of its own, for what no
-    card led to. Raises ServiceError when the page's own catalogues do not match each other.
+    card led to. ``names``: catalogues with further names of codes (``cds.cards.coded``). Raises ServiceError when the
+    page's own catalogues do not match each other.
     """
     cds, record = CdsClient(service_url, session), FhirRecord(fhir_base, session)
     room = ScanRoom(archive) if archive is not None else None
     desk = Desk(stories, cds, record)
-    app.register_blueprint(_Pages(desk, room, scanner, launch, report).blueprint())
+    app.register_blueprint(_Pages(desk, room, scanner, launch, report, Catalogues([_CATALOGUE, *names])).blueprint())
     return desk
 
 
 class _Pages:
     def __init__(
-        self, desk: Desk, room: ScanRoom | None, scanner: Scanner | None, launch: Launch | None, report: str
+        self,
+        desk: Desk,
+        room: ScanRoom | None,
+        scanner: Scanner | None,
+        launch: Launch | None,
+        report: str,
+        catalogues: Catalogues,
     ) -> None:
-        self.desk, self.visits, self.catalogues = desk, Visits(), Catalogues([_CATALOGUE])
+        self.desk, self.visits, self.catalogues = desk, Visits(), catalogues
         self.room, self.scanner, self.launch, self.report = room, scanner, launch, report
 
     def blueprint(self) -> Blueprint:
@@ -349,7 +357,6 @@ class _Pages:
             value_text=_value_text,
             hood=hood,
             windows=WINDOWS,
-            said_in=_said_in,
             **content,
         )
 
@@ -375,12 +382,6 @@ def _view() -> View:
 
 def _to(token: str, anchor: str | None = None) -> BaseResponse:
     return redirect(url_for("ehr.chart", token=token, _anchor=anchor), 303)
-
-
-def _said_in(words: Phrasebook, kind: str, code: str, otherwise: str) -> tuple[str, str]:
-    """(words for a report's concept, their language): the page's own, else the report's."""
-    known = words.texts.get(f"ehr.scans.{kind}.{code}")
-    return (known, words.language) if known is not None else (otherwise, "en")
 
 
 def _in_order(visit: Visit) -> list[tuple[int, int, Exchange]]:

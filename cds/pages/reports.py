@@ -1,6 +1,6 @@
 """What a structured report (TID 1500) in the archive says, in any language the page speaks: figures and conclusions.
 
-Any maker's report will do; concepts this page has no words for are shown in the report's own.
+Any maker's report will do; codes that no catalogue has a name for are shown in the report's own words.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from cds.cards.coded import Coded
 from cds.errors import SourceMalformed
 
 _GROUP = "125007"
@@ -26,22 +27,26 @@ _LOW = "SUSP_LOW"
 
 @dataclass(frozen=True)
 class Figure:
-    code: str
-    meaning: str
+    concept: Coded
     value: float
     unit: str
     """UCUM."""
-    site: str = ""
+    site: Coded | None = None
     """Of what, where the report says so for this figure alone."""
+
+    @property
+    def code(self) -> str:
+        return self.concept.value
 
 
 @dataclass(frozen=True)
 class Said:
-    code: str
-    meaning: str
-    value: str
-    """Code of the conclusion."""
-    words: str
+    concept: Coded
+    conclusion: Coded
+
+    @property
+    def code(self) -> str:
+        return self.concept.value
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,13 @@ class Group:
     """Of the segmentation; None for the scan as a whole."""
     figures: tuple[Figure, ...]
     said: tuple[Said, ...]
-    site: str = ""
+    site: Coded | None = None
     """Of what, for figures that do not say so themselves."""
 
     @property
     def faint(self) -> bool:
         """Marked for completeness: the report itself calls it of low suspicion."""
-        return any(said.value == _LOW for said in self.said)
+        return any(said.conclusion.value == _LOW for said in self.said)
 
     def figure(self, code: str) -> Figure | None:
         return next((f for f in self.figures if f.code == code), None)
@@ -121,7 +126,7 @@ def _group(item: Dataset) -> Group:
         segment=segments[0] if segments else None,
         figures=tuple(_figure(c) for c in children if c.ValueType == "NUM" and c.get("MeasuredValueSequence")),
         said=tuple(_said(c) for c in children if c.ValueType == "CODE" and _code(c) not in _ABOUT_THE_GROUP),
-        site=next((_said(c).words for c in children if c.ValueType == "CODE" and _code(c) in _SITE), ""),
+        site=next((_said(c).conclusion for c in children if c.ValueType == "CODE" and _code(c) in _SITE), None),
     )
 
 
@@ -129,17 +134,19 @@ def _figure(item: Dataset) -> Figure:
     name, measured = item.ConceptNameCodeSequence[0], item.MeasuredValueSequence[0]
     sites = [c for c in item.get("ContentSequence", ()) if _code(c) in _SITE]
     return Figure(
-        code=str(name.CodeValue),
-        meaning=str(name.CodeMeaning),
+        concept=_coded(name),
         value=float(measured.NumericValue),
         unit=str(measured.MeasurementUnitsCodeSequence[0].CodeValue),
-        site=str(sites[0].ConceptCodeSequence[0].CodeMeaning) if sites else "",
+        site=_coded(sites[0].ConceptCodeSequence[0]) if sites else None,
     )
 
 
 def _said(item: Dataset) -> Said:
-    name, value = item.ConceptNameCodeSequence[0], item.ConceptCodeSequence[0]
-    return Said(str(name.CodeValue), str(name.CodeMeaning), str(value.CodeValue), str(value.CodeMeaning))
+    return Said(_coded(item.ConceptNameCodeSequence[0]), _coded(item.ConceptCodeSequence[0]))
+
+
+def _coded(item: Dataset) -> Coded:
+    return Coded(str(item.get("CodingSchemeDesignator", "")), str(item.CodeValue), str(item.CodeMeaning))
 
 
 def _code(item: Dataset) -> str:

@@ -49,6 +49,8 @@ class Study:
     modality: str
     text: str
     when: Moment | None
+    language: str = "en"
+    """Of the text."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,12 +13,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Some modules are rooms of their own. Two, because the rooms they lie in are built on top of those that need them:
-# the decoded FHIR types, and the words that a case carries. Others, because they need what the room around
-# them must not, or know nothing of what it knows.
+# Some modules are rooms of their own. Three, because the rooms they lie in are built on top of those that need them:
+# the decoded FHIR types, the words that a case carries, and the names of codes in them. Others, because they need what
+# the room around them must not, or know nothing of what it knows.
 OWN_ROOMS = (
     "fhir.resources",
     "cards.phrasebook",
+    "cards.coded",
     "trust.smart",
     "pages.report",
     "pages.committee",
@@ -70,8 +71,9 @@ ROOMS: dict[str, str] = {
     "simulation": "committee errors ids inference ledger measures policy record",
     # services and their cards
     "cards.phrasebook": "errors record",
+    "cards.coded": "cards.phrasebook",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
-    "cards": "cards.phrasebook errors fhir guidelines ids inference ledger policy protocol record services",
+    "cards": "cards.coded cards.phrasebook errors fhir guidelines ids inference ledger policy protocol record services",
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
     "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
@@ -101,10 +103,10 @@ ROOMS: dict[str, str] = {
     ),
     # what people hold in their hands
     "charts": "errors",
-    "pages": "cards.phrasebook errors imaging record",
+    "pages": "cards.coded cards.phrasebook errors imaging record",
     "pages.report": (
-        "cards cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger pages record "
-        "services studies survival trust trust.smart web yaml_lines"
+        "cards cards.coded cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger "
+        "pages record services studies survival trust trust.smart web yaml_lines"
     ),
     "pages.preview": "cards.phrasebook charts errors pages preview",
     "pages.committee": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -112,6 +113,24 @@ def test_a_hundred_people_are_a_hundred() -> None:
     assert len(marks_of(svg, "alive")) == 40
     assert len(marks_of(svg, "died")) == 60
     assert "40 of 100 alive" in texts(svg)
+
+
+def test_on_a_phone_a_long_finding_is_read_to_its_end() -> None:
+    rows = (
+        Bar("Change in weight over the year before onset: -6.84 kg/year", 6.0, "raises it by 6"),
+        Bar("b", -1.0, ""),
+    )
+    said = texts(contributions(rows, BarWords(), "t", "d", narrow=True))
+    assert [one for one in said if one.endswith("…")] == []
+    assert "kg/year" in said and any(one.endswith(": -6.84") for one in said)
+
+
+def test_on_a_phone_a_limit_is_not_written_over_the_newest_value() -> None:
+    points = tuple((day(n), v, f"{v:g}") for n, v in ((0, 33.0), (300, 38.0), (690, 57.0)))
+    lane, words = Lane("HbA1c", "mmol/mol", points, reference=(None, 48.0)), replace(WORDS, limit="limit")
+    svg = timeline((lane,), (), day(-60), day(760), words, "t", "d", narrow=True)
+    (x, y), (limit_x, limit_y) = text_at(svg, "57"), text_at(svg, "limit 48")
+    assert abs(limit_y - y) > 10 or abs(limit_x - x) > 60
 
 
 @pytest.mark.parametrize("alive", [0, 100])

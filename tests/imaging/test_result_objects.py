@@ -168,6 +168,14 @@ def test_every_figure_of_a_lesion_is_in_the_report_with_its_unit(seen: Scan) -> 
     assert found["Diameter"][1] == "mm"
 
 
+def test_a_duct_that_is_nowhere_has_no_diameter_rather_than_none_of_it(seen: Scan) -> None:
+    findings, legend, frames = replace(found_in(seen), duct_mm=0.0), bundle().legend, seen.volume.frames
+    labelled = segments(seen.assessed, seen.volume, legend)
+    headers = source(seen.datasets, frames, seen.study_uid, seen.series_uid)
+    sr = report(findings, labelled, made(seen)[0], headers, frames, legend, AUTHOR, DEMO, AT, None)
+    assert "Diameter" not in numbers(read(sr))
+
+
 def test_the_report_points_to_the_segment_the_series_and_the_algorithm(seen: Scan) -> None:
     seg, sr = made(seen)
     assert seg is not None

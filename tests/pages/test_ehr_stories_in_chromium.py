@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from accessibility import violations
@@ -150,6 +150,26 @@ def test_axe_finds_nothing(
     with looking(browser, locale="en-GB", color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
         see(page, hospital)
         assert violations(page, axe) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_way_to_an_app_and_where_there_is_no_page(
+    browser: Browser, hospital: Hospital, axe: str, scheme: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(locale="nl-NL", color_scheme=scheme, viewport={"width": 360, "height": 800})
+    page = context.new_page()
+    page.goto(f"{hospital.url}/charts/gone")
+    expect(page.get_by_role("heading", level=1)).to_have_text("404")
+    assert violations(page, axe) == []
+    # an app that leaves one where one is
+    context.route(re.compile("launch=opaque"), lambda route: route.fulfill(status=204))
+    page.goto(hospital.url)
+    page.get_by_role("button", name="Dossier van Nora Testpatient openen").click()
+    with context.expect_page() as opened:
+        page.get_by_role("button", name=re.compile("^Calculator|^Rekenhulp")).click()
+    expect(opened.value.get_by_role("status")).to_be_visible()
+    assert violations(opened.value, axe) == []
+    context.close()
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440, 3840])

@@ -22,7 +22,7 @@ from cds.cards.phrasebook import Phrasebook
 from cds.demo import imaging
 from cds.demo.fhir_endpoint import create_fhir_app
 from cds.engine import Engine
-from cds.pages.report.imaging import WINDOWS, Imaging, View, said_in
+from cds.pages.report.imaging import WINDOWS, Imaging, View
 from cds.settings import load
 from cds.trust.smart import ReportSession
 from hooks.stories import studies
@@ -70,6 +70,29 @@ def test_the_newest_scan_lies_beside_the_one_before_with_outlines_and_figures(
     assert found.now.keys
     assert found.now.report is not None
     assert found.now.report.findings
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_everything_a_report_of_ours_says_by_code_has_a_name_in_the_readers_language(
+    hospital: ScanHospital, engine: Engine, language: str
+) -> None:
+    found = engine.catalogues.book(language)
+    now = Imaging(engine).of(session(hospital, engine), found).now
+    assert now is not None and now.report is not None
+    said = {
+        coded
+        for group in now.report.groups
+        for coded in (
+            group.site,
+            *(each for one in group.said for each in (one.concept, one.conclusion)),
+            *(each for one in group.figures for each in (one.concept, one.site)),
+        )
+        if coded is not None
+        and coded.value not in ("RESULT_STATUS", "DEMONSTRATION")  # which no table shows
+        and not coded.value.startswith("CENTRE_")
+    }
+    assert {coded.value for coded in said} >= {"15776009", "SUSPICION", "103339001"}
+    assert [coded for coded in said if f"code.{coded.scheme}.{coded.value}" not in found.texts] == []
 
 
 def test_a_picture_is_a_slice_with_its_outline_and_nothing_else(
@@ -156,7 +179,7 @@ def test_the_list_of_studies_is_asked_once_a_minute_and_report(
 
 TINY = """{% from "report/imaging.html" import imaging %}
 <!doctype html><html lang="{{ words.language }}"><title>Scans</title><link rel="stylesheet" href="/assets/ehr.css">
-<main class="scans">{{ imaging(scanned, view, words, page, picture, windows, said_in) }}</main>"""
+<main class="scans">{{ imaging(scanned, view, words, page, picture, windows) }}</main>"""
 
 
 def tiny_page(hospital: ScanHospital, engine: Engine) -> Flask:
@@ -181,7 +204,7 @@ def tiny_page(hospital: ScanHospital, engine: Engine) -> Flask:
         found = engine.catalogues.book(language)
         scanned = held.of(session(hospital, engine), found, request.args.get("at", 0, int))
         return render_template_string(
-            TINY, scanned=scanned, view=view(), words=found, windows=WINDOWS, said_in=said_in,
+            TINY, scanned=scanned, view=view(), words=found, windows=WINDOWS,
             page=lambda **query: url_for("scans", language=language, **query),
             picture=lambda at, **query: url_for("picture", at=at, **query),
         )  # fmt: skip

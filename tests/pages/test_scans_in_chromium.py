@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -192,6 +193,18 @@ def test_with_script_the_strip_follows_the_reading_live_and_ends_at_the_fresh_ca
     assert complaints == []
     context.close()
     hospital.stub.progress = None
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_axe_finds_nothing_on_a_chart_with_two_scans_and_their_measures(
+    browser: Browser, hospital: ScanHospital, axe: str, scheme: Literal["light", "dark"], width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, locale="en-GB", color_scheme=scheme)
+    chart = context.new_page()
+    assert opened(chart, hospital, "Roos").get_by_role("figure").count() == 2
+    chart.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+    assert violations(chart, axe) == []
+    context.close()
 
 
 def test_dutch_and_a_phone_hold_it_all(browser: Browser, hospital: ScanHospital) -> None:

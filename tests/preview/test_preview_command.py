@@ -267,8 +267,8 @@ def test_months_without_a_call_and_answers_of_other_versions_are_noted(
     hospital.call("s", 0.05, days_ago=1, weighed=None)
     told = " ".join(preview(hospital).stdout.split())
     assert "No call in 2026-10." in told
-    assert "1 answers of qcancer-2013-pancreas are of another version than is installed" in told or "2 answers" in told
-    assert "1 calls are from before their decisions were kept" in told
+    assert "1 answer of qcancer-2013-pancreas from another version than is installed" in told or "2 answers" in told
+    assert "1 call is from before their decisions were kept" in told
 
 
 def test_what_is_not_seen_here_is_said(hospital: Hospital, preview: Preview) -> None:

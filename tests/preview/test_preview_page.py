@@ -110,6 +110,10 @@ def test_without_a_script_a_list_and_a_button_move_the_threshold(lead: Lead) -> 
     assert moved[4].startswith(f"{100 * row['ppv']['value']:.1f}%")
 
 
+def test_what_net_benefit_is_stands_beside_its_curve(lead: Lead) -> None:
+    assert "true alerts less false ones, weighed by the odds of the threshold" in lead.page().split("</svg>")[-1]
+
+
 @pytest.mark.parametrize("odd", ["-1", "999", "x", "", "0.02"])
 def test_a_place_that_is_none_is_the_policys_own(lead: Lead, odd: str) -> None:
     assert figures(lead.page(f"?v0={odd}"))[0] == "0.01"

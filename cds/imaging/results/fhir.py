@@ -201,7 +201,7 @@ class _Making:
         parts = [_said(_own("suspicion", "AI suspicion category"), self.findings.category)]
         if self.findings.organ_ml is not None:
             parts.append(_quantity(_sct("118565006", "Volume"), self.findings.organ_ml, "mL"))
-        if self.findings.duct_mm is not None:
+        if self.findings.duct_mm:  # one that is nowhere has no width
             parts.append(_quantity(_own("duct-width", "Duct, widest inner diameter"), self.findings.duct_mm, "mm"))
         if self.comparison is not None:
             response = _own("response", "AI-measured response, thresholds of RECIST 1.1, unconfirmed")

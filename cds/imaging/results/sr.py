@@ -153,7 +153,7 @@ def _patient(
     sizes = []
     if findings.organ_ml is not None:
         sizes.append(hd.sr.Measurement(_VOLUME, _figure(findings.organ_ml), ML, algorithm_id=algorithm))
-    if findings.duct_mm is not None:
+    if findings.duct_mm:  # one that is nowhere has no width
         duct = [concept(legend.structures[name].code) for name in legend.named("duct")]
         sizes.append(
             hd.sr.Measurement(

@@ -30,6 +30,8 @@ class Dial:
     marks: Mapping[int, str]
     """What stands beside a row: in force, this policy."""
     expected: bool
+    weighed: bool
+    """Net benefit is among the figures."""
     charts: tuple[tuple[Svg, Svg], ...]
     """Each for a page and for a phone."""
 
@@ -61,6 +63,7 @@ def _dial(told: Json, number: int, words: Phrasebook, places: Mapping[str, str])
         rows=tuple(tuple(row) for row in rows),
         marks=marks,
         expected=text.foretold(told),
+        weighed=any("netBenefit" in row for row in told["rows"]),
         charts=_charts(told, marks, words) if charts.available() else (),
     )
 

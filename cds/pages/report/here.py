@@ -25,7 +25,9 @@ class Here:
 
 def here(engine: Engine, client: str, words: Phrasebook, answers: tuple[Told, ...]) -> tuple[Here, ...]:
     """In the order of ``answers``; empty where none of them was measured here. Raises LedgerError."""
-    found = [(t, engine.ledger.verdict_here(t.manifest.id, client, t.entry.model_version)) for t in answers]
+    versions = [(t.manifest.id, t.entry.model_version) for t in answers]
+    reached = engine.ledger.verdicts_here(client, versions) if versions else {}
+    found = [(t, reached.get(version)) for t, version in zip(answers, versions, strict=True)]
     if not any(verdict is not None and _figures(words, verdict) for _, verdict in found):
         return ()
     return tuple(Here(words.pick(t.manifest.words.title), _said(words, verdict)) for t, verdict in found)

@@ -29,7 +29,7 @@ from cds.studies import archives
 from cds.studies.reasons import words as reason_words
 from cds.trust.smart import ReportSession
 
-__all__ = ["WINDOWS", "Imaging", "Placed", "Scanned", "View", "said_in"]
+__all__ = ["WINDOWS", "Imaging", "Placed", "Scanned", "View"]
 
 WINDOWS = ("soft", "narrow", "bone")
 _KEPT_S = 60.0
@@ -130,7 +130,7 @@ class Imaging:
             why = words(f"report.fault.{error.code}")
             return _Listed((), (), (Gap("record", words("report.source_gap.all", why=why), error.code),))
         zone = ZoneInfo(self._engine.settings.timezone)
-        studies = studied(chart.evidence.resources, session.patient_id, zone)
+        studies = studied(chart.evidence.resources, session.patient_id, zone, words, self._engine.settings.language)
         names = archives.serving(self._engine.settings, session.client)
         scans = [s for s in studies if s.uid and "CT" in s.modality.split("/")]
         if names and scans and importlib.util.find_spec("highdicom") is None:
@@ -159,7 +159,7 @@ class Imaging:
         return None
 
     def _scan(self, one: Placed, words: Phrasebook) -> tuple[Scan | None, Gap | None]:
-        study = Study(one.studied.uid, one.studied.modality, one.studied.title, one.studied.when)
+        study = Study(one.studied.uid, one.studied.modality, one.studied.title, one.studied.when, one.studied.language)
         try:
             scans = self._room(one.archive).scans([study])
         except (SourceError, SettingsError, Unusable) as error:
@@ -199,9 +199,3 @@ def _away(name: str, error: SourceError | SettingsError | Unusable, words: Phras
         return Gap(name, words("report.imaging.away", name=name, why=said.get(words.language, said["en"])), error.code)
     why = words(f"report.fault.{error.code}")
     return Gap(name, words("report.imaging.away", name=name, why=why), error.code)
-
-
-def said_in(words: Phrasebook, kind: str, code: str, otherwise: str) -> tuple[str, str]:
-    """(words for a structured report's concept or conclusion, their language): the page's own, else the report's."""
-    known = words.texts.get(f"report.imaging.{kind}.{code}")
-    return (known, words.language) if known is not None else (otherwise, "en")

@@ -23,7 +23,7 @@ from cds.ledger import ProblemEntry, ProblemKind
 from cds.pages.markdown import is_web, to_html
 from cds.pages.report import view, what_if
 from cds.pages.report.display import display
-from cds.pages.report.imaging import WINDOWS, Imaging, said_in
+from cds.pages.report.imaging import WINDOWS, Imaging
 from cds.pages.report.imaging import View as Look
 from cds.pages.report.timeline import timeline
 from cds.trust.smart import ReportSession
@@ -139,7 +139,7 @@ class _Pages:
 
         return self._page(
             "report/scans.html", session, words, scanned=scanned, look=_look(), windows=WINDOWS,
-            said_in=said_in, page_of=page_of, picture_of=picture_of,
+            page_of=page_of, picture_of=picture_of,
         )  # fmt: skip
 
     def picture(self, rid: str, at: int) -> Response:

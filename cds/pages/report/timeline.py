@@ -252,8 +252,9 @@ def _events(reading: _Reading, plan: Plan, session: ReportSession) -> list[tuple
     if plan.procedures is not None:
         found.append(_procedures(reading, plan.procedures))
     if plan.scans is not None:
-        zone = ZoneInfo(reading.engine.settings.timezone)
-        seen = studied(reading.found.evidence.resources, session.patient_id, zone)
+        settings = reading.engine.settings
+        evidence, zone = reading.found.evidence, ZoneInfo(settings.timezone)
+        seen = studied(evidence.resources, session.patient_id, zone, reading.words, settings.language)
         found.append(_scans(reading, reading.words.pick(plan.scans.label), seen))
     if plan.genomics is not None:
         found.append(_genomics(reading, plan.genomics))

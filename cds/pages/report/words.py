@@ -41,6 +41,8 @@ def value(words: Phrasebook, spec: Input, number: float | None) -> str:
     for answer, code in spec.values.items():
         if code == number and words.concept(answer) != answer:
             return words.concept(answer)
+    if spec.unit == "d":  # nobody counts hundredths of them
+        return words.counted("engine.days", round(number))
     return f"{words.number(number, 2)} {unit(words, spec.unit)}".strip()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from report_house import Opened, Reports
 from service import NOW
 
@@ -90,3 +92,20 @@ def test_another_site_or_version_says_nothing_of_this_one(
 def test_too_few_outcomes_or_no_upper_end_are_no_measurement(reports: Reports, book: Book, risk: Opened) -> None:
     reached(reports, book, LACKING, RATIO | {"upper": None})
     assert validation(risk).startswith("None yet.")
+
+
+def test_no_query_is_asked_once_a_model(reports: Reports, book: Book, risk: Opened) -> None:
+    reached(reports, book, AUC | COUNTED)
+    assert risk.get().text.count('<details class="model"') >= 3
+    asked: Counter[str] = Counter()
+
+    def ask(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        asked[statement] += 1
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", ask)
+    try:
+        assert "on 1,512 patients" in validation(risk)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", ask)
+    assert [statement for statement in asked if "FROM verdicts" in statement] != []
+    assert asked.most_common(1)[0][1] <= 2  # the card is read, and the cards of its call

@@ -203,6 +203,12 @@ def test_a_factor_of_one_is_no_bar(outlook: Opened) -> None:
     assert bars and not {"× 1", "× 1.0", "× 1.00"} & set(bars)
 
 
+def test_days_are_told_whole(reports: Reports) -> None:
+    page = reports.survival("folfirinox-falling").get().text
+    told = re.search(r"Time since systemic treatment began</th><td class=\"num\">([^<]+)", page)
+    assert told is not None and re.fullmatch(r"\d+ days?", told[1])
+
+
 def test_the_estimate_does_not_change_with_the_trial(outlook: Opened) -> None:
     rows = {
         re.search(r"This estimate \(95% interval\).*?This estimate", plain(outlook.get(f"?outlook=1&trial={t}").text))[
