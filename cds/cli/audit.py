@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from cds.cli.days import day
 from cds.errors import AuditFailed
 from cds.ledger.audited import happened
 from cds.ledger.book import Book
@@ -125,16 +126,9 @@ def head(ctx: click.Context) -> None:
         click.echo(chain.head().told)
 
 
-def _day(ctx: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
-    try:
-        return date.fromisoformat(value) if value else None
-    except ValueError as error:
-        raise click.BadParameter("write a day as 2026-03-31") from error
-
-
 @audit.command()
-@click.option("--since", callback=_day, required=True, help="First day, as 2026-03-01.")
-@click.option("--until", callback=_day, help="Last day. Default: today.")
+@click.option("--since", callback=day, required=True, help="First day, as 2026-03-01.")
+@click.option("--until", callback=day, help="Last day. Default: today.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, one resource a line (NDJSON). Default: standard output.",

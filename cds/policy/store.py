@@ -41,7 +41,7 @@ class PolicyStore:
         self._on_change = on_change
         self._clock = clock
         self._lock = threading.Lock()
-        text = _read(path)
+        text = text_of(path)
         self._in_force = parse(text, str(path), known), text
         self._rejected: str | None = None
         self._changing: str | None = None
@@ -79,7 +79,7 @@ class PolicyStore:
 
     def _look(self) -> None:
         try:
-            text = _read(self._path)
+            text = text_of(self._path)
             if text == self._in_force[1]:
                 self._rejected = self._changing = None
                 return
@@ -107,7 +107,8 @@ def _ends(text: str) -> bool:
     return text.rstrip().endswith(f"\n{END_MARK}")
 
 
-def _read(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Raises PolicyError for a file that is missing or no text."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

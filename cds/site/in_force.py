@@ -13,10 +13,10 @@ from cds.policy.layers import laid_over
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy, parse
 from cds.policy.standing import standing
+from cds.policy.store import text_of
 from cds.record.moments import day_at
 from cds.services.declaration import installed_packages
 from cds.settings import Settings
-from cds.site.installed import text_of
 
 
 def today_of(settings: Settings) -> date:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from cds import services as service_room
 from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
-from cds.errors import PolicyError, ServiceError
+from cds.errors import ServiceError
 from cds.inference import registry
 from cds.pages.report.display import Display, displayed
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy, parse
+from cds.policy.store import text_of
 from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import ServiceRegistry, installed_packages
 from cds.services.joined import join
@@ -95,11 +95,3 @@ def known_to(settings: Settings) -> Known:
 def knowing(models: registry.Registry, services: ServiceRegistry, settings: Settings) -> Known:
     two_people = settings.environment == "production"
     return Known(models.thresholds(), services.parameters(), models.limits(), models.editions(), two_people)
-
-
-def text_of(path: Path) -> str:
-    """Raises PolicyError for a file that is missing or no text."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: the policy can't be read: {error}") from error

@@ -20,7 +20,7 @@ from cds.inference.volumes.analyse import Assessed
 from cds.inference.volumes.bundle import Bundle
 from cds.jobs.job import DONE, Job
 from cds.jobs.queue import Jobs
-from cds.studies.plan import KIND
+from cds.studies.plan import KIND, scan_day
 
 _log = logging.getLogger("cds.studies")
 _MOST = 50
@@ -58,10 +58,10 @@ def _earlier(job: Job, jobs: Jobs) -> list[Findings]:
     except LedgerError as error:
         _log.warning("study.uncompared job=%s error=%s", job.id, error)
         return []
-    own = _day(job)
+    own = scan_day(job)
     read: list[tuple[date, Findings]] = []
     for one in found:
-        day, raw = _day(one), (one.result or {}).get("findings")
+        day, raw = scan_day(one), (one.result or {}).get("findings")
         if one.state != DONE or raw is None or day is None or own is None or day >= own:
             continue
         if one.payload.get("model") != job.payload.get("model"):
@@ -71,13 +71,6 @@ def _earlier(job: Job, jobs: Jobs) -> list[Findings]:
         except msgspec.ValidationError as error:
             _log.warning("study.uncompared job=%s with=%s error=%s", job.id, one.id, type(error).__name__)
     return [findings for _, findings in sorted(read, key=lambda pair: pair[0])]
-
-
-def _day(job: Job) -> date | None:
-    try:
-        return date.fromisoformat(str(job.payload.get("scan")))
-    except ValueError:
-        return None
 
 
 def told(comparison: Comparison) -> dict[str, Any]:

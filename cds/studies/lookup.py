@@ -19,7 +19,7 @@ from cds.jobs.queue import Jobs
 from cds.ledger import Ledger
 from cds.settings import ImagingSettings
 from cds.studies.about import About, from_resource, newest_first
-from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, study_id
+from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, scan_day, study_id
 from cds.studies.reasons import at_stage, words
 
 T = TypeVar("T")
@@ -116,12 +116,12 @@ class Lookup:
     ) -> StudyReading:
         read = max((job for job in jobs if self._shown(job)), key=_order, default=None)
         front = max(jobs, key=_order, default=None)
-        scan, item = (_scan(front), front.item or "") if front is not None else (None, "")
+        scan, item = (scan_day(front), front.item or "") if front is not None else (None, "")
         if newest is not None and (front is None or (newest.day or date.min) > (scan or date.min)):
             scan, item = newest.day, newest_id
         state, reason, says = self._state([job for job in jobs if job.item == item], newest is not None, recent)
         if read is not None and read.result is not None:
-            day = _scan(read)
+            day = scan_day(read)
             age = self._age(day) if day is not None else None
             newer = read.item != item
             stale = newer or age is None or age > self._imaging.fresh_days
@@ -177,12 +177,5 @@ def _bundle(model: Model) -> Bundle:
     return bundle
 
 
-def _scan(job: Job) -> date | None:
-    try:
-        return date.fromisoformat(str(job.payload.get("scan")))
-    except ValueError:
-        return None
-
-
 def _order(job: Job) -> tuple[date, int]:
-    return _scan(job) or date.min, job.id
+    return scan_day(job) or date.min, job.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from cds.imaging.reasons import Reason
@@ -10,6 +11,7 @@ from cds.inference.manifest import Manifest, Status
 from cds.inference.model import Model
 from cds.inference.registry import Registry
 from cds.inference.volumes.bundle import Bundle
+from cds.jobs.job import Job
 from cds.ledger import Ledger
 from cds.policy.schema import Policy
 from cds.studies.about import About
@@ -74,6 +76,14 @@ def job_key(study: str, model: Model) -> str:
     bundle = bundle_of(model)
     assert bundle is not None
     return f"{study}:{model.manifest.id}:{model.manifest.version}:{bundle.fingerprint[:16]}"
+
+
+def scan_day(job: Job) -> date | None:
+    """When the job's study was made; None where that is not known."""
+    try:
+        return date.fromisoformat(str(job.payload.get("scan")))
+    except ValueError:
+        return None
 
 
 def allowed(model: Model, policy: Policy, environment: str, *, by_hand: bool) -> str:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from cds.engine import Engine
 from cds.errors import ForeignForm
 from cds.settings import Settings
-from cds.trust.smart import ReportSession, bases
+from cds.trust.smart import ReportSession, bases, places
 
 LANGUAGE, THEME = "cds_language", "cds_theme"
 """What a reader chose on a report, for all pages below ``/report``."""
@@ -95,13 +95,8 @@ def frame_ancestors(settings: Settings, client: str | None) -> str:
     smart = settings.clients[client].smart if client is not None else None
     if client is None or smart is None or not smart.embedded:
         return "frame-ancestors 'none'"
-    origins = sorted({_origin(base) for base in bases(settings.clients[client])})
+    origins = sorted({places.origin(base) for base in bases(settings.clients[client])})
     return f"frame-ancestors {' '.join(origins)}"
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def own_form(asked: Request, settings: Settings) -> None:
@@ -113,7 +108,7 @@ def own_form(asked: Request, settings: Settings) -> None:
     if site is not None:
         foreign = site not in ("same-origin", "none")
     else:
-        foreign = origin is not None and origin != _origin(settings.public_url)
+        foreign = origin is not None and origin != places.origin(settings.public_url)
     if foreign:
         raise ForeignForm("a form of another site")
 

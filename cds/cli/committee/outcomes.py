@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cds.cli.committee.office import Office, office_of
+from cds.cli.days import day
 from cds.committee import sweep as sweeps
 from cds.errors import CdsError
 from cds.ledger.outcomes import Sweep, counted
@@ -34,13 +35,6 @@ def outcomes() -> None:
     """
 
 
-def _day(ctx: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
-    try:
-        return date.fromisoformat(value) if value else None
-    except ValueError as error:
-        raise click.BadParameter("write a day as 2026-03-31") from error
-
-
 @outcomes.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--client", required=True, help="Which EHR's patients the file is about, as named in the settings.")
@@ -48,7 +42,7 @@ def _day(ctx: click.Context, parameter: click.Parameter, value: str | None) -> d
 @click.option("--person", help="Who imports it; kept with the rows.")
 @click.option(
     "--complete-through",
-    callback=_day,
+    callback=day,
     help="The registry knows of every outcome up to this day (2026-03-31): whoever is not in it then counts as free of "
     "it. Without this, silence means nothing.",
 )
@@ -94,7 +88,7 @@ def import_outcomes(
 
 @outcomes.command("find")
 @click.option("--client", help="Only this EHR. Default: every client with studies.fhir_base in the settings.")
-@click.option("--since", callback=_day, help="Look from this day on (2026-03-31). Default: the day of its first call.")
+@click.option("--since", callback=day, help="Look from this day on (2026-03-31). Default: the day of its first call.")
 @click.pass_context
 def find_outcomes(ctx: click.Context, client: str | None, since: date | None) -> None:
     """Ask EHRs what became of patients: conditions, procedures, imaging and deaths, by the charter's concepts.

@@ -14,8 +14,8 @@ from cds.ledger import PolicyEvent
 from cds.policy import acts
 from cds.policy.layers import SITE
 from cds.policy.standing import standing
+from cds.policy.store import text_of
 from cds.settings import Settings, load
-from cds.site.installed import text_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -15,9 +15,10 @@ from cds.ledger.migrate import upgrade
 from cds.policy.acts import House, Person
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known
+from cds.policy.store import text_of
 from cds.services.declaration import installed_packages
 from cds.settings import Settings
-from cds.site.installed import known_to, text_of
+from cds.site.installed import known_to
 
 
 def file_of(settings: Settings) -> Path:

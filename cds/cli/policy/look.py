@@ -19,8 +19,9 @@ from cds.policy.differences import differences
 from cds.policy.layers import SITE, Layer, in_order, laid_over, parse_layer
 from cds.policy.schema import Known, Policy, parse, read
 from cds.policy.standing import Standing, standing
+from cds.policy.store import text_of
 from cds.settings import Settings, load
-from cds.site.installed import known_to, text_of
+from cds.site.installed import known_to
 
 
 @click.command()

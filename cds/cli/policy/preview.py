@@ -30,6 +30,7 @@ from cds.inference import registry
 from cds.ledger.past import Before, PastCalls
 from cds.policy.schema import Known, address
 from cds.policy.standing import Standing, standing
+from cds.policy.store import text_of
 from cds.preview import text
 from cds.preview.cells import LEAST
 from cds.preview.export import Export, read_export
@@ -43,7 +44,6 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings, load
-from cds.site.installed import text_of
 
 CATALOGUE = Path(text.__file__).parent / "catalogue"
 
