@@ -313,7 +313,7 @@ def _inside(test: Need, feature: Feature) -> bool:
     value = feature.value
     if value is None:
         # an absent input is not a failed test: what its absence does is declared with the input
-        return feature.state != "out-of-range"
+        return feature.state != "out-of-range" and not rules.ruled_out(feature, test.at_least, test.at_most)
     if test.at_least is not None and value < test.at_least:
         return False
     if test.at_most is not None and value > test.at_most:

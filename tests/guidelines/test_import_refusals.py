@@ -110,7 +110,7 @@ def test_two_choices_in_one_rule(refusal: Refusal) -> None:
         (lambda p, _: p.pop("editor"),
          "PlanDefinition.editor[0].name: is missing: it is the guideline's owner, who reviews it"),
         (lambda p, _: p.update(version="1.0.0"),
-         "PlanDefinition.version: 1.0.0 is not above 1.0.1, as installed"),
+         "PlanDefinition.version: 1.0.0 is not above 1.0.2, as installed"),
         (lambda p, _: p.update(version="two"),
          "PlanDefinition.version: is 'two': write three numbers, such as 1.1.0"),
         (lambda p, _: p.update(date="2026-12"), "PlanDefinition.date: is 2026-12: write the whole day of this version"),

@@ -157,3 +157,52 @@ def test_survival_is_silent_where_the_cohort_holds_nobody_so_unwell(registry) ->
         if isinstance(assessment, NotAssessed):
             assert assessment.reason == "not-eligible"
             assert "ECOG" in assessment.says["nl"]
+
+
+# ---- who is for adults says so, and refuses a child
+
+FOR_ADULTS = {
+    "nice-ng12": (),
+    "caps-surveillance": ("first-degree-relative-pancreatic-cancer", "familial-pancreatic-cancer"),
+    "ipmn-kyoto-2024": ("ipmn",),
+    "ipmn-european-2018": ("ipmn",),
+    "molecular-targets": ("pancreatic-cancer", "kras-g12c"),
+    "ca19-9-response": ("pancreatic-cancer", "gemcitabine"),
+    "msk-prognostic-score": ("pancreatic-cancer",),
+    "pantheia-siri": ("pancreatic-cancer",),
+}
+MEASURED = {
+    "cyst-size": {"d20": 15.0},
+    "ca19-9": {"d20": 400.0, "d60": 900.0},
+    "albumin": {"d5": 38.0},
+    "neutrophils": {"d5": 5.0},
+    "monocytes": {"d5": 0.5},
+    "lymphocytes": {"d5": 1.5},
+    "blood-relative-pancreatic-cancer": {"d90": 24.0},
+}
+
+
+def of_age(age: int, concepts: tuple[str, ...]) -> Record:
+    patient = record(age)
+    for concept in concepts:
+        coded(patient, concept, 50)
+    for concept, values in MEASURED.items():
+        with_values(patient, concept, **values)
+    return coded(patient, "stage-group", 40, ("stage-iv",))
+
+
+@pytest.mark.parametrize("model", FOR_ADULTS)
+def test_a_model_for_adults_refuses_a_child_and_answers_an_adult(registry, model: str) -> None:
+    child = registry[model].assess(of_age(17, FOR_ADULTS[model]))
+    assert isinstance(child, NotAssessed)
+    assert child.reason == "not-eligible"
+    assert "younger than 18" in child.says["en"]
+    assert "jonger dan 18" in child.says["nl"]
+    assert isinstance(registry[model].assess(of_age(18, FOR_ADULTS[model])), Prediction)
+
+
+def test_every_manifest_that_says_adults_tests_the_age(registry) -> None:
+    for model in registry.models.values():
+        if model.manifest.population.description["en"].startswith("Adults"):
+            needs = [n for test in model.manifest.population.eligibility for n in test.needs if n.input == "age"]
+            assert any((n.at_least or 0) >= 18 for n in needs), model.manifest.id

@@ -43,8 +43,9 @@ def drug(record: Record, concept: str, *days: int) -> None:
         record.add(Fact(concept, f"MedicationAdministration/{concept}-{day}", ago(day), status="completed"))
 
 
-def performance(record: Record, value: float | None, *answers: str) -> None:
-    record.add(Fact("ecog", "Observation/ecog-2", ago(1), value, "{score}", original="x", answers=answers))
+def performance(record: Record, value: float | None, *answers: str, comparator: str | None = None) -> None:
+    fact = Fact("ecog", "Observation/ecog-2", ago(1), value, "{score}", comparator=comparator, answers=answers)
+    record.add(fact)
 
 
 def eligible(*changes: Change, values: dict[str, float] = VALUES) -> Record:
@@ -110,6 +111,7 @@ OUTSIDE: dict[str, tuple[tuple[Change, ...], str]] = {
         "began more than three months ago",
     ),
     "ECOG 3": ((lambda r: performance(r, 3.0),), "performance status"),
+    "ECOG above 2, known as a bound": ((lambda r: performance(r, 2.0, comparator=">"),), "performance status"),
     "ECOG 4, as a coded answer": ((lambda r: performance(r, None, "ecog-4"),), "performance status"),
 }
 
@@ -273,3 +275,12 @@ def test_what_decides_for_whom_they_speak_is_the_same_in_all_of_them(registry) -
     assert [tuple(found) for found in ours] == [names] * len(MODELS)
     assert all(found == ours[0] for found in ours)
     assert not any(i.graph for i in ours[0].values())
+
+
+def test_a_bound_that_does_not_decide_leaves_it_open(registry) -> None:
+    """Above 1 may be 2, and at most 2 is no refusal."""
+    for comparator, value in ((">", 1.0), ("<=", 2.0)):
+        record = eligible(lambda r, c=comparator, v=value: performance(r, v, comparator=c))
+        answer = registry["metastatic-os"].assess(record)
+        assert isinstance(answer, Prediction)
+        assert {f.input.name: f.state for f in answer.absent}["ecog"] == "censored"

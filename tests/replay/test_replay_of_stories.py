@@ -136,13 +136,12 @@ def test_another_version_of_a_model_is_named_though_the_card_may_be_the_same(app
 
 def test_another_edition_of_rules_under_one_version_number_is_named(app: Flask) -> None:
     id = call(app)
-    fingerprint = app.extensions["cds"].models["nice-ng12"].manifest.fingerprint
+    manifest = app.extensions["cds"].models["nice-ng12"].manifest
     assert again(app, id).changed == ()
     execute(app, f"UPDATE predictions SET model_sha256 = '{'0' * 64}' WHERE model = 'nice-ng12'")
     [part] = again(app, id).changed
-    version = app.extensions["cds"].models["nice-ng12"].manifest.version
-    assert part.name == f"what decides in nice-ng12 {version}"
-    assert (part.then, part.now) == ("0" * 64, fingerprint)
+    assert part.name == f"what decides in nice-ng12 {manifest.version}"
+    assert (part.then, part.now) == ("0" * 64, manifest.fingerprint)
     # as earlier versions of the product kept them
     execute(app, "UPDATE predictions SET model_sha256 = '' WHERE model = 'nice-ng12'")
     assert again(app, id).changed == ()
