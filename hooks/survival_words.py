@@ -95,7 +95,9 @@ def score_only(case: Case, found: Recognised, score: Prediction, full: Assessmen
         wording.rests_on(words, [score], case.policy, case.record),
     )
     draft = _draft(case, topic, words("survival.fallback.summary", regimen=found.regimen.title), detail, found)
-    return CardDraft(**{**draft.__dict__, "proposals": _proposals(case, full)})
+    # not on the comparator: it stands beside the full estimate, and must not lead the report in its place
+    resting = (*standing_in.silent(case), score.manifest.id)
+    return CardDraft(**{**draft.__dict__, "proposals": _proposals(case, full), "models": resting})
 
 
 def none(case: Case, found: Recognised | None, why: str, extent: Extent, whose: Assessment | None) -> CardDraft:

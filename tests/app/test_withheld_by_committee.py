@@ -102,6 +102,16 @@ def test_what_is_left_speaks_by_itself(app: Flask, fire: StoryCalls) -> None:
     assert "withheld by the committee since" in card["detail"]
 
 
+def test_the_comparator_does_not_lead_the_report_of_a_score(app: Flask, fire: StoryCalls) -> None:
+    """It expects too long a survival, and is only ever shown beside the full estimate."""
+    decided(app, "metastatic-os")
+    [card] = [c for c in cards(fire, *SIGN) if c["source"]["topic"]["code"] == "pancreas-survival"]
+    models = {r["id"]: (r["model"], r["outcome"]) for r in rows(app, tables.predictions)}
+    assert ("pantheia-siri", "predicted") in models.values()
+    linked = {models[r["prediction_id"]] for r in rows(app, tables.card_predictions) if r["card_id"] == card["uuid"]}
+    assert linked == {("msk-prognostic-score", "predicted")}
+
+
 def test_whoever_the_withheld_model_refused_hears_the_scores_own_refusal(
     app: Flask, fire: StoryCalls, stories_today: date
 ) -> None:

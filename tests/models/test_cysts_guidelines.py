@@ -212,3 +212,15 @@ def test_more_than_the_limit_is_no_reassurance(registry, model: str) -> None:
         assert said(registry, model, SMALL, bound) != none
     nodule = fact("mural-nodule-size", 20, 5, comparator="<")
     assert isinstance(registry[model].assess(patient(SMALL, nodule)), NotAssessed)
+
+
+@pytest.mark.parametrize("sizes", list(itertools.permutations([12, 41, 20])))
+def test_of_several_cysts_on_one_scan_the_largest_counts_in_whatever_order_they_stand(registry, sizes) -> None:
+    facts = tuple(fact("cyst-size", 20 + 0.01 * place, size) for place, size in enumerate(sizes))
+    assert said(registry, EUROPEAN, *facts) == "relative-indication"
+    assert said(registry, KYOTO, *facts) == "worrisome-features"
+
+
+def test_a_size_that_nobody_has_on_the_same_scan_leaves_the_largest_unknown(registry) -> None:
+    answer = registry[EUROPEAN].assess(patient(fact("cyst-size", 20, 15), fact("cyst-size", 20, 1500)))
+    assert isinstance(answer, NotAssessed)
