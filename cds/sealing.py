@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cds.errors import CdsError
@@ -19,6 +19,8 @@ from cds.trust.smart.secrets import derived
 
 _log = logging.getLogger("cds.audit")
 PURPOSE = "audit chain"
+_MARGIN = timedelta(minutes=15)
+"""Before the last round's begin, from which a round looks: rows carry the time of their call, and are written later."""
 _THOROUGH_EVERY = 60
 """Rounds between two looks without a bound: rows that waited on a spool for days."""
 
@@ -36,6 +38,8 @@ class Sealer:
         self._now = now
         self._keys = chain_keys(settings.load_ledger_key())
         self._stopping = threading.Event()
+        self._sealed: datetime | None = None
+        """When this process's last round began that came to its end."""
 
     def start(self) -> None:
         if self._settings.audit.seal_s:
@@ -64,7 +68,9 @@ class Sealer:
                 return None
             with Book(self._settings.ledger_url) as book:
                 chain = Chain(book, *self._keys)
-                made = chain.seal(self._now(), thorough=thorough)
+                now = self._now()
+                made = chain.seal(now, thorough=thorough, since=self._sealed - _MARGIN if self._sealed else None)
+                self._sealed = now
                 if made:
                     # in the log it is out of the database's reach: verify takes it
                     _log.info("audit.sealed links=%s head=%s", made, chain.head().told)

@@ -1,7 +1,7 @@
 """Fixtures shared by all tests live in ``tests/plugins``, one file a real server or a kind of data."""
 
 pytest_plugins = [
-    "longest_first",
+    "longest_early",
     "postgres_server",
     "background",
     "cohorts",

@@ -21,6 +21,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_decimal
+from babel.units import format_unit
 
 from cds.errors import ServiceError
 from cds.record.moments import Moment
@@ -79,6 +80,11 @@ class Phrasebook:
                 return value.text
             value = date.fromisoformat(value.text)
         return _day(value.date() if isinstance(value, datetime) else value, self.language)
+
+    def length(self, duration: str) -> str:
+        """A length of time as settings write it: ``3m`` is 3 months."""
+        unit = {"d": "duration-day", "m": "duration-month", "y": "duration-year"}[duration[-1]]
+        return str(format_unit(int(duration[:-1]), unit, locale=_locale(self.language)))
 
     def join(self, parts: Iterable[str], style: Literal["standard", "or"] = "standard") -> str:
         return _listed(tuple(parts), style, self.language)

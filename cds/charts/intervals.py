@@ -36,9 +36,11 @@ def intervals(
     title: str,
     description: str,
     *,
+    percent: bool = False,
     narrow: bool = False,
 ) -> Svg:
-    """``even``: where a line is drawn down, such as 0 of a difference. Raises ValueError for a value not finite."""
+    """``even``: where a line is drawn down, such as 0 of a difference. ``percent``: the axis is marked so. Raises
+    ValueError for a value not finite."""
     given = [v for row in rows for v in (row.value, row.lower, row.upper) if v is not None]
     if not all(isfinite(v) for v in given):
         raise ValueError("a row's value and interval must be finite")
@@ -68,7 +70,8 @@ def intervals(
     for tick in ticks:
         on.rule(axes, [tick, tick], [0, bottom - top], "grid", order=1)
         at = begin + (end - begin) * (tick - ticks[0]) / (ticks[-1] - ticks[0])
-        on.write(page, at, bottom + 16, f"{tick:.10g}", size=12, tone="soft", align="center")
+        mark = f"{round(100 * tick, 8):.10g}%" if percent else f"{tick:.10g}"
+        on.write(page, at, bottom + 16, mark, size=12, tone="soft", align="center")
     if even is not None:
         on.rule(axes, [even, even], [0, bottom - top], "soft", thick=1.5, name="even")
         at = begin + (end - begin) * (even - ticks[0]) / (ticks[-1] - ticks[0])

@@ -28,12 +28,13 @@ import sqlalchemy as sa
 
 from cds.ids import new_id
 from cds.ledger.book import Book
-from cds.ledger.chain_links import ERASE, PURGE, REKEY, Excused, links_of, newest_segments, ranges
-from cds.ledger.chained import BY_NAME, KINDS, Kind, contents, count_unchained, remove, unchained
+from cds.ledger.chain_links import ERASE, PURGE, REKEY, Excused, links_of, newest_segments, ranges, without_link
+from cds.ledger.chained import BY_NAME, KINDS, Kind, Place, contents, count_unchained, remove, unchained
 from cds.ledger.committee_tables import audit_links, outcome_events
 from cds.ledger.outcomes import of_nobody_left
 
-_AT_ONCE = 200
+_AT_ONCE = 50
+"""Rows; a call with all that was said in it is tens of kilobytes, and calls wait while links are written."""
 _LOCK = 0x61756469
 _BACK = timedelta(days=2)
 """How far back the quick look for new rows goes; the thorough one has no bound."""
@@ -87,23 +88,27 @@ class Chain:
         self._book = book
         self._keys = keys
 
-    def seal(self, now: datetime, *, thorough: bool = False) -> int:
-        """Make links for rows that have none; how many."""
-        since = None if thorough else now - _BACK
+    def seal(self, now: datetime, *, thorough: bool = False, since: datetime | None = None) -> int:
+        """Make links for rows that have none; how many. ``since``: whoever has sealed before need look no further back
+        than that. Rows are looked for without the lock: in a large ledger that takes its time, and calls are written
+        meanwhile."""
+        bound = None if thorough else max(now - _BACK, since) if since is not None else now - _BACK
         made = 0
         for kind in KINDS:
-            while some := self._book.write(lambda c, kind=kind: self._seal(c, kind, since, now)):  # type: ignore[misc]
-                made += some
-                if some < _AT_ONCE:
+            after: Place | None = None
+            while True:
+                look = partial(unchained, kind=kind, links=audit_links, since=bound, after=after, most=_AT_ONCE)
+                found = self._book.read(look)
+                if found:
+                    after = found[-1]
+                    made += self._book.write(partial(self._seal, kind=kind, keys=[key for _, key in found], now=now))
+                if len(found) < _AT_ONCE:
                     break
         return made
 
-    def _seal(self, connection: sa.Connection, kind: Kind, since: datetime | None, now: datetime) -> int:
+    def _seal(self, connection: sa.Connection, *, kind: Kind, keys: Sequence[str], now: datetime) -> int:
         self.hold(connection)
-        keys = unchained(connection, kind, audit_links, since, _AT_ONCE)
-        if not keys:
-            return 0
-        return self.link(connection, kind, keys, now)
+        return self.link(connection, kind, without_link(connection, kind.name, keys), now)
 
     def link(self, connection: sa.Connection, kind: Kind, keys: Sequence[str], now: datetime) -> int:
         """How many: a row that is gone gets none."""

@@ -57,6 +57,13 @@ def newest_segments(connection: sa.Connection, batch: Sequence[Any]) -> dict[tup
     return found
 
 
+def without_link(connection: sa.Connection, kind: str, ids: Sequence[str]) -> list[str]:
+    """Those of the ids, as they come, that no link names. At most a few hundred."""
+    question = sa.select(audit_links.c.row_id).where(audit_links.c.kind == kind, audit_links.c.row_id.in_(ids))
+    named = set(connection.scalars(question))
+    return [id for id in ids if id not in named]
+
+
 def links_of(connection: sa.Connection, kind: str, ids: Sequence[str]) -> Iterator[int]:
     for start in range(0, len(ids), _AT_ONCE):
         some = list(ids[start : start + _AT_ONCE])

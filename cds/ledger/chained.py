@@ -145,15 +145,24 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
 
 
-def unchained(connection: sa.Connection, kind: Kind, links: sa.Table, since: datetime | None, most: int) -> list[str]:
-    """Keys of rows that no link names yet, the oldest first. ``since``: look no further back; a row from a spool may
-    be older than that, and is found when nothing bounds the search."""
-    column = kind.name_of
+Place = tuple[datetime, str]
+"""A row among others of its kind: its time, and its key."""
+
+
+def unchained(
+    connection: sa.Connection, kind: Kind, links: sa.Table, since: datetime | None, after: Place | None, most: int
+) -> list[Place]:
+    """Rows that no link names yet, the oldest first. ``since``: look no further back; a row from a spool may be older
+    than that, and is found when nothing bounds the search. ``after``: where the rows before these ended."""
+    column, when = kind.name_of, kind.table.c[kind.when]
     known = sa.exists().where(links.c.kind == kind.name, links.c.row_id == column)
-    question = sa.select(column).where(~known).order_by(kind.table.c[kind.when], column).limit(most)
+    question = sa.select(when, column).where(~known).order_by(when, column).limit(most)
     if since is not None:
-        question = question.where(kind.table.c[kind.when] >= since)
-    return list(connection.execute(question).scalars())
+        question = question.where(when >= since)
+    if after is not None:
+        at, key = after
+        question = question.where(when >= at, sa.or_(when > at, column > key))
+    return [(at, key) for at, key in connection.execute(question)]
 
 
 def count_unchained(connection: sa.Connection, kind: Kind, links: sa.Table) -> int:

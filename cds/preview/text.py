@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from babel.units import format_unit
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -176,15 +175,9 @@ def known_words(told: Json, words: Phrasebook) -> str:
     """How outcomes came to be known, and what that bends."""
     sources = ", ".join(told["sources"]) or words("preview.found.nowhere")
     if told["byContact"] or told["through"] is None:
-        return words("preview.found.by_contact", sources=sources, maturity=length(told["maturity"], words))
+        return words("preview.found.by_contact", sources=sources, maturity=words.length(told["maturity"]))
     day = words.day(date.fromisoformat(told["through"]))
-    return words("preview.found.through", sources=sources, day=day, maturity=length(told["maturity"], words))
-
-
-def length(duration: str, words: Phrasebook) -> str:
-    """``3m`` -> 3 months."""
-    unit = {"d": "duration-day", "m": "duration-month", "y": "duration-year"}[duration[-1]]
-    return str(format_unit(int(duration[:-1]), unit, locale=words.language))
+    return words("preview.found.through", sources=sources, day=day, maturity=words.length(told["maturity"]))
 
 
 def why(lack: Json, words: Phrasebook) -> str:

@@ -189,7 +189,7 @@ def _gaps(words: Phrasebook, manifest: Manifest | None, charter: Charter, newest
     )
 
     def draw(*, narrow: bool = False) -> Svg:
-        return intervals(rows, 0.0, named, title, words("committee.plot.gaps_told"), narrow=narrow)
+        return intervals(rows, 0.0, named, title, words("committee.plot.gaps_told"), percent=True, narrow=narrow)
 
     return Plot("gaps", title, draw)
 

@@ -232,7 +232,7 @@ def rests_on(words: Phrasebook, told: Mapping[str, Any] | None) -> list[str]:
     found = [words("committee.model.followed_sources", sources=words.join(told["sources"]))]
     if told["through"] is not None:
         day = words.day(date.fromisoformat(told["through"]))
-        found.append(words("committee.model.followed_through", day=day, maturity=told["maturity"]))
+        found.append(words("committee.model.followed_through", day=day, maturity=words.length(told["maturity"])))
     else:
         found.append(words("committee.model.followed_contact"))
     if told["earlier"]:

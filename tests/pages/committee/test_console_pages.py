@@ -81,7 +81,7 @@ def test_a_model_s_page_has_every_plot_and_says_what_outcomes_rest_on(console: C
         assert f"<h2>{title}</h2>" in text
     assert text.count("<svg") == 12  # each for a page and for a phone
     assert "Outcomes from: registry:national." in text
-    assert "Complete up to 24 Aug 2026; newer predictions than 3m are left out." in text
+    assert "Complete up to 24 Aug 2026; newer predictions than 3 months are left out." in text
 
 
 def test_it_is_read_in_dutch(console: Console) -> None:

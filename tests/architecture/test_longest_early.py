@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from longest_first import LONGEST
+from longest_early import LONGEST
 
 TESTS = Path(__file__).parents[1]
 
