@@ -25,7 +25,8 @@ COMPUTING = 4
 WAITING_A_PLACE = 4
 """Calls that may wait for each place. Each has a thread meanwhile."""
 SPARE = 8
-"""Threads beyond those of calls: `/health`, discovery, feedback and refusals find one when all calls are held up."""
+"""Threads beyond those of calls: `/health`, discovery, feedback and refusals find one when all calls are held up. Who
+sends half a request holds one, too; against many of those a buffering proxy stands in front."""
 _OVERLOADED, _CALM_S = 0.2, 1.0
 """Of the longest wait, what is still good while calls are being refused, and for so long after the last refusal: a
 burst may queue, but a queue that stands makes every call late and none more."""

@@ -24,11 +24,12 @@ class Editions:
         if content is None:
             return model
         key = model_id, orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-        if key not in self._made:
+        made = self._made.get(key)
+        if made is None:
             if len(self._made) >= _MOST:
-                self._made.clear()
-            self._made[key] = under(model, policy.guidelines.editions)
-        return self._made[key]
+                self._made.clear()  # another thread may be here, too: what it holds in hand stays good
+            made = self._made.setdefault(key, under(model, policy.guidelines.editions))
+        return made
 
     def runs(self, model_id: str, policy: Policy) -> bool:
         return policy.model_enabled(model_id, needs_enabling=self._models[model_id].manifest.status.needs_enabling)

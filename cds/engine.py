@@ -58,6 +58,9 @@ from cds.trust import AllowList, Authenticator, Caller
 from cds.trust.smart import Door, ReportSessions
 from cds.turns import Turns
 
+Aside = Callable[[], AbstractContextManager[None]]
+"""Entered for as long as others may have this call's turn to compute."""
+
 _log = logging.getLogger("cds.engine")
 
 
@@ -135,7 +138,7 @@ class Engine:
         remote_addr: str,
         accept_language: str | None,
         traceparent: str | None = None,
-        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
+        aside: Aside = nullcontext,
     ) -> Answer:
         """Raises a RequestError for what the caller must mend; anything else degrades and is said on a card.
 
@@ -153,7 +156,8 @@ class Engine:
                 answer = self._answer(call_id, at, caller, service_id, body, accept_language, timings, aside)
             except RequestError as error:
                 policy = self.policies.current(caller.name, service_id)
-                self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
+                with aside():
+                    self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
                 raise
             shown, held, gaps = len(answer.response.cards), len(answer.suppressed), len(answer.evidence.gaps)
             span.note(hook=answer.service.hook, instance=answer.instance, recorded=answer.recorded)
@@ -169,9 +173,11 @@ class Engine:
         body: bytes,
         accept_language: str | None,
         timings: Timings,
-        aside: Callable[[], AbstractContextManager[None]],
+        aside: Aside,
     ) -> Answer:
         with self._turns.one(timings.stage("turn"), aside) as turn:
+            # a file is read by this thread itself; a server is waited for
+            asking: Aside = turn.aside if self.ledger.is_server else nullcontext
             with timings.stage("parse"):
                 call = parse_call(body)
                 service = self.services.find(service_id, call.hook)
@@ -188,7 +194,8 @@ class Engine:
                 record.drafts = drafts
             with timings.stage("models"):
                 assessments = self._assess(service, policy, record)
-                seen = self._seen(service, policy, record, evidence, caller)
+                with asking():
+                    seen = self._seen(service, policy, record, evidence, caller)
                 assessments |= {id: assessment(self.models[id], reading) for id, reading in seen.readings.items()}
             with timings.stage("cards"):
                 parameters = self._parameters(service, policy)
@@ -198,7 +205,7 @@ class Engine:
                 )
                 stopped = self._stopped(case, caller)
                 case = replace(case, withheld=frozenset(stopped))
-                cards, suppressed, weighed = self._cards(case, service, caller, stopped)
+                cards, suppressed, weighed = self._cards(case, service, caller, stopped, asking)
             beside = shadowed(self.policies.shadow(*whose), case, service, self._editions)
             with timings.stage("ledger"):
                 kept = self._snapshot(call_id, case, service, caller, stopped) if cards else None
@@ -262,15 +269,16 @@ class Engine:
         return {id: why for id, why in stopped.items() if id in case.assessments}
 
     def _cards(
-        self, case: Case, service: Service, caller: Caller, stopped: Mapping[str, withheld.Stopped]
+        self, case: Case, service: Service, caller: Caller, stopped: Mapping[str, withheld.Stopped], asking: Aside
     ) -> tuple[list[tuple[Card, CardDraft]], list[Suppressed], dict[str, Mapping[str, Any]]]:
-        """(cards shown, what was held back, what decisions depended on)"""
+        """(cards shown, what was held back, what decisions depended on). ``asking``: entered while the ledger is."""
         if not case.policy.service(service.id).enabled:
             return [], [Suppressed(service.id, "service-disabled")], {}
         said = findings(case, service, stopped)
         weighed = {f.topic: f.values for f in said if isinstance(f, Weighed)}
         drafts = in_order(f for f in said if isinstance(f, CardDraft))
-        awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
+        with asking() if drafts else nullcontext():
+            awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
         shown, left_out = limited(awake, case.policy)
         held += [Held(draft, OVER_CALL, None) for draft in left_out]
         suppressed = [f for f in said if isinstance(f, Suppressed)]

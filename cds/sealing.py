@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,10 +21,10 @@ from cds.trust.smart.secrets import derived
 
 _log = logging.getLogger("cds.audit")
 PURPOSE = "audit chain"
-_MARGIN = timedelta(minutes=15)
-"""Before the last round's begin, from which a round looks: rows carry the time of their call, and are written later."""
-_THOROUGH_EVERY = 60
-"""Rounds between two looks without a bound: rows that waited on a spool for days."""
+_MARGIN = timedelta(hours=1)
+"""Before the last round's begin, from which a round looks: rows carry the time of what they tell, and come later."""
+_THOROUGH_EVERY_S = 3600.0
+"""Between two looks without a bound, and one after each round that failed: rows that waited on a spool."""
 
 
 def chain_keys(material: bytes) -> tuple[bytes, ...]:
@@ -40,6 +42,8 @@ class Sealer:
         self._stopping = threading.Event()
         self._sealed: datetime | None = None
         """When this process's last round began that came to its end."""
+        self._thorough_at = -math.inf
+        """By the clock that nobody sets, of the last look without a bound that came to its end."""
 
     def start(self) -> None:
         if self._settings.audit.seal_s:
@@ -48,16 +52,21 @@ class Sealer:
     def stop(self) -> None:
         self._stopping.set()
 
+    @property
+    def all_due(self) -> bool:
+        """Whether the next round is to look without a bound."""
+        return time.monotonic() - self._thorough_at >= _THOROUGH_EVERY_S
+
     def _run(self) -> None:
-        rounds = 0
         while not self._stopping.wait(self._settings.audit.seal_s):
             try:
-                self.once(thorough=rounds % _THOROUGH_EVERY == 0)
+                self.once(thorough=self.all_due)
             except CdsError as error:
+                self._thorough_at = -math.inf
                 _log.warning("audit.unsealed error=%s", error)
             except OSError as error:
+                self._thorough_at = -math.inf
                 _log.error("audit.unsealed error=%s", os.strerror(error.errno or 0))
-            rounds += 1
 
     def once(self, *, thorough: bool = False) -> int | None:
         """How many links were made; None: another process is at it."""
@@ -71,6 +80,8 @@ class Sealer:
                 now = self._now()
                 made = chain.seal(now, thorough=thorough, since=self._sealed - _MARGIN if self._sealed else None)
                 self._sealed = now
+                if thorough:
+                    self._thorough_at = time.monotonic()
                 if made:
                     # in the log it is out of the database's reach: verify takes it
                     _log.info("audit.sealed links=%s head=%s", made, chain.head().told)

@@ -179,14 +179,17 @@ def flat(content: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
 
 
 def fields_of(text: str) -> set[str]:
-    """Names in braces. Raises ValueError for a brace that is not closed, and for anything behind a colon but a noun in
+    """Names in braces. Raises ValueError for a brace that is not closed, and for anything behind a name but a noun in
     the singular and in the plural."""
-    found = set()
-    for _, name, form, _ in string.Formatter().parse(text):
-        if form and (form.count("|") != 1 or not all(form.split("|"))):
+    found, nouns = set(), 0
+    for _, name, form, how in string.Formatter().parse(text):
+        nouns += bool(form)
+        if how or (form and not _WITH_NOUN.fullmatch(f"{{{name}:{form}}}")):
             raise ValueError(f"'{{{name}:{form}}}' must hold one thing and several, as in '{{{name}:day|days}}'")
         if name:
             found.add(name)
+    if nouns != len(_WITH_NOUN.findall(text)):
+        raise ValueError("a number with its noun stands in single braces")
     return found
 
 
@@ -196,5 +199,9 @@ def _compare(texts: Mapping[str, Mapping[str, str]]) -> None:
         if missing := sorted(set(reference) ^ set(found)):
             raise ServiceError(f"catalogues 'en' and '{language}' differ in: {', '.join(missing[:10])}")
         for key, text in found.items():
-            if fields_of(text) != fields_of(reference[key]):
+            try:
+                alike = fields_of(text) == fields_of(reference[key])
+            except ValueError as error:
+                raise ServiceError(f"catalogue '{language}': '{key}': {error}") from error
+            if not alike:
                 raise ServiceError(f"catalogue '{language}': '{key}' has other fields than in English")

@@ -277,13 +277,18 @@ class Chain:
                 for keys in self._old(kind, int(through)):
                     removed[kind.name] += self._book.write(partial(self._remove, kind=kind, keys=keys, now=now))
         # an outcome found later than its patient's last call was made is younger than it, and no use without it
-        while count := self._book.write(partial(self._remove_outcomes, now=now)):
-            removed["outcome"] += count
-        return dict(removed)
+        column = outcome_events.c.id
+        nobodys = self._book.read(lambda c: list(c.scalars(sa.select(column).where(of_nobody_left()))))
+        for start in range(0, len(nobodys), _AT_ONCE):
+            some = nobodys[start : start + _AT_ONCE]
+            removed["outcome"] += self._book.write(partial(self._remove_outcomes, ids=some, now=now))
+        return {kind: count for kind, count in removed.items() if count}
 
-    def _remove_outcomes(self, connection: sa.Connection, *, now: datetime) -> int:
+    def _remove_outcomes(self, connection: sa.Connection, *, ids: Sequence[str], now: datetime) -> int:
+        """Of these, those that still are of nobody: found without the lock, since all had to be gone over."""
         self.hold(connection)
-        chosen = list(connection.scalars(sa.select(outcome_events.c.id).where(of_nobody_left()).limit(_AT_ONCE)))
+        question = sa.select(outcome_events.c.id).where(outcome_events.c.id.in_(ids), of_nobody_left())
+        chosen = list(connection.scalars(question))
         return self._remove(connection, kind=BY_NAME["outcome"], keys=chosen, now=now) if chosen else 0
 
     def _remove(self, connection: sa.Connection, *, kind: Kind, keys: Sequence[str], now: datetime) -> int:

@@ -69,8 +69,13 @@ def _calls(connection: sa.Connection, before: datetime, chained: Chained) -> dic
 
 def _outcomes(connection: sa.Connection, chained: Chained) -> dict[str, int]:
     """What became of people of whom no call is left: those of this purge, and of one that was broken off."""
-    chosen = list(connection.scalars(sa.select(outcome_events.c.id).where(of_nobody_left()).limit(_BATCH)))
-    chained.let_go(connection, "purge", lambda: {"outcome": chosen})
+    chosen: list[str] = []
+
+    def find() -> dict[str, list[str]]:
+        chosen.extend(connection.scalars(sa.select(outcome_events.c.id).where(of_nobody_left()).limit(_BATCH)))
+        return {"outcome": chosen}
+
+    chained.let_go(connection, "purge", find)
     rows = connection.execute(sa.delete(outcome_events).where(outcome_events.c.id.in_(chosen))).rowcount
     return {"outcome_events": rows} if rows else {}
 

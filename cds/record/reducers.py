@@ -226,6 +226,8 @@ def _extreme(spec: Input, record: Record, before: Mapping[str, Feature], *, high
             found = (max if highest else min)(possible or facts, key=lambda f: f.value if f.value is not None else 0.0)
             if possible and len(possible) < len(facts):
                 sign = ">=" if highest else "<="
+                if found.comparator and found.comparator[0] != sign[0]:  # bounded on neither side
+                    return Feature(spec, None, "censored", (), _at([found]), found.original)
                 told = f"{sign}{found.original.lstrip('<>=')}"
                 bound = structs.replace(found, comparator=sign)
                 return Feature(spec, None, "censored", (bound,), _at([found]), told)

@@ -81,7 +81,7 @@ def blueprint(engine: Engine) -> Blueprint:
         stored = record(engine, items, caller.name, service_id)
         metrics.feedback(items)
         g.log = {"service": service_id, "feedback": len(items)}
-        if message.faults:  # an answer of success would be read by nobody; what is kept is not counted twice
+        if message.faults:  # an answer of success would be read by nobody; the ledger keeps each once
             raise MalformedRequest(f"{message.faults[0]}. The items that can be read are kept: {len(items)}")
         return _private(
             Response(orjson.dumps({"received": len(items), "stored": stored}), content_type="application/json")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cds.cards.phrasebook import Catalogues, Phrasebook, fields_of
+from cds.errors import ServiceError
 
 ROOT = Path(__file__).parents[2]
 BOOKS = Catalogues([*sorted(ROOT.glob("cds/**/catalogue")), ROOT / "hooks" / "catalogue"])
@@ -58,3 +59,11 @@ def test_a_sentence_with_several_counts_minds_each(tmp_path: Path) -> None:
 def test_what_is_no_pair_is_refused_at_the_start(text: str) -> None:
     with pytest.raises(ValueError, match="one thing and several"):
         fields_of(text)
+
+
+@pytest.mark.parametrize("text", ["{calls!s:call|calls}", "{calls:{calls}|x}", "{{calls:call|calls}} {calls}"])
+def test_a_sentence_that_would_break_when_it_is_said_is_refused_at_the_start(tmp_path: Path, text: str) -> None:
+    for language in ("en", "nl"):
+        (tmp_path / f"{language}.yaml").write_text(f"x: '{text}'", encoding="utf-8")
+    with pytest.raises(ServiceError, match="'x'"):
+        Catalogues([tmp_path])

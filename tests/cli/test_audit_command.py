@@ -50,6 +50,16 @@ def test_the_service_s_own_links_are_what_the_command_verifies(app: Flask, setti
     assert "links" in result.stdout and "not linked yet" not in result.stdout
 
 
+def test_a_round_that_ends_lets_the_next_look_less_far_back_and_once_an_hour_all_is_gone_over(app: Flask) -> None:
+    engine = app.extensions["cds"]
+    sealer = Sealer(engine.settings, engine.now)
+    assert sealer.all_due
+    sealer.once()
+    assert sealer.all_due  # nothing but a look without a bound settles it
+    sealer.once(thorough=True)
+    assert not sealer.all_due
+
+
 def test_a_changed_and_a_removed_row_are_named(app: Flask, settings: Path) -> None:
     cds("audit", "seal", settings=settings)
     head = cds("audit", "head", settings=settings).stdout.strip()

@@ -64,6 +64,22 @@ def test_untouched_rows_are_whole_and_nothing_waits(chain: Chain, filled: list[s
     assert chain.seal(NOW + timedelta(hours=2)) == 0
 
 
+def test_rows_of_one_moment_are_all_linked_and_older_ones_when_all_is_gone_over(
+    chain: Chain, ledger: Ledger, filled: list[str]
+) -> None:
+    """More rows than are linked at a time, one moment for all of them; and one that a spool held."""
+    at = NOW + timedelta(hours=2)
+    for _ in range(120):
+        ledger.record_call(ledger_entries.call(at=at))
+    ledger.record_call(ledger_entries.call(at=NOW - timedelta(hours=3)))
+    ledger.drain()
+    now = at + timedelta(minutes=1)
+    assert chain.seal(now, since=at - timedelta(minutes=15)) == 120
+    assert chain.verify().unchained == {"call": 1}
+    assert chain.seal(now, thorough=True) == 1
+    assert chain.verify().faults == []
+
+
 @pytest.mark.parametrize(
     ("statement", "kind"),
     [

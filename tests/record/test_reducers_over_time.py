@@ -96,6 +96,14 @@ def test_a_value_below_the_limit_of_the_assay_counts_as_that_limit() -> None:
     assert high.value == 9.0
 
 
+@pytest.mark.parametrize(("reduce", "comparator"), [("lowest", ">"), ("highest", "<")])
+def test_a_bound_beside_an_impossible_value_is_no_bound_of_the_other_kind(reduce: str, comparator: str) -> None:
+    """ "More than 10000" and a value nobody can have: the lowest is not known to be at most 10000."""
+    made = record(fact("marker", 20, 10_000.0, comparator=comparator), fact("marker", 5, 1e9))
+    (found,) = extract([spec("x", reduce=reduce, range=(0, 1e6))], made, {})
+    assert (found.value, found.facts) == (None, ())
+
+
 @pytest.mark.parametrize(("unit", "share"), [("1", 410 / 2140), ("%", 100 * 410 / 2140)])
 def test_a_ratio_is_the_newest_over_the_value_nearest_the_anchor(unit: str, share: float) -> None:
     (_, ratio) = under_treatment(record(*CYCLES, *SERIES), spec("r", reduce="ratio", unit=unit, **SINCE_START))

@@ -25,7 +25,8 @@ def source(remote_addr: str | None, forwarded_for: Sequence[str], proxies: Seque
     if heard is None:
         return None
     if not _within(heard, proxies):
-        return None if told else str(heard)
+        # where proxies are named, what came past them has no say; where none is, one may stand there all the same
+        return str(heard) if proxies or not told else None
     for part in reversed(told):
         address = _address(part)
         if address is None:

@@ -22,8 +22,8 @@ OURS = networks(["10.0.0.0/8", "fd00::/8"])
         ("10.0.0.1", ["[2001:db8::7]:5123"], "2001:db8::7"),
         ("fd00::1", ["2001:db8::7"], "2001:db8::7"),
         ("::ffff:10.0.0.1", ["192.0.2.7"], "192.0.2.7"),
-        # no proxy of ours: its header says nothing, and neither does its address
-        ("192.0.2.1", ["192.0.2.7"], None),
+        # no proxy of ours: its header says nothing, and does not hide whom we heard
+        ("192.0.2.1", ["192.0.2.7"], "192.0.2.1"),
         ("10.0.0.1", ["192.0.2.7, nonsense"], None),
         ("10.0.0.1", [], None),
         ("10.0.0.1", ["10.0.0.2"], None),
