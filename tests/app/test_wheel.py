@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hooks.stories.studies import IMAGED
+
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +22,7 @@ PACKAGES = ("cds", "hooks", "models")
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PYTHON"))}
     done = subprocess.run(
-        list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
+        list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done
@@ -84,6 +86,9 @@ def test_the_installed_product_runs_from_the_wheel_alone(python: Path, tmp_path:
 
 
 def test_the_demonstration_works_as_installed(python: Path, tmp_path: Path) -> None:
-    """By the command that pip put there, in a folder that has nothing of the checkout."""
+    """By the command that pip put there, in a folder that has nothing of the checkout, with the embedded archive."""
     done = run(python.parent / "cds", "demo", "--once", "--data-dir", tmp_path / "data", folder=tmp_path)
     assert "every one got the cards expected." in done.stdout
+    assert f"{len(IMAGED)} patients with scans, every scan was dealt with as expected." in done.stdout
+    for log in ("demo.log", "worker.log"):
+        assert "Traceback" not in (tmp_path / "data" / log).read_text(encoding="utf-8")

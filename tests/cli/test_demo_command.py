@@ -52,9 +52,9 @@ def command(*more: str, port: int) -> list[str]:
     return [sys.executable, "-m", "cds", "demo", "--port", str(port), *more]
 
 
-@pytest.mark.parametrize("archive", [(), ("--pacs",)], ids=["embedded archive", "Orthanc"])
-def test_once_every_patient_gets_what_is_due(tmp_path: Path, archive: tuple[str, ...]) -> None:
-    words = command("--once", *archive, "--data-dir", str(tmp_path), port=free_port())
+def test_once_every_patient_gets_what_is_due(tmp_path: Path) -> None:
+    """Scans through a real Orthanc; with the embedded archive: tests/app/test_wheel.py."""
+    words = command("--once", "--pacs", "--data-dir", str(tmp_path), port=free_port())
     done = subprocess.run(
         words,
         cwd=tmp_path,
