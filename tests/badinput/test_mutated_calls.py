@@ -92,7 +92,7 @@ def _mutate(draw: st.DrawFn, place: Any, path: tuple[Any, ...]) -> None:
 
 
 _quickly = settings(
-    max_examples=400,
+    max_examples=250,  # scripts/fuzz asks millions
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.large_base_example],
