@@ -14,9 +14,10 @@ from rich.progress import Progress
 
 from cds.ledger.book import Book
 from cds.ledger.migrate import upgrade
+from cds.record.moments import YEAR_DAYS
 from cds.simulation.hospital import Plan, drawn
 from cds.simulation.subject import MEASURED, faults
-from cds.simulation.trial import YEAR_D, Trial, healthy, injected
+from cds.simulation.trial import Trial, healthy, injected
 from cds.simulation.written import write
 
 SIZES = (60.0, 10.0)
@@ -45,7 +46,7 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
     for size in SIZES:
         trials = []
         for n in range(hospitals):
-            trials.append(healthy(Plan(1000 + n, round(years * YEAR_D), size), WEEKLY))
+            trials.append(healthy(Plan(1000 + n, round(years * YEAR_DAYS), size), WEEKLY))
             progress.advance(task)
         measured["healthy"].append(_quiet(size, trials))
         told = measured["healthy"][-1]
@@ -77,7 +78,7 @@ def _rate(folder: Path, days: int) -> float:
 
 
 def _quiet(size: float, trials: list[Trial]) -> dict[str, Any]:
-    years = sum(t.watched for t in trials) / YEAR_D
+    years = sum(t.watched for t in trials) / YEAR_DAYS
     alarms = sum(t.false_alarms for t in trials)
     reasons = sum((t.reasons for t in trials), Counter[str]())
     return {
