@@ -28,10 +28,6 @@ _LONGEST_LOG = 16_000
 """Pages (of 4 kB) from which a commit itself moves the log into the file, and only then the log starts anew in the
 middle of traffic. SQLite's own 1000 made every hundredth call wait 10 ms for the disk, and all others with it."""
 
-_CACHE_KB = 512
-"""Of each connection, of which a process has as many as calls ask at a time; SQLite's own 2 MB each filled up over
-half an hour. A call asks for a few pages, and what is not here the kernel has."""
-
 
 def make_private(path: Path) -> None:
     """The file, for the service's user only, if there is none yet. Raises OSError."""
@@ -131,7 +127,6 @@ class Direct:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint={_LONGEST_LOG}")
-        connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
         return connection
 
 
