@@ -175,19 +175,19 @@ class Engine:
         timings: Timings,
         aside: Aside,
     ) -> Answer:
+        with timings.stage("parse"):
+            call = parse_call(body)
+            service = self.services.find(service_id, call.hook)
+            whose = (caller.name, service.id, call.context.userId or "")
+            policy = self.policies.current(*whose)
+            words = self.catalogues.book(accept_language, caller.client.language, fallback=self.settings.language)
+            target = self._target(call, caller)
+        with timings.stage("gather"):
+            deadline = deadline_in(self.settings.fhir.deadline_s)
+            evidence = gather(call, self.queries(service), self.fhir, target, deadline, aside)
         with self._turns.one(timings.stage("turn"), aside) as turn:
             # a file is read by this thread itself; a server is waited for
             asking: Aside = turn.aside if self.ledger.is_server else nullcontext
-            with timings.stage("parse"):
-                call = parse_call(body)
-                service = self.services.find(service_id, call.hook)
-                whose = (caller.name, service.id, call.context.userId or "")
-                policy = self.policies.current(*whose)
-                words = self.catalogues.book(accept_language, caller.client.language, fallback=self.settings.language)
-                target = self._target(call, caller)
-            with timings.stage("gather"):
-                deadline = deadline_in(self.settings.fhir.deadline_s)
-                evidence = gather(call, self.queries(service), self.fhir, target, deadline, turn.aside)
             with timings.stage("record"):
                 queries, vocabulary = self.queries(service), self.models.vocabulary
                 record, drafts = read_chart(call, evidence, queries, vocabulary, at, self._zone)
@@ -207,15 +207,13 @@ class Engine:
                 case = replace(case, withheld=frozenset(stopped))
                 cards, suppressed, weighed = self._cards(case, service, caller, stopped, asking)
             beside = shadowed(self.policies.shadow(*whose), case, service, self._editions)
-            with timings.stage("ledger"):
-                kept = self._snapshot(call_id, case, service, caller, stopped) if cards else None
-                row = audit.entry(
-                    call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, kept, beside, weighed
-                )
-                if self.ledger.is_server:
-                    turn.give()
-                with aside():
-                    recorded = self._keep(row)
+        with timings.stage("ledger"):
+            kept = self._snapshot(call_id, case, service, caller, stopped) if cards else None
+            row = audit.entry(
+                call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, kept, beside, weighed
+            )
+            with aside():
+                recorded = self._keep(row)
         self.studies.ask_later(seen, caller.name, call.hook)
         response = Response(tuple(card for card, _ in cards))
         return Answer(
