@@ -36,7 +36,7 @@ class Turns:
 
 
 class Turn:
-    """Of one thread."""
+    """Of one thread. ``take`` and ``give`` are for ``Turns``; a call steps ``aside``."""
 
     def __init__(
         self, lock: threading.Lock, patience_s: float, aside: Callable[[], AbstractContextManager[None]]
@@ -48,7 +48,7 @@ class Turn:
         self._mine = self._lock.acquire(timeout=self._patience_s)
 
     def give(self) -> None:
-        """To others, at once; giving what is not ours, or twice, is nothing."""
+        """Of what did not come to us in time, there is nothing to give."""
         if self._mine:
             self._mine = False
             self._lock.release()

@@ -60,6 +60,5 @@ def test_while_a_server_is_waited_for_others_have_their_turn() -> None:
         other.start()
         other.join(0.1)
         assert "after" not in timings.ms  # it is ours again
-        mine.give()
-        other.join(5)
-        assert timings.ms["after"] >= 90
+    other.join(5)
+    assert "after" in timings.ms
