@@ -222,9 +222,8 @@ def _finish(answer: Response) -> Response:
     if call.endpoint in _UNLOGGED:
         return answer
     if notes.get("error_code") == Overloaded.code:
-        metrics.refused(
-            Overloaded.code
-        )  # and no line: there are thousands, and who refused them tells it once a second
+        # and no line: there are thousands, and who refused them tells it once a second
+        metrics.refused(Overloaded.code)
         return answer
     now = time.perf_counter()
     # the rule, not the address: an address may hold what a caller should not have put there
