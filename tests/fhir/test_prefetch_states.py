@@ -244,3 +244,9 @@ def test_searches_that_ask_for_every_concept_between_them_are_whole(fhir: FhirSe
     one_spelling_each = {**SENT, "observations": narrowed("4548-4", "29463-7")}
     assert gathered(one_spelling_each).gaps == ()
     assert fhir.hits == []
+
+
+def test_a_search_longer_than_is_remembered_is_read_all_the_same(gathered: Gathered) -> None:
+    many = [f"made-up-{n}" for n in range(3000)]
+    assert gathered({**SENT, "observations": narrowed(*many, "4548-4", "29463-7")}).gaps == ()
+    assert gathered({**SENT, "observations": narrowed(*many, "4548-4")}, reachable=False).gaps == ("observations",)
