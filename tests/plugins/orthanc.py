@@ -23,6 +23,8 @@ import urllib3
 _PLUGINS = Path("/usr/share/orthanc/plugins")
 BOUNDARY = "generated-boundary"
 _PER_POST = 25
+_RETRIES = urllib3.Retry(total=3, backoff_factor=0.1, allowed_methods=None)
+"""Also of a POST: Orthanc 1.10 closes a connection that was idle for a second, now and then as it is used again."""
 
 
 class Orthanc:
@@ -39,7 +41,9 @@ class Orthanc:
         self._folder = folder
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._http = urllib3.PoolManager(headers=urllib3.make_headers(basic_auth=f"{self.user}:{self.password}"))
+        self._http = urllib3.PoolManager(
+            headers=urllib3.make_headers(basic_auth=f"{self.user}:{self.password}"), retries=_RETRIES
+        )
         self._configuration = {
             "Name": "TEST-PACS",
             "StorageDirectory": str(folder / "db"),
