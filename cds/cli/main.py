@@ -8,23 +8,29 @@ from pathlib import Path
 import click
 
 from cds import __version__
-from cds.cli.audit import audit
-from cds.cli.call import call
-from cds.cli.check import check
-from cds.cli.committee import committee, outcomes
-from cds.cli.guidelines import guidelines
-from cds.cli.ledger import ledger
-from cds.cli.models import models
-from cds.cli.policy import policy
-from cds.cli.problems import problems
-from cds.cli.replay import replay
-from cds.cli.simulate import simulate_hospital
-from cds.cli.site import site
-from cds.cli.studies import study, worker
-from cds.cli.validation import validation
-from cds.cli.wording import wording
+from cds.cli.later import Later
 from cds.errors import CdsError
 from cds.settings import Settings, load
+
+_COMMANDS = {
+    "audit": "cds.cli.audit:audit",
+    "call": "cds.cli.call:call",
+    "check": "cds.cli.check:check",
+    "committee": "cds.cli.committee:committee",
+    "guidelines": "cds.cli.guidelines:guidelines",
+    "ledger": "cds.cli.ledger:ledger",
+    "models": "cds.cli.models:models",
+    "outcomes": "cds.cli.committee:outcomes",
+    "policy": "cds.cli.policy:policy",
+    "problems": "cds.cli.problems:problems",
+    "replay": "cds.cli.replay:replay",
+    "simulate-hospital": "cds.cli.simulate:simulate_hospital",
+    "site": "cds.cli.site:site",
+    "study": "cds.cli.studies:study",
+    "validation": "cds.cli.validation:validation",
+    "wording": "cds.cli.wording:wording",
+    "worker": "cds.cli.studies:worker",
+}
 
 
 class _Sentences(click.Group):
@@ -38,7 +44,7 @@ class _Sentences(click.Group):
             sys.exit(2)
 
 
-@click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Sentences, commands=Later(_COMMANDS), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cds")
 @click.option(
     "--settings",
@@ -139,22 +145,3 @@ def demo(once: bool, port: int, language: str, data_dir: Path | None, research: 
 
     policy = research_policy() if research else ""
     sys.exit(run(once=once, port=port, language=language, data_dir=data_dir, policy=policy, pacs=pacs))
-
-
-main.add_command(audit)
-main.add_command(call)
-main.add_command(check)
-main.add_command(committee)
-main.add_command(guidelines)
-main.add_command(ledger)
-main.add_command(models)
-main.add_command(outcomes)
-main.add_command(policy)
-main.add_command(problems)
-main.add_command(replay)
-main.add_command(simulate_hospital)
-main.add_command(site)
-main.add_command(study)
-main.add_command(validation)
-main.add_command(wording)
-main.add_command(worker)

@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -23,8 +24,6 @@ Role = Literal["member", "viewer"]
 
 SHORTEST = 12
 _METHOD = "scrypt:32768:8:1"
-# of no account: a name nobody has takes as long as a wrong password
-_NOBODY = generate_password_hash("nobody", method=_METHOD)
 
 
 class _Account(BaseModel):
@@ -52,11 +51,12 @@ class Accounts:
         self._path = path
         self._seen: tuple[float, int] | None = None
         self._found: dict[str, _Account] = {}
+        _nobody()
 
     def check(self, name: str, password: str) -> Account | None:
         """None for a wrong name or password, after the same time. Raises SettingsError."""
         found = self._read().get(name)
-        good = check_password_hash(found.password if found is not None else _NOBODY, password)
+        good = check_password_hash(found.password if found is not None else _nobody(), password)
         return _account(name, found) if found is not None and good else None
 
     def named(self, name: str) -> Account | None:
@@ -121,6 +121,12 @@ class Accounts:
         except OSError as error:
             raise CommitteeError(f"{self._path} can't be written: {error.strerror}") from error
         self._seen = None
+
+
+@cache
+def _nobody() -> str:
+    """Of no account: a name nobody has takes as long as a wrong password."""
+    return generate_password_hash("nobody", method=_METHOD)
 
 
 def _account(name: str, found: _Account) -> Account:
