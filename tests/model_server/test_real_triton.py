@@ -31,7 +31,8 @@ PYTHON = ROOT / ".venv-triton" / "bin" / "python"
 NETWORK, TABLE = ROOT / "models" / "pancreas-ct-demo", ROOT / "models" / "metastatic-os"
 CPU = Device(threads=1, provider="cpu")
 
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-triton: run `make test-model-server`")
+INSTALLED = ROOT / ".venv-triton" / ".installed"
+pytestmark = pytest.mark.skipif(not INSTALLED.exists(), reason="no .venv-triton: run `make test-model-server`")
 
 
 def free_ports(count: int) -> list[int]:
