@@ -33,8 +33,7 @@ PATH = "/cds-services/pancreas-risk"
 # (part, owner, attribute): a part's own time is its own less that of the parts inside it
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("JWT: signature and claims", Authenticator, "authenticate"),
-    ("replay: this host's book of tokens", ReplayGuard, "__call__"),
-    ("ledger: token seen before?", Ledger, "use_jti"),
+    ("replay: the book of tokens", ReplayGuard, "__call__"),
     ("decode: the call", engine, "parse_call"),
     ("decode: prefetch to structs", engine, "gather"),
     ("features: record", engine, "read_chart"),

@@ -100,8 +100,8 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
         jobs,
     )
     reports = ReportSessions(settings, ledger, key, now)
-    book = settings.data_dir / "jti"
-    replay = ReplayGuard(ledger.use_jti, book, now=Steady(now), spare=place_for(book))
+    book = (ledger.file.parent if ledger.file is not None else settings.data_dir) / "jti"
+    replay = ReplayGuard(ledger.use_jti if ledger.is_server else None, book, now=Steady(now), spare=place_for(book))
     return Engine(
         settings=settings,
         authenticator=Authenticator(settings, KeyStore(settings), replay, now),

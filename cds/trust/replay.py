@@ -1,12 +1,14 @@
 """Each token is good for one call: its ``jti`` is written down, and refused when seen again.
 
 There are two books, and a token has to be new to both. One is shared by the workers of this host (``cds.trust.book``);
-the other is the ledger's, shared by all hosts. Workers notice an outage of the ledger one by one, so the host's book is
-kept at all times and not only during an outage: no token gets through twice on one host, whatever each worker thinks
-of the ledger. On one machine both may lie on the same disk, and a full disk would then refuse every call; while that
-book can't be written, the host keeps one in its memory (``spare``), and heeds it until what is in there has
-expired. What remains open is a token used on one host and, while the ledger is out, again on another, within the
-minutes until it expires.
+the other is the ledger's, shared by all hosts. Where the ledger is a file, whoever shares it is on one host, and the
+host's book, which lies beside that file, is the only one.
+
+Workers notice an outage of the ledger one by one, so the host's book is kept at all times and not only during an
+outage: no token gets through twice on one host, whatever each worker thinks of the ledger. On one machine both may lie
+on the same disk, and a full disk would then refuse every call; while that book can't be written, the host keeps one in
+its memory (``spare``), and heeds it until what is in there has expired. What remains open is a token used on one host
+and, while the ledger is out, again on another, within the minutes until it expires.
 """
 
 from __future__ import annotations
@@ -35,13 +37,14 @@ class ReplayGuard:
 
     def __init__(
         self,
-        store: Callable[[str, datetime], bool],
+        store: Callable[[str, datetime], bool] | None,
         folder: Path,
         now: Callable[[], datetime] = _utc_now,
         spare: Path | None = None,
     ) -> None:
-        """``store(key, expires)`` inserts atomically: True if new, False if known, LedgerError if it can't tell.
-        ``spare``: a folder of this host that can be written when ``folder`` can't; made when it is needed."""
+        """``store(key, expires)`` inserts atomically: True if new, False if known, LedgerError if it can't tell;
+        None: no other host takes this service's tokens. ``spare``: a folder of this host that can be written when
+        ``folder`` can't; made when it is needed."""
         self._store = store
         self._folder = folder
         self._spare = spare
@@ -71,6 +74,10 @@ class ReplayGuard:
                 fault = None
             except OSError as error:
                 _log.warning("used tokens can't be kept in memory: %s", error)
+        if self._store is None:
+            if fault is not None:
+                raise LedgerError(f"{self._folder} can't be written, so no token can be accepted: {fault}") from fault
+            return True
         try:
             new = self._store(digest.hex(), expires)
         except LedgerError as error:

@@ -53,9 +53,9 @@ def sqlite_book(tmp_path: Path) -> Callable[[str, datetime], bool]:
     return partial(in_sqlite, path)
 
 
-@pytest.fixture(params=["ledger", "host"])
+@pytest.fixture(params=["ledger", "ledger out", "one host"])
 def store(request: pytest.FixtureRequest, sqlite_book: Callable[[str, datetime], bool]) -> Any:
-    return sqlite_book if request.param == "ledger" else ledger_out
+    return {"ledger": sqlite_book, "ledger out": ledger_out, "one host": None}[request.param]
 
 
 def test_a_token_is_new_once(store: Any, tmp_path: Path) -> None:
@@ -203,9 +203,10 @@ def test_a_folder_that_cannot_be_written_leaves_the_ledger_and_is_said_once(
 
 
 @pytest.mark.threat("replayed-token")
-def test_without_any_book_no_token_is_accepted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", [ledger_out, None], ids=["ledger out", "one host"])
+def test_without_any_book_no_token_is_accepted(tmp_path: Path, store: Any) -> None:
     (tmp_path / "jti").write_text("a file where the folder should be")
-    guard = ReplayGuard(ledger_out, tmp_path / "jti", now=lambda: NOW)
+    guard = ReplayGuard(store, tmp_path / "jti", now=lambda: NOW)
     with pytest.raises(LedgerError, match="can't be written"):
         guard(ISSUER, "one", SOON)
     assert ReplayGuard(Switch(), tmp_path / "jti", now=lambda: NOW)(ISSUER, "one", SOON)
