@@ -29,6 +29,7 @@ from cds.host_memory import make_ours, place_for
 from cds.ledger.migrate import upgrade
 from cds.sealing import Sealer
 from cds.settings import Settings
+from cds.sharing import Held
 
 
 def configure_logging(level: int = logging.INFO) -> None:
@@ -74,9 +75,24 @@ _LINGER_S = 2.0
 """For the other side to hang up, so that the end of an answer is not lost (RFC 9112, 9.6); gunicorn's own."""
 
 
+_held = Held()
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """gunicorn waits in its main loop for the other side to hang up, and takes no connection meanwhile: ten that send
-    half a request and stay silenced a worker for twenty seconds. Here the thread waits that had the request."""
+    half a request and stay silenced a worker for twenty seconds. Here the thread waits that had the request.
+
+    New connections are shared with the other workers (cds/sharing.py)."""
+
+    def notify(self) -> None:
+        """At each turn of the main loop."""
+        super().notify()
+        _held.say(self.age, self.nr_conns)
+
+    def accept(self, listener: Any) -> None:
+        _held.give_way(self.age)
+        super().accept(listener)
+        _held.say(self.age, self.nr_conns)
 
     def handle(self, conn: Any) -> Any:
         goes_on = super().handle(conn)
@@ -170,6 +186,7 @@ def _after_exit(server: Any, worker: Any) -> None:
     from prometheus_client import multiprocess  # as in load()
 
     multiprocess.mark_process_dead(worker.pid)
+    _held.gone(worker.age)
 
 
 def serve(settings: Settings) -> None:

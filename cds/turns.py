@@ -3,14 +3,48 @@
 The interpreter runs one thread at a time whatever we do. Left to itself it goes round among all that have something
 to compute: calls whose data came together all end as late as the last of them, whoever wants to answer a short
 question meanwhile has to get past each of them, and each change from one to another costs. In turns the first ends
-first, and there is one to get past. Who waits for a server gives the turn to others.
+first, and there is one to get past. Who waits for a server gives the turn to others, and to whoever waits longest: a
+plain lock goes to whom the kernel happens to run, and some waited until their patience ended.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+
+class _Queue:
+    """A lock that goes to whoever waits longest."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._waiting: deque[threading.Lock] = deque()
+        self._door = threading.Lock()
+
+    def acquire(self, timeout: float) -> bool:
+        with self._door:
+            if not self._taken:
+                self._taken = True
+                return True
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        if mine.acquire(timeout=timeout):
+            return True
+        with self._door:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                return False
+        return True  # it came just as we gave up
+
+    def release(self) -> None:
+        with self._door:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
 
 
 class Turns:
@@ -19,7 +53,7 @@ class Turns:
 
     def __init__(self, patience_s: float = 0.05) -> None:
         self._patience_s = patience_s
-        self._lock = threading.Lock()
+        self._lock = _Queue()
 
     @contextmanager
     def one(
@@ -38,9 +72,7 @@ class Turns:
 class Turn:
     """Of one thread. ``take`` and ``give`` are for ``Turns``; a call steps ``aside``."""
 
-    def __init__(
-        self, lock: threading.Lock, patience_s: float, aside: Callable[[], AbstractContextManager[None]]
-    ) -> None:
+    def __init__(self, lock: _Queue, patience_s: float, aside: Callable[[], AbstractContextManager[None]]) -> None:
         self._lock, self._patience_s, self._aside = lock, patience_s, aside
         self._mine = False
 

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import pytest
 
 from cds.timings import Timings
-from cds.turns import Turns
+from cds.turns import Turn, Turns
 
 
 def test_one_computes_at_a_time() -> None:
@@ -41,6 +41,29 @@ def test_a_turn_that_does_not_end_is_not_waited_for() -> None:
     assert timings.ms["turn"] >= 40
     with turns.one(timings.stage("next")):  # and whoever had no turn gave none back
         assert timings.ms["next"] < 40
+
+
+def test_who_waits_longest_is_next_and_who_gave_up_is_passed_over() -> None:
+    turns, order = Turns(patience_s=5.0), []
+    hasty = Turn(turns._lock, 0.01, nullcontext)
+
+    def wait(name: int) -> None:
+        with turns.one(nullcontext()):
+            order.append(name)
+
+    waiting = [threading.Thread(target=wait, args=(name,)) for name in range(5)]
+    with turns.one(nullcontext()):
+        for number, one in enumerate(waiting):
+            one.start()
+            while len(turns._lock._waiting) <= number:
+                time.sleep(0.001)
+            if number == 1:
+                hasty.take()
+        order.append(-1)
+    for one in waiting:
+        one.join(5)
+    hasty.give()
+    assert order == [-1, 0, 1, 2, 3, 4]
 
 
 def test_a_fault_ends_the_turn() -> None:

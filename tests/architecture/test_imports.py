@@ -32,6 +32,7 @@ ROOMS: dict[str, str] = {
     "admission": "errors",
     "host_memory": "",
     "ids": "",
+    "sharing": "",
     "steady": "",
     "timings": "tracing",
     "tracing": "errors tracing_settings",
@@ -96,7 +97,7 @@ ROOMS: dict[str, str] = {
     ),
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",
-    "serve": "admission app errors host_memory ledger sealing settings",
+    "serve": "admission app errors host_memory ledger sealing settings sharing",
     "site": (
         "app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs ledger "
         "pages.report policy record services settings smart_settings studies trust trust.smart"

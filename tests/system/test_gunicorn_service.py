@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from datetime import date
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,33 @@ def test_the_counts_of_all_workers_add_up(service: RunningService) -> None:
     assert counted(service, "cds_calls_total") == before + 40
     files = {path.stem.rpartition("_")[2] for path in metrics_folder(service.folder).glob("counter_*.db")}
     assert {str(pid) for pid in service.workers()} <= files  # both of them worked
+
+
+def test_kept_connections_are_shared_among_the_workers(service: RunningService) -> None:
+    """All calls on a connection go to one worker, and an EHR keeps its connections."""
+    port = int(service.url.rpartition(":")[2])
+    with ExitStack() as kept:
+        for _ in range(12):
+            caller = kept.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=10)))
+            caller.request("GET", "/health")
+            assert caller.getresponse().read()
+        held = [connections_of(worker, port) for worker in service.workers()]
+    assert sum(held) >= 12 and min(held) >= 4, held
+
+
+def connections_of(process: int, port: int) -> int:
+    """Established, and taken by this process at ``port``."""
+    ours = {
+        fields[9]
+        for name in ("tcp", "tcp6")
+        for fields in map(str.split, Path(f"/proc/net/{name}").read_text().splitlines()[1:])
+        if fields[1].endswith(f":{port:04X}") and fields[3] == "01"
+    }
+    taken = 0
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            taken += os.readlink(file).removeprefix("socket:[").rstrip("]") in ours
+    return taken
 
 
 def test_health_and_readiness(service: RunningService) -> None:
