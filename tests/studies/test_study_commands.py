@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from study_scene import MODEL, STUDY, Archive, ct, settings_of, write_model, write_toml
 
+from cds.cli import main
 from cds.jobs import Jobs
 from cds.settings import load
 
@@ -24,16 +26,21 @@ def toml(tmp_path: Path, archive: Archive) -> Path:
 
 
 def cds(toml: Path, *words: str, code: int = 0) -> str:
-    environment = {**os.environ, "COLUMNS": "160", "NO_COLOR": "1"}
+    done = CliRunner(env={"COLUMNS": "160", "NO_COLOR": "1"}).invoke(main, ["--settings", str(toml), *words])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def work(toml: Path) -> str:
+    """What waits, by a worker of its own: its process gets other priorities and other signals."""
     done = subprocess.run(
-        [sys.executable, "-m", "cds", "--settings", str(toml), *words],
+        [sys.executable, "-m", "cds", "--settings", str(toml), "worker", "--once"],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env=environment,
     )
-    assert done.returncode == code, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
@@ -49,7 +56,7 @@ def test_from_asking_to_the_result(toml: Path, archive: Archive) -> None:
     job = asked(toml)
     assert asked(toml) == job
     assert "queued" in cds(toml, "study", "list")
-    assert "1 job(s)" in cds(toml, "worker", "--once")
+    assert "1 job(s)" in work(toml)
     told = cds(toml, "study", "list")
     assert "assessed" in told and "high (" in told
     shown = cds(toml, "study", "show", str(job))
@@ -67,13 +74,13 @@ def test_what_failed_is_shown_in_words_and_tried_again(toml: Path, archive: Arch
     content = network.read_bytes()
     network.unlink()
     job = asked(toml)
-    cds(toml, "worker", "--once")
+    work(toml)
     told = cds(toml, "study", "show", str(job))
     assert "The network could not run" in told and "That is no reassurance." in told
     assert "failed" in cds(toml, "study", "list", "--state", "dead")
     network.write_bytes(content)
     assert "waits again" in cds(toml, "study", "retry", str(job))
-    cds(toml, "worker", "--once")
+    work(toml)
     assert "assessed" in cds(toml, "study", "show", str(job))
     assert "only one without a reading" in cds(toml, "study", "retry", str(job), code=1)
 
@@ -81,19 +88,19 @@ def test_what_failed_is_shown_in_words_and_tried_again(toml: Path, archive: Arch
 def test_a_scan_that_can_not_be_used_is_no_reassurance(toml: Path, archive: Archive) -> None:
     archive.holds(instances=ct(slices=12))
     job = asked(toml)
-    cds(toml, "worker", "--once")
+    work(toml)
     told = cds(toml, "study", "show", str(job))
     assert "indeterminate" in told and "covers too little of the body" in told and "That is no reassurance." in told
     archive.holds()
     assert "waits again" in cds(toml, "study", "retry", str(job))
-    cds(toml, "worker", "--once")
+    work(toml)
     assert "assessed" in cds(toml, "study", "show", str(job))
 
 
 def test_a_cancelled_job_is_not_done(toml: Path) -> None:
     job = asked(toml)
     cds(toml, "study", "cancel", str(job))
-    assert "0 job(s)" in cds(toml, "worker", "--once")
+    assert "0 job(s)" in work(toml)
     assert "cancelled" in cds(toml, "study", "show", str(job))
 
 
