@@ -35,7 +35,8 @@ def parse_url(url: str) -> sa.URL:
     if parsed.drivername in _POSTGRES:
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
-        if not parsed.database or parsed.database == ":memory:":
+        # an address of SQLite's own (file:...) would be taken for a name of a file
+        if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
             raise SettingsError("database_url: the ledger needs a SQLite file: write sqlite:////path/to/ledger.db")
         return parsed.set(drivername="sqlite+pysqlite")
     raise SettingsError(
