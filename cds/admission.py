@@ -4,6 +4,9 @@ Two things run out, and each has its limit. A call holds one of ``places`` from 
 waits for a FHIR server, which costs nothing but the place. And of those that don't wait for somebody's server at most
 ``COMPUTING`` go on at a time: more would share one interpreter and all be late. Whoever finds no room waits, first come
 first served; who would wait too long is refused. While there is room nobody is, however slow a FHIR server may be.
+
+A refused call is counted (``cds_calls_refused_total``, CDS-503) and told of in the log, once a second. It has no row in the
+ledger: writing one would cost what refusing saves, and before its token is looked at nobody knows whose it is.
 """
 
 from __future__ import annotations

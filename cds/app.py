@@ -176,6 +176,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Fl
     app = Flask("cds", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["cds"] = engine
+    metrics.begin(engine)
     init_errors(app)
     init_cors(app, settings)
     app.register_blueprint(cds_hooks.blueprint(engine))

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.registry import REGISTRY
 
 from cds import __version__
-from cds.engine import Answer
+from cds.engine import Answer, Engine
+from cds.errors import CdsError, ForeignServer, NotAuthenticated, Overloaded
 from cds.inference.prediction import Failed, NotAssessed
 from cds.protocol.request import FeedbackItem
 from cds.web.committee_metrics import Verdicts
@@ -35,6 +36,20 @@ FEEDBACK = Counter("cds_feedback_total", "Feedback received.", ["outcome"])
 def _of(metric: _Metric, *labels: str) -> _Metric:
     """The child of a metric for these labels, looked up once; they come from declarations, of which there are few."""
     return metric.labels(*labels)
+
+
+def begin(engine: Engine) -> None:
+    """Every count that an alert asks for is there before its first event: to Prometheus a count that comes into being
+    at 1 has not grown, and a share of calls is of nothing as long as none was answered."""
+    for service in engine.services.services.values():
+        _of(CALLS, service.id, service.hook)
+        _of(SECONDS, service.id)
+        for query in engine.queries(service):
+            _of(GAPS, service.id, query.key)
+    for model_id in engine.models.models:
+        _of(ASSESSED, model_id, "failed")
+    for kind in (CdsError, NotAuthenticated, ForeignServer, Overloaded):
+        _of(REFUSED, kind.code)
 
 
 def answered(answer: Answer, seconds: float) -> None:

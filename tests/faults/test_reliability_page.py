@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 import reliability_page
@@ -27,6 +28,13 @@ def test_the_page_names_exactly_the_faults_that_are_tested() -> None:
     marked = {fault for faults in marked_in_source().values() for fault in faults}
     assert marked
     assert written() == marked, "run scripts/reliability-table"
+
+
+def test_every_table_is_one() -> None:
+    """A row between the head and its rule makes Markdown show the whole table as text."""
+    lines = reliability_page.PAGE.read_text(encoding="utf-8").splitlines()
+    for above, line in pairwise(lines):
+        assert above.startswith("| fault |") == line.startswith("|---"), above[:80]
 
 
 def test_every_row_was_run_or_says_why_not() -> None:

@@ -13,8 +13,10 @@ import pytest
 from chart_values import shipped
 from flask import Flask
 from manifests import only
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from cds.errors import CdsError, NotTaken, Overloaded, ReportRefused, RequestError
 from helm import Helm, Manifest
 
 pytestmark = pytest.mark.system
@@ -26,10 +28,15 @@ RUNBOOK = Path(__file__).parents[2] / "docs" / "operate.md"
 
 
 @pytest.fixture(scope="module")
-def exported(app: Flask) -> set[str]:
+def families(app: Flask) -> list[Metric]:
+    return list(text_string_to_metric_families(app.test_client().get("/metrics").text))
+
+
+@pytest.fixture(scope="module")
+def exported(families: list[Metric]) -> set[str]:
     """Names of all series at ``/metrics``, and of the one that Prometheus adds by itself."""
     found = {"up"}
-    for family in text_string_to_metric_families(app.test_client().get("/metrics").text):
+    for family in families:
         # by kind, since one with labels has no sample before its first event
         suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
         found |= {family.name + suffix for suffix in suffixes}
@@ -76,10 +83,64 @@ def selectors(expression: str) -> Iterator[promql_parser.VectorSelector]:
     return walk(promql_parser.parse(expression))
 
 
+def fits(matchers: list[promql_parser.Matcher], labels: dict[str, str]) -> bool:
+    kinds = promql_parser.MatchOp
+
+    def says(matcher: promql_parser.Matcher) -> bool:
+        value = labels.get(matcher.name, "")
+        if matcher.op in (kinds.Re, kinds.NotRe):
+            found = re.fullmatch(matcher.value, value) is not None
+        else:
+            found = value == matcher.value
+        return found == (matcher.op in (kinds.Equal, kinds.Re))
+
+    return all(says(matcher) for matcher in matchers)
+
+
+def tree(kind: type[CdsError]) -> Iterator[type[CdsError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from tree(below)
+
+
 def test_every_series_asked_for_is_exported(rules: list[Rule], dashboard: dict[str, Any], exported: set[str]) -> None:
     asked = {s.name for text in [*(r["expr"] for r in rules), *questions(dashboard)] for s in selectors(text)}
     assert asked <= exported
     assert len(asked) > 10  # and so the walk finds them
+
+
+def test_every_series_an_alert_asks_for_is_there_before_the_first_event(
+    alerts: list[Rule], families: list[Metric]
+) -> None:
+    """One that comes into being at 1 has not grown, to Prometheus: the first failure would be told to nobody."""
+    samples = [sample for family in families for sample in family.samples]
+    by_scraping = {"namespace", "job"}  # labels that Prometheus adds
+    asked = 0
+    for alert in alerts:
+        for selector in selectors(alert["expr"]):
+            wanted = [m for m in selector.matchers.matchers if m.name not in by_scraping]
+            if selector.name != "up":
+                told = [s for s in samples if s.name == selector.name and fits(wanted, s.labels)]
+                assert told, (alert["alert"], str(selector))
+                asked += 1
+    assert asked > 10
+
+
+def test_a_pod_that_nobody_calls_counts_as_quick(rules: list[Rule]) -> None:
+    """A quantile of no calls is no number, and an autoscaler that misses a number takes no pod away."""
+    [quantile] = [rule["expr"] for rule in rules if rule.get("record") == "cds_call_seconds_p99"]
+    assert re.fullmatch(
+        r"\(histogram_quantile\(0\.99, .+\) >= 0\) or sum by \(namespace, pod\) \(rate\(.+\) \* 0", quantile
+    )
+
+
+def test_every_error_of_the_service_s_own_is_told_as_one(alerts: list[Rule]) -> None:
+    [rule] = [alert for alert in alerts if alert["alert"] == "CdsCallsFail"]
+    failed = [s for s in selectors(rule["expr"]) if s.name == "cds_calls_refused_total"]
+    matchers = [m for m in failed[0].matchers.matchers if m.name == "code"]
+    told = {kind.code for kind in tree(CdsError) if fits(matchers, {"code": kind.code})}
+    assert {"CDS-500", "CDS-700", "CDS-800"} <= told
+    assert not told & {kind.code for kind in (*tree(RequestError), *tree(ReportRefused), Overloaded, NotTaken)}
 
 
 def test_every_state_and_count_is_on_the_dashboard(dashboard: dict[str, Any], exported: set[str]) -> None:
