@@ -5,8 +5,8 @@ waits for a FHIR server, which costs nothing but the place. And of those that do
 ``COMPUTING`` go on at a time: more would share one interpreter and all be late. Whoever finds no room waits, first come
 first served; who would wait too long is refused. While there is room nobody is, however slow a FHIR server may be.
 
-A refused call is counted (``cds_calls_refused_total``, CDS-503) and told of in the log, once a second. It has no row in the
-ledger: writing one would cost what refusing saves, and before its token is looked at nobody knows whose it is.
+A refused call is counted (``cds_calls_refused_total``, CDS-503) and told of in the log, once a second. It has no row in
+the ledger: writing one would cost what refusing saves, and before its token is looked at nobody knows whose it is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WAITING_A_PLACE = 4
 """Calls that may wait for each place. Each has a thread meanwhile."""
 SPARE = 8
 """Threads beyond those of calls: `/health`, discovery, feedback and refusals find one when all calls are held up. Who
-sends half a request holds one, too; against many of those a buffering proxy stands in front."""
+sends half a request holds none (cds/arrival.py)."""
 _OVERLOADED, _CALM_S = 0.2, 1.0
 """Of the longest wait, what is still good while calls are being refused, and for so long after the last refusal: a
 burst may queue, but a queue that stands makes every call late and none more."""

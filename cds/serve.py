@@ -7,23 +7,22 @@ no collection walks it again.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
 import os
+import resource
 import shutil
 import socket
 import struct
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
 
 from cds.admission import threads_for
+from cds.arrival import SILENCE_S, Worker
 from cds.errors import LedgerError
 from cds.host_memory import make_ours, place_for
 from cds.ledger.migrate import upgrade
@@ -67,22 +66,17 @@ def metrics_folder(data_dir: Path) -> Path:
     return place_for(data_dir / "metrics") or data_dir / "metrics"
 
 
-_SILENCE_S = 5
-"""Seconds of silence within a request. A thread is free again after twice that: gunicorn also waits for the rest."""
-
-
-_LINGER_S = 2.0
-"""For the other side to hang up, so that the end of an answer is not lost (RFC 9112, 9.6); gunicorn's own."""
-
+_CONNECTIONS = 1000
+"""Of a worker at a time; gunicorn's own."""
+_FILES = 4096
+"""That a worker may have open: a connection it has no file left for would end it."""
 
 _held = Held()
+"""Before the fork, so that all workers see it."""
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """gunicorn waits in its main loop for the other side to hang up, and takes no connection meanwhile: ten that send
-    half a request and stay silenced a worker for twenty seconds. Here the thread waits that had the request.
-
-    New connections are shared with the other workers (cds/sharing.py)."""
+class SharingWorker(Worker):
+    """New connections are shared with the other workers (cds/sharing.py)."""
 
     def notify(self) -> None:
         """At each turn of the main loop."""
@@ -94,40 +88,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().accept(listener)
         _held.say(self.age, self.nr_conns)
 
-    def handle(self, conn: Any) -> Any:
-        goes_on = super().handle(conn)
-        if goes_on is False:
-            _hang_up(conn.sock)
-        return goes_on
-
-
-def _hang_up(connection: socket.socket) -> None:
-    """Say that no more comes, wait until the other side has hung up, and leave nothing to wait for."""
-    until = time.monotonic() + _LINGER_S
-    with contextlib.suppress(OSError):  # it is closed, or the other side would not say anything
-        connection.shutdown(socket.SHUT_WR)
-        while (left := until - time.monotonic()) > 0:
-            connection.settimeout(left)
-            if not connection.recv(4096):
-                break
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         super().__init__()
 
     def load_config(self) -> None:
-        settings = self._settings
+        settings = self.settings
         options: dict[str, Any] = {
             "bind": f"[{settings.host}]:{settings.port}"
             if ":" in settings.host
             else f"{settings.host}:{settings.port}",
             "workers": settings.workers,
             "threads": threads_for(settings.threads),
-            "worker_class": Worker,
+            "worker_class": SharingWorker,
+            "worker_connections": _connections(threads_for(settings.threads)),
             "preload_app": True,
             "timeout": 60,
             "graceful_timeout": 20,
@@ -149,18 +125,27 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def load(self) -> Flask:
         from cds.app import create_app  # after prepare_metrics: the counters read the environment
 
-        app = create_app(self._settings)
+        app = create_app(self.settings)
         gc.collect()
         gc.freeze()
         return app
 
 
 def _when_ready(server: Any) -> None:
-    """A connection that sends half a request and then nothing must not hold a thread for ever. The kernel's receive
-    timeout is handed on to every accepted connection, so it bounds headers and bodies alike; between two requests
-    gunicorn waits without a thread."""
+    """Who neither sends nor reads any more must not hold a thread for ever. The kernel's timeouts are handed on to
+    every accepted connection."""
     for listener in server.LISTENERS:
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _SILENCE_S, 0))
+        for way in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            listener.sock.setsockopt(socket.SOL_SOCKET, way, struct.pack("ll", SILENCE_S, 0))
+
+
+def _connections(threads: int) -> int:
+    """As many as there are files for, with as many again for FHIR servers, the ledger and what else is open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < _FILES:
+        soft = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(threads + 1, _CONNECTIONS if soft == resource.RLIM_INFINITY else min(_CONNECTIONS, soft // 2))
 
 
 def _after_start(worker: Any) -> None:

@@ -157,6 +157,13 @@ class Settings(BaseSettings):
         description="Longest that a call waits until a worker begins with it, seconds; one that would wait longer is "
         "refused at once with 503.",
     )
+    longest_arrival_s: float = Field(
+        10.0,
+        gt=0,
+        le=120,
+        description="Longest that a request takes to arrive, from its first byte to its last, seconds; one that takes "
+        "longer is refused with 408.",
+    )
     data_dir: Path = Field(Path("var"), description="Folder for the embedded database, the spool and generated keys.")
     database_url: str | None = Field(None, description="SQLAlchemy URL of the ledger; empty: SQLite in data_dir.")
     ledger_key: SecretStr | None = Field(None, description="Key of the patient hash, 32 characters or more.")

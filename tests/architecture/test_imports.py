@@ -30,6 +30,7 @@ ROOMS: dict[str, str] = {
     # leaves
     "errors": "",
     "admission": "errors",
+    "arrival": "",
     "host_memory": "",
     "ids": "",
     "sharing": "",
@@ -97,7 +98,7 @@ ROOMS: dict[str, str] = {
     ),
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",
-    "serve": "admission app errors host_memory ledger sealing settings sharing",
+    "serve": "admission app arrival errors host_memory ledger sealing settings sharing",
     "site": (
         "app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs ledger "
         "pages.report policy record services settings smart_settings studies trust trust.smart"
