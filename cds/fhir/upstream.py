@@ -91,7 +91,7 @@ def _check(answer: Answer) -> None:
     if 300 <= status < 400:
         raise SourceForeign("the FHIR server answered with a redirect, which is not followed")
     if status == 404:
-        raise SourceUnsupported("the FHIR server answered 404: it keeps no such resources")
+        raise SourceUnsupported("the FHIR server answered 404: it has no such resource, or keeps none of this type")
     if status >= 400:
         raise SourceRefused(f"the FHIR server answered {status}")
     if answer.too_large:

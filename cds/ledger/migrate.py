@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +25,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from cds.errors import LedgerError
 from cds.ledger.committee_tables import WHOLE
 from cds.ledger.database import fault, make_engine, parse_url
+from cds.ledger.tables import jti
 
 _log = logging.getLogger("cds.ledger")
 _FOLDER = Path(__file__).parent / "migrations"
@@ -67,6 +70,23 @@ def check(url: str) -> tuple[str, ...]:
         return tuple(f"the schema differs: {_said(change)}" for change in compare_metadata(context, WHOLE))
 
     return _with(url, look)
+
+
+def check_writable(url: str) -> None:
+    """Write a row and take it away again. Raises LedgerError: a standby, say, is well and keeps nothing."""
+
+    def write(connection: sa.Connection) -> None:
+        key = f"cds check {uuid.uuid4()}"
+        try:
+            connection.execute(sa.insert(jti).values(key=key, expires=datetime.now(UTC)))
+            connection.execute(sa.delete(jti).where(jti.c.key == key))
+        except SQLAlchemyError as error:
+            raise LedgerError(
+                f"the ledger's database can be read and not written ({fault(error)}): is it a standby or a file that "
+                "may only be read, is its disk full, may this user insert and delete rows?"
+            ) from error
+
+    _with(url, write)
 
 
 def _said(change: object) -> str:

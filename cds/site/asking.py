@@ -56,6 +56,8 @@ class Asker:
                     verify=str(self.ca_file) if self.ca_file else True,
                     cert=(str(self.certificate[0]), str(self.certificate[1])) if self.certificate else None,
                 )
+        except requests.exceptions.SSLError as error:
+            raise SourceUnreachable(f"no TLS with {url}: its certificate is not believed, or it wants ours") from error
         except (requests.RequestException, OSError) as error:
             raise SourceUnreachable(f"nothing answers at {url} ({type(error).__name__})") from error
         return Answer(answer.status_code, answer.headers, answer.content, 1000 * (time.monotonic() - start))

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cds.errors import SourceError, SourceRefused
+from cds.errors import SourceError, SourceRefused, SourceUnsupported
 from cds.fhir import resources as fhir
 from cds.fhir.client import Fetched, FhirClient, Target
 from cds.fhir.dialect import Dialect
@@ -26,6 +26,7 @@ PATIENCE_S = 30.0
 """For one query: a person waits at a terminal, not an EHR at a click."""
 _NOT_SO = re.compile("answered (400|413|414|422)|OperationOutcome")
 """Refusals of how it was asked, not of who asks or of anything today."""
+_NOBODY = re.compile("answered 40[13]")
 _WAYS: tuple[dict[str, Any], ...] = (
     {"strict": False},
     {"leave_out": frozenset({"_sort"})},
@@ -103,6 +104,25 @@ class Server:
             self.findings.note(self.part, f"it does not say that it searches {'; '.join(said)}", "search parameters")
         elif not absent:
             self.findings.good(self.part, "it says that it has all that is asked with", "search parameters")
+
+    def lets_in(self, queries: tuple[Query, ...], patients: tuple[str, ...], client: str) -> bool:
+        """Whether there is any use in asking: one sentence, where else each query would tell the same."""
+        [first] = [query for query in queries if query.resource == "Patient"][:1]
+        faults = [self._fetch((first,), patient, self.target.dialect)[0].fault for patient in patients]
+        if all(isinstance(fault, SourceRefused) and _NOBODY.search(str(fault)) for fault in faults):
+            do = (
+                "its scopes and whom the token was given to are the EHR's to look at"
+                if self.target.token is not None
+                else f"calls bring a token of the EHR's; for this check a [clients.{client}.backend] block says how to "
+                "sign in (docs/integrate.md, 8)"
+            )
+            self.findings.fault(self.part, f"{faults[0]}: it lets this check not in; {do}", "signing in")
+            return False
+        if all(isinstance(fault, SourceUnsupported) for fault in faults):
+            why = f"{faults[0]}; --patient takes the id of a Patient, what stands after Patient/ in its address"
+            self.findings.fault(self.part, why, "patient")
+            return False
+        return True
 
     def fitting(self, queries: tuple[Query, ...], patients: tuple[str, ...]) -> Dialect:
         """The dialect under which its queries are answered: the one of the settings if it can be."""

@@ -86,6 +86,7 @@ def database(settings: Settings, findings: Findings) -> None:
         differs = migrate.check(settings.ledger_url)
         if differs:
             raise LedgerError("; ".join(differs))
+        migrate.check_writable(settings.ledger_url)
         ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool")
         try:
             waiting = ledger.spooled()

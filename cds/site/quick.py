@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds.errors import LedgerError, SettingsError, SourceMalformed
-from cds.ledger import Ledger
+from cds.ledger import Ledger, migrate
 from cds.settings import ClientSettings, Settings
 from cds.site.asking import Asker
 from cds.site.findings import Findings
@@ -22,7 +22,8 @@ def ledger(settings: Settings, findings: Findings) -> None:
         opened.close()
         if not reachable:
             raise LedgerError("no database with a ledger answers; `cds serve` makes one, or spools rows until one does")
-        say("reachable")
+        migrate.check_writable(settings.ledger_url)
+        say("answers, and can be written")
 
 
 def client(name: str, one: ClientSettings, settings: Settings, findings: Findings) -> None:

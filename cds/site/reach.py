@@ -18,6 +18,14 @@ from cds.trust.claims import LEEWAY_S
 from cds.trust.smart import certificate_of
 
 _SOON_DAYS = 30
+_NAMES = "it is made out to another name; write the one it has into the address"
+_MENDS = {
+    9: "it does not hold yet; compare its clock and ours",
+    10: "its team has to renew it",
+    62: _NAMES,
+    64: _NAMES,
+}
+"""What to do, by OpenSSL's X509_V_ERR codes: not yet valid, expired, another host, another address."""
 _SKEW_NOTE_S = 5.0
 
 
@@ -26,7 +34,8 @@ def look(settings: Settings, findings: Findings) -> None:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         if parts.scheme == "https":
-            _tls(part, host, port, ca_file, certificate, findings)
+            if not _tls(part, host, port, ca_file, certificate, findings):
+                continue  # its clock can't be asked either, and that is no second fault
         elif host not in ("127.0.0.1", "::1", "localhost"):
             findings.fault(part, f"{host} is spoken to without TLS: patients' data can be read on the way", "TLS")
         _clock(part, address, Asker(ca_file, certificate), findings)
@@ -59,7 +68,8 @@ def _tls(
     ca_file: Path | None,
     certificate: tuple[Path, Path] | None,
     findings: Findings,
-) -> None:
+) -> bool:
+    """Whether there is a connection."""
     what = f"TLS with {host}"
     try:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
@@ -71,11 +81,16 @@ def _tls(
         ):
             shown, version = secure.getpeercert() or {}, secure.version()
     except ssl.SSLCertVerificationError as error:
-        findings.fault(part, f"its certificate is not believed ({error.verify_message}); see ca_file", what)
-        return
+        do = _MENDS.get(error.verify_code, "name the authority it comes from in ca_file")
+        findings.fault(part, f"its certificate is not believed ({error.verify_message.rstrip('.')}): {do}", what)
+        return False
+    except ssl.SSLError as error:
+        why = f"no TLS ({error.reason}): is that its port for https, and does it ask for a certificate of ours?"
+        findings.fault(part, why, what)
+        return False
     except OSError as error:
-        findings.fault(part, f"no connection ({type(error).__name__})", what)
-        return
+        findings.fault(part, f"no connection to port {port} ({type(error).__name__})", what)
+        return False
     expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
     days = (expires - datetime.now(UTC)).days
     said = f"{version}, certificate until {expires:%Y-%m-%d}"
@@ -83,6 +98,7 @@ def _tls(
         findings.note(part, f"{said}: in {days} days it is no longer believed", what)
     else:
         findings.good(part, said, what)
+    return True
 
 
 def _clock(part: str, address: str, asker: Asker, findings: Findings) -> None:

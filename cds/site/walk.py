@@ -137,6 +137,8 @@ class Walk:
     def _tried(self, name: str, base: str, server: Server, patients: tuple[str, ...], manners: Manners) -> None:
         findings, models, language = self.site.findings, self._loaded.models, self._language(name)
         assert models is not None
+        if not server.lets_in(self._queries, patients, name):
+            return
         dialect = server.fitting(self._queries, patients)
         if dialect != server.target.dialect:
             self.site.dialects[name] = written(dialect, name)
@@ -187,8 +189,11 @@ class Walk:
             f"{len(found.known)} inputs found under {sum(len(k.codes) for k in found.known.values())} codes; "
             f"{len(found.unknown)} codes unknown, {proposed} with a proposal"
         )
+        if proposed:
+            told += ": what they mean is lost until somebody of the laboratory has looked (--concept-map FILE)"
         findings, part = self.site.findings, f"client {name}"
-        (findings.good if found.known else findings.fault)(part, told, "codes")
+        say = findings.fault if not found.known else findings.note if proposed else findings.good
+        say(part, told, "codes")
         if refused:
             findings.note(part, f"{refused} values can't be used for their unit: see the table", "units")
         if found.uncoded:

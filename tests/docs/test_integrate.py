@@ -48,7 +48,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
         port = probe.getsockname()[1]
     with sekmet(tmp_path_factory.mktemp("sekmet")) as base:
         load_into(base, [bundle(story("new-diabetes"), date.today())])
-        script = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", "set -a"]
+        script = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
         for number, (kind, text) in enumerate(blocks("sh", "python")):
             here = text.replace(_FHIR, base).replace(_SERVICE, f"http://127.0.0.1:{port}")
             if kind == "python":

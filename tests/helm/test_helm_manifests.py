@@ -12,7 +12,7 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
-from chart_values import HOSPITAL, PACKAGED_POLICY, SETTINGS, SHIPPED
+from chart_values import HOSPITAL, PACKAGED_POLICY, SETTINGS, SHIPPED, VALUE_SETS
 from manifests import chosen, component, environment, of_kind, only, pods, sole_container, web, worker
 from pydantic import BaseModel
 
@@ -29,8 +29,10 @@ BY_OPERATORS = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "Prom
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_kubernetes_accepts_every_manifest(manifests: list[Manifest], version: str) -> None:
-    for manifest in manifests:
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_kubernetes_accepts_every_manifest(helm: Helm, name: str, version: str) -> None:
+    """As rendered for a cluster of that version."""
+    for manifest in helm.template(VALUE_SETS[name], version):
         if manifest["kind"] not in BY_OPERATORS:
             kubernetes_validate.validate(manifest, version, strict=True)
 

@@ -9,6 +9,7 @@ from chart_values import DATABASE_EGRESS, HOSPITAL, VALUE_SETS
 from flask import Flask
 from manifests import chosen, of_kind, only, pods
 
+from cds.settings import Settings
 from helm import Helm, Manifest
 
 pytestmark = pytest.mark.system
@@ -146,4 +147,17 @@ def test_callers_can_be_made_to_show_a_certificate(helm: Helm, controller: str, 
 
 
 def test_an_ingress_without_certificates_asks_for_none(rendered: Rendered) -> None:
-    assert "annotations" not in only(rendered("gpu-node"), "Ingress")["metadata"]
+    annotations = only(rendered("gpu-node"), "Ingress")["metadata"]["annotations"]
+    assert not [name for name in annotations if "auth-tls" in name]
+
+
+def test_nginx_takes_as_large_a_call_as_the_service(helm: Helm, rendered: Rendered) -> None:
+    """By itself it takes one megabyte, and a call brings its prefetch."""
+    name = "nginx.ingress.kubernetes.io/proxy-body-size"
+    megabytes = int(only(rendered("gpu-node"), "Ingress")["metadata"]["annotations"][name].removesuffix("m"))
+    largest = Settings.model_fields["max_body_bytes"].default
+    assert largest <= megabytes * 2**20 < largest + 2**20
+    assert name not in only(rendered("three-zones"), "Ingress")["metadata"].get("annotations", {})
+    ingress = {"enabled": True, "className": "nginx", "host": "cds.hospital.example", "tlsSecret": "t"}
+    manifests = helm.template({"ingress": {**ingress, "annotations": {name: "20m"}}})
+    assert only(manifests, "Ingress")["metadata"]["annotations"] == {name: "20m"}

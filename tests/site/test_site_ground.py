@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
+import sqlite3
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,10 +18,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from servers import FhirServer
 from service import Keys
 from small_site import settings_for
 
 from cds.errors import SettingsError
+from cds.ledger import migrate
 from cds.settings import Settings
 from cds.site import callers, ground, reach
 from cds.site.findings import Finding, Findings
@@ -61,6 +65,19 @@ def test_a_database_that_was_not_made_yet_is_a_fault_with_what_to_do(tmp_path: P
     [row] = told(ground.database, settings.model_copy(update={"data_dir": tmp_path / "another"}))
     assert row.verdict == "fault"
     assert "CDS-800" in row.why
+
+
+def test_a_database_that_keeps_nothing_is_a_fault(tmp_path: Path) -> None:
+    """As a standby is, or a file on a disk that was mounted to be read. Who runs the tests may write everywhere, so
+    the database itself refuses."""
+    settings = settings_for(tmp_path, "https://ehr.example/fhir")
+    migrate.upgrade(settings.ledger_url)
+    assert [row.verdict for row in told(ground.database, settings)] == ["good"]
+    with closing(sqlite3.connect(settings.data_dir / "ledger.db")) as file, file:
+        file.execute("CREATE TRIGGER refusal BEFORE INSERT ON jti BEGIN SELECT RAISE(ABORT, 'read only'); END")
+    [row] = told(ground.database, settings)
+    assert row.verdict == "fault"
+    assert "can be read and not written" in row.why and "standby" in row.why
 
 
 @pytest.mark.parametrize(
@@ -168,6 +185,28 @@ def test_a_certificate_of_an_unknown_authority_is_a_fault_that_names_the_setting
     rows = told(reach.look, settings_for(tmp_path, served[0]))
     assert rows[0].verdict == "fault"
     assert "is not believed" in rows[0].why and "ca_file" in rows[0].why
+
+
+@pytest.mark.parametrize(
+    ("served", "host", "said"),
+    [
+        ((-0.02, 0), "127.0.0.1", "has expired): its team has to renew it"),
+        ((365, 0), "localhost", "it is made out to another name"),
+    ],
+    indirect=["served"],
+)
+def test_a_certificate_is_told_once_with_what_to_do(
+    served: tuple[str, Path], tmp_path: Path, host: str, said: str
+) -> None:
+    base, authority = served
+    settings = settings_for(tmp_path, base.replace("127.0.0.1", host)).model_copy(update={"ca_file": authority})
+    [row] = [row for row in told(reach.look, settings) if row.part == "client ehr"]
+    assert row.verdict == "fault" and said in row.why
+
+
+def test_a_port_that_speaks_no_tls_is_told_as_that(fhir: FhirServer, tmp_path: Path) -> None:
+    rows = told(reach.look, settings_for(tmp_path, fhir.base.replace("http://", "https://")))
+    assert rows[0].verdict == "fault" and "is that its port for https" in rows[0].why
 
 
 def test_patients_data_without_tls_is_a_fault(tmp_path: Path) -> None:

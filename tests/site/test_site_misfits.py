@@ -168,6 +168,24 @@ def test_a_server_that_lets_nobody_in_is_not_asked_eight_ways(fhir: FhirServer, 
     assert time.monotonic() - start < 60
 
 
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_server_that_lets_not_even_the_patient_be_read_is_told_in_one_sentence(
+    fhir: FhirServer, walk: Callable[..., Site], code: int
+) -> None:
+    for kind in ("Patient", "Observation", "Condition"):
+        fhir.on(kind, status(code))
+    faults = [r for r in walk().findings.rows if r.part.startswith("FHIR server") and r.verdict == "fault"]
+    assert [fault.what for fault in faults] == ["signing in"]
+    assert f"answered {code}" in faults[0].why and "[clients.ehr.backend]" in faults[0].why
+    assert not fhir.asked("Observation")
+
+
+def test_a_patient_that_is_not_there_is_told_as_that(fhir: FhirServer, walk: Callable[..., Site]) -> None:
+    fhir.on("Patient", status(404))
+    found = row(walk(), "patient")
+    assert found.verdict == "fault" and "--patient takes the id of a Patient" in found.why
+
+
 def test_a_type_the_server_does_not_keep_is_a_note_where_hospitals_may_well_lack_it(
     fhir: FhirServer, walk: Callable[..., Site]
 ) -> None:
