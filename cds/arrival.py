@@ -30,6 +30,8 @@ _HEAD = 65_536
 """Bytes without an end of the headers, after which gunicorn is to say what is wrong with them."""
 _MOST_HELD = 64_000_000
 """Bytes of unfinished requests in a worker. Above it the largest is answered as one that took too long."""
+_IDLE_S = 1.0
+"""That a new connection may be without a byte while others wait to be taken."""
 _PIECE, _LARGEST_PIECE = 16_384, 1_048_576
 _LINGER_S = 2.0
 """For the other side to hang up, so that the end of an answer is not lost (RFC 9112, 9.6); gunicorn's own."""
@@ -47,6 +49,7 @@ class Arrival:
 
     def __init__(self, came: bytes, largest: int) -> None:
         self.came = bytearray(came)
+        self.since = time.monotonic()
         self.until = math.inf
         """On the monotonic clock; a connection on which nothing has come yet is only kept alive."""
         self.patience_s = _PATIENCE_S
@@ -201,6 +204,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
     def murder_pending(self) -> None:
         """gunicorn's, in its loop about once a second: what waits for more is looked through."""
         now = time.monotonic()
+        # where no more connections are taken, those on which nothing came make room
+        idle_s = _IDLE_S if self.nr_conns >= self.worker_connections else self._may_take_s
         over = sum(len(conn.arrival.came) for conn in self.pending_conns) - _MOST_HELD
         for conn in sorted(self.pending_conns, key=lambda conn: -len(conn.arrival.came)):
             if over > 0:
@@ -208,9 +213,17 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
                 conn.arrival.until = now
             if conn.arrival.until <= now:
                 self.on_pending_socket_readable(conn, conn.sock)  # to be answered that it took too long
+            elif not conn.arrival.came and now - conn.arrival.since > idle_s:
+                self._drop(conn)
             elif not self.alive:
                 conn.timeout = min(conn.timeout, now + gthread.STOP_KEEPALIVE_LINGER)
         super().murder_pending()
+
+    def _drop(self, conn: Any) -> None:
+        self.poller.unregister(conn.sock)
+        self.pending_conns.remove(conn)
+        self.nr_conns -= 1
+        conn.close()
 
     def _hang_up(self, connection: socket.socket, *, at_once: bool) -> None:
         """gunicorn would wait in its loop for the other side to hang up, and take no connection meanwhile. Here it

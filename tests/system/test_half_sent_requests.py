@@ -24,6 +24,7 @@ from cds.admission import threads_for
 pytestmark = pytest.mark.system
 
 MAY_TAKE_S = 2.5
+FILES = 640
 CALL = json.dumps(
     {
         "hook": "patient-view",
@@ -45,13 +46,14 @@ HALVES = {
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A service with one worker, and as few threads as there may be."""
+    """A service with one worker, as few threads as there may be, and room for half as many connections as files."""
     folder, free = tmp_path_factory.mktemp("half"), free_port()
     environment = {**os.environ, "CDS_PORT": str(free), "CDS_WORKERS": "1", "CDS_THREADS": "2"}
     environment |= {"CDS_DATA_DIR": str(folder), "CDS_ENVIRONMENT": "demo", "CDS_LONGEST_ARRIVAL_S": str(MAY_TAKE_S)}
     environment |= {"CDS_CLIENTS__DEMO__AUTHENTICATION": "loopback"}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "cds", "serve"], env=environment, stdout=log, stderr=log)
+        command = ["bash", "-c", f"ulimit -n {FILES}; exec {sys.executable} -m cds serve"]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             eventually(lambda: well(free), within_s=30)
             yield free
@@ -126,6 +128,17 @@ def test_chunks_that_are_none_are_the_caller_s_fault(port: int, chunks: bytes) -
         connection.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
         status, body = answer_on(connection)
         assert (status, json.loads(body)["issue"][0]["details"]["coding"][0]["code"]) == (400, "CDS-400")
+
+
+@pytest.mark.threat("flood")
+def test_connections_on_which_nothing_comes_make_room_for_a_call(port: int) -> None:
+    """More of them than there are files for, which would end a worker that takes them all."""
+    with ExitStack() as stack:
+        for _ in range(FILES):
+            stack.enter_context(connected(port))
+        begun = time.monotonic()
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).ok
+        assert time.monotonic() - begun < 8
 
 
 def test_a_body_that_breaks_off_is_no_call(port: int) -> None:

@@ -176,7 +176,7 @@ THREATS: dict[str, Threat] = {
     "slow": Threat(
         "How much",
         "A caller sends half a request, or a server answers a byte a second.",
-        "Every wait has a deadline; half a request holds no thread.",
+        "Every wait has a deadline; half a request holds no thread, and a connection without a byte makes room.",
     ),
     "flood": Threat(
         "How much",
