@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cds.committee import actions
@@ -78,6 +78,7 @@ class Following:
     """When each source of outcomes was asked."""
     groups: Mapping[str, Mapping[str, Flags]]
     """Subgroup, group, who is in it; in the order of ``people``."""
+    now: datetime
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Evaluator:
     """In force for calls of a client to a service: layers of the policy may hold for one site alone."""
     charter: Charter
     now: datetime
+    """Days are told in its time zone, the hospital's."""
 
     def all(self, only: str | None = None, site: str | None = None, *, keep: bool = True) -> Iterator[Evaluation]:
         """Each model that was ever asked, at each site where it was. ``keep``: store verdicts, and stop what must be
@@ -152,7 +154,7 @@ class Evaluator:
         asked = self.book.read(lambda c: sweeps(c, site))
         contacts = self.book.read(lambda c: last_contacts(c, site))
         found = follow(people.who, watch.outcome, self.charter, happened, asked, contacts, self.now)
-        return Following(compared, people, found, asked, groups(self.charter, manifest, people.rows))
+        return Following(compared, people, found, asked, groups(self.charter, manifest, people.rows), self.now)
 
     def _outcomes(
         self, manifest: Manifest, site: str, rows: list[PredictedRow]
@@ -170,7 +172,8 @@ class Evaluator:
 
     def _burden(self, manifest: Manifest, site: str, rows: list[PredictedRow], start: datetime) -> list[Finding]:
         since = start - timedelta(days=days(self.charter.baseline))
-        every_card = self.book.read(lambda c: given(c, manifest.id, site, since, self.now, manifest.version))
+        told = self.book.read(lambda c: given(c, manifest.id, site, since, self.now, manifest.version))
+        every_card = [replace(card, at=card.at.astimezone(self.now.tzinfo)) for card in told]
         cards, before = [c for c in every_card if c.at >= start], [c for c in every_card if c.at < start]
         asked = sum(1 for row in rows if row.at >= start)
         found = [*burdened(manifest.id, asked, cards, self.charter), answered(manifest.id, cards, before, self.charter)]

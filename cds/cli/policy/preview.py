@@ -186,7 +186,7 @@ def catalogues_of(settings: Settings) -> Catalogues:
 def worked_out(settings: Settings, wanted: Wanted, words: Phrasebook) -> dict[str, Any]:
     """The figures. Raises PolicyError, LedgerError."""
     house = house_of(settings)
-    now = person_of(settings, "", "").now
+    now = person_of(settings, "", "").now.astimezone(house.zone)
     with _ledger(settings) as (on, past):
         trial = _trial(settings, wanted.file, on, house.known)
         asked = Asked(
