@@ -20,7 +20,9 @@ from cds.inference.guideline import edition_of
 from cds.ledger import tables
 from cds.ledger.past import Before, PastCall, PastCalls
 from cds.policy.differences import differences
-from cds.policy.schema import Known
+from cds.policy.schema import Known, Policy
+from cds.preview.figures import figures
+from cds.preview.preview import Asked, House, preview
 from cds.preview.reach import reaches, unseen
 from cds.preview.replay import Beginning, Memory, Replay
 from cds.preview.whole import Whole
@@ -226,3 +228,29 @@ def test_a_model_switched_on_speaks_where_the_facts_were_kept_and_is_told_of_els
     }
     assert found != again(base, calls, base.extensions["cds"].policies.current(), whole=True)
     assert {key for key in now if now[key] != found.get(key)} <= told
+
+
+def test_the_figures_rest_on_cards_made_again_and_say_of_how_many_calls_too_little_was_kept(base: Flask) -> None:
+    engine = base.extensions["cds"]
+    in_force = engine.policies.current()
+    content = yaml.safe_load(yaml.safe_dump(PACKAGED))
+    another_first_line(content)
+    tried = Policy.model_validate(content | {"version": "tried"})
+    known = Known(engine.models.thresholds(), engine.services.parameters(), engine.models.limits())
+    since, zone = NOW - timedelta(days=1), ZoneInfo("UTC")
+    asked = Asked(lambda *_: in_force, lambda *_: tried, since, since + timedelta(days=2))
+    past = PastCalls(engine.settings.ledger_url)
+    try:
+        found = preview(
+            lambda about, whole: past.between(asked.since, asked.until, about=about, whole=whole),
+            Before(), House(engine.services, engine.models, known, zone, (engine.catalogues, engine.snapshots)), asked,
+        )  # fmt: skip
+    finally:
+        past.close()
+    told = figures(found)
+    assert 0 < found.after.total < found.before.total
+    assert next(note for note in told["notes"] if note["note"] == "whole")["calls"] > 0
+    lacking = {note["setting"]: note["calls"] for note in told["notes"] if note["note"] == "kept-too-little"}
+    key = "services.pancreas-first-line.parameters.say_when_not_possible"
+    # what a manifest alone says of its model's answer is told by the answer: of the second model nothing is lacking
+    assert lacking.keys() == {key, "models.metastatic-os.enabled"} and all(lacking.values())
