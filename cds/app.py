@@ -93,9 +93,10 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
     two_people = settings.environment == "production"
     known = Known(models.thresholds(), services.parameters(), models.limits(), models.editions(), two_people)
     policies = policy_book(settings, packages, known, ledger, now)
+    zone = ZoneInfo(settings.timezone)
     jobs = Jobs(settings.ledger_url, now=now, lease=timedelta(seconds=settings.imaging.lease_s))
     desk = Desk(
-        Lookup(settings.imaging, settings.environment, ledger, jobs, now),
+        Lookup(settings.imaging, settings.environment, ledger, jobs, lambda: now().astimezone(zone)),
         Intake(settings, models, policies, ledger, jobs, tell=_courier(settings)),
         jobs,
     )
@@ -115,7 +116,9 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
         studies=desk,
         reports=reports,
         door=Door(settings, ledger, reports, key, now),
-        standings=Standings(ledger.standings, settings.data_dir / "withheld.json", settings.committee.poll_s),
+        standings=Standings(
+            ledger.standings, settings.data_dir / "withheld.json", settings.committee.poll_s, zone=zone
+        ),
         snapshots=Snapshots(key, fingerprints(models, catalogues, [*packages, *settings.hook_dirs]))
         if settings.committee.keep_snapshots
         else None,

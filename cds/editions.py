@@ -15,12 +15,12 @@ _MOST = 100
 
 class Editions:
     def __init__(self, models: Registry) -> None:
-        self._models = models
+        self.models = models
         self._made: dict[tuple[str, bytes], Model] = {}
 
     def of(self, model_id: str, policy: Policy) -> Model:
         """The model with the rules that the policy has in force for it: one object for as long as they are the same."""
-        model, content = self._models[model_id], policy.guidelines.editions.get(model_id)
+        model, content = self.models[model_id], policy.guidelines.editions.get(model_id)
         if content is None:
             return model
         key = model_id, orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
@@ -32,4 +32,4 @@ class Editions:
         return made
 
     def runs(self, model_id: str, policy: Policy) -> bool:
-        return policy.model_enabled(model_id, needs_enabling=self._models[model_id].manifest.status.needs_enabling)
+        return policy.model_enabled(model_id, needs_enabling=self.models[model_id].manifest.status.needs_enabling)

@@ -19,24 +19,19 @@ from cds.audit import without_secrets
 from cds.cards.attention import OVER_CALL
 from cds.cards.compose import compose, in_order, limited
 from cds.cards.findings import findings
+from cds.case_again import NOBODY, case_again
+from cds.editions import Editions
 from cds.engine import Engine
 from cds.errors import CdsError, ModelError, PolicyError, ReplayFailed
-from cds.fhir.evidence import Evidence
 from cds.inference.model import Model
-from cds.inference.prediction import Assessment, NotAssessed, Prediction
+from cds.inference.prediction import NotAssessed, Prediction
 from cds.ledger import CallEntry, CardEntry, PredictionEntry
 from cds.ledger.cohort import SHADOW
 from cds.policy.schema import Known, Policy, parse
-from cds.protocol.request import Context, HookCall
 from cds.protocol.response import Link
 from cds.record.features import Feature
-from cds.services import CardDraft, Case, Service
+from cds.services import CardDraft, Case
 from cds.snapshot import Snapshot, Snapshots
-from cds.studies.desk import assessment
-from cds.studies.plan import bundle_of
-
-_NOBODY = "1"
-"""In place of the patient's id, which is taken out of a stored card."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +102,7 @@ class Replay:
     def __init__(self, engine: Engine, snapshots: Snapshots) -> None:
         self._engine = engine
         self._snapshots = snapshots
+        self._editions = Editions(engine.models)
 
     def of(self, call_id: str) -> Replayed:
         """Raises ReplayFailed where nothing can be made again: no such call, or it was refused."""
@@ -128,7 +124,7 @@ class Replay:
         if service is None or policy is None:
             return Replayed(call, True, parts, tuple(ReplayedCard(c, None) for c in call.cards))
         try:
-            case = self._case(kept, policy, service)
+            case = case_again(kept, policy, service, self._editions, self._engine.catalogues.book(kept.language))
         except (CdsError, ValueError) as error:
             why = Part("service parameters", "as the policy had them", f"not as this version takes them ({error})")
             return Replayed(call, True, (*parts, why), tuple(ReplayedCard(c, None) for c in call.cards))
@@ -168,33 +164,6 @@ class Replay:
             found.append(Part(f"service {call.service}", call.service_version, ""))
         return tuple(found), policy
 
-    def _case(self, kept: Snapshot, policy: Policy, service: Service) -> Case:
-        record, drafts = kept.record, kept.drafts
-        record.patient_id = drafts.patient_id = _NOBODY
-        record.drafts = drafts
-        assessments: dict[str, Assessment] = {}
-        models = self._engine.models
-        for id in service.all_models:
-            model = models[id]
-            if bundle_of(model) is not None and not model.refused:
-                continue
-            if policy.model_enabled(id, needs_enabling=model.manifest.status.needs_enabling):
-                assessments[id] = self._engine.edition(id, policy).assess(record)
-        assessments |= {id: assessment(models[id], r) for id, r in kept.studies.items() if id in models.models}
-        return Case(
-            call=HookCall(kept.hook, "", _NOBODY, Context(patientId=_NOBODY), None, None, {}),
-            record=record,
-            drafts=drafts,
-            assessments=assessments,
-            evidence=Evidence(states=dict(kept.states)),
-            parameters=service.parameters.model_validate(policy.service(service.id).parameters),
-            policy=policy,
-            words=self._engine.catalogues.book(kept.language),
-            patient_facing=kept.patient_facing,
-            studies=kept.studies,
-            withheld=frozenset(kept.withheld) & assessments.keys(),
-        )
-
     def _cards(
         self, call: CallEntry, case: Case, drafts: Sequence[CardDraft], kept: Snapshot
     ) -> tuple[tuple[ReplayedCard, ...], tuple[str, ...]]:
@@ -220,7 +189,7 @@ class Replay:
 
         report = link if kept.report is not None else None
         try:
-            card = compose(draft, case.policy, case.words, case.call.context, _NOBODY, report)
+            card = compose(draft, case.policy, case.words, case.call.context, NOBODY, report)
         except CdsError:
             return None
         body = without_secrets(msgspec.to_builtins(card))

@@ -153,7 +153,12 @@ def _shown_to_all(draft: S, policy: Policy, opening: Opening, shown: Sequence[Sh
     within = timedelta(days=days(policy.budget.patient_topic_within))
     seen = [s for s in shown if s.topic == draft.topic and s.at > opening.now - within]
     before = [s for s in seen if s.memory in draft.silenced_by]
-    showings = {(s.user, s.at.date()): s.at for s in before if s.user != opening.user or s.at < opening.day_began}
+    zone = opening.day_began.tzinfo
+    showings = {
+        (s.user, s.at.astimezone(zone).date()): s.at
+        for s in before
+        if s.user != opening.user or s.at < opening.day_began
+    }
     if len(showings) < most or _is_new(draft, seen, before):
         return None
     return Held(draft, OVER_PATIENT, sorted(showings.values())[-most] + within)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -17,6 +18,7 @@ from cds.cli.models.found import model_of, registry_of
 from cds.errors import ValidationRoundError
 from cds.inference.model import Model
 from cds.inference.registry import Registry
+from cds.record.moments import day_at
 from cds.settings import Settings, load
 from cds.validation import cases as case_files
 from cds.validation import keys, result, review, rounds
@@ -120,7 +122,7 @@ def cases(ctx: click.Context, round_file: Path, coordinator: Path, client: str, 
     from cds.committee.case_rows import case_rows
     from cds.committee.evaluate import Evaluator
 
-    asked = rounds.opened(round_file, keys.load(coordinator, private=False), date.today())
+    asked = rounds.opened(round_file, keys.load(coordinator, private=False), _today(ctx))
     with office_of(ctx) as office:
         known_site(client, office.settings.clients)
         model = _the_rounds(office.models, asked)
@@ -170,12 +172,12 @@ def run(
     Refused: a round that expired or is not signed by the coordinator, a model that is not the round's, days that
     overlap those of an earlier answer, and too few people.
     """
-    asked = rounds.opened(round_file, keys.load(coordinator, private=False), date.today())
+    asked = rounds.opened(round_file, keys.load(coordinator, private=False), _today(ctx))
     settings = _settings(ctx)
     _the_rounds(registry_of(settings), asked)
     _with_history(settings, lambda history: history.check(asked))
     people, left = case_files.read(case_file, asked)
-    draft = result.counted(asked, people, site, date.today(), minimum_cell)
+    draft = result.counted(asked, people, site, _today(ctx), minimum_cell)
     _write(out, result.plain(draft).decode())
     click.echo(f"{out}: {len(people)} people counted")
     for reason, number in sorted(left.reasons.items()):
@@ -218,7 +220,7 @@ def sign(
     measure_report: Path | None,
 ) -> None:
     """Sign a DRAFT that was reviewed, write down that it left, and make the file to send."""
-    asked = rounds.opened(round_file, keys.load(coordinator, private=False), date.today())
+    asked = rounds.opened(round_file, keys.load(coordinator, private=False), _today(ctx))
     one = result.drafted(draft)
     fits(asked, one)
     if reviewed.strip() != review.code(one):
@@ -289,6 +291,11 @@ def answered(ctx: click.Context) -> None:
             f"{one.at:%Y-%m-%d}  {one.round_id}  {one.model}: {one.outcome}  {one.begins} to {one.ends}  "
             f"reviewed by {one.reviewer}  {one.result_digest[:12]}"
         )
+
+
+def _today(ctx: click.Context) -> date:
+    """Of the hospital."""
+    return day_at(datetime.now(UTC), ZoneInfo(_settings(ctx).timezone))
 
 
 def _settings(ctx: click.Context) -> Settings:

@@ -12,6 +12,7 @@ from cds.committee.cohort import alive_at
 from cds.committee.evaluate import Following
 from cds.errors import ValidationRoundError
 from cds.inference.manifest import Manifest
+from cds.record.moments import day_beside
 
 
 def case_rows(
@@ -46,10 +47,10 @@ def case_rows(
         if not found.kept[index]:
             continue
         place = next(kept)
-        if not begins <= row.at.date() <= ends:
+        if not begins <= day_beside(row.at, following.now) <= ends:
             continue
         months, event = float(found.people.months[place]), bool(found.people.event[place])
-        told = {"patient": str(place + 1), "entered": row.at.date().isoformat()}
+        told = {"patient": str(place + 1), "entered": day_beside(row.at, following.now).isoformat()}
         told |= {column: f"{values[index]:.6g}" for column, values in scores.items()}
         if target.survival:
             told |= {"event": str(int(event)), "months": f"{months:.3f}"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cds.committee import actions
@@ -15,6 +15,7 @@ from cds.committee.findings import Finding
 from cds.committee.follow import Ascertainment, FollowUp, follow
 from cds.committee.steadiness import Reached, reached
 from cds.committee.watch_arrival import arrivals
+from cds.committee.watch_files import first_of_file, of_file, other_file
 from cds.committee.watch_inputs import drifting, failing, seen
 from cds.committee.watch_outcomes import judged, last_month
 from cds.committee.watch_studies import study_failures
@@ -78,6 +79,7 @@ class Following:
     """When each source of outcomes was asked."""
     groups: Mapping[str, Mapping[str, Flags]]
     """Subgroup, group, who is in it; in the order of ``people``."""
+    now: datetime
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Evaluator:
     """In force for calls of a client to a service: layers of the policy may hold for one site alone."""
     charter: Charter
     now: datetime
+    """Days are told in its time zone, the hospital's."""
 
     def all(self, only: str | None = None, site: str | None = None, *, keep: bool = True) -> Iterator[Evaluation]:
         """Each model that was ever asked, at each site where it was. ``keep``: store verdicts, and stop what must be
@@ -110,8 +113,9 @@ class Evaluator:
 
     def one(self, manifest: Manifest, site: str, *, keep: bool = True) -> Evaluation:
         until, period = self.now, timedelta(days=days(self.charter.period))
-        own = self.answers(manifest, site)
-        findings = self._inputs(manifest, own, until - period)
+        whole = self._of_version(manifest, site)
+        own = [row for row in whole if of_file(row, manifest)]
+        findings = [*other_file(whole, manifest, until - period), *self._inputs(manifest, own, until - period)]
         outcome_findings, told = self._outcomes(manifest, site, own)
         findings += outcome_findings
         findings += self._burden(manifest, site, own, until - period)
@@ -119,10 +123,14 @@ class Evaluator:
             findings += self.book.read(
                 lambda c: study_failures(c, manifest.id, site, until - period, until, self.charter)
             )
-        return self._conclude(manifest, site, until - period, findings, told, keep=keep)
+        begun = first_of_file(whole, manifest, until)
+        return self._conclude(manifest, site, until - period, findings, told, begun, keep=keep)
 
     def answers(self, manifest: Manifest, site: str) -> list[PredictedRow]:
-        """Of the newest version alone: an older one's say nothing of this one."""
+        """Of the newest version alone, and of the installed file of it: another's say nothing of this one."""
+        return [row for row in self._of_version(manifest, site) if of_file(row, manifest)]
+
+    def _of_version(self, manifest: Manifest, site: str) -> list[PredictedRow]:
         rows = self.book.read(lambda c: list(predicted(c, manifest.id, site, self.now - _EVER, self.now)))
         return [row for row in rows if row.model_version == manifest.version]
 
@@ -152,7 +160,7 @@ class Evaluator:
         asked = self.book.read(lambda c: sweeps(c, site))
         contacts = self.book.read(lambda c: last_contacts(c, site))
         found = follow(people.who, watch.outcome, self.charter, happened, asked, contacts, self.now)
-        return Following(compared, people, found, asked, groups(self.charter, manifest, people.rows))
+        return Following(compared, people, found, asked, groups(self.charter, manifest, people.rows), self.now)
 
     def _outcomes(
         self, manifest: Manifest, site: str, rows: list[PredictedRow]
@@ -170,7 +178,10 @@ class Evaluator:
 
     def _burden(self, manifest: Manifest, site: str, rows: list[PredictedRow], start: datetime) -> list[Finding]:
         since = start - timedelta(days=days(self.charter.baseline))
-        every_card = self.book.read(lambda c: given(c, manifest.id, site, since, self.now, manifest.version))
+        told = self.book.read(
+            lambda c: given(c, manifest.id, site, since, self.now, manifest.version, manifest.fingerprint)
+        )
+        every_card = [replace(card, at=card.at.astimezone(self.now.tzinfo)) for card in told]
         cards, before = [c for c in every_card if c.at >= start], [c for c in every_card if c.at < start]
         asked = sum(1 for row in rows if row.at >= start)
         found = [*burdened(manifest.id, asked, cards, self.charter), answered(manifest.id, cards, before, self.charter)]
@@ -187,9 +198,11 @@ class Evaluator:
         since: datetime,
         findings: list[Finding],
         told: Ascertainment | None,
+        begun: datetime | None,
         *,
         keep: bool,
     ) -> Evaluation:
+        """``begun``: verdicts of before are on another file of this version."""
         decisions = self.book.read(every)
         past = [
             v
@@ -197,7 +210,8 @@ class Evaluator:
             if v.model_version == manifest.version and v.charter_version == self.charter.version
         ]
         mine = [d for d in decisions if d.model == manifest.id and d.site in (site, EVERYWHERE)]
-        resumed = max((d.at for d in mine if d.action == "resume"), default=None)
+        resumes = [d.at for d in mine if d.action == "resume"]
+        resumed = max([*resumes, *([begun] if begun is not None else [])], default=None)
         held = stops(decisions)
         is_stopped = (manifest.id, site) in held or (manifest.id, EVERYWHERE) in held
         found = reached(findings, past, self.charter.steadiness, self.now, stopped=is_stopped, since=resumed)

@@ -18,6 +18,7 @@ from cds.ledger.outcomes import OutcomeEvent, Sweep
 from cds.measures.censoring import Followed
 from cds.measures.estimate import Flags
 from cds.record.inputs import DAYS, days
+from cds.record.moments import day_beside
 
 MONTH_DAYS = DAYS["m"]
 
@@ -89,13 +90,13 @@ def follow(
     kept, months, ended, looked = [], list[float](), list[bool](), list[bool]()
     for key, at in who:
         mine = by_patient.get(key, ())
-        start = at.date()
+        start = day_beside(at, now)
         first = min((e.day for e in mine if e.kind == "event" and e.outcome == outcome), default=None)
         if first is not None and first <= start:
             kept.append(False)
             continue
         kept.append(True)
-        end = _end(mine, outcome, start, until or mature, rule, contacts.get(key), charter)
+        end = _end(mine, outcome, start, until or mature, rule, _day(contacts.get(key), now), charter)
         happened = first is not None and first <= end
         last = first if happened and first is not None else end
         months.append(max(0, (last - start).days) / MONTH_DAYS)
@@ -110,13 +111,17 @@ def follow(
     )  # fmt: skip
 
 
+def _day(at: datetime | None, now: datetime) -> date | None:
+    return day_beside(at, now) if at is not None else None
+
+
 def _end(
     mine: Sequence[OutcomeEvent],
     outcome: str,
     start: date,
     until: date,
     rule: str,
-    contact: datetime | None,
+    contact: date | None,
     charter: Charter,
 ) -> date:
     """The last day somebody is known to be free of the outcome, if it did not come."""
@@ -130,7 +135,7 @@ def _end(
     # an event of the outcome itself is a day the patient was seen, too: else it would lie behind the end
     seen = [e.day for e in mine if e.day <= until]
     if contact is not None:
-        seen.append(min(contact.date(), until))
+        seen.append(min(contact, until))
     return max([start, *seen])
 
 

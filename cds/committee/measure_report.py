@@ -44,7 +44,7 @@ def report(found: Monthly, verdict: Verdict, reporter: str) -> dict[str, Any]:
         "measure": f"{MEASURE}:{verdict.model}|{verdict.model_version}",
         "date": verdict.at.isoformat(),
         "reporter": {"display": f"{reporter} ({verdict.site})"},
-        "period": {"start": found.since.date().isoformat(), "end": found.until.date().isoformat()},
+        "period": {"start": found.since.date().isoformat(), "end": found.last_day.isoformat()},
         "group": [
             {"code": {"coding": [{"system": MEASURE, "code": "verdict"}], "text": verdict.level}},
             *(_group(finding) for finding in verdict.findings if finding["measure"] != "followed"),

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from cds.committee.charter import Charter
 from cds.errors import NothingThere
@@ -53,12 +53,13 @@ def month_of(at: datetime) -> str:
 
 
 def monthly(book: Book, charter: Charter, month: str, now: datetime) -> Monthly:
-    """Raises NothingThere for what is no month, or one to come."""
+    """The month of the clocks that tell ``now``: the hospital's. Raises NothingThere for what is no month, or one to
+    come."""
     if not _MONTH.fullmatch(month) or month > month_of(now):
         raise NothingThere("write a month that has begun as 2026-03")
     first = date.fromisoformat(f"{month}-01")
     following = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
-    since, until = (datetime(d.year, d.month, d.day, tzinfo=UTC) for d in (first, following))
+    since, until = (datetime(d.year, d.month, d.day, tzinfo=now.tzinfo) for d in (first, following))
     verdicts = book.read(lambda c: newest_until(c, since, until))
     decisions = tuple(d for d in book.read(every) if since <= d.at < until)
     return Monthly(month, since, until, charter.version, verdicts, decisions, *_incidents(book, since, until))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cds.committee.charter_file import charter_path, read_charter
 from cds.committee.sweep import askable, find_in_ehr
@@ -46,7 +47,8 @@ class Rounds:
         self._policies = policies
         self._ledger = ledger
         self._jobs = jobs
-        self._now = now
+        zone = ZoneInfo(settings.timezone)
+        self._now: Callable[[], datetime] = lambda: now().astimezone(zone)
         self._stopping = threading.Event()
         self._worker = Worker(jobs, {EVALUATE: self._evaluate, OUTCOMES: self._outcomes})
 

@@ -13,10 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from cds.errors import LedgerError
 from cds.ledger.standings import EVERYWHERE, Standing, stops
+from cds.record.moments import day_at
 
 _log = logging.getLogger("cds.committee")
 
@@ -43,12 +45,14 @@ class Standings:
         memory: Path,
         poll_s: float,
         clock: Callable[[], float] = time.monotonic,
+        zone: tzinfo = UTC,
     ) -> None:
         """Reads nothing yet. ``memory``: the file that outlives the process."""
         self._read = read
         self._memory = memory
         self._poll_s = poll_s
         self._clock = clock
+        self._zone = zone
         self._lock = threading.Lock()
         self._pid = -1
         self._due = 0.0
@@ -73,7 +77,7 @@ class Standings:
             if first and not self._by_site:
                 self._by_site = self._remembered()
             try:
-                found = _by_site(self._read())
+                found = _by_site(self._read(), self._zone)
             except LedgerError as error:
                 _log.warning("standings.unread kept=%s error=%s", sum(map(len, self._by_site.values())), error)
             else:
@@ -107,9 +111,9 @@ class Standings:
             _log.error("standings.memory error=%s", type(error).__name__)
 
 
-def _by_site(decisions: tuple[Standing, ...]) -> dict[str, dict[str, Withheld]]:
+def _by_site(decisions: tuple[Standing, ...], zone: tzinfo) -> dict[str, dict[str, Withheld]]:
     found: dict[str, dict[str, Withheld]] = {}
     for (model, site), stop in stops(decisions).items():
         given = stop.standing
-        found.setdefault(site, {})[model] = Withheld(given.at.date().isoformat(), given.cause)
+        found.setdefault(site, {})[model] = Withheld(day_at(given.at, zone).isoformat(), given.cause)
     return found

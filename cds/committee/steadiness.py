@@ -11,6 +11,7 @@ from cds.committee.charter import Steadiness
 from cds.committee.findings import ORDER, Finding, Level, worst
 from cds.ledger.standings import Cause
 from cds.ledger.verdicts import Verdict, VerdictLevel
+from cds.record.moments import day_beside
 
 BROKEN = frozenset({"unusable", "missing", "failed"})
 """Measures of failing inputs: at their floor a model is stopped at once, since waiting mends no interface."""
@@ -70,7 +71,7 @@ def _a_day(past: Iterable[Verdict], now: datetime) -> list[Level]:
     """What was raised, one a day, the newest of each; not of today, which this evaluation speaks for."""
     days: dict[date, Level] = {}
     for verdict in past:
-        day = verdict.at.date()
+        day = day_beside(verdict.at, now)
         if day != now.date() and verdict.raised in ORDER:
             days.setdefault(day, ORDER[ORDER.index(verdict.raised)])
     return list(days.values())

@@ -21,6 +21,7 @@ from cds.ledger.book import Book
 from cds.ledger.committee_tables import outcome_events, outcome_sweeps
 from cds.ledger.outcomes import OutcomeEvent, Sweep, predicted_patients
 from cds.ledger.tables import calls
+from cds.record.moments import day_beside
 from cds.record.vocabulary import Vocabulary
 from cds.settings import Settings
 from cds.trust.allowlist import AllowList
@@ -83,7 +84,7 @@ def find_in_ehr(
     Raises SettingsError for a client without an address the service may ask, CommitteeError before the first call.
     """
     target = target_of(settings, client)
-    first = since or first_call(book, client)
+    first = since or first_call(book, client, now)
     if first is None:
         raise CommitteeError(f"client '{client}': the ledger has no call yet, so there is nobody to ask about")
     known = book.read(lambda c: predicted_patients(c, client))
@@ -137,10 +138,10 @@ def target_of(settings: Settings, client: str) -> Target:
     return Target(source.fhir_base, AllowList(settings.clients[client].fhir_servers), token or None)
 
 
-def first_call(book: Book, client: str) -> date | None:
+def first_call(book: Book, client: str, now: datetime) -> date | None:
     question = sa.select(sa.func.min(calls.c.at)).where(calls.c.client == client)
     found: datetime | None = book.read(lambda c: c.execute(question).scalar_one_or_none())
-    return None if found is None else found.date()
+    return None if found is None else day_beside(found, now)
 
 
 def _require_client(settings: Settings, client: str) -> None:

@@ -7,7 +7,7 @@ only what its inputs say is decided again; what else made it silent then is take
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,10 +96,15 @@ def _features(now: Model, then: Model, answer: KeptAnswer) -> tuple[str, tuple[F
     """(why not, or the inputs as they were read)"""
     if answer.outcome == "failed":
         return "the guideline could not run then", None
-    tested = {n for m in (now, then) for r in m.manifest.runtime.rules for c in (*r.all, *r.any) for n in reads(c)}
+    return as_read((now, then), answer.inputs)
+
+
+def as_read(models: Sequence[Model], inputs: Mapping[str, Mapping[str, Any]]) -> tuple[str, tuple[Feature, ...] | None]:
+    """(why not, or the inputs as they were read) of editions of one guideline, which read the same."""
+    tested = {n for m in models for r in m.manifest.runtime.rules for c in (*r.all, *r.any) for n in reads(c)}
     found = []
-    for spec in now.manifest.inputs:
-        snapshot = answer.inputs.get(spec.name)
+    for spec in models[0].manifest.inputs:
+        snapshot = inputs.get(spec.name)
         if snapshot is None:
             return "the guideline did not read all of its inputs then", None
         state = str(snapshot.get("state", ""))

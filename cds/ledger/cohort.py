@@ -29,6 +29,8 @@ class PredictedRow:
     outputs: Mapping[str, Any]
     carded: bool
     """A card that went out rested on it."""
+    model_sha256: str
+    """Fingerprint of what decided; rows of rules from before rules had one hold none."""
 
 
 _CARDED = sa.exists().where(card_predictions.c.prediction_id == predictions.c.id)
@@ -36,7 +38,7 @@ _ROWS = (
     sa.select(
         *(predictions.c.id, predictions.c.at, predictions.c.call_id, calls.c.patient_key, calls.c.language),
         *(predictions.c.model_version, predictions.c.outcome, predictions.c.reason),
-        *(predictions.c.inputs, predictions.c.outputs, _CARDED.label("carded")),
+        *(predictions.c.inputs, predictions.c.outputs, _CARDED.label("carded"), predictions.c.model_sha256),
     )
     .join(calls, calls.c.id == predictions.c.call_id)
     .where(

@@ -85,6 +85,15 @@ ended_sessions = sa.Table(
     sa.Column("until", UtcDateTime, nullable=False, index=True),
 )
 
+sign_in_attempts = sa.Table(
+    "sign_in_attempts",
+    metadata,
+    # a keyed hash of what wrong passwords are counted for
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("wrong", sa.Integer, nullable=False),
+    sa.Column("until", UtcDateTime, nullable=False, index=True),
+)
+
 verdicts = sa.Table(
     "verdicts",
     metadata,

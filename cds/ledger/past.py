@@ -5,11 +5,11 @@ Of a call only what decides: no patient but the keyed hash, no user but theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds.errors import LedgerError
 from cds.ledger.cohort import SHADOW, last_contacts
+from cds.ledger.committee_tables import call_snapshots
 from cds.ledger.database import fault, make_engine, parse_url
 from cds.ledger.entries import ShownCard
 from cds.ledger.outcomes import OutcomeEvent, Sweep, events, sweeps
@@ -35,6 +36,10 @@ class PastPrediction:
     """JSON as stored: most are never looked into."""
     withheld: bool = False
     """By the committee: made and kept, and shown to nobody."""
+    sha256: str = ""
+    """Fingerprint of what decided it."""
+    outcome: str = "predicted"
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,10 @@ class ReadyCard:
     band: int = 0
     flags: tuple[str, ...] = ()
     shown: bool = True
+    rank: Literal["safety", "action", "information"] = "information"
+    repeat: Literal["once", "each-time", "always"] | None = None
+    """None: not known; its topic tells."""
+    quieted_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,11 @@ class PastCall:
     user: str | None
     weighed: dict[str, Any] | None
     predictions: tuple[PastPrediction, ...] = ()
-    """Those that gave an answer."""
+    """Those that gave an answer; of models that were asked about, the others, too."""
     cards: tuple[ReadyCard, ...] = ()
+    id: str = ""
+    sealed: bytes | None = None
+    """What its cards were made from (``cds.snapshot``), where that was wanted and kept."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +113,18 @@ class PastCalls:
     def close(self) -> None:
         self._engine.dispose()
 
-    def between(self, since: datetime, until: datetime) -> Iterator[PastCall]:
-        """Answered calls, oldest first."""
+    def between(
+        self, since: datetime, until: datetime, *, about: Collection[str] = (), whole: Collection[str] = ()
+    ) -> Iterator[PastCall]:
+        """Answered calls, oldest first. ``about``: models of which it counts that they gave no answer, too; ``whole``:
+        services of which what the cards were made from is wanted."""
         window = sa.and_(calls.c.at >= since, calls.c.at < until, calls.c.status == "answered")
         with self._reading() as connection:
-            answers = _Grouped(connection, _PREDICTIONS.where(window))
+            said = sa.or_(predictions.c.outcome == "predicted", predictions.c.model.in_(list(about)))
+            answers = _Grouped(connection, _PREDICTIONS.where(window, said))
             given = _Grouped(connection, _CARDS.where(window))
             held = _Grouped(connection, _HELD.where(window))
+            kept = _Grouped(connection, _KEPT.where(window, calls.c.service.in_(list(whole))))
             for row in connection.execution_options(yield_per=_AT_ONCE).execute(_CALLS.where(window)):
                 yield PastCall(
                     row.at,
@@ -118,13 +135,24 @@ class PastCalls:
                     row.user_key,
                     row.weighed,
                     tuple(
-                        PastPrediction(p.model, p.model_version, orjson.loads(p.outputs), p.inputs, p.reason == SHADOW)
+                        PastPrediction(
+                            p.model,
+                            p.model_version,
+                            orjson.loads(p.outputs),
+                            p.inputs,
+                            p.reason == SHADOW,
+                            p.model_sha256,
+                            p.outcome,
+                            p.reason,
+                        )
                         for p in answers.of(row.id)
                     ),
                     (
                         *(ReadyCard(c.topic, c.indicator, c.band or 0, tuple(c.flags or ())) for c in given.of(row.id)),
                         *(ReadyCard(h.topic, h.indicator, shown=False) for h in held.of(row.id)),
                     ),
+                    row.id,
+                    next((one.sealed for one in kept.of(row.id)), None),
                 )
 
     def before(self, since: datetime, until: datetime, memory: datetime) -> Before:
@@ -186,12 +214,13 @@ _PREDICTIONS = (
         predictions.c.call_id,
         predictions.c.model,
         predictions.c.model_version,
+        predictions.c.model_sha256,
+        predictions.c.outcome,
         predictions.c.reason,
         sa.cast(predictions.c.outputs, sa.Text).label("outputs"),
         sa.cast(predictions.c.inputs, sa.Text).label("inputs"),
     )
     .join(calls, calls.c.id == predictions.c.call_id)
-    .where(predictions.c.outcome == "predicted")
     .order_by(*_ORDER, predictions.c.position)
 )
 _CARDS = (
@@ -206,6 +235,11 @@ _HELD = (
     .join(calls, calls.c.id == suppressions.c.call_id)
     .where(suppressions.c.body.is_not(None))
     .order_by(*_ORDER, suppressions.c.position)
+)
+_KEPT = (
+    sa.select(call_snapshots.c.call_id, call_snapshots.c.sealed)
+    .join(calls, calls.c.id == call_snapshots.c.call_id)
+    .order_by(*_ORDER)
 )
 _SHOWN = sa.select(
     cards.c.patient_key, cards.c.topic, cards.c.at, cards.c.user_key, cards.c.band, cards.c.flags

@@ -26,9 +26,15 @@ class GivenCard:
 
 
 def given(
-    connection: sa.Connection, model: str, client: str, since: datetime, until: datetime, version: str | None = None
+    connection: sa.Connection,
+    model: str,
+    client: str,
+    since: datetime,
+    until: datetime,
+    version: str | None = None,
+    fingerprint: str = "",
 ) -> tuple[GivenCard, ...]:
-    """Cards that rest on the model, in one version of it where one is named; oldest first."""
+    """Cards that rest on the model, in one version and file of it where they are named; oldest first."""
     rests = (
         sa.exists()
         .where(card_predictions.c.card_id == cards.c.id)
@@ -36,6 +42,8 @@ def given(
     )
     if version is not None:
         rests = rests.where(predictions.c.model_version == version)
+    if fingerprint:
+        rests = rests.where(predictions.c.model_sha256.in_(("", fingerprint)))
     opened = sa.exists().where(card_openings.c.card_id == cards.c.id, card_openings.c.client == client)
     chosen = (
         sa.select(cards.c.id, cards.c.at, cards.c.patient_key, calls.c.user_key, cards.c.topic, opened.label("opened"))

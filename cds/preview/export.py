@@ -6,7 +6,7 @@ For a hospital that has no past calls yet: the records are read and the models a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from cds.fhir import resources as fhir
 from cds.fhir.evidence import Evidence
 from cds.inference.batch import PATIENTS, assess
 from cds.inference.model import Model
-from cds.inference.prediction import Assessment, Prediction
+from cds.inference.prediction import Assessment
 from cds.inference.registry import Registry
 from cds.ledger.past import PastCall, PastPrediction
 from cds.policy.schema import Policy
@@ -98,7 +98,8 @@ class Export:
         self._services = [s for s in services.services.values() if s.hook == _HOOK]
         self._kept: list[PastCall] | None = None
 
-    def __call__(self) -> Iterator[PastCall]:
+    def __call__(self, about: Collection[str] = (), whole: Collection[str] = ()) -> Iterator[PastCall]:
+        """Of every model what it answered, or why not; of whole records, none: a call's cards are not made."""
         if self._kept is None:
             self._kept = list(self._made())
         return iter(self._kept)
@@ -121,7 +122,7 @@ class Export:
         for service in self._services:
             mine = {id: by_id[id] for id in service.all_models}
             weighed = self._weighed(service, record, patient, mine)
-            answers = tuple(_past(answer) for answer in mine.values() if isinstance(answer, Prediction))
+            answers = tuple(_past(answer) for answer in mine.values())
             yield PastCall(self._at, CLIENT, service.id, service.hook, patient, None, weighed, answers)
 
     def _weighed(
@@ -149,9 +150,10 @@ def _record(lines: list[bytes], patient: str, vocabulary: Vocabulary, at: dateti
     return record
 
 
-def _past(answer: Prediction) -> PastPrediction:
+def _past(answer: Assessment) -> PastPrediction:
     entry = audit.prediction(answer)
     return PastPrediction(
         entry.model, entry.model_version, entry.outputs,
-        orjson.dumps(entry.inputs, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
+        orjson.dumps(entry.inputs, option=orjson.OPT_SERIALIZE_NUMPY).decode(), False, entry.model_sha256,
+        entry.outcome, entry.reason,
     )  # fmt: skip

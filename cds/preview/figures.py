@@ -14,6 +14,7 @@ from cds.preview.cells import Count, spread, together
 from cds.preview.dials import Threshold
 from cds.preview.followed import Cohort, Found, Share, lacking, net_benefit, net_benefit_of_all
 from cds.preview.preview import Dial, Preview
+from cds.preview.reach import words_only
 from cds.preview.tally import Tally
 
 Json = dict[str, Any]
@@ -242,21 +243,30 @@ def notes(preview: Preview) -> list[Json]:
         kept = preview.asked.outcomes.charter.outcomes
         wanted = {s.again.outcome for s in seen.services.values() if s.again is not None and s.id in seen.asked}
         found += [{"note": "not-in-charter", "outcome": name} for name in sorted(wanted - set(kept))]
-    for each in preview.differences:
-        if each.path[0] == "services" and len(each.path) > 3 and not _tried(preview, each.path[1]):
-            found.append({"note": "unseen", "setting": each.key})
-        if each.path[0] == "models" and each.path[-1] == "enabled" and each.after and not seen.models[each.path[1]]:
-            found.append({"note": "no-answers", "model": each.path[1]})
-    if any(each.path[0] == "guidelines" for each in preview.differences):
-        found.append({"note": "guidelines"})
+    found += _not_seen(preview)
     if preview.asked.broken:
         found.append({"note": "broken", "lines": preview.asked.broken})
     found += [{"note": "empty-month", "month": month} for month in _empty_months(preview)]
     return found
 
 
-def _tried(preview: Preview, service: str) -> bool:
-    return any(s.id == service and s.again is not None for s in preview.seen.services.values())
+def _not_seen(preview: Preview) -> list[Json]:
+    """What the stored calls can't tell of this change, each with its count."""
+    seen, asked = preview.seen, preview.asked
+    found: list[Json] = [{"note": "whole", "calls": seen.whole}] if seen.whole else []
+    found += [{"note": "kept-too-little", "setting": k, "calls": n} for k, n in sorted(seen.unseen.items())]
+    for reach in preview.reaches:
+        if not any(key in seen.services for key in reach.services):
+            names = sorted({id for id, _ in reach.services})
+            found.append({"note": "no-call-of", "setting": reach.setting, "services": ", ".join(names) or "–"})
+    found += [{"note": "words-only", "setting": key} for key in words_only(preview.differences)]
+    found += [{"note": "gone-service", "service": s, "calls": n} for s, n in sorted(seen.gone_services.items())]
+    found += [{"note": "gone-model", "model": m, "answers": n} for m, n in sorted(seen.gone_models.items())]
+    if asked.from_day is not None:
+        found.append({"note": "from-day", "day": asked.from_day.isoformat()})
+    if asked.trial_ends:
+        found.append({"note": "trial-ends"})
+    return found
 
 
 def _empty_months(preview: Preview) -> list[str]:

@@ -16,6 +16,7 @@ from cds.committee.follow import MONTH_DAYS, Ascertainment, follow
 from cds.ledger.past import Became
 from cds.measures.proportions import wilson_counts
 from cds.record.inputs import days
+from cds.record.moments import day_beside
 
 NEEDED = 100
 """Events below which no figure of PPV or sensitivity is given."""
@@ -67,7 +68,7 @@ def cohort(first: Mapping[tuple[str, str], datetime], outcome: str, within_days:
         people = zip(kept, found.people.months.tolist(), found.people.event.tolist(), strict=True)
         for (patient, at), months, ended in people:
             followed = round(months * MONTH_DAYS)
-            if at.date() + timedelta(days=within_days) > end:
+            if day_beside(at, known.now) + timedelta(days=within_days) > end:
                 unknown += 1
             elif ended and followed <= within_days:
                 cases.add(patient)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from cds.cards.phrasebook import Catalogues
 from cds.errors import PolicyError
 from cds.inference.registry import Registry
 from cds.ledger.past import Before, PastCall
 from cds.policy.differences import Difference, differences
 from cds.policy.schema import Known, Policy
-from cds.preview import cells
+from cds.preview import cells, reach
 from cds.preview.dials import Threshold, grid, thresholds
 from cds.preview.followed import NEEDED, Cohort, Outcomes, cohort
+from cds.preview.reach import Reach
 from cds.preview.replay import Beginning, Memory, PolicyOf, Replay
+from cds.preview.seen import Seen, see
 from cds.preview.tally import Tally
-from cds.services import Service, ServiceRegistry
-
-_WEEK_S = 7 * 86400.0
-_MOST_SEEN = 20_000
-"""Values of an output kept to choose what to try of its threshold."""
+from cds.preview.whole import Whole
+from cds.services import ServiceRegistry
+from cds.snapshot import Snapshots
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class House:
     models: Registry
     known: Known
     zone: ZoneInfo
+    kept: tuple[Catalogues, Snapshots] | None = None
+    """What calls are decided again with as a whole, where they kept enough; None: from their stored answers alone."""
 
 
 @dataclass(frozen=True)
@@ -49,42 +51,10 @@ class Asked:
     needed: int = NEEDED
     broken: int = 0
     """Lines of an export that are no resource."""
-
-
-@dataclass
-class Seen:
-    """The past calls themselves, whatever the policy."""
-
-    calls: int = 0
-    predictions: int = 0
-    shown: int = 0
-    """Cards that were shown then."""
-    unweighed: int = 0
-    """Calls from before decisions were kept, of services that would need that."""
-    patients: set[str] = field(default_factory=set)
-    users: set[str] = field(default_factory=set)
-    months: set[str] = field(default_factory=set)
-    first: datetime | None = None
-    last: datetime | None = None
-    services: dict[tuple[str, str], Service] = field(default_factory=dict)
-    models: Counter[str] = field(default_factory=Counter)
-    other_versions: Counter[str] = field(default_factory=Counter)
-    """Answers of another version of a model than is installed, by model."""
-    withheld: Counter[str] = field(default_factory=Counter)
-    """Answers made while the committee withheld the model, by model."""
-    asked: dict[str, dict[tuple[str, str], datetime]] = field(default_factory=dict)
-    """By service: (client, patient) -> first call at which its question was open."""
-    values: dict[str, list[float]] = field(default_factory=dict)
-    """By threshold: the values its output had."""
-    chances: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By threshold on a chance: each patient's newest."""
-
-    @property
-    def weeks(self) -> float:
-        """Between the first call and the last; a window mostly empty must not thin the figures out."""
-        if self.first is None or self.last is None:
-            return 0.0
-        return (self.last - self.first).total_seconds() / _WEEK_S
+    from_day: date | None = None
+    """When the policy tried takes effect, where that is still to come."""
+    trial_ends: bool = False
+    """With it, a version that some calls are under now (a canary) ends."""
 
 
 @dataclass(frozen=True)
@@ -112,86 +82,92 @@ class Preview:
     before: Tally
     after: Tally
     differences: list[Difference]
+    reaches: list[Reach]
     dials: tuple[Dial, ...]
     cohorts: Mapping[str, Cohort]
     """By service; only where outcomes are kept."""
 
 
-Calls = Callable[[], Iterator[PastCall]]
-"""The past calls, oldest first; read twice."""
+Calls = Callable[[Collection[str], Collection[str]], Iterator[PastCall]]
+"""(models asked about, services whose calls are decided as a whole) -> the past calls, oldest first; read twice."""
 
 
 def preview(calls: Calls, memory: Before, house: House, asked: Asked, only: Iterable[str] = ()) -> Preview:
     """``only``: keys of the thresholds to move; by default all that the calls' services have. Raises PolicyError where
     there is no call to decide again, or no such threshold."""
-    replay, beginning = Replay(house.services, house.models), Beginning(memory)
-    seen, before, after = _first_pass(calls(), beginning, house, asked, replay)
+    trying = _trying(house, asked)
+    beginning = Beginning(memory)
+    seen, before, after = _first_pass(trying.calls(calls), beginning, house, asked, trying)
     if not seen.calls:
         raise PolicyError(
             f"no call was answered between {asked.since:%Y-%m-%d} and {asked.until:%Y-%m-%d}: there is nothing to "
             "decide again. Take a longer time (--days), or records from a FHIR bulk export (--bulk FOLDER)"
         )
     chosen = _chosen(thresholds(seen.services.values(), house.models), only, seen)
-    dials = _second_pass(calls(), beginning, house, asked, replay, chosen, seen)
-    policy = asked.after("", "")
+    dials = _second_pass(trying, trying.calls(calls), beginning, house, asked, chosen, seen)
     return Preview(
-        asked, policy, seen, before, after, differences(asked.before("", ""), policy, house.known), dials,
+        asked, asked.after("", "", None), seen, before, after, trying.changed, trying.reaches, dials,
         _cohorts(seen, asked),
     )  # fmt: skip
 
 
+@dataclass
+class _Trying:
+    """What differs, and how far each past call can be decided again under it."""
+
+    replay: Replay
+    whole: Whole | None
+    changed: list[Difference]
+    reaches: list[Reach]
+
+    def calls(self, calls: Calls) -> Iterator[PastCall]:
+        models = {reach.model for reach in self.reaches if reach.asks}
+        beyond = {key for reach in self.reaches for key, enough in reach.services.items() if reach.asks or not enough}
+        return calls(sorted(models), sorted({id for id, _ in beyond}) if self.whole is not None else ())
+
+    def under(self, call: PastCall, *policies: Policy) -> tuple[PastCall, ...] | None:
+        """The call as it would have been made under each; None: not enough of it was kept, or its answers do."""
+        if self.whole is None or (kept := self.whole.opened(call)) is None:
+            return None
+        made = [self.whole.under(call, kept, policy) for policy in policies]
+        return tuple(call for call in made if call is not None) if None not in made else None
+
+
+def _trying(house: House, asked: Asked) -> _Trying:
+    replay = Replay(house.services, house.models, house.zone)
+    changed = differences(asked.before("", "", None), asked.after("", "", None), house.known)
+    reaches = reach.reaches(changed, house.services, house.models)
+    whole = Whole(house.services, replay.editions, *house.kept) if house.kept is not None else None
+    return _Trying(replay, whole, changed, reaches)
+
+
 def _first_pass(
-    calls: Iterator[PastCall], beginning: Beginning, house: House, asked: Asked, replay: Replay
+    calls: Iterator[PastCall], beginning: Beginning, house: House, asked: Asked, trying: _Trying
 ) -> tuple[Seen, Tally, Tally]:
+    replay = trying.replay
     seen, tallies = Seen(), (Tally(), Tally())
-    policies = (asked.before, asked.after)
-    remembered = [(t, of, Memory(house.zone, beginning)) for t, of in zip(tallies, policies, strict=True)]
+    remembered = [(tally, Memory(house.zone, beginning)) for tally in tallies]
     watched: dict[tuple[str, str], list[Threshold]] = {}
     for call in calls:
         service = replay.known(call)
         if service is None:
+            seen.gone_services[call.service] += 1
             continue
         if (service.id, service.hook) not in watched:
             watched[service.id, service.hook] = thresholds([service], house.models)
-        _see(seen, call, service, watched[service.id, service.hook], house.models)
-        for tally, policy_of, past in remembered:
-            policy = policy_of(call.client, call.service)
-            ready = replay.ready(call, policy)
+        see(seen, call, service, watched[service.id, service.hook], replay)
+        policies = [of(call.client, call.service, call.user) for of in (asked.before, asked.after)]
+        made = trying.under(call, *policies)
+        if made is None:
+            made = (call, call)
+            seen.unseen.update(reach.unseen(call, trying.reaches, replay, policies[1]))
+        else:
+            seen.whole += 1
+        for (tally, past), policy, one in zip(remembered, policies, made, strict=True):
+            ready = replay.ready(one, policy)
             if ready:
-                tally.take(past.hold_back(call, ready, policy))
+                tally.take(past.hold_back(one, ready, policy))
     return seen, *tallies
-
-
-def _see(seen: Seen, call: PastCall, service: Service, watched: list[Threshold], models: Registry) -> None:
-    seen.calls += 1
-    seen.predictions += len(call.predictions)
-    seen.shown += sum(card.shown for card in call.cards)
-    seen.patients.add(call.patient)
-    seen.months.add(f"{call.at:%Y-%m}")
-    seen.first, seen.last = seen.first or call.at, call.at
-    seen.services.setdefault((service.id, service.hook), service)
-    if call.user is not None:
-        seen.users.add(call.user)
-    outputs = {}
-    for said in call.predictions:
-        seen.models[said.model] += 1
-        seen.withheld[said.model] += said.withheld
-        outputs[said.model] = said.outputs
-        model = models.models.get(said.model)
-        if model is not None and not model.refused and model.manifest.version != said.version:
-            seen.other_versions[said.model] += 1
-    for threshold in watched:
-        value = outputs.get(threshold.model, {}).get(threshold.output)
-        values = seen.values.setdefault(threshold.key, [])
-        if isinstance(value, int | float) and len(values) < _MOST_SEEN:
-            values.append(float(value))
-        if threshold.probability and isinstance(value, int | float):
-            seen.chances.setdefault(threshold.key, {})[call.patient] = float(value)
-    if service.again is not None:
-        if call.weighed is None:
-            seen.unweighed += 1
-        elif service.again.outcome and service.again.asks(call.weighed):
-            seen.asked.setdefault(service.id, {}).setdefault((call.client, call.patient), call.at)
 
 
 def _chosen(found: list[Threshold], only: Iterable[str], seen: Seen) -> list[Threshold]:
@@ -206,31 +182,33 @@ def _chosen(found: list[Threshold], only: Iterable[str], seen: Seen) -> list[Thr
 
 
 def _second_pass(
+    trying: _Trying,
     calls: Iterator[PastCall],
     beginning: Beginning,
     house: House,
     asked: Asked,
-    replay: Replay,
     chosen: list[Threshold],
     seen: Seen,
 ) -> tuple[Dial, ...]:
-    policy = asked.after("", "")
+    replay, policy = trying.replay, asked.after("", "", None)
     tried = [_tried(threshold, seen, policy, house, asked, beginning) for threshold in chosen]
-    for call in calls:
+    for call in calls if tried else ():
         service = replay.known(call)
         if service is None:
             continue
-        same = replay.ready(call, asked.after(call.client, call.service))
+        base = asked.after(call.client, call.service, call.user)
+        (made,) = trying.under(call, base) or (call,)
+        same = replay.ready(made, base)
         for threshold, variants in tried:
             mine = threshold.service == service.id
             if not mine and not same:
                 continue
             for variant in variants:
-                moved = variant.policy(call.client, call.service)
-                ready = replay.ready(call, moved) if mine else same
+                moved = variant.policy(base)
+                ready = replay.ready(made, moved) if mine else same
                 if ready:
-                    variant.row.tally.take(variant.memory.hold_back(call, ready, moved))
-    old = asked.before("", "")
+                    variant.row.tally.take(variant.memory.hold_back(made, ready, moved))
+    old = asked.before("", "", None)
     return tuple(
         Dial(t, t.now(old, house.known), t.now(policy, house.known), tuple(v.row for v in variants))
         for t, variants in tried
@@ -242,11 +220,9 @@ class _Variant:
     row: Row
     memory: Memory
     threshold: Threshold
-    after: PolicyOf
     made: dict[str, Policy] = field(default_factory=dict)
 
-    def policy(self, client: str, service: str) -> Policy:
-        base = self.after(client, service)
+    def policy(self, base: Policy) -> Policy:
         found = self.made.get(base.version)
         if found is None:
             found = self.made[base.version] = self.threshold.moved(base, self.row.value)
@@ -256,12 +232,10 @@ class _Variant:
 def _tried(
     threshold: Threshold, seen: Seen, policy: Policy, house: House, asked: Asked, beginning: Beginning
 ) -> tuple[Threshold, list[_Variant]]:
-    now, before = (threshold.now(each, house.known) for each in (policy, asked.before("", "")))
+    now, before = (threshold.now(each, house.known) for each in (policy, asked.before("", "", None)))
     values = grid(threshold, sorted(seen.values.get(threshold.key, ())), now, before)
     allowed = [value for value in values if _allowed(threshold, policy, value, house.known)]
-    return threshold, [
-        _Variant(Row(v, Tally()), Memory(house.zone, beginning), threshold, asked.after) for v in allowed
-    ]
+    return threshold, [_Variant(Row(v, Tally()), Memory(house.zone, beginning), threshold) for v in allowed]
 
 
 def _allowed(threshold: Threshold, policy: Policy, value: float, known: Known) -> bool:

@@ -8,28 +8,37 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import orjson
 from pydantic import BaseModel
 
 from cds.cards import attention, snooze
 from cds.cards.attention import Opening, Shown, Snoozes
 from cds.cards.compose import in_order, limited
 from cds.cards.speech import chosen, limits, quieted_by
+from cds.cards.withheld import KIND
+from cds.editions import Editions
+from cds.guidelines import currency
+from cds.guidelines.replay import as_read
 from cds.inference.contribution import Contribution, Speech
+from cds.inference.model import Model
+from cds.inference.prediction import Prediction
 from cds.inference.registry import Registry
 from cds.ledger import Override
-from cds.ledger.past import Before, PastCall, ReadyCard
+from cds.ledger.past import Before, PastCall, PastPrediction, ReadyCard
 from cds.policy.schema import Policy
+from cds.record.feature import Feature
+from cds.record.moments import day_at
 from cds.services import Past, PastAnswer, Service, ServiceRegistry, Would
 
 CALL = "call"
 """Key of ``weighed`` for what holds for every topic of a call."""
 
-PolicyOf = Callable[[str, str], Policy]
-"""(client, service) -> the policy a call is under."""
+PolicyOf = Callable[[str, str, str | None], Policy]
+"""(client, service, the ledger's key of the user) -> the policy a call is under."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +57,10 @@ class Replay:
 
     services: ServiceRegistry
     models: Registry
+    zone: ZoneInfo
 
     def __post_init__(self) -> None:
+        self.editions = Editions(self.models)
         self._parameters: dict[tuple[str, str], BaseModel] = {}
 
     def known(self, call: PastCall) -> Service | None:
@@ -61,22 +72,51 @@ class Replay:
         if service is None or not policy.service(service.id).enabled:
             return []
         answers = self._answers(call, policy)
+        everything, decided = self._said(call, service, answers, policy)
+        lapsed = self._lapsed(call, answers, policy)
+        if lapsed:
+            speaking = {id: answer for id, answer in answers.items() if id not in lapsed}
+            everything = _without(everything, self._said(call, service, speaking, policy)[0])
+        found = everything + [_as_it_was(c) for c in call.cards if c.memory.partition("/")[0] not in decided]
+        return in_order(found)
+
+    def _said(
+        self, call: PastCall, service: Service, answers: Mapping[str, PastAnswer], policy: Policy
+    ) -> tuple[list[Would], set[str]]:
+        """(cards, topics that are decided here)"""
         found = list(self._own(call, service, answers, policy))
         by_manifest, topics = self._by_manifest(call, service, answers, policy)
-        decided = {*topics, *(service.again.topics if service.again is not None else ())}
-        found += by_manifest
-        found += [_as_it_was(c) for c in call.cards if c.memory.partition("/")[0] not in decided]
-        return in_order(found)
+        return found + by_manifest, {*topics, *(service.again.topics if service.again is not None else ())}
 
     def _answers(self, call: PastCall, policy: Policy) -> dict[str, PastAnswer]:
         found = {}
         for said in call.predictions:
-            model = self.models.models.get(said.model)
-            if model is None or model.refused:
+            installed = self.models.models.get(said.model)
+            if installed is None or installed.refused or not self.editions.runs(said.model, policy):
                 continue
-            if policy.model_enabled(said.model, needs_enabling=model.manifest.status.needs_enabling):
+            model = self.editions.of(said.model, policy)
+            if of_other_rules(model, said, policy) and (features := self.features(model, said)) is not None:
+                again = model.again(features)
+                if isinstance(again, Prediction):
+                    outputs = {**again.outputs, "rules": list(again.rules)}
+                    found[said.model] = PastAnswer(model.manifest, outputs, said.inputs)
+            elif said.outcome == "predicted":
                 found[said.model] = PastAnswer(model.manifest, said.outputs, said.inputs)
         return found
+
+    def features(self, model: Model, said: PastPrediction) -> tuple[Feature, ...] | None:
+        """Its inputs as they were read, to ask other rules; None where not all is kept."""
+        if model.manifest.runtime.kind != "rules":
+            return None  # a graph of another version may read other inputs
+        if said.outcome != "predicted" and said.reason != "input-absent":
+            return None  # the guideline was not for this patient, whatever its rules
+        return as_read((model,), orjson.loads(said.inputs))[1]
+
+    def _lapsed(self, call: PastCall, answers: Mapping[str, PastAnswer], policy: Policy) -> set[str]:
+        """Guidelines that on the day of the call were past their review and this policy's grace."""
+        day = day_at(call.at, self.zone)
+        found = ((id, currency(answer.manifest, policy, day)) for id, answer in answers.items())
+        return {id for id, standing in found if standing is not None and standing.lapsed}
 
     def _own(
         self, call: PastCall, service: Service, answers: Mapping[str, PastAnswer], policy: Policy
@@ -123,6 +163,35 @@ class Replay:
         return tuple(id for id, card in cards if card is not None and card.topic == topic)
 
 
+def of_other_rules(model: Model, said: PastPrediction, policy: Policy) -> bool:
+    """The rules in force under the policy are not those that gave this answer."""
+    if model.manifest.runtime.kind != "rules":
+        return False
+    if model.manifest.version != said.version:
+        return True
+    edited = model.manifest.id in policy.guidelines.editions
+    return edited and bool(said.sha256) and model.manifest.fingerprint != said.sha256
+
+
+def _without(everything: list[Would], rest: list[Would]) -> list[Would]:
+    """``rest``: what is said without guidelines that nobody has looked at in time. Where nobody else speaks of a topic,
+    a card says why there is none (``cds.cards.withheld``)."""
+    topics = {would.topic for would in rest}
+    return rest + [
+        replace(
+            would,
+            kind=KIND,
+            quieted_by=tuple(dict.fromkeys((would.kind, *would.quieted_by))),
+            repeat="always" if would.indicator == "warning" or would.rank == "safety" else would.repeat,
+            indicator="info",
+            band=0,
+            flags=(),
+        )
+        for would in everything
+        if would.topic not in topics
+    ]
+
+
 def _spoken(
     topic: str,
     spoken: list[tuple[Speech, PastAnswer, Contribution]],
@@ -149,11 +218,12 @@ def _as_it_was(card: ReadyCard) -> Would:
     return Would(
         topic,
         kind,
-        (kind,) if kind else (),
+        card.quieted_by or ((kind,) if kind else ()),
+        rank=card.rank,
         indicator="warning" if card.indicator == "warning" else "info",
         band=card.band,
         flags=card.flags,
-        repeat="each-time" if topic.endswith("not-assessed") else "once",
+        repeat=card.repeat or ("each-time" if topic.endswith("not-assessed") else "once"),
     )
 
 

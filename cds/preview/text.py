@@ -186,7 +186,10 @@ def why(lack: Json, words: Phrasebook) -> str:
 
 def note_lines(told: Json, words: Phrasebook) -> Iterator[str]:
     for note in told["notes"]:
-        yield words(f"preview.note.{note['note']}", **{k: v for k, v in note.items() if k != "note"})
+        given = {k: v for k, v in note.items() if k != "note"}
+        if "day" in given:
+            given["day"] = words.day(date.fromisoformat(given["day"]))
+        yield words(f"preview.note.{note['note']}", **given)
     if told["bulk"]:
         yield words("preview.export.per_patient")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 import yaml
 
+from cds.errors import PolicyError
 from cds.policy.layers import Layer, laid_over, parse_layer
 from cds.policy.schema import Known, Policy, parse, read
 from cds.policy.standing import Approved, Standing
@@ -20,10 +23,38 @@ class Trial:
     base: str
     where: str
     """Of the file that layers are laid over."""
-    now: Standing
+    on: Callable[[date], Standing]
+    """The layers in force on a day, as the ledger has them."""
+    today: date
     file: str
     name: str
     known: Known
+    key_of: Callable[[str, str], str] = lambda client, user: user
+    """(client, a user as layers name them) -> the ledger's key of them."""
+
+    @cached_property
+    def now(self) -> Standing:
+        return self.on(self.today)
+
+    @cached_property
+    def then(self) -> Standing:
+        """With the layer tried, on the first day on which it holds: as activating it would make it."""
+        assert self.layer is not None
+        name = self.layer.head.layer
+        standing = self.on(self.from_day or self.today)
+        canaries = {n: c for n, c in standing.canaries.items() if n != name}
+        return replace(standing, live={**standing.live, name: Approved(self.layer, "")}, canaries=canaries)
+
+    @property
+    def from_day(self) -> date | None:
+        """When the layer takes effect; None: at once, as a whole policy does."""
+        effective = self.layer.head.effective if self.layer is not None else self.today
+        return effective if effective > self.today else None
+
+    @property
+    def trial_ends(self) -> bool:
+        """A version of the same layer that some are under now gives way to it."""
+        return self.layer is not None and self.layer.head.layer in self.now.canaries
 
     @cached_property
     def layer(self) -> Layer | None:
@@ -37,36 +68,59 @@ class Trial:
         if self.layer is None:
             parse(self.file, self.name, self.known)
         else:
-            under = [a.layer for n, a in self.now.live.items() if n == "site" and self.layer.head.layer != "site"]
+            until = self.layer.head.until
+            if until is not None and until < self.today:
+                raise PolicyError(f"{self.name}: its last day, {until}, has passed: it would never be in force")
+            under = [a.layer for n, a in self.then.live.items() if n == "site" and self.layer.head.layer != "site"]
             laid = [(each, "") for each in (*under, self.layer)]
             laid_over(self.base, self.where, laid, self.known)
 
-    def before(self, client: str, service: str) -> Policy:
-        return self._made("before", client, service)
+    def before(self, client: str, service: str, user: str | None = None) -> Policy:
+        """``user``: the ledger's key."""
+        return self._made("before", client, service, user)
 
-    def after(self, client: str, service: str) -> Policy:
-        return self._made("after", client, service)
+    def after(self, client: str, service: str, user: str | None = None) -> Policy:
+        return self._made("after", client, service, user)
 
     @cached_property
-    def _kept(self) -> dict[tuple[str, str, str], Policy]:
+    def _kept(self) -> dict[tuple[str, ...], Policy]:
         return {}
 
-    def _made(self, which: str, client: str, service: str) -> Policy:
-        key = (which, client, service)
+    @cached_property
+    def _people(self) -> dict[tuple[str, str], str]:
+        return {}
+
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        """Users whose calls are under layers of their own."""
+        standings = (self.now, self.then) if self.layer is not None else (self.now,)
+        heads = [a.layer.head for s in standings for a in (*s.live.values(), *(c[1] for c in s.canaries.values()))]
+        own = [name for head in heads if head.applies_to is not None for name in head.applies_to.users]
+        return frozenset(own) | {name for s in standings for canary, _ in s.canaries.values() for name in canary.users}
+
+    def _who(self, client: str, user: str | None) -> str:
+        """As layers name them; empty for who is in none."""
+        if user is None or not self._named:
+            return ""
+        if (client, "") not in self._people:
+            self._people.update(
+                {(client, self.key_of(client, name)): name for name in self._named} | {(client, ""): ""}
+            )
+        return self._people.get((client, user), "")
+
+    def _made(self, which: str, client: str, service: str, user: str | None) -> Policy:
+        key = (which, client, service, self._who(client, user))
         if key not in self._kept:
-            self._kept[key] = self._make(which, client, service)
+            self._kept[key] = self._make(*key)
         return self._kept[key]
 
-    def _make(self, which: str, client: str, service: str) -> Policy:
-        base, where, now = self.base, self.where, self.now
+    def _make(self, which: str, client: str, service: str, user: str) -> Policy:
+        base, where, standing = self.base, self.where, self.now
         if which == "after" and self.layer is None:
             base, where = self.file, self.name
-        elif which == "after" and self.layer is not None:
-            name = self.layer.head.layer
-            tried = Approved(self.layer, "")
-            canaries = {n: c for n, c in now.canaries.items() if n != name}
-            now = replace(now, live={**now.live, name: tried}, canaries=canaries)
-        layers = now.layers(client, service, "")
+        elif which == "after":
+            standing = self.then
+        layers = standing.layers(client, service, user)
         if not layers:
             return parse(base, where, self.known)
         return laid_over(base, where, [(a.layer, a.approver) for a in layers], self.known)[0]

@@ -80,6 +80,11 @@ def day_at(at: datetime, zone: tzinfo) -> date:
     return at.astimezone(zone).date()
 
 
+def day_beside(at: datetime, now: datetime) -> date:
+    """The day it was then, by the clocks that tell ``now``: of the hospital, where its time zone is ``now``'s."""
+    return at.astimezone(now.tzinfo).date()
+
+
 def years_between(birth: Moment, at: datetime) -> float:
     return birth.days_before(at) / YEAR_DAYS
 

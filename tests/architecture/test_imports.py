@@ -80,12 +80,13 @@ ROOMS: dict[str, str] = {
     "audit": "errors inference ledger policy protocol record services trust",
     "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
     "editions": "inference policy",
+    "case_again": "cards.phrasebook editions fhir inference policy protocol services snapshot studies",
     "shadow": "cards editions inference policy services studies",
     "engine": (
         "audit cards cards.phrasebook committee editions errors fhir fhir.resources ids inference ledger policy "
         "protocol record services settings shadow snapshot studies timings tracing trust trust.smart turns"
     ),
-    "replay": "audit cards engine errors fhir inference ledger policy protocol record services snapshot studies",
+    "replay": "audit cards case_again editions engine errors inference ledger policy protocol record services snapshot",
     "web": "admission engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.committee pages.report snapshot "
@@ -93,8 +94,8 @@ ROOMS: dict[str, str] = {
         "services settings steady studies tracing trust trust.smart web"
     ),
     "preview": (
-        "audit cards cards.phrasebook committee errors fhir fhir.resources inference ledger measures policy protocol "
-        "record services"
+        "audit cards cards.phrasebook case_again committee editions errors fhir fhir.resources guidelines inference "
+        "ledger measures policy protocol record services snapshot"
     ),
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import cds
 from committee_room import CHARTER, Room, Said, WriteSettings, ago
@@ -35,6 +36,33 @@ def test_a_model_is_suspended_and_resumed_by_two_people(room: Room, settings: Pa
     assert f"withheld: {MODEL} everywhere since" in told and "A. Bee and C. Dee: calibration is off" in told
     assert cds("committee", "resume", MODEL, *TWO, settings=settings).exit_code == 0
     assert stops(room.book.read(every)) == {}
+
+
+def test_the_committee_sees_a_drifted_input_and_stops_the_model(room: Room, settings: Path, models: Registry) -> None:
+    """The patients of the last ten days are older than those of the months before; `docs/monitors.md` says how soon
+    that is seen, and tests/system how soon a stop is in every worker."""
+    random, now = np.random.default_rng(4), datetime.now(UTC)
+
+    def asked(n: int, first: float, last: float, youngest: int) -> list[Said]:
+        ages = random.integers(youngest, youngest + 15, n)
+        days = sorted(random.uniform(last, first, n), reverse=True)
+        return [
+            Said(
+                f"p{first}-{k}",
+                now - timedelta(days=day),
+                {"risk": 0.01},
+                {"age": {"state": "found", "value": float(age)}},
+            )
+            for k, (day, age) in enumerate(zip(days, ages, strict=True))
+        ]
+
+    room.tell(asked(900, 200, 31, 50) + asked(300, 10, 0.1, 75), version=models[MODEL].manifest.version)
+    evaluated = cds("committee", "evaluate", "--model", MODEL, settings=settings)
+    assert evaluated.exit_code == 0 and "drift age" in evaluated.stdout, evaluated.output
+    [line] = [one for one in cds("committee", "status", settings=settings).stdout.splitlines() if "drift age" in one]
+    assert "watch" in line and "north" in line
+    assert cds("committee", "suspend", MODEL, "--site", "north", *TWO, settings=settings).exit_code == 0
+    assert f"withheld: {MODEL}" in cds("committee", "status", settings=settings).stdout
 
 
 def test_in_an_emergency_one_is_enough_and_status_asks_for_the_other(room: Room, settings: Path) -> None:

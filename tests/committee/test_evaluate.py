@@ -239,6 +239,21 @@ def test_another_version_s_answers_say_nothing_of_this_one_s(room: Room, evaluat
     assert values(evaluate())["auc", ""]["have"] == 0
 
 
+def test_two_files_under_one_version_number_are_not_mixed(room: Room, evaluate: Evaluate, models: Registry) -> None:
+    """The other one's answers count nowhere, which is said; and its verdicts are none of the installed one's."""
+    random = np.random.default_rng(16)
+    with_file = [replace(one, sha256=models[MODEL].manifest.fingerprint) for one in weeks(300, random, 20, 1)]
+    other = [replace(one, sha256="ab" * 32) for one in weeks(200, random, 40, 21)]
+    room.tell(other + with_file, version=version(models))
+    found = evaluate()
+    told = {f["measure"]: f for f in found.verdict.findings}
+    assert (told["other_file"]["n"], told["other_file"]["events"], told["other_file"]["level"]) == (500, 200, "watch")
+    assert found.verdict.raised == "watch"
+    assert told["burden"]["n"] == 300
+    judged = Evaluator(room.book, models, lambda *_: None, Charter.model_validate(yaml.safe_load(CHARTER)), NOW)  # type: ignore[arg-type,return-value]
+    assert len(judged.answers(models[MODEL].manifest, "north")) == 300
+
+
 def test_a_dry_run_leaves_nothing_behind(room: Room, evaluate: Evaluate, models: Registry) -> None:
     random = np.random.default_rng(2)
     room.tell(weeks(300, random, 100, 1), version=version(models))

@@ -12,6 +12,10 @@ import promql_parser
 import pytest
 from chart_values import shipped
 from flask import Flask
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as grafana
+from grafana_foundation_sdk.models import prometheus
 from manifests import only
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -147,6 +151,35 @@ def test_every_state_and_count_is_on_the_dashboard(dashboard: dict[str, Any], ex
     shown = {selector.name for text in questions(dashboard) for selector in selectors(text)}
     ours = {name for name in exported if name.startswith("cds_") and not name.endswith(("_created", "_sum", "_count"))}
     assert ours - shown == set()
+
+
+def _lost(ours: Any, theirs: Any, where: str = "") -> Iterator[str]:
+    """Of ours, what does not come back; defaults that are added are none of it."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key, value in ours.items():
+            yield from _lost(value, theirs.get(key), f"{where}.{key}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for n, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _lost(one, other, f"{where}[{n}]")
+    elif ours != theirs:
+        yield where
+
+
+def test_grafanas_own_types_hold_all_of_the_dashboard(dashboard: dict[str, Any]) -> None:
+    """As Grafana publishes them: a key it does not know is dropped, options of an unknown panel are a bare mapping."""
+    plugins.register_default_plugins()
+
+    def dropped(given: dict[str, Any]) -> list[str]:
+        return [*_lost(given, json.loads(JSONEncoder().encode(grafana.Dashboard.from_json(given))))]
+
+    decoded = grafana.Dashboard.from_json(dashboard)
+    assert dropped(dashboard) == []
+    assert dropped({**dashboard, "refreshes": "30s"}) == [".refreshes"]
+    panels = [panel for panel in decoded.panels or () if isinstance(panel, grafana.Panel)]
+    assert len(panels) > 20
+    for panel in panels:
+        assert type(panel.options).__module__ == f"grafana_foundation_sdk.models.{panel.type_val}", panel.title
+        assert panel.targets and all(isinstance(target, prometheus.Dataquery) for target in panel.targets), panel.title
 
 
 def test_every_question_is_about_this_release_alone(rules: list[Rule], dashboard: dict[str, Any]) -> None:

@@ -44,6 +44,8 @@ class Said:
     outcome: Any = "predicted"
     reason: str | None = None
     language: str = "en"
+    sha256: str = ""
+    """Fingerprint of what decided; none: as kept before there was one."""
 
 
 @dataclass
@@ -71,7 +73,7 @@ class Room:
 
     def _call(self, one: Said, model: str, version: str, client: str) -> CallEntry:
         made = PredictionEntry(
-            str(uuid.uuid4()), model, version, "0" * 64, one.outcome, one.reason, dict(one.inputs), dict(one.outputs)
+            str(uuid.uuid4()), model, version, one.sha256, one.outcome, one.reason, dict(one.inputs), dict(one.outputs)
         )
         card = CardEntry(str(uuid.uuid4()), "risk", "info", {"summary": "s"}, (made.id,))
         return CallEntry(

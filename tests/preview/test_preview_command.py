@@ -275,8 +275,22 @@ def test_what_is_not_seen_here_is_said(hospital: Hospital, preview: Preview) -> 
     hospital.call("p", 0.05)
     change = CHANGE + "  pancreas-first-line: {parameters: {say_when_not_possible: false}}\n"
     told = " ".join(preview(hospital, change=change).stdout.split())
-    assert "parameters.say_when_not_possible: this service's cards are taken as they were" in told
+    assert "parameters.say_when_not_possible: no call in this time is of a service that it bears on" in told
     assert "Less than a week of calls was seen" in told
+
+
+def test_what_was_kept_too_little_of_is_told_in_words_with_its_count(hospital: Hospital, preview: Preview) -> None:
+    for n in range(3):
+        hospital.call(f"p{n}", service="pancreas-first-line", hook="order-sign", weighed={}, predictions=())
+    hospital.call("q", service="a-service-of-last-year")
+    change = CHANGE + "  pancreas-first-line: {parameters: {say_when_not_possible: false}}\n"
+    change += "models: {metastatic-os: {enabled: false}, purist-subtype: {enabled: true}}\norders: {hba1c: null}\n"
+    told = " ".join(preview(hospital, change=change).stdout.split())
+    for setting in ("services.pancreas-first-line.parameters.say_when_not_possible", "models.metastatic-os.enabled"):
+        assert f"{setting}: of 3 calls too little was kept to see all that it does" in told
+    assert "models.purist-subtype.enabled: " in told
+    assert "orders.hba1c.code changes what cards say or propose" in told
+    assert "1 call to a-service-of-last-year, which is not installed here any more: left out" in told
 
 
 def test_dutch_is_dutch(hospital: Hospital, preview: Preview) -> None:

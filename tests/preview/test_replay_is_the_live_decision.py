@@ -15,9 +15,17 @@ from ledger_reading import rows
 from service import NOW, MakeApp, StoryCalls, loopback, prefetcher
 
 import hooks
+from cds.inference import registry
+from cds.inference.guideline import edition_of
 from cds.ledger import tables
 from cds.ledger.past import Before, PastCall, PastCalls
+from cds.policy.differences import differences
+from cds.policy.schema import Known, Policy
+from cds.preview.figures import figures
+from cds.preview.preview import Asked, House, preview
+from cds.preview.reach import reaches, unseen
 from cds.preview.replay import Beginning, Memory, Replay
+from cds.preview.whole import Whole
 from hooks import stories
 
 PACKAGED = yaml.safe_load((Path(hooks.__file__).parent / "policy.yaml").read_text(encoding="utf-8"))
@@ -63,17 +71,27 @@ def base(make_app: MakeApp) -> Flask:
 def calls(base: Flask) -> list[PastCall]:
     past = PastCalls(base.extensions["cds"].settings.ledger_url)
     try:
-        return list(past.between(NOW - timedelta(days=1), NOW + timedelta(days=1)))
+        services, models = base.extensions["cds"].services.services, base.extensions["cds"].models.models
+        whole, since = {id for id, _ in services}, NOW - timedelta(days=1)
+        return list(past.between(since, since + timedelta(days=2), about=list(models), whole=whole))
     finally:
         past.close()
 
 
-def again(app: Flask, calls: list[PastCall], policy: Any) -> Ready:
+def again(app: Flask, calls: list[PastCall], policy: Any, *, whole: bool = False) -> Ready:
     engine = app.extensions["cds"]
-    replay, memory = Replay(engine.services, engine.models), Memory(ZoneInfo("UTC"), Beginning(Before()))
+    replay, memory = (
+        Replay(engine.services, engine.models, ZoneInfo("UTC")),
+        Memory(ZoneInfo("UTC"), Beginning(Before())),
+    )
     people = {engine.ledger.patient_key("demo", story.id): story.id for story in stories.STORIES}
     found: Ready = {}
+    kept = Whole(engine.services, replay.editions, engine.catalogues, engine.snapshots)
     for call in calls:
+        if whole and (opened := kept.opened(call)) is not None:
+            made = kept.under(call, opened, policy)
+            assert made is not None
+            call = made
         decided = memory.hold_back(call, replay.ready(call, policy), policy)
         shown = {(w.memory, w.indicator, w.band, frozenset(w.flags)) for w in decided.shown}
         if shown:
@@ -126,11 +144,113 @@ def test_under_the_policy_of_that_day_it_is_what_was_shown(base: Flask, calls: l
 def test_under_another_policy_it_is_what_would_have_been_shown(
     make_app: MakeApp, base: Flask, calls: list[PastCall], tmp_path: Path, change: Change
 ) -> None:
+    app = under(make_app, tmp_path, change)
+    assert again(base, calls, app.extensions["cds"].policies.current()) == live(app)
+
+
+def under(make_app: MakeApp, folder: Path, change: Change) -> Flask:
+    """Every story asked live under the packaged policy so changed."""
     policy = yaml.safe_load(yaml.safe_dump(PACKAGED))
     policy["cards"] = {"most": 10, "most_warnings": 5}
     change(policy)
-    path = tmp_path / "policy.yaml"
+    path = folder / "policy.yaml"
     path.write_text(yaml.safe_dump(policy), encoding="utf-8")
     app = make_app(policy_file=path, **loopback())
     asked(app)
-    assert again(base, calls, app.extensions["cds"].policies.current()) == live(app)
+    return app
+
+
+# ---- what hangs on more than stored answers: decided again from what calls with a card kept
+
+
+def edited(model: str, turn: Callable[[dict[str, Any]], None], **of_guidelines: Any) -> Change:
+    """A newer edition of a guideline, as its committee would publish it."""
+
+    def change(policy: dict[str, Any]) -> None:
+        content = edition_of(registry.load(registry.installed_folders())[model].manifest)
+        edition = content.model_dump(mode="json", exclude_defaults=True) | {"version": "99.0.0"}
+        turn(edition)
+        policy["guidelines"] = {"editions": {model: edition}, **of_guidelines}
+
+    return change
+
+
+def last_rule_alone(edition: dict[str, Any]) -> None:
+    edition["rules"] = edition["rules"][-1:]
+
+
+def long_overdue(edition: dict[str, Any]) -> None:
+    edition["review_by"] = "2020-01-01"
+
+
+def another_first_line(policy: dict[str, Any]) -> None:
+    off("metastatic-os", "resected-os")(policy)
+    policy["services"]["pancreas-first-line"]["parameters"]["say_when_not_possible"] = False
+
+
+@pytest.mark.parametrize(
+    ("change", "by_answers"),
+    [
+        (another_first_line, False),
+        (edited("nice-ng12", long_overdue), True),
+        (edited("caps-surveillance", last_rule_alone), True),
+    ],
+)
+def test_so_it_is_for_every_service_and_kind_of_card(
+    make_app: MakeApp, base: Flask, calls: list[PastCall], tmp_path: Path, change: Change, by_answers: bool
+) -> None:
+    """``by_answers``: an edition is asked with the inputs that its answers kept, too: calls without a card have no
+    more."""
+    app = under(make_app, tmp_path, change)
+    policy, in_force = (each.extensions["cds"].policies.current() for each in (app, base))
+    found = again(base, calls, policy, whole=True)
+    assert found == live(app)
+    assert found != again(base, calls, in_force, whole=True)
+    assert (again(base, calls, policy) == found) is by_answers
+
+
+def test_a_model_switched_on_speaks_where_the_facts_were_kept_and_is_told_of_elsewhere(
+    make_app: MakeApp, base: Flask, calls: list[PastCall], tmp_path: Path
+) -> None:
+    app = under(make_app, tmp_path, lambda policy: policy["models"].update({"purist-subtype": {"enabled": True}}))
+    engine = app.extensions["cds"]
+    policy = engine.policies.current()
+    known = Known(engine.models.thresholds(), engine.services.parameters(), engine.models.limits())
+    changed = differences(base.extensions["cds"].policies.current(), policy, known)
+    found, now = again(base, calls, policy, whole=True), live(app)
+    reach = reaches(changed, engine.services, engine.models)
+    replay = Replay(engine.services, engine.models, ZoneInfo("UTC"))
+    people = {base.extensions["cds"].ledger.patient_key("demo", story.id): story.id for story in stories.STORIES}
+    told = {
+        (people[c.patient], c.service, c.hook)
+        for c in calls
+        if c.sealed is None and [*unseen(c, reach, replay, policy)]
+    }
+    assert found != again(base, calls, base.extensions["cds"].policies.current(), whole=True)
+    assert {key for key in now if now[key] != found.get(key)} <= told
+
+
+def test_the_figures_rest_on_cards_made_again_and_say_of_how_many_calls_too_little_was_kept(base: Flask) -> None:
+    engine = base.extensions["cds"]
+    in_force = engine.policies.current()
+    content = yaml.safe_load(yaml.safe_dump(PACKAGED))
+    another_first_line(content)
+    tried = Policy.model_validate(content | {"version": "tried"})
+    known = Known(engine.models.thresholds(), engine.services.parameters(), engine.models.limits())
+    since, zone = NOW - timedelta(days=1), ZoneInfo("UTC")
+    asked = Asked(lambda *_: in_force, lambda *_: tried, since, since + timedelta(days=2))
+    past = PastCalls(engine.settings.ledger_url)
+    try:
+        found = preview(
+            lambda about, whole: past.between(asked.since, asked.until, about=about, whole=whole),
+            Before(), House(engine.services, engine.models, known, zone, (engine.catalogues, engine.snapshots)), asked,
+        )  # fmt: skip
+    finally:
+        past.close()
+    told = figures(found)
+    assert 0 < found.after.total < found.before.total
+    assert next(note for note in told["notes"] if note["note"] == "whole")["calls"] > 0
+    lacking = {note["setting"]: note["calls"] for note in told["notes"] if note["note"] == "kept-too-little"}
+    key = "services.pancreas-first-line.parameters.say_when_not_possible"
+    # what a manifest alone says of its model's answer is told by the answer: of the second model nothing is lacking
+    assert lacking.keys() == {key, "models.metastatic-os.enabled"} and all(lacking.values())

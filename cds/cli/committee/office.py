@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -35,6 +36,7 @@ class Office:
     ledger: Ledger
     book: Book
     now: datetime
+    """In the hospital's time zone, by which days are told."""
 
 
 @contextmanager
@@ -46,7 +48,7 @@ def office_of(ctx: click.Context, *, lenient: bool = False, light: bool = False)
     models, charter, text = _light(settings) if light else _rooms(settings, lenient)
     upgrade(settings.ledger_url)
     ledger = Ledger(settings.ledger_url, settings.load_ledger_key(), settings.data_dir / "spool")
-    now = datetime.now(UTC)
+    now = datetime.now(ZoneInfo(settings.timezone))
     try:
         with Book(settings.ledger_url) as book:
             if text:

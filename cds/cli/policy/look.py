@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def check(ctx: click.Context, file: Path) -> None:
         return
     found = parse(text, str(file), known)
     click.secho(f"{file}: good. Version {found.version}, effective {found.effective}.", fg="green")
-    if found.effective > date.today():
+    if found.effective > person_of(settings, "", "").today:
         click.echo(
             f"note: a file holds from the moment it is saved, not from {found.effective}; a version that is proposed "
             "and activated waits for its day (cds policy propose)"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from cds.committee.charter_file import charter_path, read_charter
 from cds.errors import PolicyError
 from cds.inference import registry
 from cds.ledger.past import Before, PastCalls
+from cds.ledger.patient_hash import chain, person
 from cds.policy.schema import Known, address
 from cds.policy.standing import Standing, standing
 from cds.policy.store import text_of
@@ -44,6 +45,7 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings, load
+from cds.snapshot import Fingerprints, Snapshots
 
 CATALOGUE = Path(text.__file__).parent / "catalogue"
 
@@ -157,7 +159,9 @@ def save_proposal(settings: Settings, file: Path, values: Mapping[str, float]) -
     made = changed(text_of(file), str(file), dict(values))
     path = file.with_name(f"{file.stem}-proposed-{address(made)}.yaml")
     house = house_of(settings)
-    Trial(text_of(file_of(settings)), str(file_of(settings)), nothing(), made, str(path), house.known).require()
+    today = person_of(settings, "", "").today
+    base = file_of(settings)
+    Trial(text_of(base), str(base), lambda _: nothing(), today, made, str(path), house.known).require()
     if path.exists():
         return path  # its name is a hash of its content: saved before
     with path.open("x", encoding="utf-8") as out:
@@ -182,12 +186,12 @@ def catalogues_of(settings: Settings) -> Catalogues:
 def worked_out(settings: Settings, wanted: Wanted, words: Phrasebook) -> dict[str, Any]:
     """The figures. Raises PolicyError, LedgerError."""
     house = house_of(settings)
-    now = person_of(settings, "", "").now
-    with _ledger(settings, house.zone, now) as (held, past):
-        trial = _trial(settings, wanted.file, held, house.known)
+    now = person_of(settings, "", "").now.astimezone(house.zone)
+    with _ledger(settings) as (on, past):
+        trial = _trial(settings, wanted.file, on, house.known)
         asked = Asked(
             trial.before, trial.after, now - timedelta(days=wanted.days), now, None, wanted.within_days,
-            wanted.min_count, wanted.events_needed,
+            wanted.min_count, wanted.events_needed, 0, trial.from_day, trial.trial_ends,
         )  # fmt: skip
         with Progress(transient=True, console=Console(stderr=True)) as progress:
             if wanted.bulk is not None:
@@ -222,27 +226,30 @@ def house_of(settings: Settings) -> House:
     joined = join(services, models)
     two_people = settings.environment == "production"
     known = Known(models.thresholds(), joined.parameters(), models.limits(), models.editions(), two_people)
-    return House(joined, models, known, ZoneInfo(settings.timezone))
+    here = Fingerprints({}, {}, "")  # what was kept is only opened here
+    kept = (catalogues_of(settings), Snapshots(settings.load_ledger_key(), here)) if has_ledger(settings) else None
+    return House(joined, models, known, ZoneInfo(settings.timezone), kept)
 
 
-def _trial(settings: Settings, file: Path, held: Standing, known: Known) -> Trial:
-    path = file_of(settings)
-    trial = Trial(text_of(path), str(path), held, text_of(file), str(file), known)
+def _trial(settings: Settings, file: Path, on: Callable[[date], Standing], known: Known) -> Trial:
+    path, today = file_of(settings), person_of(settings, "", "").today
+    keys = chain(settings.load_ledger_key()) if has_ledger(settings) else ()
+    trial = Trial(text_of(path), str(path), on, today, text_of(file), str(file), known, partial(person, keys))
     trial.require()
     return trial
 
 
 @contextmanager
-def _ledger(settings: Settings, zone: ZoneInfo, now: datetime) -> Iterator[tuple[Standing, PastCalls | None]]:
-    """(layers in force, past calls). Looking makes no database where there is none."""
+def _ledger(settings: Settings) -> Iterator[tuple[Callable[[date], Standing], PastCalls | None]]:
+    """(layers in force on a day, past calls). Looking makes no database where there is none."""
     if not has_ledger(settings):
-        yield nothing(), None
+        yield lambda _: nothing(), None
         return
     with ledger_of(settings) as ledger:
-        held = standing(ledger.read(), now.astimezone(zone).date())
+        record = ledger.read()
     past = PastCalls(settings.ledger_url)
     try:
-        yield held, past
+        yield partial(standing, record), past
     finally:
         past.close()
 
@@ -253,9 +260,10 @@ def _from_ledger(past: PastCalls | None, asked: Asked, progress: Progress) -> tu
             "there is no ledger, so there are no past calls: take records from a FHIR bulk export (--bulk FOLDER)"
         )
     progress.add_task("deciding past calls again", total=None)
-    back = memory_needed([asked.before("", ""), asked.after("", "")])
+    back = memory_needed([asked.before("", "", None), asked.after("", "", None)])
     memory = past.before(asked.since, asked.until, asked.since - back)
-    return partial(past.between, asked.since, asked.until), memory
+    between = past.between
+    return lambda about, whole: between(asked.since, asked.until, about=about, whole=whole), memory
 
 
 def _from_export(
@@ -273,7 +281,7 @@ def _from_export(
             lambda: progress.advance(follow),
         )  # fmt: skip
     calls = Export(
-        patients, house.services, house.models, words, asked.before("", ""), at, house.zone,
+        patients, house.services, house.models, words, asked.before("", "", None), at, house.zone,
         lambda: progress.advance(bar),
     )  # fmt: skip
     return replace(asked, since=at, until=at, broken=broken, outcomes=outcomes), calls

@@ -9,15 +9,20 @@ tried while it waits is not looked at, and does not make the wait longer.
 
 from __future__ import annotations
 
-import threading
-import time
+import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from cds.ledger import sign_in_attempts
+from cds.ledger.book import Book
+from cds.trust.smart.secrets import derived
 
 _WAIT_S = 30.0
-_FADES_S = 3600.0
+_FADES = timedelta(hours=1)
 """After the last wait has been over for so long, the count begins anew."""
-_MOST = 10_000
+_PURPOSE = "console sign-in attempts"
 
 
 @dataclass(frozen=True)
@@ -41,34 +46,43 @@ def counted(name: str, source: str | None, browser: str | None) -> tuple[Counted
 
 
 class Attempts:
-    """Of one process; several processes let through as many times as they are."""
+    """Counted in the ledger, for every worker of every host. Raises LedgerError where it does not answer: then no page
+    of the console opens either."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._wrong: dict[str, tuple[int, float]] = {}
-        """(how often, not before)"""
+    def __init__(self, url: str, key: bytes, now: Callable[[], datetime]) -> None:
+        """``key``: the ledger's; names and addresses are hashed under one derived from it."""
+        self._url, self._now = url, now
+        self._key = derived(key, _PURPOSE)
 
     def wait(self, counts: Iterable[Counted]) -> float:
         """Seconds until all of these may try again; 0: now."""
-        with self._lock:
-            now = self._clock()
-            return max([0.0, *(self._wrong[c.key][1] - now for c in counts if c.key in self._wrong)])
+        ids = [self._id(c) for c in counts]
+        with Book(self._url) as book:
+            found = book.read(lambda c: sign_in_attempts.of(c, ids))
+        now = self._now()
+        return max([0.0, *((until - now).total_seconds() for _, until in found.values())])
 
     def failed(self, counts: Iterable[Counted]) -> None:
-        with self._lock:
-            now = self._clock()
-            for c in counts:
-                before, until = self._wrong.pop(c.key, (0, now))
-                count = 1 if now - until > _FADES_S else before + 1
-                pause = min(c.longest_s, _WAIT_S * 2 ** min(count - c.free, 30)) if count >= c.free else 0.0
-                self._wrong[c.key] = (count, now + pause)
-            while len(self._wrong) > _MOST:
-                del self._wrong[next(iter(self._wrong))]
+        now = self._now()
+        adding = {self._id(c): partial(_more, c, now) for c in counts}
+        with Book(self._url) as book:
+            book.write(lambda c: sign_in_attempts.add(c, adding, now, now - _FADES))
 
     def succeeded(self, counts: Iterable[Counted]) -> None:
         """Forgets what was this one's alone: whoever has an account must not begin anew with others' by it."""
-        with self._lock:
-            for c in counts:
-                if not c.key.startswith(("name:", "from:")):
-                    self._wrong.pop(c.key, None)
+        own = [self._id(c) for c in counts if not c.key.startswith(("name:", "from:"))]
+        with Book(self._url) as book:
+            # nearly always there is nothing to forget, and then nothing is written
+            found = book.read(lambda c: sign_in_attempts.of(c, own))
+            if found:
+                book.write(lambda c: sign_in_attempts.forget(c, own))
+
+    def _id(self, counted: Counted) -> str:
+        return hmac.digest(self._key, counted.key.encode(), "sha256").hex()
+
+
+def _more(counted: Counted, now: datetime, held: tuple[int, datetime]) -> tuple[int, datetime]:
+    before, until = held
+    count = 1 if now - until > _FADES else before + 1
+    pause = min(counted.longest_s, _WAIT_S * 2 ** min(count - counted.free, 30)) if count >= counted.free else 0.0
+    return count, now + timedelta(seconds=pause)

@@ -26,7 +26,7 @@ class Entrance(Room):
         console = engine.settings.committee.console
         key = engine.settings.load_ledger_key()
         self.oidc = Oidc(engine.settings, console.oidc, key, engine.now) if console.oidc is not None else None
-        self.attempts = Attempts()
+        self.attempts = Attempts(engine.settings.ledger_url, key, engine.now)
         self.proxies, self.told_of_proxy = networks(console.trusted_proxies), False
 
     def sign_in_page(self) -> str:

@@ -206,7 +206,7 @@ class _Console(Room):
         own_form(request, self.engine.settings)
         who = self._member()
         signed = Signatures(who.name, None, request.form.get("reason", "")[:2000], who.person_id)
-        now = self.engine.now()
+        now = view.here(self.engine)
         where = request.form.get("where") or site
         try:
             with self._book() as book:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cds.cards.phrasebook import Phrasebook
@@ -27,6 +28,7 @@ from cds.committee.charter import Charter
 from cds.inference.manifest import Manifest
 from cds.ledger.verdicts import Verdict
 from cds.pages.committee import words as worded
+from cds.record.moments import day_beside
 
 Draw = Callable[..., Svg]
 _TONES: tuple[Tone, ...] = ("main", "second", "third")
@@ -49,15 +51,16 @@ def plots(
     history: Sequence[Verdict],
     by_site: Sequence[Verdict],
     funnel: Funnel,
+    now: datetime,
 ) -> list[Plot]:
-    """``history``: of one site, newest first; ``by_site``: the newest of each site."""
+    """``history``: of one site, newest first; ``by_site``: the newest of each site. ``now``: in the hospital's zone."""
     newest = history[0].findings if history else ()
     found: list[Plot] = []
     for finding in newest:
         if finding["measure"] == "index" and _groups(finding):
             found.append(_calibration(words, finding))
-    found.append(_drift(words, manifest, charter, model, history))
-    found.append(_burden(words, charter, model, history))
+    found.append(_drift(words, manifest, charter, model, history, now))
+    found.append(_burden(words, charter, model, history, now))
     found.append(_funnel(words, funnel))
     found.append(_forest(words, charter, model, by_site))
     found.append(_gaps(words, manifest, charter, newest))
@@ -91,14 +94,17 @@ def _calibration(words: Phrasebook, finding: Mapping[str, Any]) -> Plot:
     return Plot(f"calibration{months}", title, draw)
 
 
-def _points(history: Sequence[Verdict], measure: str, about: str, *, interval: bool) -> tuple[Point, ...]:
+def _points(
+    history: Sequence[Verdict], now: datetime, measure: str, about: str, *, interval: bool
+) -> tuple[Point, ...]:
     """One a day, the newest of each, oldest first."""
     days: dict[Any, Point] = {}
     for verdict in history:
         for f in verdict.findings:
             if f["measure"] == measure and f["about"] == about and "value" in f:
                 low, high = (f["lower"], f["upper"]) if interval else (None, None)
-                days.setdefault(verdict.at.date(), Point(verdict.at.date(), f["value"], low, high))
+                day = day_beside(verdict.at, now)
+                days.setdefault(day, Point(day, f["value"], low, high))
     return tuple(days[day] for day in sorted(days))
 
 
@@ -109,14 +115,20 @@ def _limits(words: Phrasebook, charter: Charter, model: str, measure: str) -> li
 
 
 def _drift(
-    words: Phrasebook, manifest: Manifest | None, charter: Charter, model: str, history: Sequence[Verdict]
+    words: Phrasebook,
+    manifest: Manifest | None,
+    charter: Charter,
+    model: str,
+    history: Sequence[Verdict],
+    now: datetime,
 ) -> Plot:
     """The three inputs or answers that drifted most by the newest evaluation."""
     newest = [f for f in (history[0].findings if history else ()) if f["measure"] == "drift" and "value" in f]
     most = sorted(newest, key=lambda f: -f["value"])[:3]
+    drifts = [_points(history, now, "drift", f["about"], interval=False) for f in most]
     lines = tuple(
-        Series(worded.about(words, f, manifest, charter), _points(history, "drift", f["about"], interval=False), tone)
-        for f, tone in zip(most, _TONES, strict=False)
+        Series(worded.about(words, f, manifest, charter), points, tone)
+        for f, points, tone in zip(most, drifts, _TONES, strict=False)
     )
     title = words("committee.plot.drift")
     limits = _limits(words, charter, model, "drift")
@@ -128,8 +140,8 @@ def _drift(
     return Plot("drift", title, draw)
 
 
-def _burden(words: Phrasebook, charter: Charter, model: str, history: Sequence[Verdict]) -> Plot:
-    line = Series("", _points(history, "burden", "", interval=True))
+def _burden(words: Phrasebook, charter: Charter, model: str, history: Sequence[Verdict], now: datetime) -> Plot:
+    line = Series("", _points(history, now, "burden", "", interval=True))
     title, limits = words("committee.plot.burden"), _limits(words, charter, model, "burden")
     named = TrendWords(words("committee.measure.burden"), words("committee.plot.nothing"))
 

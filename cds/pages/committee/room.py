@@ -18,6 +18,7 @@ from cds.engine import Engine
 from cds.errors import CdsError, ConsoleRefused, NotAllowed, NotSignedIn, ReplayFailed, SignInFailed
 from cds.ledger.book import Book
 from cds.pages.committee.session import Sessions, SignedIn
+from cds.pages.committee.view import here
 from cds.pages.committee.words import gaps
 
 _log = logging.getLogger("cds.committee")
@@ -84,7 +85,7 @@ class Room:
             url_for=self._address,
             moment=self._moment,
             gaps=gaps,
-            this_month=month_of(self.engine.now()),
+            this_month=month_of(here(self.engine)),
             **content,
         )
 

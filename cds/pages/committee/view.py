@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cds.cards.phrasebook import Phrasebook
 from cds.committee.burden import Funnel, funnel
@@ -58,6 +59,11 @@ class Overview:
     """Incidents nobody has looked at."""
     sites: tuple[str, ...]
     models: tuple[str, ...]
+
+
+def here(engine: Engine) -> datetime:
+    """Now, in the hospital's time zone: months and days are its own."""
+    return engine.now().astimezone(ZoneInfo(engine.settings.timezone))
 
 
 def manifest_of(engine: Engine, model: str) -> Manifest | None:
@@ -145,7 +151,7 @@ def model_view(engine: Engine, book: Book, charter: Charter, words: Phrasebook, 
         tuple(sections(words, verdict.findings, manifest, charter)),
         told,
         counted,
-        tuple(plots(words, manifest, charter, model, past, by_site, counted)),
+        tuple(plots(words, manifest, charter, model, past, by_site, counted, here(engine))),
         past,
     )
 
@@ -213,7 +219,7 @@ class MonthView:
 
 def month_view(engine: Engine, book: Book, charter: Charter, words: Phrasebook, month: str) -> MonthView:
     """Raises NothingThere."""
-    found = monthly(book, charter, month, engine.now())
+    found = monthly(book, charter, month, here(engine))
     named = {v.model: manifest_of(engine, v.model) for v in found.verdicts}
     return MonthView(
         found,

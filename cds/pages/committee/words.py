@@ -12,7 +12,7 @@ from cds.committee.charter import Charter
 from cds.inference.manifest import Manifest
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("inputs", ("unusable", "missing", "out_of_range", "failed", "indeterminate")),
+    ("inputs", ("unusable", "missing", "out_of_range", "failed", "indeterminate", "other_file")),
     ("drift", ("drift",)),
     ("right", ("arriving",
                "auc", "harrell", "auc_at", "ratio", "intercept", "slope", "index", "alive", "brier", "scaled_brier",
@@ -27,7 +27,18 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 _SHARES = frozenset(
     {
-        *("unusable", "missing", "out_of_range", "failed", "indeterminate", "alive", "flagged", "ppv", "sensitivity"),
+        *(
+            "unusable",
+            "missing",
+            "out_of_range",
+            "failed",
+            "indeterminate",
+            "other_file",
+            "alive",
+            "flagged",
+            "ppv",
+            "sensitivity",
+        ),
         *(
             "specificity",
             "card_ppv",

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
+import sqlalchemy as sa
 from console_house import MEMBER, PASSWORD, VIEWER, Console
 from flask import Flask
 from flask.testing import FlaskClient
 from service import MakeApp, loopback
 
 from cds.committee.accounts import Accounts
+from cds.ledger.book import Book
+from cds.ledger.committee_tables import sign_in_attempts
+from cds.ledger.migrate import upgrade
 from cds.pages.committee.attempts import Attempts, counted
 
 OUTSIDER, INSIDER = "203.0.113.9", "10.1.2.3"
@@ -76,9 +82,20 @@ def test_a_browser_that_has_signed_in_before_is_not_kept_out_by_guesses_from_man
     assert attempt(owner, MEMBER, PASSWORD, OUTSIDER) == 429
 
 
-def test_the_wait_grows_ends_and_does_not_grow_while_it_lasts() -> None:
+@pytest.fixture
+def ledger_url(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    upgrade(url)
+    return url
+
+
+def attempts_of(url: str, now: Callable[[], float]) -> Attempts:
+    return Attempts(url, b"0123456789abcdef-sign-in-tests-xyz", lambda: datetime.fromtimestamp(now(), UTC))
+
+
+def test_the_wait_grows_ends_and_does_not_grow_while_it_lasts(ledger_url: str) -> None:
     now = 1000.0
-    attempts = Attempts(lambda: now)
+    attempts = attempts_of(ledger_url, lambda: now)
     counts = counted("X", OUTSIDER, None)
     waits = []
     for _ in range(12):
@@ -92,9 +109,33 @@ def test_the_wait_grows_ends_and_does_not_grow_while_it_lasts() -> None:
     assert attempts.wait(counts) == 0.0
 
 
-def test_what_others_share_costs_seconds_and_is_forgotten_in_an_hour() -> None:
+def test_every_worker_counts_the_same_attempts_and_the_ledger_does_not_say_whose(ledger_url: str) -> None:
+    """Workers and hosts share the ledger: guessing at another one is no new beginning."""
+    workers = [attempts_of(ledger_url, lambda: 1000.0) for _ in range(5)]
+    for worker in workers:
+        assert worker.wait(counted("B. Ee", OUTSIDER, None)) == 0.0
+        worker.failed(counted("B. Ee", OUTSIDER, None))
+    assert {worker.wait(counted("B. Ee", OUTSIDER, None)) for worker in workers} == {30.0}
+    assert workers[0].wait(counted("B. Ee", INSIDER, None)) == 0.0
+    with Book(ledger_url) as book:
+        rows = book.read(lambda c: c.execute(sa.select(sign_in_attempts)).all())
+    assert len(rows) == 3
+    assert not any(told in str(rows).lower() for told in ("b. ee", OUTSIDER))
+
+
+def test_two_workers_that_count_at_once_lose_no_attempt(ledger_url: str) -> None:
+    one, other = (attempts_of(ledger_url, lambda: 1000.0) for _ in range(2))
+    both = [Thread(target=lambda w=w: [w.failed(counted("X", OUTSIDER, None)) for _ in range(3)]) for w in (one, other)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert one.wait(counted("X", OUTSIDER, None)) == 60.0  # six
+
+
+def test_what_others_share_costs_seconds_and_is_forgotten_in_an_hour(ledger_url: str) -> None:
     now = 1000.0
-    attempts = Attempts(lambda: now)
+    attempts = attempts_of(ledger_url, lambda: now)
     for n in range(30):
         attempts.failed(counted("X", f"203.0.113.{n}", None))
     assert attempts.wait(counted("X", INSIDER, None)) == 5.0
