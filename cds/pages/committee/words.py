@@ -9,6 +9,7 @@ from typing import Any
 
 from cds.cards.phrasebook import Phrasebook
 from cds.committee.charter import Charter
+from cds.committee.findings import ORDER
 from cds.inference.manifest import Manifest
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -69,10 +70,36 @@ class Line:
     level: str
     level_name: str
     measured: bool
+    key: str
+    """The measure's, as in ``GROUPS``."""
+    same: bool
+    """As before to the last digit shown, and raising nothing: it needs nobody's eyes."""
 
     @property
     def named(self) -> str:
         return f"{self.measure}, {self.about}" if self.about else self.measure
+
+
+def by_need(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of one measure, what needs eyes first: the worst level, and of drift the largest."""
+    return sorted(findings, key=lambda f: (-ORDER.index(f["level"]), -f.get("value", 0) if _drifts(f) else 0))
+
+
+def _drifts(finding: Mapping[str, Any]) -> bool:
+    return str(finding["measure"]) == "drift"
+
+
+def meanings(words: Phrasebook, lines: Iterable[Line]) -> list[tuple[str, str]]:
+    """(measure, what it means), each once, for readers who are no statisticians."""
+    keys = dict.fromkeys(one.key for one in lines if one.measured)
+    return [(words(f"committee.measure.{key}"), words(f"committee.means.{key}")) for key in keys]
+
+
+def source(words: Phrasebook, told: str) -> str:
+    """``registry:national`` as people say it."""
+    kind, _, name = told.partition(":")
+    key = f"committee.source.{kind}"
+    return words(key, name=name) if key in words.texts else words("committee.source.otherwise", name=told)
 
 
 def gaps(lines: Iterable[Line]) -> dict[str, list[str]]:
@@ -100,6 +127,8 @@ def line(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | Non
         finding["level"],
         words(f"committee.level.{finding['level']}"),
         "value" in finding,
+        finding["measure"],
+        finding["measure"] == "drift" and finding["level"] == "green" and round(finding.get("value", 1.0), 3) == 0,
     )
 
 
@@ -135,6 +164,8 @@ def figure(words: Phrasebook, measure: str, value: float) -> str:
 def about(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | None, charter: Charter | None) -> str:
     """Names of inputs, outputs and groups as people call them; what nobody has a word for, as it is."""
     told = str(finding["about"])
+    if finding["measure"] == "arriving" and told:
+        return source(words, told)
     if match := _AFTER.match(told):
         return words(f"committee.after.{match[2]}", count=words.number(float(match[1]), 0))
     if told in ("with a card", "without a card", "of cards", "studies"):

@@ -80,8 +80,21 @@ def test_a_model_s_page_has_every_plot_and_says_what_outcomes_rest_on(console: C
                   "Sensitivity by group"):  # fmt: skip
         assert f"<h2>{title}</h2>" in text
     assert text.count("<svg") == 12  # each for a page and for a phone
-    assert "Outcomes from: registry:national." in text
+    assert "Outcomes from: registry “national”." in text
     assert "Complete up to 24 Aug 2026; newer predictions than 3 months are left out." in text
+
+
+def test_a_model_s_page_explains_its_measures_and_its_charter_in_plain_words(console: Console) -> None:
+    text = console.client().get(f"{PAGE}/").text
+    assert "0.5: as good as tossing a coin; 1: always." in text
+    assert "<summary>How the verdict comes about</summary>" in text
+    assert "A limit counts only when the whole 95 % interval lies beyond it" in text
+    assert "earlier version of the charter" not in text
+
+
+def test_a_command_to_type_is_set_as_one(console: Console) -> None:
+    text = console.client().get("/committee/incidents").text
+    assert "<code>cds committee incidents</code>" in text and "`" not in text
 
 
 def test_it_is_read_in_dutch(console: Console) -> None:
