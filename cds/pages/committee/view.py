@@ -10,6 +10,7 @@ from typing import Any
 from cds.cards.phrasebook import Phrasebook
 from cds.committee.burden import Funnel, funnel
 from cds.committee.charter import Charter
+from cds.committee.findings import ORDER
 from cds.committee.monthly import Monthly, monthly
 from cds.engine import Engine
 from cds.errors import NothingThere
@@ -153,13 +154,14 @@ def model_view(engine: Engine, book: Book, charter: Charter, words: Phrasebook, 
 def sections(
     words: Phrasebook, findings: Sequence[Mapping[str, Any]], manifest: Manifest | None, charter: Charter
 ) -> list[tuple[str, tuple[Line, ...]]]:
-    found = []
+    """What raised something first; within one level in the order of ``GROUPS``."""
+    found: list[tuple[str, tuple[Line, ...]]] = []
     for group, measures in GROUPS:
         ordered = [f for m in measures for f in by_need(f for f in findings if f["measure"] == m)]
         lines = tuple(line(words, f, manifest, charter) for f in ordered)
         if lines:
             found.append((group, lines))
-    return found
+    return sorted(found, key=lambda one: -max(ORDER.index(a.level) for a in one[1]))
 
 
 @dataclass(frozen=True)

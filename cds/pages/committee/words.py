@@ -9,7 +9,7 @@ from typing import Any
 
 from cds.cards.phrasebook import Phrasebook
 from cds.committee.charter import Charter
-from cds.committee.findings import ORDER
+from cds.committee.findings import ORDER, Level
 from cds.inference.manifest import Manifest
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -67,7 +67,7 @@ class Line:
     value: str
     n: str
     limit: str
-    level: str
+    level: Level
     level_name: str
     measured: bool
     key: str
@@ -98,16 +98,22 @@ def meanings(words: Phrasebook, lines: Iterable[Line]) -> list[tuple[str, str]]:
 def source(words: Phrasebook, told: str) -> str:
     """``registry:national`` as people say it."""
     kind, _, name = told.partition(":")
-    key = f"committee.source.{kind}"
+    key = f"committee.source.{kind}_named" if name else f"committee.source.{kind}"
     return words(key, name=name) if key in words.texts else words("committee.source.otherwise", name=told)
 
 
 def gaps(lines: Iterable[Line]) -> dict[str, list[str]]:
-    """Why there is no number -> of what."""
-    found: dict[str, list[str]] = {}
+    """Why there is no number -> of what; measures that lack it of the same things stand together."""
+    lacking: dict[str, dict[str, list[str]]] = {}
     for one in lines:
         if not one.measured:
-            found.setdefault(one.value, []).append(one.named)
+            lacking.setdefault(one.value, {}).setdefault(one.measure, []).append(one.about)
+    found: dict[str, list[str]] = {}
+    for why, by_measure in lacking.items():
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for measure, abouts in by_measure.items():
+            alike.setdefault(tuple(about for about in abouts if about), []).append(measure)
+        found[why] = [", ".join(names) + (f": {', '.join(of)}" if of else "") for of, names in alike.items()]
     return found
 
 
@@ -128,7 +134,7 @@ def line(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | Non
         words(f"committee.level.{finding['level']}"),
         "value" in finding,
         finding["measure"],
-        finding["measure"] == "drift" and finding["level"] == "green" and round(finding.get("value", 1.0), 3) == 0,
+        finding["measure"] == "drift" and finding["level"] == "green" and round(finding.get("value", 1.0), 2) == 0,
     )
 
 
@@ -158,7 +164,7 @@ def lacking(words: Phrasebook, finding: Mapping[str, Any]) -> str:
 def figure(words: Phrasebook, measure: str, value: float) -> str:
     if measure in _SHARES:
         return words("committee.percent", value=words.number(100 * value, 1))
-    return words.significant(value, 3)
+    return words.number(value, 2) if measure == "drift" else words.significant(value, 3)
 
 
 def about(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | None, charter: Charter | None) -> str:

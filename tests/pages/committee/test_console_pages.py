@@ -161,7 +161,7 @@ def test_plots_are_png(console: Console, name: str) -> None:
 def test_the_month_is_a_report_and_valid_fhir(console: Console) -> None:
     browser = console.client(VIEWER)
     text = browser.get("/committee/reports/2026-11").text
-    assert "Report of 2026-11" in text and "1 Nov 2026 to 30 Nov 2026" in text
+    assert "Report of November 2026" in text and "1 Nov 2026 to 30 Nov 2026" in text
     bundle = Bundle.model_validate_json(browser.get("/committee/reports/2026-11.json").data)
     assert {entry.resource.get_resource_type() for entry in bundle.entry} == {"MeasureReport"}
     assert "No model was judged in this month." in browser.get("/committee/reports/2026-01").text
