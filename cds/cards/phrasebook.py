@@ -81,6 +81,10 @@ class Phrasebook:
             value = date.fromisoformat(value.text)
         return _day(value.date() if isinstance(value, datetime) else value, self.language)
 
+    def month(self, value: date) -> str:
+        """Such as ``November 2026``, as it stands within a sentence."""
+        return str(format_date(value, "MMMM y", locale=_locale(self.language)))
+
     def length(self, duration: str) -> str:
         """A length of time as settings write it: ``3m`` is 3 months."""
         unit = {"d": "duration-day", "m": "duration-month", "y": "duration-year"}[duration[-1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,8 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cds.ledger import rows
 from cds.ledger.committee_tables import card_openings
-from cds.ledger.entries import ProblemEntry, SealedSession
-from cds.ledger.tables import calls, cards, problems, report_sessions
+from cds.ledger.entries import PredictionEntry, ProblemEntry, SealedSession
+from cds.ledger.tables import calls, cards, predictions, problems, report_sessions
 
 
 def put_session(connection: sa.Connection, session: SealedSession) -> None:
@@ -54,6 +55,25 @@ def newest_card(connection: sa.Connection, client: str, patient_key: str) -> str
         _NEWEST_CARD, {"patient_key": patient_key, "client": client}
     ).scalar_one_or_none()
     return found
+
+
+_PREDICTIONS_OF = (
+    sa.select(predictions)
+    .join(calls, calls.c.id == predictions.c.call_id)
+    .where(
+        predictions.c.id.in_(sa.bindparam("ids", expanding=True)),
+        calls.c.patient_key == sa.bindparam("patient_key"),
+        calls.c.client == sa.bindparam("client"),
+    )
+)
+
+
+def predictions_of(
+    connection: sa.Connection, client: str, patient_key: str, ids: Collection[str]
+) -> dict[str, PredictionEntry]:
+    """Those of ``ids`` that were made for this patient of this client, by id."""
+    by = {"ids": list(ids), "patient_key": patient_key, "client": client}
+    return {row["id"]: rows.read_prediction(row) for row in connection.execute(_PREDICTIONS_OF, by).mappings()}
 
 
 def put_opening(connection: sa.Connection, opening_id: str, card_id: str, client: str, at: datetime) -> None:

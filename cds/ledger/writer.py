@@ -33,6 +33,7 @@ from cds.ledger.entries import (
     Override,
     PolicyEntry,
     PolicyRecord,
+    PredictionEntry,
     ProblemEntry,
     SealedSession,
     ShownCard,
@@ -211,6 +212,10 @@ class Ledger:
     def newest_card(self, client: str, patient_key: str) -> str | None:
         """The id of the first card of the newest call of this patient that gave any."""
         return self._read(lambda c: reports.newest_card(c, client, patient_key))
+
+    def predictions_of(self, client: str, patient_key: str, ids: Collection[str]) -> dict[str, PredictionEntry]:
+        """By id, in one question however many they are; none of another patient or another client."""
+        return self._read(lambda c: reports.predictions_of(c, client, patient_key, ids)) if ids else {}
 
     def problems(self) -> tuple[ProblemEntry, ...]:
         """Everything reported, newest first."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import FrameType
 
+from cds.cards.phrasebook import Catalogues
 from cds.inference.registry import Registry
 from cds.jobs import Jobs, Worker
 from cds.ledger import Ledger
@@ -30,6 +31,7 @@ class Crew:
         self,
         settings: Settings,
         models: Registry,
+        catalogues: Catalogues,
         policies: PolicyBook,
         ledger: Ledger,
         poller: Poller,
@@ -43,7 +45,8 @@ class Crew:
         self._poller = poller
         # its own connections: one is held by each thread at a time, and one by its heartbeat
         self._jobs = Jobs(settings.ledger_url, lease=timedelta(seconds=settings.imaging.lease_s))
-        self._pipeline = Pipeline(settings, models, policies, now, ledger, self._jobs, writers(settings), devices)
+        written = writers(settings, catalogues)
+        self._pipeline = Pipeline(settings, models, policies, now, ledger, self._jobs, written, devices)
 
     def worker(self) -> Worker:
         return Worker(self._jobs, {KIND: self._pipeline})

@@ -7,17 +7,20 @@ demonstration only, and says so wherever it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from cds.cards.coded import Coded
+from cds.cards.phrasebook import Catalogues
 from cds.errors import SourceError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.queries import Query
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.guard import permit
+from cds.inference.volumes.legend import Code
 from cds.settings import Settings
 from cds.studies.about import uid_of
 from cds.studies.analysed import Analysed, Writer
@@ -41,14 +44,19 @@ def _signing_in() -> Iterator[None]:
         raise Unusable(Reason.RECORD_FAILED, f"({error.code})") from error
 
 
-def writers(settings: Settings) -> list[Writer]:
+def writers(settings: Settings, catalogues: Catalogues) -> list[Writer]:
     """In this order: the EHR's resources name the archive's objects."""
     found: list[Writer] = []
     if settings.imaging.write_pacs:
         found.append(ToArchive(settings))
     if settings.imaging.write_fhir:
-        found.append(ToRecord(settings))
+        found.append(ToRecord(settings, catalogues))
     return found
+
+
+def naming(catalogues: Catalogues) -> Callable[[Code, str], str]:
+    """What a structure is called in a sentence; as the bundle has it where no catalogue knows its code."""
+    return lambda code, language: Coded(code.scheme, code.value, code.meaning).named(catalogues.book(language))[0]
 
 
 class ToArchive:
@@ -94,8 +102,8 @@ class ToRecord:
 
     name = "fhir"
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, catalogues: Catalogues) -> None:
+        self._settings, self._catalogues = settings, catalogues
         self._fhir = FhirClient(settings.fhir, settings.ca_file, certificates(settings))
         self._backends = {name: Backend(settings, name, _utc_now) for name in settings.clients}
 
@@ -124,6 +132,7 @@ class ToRecord:
             f"Patient/{patient}",
             imaging_study=f"ImagingStudy/{study.id}" if study.id else None,
             language=client.language or self._settings.language,
+            named=naming(self._catalogues),
             objects=analysed.written.get(ToArchive.name, {}).get("objects"),
         )
         uids = names(analysed.volume.frames, analysed.author, may)

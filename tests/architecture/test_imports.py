@@ -65,7 +65,10 @@ ROOMS: dict[str, str] = {
     "trust.smart": "errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings tracing trust",
     "imaging": "errors inference settings trust",
-    "studies": "errors fhir fhir.resources imaging inference jobs ledger policy settings tracing trust trust.smart",
+    "studies": (
+        "cards.coded cards.phrasebook errors fhir fhir.resources imaging inference jobs ledger policy settings tracing "
+        "trust trust.smart"
+    ),
     "committee": (
         "errors fhir fhir.resources ids inference jobs ledger measures policy record services settings trust yaml_lines"
     ),

@@ -18,6 +18,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from orthanc import _free_port as free_port
 from servers import FhirServer, gives, hangs_up, status
 
+from cds.cards.phrasebook import Catalogues
 from cds.imaging.pacs import Connection, Limits, Pacs
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.comparison import compared
@@ -28,6 +29,7 @@ from cds.imaging.results.findings import Findings
 from cds.imaging.results.guard import LABEL, Permit
 from cds.imaging.results.measure import measured
 from cds.imaging.results.objects import names
+from cds.studies.writers import naming
 
 Resource = dict[str, Any]
 ABOUT = About("Patient/1", objects={"seg": "2.25.1", "sr": "2.25.2"})
@@ -142,6 +144,14 @@ def test_the_conclusion_is_sober_and_never_reassures(language: str, seen: Scan) 
     assert ("does not exclude" if language == "en" else "sluit er geen uit") in nothing
     for word in ("negative", "negatief", "normal", "normaal", "no cancer", "geen kanker", "0.9", "0,9"):
         assert word not in said + nothing
+
+
+@pytest.mark.parametrize(("language", "vessel"), [("en", "artery"), ("nl", "slagader")])
+def test_the_conclusion_names_a_vessel_in_the_readers_language(language: str, vessel: str, seen: Scan) -> None:
+    about = replace(ABOUT, language=language, named=naming(Catalogues(())))
+    (report,) = of_kind(made(seen, about=about), "DiagnosticReport")
+    assert f"Contact met {vessel}:" in report["conclusion"] or f"Contact with {vessel}:" in report["conclusion"]
+    assert "Artery" not in report["conclusion"]
 
 
 def test_every_sentence_has_every_language() -> None:

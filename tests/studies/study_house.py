@@ -55,7 +55,7 @@ class House:
 
     def pipeline(self) -> Pipeline:
         engine = self.engine
-        chosen = self.writers or tuple(writers(self.settings))
+        chosen = self.writers or tuple(writers(self.settings, engine.catalogues))
         return Pipeline(self.settings, engine.models, engine.policies, engine.now, engine.ledger, self.jobs, chosen)
 
     def work(self) -> Job | None:

@@ -61,7 +61,7 @@ def main() -> None:
     named.Pipeline = Halting
     engine = create_engine(settings)
     poller = Poller(settings, engine.studies.intake, engine.now)
-    crew = Crew(settings, engine.models, engine.policies, engine.ledger, poller, engine.now)
+    crew = Crew(settings, engine.models, engine.catalogues, engine.policies, engine.ledger, poller, engine.now)
     say("ready")
     crew.run()
 

@@ -39,7 +39,7 @@ def worker(ctx: click.Context, once: bool, slots: int | None) -> None:
     upgrade(settings.ledger_url)
     engine = create_engine(settings)
     poller = Poller(settings, engine.studies.intake, engine.now)
-    crew = Crew(settings, engine.models, engine.policies, engine.ledger, poller, engine.now, slots)
+    crew = Crew(settings, engine.models, engine.catalogues, engine.policies, engine.ledger, poller, engine.now, slots)
     # a queue of its own: its thread must not wait for a connection that a study holds
     jobs = Jobs(settings.ledger_url, now=engine.now)
     rounds = Rounds(settings, engine.models, engine.policies, engine.ledger, jobs, engine.now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
@@ -10,8 +11,10 @@ import yaml
 from cds.imaging.results.comparison import Comparison
 from cds.imaging.results.findings import Findings
 from cds.imaging.results.guard import Permit
-from cds.inference.volumes.legend import Legend
+from cds.inference.volumes.legend import Code, Legend
 
+Naming = Callable[[Code, str], str]
+"""What a code is called in a language."""
 LANGUAGES = ("en", "nl")
 
 
@@ -33,10 +36,19 @@ def figure(value: float, language: str, digits: int = 1) -> str:
     return text.replace(".", ",") if language == "nl" else text
 
 
+def as_sent(code: Code, language: str) -> str:
+    """The bundle's own name for it, which is English."""
+    return code.meaning
+
+
 def conclusion(
-    findings: Findings, legend: Legend, permit: Permit, comparison: Comparison | None = None, language: str = "en"
+    findings: Findings,
+    legend: Legend,
+    permit: Permit,
+    comparison: Comparison | None = None,
+    language: str = "en",
+    named: Naming = as_sent,
 ) -> str:
-    """Structures carry the bundle's own names for them, which are English."""
     said = [sentence("unread", language), sentence("category", language, category=findings.category)]
     if findings.lesions:
         largest = max(findings.lesions, key=lambda one: one.longest_mm)
@@ -47,7 +59,7 @@ def conclusion(
     if findings.duct_mm:
         said.append(sentence("duct", language, width=figure(findings.duct_mm, language)))
     for name, degrees in _contacts(findings).items():
-        vessel = legend.structures[name].code.meaning
+        vessel = named(legend.structures[name].code, language)
         said.append(sentence("contact", language, vessel=vessel, degrees=degrees))
     if comparison is not None:
         said += _compared(comparison, language)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.author import IDENTIFIERS, SYSTEM, Author
 from cds.imaging.results.comparison import Comparison
-from cds.imaging.results.conclusion import conclusion
+from cds.imaging.results.conclusion import Naming, as_sent, conclusion
 from cds.imaging.results.findings import Findings, Lesion
 from cds.imaging.results.guard import LABEL, Permit
 from cds.imaging.results.uids import Uids
@@ -43,6 +43,8 @@ class About:
     """Such as ``ImagingStudy/7``; None: named by its Study Instance UID."""
     service_request: str | None = None
     language: str = "en"
+    named: Naming = as_sent
+    """How sentences name the structures of the legend."""
     objects: Mapping[str, str] | None = None
     """SOP Instance UIDs in the PACS, by ``seg`` and ``sr``."""
 
@@ -222,7 +224,9 @@ class _Making:
             "issued": self.at.isoformat(),
             "result": [self._reference(role) for role in roles],
             "imagingStudy": [self._study],
-            "conclusion": conclusion(self.findings, self.legend, self.permit, self.comparison, self.about.language),
+            "conclusion": conclusion(
+                self.findings, self.legend, self.permit, self.comparison, self.about.language, self.about.named
+            ),
         }
         if self.about.service_request:
             found["basedOn"] = [{"reference": self.about.service_request}]

@@ -151,7 +151,7 @@ def report_pdf(
     moment: Moment,
     made: datetime,
 ) -> Response:
-    paper = _paper(words("committee.report.title", month=found.month), words, made)
+    paper = _paper(words("committee.report.title", month=words.month(found.since)), words, made)
     first, last = words.day(found.since), words.day(found.last_day)
     paper.text(words("committee.report.lead", since=first, until=last, charter=found.charter))
     paper.heading(words("committee.report.summary"))

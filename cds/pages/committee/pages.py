@@ -21,6 +21,7 @@ from cds.pages.committee import exports, view
 from cds.pages.committee.days import Days, days_of
 from cds.pages.committee.entrance import Entrance
 from cds.pages.committee.room import Room
+from cds.pages.committee.rules import rules
 from cds.pages.markdown import to_html
 from cds.replay import Replay
 from cds.services.declaration import installed_packages
@@ -106,7 +107,9 @@ class _Console(Room):
         found = self._model(model, site)
         drawn = [(p.name, p.title, p.draw().markup, p.draw(narrow=True).markup) for p in found.plots]
         rests = view.rests_on(self._words(), found.followed)
-        return self._page("model.html", who, found=found, drawn=drawn, rests=rests)
+        told = rules(self._words(), self.charter)
+        other = found.verdict.charter_version != self.charter.version
+        return self._page("model.html", who, found=found, drawn=drawn, rests=rests, rules=told, other_charter=other)
 
     def model_pdf(self, model: str, site: str) -> Response:
         self._who()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import Response, g, redirect, render_template, request, url_for
+from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds.cards.phrasebook import Phrasebook
@@ -19,11 +21,17 @@ from cds.errors import CdsError, ConsoleRefused, NotAllowed, NotSignedIn, Replay
 from cds.ledger.book import Book
 from cds.pages.committee.session import Sessions, SignedIn
 from cds.pages.committee.view import here
-from cds.pages.committee.words import gaps
+from cds.pages.committee.words import gaps, meanings
 
 _log = logging.getLogger("cds.committee")
 LANGUAGE, THEME = "cds_committee_language", "cds_committee_theme"
 THEMES = ("system", "light", "dark")
+
+
+def _coded(text: str) -> Markup:
+    """What a sentence has in backticks is to be typed as it is."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup().join(Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(parts))
 
 
 class Room:
@@ -85,6 +93,8 @@ class Room:
             url_for=self._address,
             moment=self._moment,
             gaps=gaps,
+            meanings=partial(meanings, words),
+            coded=_coded,
             this_month=month_of(here(self.engine)),
             **content,
         )

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from cds.cards.phrasebook import Phrasebook
 from cds.committee.burden import Funnel, funnel
 from cds.committee.charter import Charter
+from cds.committee.findings import ORDER
 from cds.committee.monthly import Monthly, monthly
 from cds.engine import Engine
 from cds.errors import NothingThere
@@ -23,7 +24,7 @@ from cds.ledger.standings import EVERYWHERE, Stop, every, stops
 from cds.ledger.verdicts import Verdict, history, newest
 from cds.pages.committee.days import Days
 from cds.pages.committee.plots import Plot, plots
-from cds.pages.committee.words import GROUPS, Line, line
+from cds.pages.committee.words import GROUPS, Line, by_need, line, source
 from cds.record.inputs import days
 
 PAGE = 50
@@ -159,12 +160,14 @@ def model_view(engine: Engine, book: Book, charter: Charter, words: Phrasebook, 
 def sections(
     words: Phrasebook, findings: Sequence[Mapping[str, Any]], manifest: Manifest | None, charter: Charter
 ) -> list[tuple[str, tuple[Line, ...]]]:
-    found = []
+    """What raised something first; within one level in the order of ``GROUPS``."""
+    found: list[tuple[str, tuple[Line, ...]]] = []
     for group, measures in GROUPS:
-        lines = tuple(line(words, f, manifest, charter) for m in measures for f in findings if f["measure"] == m)
+        ordered = [f for m in measures for f in by_need(f for f in findings if f["measure"] == m)]
+        lines = tuple(line(words, f, manifest, charter) for f in ordered)
         if lines:
             found.append((group, lines))
-    return found
+    return sorted(found, key=lambda one: -max(ORDER.index(a.level) for a in one[1]))
 
 
 @dataclass(frozen=True)
@@ -200,12 +203,17 @@ def call_rows(
     def answer(row: PredictedRow) -> str:
         told = [o for o in shown if isinstance(row.outputs.get(o.name), int | float)]
         if not told:
-            return row.reason or ""
+            return why(words, row.reason)
         value = float(row.outputs[told[0].name])
         name = told[0].categories.get(f"{value:g}")
         return name or words.significant(value, 3)
 
     return [CallRow(r.call_id, r.at, r.patient_key[:8], r.outcome, answer(r), r.carded) for r in rows]
+
+
+def why(words: Phrasebook, reason: str | None) -> str:
+    """A reason for no answer in words; a code that no catalogue knows, as it is."""
+    return words.texts.get(f"engine.abstained.{reason}") or reason or ""
 
 
 @dataclass(frozen=True)
@@ -235,7 +243,7 @@ def rests_on(words: Phrasebook, told: Mapping[str, Any] | None) -> list[str]:
         return [words("committee.model.followed_none")]
     if not told["sources"]:
         return [words("committee.model.followed_no_source")]
-    found = [words("committee.model.followed_sources", sources=words.join(told["sources"]))]
+    found = [words("committee.model.followed_sources", sources=words.join(source(words, s) for s in told["sources"]))]
     if told["through"] is not None:
         day = words.day(date.fromisoformat(told["through"]))
         found.append(words("committee.model.followed_through", day=day, maturity=words.length(told["maturity"])))

@@ -9,6 +9,7 @@ from typing import Any
 
 from cds.cards.phrasebook import Phrasebook
 from cds.committee.charter import Charter
+from cds.committee.findings import ORDER, Level
 from cds.inference.manifest import Manifest
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -77,21 +78,53 @@ class Line:
     value: str
     n: str
     limit: str
-    level: str
+    level: Level
     level_name: str
     measured: bool
+    key: str
+    """The measure's, as in ``GROUPS``."""
+    same: bool
+    """As before to the last digit shown, and raising nothing: it needs nobody's eyes."""
 
     @property
     def named(self) -> str:
         return f"{self.measure}, {self.about}" if self.about else self.measure
 
 
+def by_need(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of one measure, what needs eyes first: the worst level, and of drift the largest."""
+    return sorted(findings, key=lambda f: (-ORDER.index(f["level"]), -f.get("value", 0) if _drifts(f) else 0))
+
+
+def _drifts(finding: Mapping[str, Any]) -> bool:
+    return str(finding["measure"]) == "drift"
+
+
+def meanings(words: Phrasebook, lines: Iterable[Line]) -> list[tuple[str, str]]:
+    """(measure, what it means), each once, for readers who are no statisticians."""
+    keys = dict.fromkeys(one.key for one in lines if one.measured)
+    return [(words(f"committee.measure.{key}"), words(f"committee.means.{key}")) for key in keys]
+
+
+def source(words: Phrasebook, told: str) -> str:
+    """``registry:national`` as people say it."""
+    kind, _, name = told.partition(":")
+    key = f"committee.source.{kind}_named" if name else f"committee.source.{kind}"
+    return words(key, name=name) if key in words.texts else words("committee.source.otherwise", name=told)
+
+
 def gaps(lines: Iterable[Line]) -> dict[str, list[str]]:
-    """Why there is no number -> of what."""
-    found: dict[str, list[str]] = {}
+    """Why there is no number -> of what; measures that lack it of the same things stand together."""
+    lacking: dict[str, dict[str, list[str]]] = {}
     for one in lines:
         if not one.measured:
-            found.setdefault(one.value, []).append(one.named)
+            lacking.setdefault(one.value, {}).setdefault(one.measure, []).append(one.about)
+    found: dict[str, list[str]] = {}
+    for why, by_measure in lacking.items():
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for measure, abouts in by_measure.items():
+            alike.setdefault(tuple(about for about in abouts if about), []).append(measure)
+        found[why] = [", ".join(names) + (f": {', '.join(of)}" if of else "") for of, names in alike.items()]
     return found
 
 
@@ -111,6 +144,8 @@ def line(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | Non
         finding["level"],
         words(f"committee.level.{finding['level']}"),
         "value" in finding,
+        finding["measure"],
+        finding["measure"] == "drift" and finding["level"] == "green" and round(finding.get("value", 1.0), 2) == 0,
     )
 
 
@@ -140,12 +175,14 @@ def lacking(words: Phrasebook, finding: Mapping[str, Any]) -> str:
 def figure(words: Phrasebook, measure: str, value: float) -> str:
     if measure in _SHARES:
         return words("committee.percent", value=words.number(100 * value, 1))
-    return words.significant(value, 3)
+    return words.number(value, 2) if measure == "drift" else words.significant(value, 3)
 
 
 def about(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | None, charter: Charter | None) -> str:
     """Names of inputs, outputs and groups as people call them; what nobody has a word for, as it is."""
     told = str(finding["about"])
+    if finding["measure"] == "arriving" and told:
+        return source(words, told)
     if match := _AFTER.match(told):
         return words(f"committee.after.{match[2]}", count=words.number(float(match[1]), 0))
     if told in ("with a card", "without a card", "of cards", "studies"):

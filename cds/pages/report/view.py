@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,8 +86,8 @@ def answers(
     """What the card rests on, and nothing else of its call: a service leaves an answer out for a reason, such as a low
     risk from a model that does not know the finding it refers for. The second: answers of models not here any more."""
     own = {p.id: p for p in call.predictions}
-    found = [own.get(id) or _earlier(engine, session, id) for id in card.prediction_ids]
-    kept = [p for p in found if p is not None]
+    known = own | _earlier(engine, session, [id for id in card.prediction_ids if id not in own])
+    kept = [known[id] for id in card.prediction_ids if id in known]
     policy = engine.policies.current(session.client, call.service)
     models = {p.model: engine.edition(p.model, policy) for p in kept if p.model in engine.models.models}
     # a guideline's answer is told by the edition that gave it: the one in force, or the one that is installed
@@ -101,11 +101,10 @@ def _overdue(engine: Engine, session: ReportSession, call: CallEntry, words: Phr
     return lambda manifest: wording.overdue(words, manifest, policy, engine.today())
 
 
-def _earlier(engine: Engine, session: ReportSession, id: str) -> PredictionEntry | None:
-    """A reading that a study job stored, of this patient."""
-    found = engine.ledger.prediction(id)
-    call = engine.ledger.call(found.call_id) if found is not None else None
-    return found.entry if found is not None and call is not None and engine.reports.may_see(session, call) else None
+def _earlier(engine: Engine, session: ReportSession, ids: Sequence[str]) -> dict[str, PredictionEntry]:
+    """Readings that study jobs stored, of this patient: all in one question."""
+    key = engine.ledger.patient_key(session.client, session.patient_id)
+    return engine.ledger.predictions_of(session.client, key, ids)
 
 
 def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: str = "") -> Report:

@@ -80,8 +80,21 @@ def test_a_model_s_page_has_every_plot_and_says_what_outcomes_rest_on(console: C
                   "Sensitivity by group"):  # fmt: skip
         assert f"<h2>{title}</h2>" in text
     assert text.count("<svg") == 12  # each for a page and for a phone
-    assert "Outcomes from: registry:national." in text
+    assert "Outcomes from: registry “national”." in text
     assert "Complete up to 24 Aug 2026; newer predictions than 3 months are left out." in text
+
+
+def test_a_model_s_page_explains_its_measures_and_its_charter_in_plain_words(console: Console) -> None:
+    text = console.client().get(f"{PAGE}/").text
+    assert "0.5: as good as tossing a coin; 1: always." in text
+    assert "<summary>How the verdict comes about</summary>" in text
+    assert "A limit counts only when the whole 95 % interval lies beyond it" in text
+    assert "earlier version of the charter" not in text
+
+
+def test_a_command_to_type_is_set_as_one(console: Console) -> None:
+    text = console.client().get("/committee/incidents").text
+    assert "<code>cds committee incidents</code>" in text and "`" not in text
 
 
 def test_it_is_read_in_dutch(console: Console) -> None:
@@ -148,7 +161,7 @@ def test_plots_are_png(console: Console, name: str) -> None:
 def test_the_month_is_a_report_and_valid_fhir(console: Console) -> None:
     browser = console.client(VIEWER)
     text = browser.get("/committee/reports/2026-11").text
-    assert "Report of 2026-11" in text and "1 Nov 2026 to 30 Nov 2026" in text
+    assert "Report of November 2026" in text and "1 Nov 2026 to 30 Nov 2026" in text
     bundle = Bundle.model_validate_json(browser.get("/committee/reports/2026-11.json").data)
     assert {entry.resource.get_resource_type() for entry in bundle.entry} == {"MeasureReport"}
     assert "No model was judged in this month." in browser.get("/committee/reports/2026-01").text

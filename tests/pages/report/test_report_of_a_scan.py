@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from scan_hospital import ScanHospital, scan_hospital
 
@@ -56,11 +59,14 @@ def report_of(app: Flask, hospital: ScanHospital, patient: str, language: str = 
 def opened(app: Flask, hospital: ScanHospital, patient: str, language: str = "en") -> Report:
     """Of the patient's newest card."""
     engine = engine_of(app)
-    later = engine.now() + timedelta(hours=1)
-    session = ReportSession(
+    return view.compose(engine, session_of(app, hospital, patient), engine.catalogues.book(language))
+
+
+def session_of(app: Flask, hospital: ScanHospital, patient: str) -> ReportSession:
+    later = engine_of(app).now() + timedelta(hours=1)
+    return ReportSession(
         "r", "demo", patient, None, f"{hospital.url}/fhir", "token", frozenset(), None, later, None, None
     )
-    return view.compose(engine, session, engine.catalogues.book(language))
 
 
 def test_a_reading_is_told_with_its_scan_and_as_of_the_network_that_is_installed(
@@ -75,6 +81,37 @@ def test_a_reading_is_told_with_its_scan_and_as_of_the_network_that_is_installed
     [row] = report.data
     assert (row.label, row.value, row.date) == ("Scan", "CT", section.reading.day)
     assert row.sources == (f"studies/{section.reading.study}",)
+
+
+def test_readings_of_earlier_jobs_are_asked_for_together_and_of_this_patient_alone(
+    app: Flask, hospital: ScanHospital
+) -> None:
+    report, engine = report_of(app, hospital, READ), engine_of(app)
+    card, session = report.card, session_of(app, hospital, READ)
+
+    def asked(times: int) -> tuple[int, int]:
+        """(answers, questions to the ledger) of a card that rests on so many readings."""
+        many = replace(card, prediction_ids=card.prediction_ids * times)
+        with statements() as seen:
+            found, gone = view.answers(engine, session, report.call, many)
+        return len(found) + len(gone), len(seen)
+
+    (one, questions), (more, as_many) = asked(1), asked(5)
+    assert (more, as_many) == (5 * one, questions) and one > 0
+    other = session_of(app, hospital, UNREAD)
+    assert view.answers(engine, other, replace(report.call, predictions=()), card) == ((), ())
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def ask(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        seen.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", ask)
+    yield seen
+    sa.event.remove(sa.Engine, "before_cursor_execute", ask)
 
 
 def test_in_dutch_too(app: Flask, hospital: ScanHospital) -> None:

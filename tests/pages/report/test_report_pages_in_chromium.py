@@ -89,7 +89,7 @@ def test_axe_finds_nothing_on_the_pages_behind_the_forms(visit: Visit, axe: str,
 def test_a_supposition_is_answered_with_and_without_a_script(
     visit: Visit, risk: Opened, script: bool, language: str
 ) -> None:
-    page = visit(risk, java_script_enabled=script, locale=language)
+    page = visit(risk, java_script_enabled=script, locale={"en": "en-GB", "nl": "nl-NL"}[language])
     part = page.locator("#endpac")
     part.locator("details.what-if > summary").click()
     part.locator("input[name=glucose_onset]").fill("190")
@@ -164,6 +164,26 @@ def test_every_sheet_says_which_report_and_which_sheet_of_how_many_it_is(visit: 
         last = sheet.strip().splitlines()[-1]
         assert f"Report {number}" in last
         assert re.search(rf"\b{position} ?/ ?{len(sheets)}$", last)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("Alive after 6, 12 and 24 months", "As 100 people", "What randomised trials saw", "How sure")),
+        ("nl", ("In leven na 6, 12 en 24 maanden", "Als 100 mensen", "Wat gerandomiseerd onderzoek zag", "Hoe zeker")),
+    ],
+)
+def test_an_outlook_is_five_sheets_at_most_and_the_first_holds_the_answer(
+    visit: Visit, outlook: Opened, language: str, words: tuple[str, ...]
+) -> None:
+    page = visit(outlook, "?outlook=1", locale={"en": "en-GB", "nl": "nl-NL"}[language])
+    page.wait_for_load_state("networkidle")
+    first, *others = sheets_of(page.pdf(prefer_css_page_size=True))
+    assert len(others) <= 4
+    assert [said for said in words if said not in first] == []
+    told = first + "".join(others)
+    sources = page.locator("#provenance .from code").all_inner_texts()
+    assert sources != [] and [source for source in sources if source not in told] == []
 
 
 def test_evidence_and_limits_of_each_model_are_on_paper_though_folded_on_the_screen(visit: Visit, risk: Opened) -> None:
