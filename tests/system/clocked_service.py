@@ -25,7 +25,7 @@ def main() -> None:
 
     class Clocked(serve.Server):
         def load(self) -> Flask:
-            return create_app(self._settings, now=now)
+            return create_app(self.settings, now=now)
 
     serve.Server = Clocked  # type: ignore[misc]
     serve.serve(load(Path(sys.argv[2])))
