@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -127,7 +128,7 @@ def head(ctx: click.Context) -> None:
 
 
 @audit.command()
-@click.option("--since", callback=day, required=True, help="First day, as 2026-03-01.")
+@click.option("--since", callback=day, required=True, help="First day, as 2026-03-01; days are the hospital's.")
 @click.option("--until", callback=day, help="Last day. Default: today.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path),
@@ -141,10 +142,11 @@ def export(ctx: click.Context, since: date, until: date | None, out: Path | None
     """
     from cds.auditing import audit_event  # slow to import
 
-    first = datetime.combine(since, datetime.min.time(), UTC)
-    last = datetime.combine(until or datetime.now(UTC).date(), datetime.min.time(), UTC) + timedelta(days=1)
-    count = 0
     with _chain(ctx) as (settings, book, _):
+        zone = ZoneInfo(settings.timezone)  # days are the hospital's
+        first = datetime.combine(since, datetime.min.time(), zone)
+        after = (until or datetime.now(zone).date()) + timedelta(days=1)
+        last = datetime.combine(after, datetime.min.time(), zone)
         lines: list[str] = book.read(
             lambda c: [json.dumps(audit_event(h, settings.public_url)) for h in happened(c, first, last)]
         )

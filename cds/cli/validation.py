@@ -284,11 +284,12 @@ def pool(
 def answered(ctx: click.Context) -> None:
     """Which rounds this hospital has answered, and who let the answer out."""
     answers = _with_history(_settings(ctx), lambda history: history.answers())
+    zone = ZoneInfo(_settings(ctx).timezone)
     if not answers:
         click.echo("No round was answered.")
     for one in answers:
         click.echo(
-            f"{one.at:%Y-%m-%d}  {one.round_id}  {one.model}: {one.outcome}  {one.begins} to {one.ends}  "
+            f"{day_at(one.at, zone)}  {one.round_id}  {one.model}: {one.outcome}  {one.begins} to {one.ends}  "
             f"reviewed by {one.reviewer}  {one.result_digest[:12]}"
         )
 

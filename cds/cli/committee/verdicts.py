@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import click
@@ -38,7 +38,7 @@ def status(ctx: click.Context, model: str | None, as_json: bool) -> None:
     if not verdicts and not held:
         click.echo("No verdict yet: run `cds committee evaluate`.")
     if verdicts:
-        _table(verdicts, held)
+        _table(verdicts, held, office.now.tzinfo)
     for (name, site), stop in sorted(held.items()):
         given = stop.standing
         click.secho(f"\nwithheld: {name} {_where(site)} since {given.at:%Y-%m-%d %H:%M} UTC", fg="red")
@@ -117,7 +117,8 @@ def _show(verdict: Verdict, assumed: tuple[str, ...], stopped: bool, *, everythi
         click.echo(f"  ({line})")
 
 
-def _table(verdicts: list[Verdict], held: dict[tuple[str, str], Stop]) -> None:
+def _table(verdicts: list[Verdict], held: dict[tuple[str, str], Stop], zone: tzinfo | None) -> None:
+    """Moments are told by the hospital's clock."""
     table = Table(box=None)
     for heading in ("model", "version", "site", "verdict", "evaluated", "raised by"):
         table.add_column(heading)
@@ -126,7 +127,7 @@ def _table(verdicts: list[Verdict], held: dict[tuple[str, str], Stop]) -> None:
         raised = ", ".join(f"{f['measure']} {f['about']}".strip() for f in v.raising[:3]) or "-"
         cells = (v.model, v.model_version, v.site)
         mark = Text(level, style=told.COLOURS[level])
-        table.add_row(*map(Text, cells), mark, Text(f"{v.at:%Y-%m-%d %H:%M}"), Text(raised))
+        table.add_row(*map(Text, cells), mark, Text(f"{v.at.astimezone(zone):%Y-%m-%d %H:%M}"), Text(raised))
     Console(highlight=False).print(table)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
@@ -122,7 +123,7 @@ def history(ctx: click.Context, layer: str, as_json: bool) -> None:
     if not events:
         click.echo("Nothing was proposed yet; the file alone is in force.")
         return
-    _print(events, record, _standing(record, settings))
+    _print(events, _standing(record, settings), ZoneInfo(settings.timezone))
 
 
 def _json(events: list[PolicyEvent]) -> str:
@@ -133,7 +134,8 @@ def _json(events: list[PolicyEvent]) -> str:
     return json.dumps(rows, indent=1)
 
 
-def _print(events: list[PolicyEvent], record: PolicyRecord, now: Standing) -> None:
+def _print(events: list[PolicyEvent], now: Standing, zone: ZoneInfo) -> None:
+    """Moments are told by the hospital's clock."""
     table = Table(box=None)
     for heading in ("when", "layer", "version", "what", "who", "why"):
         table.add_column(heading)
@@ -141,7 +143,14 @@ def _print(events: list[PolicyEvent], record: PolicyRecord, now: Standing) -> No
         what: str = event.act
         if event.canary:
             what += " for " + ", ".join(f"{k} {'/'.join(v)}" for k, v in event.canary.items())
-        cells = (f"{event.at:%Y-%m-%d %H:%M}", event.layer, event.version or "-", what, event.person, event.reason)
+        cells = (
+            f"{event.at.astimezone(zone):%Y-%m-%d %H:%M}",
+            event.layer,
+            event.version or "-",
+            what,
+            event.person,
+            event.reason,
+        )
         table.add_row(*map(Text, cells))
     console = Console(highlight=False)
     console.print(table)
