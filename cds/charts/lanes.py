@@ -32,7 +32,8 @@ class Lane:
 
 Said = tuple[float, int, str, Tone]
 """A text over the lane: (middle, row from below, text, tone)."""
-_ROW = 18.0
+_ROW, _LIFT = 18.0, 13.0
+"""px: from row to row, and of the lowest above the lane, so that the figure of a high value fits below it."""
 _LEAST_SPAN = 0.08
 """Of a linear lane, as a share of its highest value."""
 
@@ -69,7 +70,8 @@ def _inside(plan: Plan, when: When) -> float:
 
 def above(plan: Plan, lane: Lane) -> float:
     """Room for those words."""
-    return _ROW * (1 + max((row for _x, row, *_ in said_over(plan, lane)), default=-1))
+    rows = 1 + max((row for _x, row, *_ in said_over(plan, lane)), default=-1)
+    return _ROW * rows + (_LIFT - 8 if rows else 0)
 
 
 def shown(plan: Plan, lane: Lane) -> list[tuple[When, float, str]]:
@@ -87,7 +89,7 @@ def draw_lane(plan: Plan, page: Axes, lane: Lane, number: int, top: float, tall:
     for begin, end, _label in lane.shaded:
         _shade(plan, page, begin, end, top, tall)
     for x, row, text, tone in said_over(plan, lane):
-        on.write(page, x, top - 8 - _ROW * row, text, size=12, tone=tone, align="center", halo=True)
+        on.write(page, x, top - _LIFT - _ROW * row, text, size=12, tone=tone, align="center", halo=True)
     for value in scale.ticks:
         label = _figure(value, plan.words)
         y = scale.y(value)

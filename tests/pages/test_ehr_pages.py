@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 from demo_hospital import Hospital
 from flask import Response, jsonify
 from stub_cds_service import TABLE
@@ -28,6 +29,13 @@ def opened(hospital: Hospital, patient: str = "new-diabetes", language: str = "e
 
 def submit(url: str, path: str, **fields: object) -> requests.Response:
     return requests.post(url.partition("#")[0] + path, fields, timeout=20)
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_every_stage_of_a_call_has_a_name_under_the_hood(language: str) -> None:
+    stages = set(re.findall(r'timings\.stage\("(\w+)"\)', (PAGES.parent / "engine.py").read_text(encoding="utf-8")))
+    texts = yaml.safe_load((PAGES / "catalogue" / f"{language}.yaml").read_text(encoding="utf-8"))
+    assert len(stages) > 5 and stages <= set(texts["ehr"]["hood"]["stage"])
 
 
 def test_the_list_shows_every_story_with_its_line_and_the_services_discovered(hospital: Hospital) -> None:
