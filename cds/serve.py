@@ -58,14 +58,28 @@ def prepare_metrics(data_dir: Path) -> Path:
         folder = data_dir / "metrics"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
+    (folder / _OWNER).write_text(str(os.getpid()), encoding="ascii")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     return folder
+
+
+def remove_metrics(folder: Path) -> None:
+    """At the end of the process that prepared them. One that was started meanwhile, before this one had ended, has
+    taken the place over and keeps it."""
+    try:
+        ours = (folder / _OWNER).read_text(encoding="ascii") == str(os.getpid())
+    except OSError:
+        return
+    if ours:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def metrics_folder(data_dir: Path) -> Path:
     return place_for(data_dir / "metrics") or data_dir / "metrics"
 
 
+_OWNER = "owner"
+"""A file with the process id of the service whose counters these are."""
 _CONNECTIONS = 1000
 """Of a worker at a time; gunicorn's own."""
 _FILES = 4096
@@ -183,9 +197,8 @@ def serve(settings: Settings) -> None:
     except LedgerError as error:
         # cards go out without a ledger; rows are spooled, and it is migrated when it is back
         logging.getLogger("cds.serve").critical("ledger.unreachable at=start error=%s", error)
-    counters, master = prepare_metrics(settings.data_dir), os.getpid()
+    counters = prepare_metrics(settings.data_dir)
     try:
         Server(settings).run()
     finally:
-        if os.getpid() == master:  # workers end here, too
-            shutil.rmtree(counters, ignore_errors=True)
+        remove_metrics(counters)  # workers end here, too, and own nothing
