@@ -30,18 +30,20 @@ _HEAD = 65_536
 """Bytes without an end of the headers, after which gunicorn is to say what is wrong with them."""
 _MOST_HELD = 64_000_000
 """Bytes of unfinished requests in a worker. Above it the largest is answered as one that took too long."""
+_LOOK_S = 0.25
+"""Between two looks at all that waits for more."""
 _IDLE_S = 1.0
-"""That a new connection may be without a byte while others wait to be taken."""
+"""That a new connection may be without a whole head while others wait to be taken."""
 _PIECE, _LARGEST_PIECE = 16_384, 1_048_576
 _LINGER_S = 2.0
 """For the other side to hang up, so that the end of an answer is not lost (RFC 9112, 9.6); gunicorn's own."""
 _LINGERING = 4
 """Threads that wait for that at a time; the others hang up at once."""
 
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?=\r\n)")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,15})[ \t]*(?=\r\n)")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked")
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)")
-_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
+_CHUNK_SIZE = re.compile(rb"0*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
 class Arrival:
@@ -93,7 +95,8 @@ class Arrival:
             self._chunk_at = self._body_at
         self._length = max(map(int, _LENGTH.findall(head)), default=0)
         waits = self._chunk_at or len(self.came) < self._body_at + self._length <= self._body_at + self._largest
-        if waits and (expects := _EXPECTS.search(head)):
+        # a client that speaks an older HTTP does not wait (RFC 9110, 10.1.1)
+        if waits and head.partition(b"\r\n")[0].endswith(b" http/1.1") and (expects := _EXPECTS.search(head)):
             # it is told here, so gunicorn need not tell it again
             self.continues = True
             del self.came[expects.start() : expects.end()]
@@ -151,6 +154,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
         self._may_take_s: float = self.app.settings.longest_arrival_s
         self._largest: int = self.app.settings.max_body_bytes
         self._lingering = threading.BoundedSemaphore(_LINGERING)
+        self._look_at = 0.0
 
     def handle(self, conn: Any) -> Any:
         """In a thread, for a connection on which something came, or that is new."""
@@ -159,6 +163,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
             conn.parser.unreader = _Reader(conn.sock)
             conn.arrival = None
         arrival = conn.arrival = conn.arrival or Arrival(conn.parser.unreader.take_buffered(), self._largest)
+        if arrival.came and arrival.until == math.inf:
+            arrival.until = time.monotonic() + self._may_take_s  # it came with the request before
         try:
             there = self._receive(conn.sock, arrival)
         except OSError:
@@ -202,10 +208,14 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
         return True
 
     def murder_pending(self) -> None:
-        """gunicorn's, in its loop about once a second: what waits for more is looked through."""
+        """gunicorn's, at each turn of its loop: what waits for more is looked through, four times a second."""
         now = time.monotonic()
-        # where no more connections are taken, those on which nothing came make room
-        idle_s = _IDLE_S if self.nr_conns >= self.worker_connections else self._may_take_s
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_S
+        # where no more connections are taken, those make room on which no whole head came
+        full = self.nr_conns >= self.worker_connections
+        idle_s = _IDLE_S if full else self._may_take_s
         over = sum(len(conn.arrival.came) for conn in self.pending_conns) - _MOST_HELD
         for conn in sorted(self.pending_conns, key=lambda conn: -len(conn.arrival.came)):
             if over > 0:
@@ -213,11 +223,17 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
                 conn.arrival.until = now
             if conn.arrival.until <= now:
                 self.on_pending_socket_readable(conn, conn.sock)  # to be answered that it took too long
-            elif not conn.arrival.came and now - conn.arrival.since > idle_s:
+            elif not (conn.arrival.headed if full else conn.arrival.came) and now - conn.arrival.since > idle_s:
                 self._drop(conn)
             elif not self.alive:
                 conn.timeout = min(conn.timeout, now + gthread.STOP_KEEPALIVE_LINGER)
         super().murder_pending()
+
+    def finish_request(self, conn: Any, done: Any) -> None:
+        if conn.sock.fileno() < 0:
+            self.nr_conns -= 1  # an answer broke off and it was closed: gunicorn would count it off twice
+        else:
+            super().finish_request(conn, done)
 
     def _drop(self, conn: Any) -> None:
         self.poller.unregister(conn.sock)

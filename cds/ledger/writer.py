@@ -68,7 +68,7 @@ class Ledger:
         self._url = parse_url(url)
         self.is_server = self._url.get_backend_name() != "sqlite"
         """Writing waits for another machine; into a file it is this process's own work."""
-        self.file = None if self.is_server else Path(self._url.database or "")
+        self.file = None if self.is_server else Path(self._url.database or "").resolve()
         self._keys = chain(key)
         self._now, self._steady = now, Steady(now)
         self._spool = Spool(spool_dir)

@@ -39,6 +39,7 @@ HALVES = {
     "nothing": b"",
     "headers": b"POST /cds-services/pancreas-risk HTTP/1.1\r\nHost:",
     "body": WHOLE[:1000],
+    "noughts": POST + b"Content-Length: 00000000000000001000\r\n\r\n",
     "chunks": POST + b"Transfer-Encoding: chunked\r\n\r\nfff\r\n{",
     "waiting": POST + b"Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
 }
@@ -131,11 +132,12 @@ def test_chunks_that_are_none_are_the_caller_s_fault(port: int, chunks: bytes) -
 
 
 @pytest.mark.threat("flood")
-def test_connections_on_which_nothing_comes_make_room_for_a_call(port: int) -> None:
+@pytest.mark.parametrize("sent", [b"", b"P"], ids=["nothing", "a byte"])
+def test_connections_on_which_little_comes_make_room_for_a_call(port: int, sent: bytes) -> None:
     """More of them than there are files for, which would end a worker that takes them all."""
     with ExitStack() as stack:
         for _ in range(FILES):
-            stack.enter_context(connected(port))
+            stack.enter_context(connected(port)).sendall(sent)
         begun = time.monotonic()
         assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).ok
         assert time.monotonic() - begun < 8

@@ -10,6 +10,8 @@ HEAD = b"POST /x HTTP/1.1\r\nHost: y\r\n"
 WHOLE = {
     "no body": b"GET /x HTTP/1.1\r\nHost: y\r\n\r\n",
     "of a length": HEAD + b"CONTENT-length:  12 \r\n\r\n" + b"0\r\n\r\n12345678"[:12],
+    "of a length with noughts": HEAD + b"Content-Length: 00000000000000000012\r\n\r\n" + b"123456789012",
+    "chunks with noughts": HEAD + b"Transfer-Encoding: chunked\r\n\r\n000000000003\r\nabc\r\n0000000000\r\n\r\n",
     "empty": HEAD + b"Content-Length: 0\r\n\r\n",
     "chunks": HEAD + b"Transfer-Encoding: Chunked\r\n\r\n5;a=b\r\n0\r\n\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n",
     "chunks and trailers": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\nX: y\r\nZ: w\r\n\r\n",
@@ -57,6 +59,11 @@ def test_who_waits_to_go_on_is_told_so_in_the_server_s_place() -> None:
     assert not arrival.take(b"") and arrival.continues
     assert arrival.take(b"abc")
     assert arrival.came == HEAD + b"Content-Length: 3\r\n\r\nabc"
+
+
+def test_an_older_http_knows_no_going_on() -> None:
+    arrival = Arrival(HEAD.replace(b"1.1", b"1.0") + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n", 1000)
+    assert not arrival.take(b"") and not arrival.continues
 
 
 def test_who_would_be_refused_is_not_told_to_go_on() -> None:
