@@ -128,7 +128,7 @@ def test_waiting_shows_the_progress_and_ends_with_the_work(toml: Path) -> None:
 
 @pytest.mark.parametrize(("given", "steps"), [("", 10), ("nice = 3\n", 3)])
 def test_a_worker_gives_way_to_those_who_answer_calls(toml: Path, given: str, steps: int) -> None:
-    toml.write_text(toml.read_text(encoding="utf-8").replace("[imaging]\n", "[imaging]\n" + given), encoding="utf-8")
+    toml.write_text(toml.read_text(encoding="utf-8").replace("nice = 0\n", given), encoding="utf-8")
     wanted = min(19, os.getpriority(os.PRIO_PROCESS, 0) + steps)
     worker = subprocess.Popen([sys.executable, "-m", "cds", "--settings", str(toml), "worker"])
     try:
