@@ -15,8 +15,8 @@ from cds.committee.findings import Finding
 from cds.committee.follow import Ascertainment, FollowUp, follow
 from cds.committee.steadiness import Reached, reached
 from cds.committee.watch_arrival import arrivals
-from cds.committee.watch_files import first_of_file, of_file, other_file
-from cds.committee.watch_inputs import drifting, failing, seen
+from cds.committee.watch_files import answering, of_file, other_file
+from cds.committee.watch_inputs import Seen, drifting, failing, seen
 from cds.committee.watch_outcomes import judged, last_month
 from cds.committee.watch_studies import study_failures
 from cds.ids import new_id
@@ -115,7 +115,10 @@ class Evaluator:
         until, period = self.now, timedelta(days=days(self.charter.period))
         whole = self._of_version(manifest, site)
         own = [row for row in whole if of_file(row, manifest)]
-        findings = [*other_file(whole, manifest, until - period), *self._inputs(manifest, own, until - period)]
+        findings = [
+            *other_file(whole, manifest, until - period),
+            *self._inputs(manifest, own, answering(whole, manifest), until - period),
+        ]
         outcome_findings, told = self._outcomes(manifest, site, own)
         findings += outcome_findings
         findings += self._burden(manifest, site, own, until - period)
@@ -123,8 +126,7 @@ class Evaluator:
             findings += self.book.read(
                 lambda c: study_failures(c, manifest.id, site, until - period, until, self.charter)
             )
-        begun = first_of_file(whole, manifest, until)
-        return self._conclude(manifest, site, until - period, findings, told, begun, keep=keep)
+        return self._conclude(manifest, site, until - period, findings, told, keep=keep)
 
     def answers(self, manifest: Manifest, site: str) -> list[PredictedRow]:
         """Of the newest version alone, and of the installed file of it: another's say nothing of this one."""
@@ -134,15 +136,20 @@ class Evaluator:
         rows = self.book.read(lambda c: list(predicted(c, manifest.id, site, self.now - _EVER, self.now)))
         return [row for row in rows if row.model_version == manifest.version]
 
-    def _inputs(self, manifest: Manifest, rows: list[PredictedRow], start: datetime) -> list[Finding]:
-        before = seen(self._between(rows, start - timedelta(days=days(self.charter.baseline)), start), manifest)
-        recent = [row for row in rows if row.at >= start]
-        quick = [row for row in recent if row.at >= self.now - timedelta(days=days(self.charter.quick))]
+    def _inputs(
+        self, manifest: Manifest, own: list[PredictedRow], live: list[PredictedRow], start: datetime
+    ) -> list[Finding]:
+        """``own``: the installed file's. ``live``: of the file that answers."""
+        quick = [row for row in live if row.at >= max(start, self.now - timedelta(days=days(self.charter.quick)))]
         few = 3 * self.charter.minimum.share
         if len(quick) < few:  # a quiet site: its newest calls, however old they are in this period
-            quick = recent[-few:]
-        found = failing(seen(quick, manifest), before, manifest, self.charter)
-        return found + drifting(seen(recent, manifest), before, manifest, self.charter)
+            quick = [row for row in live if row.at >= start][-few:]
+        found = failing(seen(quick, manifest), self._before(live, manifest, start), manifest, self.charter)
+        recent = [row for row in own if row.at >= start]
+        return found + drifting(seen(recent, manifest), self._before(own, manifest, start), manifest, self.charter)
+
+    def _before(self, rows: list[PredictedRow], manifest: Manifest, start: datetime) -> Seen:
+        return seen(self._between(rows, start - timedelta(days=days(self.charter.baseline)), start), manifest)
 
     @staticmethod
     def _between(rows: Iterable[PredictedRow], since: datetime, until: datetime) -> list[PredictedRow]:
@@ -198,11 +205,9 @@ class Evaluator:
         since: datetime,
         findings: list[Finding],
         told: Ascertainment | None,
-        begun: datetime | None,
         *,
         keep: bool,
     ) -> Evaluation:
-        """``begun``: verdicts of before are on another file of this version."""
         decisions = self.book.read(every)
         past = [
             v
@@ -210,8 +215,8 @@ class Evaluator:
             if v.model_version == manifest.version and v.charter_version == self.charter.version
         ]
         mine = [d for d in decisions if d.model == manifest.id and d.site in (site, EVERYWHERE)]
-        resumes = [d.at for d in mine if d.action == "resume"]
-        resumed = max([*resumes, *([begun] if begun is not None else [])], default=None)
+        # of whichever file of this version: one that is changed must not wipe out what was found
+        resumed = max((d.at for d in mine if d.action == "resume"), default=None)
         held = stops(decisions)
         is_stopped = (manifest.id, site) in held or (manifest.id, EVERYWHERE) in held
         found = reached(findings, past, self.charter.steadiness, self.now, stopped=is_stopped, since=resumed)

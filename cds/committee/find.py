@@ -88,12 +88,12 @@ class Finder:
             whole = len(work.faults)
             for patient, fact in self._facts(work, outcome.concepts, since, now):
                 if fact.when is not None and not fact.provisional:
-                    keep(patient, "event", name, fact.when.middle.date(), fact.source)
+                    keep(patient, "event", name, moments.day_at(fact.when.middle, self._zone), fact.source)
             if len(work.faults) > whole:
                 incomplete.add(name)
             for patient, fact in self._facts(work, outcome.looked, since, now):
                 if fact.when is not None:
-                    keep(patient, "looked", name, fact.when.middle.date(), fact.source)
+                    keep(patient, "looked", name, moments.day_at(fact.when.middle, self._zone), fact.source)
         if deaths:
             whole = len(work.faults)
             for patient, day in self._deaths(work, since):
@@ -142,7 +142,7 @@ class Finder:
             if isinstance(patient, fhir.Patient) and patient.id and patient.deceasedDateTime:
                 when = moments.parse(patient.deceasedDateTime, self._zone)
                 if when is not None:
-                    yield patient.id, when.middle.date()
+                    yield patient.id, moments.day_at(when.middle, self._zone)
 
 
 class _Work:

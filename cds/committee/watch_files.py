@@ -17,18 +17,22 @@ def of_file(row: PredictedRow, manifest: Manifest) -> bool:
 
 
 def other_file(rows: Sequence[PredictedRow], manifest: Manifest, since: datetime) -> list[Finding]:
-    """``rows``: of the installed version, whatever the file. Which share of them is left out, and that is to be looked
-    at while one of them is newer than ``since``; nothing where there is none."""
+    """``rows``: of the installed version, whatever the file. Which share of them is left out; nothing where there is
+    none. That is to be looked at while one of them is newer than ``since``, and to be acted on while the newest answer
+    of all is another file's: then what is measured here is not what answers."""
     others = [row for row in rows if not of_file(row, manifest)]
     if not others:
         return []
     level: Level = "watch" if any(row.at >= since for row in others) else "green"
+    if not of_file(max(rows, key=lambda row: row.at), manifest):
+        level = "act"
     return [Finding("other_file", "", wilson_counts(len(others), len(rows)), level)]
 
 
-def first_of_file(rows: Sequence[PredictedRow], manifest: Manifest, now: datetime) -> datetime | None:
-    """When the installed file first answered, where another did before: verdicts of before are on that one. None: no
-    other did."""
-    if all(of_file(row, manifest) for row in rows):
-        return None
-    return min((row.at for row in rows if of_file(row, manifest)), default=now)
+def answering(rows: Sequence[PredictedRow], manifest: Manifest) -> list[PredictedRow]:
+    """Those of the file that gave the newest answer, whether it is the installed one or not: inputs that break are to
+    stop what answers."""
+    newest = max(rows, key=lambda row: row.at, default=None)
+    if newest is None or of_file(newest, manifest):
+        return [row for row in rows if of_file(row, manifest)]
+    return [row for row in rows if row.model_sha256 == newest.model_sha256]

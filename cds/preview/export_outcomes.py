@@ -59,10 +59,10 @@ def _events(
             continue
         for fact in record.of(*outcome.concepts):
             if fact.when is not None and not fact.provisional:
-                yield event("event", name, fact.when.middle.date())
+                yield event("event", name, moments.day_at(fact.when.middle, zone))
         for fact in record.of(*outcome.looked):
             if fact.when is not None:
-                yield event("looked", name, fact.when.middle.date())
+                yield event("looked", name, moments.day_at(fact.when.middle, zone))
 
 
 def _died(evidence: Evidence, end: datetime, zone: ZoneInfo) -> date | None:
@@ -70,5 +70,5 @@ def _died(evidence: Evidence, end: datetime, zone: ZoneInfo) -> date | None:
         if isinstance(resource, fhir.Patient) and resource.deceasedDateTime:
             when = moments.parse(resource.deceasedDateTime, zone)
             if when is not None and when.middle <= end:
-                return when.middle.date()
+                return moments.day_at(when.middle, zone)
     return None

@@ -240,7 +240,7 @@ def test_another_version_s_answers_say_nothing_of_this_one_s(room: Room, evaluat
 
 
 def test_two_files_under_one_version_number_are_not_mixed(room: Room, evaluate: Evaluate, models: Registry) -> None:
-    """The other one's answers count nowhere, which is said; and its verdicts are none of the installed one's."""
+    """The other one's answers count nowhere, which is said."""
     random = np.random.default_rng(16)
     with_file = [replace(one, sha256=models[MODEL].manifest.fingerprint) for one in weeks(300, random, 20, 1)]
     other = [replace(one, sha256="ab" * 32) for one in weeks(200, random, 40, 21)]
@@ -252,6 +252,24 @@ def test_two_files_under_one_version_number_are_not_mixed(room: Room, evaluate: 
     assert told["burden"]["n"] == 300
     judged = Evaluator(room.book, models, lambda *_: None, Charter.model_validate(yaml.safe_load(CHARTER)), NOW)  # type: ignore[arg-type,return-value]
     assert len(judged.answers(models[MODEL].manifest, "north")) == 300
+
+
+def test_inputs_that_break_stop_whichever_file_answers(room: Room, evaluate: Evaluate, models: Registry) -> None:
+    """The workers have a new file and the service still answers with the old one, say."""
+    random = np.random.default_rng(17)
+    installed = [replace(one, sha256=models[MODEL].manifest.fingerprint) for one in weeks(300, random, 100, 1)]
+    broken = weeks(60, random, 0.9, 0, age={"state": "unit-unknown"})
+    room.tell(installed + [replace(one, sha256="ab" * 32) for one in broken], version=version(models))
+    found = evaluate()
+    assert found.verdict.level == "stopped"
+    assert values(found)["other_file", ""]["level"] == "act"
+
+
+def test_a_changed_file_does_not_wipe_out_what_was_found(room: Room, evaluate: Evaluate, models: Registry) -> None:
+    cohort_of(room, models, 1500, seed=12, shift=1.6)
+    assert evaluate().verdict.level == "watch"
+    room.book.write(lambda c: c.exec_driver_sql(f"UPDATE predictions SET model_sha256 = '{'ab' * 32}'"))
+    assert evaluate(NOW + timedelta(days=1)).verdict.level == "act"
 
 
 def test_a_dry_run_leaves_nothing_behind(room: Room, evaluate: Evaluate, models: Registry) -> None:

@@ -12,8 +12,11 @@ from cds.committee.findings import Finding
 from cds.committee.measure_report import bundle
 from cds.committee.monthly import month_of, monthly
 from cds.committee.steadiness import reached
+from cds.inference.registry import Registry
 from cds.ledger.verdicts import Verdict
 from cds.measures.estimate import Estimate
+from cds.preview.export_outcomes import outcomes
+from cds.record.moments import day_at
 
 EVENING = datetime(2026, 12, 1, 3, tzinfo=UTC)
 HERE = EVENING.astimezone(ZoneInfo("America/Los_Angeles"))
@@ -36,3 +39,20 @@ def test_asking_again_on_one_of_its_days_makes_nothing_worse() -> None:
     said = [Finding("auc", "", Estimate(0.5, 0.4, 0.6, 100, 10), "act")]
     levels = [reached(said, [afternoon], Steadiness(), now, stopped=False).level for now in (HERE, EVENING)]  # type: ignore[call-arg]
     assert levels == ["watch", "act"]
+
+
+def test_what_became_of_a_patient_is_dated_as_the_call_is(models: Registry) -> None:
+    """Else a death of the evening of the call would lie a day after it, and be taken for one that was foretold."""
+    patient = b'{"resourceType": "Patient", "id": "p1", "deceasedDateTime": "2026-12-01T03:00:00Z"}'
+    charter = Charter.model_validate(
+        {
+            "name": "x",
+            "author": "a",
+            "approver": "b",
+            "effective": "2026-01-01",
+            "outcomes": {"death": {"label": {"en": "death"}, "death": True}},
+        }
+    )
+    found = outcomes({"p1": [patient]}, models.vocabulary, charter, date(2026, 12, 31), ZoneInfo("America/Los_Angeles"))
+    [event] = [event for became in found.became.values() for event in became.events]
+    assert event.day == date(2026, 11, 30) == day_at(EVENING, ZoneInfo("America/Los_Angeles"))
