@@ -271,14 +271,13 @@ def _not_seen(preview: Preview) -> list[Json]:
 
 def _empty_months(preview: Preview) -> list[str]:
     """Without a single call, between the first and the last."""
-    seen = preview.seen
-    if seen.first is None or seen.last is None:
+    months = preview.seen.months
+    if not months:
         return []
-    year, month = seen.first.year, seen.first.month
+    year, month = map(int, min(months).split("-"))
     found = []
-    while (year, month) <= (seen.last.year, seen.last.month):
-        name = f"{year}-{month:02}"
-        if name not in seen.months:
+    while (name := f"{year}-{month:02}") <= max(months):
+        if name not in months:
             found.append(name)
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)
     return found

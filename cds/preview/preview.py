@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from cds.preview import cells, reach
 from cds.preview.dials import Threshold, grid, thresholds
 from cds.preview.followed import NEEDED, Cohort, Outcomes, cohort
 from cds.preview.reach import Reach
-from cds.preview.replay import Beginning, Memory, PolicyOf, Replay
+from cds.preview.replay import Beginning, Memory, PolicyOf, Replay, Scope
 from cds.preview.seen import Seen, see
 from cds.preview.tally import Tally
 from cds.preview.whole import Whole
@@ -55,6 +55,8 @@ class Asked:
     """When the policy tried takes effect, where that is still to come."""
     trial_ends: bool = False
     """With it, a version that some calls are under now (a canary) ends."""
+    scopes: Sequence[Scope] = (("", "", None),)
+    """Whose calls' policies are compared, since a layer may be of one service or of some callers alone."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ class _Trying:
 
 def _trying(house: House, asked: Asked) -> _Trying:
     replay = Replay(house.services, house.models, house.zone)
-    changed = differences(asked.before("", "", None), asked.after("", "", None), house.known)
+    found = (differences(asked.before(*whose), asked.after(*whose), house.known) for whose in asked.scopes)
+    # a key that differs for several is told as it differs for the first of them
+    changed = list({one.path: one for of_one in reversed(list(found)) for one in of_one}.values())
     reaches = reach.reaches(changed, house.services, house.models)
     whole = Whole(house.services, replay.editions, *house.kept) if house.kept is not None else None
     return _Trying(replay, whole, changed, reaches)
@@ -190,8 +194,8 @@ def _second_pass(
     chosen: list[Threshold],
     seen: Seen,
 ) -> tuple[Dial, ...]:
-    replay, policy = trying.replay, asked.after("", "", None)
-    tried = [_tried(threshold, seen, policy, house, asked, beginning) for threshold in chosen]
+    replay = trying.replay
+    tried = [_tried(threshold, seen, house, asked, beginning) for threshold in chosen]
     for call in calls if tried else ():
         service = replay.known(call)
         if service is None:
@@ -208,9 +212,13 @@ def _second_pass(
                 ready = replay.ready(made, moved) if mine else same
                 if ready:
                     variant.row.tally.take(variant.memory.hold_back(made, ready, moved))
-    old = asked.before("", "", None)
     return tuple(
-        Dial(t, t.now(old, house.known), t.now(policy, house.known), tuple(v.row for v in variants))
+        Dial(
+            t,
+            t.now(asked.before("", t.service, None), house.known),
+            t.now(asked.after("", t.service, None), house.known),
+            tuple(v.row for v in variants),
+        )
         for t, variants in tried
     )
 
@@ -230,9 +238,10 @@ class _Variant:
 
 
 def _tried(
-    threshold: Threshold, seen: Seen, policy: Policy, house: House, asked: Asked, beginning: Beginning
+    threshold: Threshold, seen: Seen, house: House, asked: Asked, beginning: Beginning
 ) -> tuple[Threshold, list[_Variant]]:
-    now, before = (threshold.now(each, house.known) for each in (policy, asked.before("", "", None)))
+    policy = asked.after("", threshold.service, None)
+    now, before = (threshold.now(p, house.known) for p in (policy, asked.before("", threshold.service, None)))
     values = grid(threshold, sorted(seen.values.get(threshold.key, ())), now, before)
     allowed = [value for value in values if _allowed(threshold, policy, value, house.known)]
     return threshold, [_Variant(Row(v, Tally()), Memory(house.zone, beginning), threshold) for v in allowed]

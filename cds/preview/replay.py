@@ -39,6 +39,8 @@ CALL = "call"
 
 PolicyOf = Callable[[str, str, str | None], Policy]
 """(client, service, the ledger's key of the user) -> the policy a call is under."""
+Scope = tuple[str, str, str | None]
+"""What such a policy is asked with; empty, and None: of nobody in particular."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -14,6 +14,7 @@ from cds.errors import PolicyError
 from cds.policy.layers import Layer, laid_over, parse_layer
 from cds.policy.schema import Known, Policy, parse, read
 from cds.policy.standing import Approved, Standing
+from cds.preview.replay import Scope
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,16 @@ class Trial:
         heads = [a.layer.head for s in standings for a in (*s.live.values(), *(c[1] for c in s.canaries.values()))]
         own = [name for head in heads if head.applies_to is not None for name in head.applies_to.users]
         return frozenset(own) | {name for s in standings for canary, _ in s.canaries.values() for name in canary.users}
+
+    def scopes(self, services: Iterable[str]) -> tuple[Scope, ...]:
+        """(client, service, the ledger's key of a user) of everybody whose policy may be another than everyone's."""
+        standings = (self.now, self.then) if self.layer is not None else (self.now,)
+        heads = [a.layer.head for s in standings for a in (*s.live.values(), *(of for _, of in s.canaries.values()))]
+        clients = {client for head in heads if head.applies_to is not None for client in head.applies_to.clients}
+        clients |= {client for s in standings for canary, _ in s.canaries.values() for client in canary.clients}
+        callers: list[tuple[str, str | None]] = [("", None), *((client, None) for client in sorted(clients))]
+        callers += [(client, self.key_of(client, name)) for client, _ in callers for name in sorted(self._named)]
+        return tuple((client, service, user) for client, user in callers for service in ("", *sorted(services)))
 
     def _who(self, client: str, user: str | None) -> str:
         """As layers name them; empty for who is in none."""

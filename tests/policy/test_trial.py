@@ -75,3 +75,13 @@ def test_a_running_trial_of_the_same_layer_ends_and_others_go_on() -> None:
 def test_one_whose_last_day_has_passed_is_refused() -> None:
     with pytest.raises(PolicyError, match="its last day, 2026-11-02, has passed: it would never be in force"):
         trial(layer(0.03, until=date(2026, 11, 2).isoformat())).require()
+
+
+def test_everybody_whose_policy_may_differ_is_compared() -> None:
+    mine = Canary("v1", clients=("north",)), Approved(of(layer(0.05)), "B")
+    ward = layer(0.07, layer=FLOOR, applies_to={"clients": ["south"], "users": ["PractitionerRole/12"]})
+    found = trial(ward, Standing({}, {"site": mine}, {}))
+    scopes = set(found.scopes(["my-service"]))
+    assert {("", "", None), ("", "my-service", None), ("north", "", None)} <= scopes
+    whose = "south", "my-service", key("south", "PractitionerRole/12")
+    assert whose in scopes and threshold(found.after(*whose)) == 0.07

@@ -230,7 +230,10 @@ def test_a_model_switched_on_speaks_where_the_facts_were_kept_and_is_told_of_els
     assert {key for key in now if now[key] != found.get(key)} <= told
 
 
-def test_the_figures_rest_on_cards_made_again_and_say_of_how_many_calls_too_little_was_kept(base: Flask) -> None:
+@pytest.mark.parametrize("of_one_service", [False, True], ids=["for all", "a layer of one service"])
+def test_the_figures_rest_on_cards_made_again_and_say_of_how_many_calls_too_little_was_kept(
+    base: Flask, of_one_service: bool
+) -> None:
     engine = base.extensions["cds"]
     in_force = engine.policies.current()
     content = yaml.safe_load(yaml.safe_dump(PACKAGED))
@@ -238,7 +241,12 @@ def test_the_figures_rest_on_cards_made_again_and_say_of_how_many_calls_too_litt
     tried = Policy.model_validate(content | {"version": "tried"})
     known = Known(engine.models.thresholds(), engine.services.parameters(), engine.models.limits())
     since, zone = NOW - timedelta(days=1), ZoneInfo("UTC")
-    asked = Asked(lambda *_: in_force, lambda *_: tried, since, since + timedelta(days=2))
+    scopes = [("", service, None) for service in ("", *engine.services.parameters())]
+    asked = Asked(
+        lambda *_: in_force,
+        lambda _, service, __: tried if service == "pancreas-first-line" or not of_one_service else in_force,
+        since, since + timedelta(days=2), scopes=scopes,
+    )  # fmt: skip
     past = PastCalls(engine.settings.ledger_url)
     try:
         found = preview(

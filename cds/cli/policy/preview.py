@@ -192,6 +192,7 @@ def worked_out(settings: Settings, wanted: Wanted, words: Phrasebook) -> dict[st
         asked = Asked(
             trial.before, trial.after, now - timedelta(days=wanted.days), now, None, wanted.within_days,
             wanted.min_count, wanted.events_needed, 0, trial.from_day, trial.trial_ends,
+            trial.scopes(house.services.parameters()),
         )  # fmt: skip
         with Progress(transient=True, console=Console(stderr=True)) as progress:
             if wanted.bulk is not None:
