@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import servers
 from cpu import templates
@@ -14,6 +15,8 @@ from no_prefetch import answers, asked_for
 from patient_view import USER, WITH_CARD, Ehr, body, without_prefetch
 from results import Section
 from rich.progress import Progress
+
+from cds.imaging_settings import ImagingSettings
 
 CLIENTS, P99_MS, HEALTH_MS, PER_SECOND = 8, 50.0, 10.0, 70.0
 UPSTREAM_S = 0.1
@@ -25,13 +28,14 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
         "latency",
         "Latency beside other work",
         f"Busy: {CLIENTS} clients call with 50 kB of prefetch for {seconds:.0f} s, two workers, while another process "
-        "burns one core at the same priority; once each calling again at once (saturated: what shows is queueing), "
-        "once at the pace of a large hospital (about 40 calls a second). "
+        "burns one core at the same priority; once at the pace of a large hospital (about 40 calls a second, each "
+        "client after a pause drawn about 0.2 s), once each calling again at once (saturated: what shows is queueing), "
+        "and so again with the other process at the priority that `cds worker` gives itself. "
         f"Waiting: one worker, {CLIENTS} clients, no prefetch, each upstream query takes {UPSTREAM_S * 1000:.0f} ms; "
         "meanwhile `/health` is asked 20 times a second.",
     )
     ehr = Ehr()
-    task = progress.add_task("latency", total=4)
+    task = progress.add_task("latency", total=5)
     _busy(section, ehr, folder, seconds, progress, task)
     _waiting(section, ehr, folder, min(seconds, 30.0), progress, task)
     return section
@@ -43,31 +47,16 @@ def _busy(section: Section, ehr: Ehr, folder: Path, seconds: float, progress: Pr
     with servers.ours(ehr, place) as server:
         sent = body(WITH_CARD, templates(server))
         servers.Load(server, sent, ehr, place, clients=CLIENTS, calls=200, patient=WITH_CARD, user=USER).run()
-        paced = servers.Load(
-            server,
-            sent,
-            ehr,
-            place,
-            clients=CLIENTS,
-            seconds=seconds,
-            pause=0.2,
-            patient=WITH_CARD,
-            user=USER,
-            tokens=int(seconds * 45) + 100,
-        )
-        saturated = servers.Load(
-            server,
-            sent,
-            ehr,
-            place,
-            clients=CLIENTS,
-            seconds=seconds,
-            patient=WITH_CARD,
-            user=USER,
-            tokens=int(seconds * 600) + 100,
-        )
-        for name, load in (("paced", paced), ("saturated", saturated)):
-            job = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        paced: dict[str, Any] = {"pause": 0.2, "tokens": int(seconds * 45) + 100}
+        saturated: dict[str, Any] = {"tokens": int(seconds * 600) + 100}
+        for name, how, nice in (
+            ("paced", paced, 0),
+            ("saturated", saturated, 0),
+            ("saturated, the job at a worker's priority", saturated, ImagingSettings().nice),
+        ):
+            about = {"clients": CLIENTS, "seconds": seconds, "patient": WITH_CARD, "user": USER, **how}
+            load = servers.Load(server, sent, ehr, place, **about)
+            job = subprocess.Popen(["nice", "-n", str(nice), sys.executable, "-c", "while True: pass"])
             try:
                 measured = load.run()
             finally:

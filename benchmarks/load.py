@@ -3,7 +3,8 @@
     python benchmarks/load.py SPEC.json
 
 SPEC: ``port``, ``path``, ``body`` (a file; empty: GET), ``tokens`` (a file, one a line; empty: none), ``clients``, and
-``calls`` in all or ``seconds``. ``pause`` between a client's calls, in seconds. ``rate``: calls a second in all, each
+``calls`` in all or ``seconds``. ``pause``: seconds before each of a client's calls, drawn about that mean (exponential)
+since clinicians do not call in step. ``rate``: calls a second in all, each
 due at its time whether others were answered or not; its milliseconds count from then, so that what waits for a free
 client is not left out. ``ports``: of several servers, among which the clients are shared out. ``goes_on``: an answer
 other than 200 is counted and does not end the run. ``patient``: the id in the body that is replaced by a new one of the
@@ -19,6 +20,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import random
 import sys
 import threading
 import time
@@ -55,10 +57,13 @@ def run(spec: Spec) -> dict[str, object]:
     faults: list[str] = []
     lock = threading.Lock()
 
-    def client(port: int) -> None:
+    def client(number: int, port: int) -> None:
+        drawn = random.Random(number)  # nosec B311
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.connect()
         while time.perf_counter() < end and (spec.goes_on or not faults):
+            if spec.pause:
+                time.sleep(drawn.expovariate(1 / spec.pause))
             with lock:
                 turn = next(turns, None)
                 due = begin + turn / spec.rate if spec.rate and turn is not None else 0.0
@@ -97,12 +102,10 @@ def run(spec: Spec) -> dict[str, object]:
                 shed.append(taken)
             else:
                 faults.append(f"{spec.path} answered {answer.status}: {content[:300]!r}")
-            if spec.pause:
-                time.sleep(spec.pause)
         connection.close()
 
     ports = spec.ports or (spec.port,)
-    threads = [threading.Thread(target=client, args=(ports[n % len(ports)],)) for n in range(spec.clients)]
+    threads = [threading.Thread(target=client, args=(n, ports[n % len(ports)])) for n in range(spec.clients)]
     for thread in threads:
         thread.start()
     for thread in threads:

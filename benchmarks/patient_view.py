@@ -109,9 +109,10 @@ class Ehr:
         return {"keys": [key | {"kid": self.kid, "alg": "RS384", "use": "sig"}]}
 
     def tokens(self, audience: str, count: int) -> list[str]:
-        """Made before the clock starts: signing is the EHR's cost, not the service's."""
+        """Made before the clock starts: signing is the EHR's cost, not the service's. Good for five minutes, the most
+        that CDS Hooks recommends: the service remembers each for as long as it is good."""
         now = int(time.time())
-        claims = {"iss": self.issuer, "aud": audience, "iat": now, "exp": now + 1800}
+        claims = {"iss": self.issuer, "aud": audience, "iat": now, "exp": now + 300}
         return [
             jwt.encode(claims | {"jti": str(uuid.uuid4())}, self._key, algorithm="RS384", headers={"kid": self.kid})
             for _ in range(count)

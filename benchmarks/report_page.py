@@ -48,7 +48,8 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
         "First page of a report, from stored predictions",
         f"In process, one thread, SQLite ledger; wall and CPU of the whole request (session, ledger, models asked what "
         f"a missing value would change, charts, template), median of {rounds} after one. Bytes uncompressed, with "
-        "style sheets and script. matplotlib is loaded in the background while the reader signs in.",
+        "style sheets and script. matplotlib is loaded in the background, five seconds after a worker's start or when "
+        "the first reader signs in.",
     )
     logging.disable(logging.WARNING)
     app = _app(folder)

@@ -71,7 +71,7 @@ class Section:
         command = f"python benchmarks/run.py {self.name}{given}"
         nice = os.getpriority(os.PRIO_PROCESS, 0)
         ahead = f", ahead of other programs (nice {nice})" if nice < 0 else ""
-        lines += ["", f"`{command}`, {today}, load average before the run {load_before:.1f}{ahead}."]
+        lines += ["", f"`{command}`, {today}, {machine()}, load average before the run {load_before:.1f}{ahead}."]
         return "\n".join(lines)
 
 
@@ -103,12 +103,11 @@ def write(sections: dict[str, str], path: Path = RESULTS) -> None:
 # Benchmark results
 
 Written by `benchmarks/run.py`; do not edit. Ratios come from servers measured in turns within one run, so that they
-mean something on a machine other programs use as well; absolute figures hold for this machine only. A bar that was not
-met says **missed**. The figures below are from a virtual machine of two processors that other programs were using, too:
-the load average before each run stands with it.
+mean something on a machine other programs use as well; absolute figures hold for the machine named below each section
+only. A bar that was not met says **missed**. The figures below are from virtual machines of two processors that other
+programs were using, too: the load average before each run stands with it.
 
-Machine: {machine()}
-Versions: {versions()}
+Versions of the last run: {versions()}
 """
     path.write_text(head + "\n" + "\n\n".join(kept[name] for name in sorted(kept)) + "\n", encoding="utf-8")
 

@@ -1,9 +1,11 @@
 """How many hook calls a process takes in hand, and which it refuses at once.
 
 Two things run out, and each has its limit. A call holds one of ``places`` from its body to its answer, also while it
-waits for a FHIR server, which costs nothing but the place. And of those that don't wait for somebody's server at most
-``COMPUTING`` go on at a time: more would share one interpreter and all be late. Whoever finds no room waits, first come
-first served; who would wait too long is refused. While there is room nobody is, however slow a FHIR server may be.
+waits for a FHIR server, which costs nothing but the place. And of those that don't wait for somebody's server or disk
+one begins at a time: more would share one interpreter and all be late. More may, up to ``COMPUTING``, where calls
+lately waited longer than they computed, since whoever begins will soon wait, too; and one where nothing moves for a
+moment, so that a call which hangs is no reason to refuse all others. Whoever finds no room waits, first come first
+served; who would wait too long is refused. While there is room nobody is, however slow a FHIR server may be.
 
 A refused call is counted (``cds_calls_refused_total``, CDS-503) and told of in the log, once a second. It has no row in
 the ledger: writing one would cost what refusing saves, and before its token is looked at nobody knows whose it is.
@@ -24,7 +26,10 @@ from cds.errors import Overloaded
 _log = logging.getLogger("cds.admission")
 
 COMPUTING = 4
-"""Calls that compute at a time; more than one, since each waits now and then for a disk or for the ledger."""
+"""Calls that compute at a time where servers are waited for. Where none is, all but the first would only be late: with
+four, a fifth fewer calls were answered under overload."""
+HELD_UP_S = 0.05
+"""Where nothing has moved for so long, one more begins all the same."""
 WAITING_A_PLACE = 4
 """Calls that may wait for each place. Each has a thread meanwhile."""
 SPARE = 8
@@ -82,6 +87,8 @@ class Admission:
         self.taken = 0
         self._aside = 0
         """Of the taken, those that wait for somebody's server."""
+        self._moved_at = -math.inf
+        """When a call last began, ended, stepped aside or came back."""
         self._since = 0.0
         """Sum of the times at which the taken places were taken."""
         self._held_s, self._computed_s = 0.0, 0.0
@@ -103,7 +110,7 @@ class Admission:
 
     def step_aside(self) -> float:
         with self._lock:
-            now = self.clock()
+            now = self._moved_at = self.clock()
             self._aside += 1
             self._let_in(now)
             return now
@@ -111,29 +118,31 @@ class Admission:
     def step_back(self) -> float:
         with self._lock:
             self._aside -= 1
-            return self.clock()
+            self._moved_at = self.clock()
+            return self._moved_at
 
     def _take(self) -> float:
         with self._lock:
             now = self.clock()
-            if not self.waiting and self._room():
-                self.taken += 1
-                self._since += now
+            if not self.waiting and self._room(now):
+                self._begin(now)
                 return now
             if len(self.waiting) >= WAITING_A_PLACE * self._places or self._expected(now) > self._patience(now):
                 raise self._refusal(now)
             turn = _Turn()
             self.waiting.append(turn)
-        if not turn.came.wait(self._longest_wait_s):
+        until = time.monotonic() + self._longest_wait_s
+        while not turn.came.wait(min(HELD_UP_S, max(0.0, until - time.monotonic()))):
             with self._lock:
-                if not turn.came.is_set():  # else it came in this very moment
+                self._let_in(self.clock())  # those before us may be held up
+                if not turn.came.is_set() and time.monotonic() >= until:
                     self.waiting.remove(turn)
                     raise self._refusal(self.clock())
         return turn.since
 
     def _give_back(self, place: Place) -> None:
         with self._lock:
-            now = self.clock()
+            now = self._moved_at = self.clock()
             held_s = now - place.since
             self._held_s += _NEWEST * (held_s - self._held_s)
             self._computed_s += _NEWEST * (held_s - place.aside_s - self._computed_s)
@@ -143,22 +152,34 @@ class Admission:
             if now - self._cpu[0] >= 10:
                 self._cpu = (now, time.process_time())
 
-    def _room(self) -> bool:
-        return self.taken < self._places and self.taken - self._aside < COMPUTING
+    def _room(self, now: float) -> bool:
+        computing = self.taken - self._aside
+        held_up = now - self._moved_at > HELD_UP_S and computing < COMPUTING
+        return self.taken < self._places and (computing < self._at_a_time() or held_up)
+
+    def _at_a_time(self) -> int:
+        """As many as it takes for one of them to have something to compute."""
+        if self._held_s >= COMPUTING * self._computed_s:
+            return COMPUTING if self._held_s else 1
+        return max(1, int(self._held_s / self._computed_s))
+
+    def _begin(self, now: float) -> None:
+        self.taken += 1
+        self._since += now
+        self._moved_at = now
 
     def _let_in(self, now: float) -> None:
-        while self.waiting and self._room():
+        while self.waiting and self._room(now):
             turn = self.waiting.popleft()
             turn.since = now
-            self.taken += 1
-            self._since += now
+            self._begin(now)
             turn.came.set()
 
     def _expected(self, now: float) -> float:
         """Seconds until one more that waits would begin, by the limit that is reached."""
         before = len(self.waiting) + 1
         if self.taken < self._places:
-            return before * self._computed_s / COMPUTING
+            return before * self._computed_s / self._at_a_time()
         # by those in hand, too, so that calls which have just begun to hang are seen before the first of them ends
         return before * max(self._held_s, now - self._since / self.taken) / self._places
 

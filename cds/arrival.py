@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import math
 import re
 import select
@@ -33,7 +34,10 @@ _MOST_HELD = 64_000_000
 _LOOK_S = 0.25
 """Between two looks at all that waits for more."""
 _IDLE_S = 1.0
-"""That a new connection may be without a whole head while others wait to be taken."""
+"""That a new connection may be without a whole head, and a request under way, while others wait to be taken."""
+_SHARE = 4
+"""One in so many places is made free at a look, of requests under way: all of them in a second."""
+_NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _PIECE, _LARGEST_PIECE = 16_384, 1_048_576
 _LINGER_S = 2.0
 """For the other side to hang up, so that the end of an answer is not lost (RFC 9112, 9.6); gunicorn's own."""
@@ -46,12 +50,17 @@ _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)")
 _CHUNK_SIZE = re.compile(rb"0*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
+_log = logging.getLogger("cds.arrival")
+
+
 class Arrival:
     """What has come of a connection's next request. ``largest``: bytes of a body that are waited for at most."""
 
     def __init__(self, came: bytes, largest: int) -> None:
         self.came = bytearray(came)
         self.since = time.monotonic()
+        self.heard = self.since
+        """When something last came."""
         self.until = math.inf
         """On the monotonic clock; a connection on which nothing has come yet is only kept alive."""
         self.patience_s = _PATIENCE_S
@@ -72,6 +81,8 @@ class Arrival:
     def take(self, piece: bytes) -> bool:
         """Whether there is nothing more to wait for."""
         self.came += piece
+        if piece:
+            self.heard = time.monotonic()
         if not self._body_at and not self._head():
             return len(self.came) > _HEAD
         if self._chunk_at:
@@ -227,7 +238,23 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
                 self._drop(conn)
             elif not self.alive:
                 conn.timeout = min(conn.timeout, now + gthread.STOP_KEEPALIVE_LINGER)
+        if full and self.nr_conns >= self.worker_connections:
+            self._make_room(now)
         super().murder_pending()
+
+    def _make_room(self, now: float) -> None:
+        """Requests under way hold all places: those that are silent go first, then those that began first. A call's
+        bytes are there within milliseconds of its first, so it is none of them."""
+        under_way = [conn for conn in self.pending_conns if conn.arrival.headed and now - conn.arrival.since > _IDLE_S]
+        under_way.sort(key=lambda conn: (now - conn.arrival.heard <= _IDLE_S, conn.arrival.since))
+        given_up = under_way[: max(1, self.worker_connections // _SHARE)]
+        for conn in given_up:
+            with contextlib.suppress(OSError):
+                conn.sock.send(_NO_PLACE)
+            self._drop(conn)
+        if given_up:
+            # once a look, which is four times a second at most
+            _log.warning("arrival.given_up requests=%d places=%d", len(given_up), self.worker_connections)
 
     def finish_request(self, conn: Any, done: Any) -> None:
         if conn.sock.fileno() < 0:

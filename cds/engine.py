@@ -187,7 +187,7 @@ class Engine:
             evidence = gather(call, self.queries(service), self.fhir, target, deadline, aside)
         with self._turns.one(timings.stage("turn"), aside) as turn:
             # a file is read by this thread itself; a server is waited for
-            asking: Aside = turn.aside if self.ledger.is_server else nullcontext
+            asking: Aside = turn.aside if self.ledger.file is None else nullcontext
             with timings.stage("record"):
                 queries, vocabulary = self.queries(service), self.models.vocabulary
                 record, drafts = read_chart(call, evidence, queries, vocabulary, at, self._zone)

@@ -25,6 +25,10 @@ _MARGIN = timedelta(hours=1)
 """Before the last round's begin, from which a round looks: rows carry the time of what they tell, and come later."""
 _THOROUGH_EVERY_S = 3600.0
 """Between two looks without a bound, and one after each round that failed: rows that waited on a spool."""
+_SHARE = 0.1
+"""Of the time that a round goes on, about this is work: calls of this process share its interpreter."""
+_LONGEST_REST_S = 5.0
+"""After rows that took long because another had the ledger."""
 
 
 def chain_keys(material: bytes) -> tuple[bytes, ...]:
@@ -40,6 +44,8 @@ class Sealer:
         self._now = now
         self._keys = chain_keys(settings.load_ledger_key())
         self._stopping = threading.Event()
+        self._book: Book | None = None
+        """Kept from round to round: another one would compile each of its questions anew."""
         self._sealed: datetime | None = None
         """When this process's last round began that came to its end."""
         self._thorough_at = -math.inf
@@ -75,17 +81,21 @@ class Sealer:
         with _locked(path) as mine:
             if not mine:
                 return None
-            with Book(self._settings.ledger_url) as book:
-                chain = Chain(book, *self._keys)
-                now = self._now()
-                made = chain.seal(now, thorough=thorough, since=self._sealed - _MARGIN if self._sealed else None)
-                self._sealed = now
-                if thorough:
-                    self._thorough_at = time.monotonic()
-                if made:
-                    # in the log it is out of the database's reach: verify takes it
-                    _log.info("audit.sealed links=%s head=%s", made, chain.head().told)
-                return made
+            self._book = self._book or Book(self._settings.ledger_url)
+            chain = Chain(self._book, *self._keys)
+            now = self._now()
+            since = self._sealed - _MARGIN if self._sealed else None
+            made = chain.seal(now, thorough=thorough, since=since, rest=self._rest)
+            self._sealed = now
+            if thorough:
+                self._thorough_at = time.monotonic()
+            if made:
+                # in the log it is out of the database's reach: verify takes it
+                _log.info("audit.sealed links=%s head=%s", made, chain.head().told)
+            return made
+
+    def _rest(self, took_s: float) -> None:
+        self._stopping.wait(min(took_s * (1 / _SHARE - 1), _LONGEST_REST_S))
 
 
 class _locked:

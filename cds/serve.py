@@ -7,6 +7,8 @@ no collection walks it again.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -15,6 +17,7 @@ import shutil
 import socket
 import struct
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +83,20 @@ def metrics_folder(data_dir: Path) -> Path:
 
 _OWNER = "owner"
 """A file with the process id of the service whose counters these are."""
+KEPT_S = 30
+"""That a connection is kept which says nothing, between requests or within one; more than `longest_arrival_s` may be,
+or a request would be dropped before its time is over."""
 _CONNECTIONS = 1000
 """Of a worker at a time; gunicorn's own."""
 _FILES = 4096
 """That a worker may have open: a connection it has no file left for would end it."""
+
+PAGES_AFTER_S = 5.0
+"""From a worker's start until it loads what pages of reports need: what was waited for at the start are cards."""
+
+_M_ARENA_MAX, _ARENAS = -8, 2
+"""mallopt's parameter (glibc's malloc.h), and how many pools of memory the threads of a process share. glibc's own is
+eight a processor, and what lies free in one serves no other; threads that share one interpreter seldom meet there."""
 
 _held = Held()
 """Before the fork, so that all workers see it."""
@@ -121,7 +134,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "preload_app": True,
             "timeout": 60,
             "graceful_timeout": 20,
-            "keepalive": 30,
+            "keepalive": KEPT_S,
             "max_requests": 0,
             "limit_request_line": 8190,
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # nosec B108 # gunicorn names its own file
@@ -169,9 +182,27 @@ def _after_start(worker: Any) -> None:
     warm(app)
     engine = app.extensions["cds"]
     Sealer(engine.settings, engine.now).start()
+    warm_pages_later(app)
     gc.set_threshold(50_000, 20, 50)
     # a short question gets past a call that computes (cds/turns.py) several times, and each time waits this long
     sys.setswitchinterval(0.001)
+
+
+def warm_pages_later(app: Flask) -> threading.Thread | None:
+    """In the background, once the worker has been at work for a while; None where no client opens reports."""
+    if not any(client.smart for client in app.extensions["cds"].settings.clients.values()):
+        return None
+    pages = threading.Timer(PAGES_AFTER_S, _warm_pages, (app,))
+    pages.daemon = True
+    pages.start()
+    return pages
+
+
+def _warm_pages(app: Flask) -> None:
+    from cds.app import warm_pages  # as in load()
+
+    warm_pages(app)
+    gc.freeze()  # this stays, too
 
 
 def _at_the_end(server: Any, worker: Any) -> None:
@@ -188,9 +219,16 @@ def _after_exit(server: Any, worker: Any) -> None:
     _held.gone(worker.age)
 
 
+def share_arenas() -> None:
+    """Before there are threads; workers inherit it. Other C libraries have nothing to set."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+
+
 def serve(settings: Settings) -> None:
     """Blocks until stopped. Raises a ConfigurationError before anything listens."""
     configure_logging()
+    share_arenas()
     settings.load_ledger_key()  # refuses before the database is touched
     try:
         upgrade(settings.ledger_url)

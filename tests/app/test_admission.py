@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from patience import eventually
 
-from cds.admission import COMPUTING, WAITING_A_PLACE, Admission
+from cds.admission import COMPUTING, HELD_UP_S, WAITING_A_PLACE, Admission
 from cds.errors import Overloaded
 
 
@@ -98,7 +98,7 @@ def test_while_places_are_free_nobody_is_refused_however_long_the_others_take() 
 def test_who_would_wait_too_long_is_refused_at_once_and_told_when_to_come_again() -> None:
     clock = Clock()
     admission = Admission(2, 0.25, clock)
-    with admission.place(), admission.place():
+    with admission.place() as first, first.aside(), admission.place():
         clock.now = 7.0  # what hangs shows before it has ended
         begun = time.monotonic()
         with pytest.raises(Overloaded) as refused, admission.place():
@@ -170,21 +170,62 @@ def test_after_a_second_without_refusals_a_burst_may_wait_again(calls: Calls) ->
     assert calls.refused == ["one more"]
 
 
-def test_so_many_compute_at_a_time_and_one_that_waits_for_a_server_is_none_of_them() -> None:
+def test_one_computes_at_a_time_and_one_that_waits_for_a_server_does_not() -> None:
     calls = Calls(Admission(16, 30.0, Clock()))
     try:
-        calls.come(*(f"c{n}" for n in range(COMPUTING)))
+        calls.come("a")
         calls.come("next", waits=True)
+        time.sleep(3 * HELD_UP_S)  # by a clock that stands
         assert "next" not in calls.begun
         calls.admission.step_aside()
         eventually(lambda: "next" in calls.begun)
         calls.admission.step_back()
-        calls.come("another", waits=True)  # who comes back goes on, and others wait for two to end
-        calls.end("c0")
-        time.sleep(0.1)
+        calls.come("another", waits=True)  # who comes back goes on, and others wait for both to end
+        calls.end("a")
+        time.sleep(3 * HELD_UP_S)
         assert "another" not in calls.begun
-        calls.end("c1")
+        calls.end("next")
         eventually(lambda: "another" in calls.begun)
+    finally:
+        calls.close()
+
+
+def test_where_servers_are_waited_for_several_may_begin() -> None:
+    clock = Clock()
+    calls = Calls(Admission(16, 30.0, clock))
+    try:
+        for _ in range(40):
+            with calls.admission.place() as place:
+                clock.now += 0.02
+                with place.aside():
+                    clock.now += 0.05
+        calls.come("a", "b", "c")  # each computes for less than a third of its time
+        calls.come("d", waits=True)
+        time.sleep(3 * HELD_UP_S)
+        assert calls.begun == ["a", "b", "c"]
+    finally:
+        calls.close()
+
+
+def test_calls_that_are_held_up_hold_up_few_others() -> None:
+    clock = Clock()
+    calls = Calls(Admission(16, 30.0, clock))
+    try:
+        calls.come("a")
+        for name in (f"n{n}" for n in range(COMPUTING - 1)):
+            calls.come(name, waits=True)
+            assert name not in calls.begun
+            clock.now += 2 * HELD_UP_S
+            eventually(lambda n=name: n in calls.begun)
+        calls.come("one too many", waits=True)
+        clock.now += 2 * HELD_UP_S
+        time.sleep(3 * HELD_UP_S)
+        assert "one too many" not in calls.begun
+        calls.end("n0", "n1", "n2")
+        time.sleep(3 * HELD_UP_S)
+        assert "one too many" not in calls.begun  # they have moved, and one still computes
+        calls.end("a")
+        eventually(lambda: "one too many" in calls.begun)
     finally:
         calls.close()
 

@@ -158,8 +158,8 @@ def test_where_it_had_nothing_to_say_nothing_is_said(app: Flask, fire: StoryCall
 def test_it_is_said_in_dutch_too(app: Flask, fire: StoryCalls) -> None:
     decided(app, "qcancer-2013-pancreas", cause="emergency")
     [card] = cards(fire, *RISK, headers={"Accept-Language": "nl"})
-    assert card["summary"].endswith(": ingehouden door de commissie")
-    assert "sinds 20 nov 2026 door de commissie ingehouden uit voorzorg" in card["detail"]
+    assert card["summary"].endswith(": tegengehouden door de commissie")
+    assert "sinds 20 nov 2026 door de commissie tegengehouden uit voorzorg" in card["detail"]
 
 
 def test_patients_themselves_get_no_more_than_before(make_app: MakeApp) -> None:

@@ -69,3 +69,11 @@ def test_an_older_http_knows_no_going_on() -> None:
 def test_who_would_be_refused_is_not_told_to_go_on() -> None:
     arrival = Arrival(HEAD + b"Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n", 1000)
     assert arrival.take(b"") and not arrival.continues
+
+
+def test_no_request_is_dropped_before_its_time_is_over() -> None:
+    from cds.serve import KEPT_S
+    from cds.settings import Settings
+
+    [most] = [rule.le for rule in Settings.model_fields["longest_arrival_s"].metadata if hasattr(rule, "le")]
+    assert most < KEPT_S
