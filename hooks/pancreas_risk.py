@@ -1,6 +1,7 @@
 """patient-view: is there reason to look for pancreatic cancer in this patient now?
 
-At most one risk card: the guideline's criteria first, then the new-onset diabetes score, then the two-year risk.
+At most one risk card: the guideline's criteria first, jaundice that only bilirubin tells of beside them, then the
+new-onset diabetes score, then the two-year risk.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import msgspec
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.record.features import Feature
 from cds.services import Again, Case, Dial, Finding, Suppressed, Weighed, service
-from hooks import gates, risk_decision, risk_missing, risk_words
+from hooks import gates, risk_decision, risk_jaundice, risk_missing, risk_words
 from hooks.risk_decision import TOPIC, Kind, RiskParameters, RiskWeighed
 from hooks.risk_words import Trigger
 
 MODELS = ("nice-ng12", "endpac", "qcancer-2013-pancreas")
-READS = (*gates.READS, "hba1c", "glucose", "diabetes", "bilirubin-total", "ca19-9")
+READS = (*gates.READS, *risk_jaundice.READS, "hba1c", "glucose", "diabetes", "ca19-9")
 
 
 DIALS = (
@@ -55,7 +56,7 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
     parameters: RiskParameters = case.parameters
     weighed = _weighed(case)
     yield Weighed(TOPIC, msgspec.to_builtins(weighed))
-    kind = risk_decision.kind(case.prediction, parameters)
+    kind = risk_decision.kind(case.prediction, weighed, parameters)
     trigger = _trigger(case, kind, parameters) if kind is not None else None
     refers = trigger is not None and trigger.refers
     held = risk_decision.held_back(weighed, kind, parameters, refers=refers)
@@ -64,7 +65,7 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
             yield Suppressed(TOPIC, held.reason, held.until, MODELS, held.source)
         return
     if trigger is not None:
-        yield risk_words.card(case, trigger, TOPIC)
+        yield risk_words.card(case, trigger, TOPIC, risk_decision.flags(weighed, parameters))
     elif parameters.say_when_not_assessed and weighed.unassessed:
         yield risk_words.not_assessed(case)
 
@@ -80,7 +81,7 @@ def _weighed(case: Case) -> RiskWeighed:
     newest: dict[str, float] = {}
     for kind, model in risk_decision.MODEL_OF.items():
         prediction = case.prediction(model)
-        if prediction is None or (kind == "guideline" and not prediction.rules):
+        if kind == "bilirubin" or prediction is None or (kind == "guideline" and not prediction.rules):
             continue
         moment = Trigger(kind, prediction, "info").newest
         if moment is not None:
@@ -89,6 +90,7 @@ def _weighed(case: Case) -> RiskWeighed:
         gates.standing(case.record, case.policy),
         newest,
         risk_words.red_flags(case),
+        risk_jaundice.readings(case.record),
         unassessed=_unassessed(case) or bool(risk_missing.unusable(case)),
     )
 

@@ -1,4 +1,4 @@
-"""Whether there is a risk card, and for which of three reasons: decided from the models' answers and a few facts of the
+"""Whether there is a risk card, and for which of four reasons: decided from the models' answers and a few facts of the
 record, so that a past call is decided again by the very same lines under another policy."""
 
 from __future__ import annotations
@@ -10,20 +10,28 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cds.policy.schema import Policy
-from cds.record.inputs import Length
+from cds.record.inputs import Length, days
 from cds.services import Past, Would
-from hooks import gates
+from hooks import gates, risk_jaundice
 from hooks.gates import Held, Standing
+from hooks.risk_jaundice import Reading
 
 TOPIC = "pancreas-risk"
 NOT_ASSESSED = "pancreas-risk-not-assessed"
 TOPICS = (TOPIC, NOT_ASSESSED)
 REFERRAL_RULE = "NG12-1.2.4"
+_REFERRED_FROM = 40
+"""Years, for jaundice: the same recommendation."""
 KINDS = ("referral", "ct", "endpac", "risk")
 """The heaviest first: a snooze of one silences it and those after it."""
 
-Kind = Literal["guideline", "endpac", "risk"]
-MODEL_OF: dict[Kind, str] = {"guideline": "nice-ng12", "endpac": "endpac", "risk": "qcancer-2013-pancreas"}
+Kind = Literal["guideline", "bilirubin", "endpac", "risk"]
+MODEL_OF: dict[Kind, str] = {
+    "guideline": "nice-ng12",
+    "bilirubin": "nice-ng12",
+    "endpac": "endpac",
+    "risk": "qcancer-2013-pancreas",
+}
 
 
 class RiskParameters(BaseModel):
@@ -50,6 +58,12 @@ class RiskParameters(BaseModel):
     bilirubin_confounds_above: float = Field(
         2.0, gt=0, description="Bilirubin in mg/dL above which a raised CA 19-9 is put down to cholestasis first."
     )
+    bilirubin_as_jaundice: float | None = Field(
+        risk_jaundice.USUALLY_SHOWS,
+        ge=2,
+        description="Bilirubin in mg/dL from which, at 40 or over, a card asks to look for jaundice nobody recorded; "
+        "3 is 51 µmol/L, from where it usually shows. Empty: bilirubin never brings a card.",
+    )
     say_when_not_assessed: bool = Field(
         True, description="true: an info card says so when data could not be read and no card could be given."
     )
@@ -69,6 +83,7 @@ class RiskWeighed(msgspec.Struct, frozen=True, omit_defaults=True):
     newest: dict[str, float] = {}
     """By what may speak: how many days before the call its newest finding arose."""
     flags: tuple[str, ...] = ()
+    bilirubin: tuple[Reading, ...] = ()
     unassessed: bool = False
     """Something stood in the way of an answer."""
 
@@ -82,10 +97,12 @@ class Answer(Protocol):
         """An output."""
 
 
-def kind(answer: Callable[[str], Answer | None], parameters: RiskParameters) -> Kind | None:
-    """The first of guideline, new-onset diabetes score and two-year risk that asks for a card. ``answer``: a model's,
-    by id; None where it gave none."""
+def kind(answer: Callable[[str], Answer | None], weighed: RiskWeighed, parameters: RiskParameters) -> Kind | None:
+    """The first of guideline, new-onset diabetes score and two-year risk that asks for a card; bilirubin comes before
+    what the guideline answers with a scan. ``answer``: a model's, by id; None where it gave none."""
     rules = answer(MODEL_OF["guideline"])
+    if rules is not None and REFERRAL_RULE not in rules.rules and jaundice_since(weighed, parameters) is not None:
+        return "bilirubin"
     if rules is not None and rules.rules:
         return "guideline"
     score = answer(MODEL_OF["endpac"])
@@ -97,6 +114,24 @@ def kind(answer: Callable[[str], Answer | None], parameters: RiskParameters) -> 
     return None
 
 
+def jaundice_since(weighed: RiskWeighed, parameters: RiskParameters) -> float | None:
+    """For how many days bilirubin has been so high that jaundice usually shows; None when it is not, or is no reason to
+    refer at this age."""
+    age = weighed.standing.age
+    if parameters.bilirubin_as_jaundice is None or age is None or age < _REFERRED_FROM:
+        return None
+    return risk_jaundice.raised_since(
+        weighed.bilirubin, parameters.bilirubin_as_jaundice, days(parameters.marker_within)
+    )
+
+
+def flags(weighed: RiskWeighed, parameters: RiskParameters) -> tuple[str, ...]:
+    """Red flags. Jaundice is one flag, whether the laboratory or the problem list says so: coded after the card, it is
+    nothing new."""
+    seen = jaundice_since(weighed, parameters) is not None
+    return tuple(dict.fromkeys((*weighed.flags, *(("jaundice",) if seen else ()))))
+
+
 def held_back(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameters, *, refers: bool) -> Held | None:
     """``refers``: the guideline asks for referral rather than a scan first."""
     return gates.judge(
@@ -105,17 +140,25 @@ def held_back(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameter
         recent_imaging=parameters.recent_imaging,
         active_order=parameters.active_order,
         modalities=parameters.imaging_modalities,
-        since_days=weighed.newest.get(kind) if kind is not None else None,
+        since_days=_since(weighed, kind, parameters),
         red_flag=refers,
     )
 
 
+def _since(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameters) -> float | None:
+    if kind == "bilirubin":
+        return jaundice_since(weighed, parameters)
+    return weighed.newest.get(kind) if kind is not None else None
+
+
 def indicator(kind: Kind, parameters: RiskParameters) -> Literal["info", "warning"]:
-    return parameters.guideline_indicator if kind == "guideline" else parameters.model_indicator
+    return parameters.guideline_indicator if kind in ("guideline", "bilirubin") else parameters.model_indicator
 
 
 def weight(kind: Kind, rules: tuple[str, ...]) -> str:
     """The kind that snoozing remembers."""
+    if kind == "bilirubin":
+        return "referral"
     if kind != "guideline":
         return kind
     return "referral" if REFERRAL_RULE in rules else "ct"
@@ -140,7 +183,7 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
     if TOPIC not in past.weighed:
         return
     weighed = msgspec.convert(past.weighed[TOPIC], RiskWeighed)
-    found = kind(past.answers.get, parameters)
+    found = kind(past.answers.get, weighed, parameters)
     answer = past.answers[MODEL_OF[found]] if found is not None else None
     named = weight(found, answer.rules) if found is not None and answer is not None else ""
     if held_back(weighed, found, parameters, refers=named == "referral") is not None:
@@ -154,7 +197,7 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
             indicator=indicator(found, parameters),
             band=band(found, answer.number("risk") if found == "risk" else 0.0, parameters),
             # they are the guideline's findings: where it does not run, nobody has them
-            flags=weighed.flags if MODEL_OF["guideline"] in past.answers else (),
+            flags=flags(weighed, parameters) if MODEL_OF["guideline"] in past.answers else (),
         )
     elif parameters.say_when_not_assessed and weighed.unassessed:
         yield Would(NOT_ASSESSED, repeat="each-time")

@@ -14,19 +14,18 @@ from cds.inference.rules import holds
 from cds.record.facts import Fact
 from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
-from hooks import risk_decision, risk_missing
+from hooks import risk_decision, risk_jaundice, risk_missing
 from hooks.risk_decision import NOT_ASSESSED, REFERRAL_RULE, Kind
 from hooks.risk_missing import RISK
 
 NG12_URL = "https://www.nice.org.uk/guidance/ng12"
 # log odds: smaller contributions are true, and not worth a busy reader's line
 _TELLING = 0.2
-SYMPTOM_RULE = "NG12-1.2.5"
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """Why a card is given: the first of guideline, new-onset diabetes score, two-year risk."""
+    """Why a card is given: the first of guideline, bilirubin, new-onset diabetes score, two-year risk."""
 
     kind: Kind
     prediction: Prediction
@@ -55,14 +54,14 @@ class Trigger:
 
     @property
     def refers(self) -> bool:
-        """The guideline asks for referral rather than a scan first."""
-        return REFERRAL_RULE in self.prediction.rules
+        """The guideline asks for referral rather than a scan first; of bilirubin, once somebody has seen jaundice."""
+        return self.kind == "bilirubin" or REFERRAL_RULE in self.prediction.rules
 
 
 _DIABETES = ("new_diabetes", "diabetes_by_hba1c", "diabetes_by_glucose")
 
 
-def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
+def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...]) -> CardDraft:
     words = case.words
     if trigger.refers:
         # the equation has no term for jaundice: beside "refer", its low figure would read as a contradiction
@@ -74,7 +73,7 @@ def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
         _section(case, "likely", _likely(case, trigger)),
         _section(case, "sure", [*_sure(case, trigger), *risk_missing.lines(case), *_confounders(case)]),
         _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
-        wording.rests_on(words, _used(case), case.policy, case.record, beside=_markers(case)),
+        wording.rests_on(words, _used(case), case.policy, case.record, beside=_beside(case, trigger)),
     )
     return CardDraft(
         topic=topic,
@@ -87,10 +86,10 @@ def card(case: Case, trigger: Trigger, topic: str) -> CardDraft:
         source_label=words(f"risk.source.{trigger.kind}"),
         source_url=_source_url(trigger),
         proposals=_proposals(case, trigger),
-        links=_links(case),
+        links=_links(case, trigger),
         models=tuple(case.assessments),
         band=_band(case, trigger),
-        flags=red_flags(case),
+        flags=flags,
     )
 
 
@@ -145,6 +144,8 @@ def _recommendation(case: Case, trigger: Trigger) -> str:
 
 def _summary(case: Case, trigger: Trigger, age: int | str) -> str:
     words = case.words
+    if trigger.kind == "bilirubin":
+        return words("risk.summary.bilirubin", age=age, value=_bilirubin(case)[0])
     if trigger.kind == "endpac":
         return words("risk.summary.endpac", score=words.number(trigger.prediction.number("score"), 0))
     risk = case.prediction(RISK)
@@ -190,6 +191,9 @@ def _holding(case: Case, trigger: Trigger) -> list[str]:
 def _why(case: Case, trigger: Trigger) -> list[str]:
     """The patient's own facts, three to six, the ones that count most first, none twice."""
     words, lines = case.words, list[str]()
+    if trigger.kind == "bilirubin":
+        value, day = _bilirubin(case)
+        lines.append(words("risk.why.bilirubin", value=value, day=day))
     seen: set[str] = set()
     for prediction, names in _telling(case, trigger):
         for name in names:
@@ -242,6 +246,10 @@ def _likely(case: Case, trigger: Trigger) -> list[str]:
 
 def _sure(case: Case, trigger: Trigger) -> list[str]:
     words, lines = case.words, list[str]()
+    if trigger.kind == "bilirubin":
+        limit = case.parameters.bilirubin_as_jaundice
+        molar = words.number(limit * risk_jaundice.UMOL_PER_MG_DL, 0)
+        lines.append(words("risk.sure.bilirubin", limit=words.number(limit, 1), molar=molar))
     if trigger.refers:
         lines.append(words("risk.sure.no_jaundice"))
     for model in (RISK, "endpac"):
@@ -276,6 +284,20 @@ def _markers(case: Case) -> list[Fact]:
     return [marker, bilirubin] if bilirubin is not None and explained else [marker]
 
 
+def _bilirubin(case: Case) -> tuple[str, str]:
+    """The newest value as the hospital wrote it, and its day."""
+    fact = risk_jaundice.newest(case.record)
+    assert fact is not None
+    return wording.as_written(case.words, fact.original), case.words.day(fact.when)
+
+
+def _beside(case: Case, trigger: Trigger) -> list[Fact]:
+    """What no model counted and the card rests on all the same."""
+    fact = risk_jaundice.newest(case.record) if trigger.kind == "bilirubin" else None
+    found = _markers(case)
+    return found if fact is None or fact in found else [fact, *found]
+
+
 def _confounders(case: Case) -> list[str]:
     """CA 19-9 is not part of any score here; if it is there, say what it can and can't mean."""
     told = [wording.fact_text(case.words, fact) for fact in _markers(case)]
@@ -288,7 +310,13 @@ def _proposals(case: Case, trigger: Trigger) -> tuple[Proposal, ...]:
     words = case.words
     reason = words("risk.order_reason")
     ct = Proposal("ct-pancreas", words("risk.order.ct"), "urgent", reason, recommended=not trigger.refers)
-    referral = Proposal("referral-hpb", words("risk.order.referral"), "urgent", reason, recommended=trigger.refers)
+    referral = Proposal(
+        "referral-hpb",
+        words("risk.order.referral"),
+        "urgent",
+        reason,
+        recommended=trigger.refers and trigger.kind != "bilirubin",
+    )
     found = [referral, ct] if trigger.refers else [ct, referral]
     if _hba1c_is_old(case.record.has("hba1c"), case):
         found.append(Proposal("hba1c", words("risk.order.hba1c"), "routine", reason))
@@ -299,9 +327,11 @@ def _hba1c_is_old(fact: Fact | None, case: Case) -> bool:
     return fact is None or fact.when is None or fact.when.days_before(case.record.now) > 92
 
 
-def _links(case: Case) -> tuple[tuple[str, str], ...]:
+def _links(case: Case, trigger: Trigger) -> tuple[tuple[str, str], ...]:
     """Where each published number comes from."""
     found = []
+    if trigger.kind == "bilirubin":
+        found.append((case.words("risk.source.jaundice"), risk_jaundice.LEVEL_URL))
     for assessment in _used(case):
         source = next((s for s in assessment.manifest.sources.values() if s.url), None)
         if source is not None and source.url:
@@ -314,6 +344,6 @@ def _used(case: Case) -> list[Assessment]:
 
 
 def _source_url(trigger: Trigger) -> str | None:
-    if trigger.kind == "guideline":
+    if trigger.kind in ("guideline", "bilirubin"):
         return NG12_URL
     return next((s.url for s in trigger.prediction.manifest.sources.values() if s.url), None)

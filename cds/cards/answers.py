@@ -31,7 +31,7 @@ def said(case: Case, prediction: Prediction) -> list[str]:
         if len(halves) == len(_MIDDLE_HALF) and output in halves:
             lines += _typical(case, prediction, *halves) if output is halves[0] else []
         elif _told(output):
-            label = wording.capital(words.pick(output.label) or output.name)
+            label = wording.capital(wording.output_label(words, output))
             lines.append(words("engine.said.plain", label=label, value=_with_interval(case, prediction, output)))
     return lines
 
@@ -58,7 +58,7 @@ def concluded(case: Case, prediction: Prediction) -> str:
         behind.append(words(f"engine.status.short.{manifest.status.value}"))
     value = _with_interval(case, prediction, output) if output else ""
     if output and output.kind != "category":  # a number alone doesn't say of what
-        value = words("engine.beside.number", label=words.pick(output.label) or output.name, value=value)
+        value = words("engine.beside.number", label=wording.output_label(words, output), value=value)
     return words(
         "engine.beside.because" if behind else "engine.beside.plain",
         model=words.pick(manifest.words.title),
@@ -112,7 +112,7 @@ def missing(case: Case, prediction: Prediction) -> list[str]:
                 words(
                     "engine.missing.spread",
                     item=absence,
-                    label=words.pick(main.label) or main.name,
+                    label=wording.output_label(words, main),
                     low=_number(case, main, low),
                     high=_number(case, main, high),
                 )
@@ -131,7 +131,7 @@ def ordinary(case: Case, prediction: Prediction) -> list[str]:
     return [
         words(
             f"engine.ordinary.{likeness(prediction)}",
-            label=words.pick(main.label) or main.name,
+            label=wording.output_label(words, main),
             value=_number(case, main, value),
         )
     ]
@@ -179,7 +179,7 @@ def _silent(case: Case, prediction: Prediction, modality: Modality) -> str:
     return words(
         "engine.unspoken.spread",
         modality=name,
-        label=words.pick(main.label) or main.name,
+        label=wording.output_label(words, main),
         low=_number(case, main, low),
         high=_number(case, main, high),
     )

@@ -19,7 +19,6 @@ from cds.services.case import Repeat
 SNOOZED, SHOWN_BEFORE = "snoozed", "shown-before"
 OVER_CLINICIAN, OVER_PATIENT = "over-clinician-budget", "over-patient-budget"
 OVER_CALL = "over-card-limit"
-BUDGETED = (SHOWN_BEFORE, OVER_CLINICIAN, OVER_PATIENT)
 
 
 class Speaking(Protocol):

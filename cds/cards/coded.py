@@ -9,13 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds.cards.phrasebook import Phrasebook
-
-_DESIGNATORS = {
-    "http://snomed.info/sct": "SCT",
-    "http://loinc.org": "LN",
-    "http://dicom.nema.org/resources/ontology/DCM": "DCM",
-}
-"""DICOM coding scheme designators (PS3.16, table 8-1) of FHIR's systems."""
+from cds.coding_schemes import DESIGNATORS
 
 
 @dataclass(frozen=True)
@@ -28,5 +22,5 @@ class Coded:
 
     def named(self, words: Phrasebook) -> tuple[str, str]:
         """(name, its language): as sent, and then taken for English, where no catalogue knows the code."""
-        known = words.texts.get(f"code.{_DESIGNATORS.get(self.scheme, self.scheme)}.{self.value}")
+        known = words.texts.get(f"code.{DESIGNATORS.get(self.scheme, self.scheme)}.{self.value}")
         return (known, words.language) if known is not None else (self.meaning, "en")

@@ -87,7 +87,7 @@ def _changed(words: Phrasebook, lesion: Json, change: Json, day: str) -> str:
         day=day,
         before=words.number(lesion["longest_mm"] - change["longest_mm"], 0),
         longest=words.number(lesion["longest_mm"], 0),
-        share=f"{'−' if share < 0 else '+'}{words.number(abs(share), 0)}",
+        share=words.signed(share),
         volume_before=words.number(lesion["volume_ml"] - change["volume_ml"], 1),
         volume=words.number(lesion["volume_ml"], 1),
     )

@@ -30,6 +30,8 @@ Texts = Mapping[str, Mapping[str, str]]
 """By language and key."""
 
 ENGINE_CATALOGUE = Path(__file__).parent / "catalogue"
+MINUS = "−"
+"""U+2212: a hyphen before a number is read as a dash, and breaks from it at the end of a line."""
 _WITH_NOUN = re.compile(r"\{(\w+):([^{}|]+)\|([^{}|]+)\}")
 
 
@@ -67,6 +69,18 @@ class Phrasebook:
     def number(self, value: float, digits: int = 1) -> str:
         return _decimal(round(value, digits), self.language)
 
+    def signed(self, value: float, digits: int = 0) -> str:
+        """A change: with its plus or minus."""
+        return f"{'+' if value >= 0 else ''}{self.number(value, digits)}"
+
+    def figure(self, value: float) -> str:
+        """A mark of an axis: all the digits it has, without those of binary fractions."""
+        return _decimal(float(f"{value:.10g}"), self.language)
+
+    def written(self, number: str) -> str:
+        """A number in digits, with no digit lost, its point and minus as the language writes them."""
+        return number.replace(".", self.number(0.5)[1:2]).replace("-", MINUS)
+
     def significant(self, value: float, figures: int = 2) -> str:
         """At most ``figures`` significant digits: a model knows no more."""
         return _decimal(float(f"{value:.{figures}g}"), self.language)
@@ -90,6 +104,10 @@ class Phrasebook:
         unit = {"d": "duration-day", "m": "duration-month", "y": "duration-year"}[duration[-1]]
         return str(format_unit(int(duration[:-1]), unit, locale=_locale(self.language)))
 
+    def tongue(self, code: str) -> str:
+        """What a language is called in this one, by its code; the code where it has no name."""
+        return str(_locale(self.language).languages.get(code, code))
+
     def join(self, parts: Iterable[str], style: Literal["standard", "or"] = "standard") -> str:
         return _listed(tuple(parts), style, self.language)
 
@@ -101,7 +119,8 @@ def _locale(language: str) -> Locale:
 
 @functools.lru_cache(maxsize=4096)
 def _decimal(value: float, language: str) -> str:
-    return str(format_decimal(value, locale=_locale(language), decimal_quantization=False))
+    text = format_decimal(value or 0.0, locale=_locale(language), decimal_quantization=False)  # -0.0 is 0
+    return str(text).replace("-", MINUS)
 
 
 @functools.lru_cache(maxsize=1024)

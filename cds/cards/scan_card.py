@@ -44,12 +44,19 @@ def _card(case: Case, prediction: Prediction, topic: str, label: str) -> CardDra
     words, manifest = case.words, prediction.manifest
     shown = [o for o in manifest.outputs if o.shown and o.name in prediction.outputs]
     lines = [
-        words("engine.said.plain", label=wording.capital(words.pick(o.label)), value=text_of(case, prediction, o))
+        words(
+            "engine.said.plain",
+            label=wording.capital(wording.output_label(words, o)),
+            value=text_of(case, prediction, o),
+        )
         for o in shown
     ]
     main = next((o for o in shown if o.kind == "category"), shown[0])
     summary = words(
-        "engine.study.summary", model=label, label=words.pick(main.label), value=text_of(case, prediction, main)
+        "engine.study.summary",
+        model=label,
+        label=wording.output_label(words, main),
+        value=text_of(case, prediction, main),
     )
     source = next((s for s in manifest.sources.values() if s.url), None)
     return CardDraft(

@@ -9,14 +9,15 @@ from datetime import date
 from cds.cards.phrasebook import Phrasebook
 from cds.fhir.evidence import Evidence
 from cds.guidelines import currency
-from cds.inference.manifest import Manifest
-from cds.inference.prediction import Assessment, Prediction
+from cds.inference.horizon import unsaid
+from cds.inference.manifest import Manifest, Output
+from cds.inference.prediction import Assessment
 from cds.policy.schema import Policy
 from cds.record.facts import Fact, Record, Refused
 from cds.record.features import Feature
 from cds.record.inputs import Reduce
 
-_DECIMAL = re.compile(r"^[<>]?=?-?\d+\.\d+(?= |$)")
+_NUMBER = re.compile(r"^[<>]?=?-?\d+(?:\.\d+)?(?= |$)")
 ONE = 0.995
 """What reads as 1 with two digits: "0.96 in 100" is 10 in 1,000."""
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -108,6 +109,16 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def output_label(words: Phrasebook, output: Output) -> str:
+    """What an answer is called, with the time a chance holds for once: the label's own, else put behind it. A score
+    holds for no time; what it meant over one is the manifest's sentence."""
+    label = words.pick(output.label) or output.name.replace("_", " ")
+    if output.horizon is None or output.kind not in ("probability", "comparator"):
+        return label
+    length = unsaid(label, output.horizon, words.length)
+    return label if length is None else words("engine.within", label=label, length=length)
+
+
 def absence(words: Phrasebook, feature: Feature) -> str:
     """``smoking (not recorded)``, ``HbA1c (sent as 65 g/L: not a unit for it)``."""
     return _without(words, words.pick(feature.input.label), feature.state, feature.detail)
@@ -124,8 +135,8 @@ def _without(words: Phrasebook, label: str, state: str, detail: str) -> str:
 
 def why_absent(words: Phrasebook, state: str, detail: str) -> str:
     """``sent as 7.6 g/L, which is not a unit for it``: a number as this language writes it, all its digits kept."""
-    # only its decimal mark: what was sent may be no number that can be rounded, such as 1e+300
-    told = _DECIMAL.sub(lambda number: number[0].replace(".", words.number(0.5)[1:2]), detail)
+    # only its marks: what was sent may be no number that can be rounded, such as 1e+300
+    told = _NUMBER.sub(lambda number: words.written(number[0]), detail)
     return words(f"engine.absent.{state}", detail=told)
 
 
@@ -232,11 +243,3 @@ def bullets(lines: Iterable[str]) -> str:
 def paragraphs(*parts: str) -> str:
     """GitHub-flavoured Markdown, as every EHR that renders ``detail`` takes it."""
     return "\n\n".join(part for part in parts if part)
-
-
-def found_reasons(words: Phrasebook, prediction: Prediction, names: Sequence[str], most: int = 5) -> list[str]:
-    return [
-        reason(words, feature)
-        for feature in (prediction.feature(name) for name in names)
-        if feature.found and feature.facts
-    ][:most]

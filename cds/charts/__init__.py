@@ -16,7 +16,7 @@ from cds.charts.intervals import IntervalRow, IntervalWords, intervals
 from cds.charts.pictograph import PictographWords, pictograph
 from cds.charts.png import as_png
 from cds.charts.survival import CurveLine, CurveWords, Marks, TrialPoint, survival
-from cds.charts.svg import Svg, available, prepare, stylesheet
+from cds.charts.svg import Svg, available, load, prepare, stylesheet
 from cds.charts.timeline import EventLane, Lane, TimelineWords, timeline
 from cds.charts.tradeoff import Line, Mark, TradeoffWords, benefit, tradeoff
 from cds.charts.trend import Limit, Point, Series, TrendWords, trend
@@ -52,6 +52,7 @@ __all__ = [
     "comparison",
     "contributions",
     "intervals",
+    "load",
     "pictograph",
     "prepare",
     "stylesheet",

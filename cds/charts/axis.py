@@ -15,7 +15,9 @@ _DAY = 86400.0
 
 
 def plain(value: float) -> str:
-    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:g}"
+    """Where no language is given."""
+    text = f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:g}"
+    return text.replace("-", "−")
 
 
 @dataclass(frozen=True)

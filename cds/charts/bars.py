@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from cds.charts.axis import plain
 from cds.charts.svg import Svg, require
 from cds.charts.tones import Tone
 
@@ -34,6 +35,8 @@ class BarWords:
     """Above the right half."""
     nothing: str = ""
     """What stands there when there is no row."""
+    figure: Callable[[float], str] = plain
+    """How the language writes a number."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def comparison(
     axes.set_ylim(bottom - 8, 0)
     for tick in ticks:
         on.rule(axes, [tick, tick], [0, bottom - 8], "grid" if tick else "soft", order=1)
-        on.write(axes, tick, bottom + 10, _figure(tick), size=12, tone="soft", align="center")
+        on.write(axes, tick, bottom + 10, _figure(tick, words), size=12, tone="soft", align="center")
     for number, row in enumerate(rows):
         y = row_height * (number + 1) - 20 if narrow else row_height * (number + 0.5)
         tone: Tone = "main" if number == 0 else "soft"
@@ -206,6 +209,6 @@ def _bar(page: Axes, zero: float, tip: float, y: float, *, raises: bool, name: s
     )
 
 
-def _figure(value: float) -> str:
+def _figure(value: float, words: BarWords) -> str:
     """Short, for a tick."""
-    return f"{value:g}" if abs(value) < 1e5 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    return words.figure(value) if abs(value) < 1e5 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cds.charts.axis import plain
 from cds.charts.svg import Svg, require
 
 
@@ -26,6 +27,8 @@ class CalibrationWords:
     """Above it."""
     perfect: str
     """At the diagonal."""
+    figure: Callable[[float], str] = plain
+    """How the language writes a number."""
 
 
 def calibration(
@@ -57,8 +60,10 @@ def calibration(
         on.rule(axes, [tick, tick], [0, most], "grid" if tick else "soft", order=1)
         on.rule(axes, [0, most], [tick, tick], "grid" if tick else "soft", order=1)
         at = plot * tick / most
-        on.write(page, left + at, top + plot + 18, f"{100 * tick:g}%", size=12, tone="soft", align="center")
-        on.write(page, left - 6, top + plot - at + 4, f"{100 * tick:g}%", size=12, tone="soft", align="right")
+        on.write(page, left + at, top + plot + 18, f"{words.figure(100 * tick)}%", size=12, tone="soft", align="center")
+        on.write(
+            page, left - 6, top + plot - at + 4, f"{words.figure(100 * tick)}%", size=12, tone="soft", align="right"
+        )
     on.rule(axes, [0, most], [0, most], "soft", dashes=(0, (5, 4)), name="perfect")
     if curve is not None:
         predicted, observed, lower, upper = curve

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite, log
 
+from cds.charts.axis import plain
 from cds.charts.svg import Svg, require
+from cds.measures.estimate import Z
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def forest(
 
     for tick in (t for t in ticks if low <= t <= high):
         on.rule(page, [place(tick)] * 2, [8, bottom], "grid", order=1)
-        on.write(page, place(tick), bottom + 16, f"{tick:g}", size=12, tone="soft", align="center")
+        on.write(page, place(tick), bottom + 16, plain(tick), size=12, tone="soft", align="center")
     if reference is not None:
         on.rule(page, [place(reference)] * 2, [8, bottom], "soft", dashes=(0, (4, 3)), name="reference")
     for number, row in enumerate(rows):
@@ -122,18 +124,18 @@ def funnel(
     sheet = on.Sheet(width, height)
     page = sheet.page()
     most = max((p.error for p in points), default=1.0) * 1.15
-    spread = max([1.96 * most, *(abs(p.value - mean) for p in points)]) * 1.05
+    spread = max([Z * most, *(abs(p.value - mean) for p in points)]) * 1.05
 
     def at(value: float, error: float) -> tuple[float, float]:
         across = left + (width - 12 - left) * (value - mean + spread) / (2 * spread)
         return across, top + (bottom - top) * error / most
 
     for tick in (t for t in MaxNLocator(6).tick_values(mean - spread, mean + spread) if abs(t - mean) <= spread):
-        on.write(page, at(tick, 0)[0], bottom + 18, f"{tick:g}", size=12, tone="soft", align="center")
+        on.write(page, at(tick, 0)[0], bottom + 18, plain(tick), size=12, tone="soft", align="center")
     for tick in (t for t in MaxNLocator(4).tick_values(0, most) if 0 <= t <= most):
         on.rule(page, [left, width - 12], [at(mean, tick)[1]] * 2, "grid", order=1)
-        on.write(page, left - 8, at(mean, tick)[1] + 4, f"{tick:g}", size=12, tone="soft", align="right")
-    (tip_x, tip_y), edges = at(mean, 0), [at(mean + sign * 1.96 * most, most) for sign in (-1, 1)]
+        on.write(page, left - 8, at(mean, tick)[1] + 4, plain(tick), size=12, tone="soft", align="right")
+    (tip_x, tip_y), edges = at(mean, 0), [at(mean + sign * Z * most, most) for sign in (-1, 1)]
     page.fill([tip_x, *(x for x, _ in edges)], [tip_y, *(y for _, y in edges)], facecolor=on.colour("band"), zorder=1.5)
     on.rule(page, [tip_x, tip_x], [top, bottom], "soft", dashes=(0, (4, 3)), name="mean")
     for number, point in enumerate(points):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
+from typing import Literal
 
+from cds.charts.axis import plain
 from cds.charts.svg import Svg, require
 
 
@@ -27,6 +29,8 @@ class IntervalWords:
     even: str = ""
     """At the line where there is no difference, or a limit."""
     nothing: str = ""
+    figure: Callable[[float], str] = plain
+    """How the language writes a number."""
 
 
 def intervals(
@@ -52,7 +56,9 @@ def intervals(
     width = 360 if narrow else 720
     column = 0.0 if narrow else 180.0
     side = 0.0 if narrow else 250.0
-    row_height = 56.0 if narrow else 32.0
+    # where a name and its figure are too long for one line, each has a line of its own
+    tall = narrow and any(_beside(row, on.wide) > width - 16 for row in rows)
+    row_height = (74.0 if tall else 56.0) if narrow else 32.0
     height = int(24 + row_height * max(len(rows), 1) + 46)
     sheet = on.Sheet(width, height, narrow=narrow)
     page = sheet.page()
@@ -70,36 +76,42 @@ def intervals(
     for tick in ticks:
         on.rule(axes, [tick, tick], [0, bottom - top], "grid", order=1)
         at = begin + (end - begin) * (tick - ticks[0]) / (ticks[-1] - ticks[0])
-        mark = f"{round(100 * tick, 8):.10g}%" if percent else f"{tick:.10g}"
+        mark = f"{words.figure(round(100 * tick, 8))}%" if percent else words.figure(tick)
         on.write(page, at, bottom + 16, mark, size=12, tone="soft", align="center")
     if even is not None:
-        on.rule(axes, [even, even], [0, bottom - top], "soft", thick=1.5, name="even")
+        # on a phone it is drawn beside the intervals alone: names and figures stand between them
+        parts = (
+            [row_height * (n + at) for n in range(len(rows)) for at in (0.56, 0.88, nan)]
+            if narrow
+            else [0, bottom - top]
+        )
+        on.rule(axes, [even] * len(parts), parts, "soft", thick=1.5, name="even")
         at = begin + (end - begin) * (even - ticks[0]) / (ticks[-1] - ticks[0])
         half = on.wide(words.even, 12) / 2
         on.write(page, min(max(at, begin + half), end - half), 14, words.even, size=12, tone="soft", align="center")
     for number, row in enumerate(rows):
-        y = row_height * (number + (0.72 if narrow else 0.5))
-        room = width - 24 - on.wide(row.text, 12) if narrow else column
-        label = on.folded(row.label, max(room, 60.0), 13, bold=narrow, most=1)[0]
+        y = row_height * (number + ((0.76 if tall else 0.72) if narrow else 0.5))
         if narrow:
+            [label] = on.folded(row.label, width - 8, 13, bold=True, most=1)
             on.write(page, 4, top + row_height * number + 18, label, size=13, bold=True, halo=True)
         else:
-            on.write(page, column, top + y + 4.5, label, size=13, align="right")
+            lines = on.folded(row.label, column, 13, most=2)
+            for line, text in enumerate(lines):
+                on.write(page, column, top + y + 4.5 + 15 * (line - (len(lines) - 1) / 2), text, size=13, align="right")
         if row.value is not None and row.lower is not None and row.upper is not None:
             on.rule(axes, [row.lower, row.upper], [y, y], "main", thick=2, name=f"interval-{number}", order=3)
             on.dots(axes, [row.value], [y], "main", size=9)
         if narrow:
-            on.write(
-                page,
-                width - 4,
-                top + row_height * number + 18,
-                row.text,
-                size=12,
-                align="right",
-                tone="soft",
-                halo=True,
-            )
+            place: tuple[float, float, Literal["left", "right"]] = (4, 35, "left") if tall else (width - 4, 18, "right")
+            x, down, align = place
+            [text] = on.folded(row.text, width - 8, 12, most=1)
+            on.write(page, x, top + row_height * number + down, text, size=12, align=align, tone="soft", halo=True)
         else:
             on.write(page, end + 12, top + y + 4.5, on.folded(row.text, side, 12, most=1)[0], size=12, tone="soft")
     on.write(page, width - 14 - side, height - 8, words.axis, size=12, tone="soft", align="right")
     return sheet.finish(title, description)
+
+
+def _beside(row: IntervalRow, wide: Callable[..., float]) -> float:
+    """Width of a row's name and figure on one line."""
+    return wide(row.label, 13, bold=True) + 8 + wide(row.text, 12)

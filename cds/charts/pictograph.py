@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cds.charts.svg import Svg, require
 
 _A_ROW = 10
@@ -50,15 +52,13 @@ def pictograph(
             ys = [top + _STEP * (n // _A_ROW + 0.5) for n in which]
             _draw(page, xs, ys, person, filled=filled, name=name)
 
-    for number in range(lower, upper):
-        x, y = left + _STEP * (number % _A_ROW), top + _STEP * (number // _A_ROW)
-        _tile(page, x, y)
+    _tiles(page, [(left + _STEP * (n % _A_ROW), top + _STEP * (n // _A_ROW)) for n in range(lower, upper)], name="open")
     people(range(alive), filled=True, name="alive")
     people(range(alive, 100), filled=False, name="died")
     y = top + 10 * _STEP + 16
     for kind, text in lines:
         if kind == "open":
-            _tile(page, left, y - 7)
+            _tiles(page, [(left, y - 7)], name="")
         else:
             _draw(page, [left + 11], [y + 4], person, filled=kind == "alive", name="")
         for line in text:
@@ -97,9 +97,25 @@ def _draw(page: object, xs: list[float], ys: list[float], person: object, *, fil
     )
 
 
-def _tile(page: object, x: float, y: float) -> None:
+def _tiles(page: object, corners: Sequence[tuple[float, float]], *, name: str) -> None:
+    """One shape, however many: each by itself was a third of the time that a page of them took."""
+    if not corners:
+        return
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
     from cds.charts import sheet as on
 
-    page.fill([x + 0.5, x + 21.5, x + 21.5, x + 0.5], [y + 0.5, y + 0.5, y + 21.5, y + 21.5],  # type: ignore[attr-defined]
-              facecolor=on.colour("band"), edgecolor=on.colour("main"), linewidth=0.8, linestyle=(0, (2, 2)),
-              zorder=1)  # fmt: skip
+    square = np.array([(0.5, 0.5), (21.5, 0.5), (21.5, 21.5), (0.5, 21.5), (0.5, 0.5)])
+    shape = Path.make_compound_path(*(Path(square + corner, closed=True) for corner in corners))
+    page.add_artist(  # type: ignore[attr-defined]
+        PathPatch(
+            shape,
+            facecolor=on.colour("band"),
+            edgecolor=on.colour("main"),
+            linewidth=0.8,
+            linestyle=(0, (2, 2)),
+            zorder=1,
+            gid=on.part(name) if name else None,
+        )
+    )

@@ -54,10 +54,14 @@ def prepare() -> None:
     """Load what the first drawing would wait for (half a second), in the background; nothing where it is not there."""
     if available() and not _loading.is_set():
         _loading.set()
-        threading.Thread(target=_load, name="charts", daemon=True).start()
+        threading.Thread(target=load, name="charts", daemon=True).start()
 
 
-def _load() -> None:
+def load() -> None:
+    """What ``prepare`` does, waited for."""
+    if not available():
+        return
+    _loading.set()
     importlib.import_module("cds.charts.sheet").Sheet(10, 10).page()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from cds.charts.axis import plain
 from cds.charts.svg import Svg, require
 from cds.charts.tones import Tone
 
@@ -39,6 +40,10 @@ class TrendWords:
     axis: str
     """Above the plot: what is measured."""
     nothing: str
+    figure: Callable[[float], str] = plain
+    """How the language writes a number."""
+    day: Callable[[date], str] = date.isoformat
+    """How it writes a date."""
 
 
 def trend(
@@ -81,7 +86,13 @@ def trend(
     for tick in ticks:
         on.rule(axes, [first - 0.5, max(last, first + 1) + 0.5], [tick, tick], "grid" if tick else "soft", order=1)
         on.write(
-            page, left - 6, top + plot * (1 - tick / ticks[-1]) + 4, f"{tick:g}", size=12, tone="soft", align="right"
+            page,
+            left - 6,
+            top + plot * (1 - tick / ticks[-1]) + 4,
+            words.figure(tick),
+            size=12,
+            tone="soft",
+            align="right",
         )
     for limit in limits:
         if limit.value <= ticks[-1]:
@@ -97,9 +108,9 @@ def trend(
                 on.rule(axes, [at, at], [point.lower, min(point.upper, ticks[-1])], one.tone, thick=1.25, order=2.5)
         on.rule(axes, days, [p.value for p in one.points], one.tone, thick=2, name="line", order=3)
         on.dots(axes, days, [p.value for p in one.points], one.tone, size=6)
-    on.write(page, left, height - 8, date.fromordinal(first).isoformat(), size=12, tone="soft")
+    on.write(page, left, height - 8, words.day(date.fromordinal(first)), size=12, tone="soft")
     if last > first:
         on.write(
-            page, width - right, height - 8, date.fromordinal(last).isoformat(), size=12, tone="soft", align="right"
+            page, width - right, height - 8, words.day(date.fromordinal(last)), size=12, tone="soft", align="right"
         )
     return sheet.finish(title, description)

@@ -12,7 +12,8 @@ from cds.record.inputs import Input
 
 _HEAD = {
     "version": "version", "title": "title", "publisher": "publisher", "published": "published",
-    "review_by": "review by", "owner": "owner", "citation": "source", "url": "address", "otherwise": "otherwise",
+    "review_by": "review by", "owner": "owner", "citation": "source", "where": "place in it", "url": "address",
+    "otherwise": "otherwise",
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from cds.guidelines.resources import (
     LANGUAGE,
     MODEL,
     OTHERWISE,
+    PLACE,
     REVIEW_BY,
     TRANSLATION,
     category_system,
@@ -49,6 +50,7 @@ _ELEMENT = {
     "id": "prefix", "label": "title", "says": "textEquivalent", "gives": "code", "all": "condition", "any": "condition",
     "title": "title", "published": "approvalDate", "review_by": f"extension '{REVIEW_BY}'", "owner": "editor[0].name",
     "citation": "relatedArtifact", "url": "relatedArtifact", "released": "date", "otherwise": f"action '{OTHERWISE}'",
+    "where": f"relatedArtifact extension '{PLACE}'",
 }  # fmt: skip
 
 
@@ -177,7 +179,7 @@ def _head(plan: Json, faults: _Faults) -> dict[str, Any]:
         "published": plan.get("approvalDate"),
         "review_by": review[0] if review else None,
         "owner": next((each.get("name") for each in plan.get("editor", ())), None),
-        "citation": cited[0].get("citation") if cited else None,
+        "citation": _cited(cited[0]) if cited else None,
     }
     for key, value in found.items():
         if not value:
@@ -188,6 +190,8 @@ def _head(plan: Json, faults: _Faults) -> dict[str, Any]:
         faults.add("PlanDefinition.date", f"is {found['released']}: write the whole day of this version")
     if cited and cited[0].get("url"):
         found["url"] = cited[0]["url"]
+    if cited and (where := _in_languages(cited[0], PLACE)):
+        found["where"] = where
     return found
 
 
@@ -201,14 +205,26 @@ _WORDS = {
 def _texts(holder: Json, element: str) -> dict[str, str]:
     """By language; the element itself is English."""
     found = {"en": holder[element]} if holder.get(element) else {}
-    for extension in (holder.get(f"_{element}") or {}).get("extension", ()):
-        if extension.get("url") == TRANSLATION:
+    return found | _in_languages(holder.get(f"_{element}") or {}, TRANSLATION)
+
+
+def _in_languages(holder: Json, url: str) -> dict[str, str]:
+    """What extensions of this name say, one a language."""
+    found: dict[str, str] = {}
+    for extension in holder.get("extension", ()):
+        if extension.get("url") == url:
             parts = {part.get("url"): part for part in extension.get("extension", ())}
             language = parts.get("lang", {}).get("valueCode")
             content = parts.get("content", {}).get("valueString")
             if language and content:
                 found[language] = content
     return found
+
+
+def _cited(artifact: Json) -> str | dict[str, str]:
+    """By language where there are translations; a title as it was published has none."""
+    texts = _texts(artifact, "citation")
+    return texts if set(texts) - {"en"} else texts.get("en", "")
 
 
 def _rules(

@@ -7,7 +7,7 @@
 | title | ``title``, further languages as the translation extension |
 | publisher, published | ``publisher``, ``approvalDate`` |
 | review by, owner | extension ``urn:cds:review-by``, ``editor`` |
-| source | ``relatedArtifact`` of type ``citation`` |
+| source, place in it | ``relatedArtifact`` of type ``citation``: ``citation``, extension ``urn:cds:place`` |
 | rule: number, label, sentence | ``action``: ``prefix``, ``title``, ``textEquivalent`` |
 | rule: category | ``action.code`` |
 | rule: tests | ``action.condition``: all must hold; a FHIRPath expression each |
@@ -30,6 +30,8 @@ from cds.record.inputs import Input
 from cds.record.vocabulary import Vocabulary
 
 MODEL, REVIEW_BY, UNIT = "urn:cds:model", "urn:cds:review-by", "urn:cds:unit"
+PLACE = "urn:cds:place"
+"""Of a citation; FHIR's ``display`` describes the artifact, and authoring tools fill it."""
 INPUT, CHILDREN = "urn:cds:input", "urn:cds:and-children"
 TRANSLATION = "http://hl7.org/fhir/StructureDefinition/translation"
 OTHERWISE = "otherwise"
@@ -85,12 +87,10 @@ def plan_definition(manifest: Manifest, edition: Edition) -> Json:
         "experimental": manifest.status.needs_enabling,
         "date": edition.released.isoformat(),
         "publisher": edition.publisher,
-        "copyright": f"{manifest.licence.name}. {manifest.licence.notice}",
+        "copyright": manifest.licence.told,
         "approvalDate": edition.published,
         "editor": [{"name": edition.owner}],
-        "relatedArtifact": [
-            {"type": "citation", "citation": edition.citation} | ({"url": edition.url} if edition.url else {})
-        ],
+        "relatedArtifact": [_source(edition)],
         "library": [f"{_library_url(manifest.id)}|{manifest.version}"],
         "action": actions,
     }
@@ -130,19 +130,30 @@ def _action(model: str, rule: Rule, inputs: Mapping[str, Input]) -> Json:
     }
 
 
+def _source(edition: Edition) -> Json:
+    """A title as it was published has no language of its own here; a model's own words have theirs."""
+    cited = edition.citation if isinstance(edition.citation, dict) else {_MAIN: edition.citation}
+    place = {"extension": [_in_language(PLACE, *each) for each in edition.where.items()]} if edition.where else {}
+    found = {**place, "type": "citation", **_said("citation", cited)}
+    return found | ({"url": edition.url} if edition.url else {})
+
+
 def _category(model: str, name: str) -> list[Json]:
     return [{"coding": [{"system": category_system(model), "code": name}]}]
 
 
 def _said(element: str, texts: Mapping[str, str]) -> Json:
     """A text in its main language, the others as translations of it."""
-    others = [
-        {"url": TRANSLATION, "extension": [{"url": "lang", "valueCode": lang}, {"url": "content", "valueString": text}]}
-        for lang, text in texts.items()
-        if lang != _MAIN
-    ]
+    others = [_in_language(TRANSLATION, lang, text) for lang, text in texts.items() if lang != _MAIN]
     main = {element: texts[_MAIN]} if _MAIN in texts else {}
     return main | ({f"_{element}": {"extension": others}} if others else {})
+
+
+def _in_language(url: str, language: str, text: str) -> Json:
+    return {
+        "url": url,
+        "extension": [{"url": "lang", "valueCode": language}, {"url": "content", "valueString": text}],
+    }
 
 
 def _parameter(spec: Input) -> Json:

@@ -24,6 +24,7 @@ class Currency:
     version: str
     """Of its rules, as they are in force."""
     citation: str
+    """In English."""
     publisher: str
     published: str
     """Year, or year and month, or day."""
@@ -60,7 +61,7 @@ def currency(manifest: Manifest, policy: Policy, today: date) -> Currency | None
         model=manifest.id,
         title=manifest.words.title,
         version=manifest.version,
-        citation=manifest.sources[guideline.source].citation,
+        citation=manifest.sources[guideline.source].cited,
         publisher=guideline.publisher,
         published=guideline.published,
         review_by=review_by,

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from pydantic import Field, TypeAdapter, ValidationError
 
 from cds.errors import ManifestError
+from cds.inference.horizon import in_english, unsaid
 from cds.record.concepts import Strict
 from cds.yaml_lines import YamlFault, parse, read_text
 
 if TYPE_CHECKING:
-    from cds.inference.manifest import Manifest
+    from cds.inference.manifest import Manifest, Output
 
 FILE = "attributes.yaml"
 
@@ -117,7 +118,7 @@ def _derived(m: Manifest) -> Mapping[str, str]:
     shown = [o for o in m.outputs if o.kind not in ("bound", "contributions")]
     limits = " ".join(m.words.limits.get("en", ()))
     return {
-        "output_value": "; ".join(_output(o.label.get("en") or o.name, o.unit, o.horizon) for o in shown),
+        "output_value": "; ".join(_output(o) for o in shown),
         "output_kind": m.task.value,
         "intended_population": m.population.description.get("en", ""),
         "cautioned_use": " ".join(e.says.get("en", "") for e in m.population.eligibility) or limits,
@@ -127,8 +128,12 @@ def _derived(m: Manifest) -> Mapping[str, str]:
     }
 
 
-def _output(label: str, unit: str, horizon: str | None) -> str:
-    return label + (f" ({unit})" if unit != "1" else "") + (f", within {horizon}" if horizon else "")
+def _output(output: Output) -> str:
+    """With unit, and with the time it holds for unless its name says that."""
+    label = output.label.get("en") or output.name
+    told = label if output.unit == "1" else f"{label} ({output.unit})"
+    length = unsaid(label, output.horizon, in_english) if output.horizon is not None else None
+    return told if length is None else f"{told}, within {length}"
 
 
 def _evidence(m: Manifest, *stages: str) -> str:

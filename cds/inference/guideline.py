@@ -32,7 +32,9 @@ class Edition(Strict):
     published: str = Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
     review_by: date
     owner: str = Field(min_length=1)
-    citation: str = Field(min_length=1)
+    citation: str | Text = Field(min_length=1)
+    where: Text = Field(default_factory=dict)
+    """Place in what is cited, by language."""
     url: str | None = Field(None, pattern=r"^https?://")
     rules: tuple[Rule, ...] = Field(min_length=1)
     """The weightiest first."""
@@ -55,6 +57,7 @@ def edition_of(manifest: Manifest) -> Edition:
         review_by=guideline.review_by,
         owner=guideline.owner,
         citation=source.citation,
+        where=source.where,
         url=source.url,
         rules=manifest.runtime.rules,
         otherwise=manifest.runtime.otherwise,
@@ -77,7 +80,7 @@ def with_edition(manifest: Manifest, edition: Edition) -> Manifest:
         }
     )
     source = manifest.sources[guideline.source].model_copy(
-        update={"citation": edition.citation, "url": edition.url, "published": edition.published}
+        update={name: getattr(edition, name) for name in ("citation", "where", "url", "published")}
     )
     made = manifest.model_copy(
         update={
@@ -122,8 +125,10 @@ def wrong(manifest: Manifest, content: Any) -> list[tuple[Path, str]]:
 def _words(manifest: Manifest, edition: Edition) -> Iterator[FaultAt]:
     """Cards are read in every language that the installed model speaks."""
     for language in manifest.words.title:
-        if not edition.title.get(language):
-            yield FaultAt(f"has no words in '{language}', in which cards are read", "title")
+        for name in ("title", "citation", "where"):
+            given = getattr(edition, name)
+            if isinstance(given, dict) and given and not given.get(language):
+                yield FaultAt(f"has no words in '{language}', in which cards are read", name)
         for position, rule in enumerate(edition.rules):
             for key in ("label", "says"):
                 if not getattr(rule, key).get(language):

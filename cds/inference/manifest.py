@@ -89,7 +89,8 @@ class Output(Strict):
     """What the number is. ``bound`` bounds another output; ``comparator`` is the same person without findings;
     ``contributions`` has one column an input."""
     label: Text = Field(default_factory=dict)
-    """What it is called on cards, by language."""
+    """What it is called on cards, by language. Where that names the time a chance holds for, it does so in figures
+    ("risk of cancer within 2 years"): the engine then does not say it again."""
     unit: str = "1"
     """UCUM unit; ``1`` for none."""
     horizon: Duration | None = None

@@ -6,18 +6,31 @@ from datetime import date
 
 from pydantic import Field
 
-from cds.record.concepts import Strict
+from cds.record.concepts import Strict, Text
+
+
+def _english(told: str | Text) -> str:
+    """As regulators and other systems get it."""
+    return told if isinstance(told, str) else told.get("en") or next(iter(told.values()), "")
 
 
 class Source(Strict):
-    citation: str
-    """As a reader would look it up."""
+    citation: str | Text
+    """As a reader would look it up: authors, title and journal as they were published; by language where the words are
+    this model's own, such as those of its own fit."""
+    where: Text = Field(default_factory=dict)
+    """Where in it, by language, as a sentence of its own: ``Table 3.``"""
     url: str | None = Field(None, pattern=r"^https?://")
     """Where it can be read."""
     published: str | None = None
     """Year or date."""
     note: str | None = None
     """What was found wrong or chosen in it."""
+
+    @property
+    def cited(self) -> str:
+        """Citation and place, in English."""
+        return " ".join(filter(None, (_english(self.citation), _english(self.where))))
 
 
 class Guideline(Strict):
@@ -39,7 +52,12 @@ class Guideline(Strict):
 class Licence(Strict):
     name: str
     """Short name."""
-    notice: str
-    """What has to be said, and what is not included."""
+    notice: str | Text
+    """What has to be said, and what is not included: by language, or the licence's own text as it stands."""
     acknowledge: bool = False
     """true: the model runs only where the policy names this licence (``models.<id>.licence_acknowledged``)."""
+
+    @property
+    def told(self) -> str:
+        """Name and notice, in English."""
+        return f"{self.name}. {_english(self.notice)}"

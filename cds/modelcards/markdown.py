@@ -31,7 +31,7 @@ def _lines(model: Model) -> Iterator[str]:
             ("Task", m.task.value),
             ("Status", words.STATUSES[m.status.value]),
             ("For whom", words.pick(m.population.description)),
-            ("Licence", f"{m.licence.name}. {m.licence.notice}"),
+            ("Licence", m.licence.told),
             *([("Graph", f"`{m.runtime.file}`, SHA-256 `{m.runtime.sha256}`")] if m.runtime.sha256 else []),
             *([("Rules", f"what decides has SHA-256 `{m.fingerprint}`")] if m.runtime.kind == "rules" else []),
         ],
@@ -54,7 +54,7 @@ def _lines(model: Model) -> Iterator[str]:
     for name, source in m.sources.items():
         note = f" {source.note}" if source.note else ""
         url = f" <{source.url}>" if source.url else ""
-        yield f"- `{name}`: {source.citation}{url}{note}"
+        yield f"- `{name}`: {source.cited}{url}{note}"
 
 
 def _population(m: Manifest) -> Iterator[str]:

@@ -111,9 +111,9 @@ def _library(model: Model, said: dict[str, str]) -> dict[str, Any]:
         "description": words.pick(m.words.summary),
         "purpose": said["intended_use"] or "Not stated.",
         "usage": said["decision_role"] or "Not stated.",
-        "copyright": f"{m.licence.name}. {m.licence.notice}",
+        "copyright": m.licence.told,
         "relatedArtifact": [
-            {"type": "citation", "citation": s.citation} | ({"url": s.url} if s.url else {}) for s in m.sources.values()
+            {"type": "citation", "citation": s.cited} | ({"url": s.url} if s.url else {}) for s in m.sources.values()
         ],
         "parameter": [
             *(_parameter(i.name, "in", i.is_flag, words.pick(i.label)) for i in m.inputs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cds.inference.horizon import in_english, unsaid
 from cds.inference.manifest import Evidence, Input, Manifest, Output, Reduce
 from cds.record.concepts import Text
 
@@ -92,8 +93,8 @@ def result(output: Output) -> str:
     parts: list[str] = [output.kind]
     if output.unit != "1":
         parts.append(f"in {output.unit}")
-    if output.horizon:
-        parts.append(f"within {output.horizon}")
+    if output.horizon and (length := unsaid(pick(output.label), output.horizon, in_english)):
+        parts.append(f"within {length}")
     if output.times:
         parts.append(f"at {output.times[0]:g} to {output.times[-1]:g} months")
     if output.interval:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from competition import SECOND_ROUND, SHIPPED
 
+from cds.measures.estimate import Z
 from models import evaluation as ev
 
 REGIMENS = {
@@ -50,7 +51,7 @@ def report(fit: dict[str, Any], output: Path) -> None:
 def _coefficients(fit: dict[str, Any]) -> list[str]:
     se = np.sqrt(np.diag(np.array(fit["covariance"]["beta"])))
     rows = [
-        [name, f"{np.exp(b):.2f}", f"{np.exp(b - 1.96 * s):.2f} to {np.exp(b + 1.96 * s):.2f}"]
+        [name, f"{np.exp(b):.2f}", f"{np.exp(b - Z * s):.2f} to {np.exp(b + Z * s):.2f}"]
         for name, b, s in zip(fit["covariates"], fit["beta"], se, strict=True)
     ]
     ratio, low, high = fit["fusion"]["basal_like"]["hazard_ratio"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from response_candidates import SECOND_ROUND, SHIPPED
 
+from cds.measures.estimate import Z
 from models import evaluation as ev
 
 BEFORE = (0.628, "0.578 to 0.673", 591)
@@ -43,7 +44,7 @@ def _coefficients(fit: dict[str, Any]) -> str:
     return ev.table(
         ["term", "odds ratio", "95% interval"],
         [
-            [name, f"{np.exp(b):.2f}", f"{np.exp(b - 1.96 * s):.2f} to {np.exp(b + 1.96 * s):.2f}"]
+            [name, f"{np.exp(b):.2f}", f"{np.exp(b - Z * s):.2f} to {np.exp(b + Z * s):.2f}"]
             for name, b, s in zip(fit["terms"], fit["beta"], se, strict=True)
         ],
     )

@@ -10,8 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import multiprocessing
 import re
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +30,10 @@ from cds.inference.volumes import gate
 from cds.inference.volumes.analyse import Analysis, Assessed
 from cds.inference.volumes.bundle import Bundle, Calibration
 
-FIRST, FITTED, TUNED = 2_000_000, 60, 160
+FIRST, FITTED, TUNED = 2_000_000, 60, 240
 DIRECTIONS = 12
 LET_THROUGH = 0.98
+NEAREST = (1e-6, 1e-4, 1e-3, 0.003, 0.01, 0.03, 0.1)
 SPECIFICITIES = {"raised": 0.80, "high": 0.95}
 
 
@@ -52,8 +56,7 @@ def main() -> None:
     analysis = Ungated(bundle, FOLDER)
     views: dict[str, list[np.ndarray]] = {s.name: [] for s in bundle.stages}
     tuned: list[tuple[bool, float | None, dict[str, np.ndarray]]] = []
-    for number in tqdm(range(FITTED + TUNED), desc="phantoms"):
-        found = phantom.make(FIRST + number)
+    for number, found in enumerate(drawn(range(FIRST, FIRST + FITTED + TUNED), "phantoms")):
         answer = analysis(found.ct, found.spacing)
         if number < FITTED:
             for name, features in analysis.seen.items():
@@ -73,9 +76,8 @@ def main() -> None:
     scored = [(lesion, score) for lesion, score, _ in tuned if score is not None]
     lesion, score = np.asarray([a for a, _ in scored]), np.asarray([b for _, b in scored])
     calibration = calibrated(lesion, score)
-    replaced(
-        r"calibration: \{.*?\}", f"calibration: {{intercept: {calibration.intercept}, slope: {calibration.slope}}}"
-    )
+    said = ", ".join(f"{name}: {value}" for name, value in calibration.model_dump().items())
+    replaced(r"calibration: \{.*?\}", f"calibration: {{{said}}}")
     clear = np.asarray([calibration.of(float(s)) for s in score[~lesion]])
     for category, specificity in SPECIFICITIES.items():
         # rounded up: a point must not let more through than was asked for
@@ -83,9 +85,23 @@ def main() -> None:
         replaced(rf"(category: {category}, at_least: )[0-9.]+", rf"\g<1>{point}")
 
 
+def drawn(seeds: range, what: str, **how: bool) -> Iterator[phantom.Phantom]:
+    """In their order, made in processes of their own while the networks look at those before."""
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        yield from tqdm(pool.imap(partial(phantom.make, **how), seeds), total=len(seeds), desc=what)
+
+
 def calibrated(lesion: np.ndarray, score: np.ndarray) -> Calibration:
-    """Platt's fit by maximum likelihood, with his targets, which keep it finite where the score separates all."""
-    odds = special.logit(np.clip(score, 1e-6, 1 - 1e-6))
+    """The most likely of Platt's lines, one for each of ``NEAREST``."""
+    fitted = [platt(lesion, np.clip(score, nearest, 1 - nearest)) for nearest in NEAREST]
+    (intercept, slope, _), nearest = min(zip(fitted, NEAREST, strict=True), key=lambda pair: pair[0][2])
+    return Calibration(intercept=round(intercept, 3), slope=round(slope, 3), nearest=nearest)
+
+
+def platt(lesion: np.ndarray, score: np.ndarray) -> tuple[float, float, float]:
+    """Intercept, slope and loss of his fit by maximum likelihood, with his targets, which keep it finite where the
+    score separates all."""
+    odds = special.logit(score)
     with_, without = int(lesion.sum()), int((~lesion).sum())
     target = np.where(lesion, (with_ + 1) / (with_ + 2), 1 / (without + 2))
 
@@ -93,8 +109,8 @@ def calibrated(lesion: np.ndarray, score: np.ndarray) -> Calibration:
         line = given[0] + math.exp(given[1]) * odds
         return float(np.mean(np.logaddexp(0, line) - target * line))
 
-    found = optimize.minimize(loss, np.zeros(2), method="Nelder-Mead").x
-    return Calibration(intercept=round(float(found[0]), 3), slope=round(math.exp(float(found[1])), 3))
+    found = optimize.minimize(loss, np.zeros(2), method="Nelder-Mead")
+    return float(found.x[0]), math.exp(float(found.x[1])), float(found.fun)
 
 
 def distances(features: np.ndarray, mean: np.ndarray, whitening: np.ndarray) -> np.ndarray:

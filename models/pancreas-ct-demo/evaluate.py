@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from scipy import ndimage, stats
-from tqdm import tqdm
 
 FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 import phantom
+from calibrate import drawn
 
 from cds.imaging.fetch import read_series
 from cds.imaging.instance import read
@@ -258,9 +258,9 @@ def main() -> None:
     bundle = registry.read(FOLDER).manifest.runtime.volume
     assert bundle is not None
     analysis = Analysis(bundle, FOLDER)
-    cases = [one(analysis, phantom.make(FIRST + n)) for n in tqdm(range(HELD_OUT), desc="held-out phantoms")]
-    seeds = tqdm(range(FIRST + 500_000, FIRST + 500_000 + EMPTY), desc="without a pancreas")
-    empty = [one(analysis, phantom.make(seed, pancreas=False)) for seed in seeds]
+    cases = [one(analysis, made) for made in drawn(range(FIRST, FIRST + HELD_OUT), "held-out phantoms")]
+    seeds = range(FIRST + 500_000, FIRST + 500_000 + EMPTY)
+    empty = [one(analysis, made) for made in drawn(seeds, "without a pancreas", pancreas=False)]
     (FOLDER / "evaluation.md").write_text(report(cases, empty, others(analysis, chosen.other)), encoding="utf-8")
 
 

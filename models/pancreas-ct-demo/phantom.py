@@ -56,11 +56,16 @@ class _Scene:
     def at(self, z: float, y: float, x: float, jitter: float = 6.0) -> NDArray[np.float64]:
         return np.array([z, y, x]) * self.scale + self.offset + self.rng.uniform(-jitter, jitter, 3)
 
-    def ellipsoid(self, centre: Any, radii: Any) -> Array:
-        """Squared radius, 1 at the surface."""
-        parts = zip((self.z, self.y, self.x), centre, radii, strict=True)
-        squares = [((axis - c) / r) ** 2 for axis, c, r in parts]
-        return np.asarray(squares[0][:, None, None] + squares[1][None, :, None] + squares[2][None, None, :])
+    def ellipsoid(self, centre: Any, radii: Any) -> NDArray[np.bool_]:
+        """What lies in it; only its own box is looked at, a small part of most volumes."""
+        box, squares = [], []
+        for axis, c, r in zip((self.z, self.y, self.x), centre, radii, strict=True):
+            cut = slice(int(np.searchsorted(axis, c - r)), int(np.searchsorted(axis, c + r, side="right")))
+            box.append(cut)
+            squares.append(((axis[cut] - c) / r) ** 2)
+        within = np.zeros(self.hu.shape, bool)
+        within[tuple(box)] = squares[0][:, None, None] + squares[1][None, :, None] + squares[2][None, None, :] <= 1
+        return within
 
     def column(self, y: float, x: float, radius: float) -> NDArray[np.bool_]:
         flat = ((self.y - y)[:, None] ** 2 + (self.x - x)[None, :] ** 2) < radius**2
@@ -124,19 +129,19 @@ def _body(rng: np.random.Generator, shape: tuple[int, int, int], spacing: tuple[
 def _organs(scene: _Scene, native: bool, vessel_hu: float) -> None:
     rng, s, between = scene.rng, scene.scale, scene.between
     liver = between(40, 65) if native else between(80, 130)
-    scene.paint(scene.ellipsoid(scene.at(45, -8, -82), rng.uniform((62, 66, 72), (86, 86, 96)) * s) <= 1, liver)
+    scene.paint(scene.ellipsoid(scene.at(45, -8, -82), rng.uniform((62, 66, 72), (86, 86, 96)) * s), liver)
     for _ in range(int(rng.integers(0, 4))):
         where = rng.uniform((10, -50, -130), (80, 30, -50))
-        scene.paint(scene.ellipsoid(scene.at(*where), np.full(3, between(5, 16))) <= 1, liver - between(20, 90))
+        scene.paint(scene.ellipsoid(scene.at(*where), np.full(3, between(5, 16))), liver - between(20, 90))
     spleen = between(40, 55) if native else between(90, 135)
-    scene.paint(scene.ellipsoid(scene.at(52, 32, 108), rng.uniform((38, 33, 26), (56, 49, 39)) * s) <= 1, spleen)
+    scene.paint(scene.ellipsoid(scene.at(52, 32, 108), rng.uniform((38, 33, 26), (56, 49, 39)) * s), spleen)
     for side in (-1, 1):
         kidney = scene.at(-8, 48, side * 64)
-        scene.paint(scene.ellipsoid(kidney, np.array([52, 26, 29]) * s) <= 1, between(28, 40 if native else 190))
-        scene.paint(scene.ellipsoid(kidney, np.array([30, 9, 12]) * s) <= 1, between(-5, 20 if native else 180))
+        scene.paint(scene.ellipsoid(kidney, np.array([52, 26, 29]) * s), between(28, 40 if native else 190))
+        scene.paint(scene.ellipsoid(kidney, np.array([30, 9, 12]) * s), between(-5, 20 if native else 180))
         if rng.random() < 0.3:
             cyst = kidney + rng.uniform(-25, 25, 3)
-            scene.paint(scene.ellipsoid(cyst, np.full(3, between(6, 18))) <= 1, between(0, 15))
+            scene.paint(scene.ellipsoid(cyst, np.full(3, between(6, 18))), between(0, 15))
     _hollow(scene, scene.at(35, -48, 48), rng.uniform((34, 24, 34), (52, 37, 49)) * s)
     _bowel(scene, int(rng.integers(5, 14)))
     back = 0.3 * 105 * s
@@ -147,8 +152,8 @@ def _organs(scene: _Scene, native: bool, vessel_hu: float) -> None:
 def _hollow(scene: _Scene, centre: Any, radii: Any) -> None:
     """Stomach or bowel: a wall, content of any density, often a level of gas."""
     between = scene.between
-    scene.paint(scene.ellipsoid(centre, radii) <= 1, between(35, 95))
-    inside = scene.ellipsoid(centre, np.asarray(radii) * 0.86) <= 1
+    scene.paint(scene.ellipsoid(centre, radii), between(35, 95))
+    inside = scene.ellipsoid(centre, np.asarray(radii) * 0.86)
     scene.paint(inside, between(-10, 45) if scene.rng.random() < 0.7 else between(100, 350))
     if scene.rng.random() < 0.6:
         front = (scene.y < centre[1] - between(0, 15))[None, :, None]

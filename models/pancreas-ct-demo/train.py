@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from scipy import ndimage
 from torch.nn import functional
@@ -43,7 +44,7 @@ class Plan:
 
 PLANS = {
     "locate": Plan(700, 4, 3e-3, (0.3, 1.0)),
-    "detect": Plan(5000, 2, 3e-3, (0.3, 0.6, 1.5, 1.0)),
+    "detect": Plan(6500, 2, 3e-3, (0.3, 0.6, 1.5, 1.0)),
 }
 
 
@@ -103,6 +104,10 @@ def sample(stage: str, rng: np.random.Generator, data: list) -> tuple[np.ndarray
         points = np.argwhere(wanted)
         middle = points[int(rng.integers(len(points)))] + rng.uniform(-1, 1, 3) * (8, 22, 22)
     at = np.round(middle - np.array(size) / 2).astype(int)
+    if stage != "locate":
+        # as at inference, where a window leaves the view only if the view is smaller
+        room = np.array(hu.shape) - np.array(size)
+        at = np.where(room >= 0, np.clip(at, 0, np.maximum(room, 0)), room // 2)
     return randomised(rng, fitted(hu, size, at, AIR)), fitted(labels, size, at, 0)
 
 
@@ -175,6 +180,25 @@ def export(net: network.UNet, size: tuple[int, ...], path: Path) -> None:
         dynamo=False,
         dynamic_axes={"x": {0: "n"}, "logits": {0: "n"}, "features": {0: "n"}},
     )
+    slim(path)
+
+
+def slim(path: Path) -> None:
+    """Names of nodes and of what flows between them, which nothing reads, as short as can be."""
+    graph = onnx.load(path)
+    kept = {given.name for given in (*graph.graph.input, *graph.graph.output)}
+    short: dict[str, str] = {}
+    for node in graph.graph.node:
+        node.name = node.doc_string = ""
+        for names in (node.input, node.output):
+            for at, name in enumerate(names):
+                if name and name not in kept:
+                    names[at] = short.setdefault(name, f"t{len(short)}")
+    for weights in graph.graph.initializer:
+        weights.name = short.setdefault(weights.name, f"t{len(short)}")
+    del graph.graph.value_info[:]
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
 
 
 def build(out: Path, seed: int, processes: int, stages: list[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from resected_candidates import SECOND_ROUND, SHIPPED
 from resected_measures import FOLDS, MILESTONES, REPEATS
 
+from cds.measures.estimate import Z
 from models import evaluation as ev
 
 BEFORE = {
@@ -63,7 +64,7 @@ def report(fit: dict[str, Any], output: Path) -> None:
 def _coefficients(fit: dict[str, Any]) -> list[str]:
     se = np.sqrt(np.diag(np.array(fit["covariance"]["beta"])))
     rows = [
-        [name, f"{np.exp(b):.2f}", f"{np.exp(b - 1.96 * s):.2f} to {np.exp(b + 1.96 * s):.2f}"]
+        [name, f"{np.exp(b):.2f}", f"{np.exp(b - Z * s):.2f} to {np.exp(b + Z * s):.2f}"]
         for name, b, s in zip(fit["covariates"], fit["beta"], se, strict=True)
     ]
     return [

@@ -91,7 +91,10 @@ def test_an_absent_input_says_so_in_a_sentence(say: SayWith) -> None:
 
     card = say(change)(tiny_models.patient(None))
     assert card.summary == "Marker: not recorded"
-    assert "marker (not recorded); known, risk: between about 12 in 100 and about 100 in 100." in card.detail
+    assert (
+        "marker (not recorded); known, risk, within 2 years: between about 12 in 100 and about 100 in 100."
+        in card.detail
+    )
 
 
 # ---- when it speaks
@@ -194,7 +197,7 @@ def test_another_models_conclusion_does_not_reach_a_patients_eyes_by_the_side_do
         case = made.case(record, assessments=both, patient_facing=eyes)
         (card,) = (f for f in by_manifest.findings(case, ["probe", "staff"]) if isinstance(f, CardDraft))
         assert ("Model staff" in card.detail) is shown
-        assert ("Model staff: risk, about 88 in 100." in card.detail) is shown
+        assert ("Model staff: risk, within 2 years, about 88 in 100." in card.detail) is shown
         assert card.models == (("probe", "staff") if shown else ("probe",))
 
 

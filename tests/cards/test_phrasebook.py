@@ -79,3 +79,19 @@ def test_a_translation_with_other_fields_is_a_start_up_error(tmp_path: Path) -> 
     (tmp_path / "nl.yaml").write_text("a: 'x {z}'\n", encoding="utf-8")
     with pytest.raises(ServiceError, match="other fields"):
         Catalogues([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("value", "en", "nl"), [(-1234.5, "−1,234.5", "−1.234,5"), (-0.04, "0", "0"), (-0.0, "0", "0"), (2.5, "2.5", "2,5")]
+)
+def test_a_negative_number_has_a_minus_and_no_hyphen(catalogues: Catalogues, value: float, en: str, nl: str) -> None:
+    assert catalogues.book("en").number(value) == en
+    assert catalogues.book("nl").number(value) == nl
+
+
+def test_a_change_a_mark_of_an_axis_and_a_number_as_it_was_sent_have_it_too(catalogues: Catalogues) -> None:
+    words = catalogues.book("nl")
+    assert [words.signed(v) for v in (-12, 12)] == ["−12", "+12"]
+    assert [words.figure(v) for v in (-0.1, 0.30000000000000004, 1e-6)] == ["−0,1", "0,3", "0,000001"]
+    assert words.written("-7.60") == "−7,60"
+    assert words.significant(-0.0123) == "−0,012"

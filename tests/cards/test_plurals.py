@@ -22,6 +22,7 @@ COUNTED = {
 NO_COUNT = {
     "risk.likely.guideline",  # "about 3 in 100" patients
     "report.compared.axis",  # of 100 or 1,000 people
+    "committee.calls.looks",  # the newest 20,000 calls
 }
 
 

@@ -15,6 +15,8 @@ from cds.cards.occasions import Occasions
 from cds.cards.phrasebook import Catalogues
 from cds.cli import main
 from cds.errors import SettingsError
+from cds.inference import attributes
+from cds.inference.manifest import Output
 
 ROOT = Path(__file__).parents[2]
 ROOMS = [*sorted(ROOT.glob("cds/**/catalogue")), ROOT / "hooks" / "catalogue"]
@@ -138,3 +140,32 @@ def test_a_value_that_was_refused_is_told_with_every_digit_it_was_sent_with(sent
     books = Catalogues(ROOMS)
     assert sent in wording.why_absent(books.book("en"), "implausible", sent)
     assert dutch in wording.why_absent(books.book("nl"), "implausible", sent)
+
+
+@pytest.mark.parametrize(
+    ("label", "horizon", "told"),
+    [
+        ("risk", "2y", "risk, within 2 years"),
+        ("risk", "36m", "risk, within 3 years"),
+        ("risk", "1y", "risk, within 1 year"),
+        ("risk within 2 years", "2y", "risk within 2 years"),
+        ("alive at 12 months", "12m", "alive at 12 months"),
+        ("risk within 1 year", "12m", "risk within 1 year"),
+        ("risk after 12 years of diabetes", "2y", "risk after 12 years of diabetes, within 2 years"),
+    ],
+)
+def test_the_time_a_chance_holds_for_is_said_once_on_cards_and_papers_alike(
+    label: str, horizon: str, told: str
+) -> None:
+    output = Output.model_validate({"name": "risk", "kind": "probability", "label": {"en": label}, "horizon": horizon})
+    assert wording.output_label(Catalogues([]).book("en"), output) == told
+    assert attributes._output(output) == told
+
+
+def test_a_score_holds_for_no_time() -> None:
+    output = Output.model_validate({"name": "score", "kind": "score", "label": {"en": "score"}, "horizon": "36m"})
+    assert wording.output_label(Catalogues([]).book("en"), output) == "score"
+
+
+def test_a_refused_negative_value_is_told_with_a_minus() -> None:
+    assert "−117 mm/a" in wording.why_absent(Catalogues(ROOMS).book("en"), "implausible", "-117 mm/a")

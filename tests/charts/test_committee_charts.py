@@ -6,6 +6,7 @@ import pytest
 from drawn import ALL, by_site, day, over_weeks, right_or_wrong
 from reading import texts
 
+from cds.cards.phrasebook import Catalogues
 from cds.charts import (
     CalibrationWords,
     IntervalRow,
@@ -33,6 +34,18 @@ def test_limits_are_named_on_a_trend(narrow: bool) -> None:
     found = texts(over_weeks(narrow=narrow))
     assert {"act", "watch", "age", "weight"} <= set(found)
     assert "2025-09-01" in found
+
+
+def test_an_axis_is_marked_as_the_language_writes_numbers_with_a_minus() -> None:
+    dutch = Catalogues([]).book("nl").figure
+    row = IntervalRow("a", -0.25, -0.55, 0.05, "")
+    said = texts(intervals((row,), 0.0, IntervalWords("x", figure=dutch), "t", "d"))
+    assert "−0,3" in said
+    assert not [text for text in said if "-" in text or "." in text]
+    assert "−30%" in texts(intervals((row,), 0.0, IntervalWords("x"), "t", "d", percent=True))
+    points = tuple(Point(day(n), 0.05 * n) for n in range(3))
+    words = TrendWords("x", "", dutch, Catalogues([]).book("nl").day)
+    assert {"0,05", "1 sep 2025"} <= set(texts(trend((Series("", points),), (), words, "t", "d")))
 
 
 def test_nothing_measured_yet_is_said() -> None:
@@ -73,3 +86,11 @@ def test_a_picture_has_the_colours_of_daylight() -> None:
     image = Image.open(BytesIO(as_png(right_or_wrong))).convert("RGB")
     assert image.getpixel((2, 2)) == (255, 255, 255)
     assert (0, 94, 184) in {colour for _, colour in image.getcolors(1 << 24)}
+
+
+def test_a_long_name_of_a_group_is_whole_beside_its_figure() -> None:
+    row = IntervalRow("taal van de patiënt: Nederlands", 0.0, -0.029, 0.06, "0% (−2,9% tot 6%)")
+    wide = texts(intervals((row,), 0.0, IntervalWords("x", even="geen verschil"), "t", "d"))
+    assert {"taal van de patiënt:", "Nederlands"} <= set(wide)
+    narrow = texts(intervals((row,), 0.0, IntervalWords("x", even="geen verschil"), "t", "d", narrow=True))
+    assert {row.label, row.text} <= set(narrow)

@@ -25,7 +25,7 @@ from drawn import (
     people,
     work,
 )
-from reading import marks_of, named, path_of, text_at, texts
+from reading import SVG, marks_of, named, path_of, text_at, texts
 
 from cds.charts import (
     Bar,
@@ -138,6 +138,13 @@ def test_nobody_and_everybody_can_be_drawn(alive: int) -> None:
     svg = pictograph(alive, alive, alive, PictographWords("h", "a", "d", "o"), "t", "d")
     assert len(marks_of(svg, "alive")) == alive
     assert "o" not in texts(svg)
+
+
+def test_a_tile_stands_under_each_who_could_be_either() -> None:
+    svg = pictograph(40, 30, 49, PictographWords("h", "a", "d", "o"), "t", "d")
+    (drawn,) = (e.get("d", "") for group in named(svg, "open") for e in group.iter(f"{SVG}path"))
+    assert drawn.count("M") == 49 - 30
+    assert drawn.startswith("M10.5 100.5")  # the first of the fourth row
 
 
 def test_an_interval_that_does_not_hold_its_estimate_is_refused() -> None:

@@ -109,6 +109,8 @@ def test_two_choices_in_one_rule(refusal: Refusal) -> None:
          "reviewed"),
         (lambda p, _: p.pop("editor"),
          "PlanDefinition.editor[0].name: is missing: it is the guideline's owner, who reviews it"),
+        (lambda p, _: p["relatedArtifact"][0]["extension"].pop(),
+         "PlanDefinition.relatedArtifact extension 'urn:cds:place': has no words in 'nl', in which cards are read"),
         (lambda p, _: p.update(version="1.0.0"),
          "PlanDefinition.version: 1.0.0 is not above 1.0.2, as installed"),
         (lambda p, _: p.update(version="two"),

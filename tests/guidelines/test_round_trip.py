@@ -58,6 +58,20 @@ def test_out_and_in_again_gives_the_same_rules_to_the_last_bit(
     assert edition_of(after) == edition_of(before).model_copy(update={"version": "9.0.0"})
 
 
+def test_what_a_publishers_tool_says_of_a_source_is_not_its_place(
+    guidelines: dict[str, Manifest], shipped: Registry
+) -> None:
+    """``display`` describes the artifact, in one language: no ground to refuse a plan, nor words for a report."""
+    resource = bundle(guidelines["nice-ng12"], shipped.vocabulary)
+    plan = resource["entry"][0]["resource"] | {"version": "9.0.0"}
+    resource["entry"][0]["resource"] = plan
+    plan["relatedArtifact"][0]["display"] = "Suspected cancer guideline (web page)"
+    before = read(text_of(resource), guidelines, shipped.vocabulary)
+    assert before.content["where"] == guidelines["nice-ng12"].sources["ng12"].where
+    del plan["relatedArtifact"][0]["extension"]
+    assert "where" not in read(text_of(resource), guidelines, shipped.vocabulary).content
+
+
 @pytest.mark.parametrize("id", RULES)
 def test_what_goes_out_is_valid_fhir(id: str, guidelines: dict[str, Manifest], shipped: Registry) -> None:
     plan, library = (e["resource"] for e in bundle(guidelines[id], shipped.vocabulary)["entry"])

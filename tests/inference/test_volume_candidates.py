@@ -92,6 +92,13 @@ def test_a_calibrated_score_is_the_chance_its_log_odds_stand_for(score: float, c
     assert Calibration(intercept=-1, slope=0.5).of(score) == pytest.approx(chance, rel=2e-3)
 
 
+def test_a_scan_without_a_candidate_is_no_further_from_the_others_than_the_calibration_says() -> None:
+    """Nearest 0.1: scores of 0 and of 0.1 both have log-odds -2.197, so -1 - 1.099, which is a chance of 0.1092."""
+    scale = Calibration(intercept=-1, slope=0.5, nearest=0.1)
+    assert [scale.of(score) for score in (0.0, 0.1)] == pytest.approx([0.1092, 0.1092], rel=2e-3)
+    assert scale.of(1.0) == pytest.approx(0.5248, rel=2e-3)
+
+
 def test_calibration_keeps_the_order_of_scores() -> None:
     scale = Calibration(intercept=0.3, slope=0.4)
     told = [scale.of(s) for s in np.linspace(0, 1, 101)]

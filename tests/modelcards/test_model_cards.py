@@ -59,8 +59,8 @@ def test_the_card_holds_every_limit_input_output_study_and_source(model: Model) 
         *(i.label["en"] for i in m.inputs),
         *(o.name for o in m.outputs),
         *(e.cohort["en"] for e in m.evidence),
-        *(s.citation for s in m.sources.values()),
-        m.licence.notice,
+        *(s.cited for s in m.sources.values()),
+        m.licence.told,
     ):
         assert " ".join(text.split()) in card.replace("\\|", "|")
 

@@ -64,5 +64,6 @@ def test_it_is_off_until_a_policy_names_it_and_states_its_licence(registry) -> N
     policy = yaml.safe_load((FOLDER.parents[1] / "hooks" / "policy.yaml").read_text(encoding="utf-8"))
     assert manifest.status.needs_enabling
     assert "mskcc-nomogram" not in policy["models"]
-    assert "Noncommercial" in manifest.licence.notice
+    for language in ("en", "nl"):
+        assert "Noncommercial" in manifest.licence.notice[language]
     assert "noncommercial" in manifest.words.limits["en"][0]

@@ -15,6 +15,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from cds.cards.phrasebook import Catalogues
+from cds.cards.wording import output_label
 from cds.inference.manifest import Manifest, Task
 from cds.record.vocabulary import read_folder
 
@@ -295,3 +297,17 @@ def test_every_chance_is_called_by_the_time_it_holds_for(model: str) -> None:
                 wanted = [str(count), *([NUMBERS[language][count - 1]] if year else [])]
                 told = re.findall(r"[\w]+", label)
                 assert set(told) & set(wanted) or output.kind == "comparator", (output.name, label)
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+@pytest.mark.parametrize("model", MODELS)
+def test_an_answer_says_once_within_what_time_it_holds(model: str, language: str) -> None:
+    """ "Two-year risk, within 2 years" says it twice; a chance that holds for no time said is no chance."""
+    words = Catalogues([]).book(language)
+    for output in manifest(model).outputs:
+        if output.horizon is None or output.kind not in ("probability", "comparator"):
+            continue
+        told = output_label(words, output)
+        spelt = r"\b(one|two|three|four|five|één|twee|drie|vier|vijf)\b"
+        assert len(re.findall(r"\d+(?= (?:year|month|jaar|maand))", told)) == 1, told
+        assert re.search(spelt, told) is None, told

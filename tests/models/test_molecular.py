@@ -133,7 +133,8 @@ def test_the_subtype_is_research_and_speaks_against_choosing_by_it(registry: Reg
     for speech in manifest.card.speaks:
         assert "do not choose a regimen" in speech.recommendation["en"]
         assert not speech.proposals
-    assert "not-for-profit" in manifest.licence.notice
+    assert "not-for-profit research only" in manifest.licence.notice["en"]
+    assert "alleen gebruik voor onderzoek zonder winstoogmerk" in manifest.licence.notice["nl"]
 
 
 @pytest.mark.parametrize(

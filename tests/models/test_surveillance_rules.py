@@ -227,7 +227,10 @@ def test_the_prognostic_numbers_are_those_of_the_port() -> None:
 
 
 def test_the_equations_keep_their_copyright_notice(registry) -> None:
-    assert "Copyright ClinRisk Ltd." in registry["qcancer-prognostic"].manifest.licence.notice
+    """The licence wants it kept; so it stands in every language, untranslated."""
+    notice = registry["qcancer-prognostic"].manifest.licence.notice
+    assert set(notice) == {"en", "nl"}
+    assert all("Copyright ClinRisk Ltd." in said and "Lesser General Public" in said for said in notice.values())
 
 
 def on_story(registry, story_id: str, model: str) -> str:

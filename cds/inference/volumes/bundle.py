@@ -121,10 +121,13 @@ class Calibration(Strict):
     """Log-odds at a score of one half."""
     slope: float = Field(gt=0)
     """Below 1: the scores are more extreme than they should be."""
+    nearest: float = Field(1e-6, gt=0, lt=0.5)
+    """A score nearer to 0 or 1 counts as this near: a scan without one candidate scores 0, and how far that lies below
+    the weakest candidate is for the scans to say, not for a logarithm."""
 
     def of(self, score: float) -> float:
         """In 0..1."""
-        bounded = min(max(score, 1e-6), 1 - 1e-6)
+        bounded = min(max(score, self.nearest), 1 - self.nearest)
         return 1 / (1 + math.exp(-(self.intercept + self.slope * math.log(bounded / (1 - bounded)))))
 
 

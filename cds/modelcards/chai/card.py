@@ -75,7 +75,7 @@ def _content(m: Manifest, said: dict[str, str]) -> dict[str, Any]:
             "ReleaseStage": words.STATUSES[m.status.value],
             "ReleaseDate": m.released.isoformat(),
             "ReleaseVersion": m.version,
-            "GlobalAvailability": f"{m.licence.name}. {m.licence.notice}",
+            "GlobalAvailability": m.licence.told,
             "RegulatoryApproval": "None.",
         },
         "ModelSummary": {
@@ -107,7 +107,7 @@ def _content(m: Manifest, said: dict[str, str]) -> dict[str, Any]:
             },
             "TransparencyInformation": {
                 "FundingSource": said["funding"],
-                "ThirdPartyInformation": f"{m.licence.name}. {m.licence.notice}",
+                "ThirdPartyInformation": m.licence.told,
                 "StakeholdersConsulted": _NOT_STATED,
             },
         },
@@ -174,4 +174,4 @@ def _types(m: Manifest) -> str:
 
 
 def _citations(m: Manifest) -> str:
-    return "\n".join(f"{s.citation} {s.url or ''}".strip() for s in m.sources.values())
+    return "\n".join(f"{s.cited} {s.url or ''}".strip() for s in m.sources.values())

@@ -11,6 +11,7 @@ from cds.ledger import CallEntry
 from cds.pages.report import words as say
 from cds.pages.report.reading import reading
 from cds.pages.report.stored import Told
+from cds.record.concepts import Text
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,23 @@ class EvidenceRow:
     n: str
     metric: str
     value: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words of a manifest that may be in another language than the page."""
+
+    text: str
+    language: str
+    """Empty where it is the page's."""
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    citation: Said
+    where: Said
+    """Where in it."""
+    url: str
 
 
 @dataclass(frozen=True)
@@ -38,9 +56,10 @@ class ModelRow:
     population: str
     evidence: tuple[EvidenceRow, ...]
     limits: tuple[str, ...]
-    sources: tuple[tuple[str, str], ...]
-    """(citation, address)"""
-    licence: str
+    sources: tuple[SourceRow, ...]
+    licence: Said
+    verbatim: bool
+    """The licence's own text, which this page does not translate."""
     modalities: str
     """Kinds of evidence that spoke."""
 
@@ -67,6 +86,7 @@ def models(words: Phrasebook, answers: tuple[Told, ...], overdue: Callable[[Mani
 
 def _model(words: Phrasebook, told: Told, overdue: str) -> ModelRow:
     found, status = told.manifest, told.manifest.status.value
+    notice = _said(words, found.licence.notice)
     spoke = dict.fromkeys(i.spec.modality.value for i in told.inputs if i.told and i.spec.graph)
     return ModelRow(
         id=found.id,
@@ -89,10 +109,23 @@ def _model(words: Phrasebook, told: Told, overdue: str) -> ModelRow:
             for e in found.evidence
         ),
         limits=found.words.limits.get(words.language) or found.words.limits.get("en", ()),
-        sources=tuple((s.citation, s.url or "") for s in found.sources.values()),
-        licence=found.licence.notice,
+        sources=tuple(
+            SourceRow(_said(words, s.citation), _said(words, s.where), s.url or "") for s in found.sources.values()
+        ),
+        licence=notice,
+        verbatim=bool(notice.language) and isinstance(found.licence.notice, str),
         modalities=words.join(words(f"engine.modality.{m}") for m in spoke),
     )
+
+
+def _said(words: Phrasebook, told: str | Text) -> Said:
+    """What a manifest gives in no language of its own, a title or a licence's text, is read as English."""
+    if isinstance(told, str):
+        return Said(told, "" if words.language == "en" else "en")
+    if own := told.get(words.language):
+        return Said(own, "")
+    text = words.pick(told)
+    return Said(text, next((tag for tag, said in told.items() if said == text), ""))
 
 
 def _figure(words: Phrasebook, value: float | None, interval: tuple[float, float] | None) -> str:

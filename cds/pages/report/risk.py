@@ -35,7 +35,6 @@ class Answer:
     """The category that a score falls into; empty where the model has none."""
     means: str
     """What that category meant where the model was studied, as a sentence; empty where nobody said."""
-    horizon: str
     ordinary: str
     """The same age and sex without findings, as a sentence; empty where the model has no such comparison."""
     charts: tuple[tuple[Svg, Svg], ...]
@@ -61,7 +60,6 @@ def answer(words: Phrasebook, told: Told) -> Answer | None:
         text=_text(words, output, number, base, interval),
         band=band,
         means=means,
-        horizon=say.horizon(words, output),
         ordinary=_beside(words, output, number, base) if base is not None else "",
         charts=tuple(_charts(words, told, output, number, base, interval)),
         lines=tuple(_line(words, i, output, told) for i in told.inputs if i.told),
@@ -170,7 +168,7 @@ def _compared(
         RiskRow(words("report.compared.patient"), per * number, low, high, say.beside(words, number, per)),
         RiskRow(words("report.compared.ordinary"), per * base, None, None, say.beside(words, base, per)),
     )
-    named = BarWords(axis=words("report.compared.axis", total=words.number(per, 0)))
+    named = BarWords(axis=words("report.compared.axis", total=words.number(per, 0)), figure=words.figure)
     heading = words("report.compared.title", model=title)
     described = words("report.compared.described", patient=rows[0].text, ordinary=rows[1].text)
     return comparison(rows, named, heading, described), comparison(rows, named, heading, described, narrow=True)

@@ -78,7 +78,7 @@ def chart(words: Phrasebook, told: Told, output: Output | None, key: str, title:
         Bar(_label(words, told, share.feature.input), share.value, text(words, told, output, share.value))
         for share in shares[:_MOST_BARS]
     )
-    named = BarWords(lower=words(f"{key}.lower"), higher=words(f"{key}.higher"))
+    named = BarWords(lower=words(f"{key}.lower"), higher=words(f"{key}.higher"), figure=words.figure)
     described = words(f"{key}.described")
     wide, narrow = (contributions(bars, named, title, described, narrow=small) for small in (False, True))
     return wide, narrow

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
@@ -27,6 +28,7 @@ class Report:
     body: dict[str, Any]
     """The card as it went out."""
     at: datetime
+    """In the hospital's time zone, by which days are told."""
     sections: tuple[Section, ...]
     glance: tuple[Glance, ...]
     """What each section says, in a few words."""
@@ -123,7 +125,7 @@ def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: s
         call=call,
         card=card,
         body=card.body,
-        at=call.at,
+        at=call.at.astimezone(ZoneInfo(engine.settings.timezone)),
         sections=sections,
         glance=tuple(glance(words, one) for one in sections),
         folded=tuple(section(words, t) for t in folded),

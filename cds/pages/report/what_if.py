@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cds.cards import wording
-from cds.cards.phrasebook import Phrasebook
+from cds.cards.phrasebook import MINUS, Phrasebook
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.pages.report import words as say
 from cds.pages.report.stored import StoredInput, Told
@@ -64,7 +64,7 @@ def fields(words: Phrasebook, told: Told) -> tuple[Field, ...]:
 def _field(words: Phrasebook, given: StoredInput) -> Field:
     spec = given.spec
     choices = _choices(words, spec)
-    low, high = (f"{v:g}" for v in spec.range) if spec.range is not None else ("", "")
+    low, high = (words.figure(v) for v in spec.range) if spec.range is not None else ("", "")
     now = say.value(words, spec, given.value) if given.found else say.absence(words, given)
     label, unit = say.label(words, spec), say.unit(words, spec.unit)
     return Field(spec.name, label, unit, now, tuple(choices), low, high, not given.found)
@@ -142,9 +142,9 @@ def _why_not(words: Phrasebook, found: NotAssessed | Failed) -> str:
 
 
 def _number(typed: str) -> float | None:
-    """As people write it, with a point or a comma; None for what is none, or none a body has."""
+    """As people write it, with a point or a comma, and any minus; None for what is none, or none a body has."""
     try:
-        number = float(typed.replace(",", "."))
+        number = float(typed.replace(",", ".").replace(MINUS, "-"))
     except ValueError:
         return None
     return number if math.isfinite(number) and abs(number) < 1e9 else None

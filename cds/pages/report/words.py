@@ -103,18 +103,8 @@ def with_interval(words: Phrasebook, output: Output, number: float, interval: tu
     return words("engine.said.interval", value=answer(words, output, number), low=low, high=high)
 
 
-def horizon(words: Phrasebook, output: Output) -> str:
-    """``within 2 years``; empty where the answer has none."""
-    if output.horizon is None:
-        return ""
-    count, kind = output.horizon[:-1], output.horizon[-1]
-    if kind == "m" and int(count) % 12 == 0:
-        count, kind = str(int(count) // 12), "y"
-    return words.counted(f"report.horizon.{kind}", int(count))
-
-
 def output_label(words: Phrasebook, output: Output) -> str:
-    return wording.capital(words.pick(output.label) or output.name.replace("_", " "))
+    return wording.capital(wording.output_label(words, output))
 
 
 def spread(words: Phrasebook, told: Told, output: Output, base: float) -> list[tuple[str, str, str]]:

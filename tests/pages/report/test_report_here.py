@@ -81,12 +81,22 @@ def test_the_newest_verdict_counts_and_its_level_is_said(reports: Reports, book:
     assert "something must be done about it" in told
 
 
-@pytest.mark.parametrize("other", [{"site": "elsewhere"}, {"model_version": "0.0.1"}])
-def test_another_site_or_version_says_nothing_of_this_one(
+@pytest.mark.parametrize("other", [{"site": "elsewhere"}, {"model_version": "0.0.1"}, {"model_sha256": "f" * 64}])
+def test_another_site_version_or_file_says_nothing_of_this_one(
     reports: Reports, book: Book, risk: Opened, other: dict[str, str]
 ) -> None:
     reached(reports, book, AUC | COUNTED, **other)
     assert validation(risk).startswith("None yet.")
+
+
+def test_days_are_the_hospital_s(reports: Reports, book: Book, risk: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noon by UTC is the next day already on Kiritimati: of the card as of what was measured."""
+    reached(reports, book, AUC | COUNTED)
+    there = reports.engine.settings.model_copy(update={"timezone": "Pacific/Kiritimati"})
+    monkeypatch.setattr(reports.engine, "settings", there)
+    page = unescape(risk.get().text)
+    assert "Card of 24 Nov 2026." in page and "24 Nov 2026, 02:00" in page
+    assert "22 Nov 2026" not in page and "23 Nov 2026" in validation(risk)
 
 
 def test_too_few_outcomes_or_no_upper_end_are_no_measurement(reports: Reports, book: Book, risk: Opened) -> None:

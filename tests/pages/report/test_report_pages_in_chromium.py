@@ -186,12 +186,14 @@ def test_an_outlook_is_five_sheets_at_most_and_the_first_holds_the_answer(
     assert sources != [] and [source for source in sources if source not in told] == []
 
 
-def test_evidence_and_limits_of_each_model_are_on_paper_though_folded_on_the_screen(visit: Visit, risk: Opened) -> None:
+def test_what_is_folded_on_the_screen_is_on_paper(visit: Visit, risk: Opened) -> None:
+    """Evidence and limits of each model, and the criterion that does not hold."""
     page = visit(risk)
     limits = page.locator("#provenance details.model").get_by_text("What it can't do")
     assert limits.count() > 1 and not limits.first.is_visible()
     told = "\n".join(sheets_of(page.pdf(prefer_css_page_size=True)))
     assert told.count("What it can't do") == limits.count()
+    assert re.search(r"Jaundice at 40 or over\s+does not hold", told)
 
 
 def test_closing_the_report_leaves_nothing_to_come_back_to(visit: Visit, reports: Reports) -> None:

@@ -250,6 +250,10 @@ def test_the_whole_report_is_read_by_keyboard(hospital: SmartHouse, browser: Bro
     context = browser.new_context(locale="en", viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.goto(hospital.launch(hospital.card("new-diabetes"), "new-diabetes"))
+    for part in page.locator("[data-place]").all():
+        part.scroll_into_view_if_needed()
+        expect(part.locator("a[data-part]")).to_have_count(0)
+    page.evaluate("scrollTo(0, 0)")
     seen: list[float] = []
     names: list[str] = []
     for _ in range(60):

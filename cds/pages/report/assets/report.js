@@ -19,23 +19,33 @@ for (const form of document.querySelectorAll("form[data-what-if]")) {
     }
   });
 }
-const take = async (place, address) => {
+// browsers' own anchoring lets go where the height of what they hold on to changes, so it is done here
+document.documentElement.style.overflowAnchor = "none";
+const steady = (where, change) => {
+  const before = where();
+  change();
+  scrollBy({ top: where() - before, behavior: "instant" });
+};
+// who reads below a place stays where they are when it becomes higher or lower; who waits for it sees its beginning
+const arriving = (place, change) => {
+  const { top, bottom } = place.getBoundingClientRect();
+  if (top < 0 && bottom < innerHeight / 2) steady(() => place.getBoundingClientRect().bottom, change);
+  else change();
+};
+const take = async (place, address, put = arriving) => {
   place.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(address, { credentials: "same-origin" });
     const part = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#part");
     if (!answer.ok || !part) throw new Error(answer.statusText);
-    place.replaceChildren(...part.childNodes);
-    return true;
+    put(place, () => place.replaceChildren(...part.childNodes));
   } catch {
-    if (!place.querySelector(":scope > [role=status]")) {
-      const said = document.createElement("p");
-      said.setAttribute("role", "status");
-      said.className = "research";
-      said.textContent = place.dataset.failed;
-      place.prepend(said);
-    }
-    return false;
+    if (place.querySelector(":scope > [role=status]")) return;
+    const said = document.createElement("p");
+    said.setAttribute("role", "status");
+    said.className = "research";
+    said.textContent = place.dataset.failed;
+    arriving(place, () => place.prepend(said));
   } finally {
     place.removeAttribute("aria-busy");
   }
@@ -54,8 +64,8 @@ const near = new IntersectionObserver(
   { rootMargin: "100%" },
 );
 for (const place of places.keys()) near.observe(place);
-// another slice or window of a scan: in place, with the focus where it was
-document.addEventListener("click", async (event) => {
+// another slice or window of a scan: in place, with focus and control where they were
+document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-place] a[href]");
   if (!link || link.target || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const place = link.closest("[data-place]");
@@ -63,13 +73,19 @@ document.addEventListener("click", async (event) => {
   event.preventDefault();
   const name = (one) => one.getAttribute("aria-label") || one.textContent.trim();
   const at = [...place.querySelectorAll("a[href]")].indexOf(link);
-  if (!(await take(place, link.href))) return;
-  const fresh = [...place.querySelectorAll("a[href]")];
-  (fresh.find((one) => name(one) === name(link)) || fresh[at])?.focus({ preventScroll: true });
+  let control = link;
+  take(place, link.href, (_, change) =>
+    steady(() => control.getBoundingClientRect().top, () => {
+      change();
+      const fresh = [...place.querySelectorAll("a[href]")];
+      control = fresh.find((one) => name(one) === name(link)) || fresh[at] || place;
+      control.focus({ preventScroll: true });
+    }),
+  );
 });
 const print = document.querySelector("[data-print]");
 if (print) {
-  print.hidden = false;
+  print.style.visibility = "visible";
   print.addEventListener("click", async () => {
     // what has not been scrolled to yet belongs on the paper, too
     const waiting = [...places].filter(([place]) => place.querySelector("a[data-part]"));
