@@ -79,6 +79,7 @@ def entry(
         snapshot=snapshot,
         shadow=shadowed[0] if shadowed is not None else None,
         shadow_cards=tuple(_shadow(draft, shadowed[2], case) for draft in shadowed[1]) if shadowed is not None else (),
+        patient_language=case.record.language,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from cds.smart_settings import require_secure
+from cds.addresses import require_secure
 
 _DURATION = re.compile(r"^(\d+)([dmy])$")
 _DAYS = {"d": 1.0, "m": 365.25 / 12, "y": 365.25}

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from cds.committee.identity import JOINED
 from cds.errors import CommitteeError, SettingsError
 from cds.yaml_lines import YamlFault, parse, read_text
 
@@ -31,6 +32,8 @@ class _Account(BaseModel):
 
     password: str = Field(pattern=r"^scrypt:")
     role: Role
+    subject: str | None = Field(None, min_length=1, max_length=255)
+    """Of the person, at the hospital's own sign-in (``sub``): whoever has both is one person."""
 
 
 _FILE: TypeAdapter[dict[str, _Account]] = TypeAdapter(dict[str, _Account])
@@ -41,7 +44,8 @@ class Account:
     name: str
     role: Role
     stamp: str
-    """Changes with the password or the role: who signed in before that is signed out by it."""
+    """Changes with the password, the role or the subject: who signed in before that is signed out by it."""
+    subject: str | None = None
 
 
 class Accounts:
@@ -66,16 +70,22 @@ class Accounts:
     def every(self) -> tuple[Account, ...]:
         return tuple(_account(name, found) for name, found in sorted(self._read().items()))
 
-    def put(self, name: str, password: str, role: Role) -> None:
-        """Raises CommitteeError for a name or password that does not do."""
-        if not name.strip() or len(name) > 80 or any(c in name for c in "\r\n\t\0"):
-            raise CommitteeError("an account needs a name of one line, 80 characters at most")
+    def put(self, name: str, password: str, role: Role, subject: str | None = None) -> None:
+        """``subject``: None: as it is; empty: none. Raises CommitteeError for what does not do."""
+        if not name.strip() or len(name) > 80 or any(c in name for c in "\r\n\t\0") or JOINED in name:
+            raise CommitteeError(f"an account needs a name of one line, 80 characters at most, without '{JOINED}'")
+        if subject is not None and (len(subject) > 255 or not subject.isprintable()):
+            raise CommitteeError("a subject is one line of 255 characters at most (OpenID Connect Core 2)")
         if len(password) < SHORTEST or len(set(password)) < 5:
             raise CommitteeError(
                 f"the password is too easy to guess: take {SHORTEST} characters or more, of some variety"
             )
         hashed = generate_password_hash(password, method=_METHOD)
-        self._write({**self._read(), name.strip(): _Account(password=hashed, role=role)})
+        held = self._read()
+        # a new password must not make one person two
+        known = held[name.strip()].subject if name.strip() in held else None
+        whose = known if subject is None else subject.strip() or None
+        self._write({**held, name.strip(): _Account(password=hashed, role=role, subject=whose)})
 
     def remove(self, name: str) -> None:
         """Raises CommitteeError for a name nobody has."""
@@ -110,7 +120,9 @@ class Accounts:
         return self._found
 
     def _write(self, accounts: Mapping[str, _Account]) -> None:
-        text = yaml.safe_dump({n: a.model_dump() for n, a in accounts.items()}, allow_unicode=True, sort_keys=True)
+        text = yaml.safe_dump(
+            {n: a.model_dump(exclude_none=True) for n, a in accounts.items()}, allow_unicode=True, sort_keys=True
+        )
         aside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,5 +142,5 @@ def _nobody() -> str:
 
 
 def _account(name: str, found: _Account) -> Account:
-    stamp = hashlib.sha256(f"{found.password}:{found.role}".encode()).hexdigest()[:16]
-    return Account(name, found.role, stamp)
+    whole = f"{found.password}:{found.role}" + (f":{found.subject}" if found.subject else "")
+    return Account(name, found.role, hashlib.sha256(whole.encode()).hexdigest()[:16], found.subject)

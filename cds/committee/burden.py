@@ -14,7 +14,7 @@ from cds.committee.findings import Finding, falling, rising
 from cds.ledger.outcomes import OutcomeEvent
 from cds.ledger.response import GivenCard
 from cds.measures.censoring import Followed, free_of_event
-from cds.measures.estimate import Estimate, Measured, Minimum, NotEnough
+from cds.measures.estimate import Estimate, Measured, Minimum, NotEnough, Z
 from cds.measures.proportions import ratio, wilson_counts
 
 TWO_WEEKS = 14
@@ -122,7 +122,7 @@ def _per_clinician_day(cards: Sequence[GivenCard], minimum: Minimum) -> Measured
     if len(counts) < minimum.people:
         return NotEnough("clinician-days", len(counts), minimum.people)
     mean, error = float(counts.mean()), float(counts.std(ddof=1)) / float(np.sqrt(len(counts)))
-    return Estimate(mean, mean - 1.96 * error, mean + 1.96 * error, len(counts), int(counts.sum()))
+    return Estimate(mean, mean - Z * error, mean + Z * error, len(counts), int(counts.sum()))
 
 
 def _repeated(cards: Sequence[GivenCard], minimum: Minimum) -> Measured:

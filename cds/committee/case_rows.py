@@ -3,15 +3,16 @@ in it that names anybody."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 
 import numpy as np
 
-from cds.committee.cohort import alive_at
+from cds.committee.cohort import UNKNOWN, alive_at
 from cds.committee.evaluate import Following
 from cds.errors import ValidationRoundError
 from cds.inference.manifest import Manifest
+from cds.ledger.cohort import PredictedRow
 from cds.record.moments import day_beside
 
 
@@ -32,11 +33,12 @@ def case_rows(
             f"the round asks {'for horizons, which' if horizons else 'for one outcome, but'} {manifest.id} "
             f"{'does not have' if horizons else 'tells survival: ask for horizons'}"
         )
-    missing = [name for name in subgroups if name not in following.groups]
+    missing = [name for name in subgroups if following.groups.get(name, {}).keys() <= {UNKNOWN}]
     if missing:
         raise ValidationRoundError(
-            f"the ledger can't tell {', '.join(missing)}: neither the inputs of {manifest.id} nor its calls do; ask "
-            "the coordinator for a round without, or write the table from another source"
+            f"the ledger can't tell {', '.join(missing)}: neither the inputs of {manifest.id} nor its calls do (or the "
+            "charter has no such subgroup); ask the coordinator for a round without, or write the table from another "
+            "source"
         )
     if target.survival:
         scores = _dead_by(following, horizons, manifest)
@@ -57,8 +59,24 @@ def case_rows(
         else:
             told["event"] = _by(months, event, target.months or 0.0)
         for name in subgroups:
-            told[name] = next((g for g, members in following.groups[name].items() if members[index]), "")
+            told[name] = next((g for g, members in following.groups[name].items() if members[index]), UNKNOWN)
         yield told
+
+
+def left_out(rows: Iterable[PredictedRow], manifest: Manifest, begins: date, ends: date, now: datetime) -> list[str]:
+    """How many of these answers, which another model gave, are of the cohort's days, and why each is no row; a sentence
+    for each reason. ``now``: in the hospital's time zone, whose days they are."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        if begins <= day_beside(row.at, now) <= ends:
+            why = f"by version {row.model_version}, the round's is {manifest.version}"
+            if row.model_version == manifest.version:
+                why = f"by another file under version {row.model_version}, whose answers may differ from the round's"
+            about.setdefault(why, []).append(row.patient_key)
+    return [
+        f"left out, given {why}: {len(people)} answer{'s' * (len(people) != 1)} about {len(set(people))} of the people"
+        for why, people in sorted(about.items())
+    ]
 
 
 def _by(months: float, event: bool, horizon: float) -> str:

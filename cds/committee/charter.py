@@ -162,8 +162,14 @@ class Subgroup(_Block):
     """How people are divided, by something that models read or that a call says."""
 
     label: Text = Field(description="What it is called, by language.")
-    source: Literal["patient.male", "patient.age", "call.language", "concept"] = Field(
-        description="Where it is found: an input of this source, the call's language, or an input that reads `concept`."
+    source: Literal["patient.male", "patient.age", "patient.language", "call.language", "study.scanner", "concept"] = (
+        Field(
+            description="Where it is found: `patient.male` and `patient.age`, an input of this source; "
+            "`patient.language`, the one the patient speaks (preferred, else the only one in the record); "
+            "`call.language`, that of the cards; `study.scanner`, maker and model of what made the images that were "
+            "read; `concept`, an input that reads `concept`. Who is in none, because it is not known, is counted as "
+            "that and compared with nobody."
+        )
     )
     concept: str | None = Field(None, description="With `source: concept`: a flag an input reads.")
     bands: tuple[float, ...] = Field((), description="With ages: where one band ends and the next begins, in years.")

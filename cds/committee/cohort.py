@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +11,9 @@ from datetime import datetime
 import numpy as np
 
 from cds.committee.charter import Charter, Subgroup, Watch
+from cds.committee.scanner_makers import one_spelling
 from cds.inference.manifest import Manifest, Output
-from cds.ledger.cohort import PredictedRow
+from cds.ledger.cohort import SCANNER, PredictedRow
 from cds.measures.estimate import Array, Flags
 from cds.measures.fairness import bands
 from cds.policy.schema import Policy
@@ -116,31 +118,78 @@ def alive_at(cohort_values: Array, times: Sequence[float], months: float) -> Arr
     return found
 
 
-def groups(
-    charter: Charter, manifest: Manifest, rows: Sequence[PredictedRow], language: str = "en"
-) -> Mapping[str, Mapping[str, Flags]]:
-    """Subgroup -> group -> who is in it; only subgroups the model's own inputs or its calls tell."""
+UNKNOWN = ""
+"""The group of those of whom it is not known which they belong to: told how many they are, and compared with nobody."""
+OTHER = "other"
+"""The group of those whose own is too small to be named."""
+
+
+def groups(charter: Charter, manifest: Manifest, rows: Sequence[PredictedRow]) -> Mapping[str, Mapping[str, Flags]]:
+    """Subgroup -> group -> who is in it; only subgroups the model's own inputs, its images or its calls tell."""
     found: dict[str, Mapping[str, Flags]] = {}
     for name, subgroup in charter.subgroups.items():
-        divided = _divide(subgroup, manifest, rows)
+        divided = _divide(subgroup, manifest, rows, charter.minimum.cell)
         if divided:
-            found[name] = divided
+            nowhere = ~np.any([*divided.values()], axis=0)
+            found[name] = {**divided, UNKNOWN: nowhere} if nowhere.any() else divided
     return found
 
 
-def _divide(subgroup: Subgroup, manifest: Manifest, rows: Sequence[PredictedRow]) -> Mapping[str, Flags]:
+def own_group(subgroup: Subgroup, manifest: Manifest | None, row: PredictedRow) -> str:
+    """Which group one prediction's patient is in by himself, however few are in it. ``UNKNOWN`` where the prediction
+    does not tell, nor anything of its inputs without its model's ``manifest``."""
     if subgroup.source == "call.language":
-        spoken = np.asarray([row.language.split("-")[0] for row in rows])
-        names = [str(n) for n in np.unique(spoken) if n]
-        return {name: spoken == name for name in names} if len(names) > 1 else {}
-    named = next((i.name for i in manifest.inputs if _tells(subgroup, i.source, i.concepts, i.is_flag)), None)
+        return row.language.split("-")[0]
+    if subgroup.source == "patient.language":
+        return row.patient_language or UNKNOWN
+    if subgroup.source == "study.scanner":
+        return _scanner(row)
+    named = _input(subgroup, manifest) if manifest is not None else None
     if named is None:
+        return UNKNOWN
+    parts = _by_number(subgroup, np.asarray([_value(row, named)], dtype=np.float64))
+    return next((group for group, flags in parts.items() if flags[0]), UNKNOWN)
+
+
+def _divide(subgroup: Subgroup, manifest: Manifest, rows: Sequence[PredictedRow], cell: int) -> Mapping[str, Flags]:
+    if subgroup.source in ("call.language", "patient.language", "study.scanner"):
+        if subgroup.source == "study.scanner" and manifest.runtime.kind != "volume":
+            return {}
+        named = _by_name([own_group(subgroup, manifest, row) for row in rows], cell)
+        return named if subgroup.source != "call.language" or len(named) > 1 else {}
+    told_by = _input(subgroup, manifest)
+    if told_by is None:
         return {}
-    values = np.asarray([_value(row, named) for row in rows], dtype=np.float64)
+    return _by_number(subgroup, np.asarray([_value(row, told_by) for row in rows], dtype=np.float64))
+
+
+def _by_number(subgroup: Subgroup, values: Array) -> Mapping[str, Flags]:
     if subgroup.source == "patient.age":
         return bands(values, subgroup.bands)
     yes, no = ("male", "female") if subgroup.source == "patient.male" else ("yes", "no")
     return {yes: values == 1, no: values == 0}
+
+
+def _by_name(values: Sequence[str], cell: int) -> Mapping[str, Flags]:
+    """A group each, by name; those of fewer than ``cell`` people together, since their name alone would tell of them.
+    Of nobody known, the group of those who are not."""
+    told = np.asarray(values, dtype=object)
+    sizes = Counter(value for value in values if value != UNKNOWN)
+    rare = {name for name, size in sizes.items() if size < cell}
+    found: dict[str, Flags] = {name: told == name for name in sorted(sizes.keys() - rare)}
+    if rare:
+        found[OTHER] = np.asarray([value in rare for value in values], dtype=bool)
+    return found or {UNKNOWN: np.ones(len(values), dtype=bool)}
+
+
+def _scanner(row: PredictedRow) -> str:
+    found = row.inputs.get(SCANNER, {}).get("value")
+    return one_spelling(found) if isinstance(found, str) else UNKNOWN
+
+
+def _input(subgroup: Subgroup, manifest: Manifest) -> str | None:
+    """Of a model's inputs, the one that tells who is in which group."""
+    return next((i.name for i in manifest.inputs if _tells(subgroup, i.source, i.concepts, i.is_flag)), None)
 
 
 def _tells(subgroup: Subgroup, source: str, concepts: Sequence[str], flag: bool) -> bool:

@@ -132,9 +132,16 @@ class Evaluator:
         """Of the newest version alone, and of the installed file of it: another's say nothing of this one."""
         return [row for row in self._of_version(manifest, site) if of_file(row, manifest)]
 
+    def set_aside(self, manifest: Manifest, site: str) -> list[PredictedRow]:
+        """Answers that are not among ``answers``: of another version, or of another file under the same number."""
+        rows = [row for row in self._rows(manifest, site) if row.outcome == "predicted"]
+        return [row for row in rows if row.model_version != manifest.version or not of_file(row, manifest)]
+
     def _of_version(self, manifest: Manifest, site: str) -> list[PredictedRow]:
-        rows = self.book.read(lambda c: list(predicted(c, manifest.id, site, self.now - _EVER, self.now)))
-        return [row for row in rows if row.model_version == manifest.version]
+        return [row for row in self._rows(manifest, site) if row.model_version == manifest.version]
+
+    def _rows(self, manifest: Manifest, site: str) -> list[PredictedRow]:
+        return self.book.read(lambda c: list(predicted(c, manifest.id, site, self.now - _EVER, self.now)))
 
     def _inputs(
         self, manifest: Manifest, own: list[PredictedRow], live: list[PredictedRow], start: datetime
@@ -180,7 +187,7 @@ class Evaluator:
         outcome = found.ascertainment.outcome
         known = self.book.read(lambda c: arrivals_of(c, site, outcome))
         horizon = last_month(compared) * DAYS["m"]
-        told += arrivals(manifest.id, people.who, known, following.asked, outcome, horizon, self.charter)
+        told += arrivals(manifest.id, people.who, known, following.asked, outcome, horizon, self.charter, self.now)
         return [followed(found.ascertainment), *told], found.ascertainment
 
     def _burden(self, manifest: Manifest, site: str, rows: list[PredictedRow], start: datetime) -> list[Finding]:
@@ -246,6 +253,7 @@ class Evaluator:
             raised=found.raised,
             streak=found.streak,
             findings=tuple(f.plain for f in findings),
+            model_sha256=manifest.fingerprint,
         )
 
     def _stop(self, verdict: Verdict, found: Reached) -> Standing | None:

@@ -60,15 +60,15 @@ def act(
     require_member(charter, person, now)
     found = find(book, number)
     if found.state == "closed" and action not in ("reopen", "note"):
-        raise CommitteeError("it is closed; reopen it first")
+        raise CommitteeError("it is closed; reopen it first", "incident_closed")
     if action == "reopen" and found.state != "closed":
-        raise CommitteeError("it is not closed")
+        raise CommitteeError("it is not closed", "incident_open")
     if action == "close" and found.severity is None:
-        raise CommitteeError("say how serious it was before it is closed: triage it first")
+        raise CommitteeError("say how serious it was before it is closed: triage it first", "incident_untriaged")
     if action in ("close", "reopen", "note") and len(text.strip()) < 10:
-        raise CommitteeError("say in a sentence what was found or done; leave the patient's name out")
+        raise CommitteeError("say in a sentence what was found or done; leave the patient's name out", "incident_text")
     if call is not None and not book.read(lambda c: call_exists(c, call)):
-        raise CommitteeError("the ledger holds no such call")
+        raise CommitteeError("the ledger holds no such call", "no_call")
     event = IncidentEvent(new_id(), now, found.problem.id, action, person.strip(), severity, call, text.strip())
     book.put_all(incident_events, [dict(event.__dict__)])
     return found

@@ -1,7 +1,8 @@
 """A month's report as FHIR: one MeasureReport (R4, type summary) for each model and site, in a Bundle.
 
 R4 has no place for an interval, so it stands in an extension (``urn:cds:interval``). Each is validated (R4B) before it
-goes out. No patient, no count below the charter's smallest cell: findings hold none.
+goes out. No patient, and of a subgroup no count below the charter's smallest cell: findings hold none. Of everybody
+together small ones are told: that two people had the outcome is why there is no measure.
 """
 
 from __future__ import annotations

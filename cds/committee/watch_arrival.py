@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from cds.ledger.outcomes import Arrival, Sweep
 from cds.measures.estimate import Array, Estimate, Measured, NotEnough
 from cds.measures.proportions import wilson_counts
 from cds.record.inputs import days
+from cds.record.moments import day_beside
 
 
 @dataclass(frozen=True)
@@ -79,31 +80,33 @@ def arrivals(
     outcome: str,
     horizon: float,
     charter: Charter,
+    now: datetime,
 ) -> list[Finding]:
-    """One finding a source. ``who``: patient key and moment of the first prediction; ``horizon``: days."""
+    """One finding a source. ``who``: patient key and moment of the first prediction; ``horizon``: days; ``now``: in the
+    hospital's time zone, whose days they are, as an outcome's day is."""
     people = list(who)
     told = []
     by_source: dict[str, dict[str, Arrival]] = {}
     for arrival in found:  # the earliest first
         by_source.setdefault(arrival.source, {}).setdefault(arrival.patient_key, arrival)
-    start = np.asarray([_ordinal(at) for _, at in people], dtype=np.float64)
+    start = np.asarray([_ordinal(at, now) for _, at in people], dtype=np.float64)
     asked: dict[str, list[float]] = {}
     for sweep in sweeps:
         if outcome in sweep.outcomes:
-            asked.setdefault(sweep.source, []).append(_ordinal(sweep.at))
+            asked.setdefault(sweep.source, []).append(_ordinal(sweep.at, now))
     for source, when in sorted(asked.items()):
         mine = by_source.get(source, {})
-        event, known = _times(people, mine)
+        event, known = _times(people, mine, now)
         told.append(arriving(model, source, Risked(start, event, known), sorted(when), horizon, charter))
     return told
 
 
-def _times(people: Sequence[tuple[str, datetime]], mine: Mapping[str, Arrival]) -> tuple[Array, Array]:
+def _times(people: Sequence[tuple[str, datetime]], mine: Mapping[str, Arrival], now: datetime) -> tuple[Array, Array]:
     met = [mine.get(key) for key, _ in people]
-    event = np.asarray([_ordinal(a.day) if a is not None else np.nan for a in met], dtype=np.float64)
-    known = np.asarray([_ordinal(a.recorded_at) if a is not None else np.nan for a in met], dtype=np.float64)
+    event = np.asarray([float(a.day.toordinal()) if a is not None else np.nan for a in met], dtype=np.float64)
+    known = np.asarray([_ordinal(a.recorded_at, now) if a is not None else np.nan for a in met], dtype=np.float64)
     return event, known
 
 
-def _ordinal(day: date | datetime) -> float:
-    return float(day.toordinal())
+def _ordinal(at: datetime, now: datetime) -> float:
+    return float(day_beside(at, now).toordinal())

@@ -7,16 +7,19 @@ The verdict asks for an interval as much wider as there are tests (Bonferroni); 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 from scipy.special import ndtri
 
 from cds.committee.charter import Charter
-from cds.committee.cohort import Target
+from cds.committee.cohort import UNKNOWN, Target
 from cds.committee.findings import Finding, off_one, rising
 from cds.measures import fairness
-from cds.measures.estimate import COVERAGE, Estimate, Flags, Measured, Z
+from cds.measures.estimate import COVERAGE, Estimate, Flags, Measured, NotEnough, NotEstimable, Z
 from cds.measures.fairness import GroupGap
+from cds.measures.proportions import wilson_counts
 from cds.measures.scored import Scored
 
 _JUDGED = ("sensitivity", "ppv", "auc")
@@ -28,9 +31,23 @@ def gaps_of(
 ) -> list[Finding]:
     threshold = target.threshold if target.threshold is not None else math.inf
     found: list[tuple[str, GroupGap]] = []
+    unknown: list[Finding] = []
+    rounded: set[str] = set()
     for name, parts in groups.items():
-        for gap in fairness.gaps(people, parts, threshold, cell=charter.minimum.cell, chance=target.chance):
-            found.append((f"{name}: {gap.group}", gap))
+        known = np.ones(len(people.risk), dtype=bool)
+        nobodys: tuple[GroupGap, ...] = ()
+        if UNKNOWN in parts:
+            known = ~parts[UNKNOWN]
+            unknown.append(_not_known(name, people, parts[UNKNOWN], charter))
+            nobodys = fairness.gaps(
+                people, {UNKNOWN: parts[UNKNOWN]}, threshold, cell=charter.minimum.cell, chance=target.chance
+            )
+        told_apart = {g: flags[known] for g, flags in parts.items() if g != UNKNOWN and not flags[known].all()}
+        some = people.where(known)
+        gaps = fairness.gaps(some, told_apart, threshold, cell=charter.minimum.cell, chance=target.chance)
+        mine = [(f"{name}: {gap.group}", gap) for gap in _hidden(gaps, nobodys, charter.minimum.cell)]
+        rounded |= {about for about, _ in mine if nobodys}
+        found += mine
     told = [
         (about, measure, result, gap.explained.get(measure))
         for about, gap in found
@@ -38,7 +55,47 @@ def gaps_of(
         if target.threshold is not None or measure not in _AT_THRESHOLD
     ]
     tests = sum(isinstance(result, Estimate) and measure != "alert-rate" for _, measure, result, _ in told)
-    return [_judged(model, *one, tests, charter) for one in told]
+    judged = [_judged(model, *one, tests, charter) for one in told]
+    return [*(_rounded(one, charter.minimum.cell) if one.about in rounded else one for one in judged), *unknown]
+
+
+def _hidden(gaps: Sequence[GroupGap], unknown: Sequence[GroupGap], cell: int) -> list[GroupGap]:
+    """Where a group lacks people for a measure, how many it has is told only if no group's such number is below the
+    smallest cell, nor that of those of unknown group: else it is the whole less the others."""
+    few = {m for g in gaps for m, found in g.gaps.items() if isinstance(found, NotEnough) and 0 < found.have < cell}
+    for one in unknown:
+        few |= {m for m, found in one.measures.items() if isinstance(found, NotEnough) and 0 < found.have < cell}
+        few |= one.measures.keys() if one.n is None else set()
+    return [
+        replace(gap, gaps={m: _without_count(found) if m in few else found for m, found in gap.gaps.items()})
+        for gap in gaps
+    ]
+
+
+def _without_count(found: Measured) -> Measured:
+    return NotEstimable(f"{found.need} {found.what} needed") if isinstance(found, NotEnough) else found
+
+
+def _rounded(found: Finding, cell: int) -> Finding:
+    """Counted to the nearest of the smallest cell: the whole less these would be those of unknown group."""
+    if not isinstance(found.result, Estimate):
+        return found
+    n, events = (round(count / cell) * cell for count in (found.result.n, found.result.events))
+    return replace(found, result=replace(found.result, n=n, events=events), detail={**found.detail, "rounded": cell})
+
+
+def _not_known(name: str, people: Scored, flags: Flags, charter: Charter) -> Finding:
+    """How many are in no group because nobody knows which is theirs; no limit holds for it, and no number below the
+    smallest cell is told."""
+    count, of, need = people.where(flags).n, people.n, charter.minimum.share
+    result: Measured
+    if of < need:
+        result = NotEnough("people", of, need)
+    elif 0 < count < charter.minimum.cell or 0 < of - count < charter.minimum.cell:
+        result = NotEstimable(f"fewer than {charter.minimum.cell} people")
+    else:
+        result = wilson_counts(count, of)
+    return Finding("group_unknown", name, result)
 
 
 def _judged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from cds.measures.proportions import wilson
 from cds.measures.scored import Scored
 from cds.measures.survival_calibration import MILESTONES, milestone
 from cds.measures.verification import verification
+
+_GAPS_BY = 12.0
+"""Months, at most, by which deaths are compared between groups."""
 
 
 def _minimum(charter: Charter) -> Minimum:
@@ -40,7 +44,8 @@ def judged(
     followed, looked = found.people.where(np.arange(since, len(found.people))), found.looked[since:]
     mine = {name: {g: flags[kept] for g, flags in parts.items()} for name, parts in groups.items()}
     if target.survival:
-        return _survival(model, values, followed, target, charter)
+        told = _survival(model, values, followed, target, charter)
+        return [*told, *_survival_gaps(model, values, followed, target, charter, mine)]
     assert target.months is not None
     people = at_horizon(values, followed, target.months)
     return [
@@ -155,6 +160,26 @@ def _cards(model: str, people: Scored, carded: Flags, looked: Flags, charter: Ch
         Finding("corrected_sensitivity", "of cards", verified.sensitivity),
         Finding("corrected_specificity", "of cards", verified.specificity),
     ]
+
+
+def _survival_gaps(
+    model: str,
+    values: Array,
+    people: Followed,
+    target: Target,
+    charter: Charter,
+    groups: Mapping[str, Mapping[str, Flags]],
+) -> list[Finding]:
+    """Of death by one time, as of any chance by a horizon: each further time would be as many tests again, of the same
+    people."""
+    by = max(
+        (m for m in MILESTONES if m <= _GAPS_BY and target.output.times and m <= target.output.times[-1]), default=None
+    )
+    alive = None if by is None else alive_at(values, target.output.times, by)
+    if by is None or alive is None or not len(people):
+        return []
+    found = gaps_of(model, at_horizon(1 - alive, people, by), groups, target, charter)
+    return [replace(one, detail={**one.detail, "months": by}) for one in found]
 
 
 def _survival(model: str, values: Array, people: Followed, target: Target, charter: Charter) -> list[Finding]:

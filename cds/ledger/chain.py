@@ -14,10 +14,10 @@ still do.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,12 +29,14 @@ import sqlalchemy as sa
 from cds.ids import new_id
 from cds.ledger.book import Book
 from cds.ledger.chain_links import ERASE, PURGE, REKEY, Excused, links_of, newest_segments, ranges, without_link
-from cds.ledger.chained import BY_NAME, KINDS, Kind, Place, contents, count_unchained, remove, unchained
+from cds.ledger.chained import BY_NAME, KINDS, Kind, Place, count_unchained, digests, present, remove, unchained
 from cds.ledger.committee_tables import audit_links, outcome_events
 from cds.ledger.outcomes import of_nobody_left
 
 _AT_ONCE = 50
-"""Rows; a call with all that was said in it is tens of kilobytes, and calls wait while links are written."""
+"""Rows that a check reads; a call with all that was said in it is tens of kilobytes."""
+_SEALED_AT_ONCE = 20
+"""Rows; calls wait while their links are written."""
 _LOCK = 0x61756469
 _BACK = timedelta(days=2)
 """How far back the quick look for new rows goes; the thorough one has no bound."""
@@ -74,6 +76,9 @@ class Checked:
     """Links of rows that are gone because a person wished it."""
     renewed: int = 0
     """Links of rows that were linked again when the key was replaced."""
+    partly: int = 0
+    """Links that a worker of the version before made: of the last version's columns in these rows they prove nothing.
+    """
     segments: int = 1
     unchained: dict[str, int] = field(default_factory=dict)
     """Rows no link names yet, by kind."""
@@ -88,37 +93,48 @@ class Chain:
         self._book = book
         self._keys = keys
 
-    def seal(self, now: datetime, *, thorough: bool = False, since: datetime | None = None) -> int:
+    def seal(
+        self,
+        now: datetime,
+        *,
+        thorough: bool = False,
+        since: datetime | None = None,
+        rest: Callable[[float], object] = lambda took: None,
+    ) -> int:
         """Make links for rows that have none; how many. ``since``: whoever has sealed before need look no further back
-        than that. Rows are looked for without the lock: in a large ledger that takes its time, and calls are written
-        meanwhile."""
+        than that. ``rest``: told after some rows how many seconds they took, so that it can leave the processor to
+        calls. Rows are looked for and read without the lock: that takes its time, and calls are written meanwhile."""
         bound = None if thorough else max(now - _BACK, since) if since is not None else now - _BACK
         made = 0
         for kind in KINDS:
             after: Place | None = None
             while True:
-                look = partial(unchained, kind=kind, links=audit_links, since=bound, after=after, most=_AT_ONCE)
+                begin = time.perf_counter()
+                look = partial(unchained, kind=kind, links=audit_links, since=bound, after=after, most=_SEALED_AT_ONCE)
                 found = self._book.read(look)
                 if found:
                     after = found[-1]
-                    made += self._book.write(partial(self._seal, kind=kind, keys=[key for _, key in found], now=now))
-                if len(found) < _AT_ONCE:
+                    keys = [key for _, key in found]
+                    said = self._book.read(partial(digests, kind=kind, keys=keys))
+                    made += self._book.write(partial(self._seal, kind=kind, said=said, now=now))
+                if len(found) < _SEALED_AT_ONCE:
                     break
+                rest(time.perf_counter() - begin)
         return made
 
-    def _seal(self, connection: sa.Connection, *, kind: Kind, keys: Sequence[str], now: datetime) -> int:
+    def _seal(self, connection: sa.Connection, *, kind: Kind, said: Mapping[str, str], now: datetime) -> int:
+        """``said``: rows' digests. A row does not change once it is there, but others may have linked or removed it."""
         self.hold(connection)
-        return self.link(connection, kind, without_link(connection, kind.name, keys), now)
+        there = present(connection, kind, without_link(connection, kind.name, list(said)))
+        return self.link(connection, kind, {key: digest for key, digest in said.items() if key in there}, now)
 
-    def link(self, connection: sa.Connection, kind: Kind, keys: Sequence[str], now: datetime) -> int:
-        """How many: a row that is gone gets none."""
-        found = contents(connection, kind, keys) if keys else {}
+    def link(self, connection: sa.Connection, kind: Kind, said: Mapping[str, str], now: datetime) -> int:
+        """Links for rows of these digests, in their order; how many."""
         head = self._head(connection)
         rows = []
-        for key in keys:
-            if key in found:
-                head, row = self._next(head, kind.name, key, hashlib.sha256(found[key]).hexdigest(), now, None)
-                rows.append(row)
+        for key, digest in said.items():
+            head, row = self._next(head, kind.name, key, digest, now, None)
+            rows.append(row)
         if rows:
             connection.execute(sa.insert(audit_links), rows)
         return len(rows)
@@ -198,12 +214,11 @@ class Chain:
             if row["kind"] in BY_NAME:
                 wanted[row["kind"]].append(row["row_id"])
         found = {
-            (kind, key): hashlib.sha256(content).hexdigest()
+            (kind, key): digest
             for kind, keys in wanted.items()
-            for key, content in self._book.read(
-                lambda c, kind=kind, keys=keys: contents(c, BY_NAME[kind], keys)  # type: ignore[misc]
-            ).items()
+            for key, digest in self._book.read(partial(digests, kind=BY_NAME[kind], keys=keys)).items()
         }
+        earlier = self._earlier([r for r in batch if found.get((r["kind"], r["row_id"]), r["digest"]) != r["digest"]])
         if any(
             (row["kind"], row["row_id"]) not in found and excused.why(row["seq"]) is None
             for row in batch
@@ -215,11 +230,22 @@ class Chain:
             if self._check_link(row, checked):
                 if newest.get(name, 0) > row["segment"]:
                     checked.renewed += 1
+                elif earlier.get(name) == row["digest"]:
+                    checked.partly += 1
                 else:
                     self._check_row(row, found.get(name), checked, excused)
             if known is not None and (row["seq"], row["link"]) == (known.seq, known.link):
                 checked.head_known = True
         return excused
+
+    def _earlier(self, rows: Sequence[Any]) -> dict[tuple[str, str], str]:
+        """By kind and name: rows' digests as the version before makes them."""
+        found: dict[tuple[str, str], str] = {}
+        for kind in (kind for kind in KINDS if kind.later):
+            keys = [row["row_id"] for row in rows if row["kind"] == kind.name]
+            said = self._book.read(partial(digests, kind=kind, keys=keys, without=kind.later)) if keys else {}
+            found |= {(kind.name, key): digest for key, digest in said.items()}
+        return found
 
     def _check_link(self, row: Any, checked: Checked) -> bool:
         """Whether it speaks of a row."""

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from cds.ids import new_id
 from cds.ledger.chain import Chain, Checked
 from cds.ledger.chain_links import ERASE, PURGE, REKEY, linked, links_of, ranges
-from cds.ledger.chained import KINDS
+from cds.ledger.chained import KINDS, digests
 
 
 @dataclass(frozen=True)
@@ -62,5 +62,5 @@ class Chained:
                 wanted = [id for id in ids if (kind.name, id) not in at_fault]
                 if kind.name == "outcome":
                     wanted = [renamed[id] for id in wanted if id in renamed]
-                count += self.chain.link(connection, kind, wanted, self.now)
+                count += self.chain.link(connection, kind, digests(connection, kind, wanted), self.now)
         return count

@@ -8,6 +8,7 @@ version's columns, empty in old rows, change nothing of what was linked.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ class Kind:
     """Column with the moment it is of, or was stored."""
     ages: bool = False
     """It is about people, and goes when it is older than is kept."""
+    later: frozenset[str] = frozenset()
+    """Columns of the ledger's last version: while a release is rolled out, workers of the one before, which know none
+    of them, link rows of workers that fill them."""
 
     @property
     def name_of(self) -> sa.ColumnElement[str]:
@@ -74,7 +78,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("policy-act", policy_events, "id", "at"),
     Kind("validation", validation_answers, "round_digest", "at"),
     Kind("charter", charters, "version", "first_used_at"),
-    Kind("standing", standings, "id", "at"),
+    Kind("standing", standings, "id", "at", later=frozenset({"second_id"})),
     Kind("verdict", verdicts, "id", "at"),
 )
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
@@ -88,13 +92,29 @@ _PARTS: tuple[tuple[sa.Table, str], ...] = (
 )
 
 
-def contents(connection: sa.Connection, kind: Kind, keys: Sequence[str]) -> dict[str, bytes]:
-    """By key: all a row says, its parts included. Rows that are not there are left out."""
-    question = sa.select(kind.table).where(kind.name_of.in_(keys))
+def contents(
+    connection: sa.Connection, kind: Kind, keys: Sequence[str], without: frozenset[str] = frozenset()
+) -> dict[str, bytes]:
+    """By key: all a row says, its parts included. Rows that are not there are left out, and so are the row's columns
+    ``without``."""
+    question = sa.select(*(c for c in kind.table.c if c.name not in without)).where(kind.name_of.in_(keys))
     found = {str(row[kind.key]): _given(row) for row in connection.execute(question).mappings()}
     if kind.name == "call":
         _add_parts(connection, found)
     return {key: _written(content) for key, content in found.items()}
+
+
+def digests(
+    connection: sa.Connection, kind: Kind, keys: Sequence[str], without: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    """By key, in the keys' order: SHA-256 of all a row says. As ``contents``."""
+    found = contents(connection, kind, keys, without) if keys else {}
+    return {key: hashlib.sha256(found[key]).hexdigest() for key in keys if key in found}
+
+
+def present(connection: sa.Connection, kind: Kind, keys: Sequence[str]) -> frozenset[str]:
+    """Those of the keys that name a row. At most a few hundred."""
+    return frozenset(connection.scalars(sa.select(kind.name_of).where(kind.name_of.in_(keys)))) if keys else frozenset()
 
 
 def _add_parts(connection: sa.Connection, found: Mapping[str, dict[str, Any]]) -> None:
@@ -132,17 +152,23 @@ def _written(content: Mapping[str, Any]) -> bytes:
     return orjson.dumps(_plain(content), option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
 
 
+_SAME = frozenset({str, int, bool, type(None), datetime})
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+    kind = type(value)
+    if kind in _SAME:
+        return value
+    if kind is float:
+        # PostgreSQL's JSON gives 1.0 back as it was, SQLite's column of numbers may not
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if kind is dict:
+        return {str(k): v if type(v) in _SAME else _plain(v) for k, v in value.items()}
+    if kind is list or kind is tuple:
+        return [v if type(v) in _SAME else _plain(v) for v in value]
     if isinstance(value, bytes | memoryview):
         return base64.b64encode(bytes(value)).decode()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        # PostgreSQL's JSON gives 1.0 back as it was, SQLite's column of numbers may not
-        return int(value)
-    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, date) else value
 
 
 Place = tuple[datetime, str]

@@ -65,7 +65,7 @@ standings = sa.Table(
     sa.Column("model", sa.Text, nullable=False),
     # a client's name, or * for all
     sa.Column("site", sa.Text, nullable=False),
-    # stop, resume or confirm
+    # stop, resume, confirm, or ask (that it may be resumed)
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("cause", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
@@ -73,8 +73,9 @@ standings = sa.Table(
     sa.Column("second", sa.Text),
     # the stop that is confirmed, or the verdict that stopped it
     sa.Column("about", sa.Text),
-    # of the person, where the hospital's own sign-in told it: issuer and subject
+    # who acted and who agreed, beside the names: issuer and subject of the hospital's own sign-in, or a local account
     sa.Column("person_id", sa.Text),
+    sa.Column("second_id", sa.Text),
 )
 
 ended_sessions = sa.Table(
@@ -110,6 +111,8 @@ verdicts = sa.Table(
     sa.Column("raised", sa.Text, nullable=False),
     sa.Column("streak", sa.Integer, nullable=False),
     sa.Column("findings", Json, nullable=False),
+    # fingerprint of the file that was judged; none in rows from before it was kept
+    sa.Column("model_sha256", sa.Text),
     sa.Index("ix_verdicts_model_site_at", "model", "site", "at"),
 )
 

@@ -125,6 +125,9 @@ class CallEntry:
     shadow_cards: tuple[ShadowCard, ...] = ()
     weighed: dict[str, Any] | None = None
     """By topic: what decisions depended on beside the models' answers. None: a call from before that was kept."""
+    patient_language: str | None = None
+    """That the patient speaks: BCP-47's primary subtag, for the committee's groups alone. None: not known, or a call
+    from before that was kept."""
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ class Inserts:
             to_json(entry.timings),
             entry.shadow,
             to_json(entry.weighed) if entry.weighed is not None else None,
+            entry.patient_language,
         )
         parts: list[tuple[str, list[Row]]] = []
         if entry.predictions:

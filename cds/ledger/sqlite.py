@@ -24,6 +24,8 @@ from cds.ledger.turn import Turn
 _log = logging.getLogger("cds.ledger")
 
 SYNC_S = 1.0
+_CACHE_KB = 400
+"""Of each connection, for pages it has read; SQLite's own is 2000. The kernel's cache, shared by all, has the rest."""
 _LONGEST_LOG = 16_000
 """Pages (of 4 kB) from which a commit itself moves the log into the file, and only then the log starts anew in the
 middle of traffic. SQLite's own 1000 made every hundredth call wait 10 ms for the disk, and all others with it."""
@@ -126,6 +128,7 @@ class Direct:
         connection = sqlite3.connect(self._path, self._wait_s, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_LONGEST_LOG}")
         return connection
 

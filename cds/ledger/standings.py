@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -16,7 +16,8 @@ EVERYWHERE = "*"
 SYSTEM = "system"
 """As a person: the service itself."""
 
-Action = Literal["stop", "resume", "confirm"]
+Action = Literal["stop", "resume", "confirm", "ask"]
+"""``ask``: that the model may speak again; nothing changes before somebody else agrees."""
 Cause = Literal["manual", "emergency", "input-failure", "floor"]
 
 
@@ -40,7 +41,9 @@ class Standing:
     about: str | None
     """The stop that is lifted or confirmed; of a stop by the service, the verdict behind it."""
     person_id: str | None = None
-    """Issuer and subject of ``person`` by the hospital's own sign-in; None: known by name alone."""
+    """Who ``person`` is, as ``cds.committee.identity`` writes it; None: known by name alone."""
+    second_id: str | None = None
+    """Who ``second`` is; None also in rows from before that was kept."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Stop:
     standing: Standing
     confirmed: str | None
     """Who agreed, then or later; None: an emergency nobody else has looked at, or the service's own."""
+    asked: Standing | None = None
+    """Who asks that the model may speak again, and why; somebody else has to agree."""
 
 
 def every(connection: sa.Connection) -> tuple[Standing, ...]:
@@ -59,14 +64,20 @@ def every(connection: sa.Connection) -> tuple[Standing, ...]:
 
 
 def stops(decisions: Iterable[Standing]) -> dict[tuple[str, str], Stop]:
-    """By model and site: what is stopped now. The latest decision on a model and site holds."""
+    """By model and site: what is stopped now. The latest decision on a model and site holds; a resume lifts the stop
+    that it names and no other, which may have been made since (or before, by another host's clock)."""
     found: dict[tuple[str, str], Stop] = {}
     for decision in decisions:
         key = (decision.model, decision.site)
         if decision.action == "stop":
             found[key] = Stop(decision, decision.second)
         elif decision.action == "resume":
-            found.pop(key, None)
+            if key in found and decision.about in (None, found[key].standing.id):
+                del found[key]
+        elif decision.action == "ask":
+            # an earlier version of the product takes it for a confirmation of no stop, since it names none
+            if key in found:
+                found[key] = replace(found[key], asked=decision)
         elif key in found and found[key].standing.id == decision.about:
-            found[key] = Stop(found[key].standing, decision.person)
+            found[key] = replace(found[key], confirmed=decision.person)
     return found

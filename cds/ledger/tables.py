@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0011"
+HEAD = "0013"
 """The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
 
 metadata = sa.MetaData(
@@ -71,6 +71,8 @@ calls = sa.Table(
     sa.Column("shadow", sa.Text),
     # by topic: what decisions depended on beside the models' answers, so that another policy can be tried on the call
     sa.Column("weighed", Json),
+    # primary subtag of the patient's own language; ``language`` is that of the cards
+    sa.Column("patient_language", sa.Text),
     sa.Index("ix_calls_patient_key_at", "patient_key", "at"),
 )
 

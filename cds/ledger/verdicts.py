@@ -33,6 +33,8 @@ class Verdict:
     streak: int
     """For how many evaluations in a row, one a day, it has said at least so much."""
     findings: tuple[Mapping[str, Any], ...]
+    model_sha256: str | None = None
+    """Fingerprint of the file that was judged: of two under one version number, which. None: from before that."""
 
     @property
     def row(self) -> dict[str, Any]:

@@ -66,9 +66,9 @@ class Ledger:
         """``key`` is the secret of the patient hash. Connects to nothing. Raises SettingsError for a wrong URL."""
         self._address = url
         self._url = parse_url(url)
-        self.is_server = self._url.get_backend_name() != "sqlite"
-        """Writing waits for another machine; into a file it is this process's own work."""
-        self.file = None if self.is_server else Path(self._url.database or "").resolve()
+        in_a_file = self._url.get_backend_name() == "sqlite"
+        self.file = Path(self._url.database or "").resolve() if in_a_file else None
+        """None: writing waits for another machine; into a file it is this process's own work."""
         self._keys = chain(key)
         self._now, self._steady = now, Steady(now)
         self._spool = Spool(spool_dir)

@@ -143,7 +143,7 @@ def _person(patient: Resource) -> Person:
         sex=str(patient.get("gender", "unknown")),
         born=parse(patient.get("birthDate", "")),
         died=parse(died) if died else None,
-        dead=bool(died or patient.get("deceasedBoolean")),
+        dead=bool(died) or str(patient.get("deceasedBoolean")).lower() == "true",
     )
 
 

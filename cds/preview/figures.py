@@ -6,15 +6,16 @@ Text and page are made from these figures and from nothing else.
 from __future__ import annotations
 
 from collections.abc import Set
+from heapq import nlargest
 from typing import Any
 
 import numpy as np
 
-from cds.preview.cells import Count, spread, together
+from cds.preview.cells import Count, rounded, small, spread, together
 from cds.preview.dials import Threshold
 from cds.preview.followed import Cohort, Found, Share, lacking, net_benefit, net_benefit_of_all
+from cds.preview.notes import notes
 from cds.preview.preview import Dial, Preview
-from cds.preview.reach import words_only
 from cds.preview.tally import Tally
 
 Json = dict[str, Any]
@@ -28,7 +29,7 @@ def figures(preview: Preview) -> Json:
     patients = _patients(preview)
     about = patients["before"].about
     return {
-        "policy": {"name": preview.policy.name, "version": preview.policy.version},
+        "policy": {"name": asked.tried.name, "version": asked.tried.version},
         "window": {
             "since": asked.since.isoformat(timespec="seconds"),
             "until": asked.until.isoformat(timespec="seconds"),
@@ -37,10 +38,18 @@ def figures(preview: Preview) -> Json:
             "predictions": seen.predictions,
             "patients": len(seen.patients),
             "clinicians": len(seen.users),
-            "cardsShownThen": seen.shown,
+            "cardsShownThen": rounded(seen.shown, asked.least) if about else seen.shown,
         },
         "differences": [
-            {"key": d.key, "before": d.before, "after": d.after, "does": d.does} for d in preview.differences
+            {
+                "key": each.difference.key,
+                "before": each.difference.before,
+                "after": each.difference.after,
+                "does": each.difference.does,
+                "services": list(each.services),
+                "someCallers": each.some_callers,
+            }
+            for each in preview.changes
         ],
         "workload": {
             "before": workload(preview, preview.before, about=about),
@@ -63,22 +72,24 @@ def _patients(preview: Preview) -> dict[str, Count]:
 
 
 def workload(preview: Preview, tally: Tally, *, about: bool) -> Json:
-    """``about``: counts are rounded, since their difference would tell what is hidden."""
-    seen, least = preview.seen, preview.asked.least
-    total = round(tally.total / least) * least if about else tally.total
+    """``about``: counts are rounded, since their difference would tell what is hidden, and rates are made of those."""
+    seen, to = preview.seen, preview.asked.least if about else 1
+    total, calls = rounded(tally.total, to), rounded(tally.calls, to)
     topics: dict[str, int] = {}
     for (topic, _), count in tally.cards.items():
         topics[topic] = topics.get(topic, 0) + count
+    topics = {t: rounded(n, to) for t, n in sorted(topics.items(), key=lambda item: -item[1])}
+    held = {r: rounded(n, to) for r, n in sorted(tally.held.items(), key=lambda item: -item[1])}
     return {
         "cards": total,
         "about": about,
-        "cardsPerWeek": per_week(tally.total, seen.weeks),
-        "per1000Patients": significant(1000 * tally.total / len(seen.patients)),
-        "callsWithCardPer1000": significant(1000 * tally.calls / seen.calls),
-        "topics": {t: per_week(n, seen.weeks) for t, n in sorted(topics.items(), key=lambda item: -item[1])},
+        "cardsPerWeek": per_week(total, seen.weeks),
+        "per1000Patients": significant(1000 * total / len(seen.patients)),
+        "callsWithCardPer1000": significant(1000 * calls / seen.calls),
+        "topics": {t: per_week(n, seen.weeks) for t, n in topics.items()},
         "topicsPer1000Patients": {t: significant(1000 * n / len(seen.patients)) for t, n in topics.items()},
-        "heldBack": {r: per_week(n, seen.weeks) for r, n in sorted(tally.held.items(), key=lambda item: -item[1])},
-        "perClinician": _per_clinician(preview, tally),
+        "heldBack": {r: per_week(n, seen.weeks) for r, n in held.items()},
+        "perClinician": None if about else _per_clinician(preview, tally),
     }
 
 
@@ -111,21 +122,46 @@ def _found(preview: Preview, service: str, cohort: Cohort) -> Json:
     again = next(s.again for s in preview.seen.services.values() if s.id == service and s.again is not None)
     topic, least = again.topics[0], preview.asked.least
     why = lacking(cohort, preview.asked.needed)
+    alerted = [tally.alerted.get(topic, set()) for tally in (preview.before, preview.after)]
+    to = hiding(cohort, alerted[0], alerted[1], least)
+    # all of these make up those asked about: of one that is hidden, the largest beside it must not tell
+    few = [len(cohort.cases), cohort.before, cohort.unknown]
+    of_others, of_cases = small(few, least), small([len(cohort.others)], least)
     return {
         "service": service,
         "topic": topic,
         "outcome": again.outcome,
         "label": dict(preview.asked.outcomes.charter.outcomes[again.outcome].label) if preview.asked.outcomes else {},
         "withinDays": preview.asked.within_days or again.within_days,
-        "cases": Count(len(cohort.cases), least).json,
-        "others": Count(len(cohort.others), preview.asked.least).json,
-        "hadBefore": Count(cohort.before, preview.asked.least).json,
-        "notFollowedYet": Count(cohort.unknown, preview.asked.least).json,
+        "cases": Count(len(cohort.cases), least, of_cases).json,
+        "others": Count(len(cohort.others), least, of_others).json,
+        "hadBefore": Count(cohort.before, least).json,
+        "notFollowedYet": Count(cohort.unknown, least).json,
         "known": _known(cohort, preview),
-        "why": {"code": why.code, "needed": why.needed, **Count(why.count, least).json} if why is not None else None,
-        "before": None if why else measured(cohort, preview.before.alerted.get(topic, set())),
-        "after": None if why else measured(cohort, preview.after.alerted.get(topic, set())),
+        "why": {
+            "code": why.code,
+            "needed": why.needed,
+            **Count(why.count, least, of_others if why.code == "too_few_others" else of_cases).json,
+        }
+        if why is not None
+        else None,
+        "before": None if why else measured(cohort, alerted[0], to),
+        "after": None if why else measured(cohort, alerted[1], to),
+        "alertedKnown": {
+            name: Count(len(who & (cohort.cases | cohort.others)), least, about=True).json
+            for name, who in zip(("before", "after"), alerted, strict=True)
+        },
     }
+
+
+def hiding(cohort: Cohort, before: Set[str], after: Set[str], least: int) -> int:
+    """To what both are rounded: 1 where no part of either is small enough to hide. Shares of both, and their
+    difference, tell of cases and of others: those alerted, those that are so under one policy alone, and the missed."""
+    parts = [before - after, after - before]
+    told = [len(part) for part in parts]
+    told += [len(part & ended) for part in (*parts, before, after) for ended in (cohort.cases, cohort.others)]
+    told += [len(cohort.cases - alerted) for alerted in (before, after)]
+    return least if small(told, least) else 1
 
 
 def _known(cohort: Cohort, preview: Preview) -> Json:
@@ -143,8 +179,8 @@ def _known(cohort: Cohort, preview: Preview) -> Json:
     }
 
 
-def measured(cohort: Cohort, alerted: Set[str]) -> Json:
-    found = Found.of(cohort, alerted)
+def measured(cohort: Cohort, alerted: Set[str], least: int) -> Json:
+    found = Found.of(cohort, alerted, least)
     return {"ppv": _share(found.ppv), "sensitivity": _share(found.sensitivity), "missed": _share(found.missed)}
 
 
@@ -156,22 +192,24 @@ def _share(share: Share | None) -> Json | None:
 
 
 def _dial(preview: Preview, dial: Dial) -> Json:
-    threshold = dial.threshold
+    """Neighbours differ by few patients, so every count is rounded, and rates are made of those."""
+    threshold, least = dial.threshold, preview.asked.least
     topic, cohort = _watched(preview, threshold)
     chances = preview.seen.chances.get(threshold.key, {})
     rows = []
     for row in dial.rows:
         alerted = row.tally.alerted.get(topic, set())
         told = cohort if cohort is not None and lacking(cohort, preview.asked.needed) is None else None
+        total = rounded(row.tally.total, least)
         rows.append(
             {
                 "value": row.value,
-                "cardsPerWeek": per_week(row.tally.total, preview.seen.weeks),
-                "per1000Patients": significant(1000 * row.tally.total / len(preview.seen.patients)),
-                "alerted": Count(len(alerted), preview.asked.least, about=True).json,
-                "expected": expected(chances, alerted),
-                **(measured(told, alerted) if told is not None else {}),
-                **(_benefit(told, alerted, row.value) if told is not None and threshold.probability else {}),
+                "cardsPerWeek": per_week(total, preview.seen.weeks),
+                "per1000Patients": significant(1000 * total / len(preview.seen.patients)),
+                "alerted": Count(len(alerted), least, about=True).json,
+                "expected": expected(chances, alerted, least),
+                **(measured(told, alerted, least) if told is not None else {}),
+                **(_benefit(told, alerted, row.value, least) if told is not None and threshold.probability else {}),
             }
         )
     return {
@@ -189,13 +227,13 @@ def _watched(preview: Preview, threshold: Threshold) -> tuple[str, Cohort | None
     return threshold.topic, preview.cohorts.get(threshold.service) if threshold.path[0] == "services" else None
 
 
-def expected(chances: dict[str, float], alerted: Set[str]) -> Json | None:
+def expected(chances: dict[str, float], alerted: Set[str], least: int = 1) -> Json | None:
     """What the model itself expects: how many of those alerted have it, which part of all who have it is alerted, and
     how many of 1,000 patients are missed. As true as its chances are in this hospital, and no truer: the 95% intervals
-    are what chance alone does if they are."""
+    are what chance alone does if they are. ``least``: to which the number alerted is rounded."""
     from scipy.stats import binom, poisson  # a second's import, of nobody who asks for help alone
 
-    known = [chances[patient] for patient in alerted if patient in chances]
+    known = _about(chances, alerted, least)
     everybody, hits = sum(chances.values()), sum(known)
     if not chances or everybody <= 0:
         return None
@@ -214,70 +252,25 @@ def expected(chances: dict[str, float], alerted: Set[str]) -> Json | None:
     }
 
 
+def _about(chances: dict[str, float], alerted: Set[str], least: int) -> list[float]:
+    """Chances of a rounded number of those alerted: the lowest left out, or of others the next lower ones added. So
+    figures rise and fall with the threshold, and are the same for numbers that round alike."""
+    known = sorted((chances[patient] for patient in alerted if patient in chances), reverse=True)
+    wanted = rounded(len(known), least)
+    if wanted <= len(known):
+        return known[:wanted]
+    lower = (c for patient, c in chances.items() if patient not in alerted and c <= known[-1])
+    return known + nlargest(wanted - len(known), lower)
+
+
 def _between(value: float, low: float, high: float, of: float, most: float | None) -> Json:
     found = {"value": value / of, "low": low / of, "high": high / of}
     return {name: significant(each if most is None else min(each, most)) for name, each in found.items()}
 
 
-def _benefit(cohort: Cohort, alerted: Set[str], threshold: float) -> Json:
+def _benefit(cohort: Cohort, alerted: Set[str], threshold: float, least: int) -> Json:
     """Per 1,000 patients."""
     return {
-        "netBenefit": significant(1000 * net_benefit(cohort, alerted, threshold)),
+        "netBenefit": significant(1000 * net_benefit(cohort, alerted, threshold, least)),
         "netBenefitOfAll": significant(1000 * net_benefit_of_all(cohort, threshold)),
     }
-
-
-def notes(preview: Preview) -> list[Json]:
-    """What a reader must know beside the figures: codes of the catalogue, and their values."""
-    seen, found = preview.seen, list[Json]()
-    if seen.weeks < 1 and preview.asked.since < preview.asked.until:
-        found.append({"note": "short"})
-    if seen.unweighed:
-        found.append({"note": "unweighed", "calls": seen.unweighed})
-    for model, count in sorted(seen.other_versions.items()):
-        found.append({"note": "other-version", "model": model, "answers": count})
-    for model, count in sorted(seen.withheld.items()):
-        if count:
-            found.append({"note": "withheld", "model": model, "answers": count})
-    if preview.asked.outcomes is not None:
-        kept = preview.asked.outcomes.charter.outcomes
-        wanted = {s.again.outcome for s in seen.services.values() if s.again is not None and s.id in seen.asked}
-        found += [{"note": "not-in-charter", "outcome": name} for name in sorted(wanted - set(kept))]
-    found += _not_seen(preview)
-    if preview.asked.broken:
-        found.append({"note": "broken", "lines": preview.asked.broken})
-    found += [{"note": "empty-month", "month": month} for month in _empty_months(preview)]
-    return found
-
-
-def _not_seen(preview: Preview) -> list[Json]:
-    """What the stored calls can't tell of this change, each with its count."""
-    seen, asked = preview.seen, preview.asked
-    found: list[Json] = [{"note": "whole", "calls": seen.whole}] if seen.whole else []
-    found += [{"note": "kept-too-little", "setting": k, "calls": n} for k, n in sorted(seen.unseen.items())]
-    for reach in preview.reaches:
-        if not any(key in seen.services for key in reach.services):
-            names = sorted({id for id, _ in reach.services})
-            found.append({"note": "no-call-of", "setting": reach.setting, "services": ", ".join(names) or "–"})
-    found += [{"note": "words-only", "setting": key} for key in words_only(preview.differences)]
-    found += [{"note": "gone-service", "service": s, "calls": n} for s, n in sorted(seen.gone_services.items())]
-    found += [{"note": "gone-model", "model": m, "answers": n} for m, n in sorted(seen.gone_models.items())]
-    if asked.from_day is not None:
-        found.append({"note": "from-day", "day": asked.from_day.isoformat()})
-    if asked.trial_ends:
-        found.append({"note": "trial-ends"})
-    return found
-
-
-def _empty_months(preview: Preview) -> list[str]:
-    """Without a single call, between the first and the last."""
-    months = preview.seen.months
-    if not months:
-        return []
-    year, month = map(int, min(months).split("-"))
-    found = []
-    while (name := f"{year}-{month:02}") <= max(months):
-        if name not in months:
-            found.append(name)
-        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-    return found

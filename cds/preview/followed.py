@@ -15,6 +15,7 @@ from cds.committee.charter import Charter
 from cds.committee.follow import MONTH_DAYS, Ascertainment, follow
 from cds.ledger.past import Became
 from cds.measures.proportions import wilson_counts
+from cds.preview.cells import rounded
 from cds.record.inputs import days
 from cds.record.moments import day_beside
 
@@ -107,12 +108,15 @@ class Found:
     missed: Share | None
 
     @classmethod
-    def of(cls, cohort: Cohort, alerted: Set[str]) -> Found:
-        known = len(cohort.cases & alerted) + len(cohort.others & alerted)
-        hits = len(cohort.cases & alerted)
+    def of(cls, cohort: Cohort, alerted: Set[str], least: int = 1) -> Found:
+        """``least``: to which counts are rounded, where their exact shares would tell a hidden one. That all are found
+        is told as it is, and never of a policy that misses one."""
         cases = len(cohort.cases)
+        found = len(cohort.cases & alerted)
+        known = rounded(found + len(cohort.others & alerted), least)
+        hits = found if found == cases else min(rounded(found, least), (cases - 1) // least * least)
         return cls(
-            Share(hits, known) if known else None,
+            Share(min(hits, known), known) if known else None,
             Share(hits, cases) if cases else None,
             Share(cases - hits, cases) if cases else None,
         )
@@ -139,10 +143,10 @@ def lacking(cohort: Cohort, needed: int) -> Lack | None:
     return None
 
 
-def net_benefit(cohort: Cohort, alerted: Set[str], threshold: float) -> float:
+def net_benefit(cohort: Cohort, alerted: Set[str], threshold: float, least: int = 1) -> float:
     """Vickers and Elkin 2006 (doi:10.1177/0272989X06295361): true positives less false ones, weighed by the odds of the
-    risk at which one would act, per patient."""
-    true, false = len(cohort.cases & alerted), len(cohort.others & alerted)
+    risk at which one would act, per patient. ``least``: to which both are rounded."""
+    true, false = (rounded(len(each & alerted), least) for each in (cohort.cases, cohort.others))
     return (true - false * threshold / (1 - threshold)) / cohort.n
 
 

@@ -11,9 +11,10 @@ from cds.cards.phrasebook import Catalogues
 from cds.errors import PolicyError
 from cds.inference.registry import Registry
 from cds.ledger.past import Before, PastCall
-from cds.policy.differences import Difference, differences
+from cds.policy.differences import differences
 from cds.policy.schema import Known, Policy
 from cds.preview import cells, reach
+from cds.preview.changes import Change, changes
 from cds.preview.dials import Threshold, grid, thresholds
 from cds.preview.followed import NEEDED, Cohort, Outcomes, cohort
 from cds.preview.reach import Reach
@@ -55,8 +56,16 @@ class Asked:
     """When the policy tried takes effect, where that is still to come."""
     trial_ends: bool = False
     """With it, a version that some calls are under now (a canary) ends."""
+    others: Sequence[str] = ()
+    """With it, layers of which another version holds on that day than today."""
     scopes: Sequence[Scope] = (("", "", None),)
     """Whose calls' policies are compared, since a layer may be of one service or of some callers alone."""
+
+    @property
+    def tried(self) -> Policy:
+        """As the first are under it whose calls it changes anything for."""
+        differ = (s for s in self.scopes if self.before(*s).version != self.after(*s).version)
+        return self.after(*next(differ, ("", "", None)))
 
 
 @dataclass(frozen=True)
@@ -78,12 +87,10 @@ class Dial:
 @dataclass(frozen=True)
 class Preview:
     asked: Asked
-    policy: Policy
-    """The one tried, as the site's calls are under it."""
     seen: Seen
     before: Tally
     after: Tally
-    differences: list[Difference]
+    changes: list[Change]
     reaches: list[Reach]
     dials: tuple[Dial, ...]
     cohorts: Mapping[str, Cohort]
@@ -107,42 +114,55 @@ def preview(calls: Calls, memory: Before, house: House, asked: Asked, only: Iter
         )
     chosen = _chosen(thresholds(seen.services.values(), house.models), only, seen)
     dials = _second_pass(trying, trying.calls(calls), beginning, house, asked, chosen, seen)
-    return Preview(
-        asked, asked.after("", "", None), seen, before, after, trying.changed, trying.reaches, dials,
-        _cohorts(seen, asked),
-    )  # fmt: skip
+    return Preview(asked, seen, before, after, trying.changes, trying.reaches, dials, _cohorts(seen, asked))
 
 
 @dataclass
 class _Trying:
     """What differs, and how far each past call can be decided again under it."""
 
+    house: House
     replay: Replay
     whole: Whole | None
-    changed: list[Difference]
+    changes: list[Change]
     reaches: list[Reach]
+    """As far as what differs for anybody reaches."""
+    own: dict[tuple[str, str, str], list[Reach]] = field(default_factory=dict)
+
+    def reach(self, service: str, before: Policy, after: Policy) -> list[Reach]:
+        """Of what differs for calls of this service under these two: a key may be switched on for some and off for
+        others."""
+        key = service, before.version, after.version
+        if key not in self.own:
+            changed = differences(before, after, self.house.known)
+            self.own[key] = reach.reaches(changed, self.house.services, self.house.models, service)
+        return self.own[key]
 
     def calls(self, calls: Calls) -> Iterator[PastCall]:
         models = {reach.model for reach in self.reaches if reach.asks}
         beyond = {key for reach in self.reaches for key, enough in reach.services.items() if reach.asks or not enough}
         return calls(sorted(models), sorted({id for id, _ in beyond}) if self.whole is not None else ())
 
-    def under(self, call: PastCall, *policies: Policy) -> tuple[PastCall, ...] | None:
-        """The call as it would have been made under each; None: not enough of it was kept, or its answers do."""
+    def under(self, call: PastCall, *policies: Policy) -> tuple[tuple[PastCall, ...], bool] | None:
+        """(the call as it would have been made under each, whether by what answered then); None: not enough of it was
+        kept, or its answers do."""
         if self.whole is None or (kept := self.whole.opened(call)) is None:
             return None
+        as_then = self.whole.as_then(kept)
         made = [self.whole.under(call, kept, policy) for policy in policies]
-        return tuple(call for call in made if call is not None) if None not in made else None
+        return (tuple(call for call in made if call is not None), as_then) if None not in made else None
 
 
 def _trying(house: House, asked: Asked) -> _Trying:
     replay = Replay(house.services, house.models, house.zone)
-    found = (differences(asked.before(*whose), asked.after(*whose), house.known) for whose in asked.scopes)
-    # a key that differs for several is told as it differs for the first of them
-    changed = list({one.path: one for of_one in reversed(list(found)) for one in of_one}.values())
-    reaches = reach.reaches(changed, house.services, house.models)
     whole = Whole(house.services, replay.editions, *house.kept) if house.kept is not None else None
-    return _Trying(replay, whole, changed, reaches)
+    changed = changes(asked.before, asked.after, asked.scopes, house.known)
+    trying = _Trying(house, replay, whole, changed, [])
+    # where services are named, a policy of none in particular is nobody's
+    named = [scope for scope in asked.scopes if scope[1]] or asked.scopes
+    own = (trying.reach(scope[1], asked.before(*scope), asked.after(*scope)) for scope in named)
+    trying.reaches.extend(reach.together(each for of_one in own for each in of_one))
+    return trying
 
 
 def _first_pass(
@@ -161,12 +181,14 @@ def _first_pass(
             watched[service.id, service.hook] = thresholds([service], house.models)
         see(seen, call, service, watched[service.id, service.hook], replay)
         policies = [of(call.client, call.service, call.user) for of in (asked.before, asked.after)]
-        made = trying.under(call, *policies)
-        if made is None:
-            made = (call, call)
-            seen.unseen.update(reach.unseen(call, trying.reaches, replay, policies[1]))
+        again = trying.under(call, *policies)
+        if again is None:
+            made: tuple[PastCall, ...] = (call, call)
+            seen.unseen.update(reach.unseen(call, trying.reach(call.service, *policies), replay, policies[1]))
         else:
+            made, as_then = again
             seen.whole += 1
+            seen.by_others += not as_then
         for (tally, past), policy, one in zip(remembered, policies, made, strict=True):
             ready = replay.ready(one, policy)
             if ready:
@@ -201,7 +223,7 @@ def _second_pass(
         if service is None:
             continue
         base = asked.after(call.client, call.service, call.user)
-        (made,) = trying.under(call, base) or (call,)
+        (made,), _ = trying.under(call, base) or ((call,), True)
         same = replay.ready(made, base)
         for threshold, variants in tried:
             mine = threshold.service == service.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds.inference.registry import Registry
 from cds.ledger.past import PastCall
@@ -28,15 +28,28 @@ class Reach:
     """The model's own answer has to be there, or its inputs: it is switched on, or other rules are in force."""
 
 
-def reaches(changed: Iterable[Difference], services: ServiceRegistry, models: Registry) -> list[Reach]:
+def reaches(changed: Iterable[Difference], services: ServiceRegistry, models: Registry, only: str = "") -> list[Reach]:
     """Of keys that decide which cards there are for some services alone, one a key (an edition is one key). What holds
-    back cards of every service is decided by the live lines on whatever was ready."""
+    back cards of every service is decided by the live lines on whatever was ready. ``only``: the service whose calls it
+    is that are under what differs; empty: any."""
     found: dict[str, Reach] = {}
     for each in changed:
         reach = _reach(each, services, models)
         if reach is not None:
-            found.setdefault(reach.setting, reach)
+            mine = {key: enough for key, enough in reach.services.items() if not only or key[0] == only}
+            found.setdefault(reach.setting, replace(reach, services=mine))
     return list(found.values())
+
+
+def together(found: Iterable[Reach]) -> list[Reach]:
+    """One a key, of what differs for several: as far as any of them reaches."""
+    joined: dict[str, Reach] = {}
+    for each in found:
+        held = joined.get(each.setting, each)
+        services = {key: each.services.get(key, True) and held.services.get(key, True)
+                    for key in (*held.services, *each.services)}  # fmt: skip
+        joined[each.setting] = replace(each, services=services, asks=each.asks or held.asks)
+    return list(joined.values())
 
 
 def words_only(changed: Iterable[Difference]) -> list[str]:

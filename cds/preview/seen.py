@@ -37,6 +37,8 @@ class Seen:
     """Answers of models that are not installed, or can't be loaded."""
     whole: int = 0
     """Calls decided again as a whole."""
+    by_others: int = 0
+    """Of those: by models or a program that are not all those which answered then."""
     unseen: Counter[str] = field(default_factory=Counter)
     """By changed key: calls of which too little was kept to see all that it does."""
     services: dict[tuple[str, str], Service] = field(default_factory=dict)

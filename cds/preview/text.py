@@ -26,7 +26,10 @@ def write(console: Console, told: Json, words: Phrasebook) -> None:
     _section(console, words("preview.changes.title"))
     for each in told["differences"]:
         console.print(
-            Text.assemble((each["key"], "bold"), f": {shown(each['before'], words)} -> {shown(each['after'], words)}")
+            Text.assemble(
+                (each["key"], "bold"),
+                f"{whose(each, words)}: {shown(each['before'], words)} -> {shown(each['after'], words)}",
+            )
         )
         if each["does"]:
             console.print(f"    {each['does']}", style="dim", markup=False, highlight=False)
@@ -52,6 +55,13 @@ def write(console: Console, told: Json, words: Phrasebook) -> None:
         _section(console, words("preview.note.title"))
     for line in noted:
         console.print(f"- {line}", highlight=False, markup=False)
+
+
+def whose(each: Json, words: Phrasebook) -> str:
+    """For whose calls alone a key differs so, in brackets; empty: for everybody's."""
+    said = [words("preview.changes.of", services=", ".join(each["services"]))] if each["services"] else []
+    said += [words("preview.changes.some")] if each["someCallers"] else []
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def window_words(window: Json, words: Phrasebook) -> dict[str, str]:
@@ -165,19 +175,29 @@ def found_rows(found: Json, words: Phrasebook) -> list[tuple[str, str, str]]:
     """(what, in force, tried)"""
     if found["why"] is not None:
         return []
-    return [
-        (words(f"preview.found.{n}"), share(found["before"][n], words), share(found["after"][n], words))
-        for n in ("ppv", "sensitivity", "missed")
-    ]
+    alerted = found["alertedKnown"]
+
+    def share(of: str, name: str) -> str:
+        return _share(found[of][name], {"alerted": alerted[of]}, words)
+
+    named = ("ppv", "sensitivity", "missed")
+    return [(words(f"preview.found.{name}"), share("before", name), share("after", name)) for name in named]
 
 
 def known_words(told: Json, words: Phrasebook) -> str:
     """How outcomes came to be known, and what that bends."""
-    sources = ", ".join(told["sources"]) or words("preview.found.nowhere")
+    sources = words.join(_source(words, s) for s in told["sources"]) or words("preview.found.nowhere")
     if told["byContact"] or told["through"] is None:
         return words("preview.found.by_contact", sources=sources, maturity=words.length(told["maturity"]))
     day = words.day(date.fromisoformat(told["through"]))
     return words("preview.found.through", sources=sources, day=day, maturity=words.length(told["maturity"]))
+
+
+def _source(words: Phrasebook, told: str) -> str:
+    """``registry:national`` as people say it."""
+    kind, _, name = told.partition(":")
+    key = f"preview.source.{kind}_named" if name else f"preview.source.{kind}"
+    return words(key, name=name) if key in words.texts else told
 
 
 def why(lack: Json, words: Phrasebook) -> str:
@@ -210,15 +230,20 @@ def columns(dial: Json, words: Phrasebook) -> tuple[list[str], list[list[str]]]:
         cells += [number(row["cardsPerWeek"], words)] if weekly else []
         cells += [number(row["per1000Patients"], words), count(row["alerted"], words)]
         if known:
-            cells += [share(row[name], words) for name in ("ppv", "sensitivity", "missed")]
+            cells += [_share(row[name], row, words) for name in ("ppv", "sensitivity", "missed")]
         if foreseen:
             told = row["expected"] or {}
-            cells += [share(told.get(name), words) for name in ("ppv", "sensitivity")]
+            cells += [_share(told.get(name), row, words) for name in ("ppv", "sensitivity")]
             cells.append(_within(told.get("missedPer1000"), words))
         if benefit:
             cells += [number(row[name], words) for name in ("netBenefit", "netBenefitOfAll")]
         rows.append(cells)
     return [words(f"preview.threshold.{name}") for name in head], rows
+
+
+def _share(told: Json | None, row: Json, words: Phrasebook) -> str:
+    """Of so few that their number is hidden there is no share, which is not that there is nobody."""
+    return "–" if told is None and row["alerted"]["count"] != 0 else share(told, words)
 
 
 def foretold(dial: Json) -> bool:

@@ -38,11 +38,29 @@ class Trial:
         return self.on(self.today)
 
     @cached_property
+    def otherwise(self) -> Standing:
+        """Without it, on the first day on which it would hold: what others have put down for that day is not its
+        doing."""
+        return self.on(self.from_day) if self.from_day is not None else self.now
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Other layers that are not on that day as they are today: of another version, new, or at their end. The one
+        tried has its own versions compared."""
+        held = [
+            {n: a.layer.version for n, a in s.live.items()}
+            | {f"{n} (on trial)": a.layer.version for n, (_, a) in s.canaries.items()}
+            for s in (self.now, self.otherwise)
+        ]
+        own = self.layer.head.layer if self.layer is not None else ""
+        names = {*held[0], *held[1]} - {own, f"{own} (on trial)"}
+        return tuple(sorted(n for n in names if held[0].get(n) != held[1].get(n)))
+
+    @cached_property
     def then(self) -> Standing:
         """With the layer tried, on the first day on which it holds: as activating it would make it."""
         assert self.layer is not None
-        name = self.layer.head.layer
-        standing = self.on(self.from_day or self.today)
+        name, standing = self.layer.head.layer, self.otherwise
         canaries = {n: c for n, c in standing.canaries.items() if n != name}
         return replace(standing, live={**standing.live, name: Approved(self.layer, "")}, canaries=canaries)
 
@@ -94,14 +112,14 @@ class Trial:
     @cached_property
     def _named(self) -> frozenset[str]:
         """Users whose calls are under layers of their own."""
-        standings = (self.now, self.then) if self.layer is not None else (self.now,)
+        standings = (self.otherwise, self.then) if self.layer is not None else (self.now,)
         heads = [a.layer.head for s in standings for a in (*s.live.values(), *(c[1] for c in s.canaries.values()))]
         own = [name for head in heads if head.applies_to is not None for name in head.applies_to.users]
         return frozenset(own) | {name for s in standings for canary, _ in s.canaries.values() for name in canary.users}
 
     def scopes(self, services: Iterable[str]) -> tuple[Scope, ...]:
         """(client, service, the ledger's key of a user) of everybody whose policy may be another than everyone's."""
-        standings = (self.now, self.then) if self.layer is not None else (self.now,)
+        standings = (self.otherwise, self.then) if self.layer is not None else (self.now,)
         heads = [a.layer.head for s in standings for a in (*s.live.values(), *(of for _, of in s.canaries.values()))]
         clients = {client for head in heads if head.applies_to is not None for client in head.applies_to.clients}
         clients |= {client for s in standings for canary, _ in s.canaries.values() for client in canary.clients}
@@ -126,7 +144,7 @@ class Trial:
         return self._kept[key]
 
     def _make(self, which: str, client: str, service: str, user: str) -> Policy:
-        base, where, standing = self.base, self.where, self.now
+        base, where, standing = self.base, self.where, self.otherwise
         if which == "after" and self.layer is None:
             base, where = self.file, self.name
         elif which == "after":

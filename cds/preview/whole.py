@@ -39,6 +39,12 @@ class Whole:
         except ReplayFailed:
             return None
 
+    def as_then(self, kept: Snapshot) -> bool:
+        """Whether what decides here is what answered then: each model's file and the program. Sentences decide nothing
+        that a preview counts."""
+        here = self._snapshots.here
+        return kept.program == here.program and all(here.models.get(id) == found for id, found in kept.models.items())
+
     def under(self, call: PastCall, kept: Snapshot, policy: Policy) -> PastCall | None:
         """The call as it would have been made: answers, what was weighed, and the cards that were ready."""
         service = self._services.services[call.service, call.hook]

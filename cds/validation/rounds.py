@@ -75,7 +75,7 @@ class Round(Strict):
     scale: Literal["probability", "points"] = "probability"
     """Points rank and have no calibration."""
     edges: tuple[float, ...] = Field(min_length=4, max_length=201)
-    subgroups: Mapping[Name, tuple[Annotated[str, Field(min_length=1, max_length=40)], ...]] = Field(
+    subgroups: Mapping[Name, tuple[Annotated[str, Field(min_length=1, max_length=64)], ...]] = Field(
         default_factory=dict
     )
     """Column -> its levels. Whoever has none of them is counted in the whole and in no subgroup."""

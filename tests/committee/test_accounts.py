@@ -57,6 +57,35 @@ def test_a_password_opens_its_own_account_alone(tmp_path: Path) -> None:
     assert accounts.check("C. Dee", PASSWORD) is None
 
 
+def test_an_account_keeps_whose_it_is_when_its_password_changes(settings: Path, tmp_path: Path) -> None:
+    put = ("committee", "account", "put", "A. Bee", "--role", "member", "--password", PASSWORD)
+    refused = cds(*put, "--subject", "u1", settings=settings)
+    assert refused.exit_code == 2 and "set committee.console.oidc first" in refused.stderr
+    oidc = '[committee.console.oidc]\nissuer = "https://idp.example"\nclient_id = "c"\nmembers = ["m"]\n'
+    settings.write_text(settings.read_text(encoding="utf-8") + oidc, encoding="utf-8")
+    listed = ("committee", "account", "list")
+    assert cds(*put, settings=settings).exit_code == 0
+    assert "whoever has both is taken for two people" in cds(*listed, settings=settings).stdout
+    accounts = Accounts(tmp_path / "accounts.yaml")
+    before = accounts.named("A. Bee")
+    assert cds(*put, "--subject", "u1", settings=settings).exit_code == 0
+    assert cds(*listed, settings=settings).stdout == "A. Bee: member, u1 at the hospital's sign-in\n"
+    assert cds(*put, settings=settings).exit_code == 0
+    found = accounts.named("A. Bee")
+    assert found is not None and before is not None and found.subject == "u1" and found.stamp != before.stamp
+    assert cds(*put, "--subject", "", settings=settings).exit_code == 0
+    ended = accounts.named("A. Bee")
+    assert ended is not None and ended.subject is None
+
+
+@pytest.mark.parametrize(("name", "subject"), [("A = B", None), ("A. Bee", "u" * 256), ("A. Bee", "u\n1")])
+def test_a_name_or_subject_that_could_be_taken_for_another_is_refused(
+    tmp_path: Path, name: str, subject: str | None
+) -> None:
+    with pytest.raises(CommitteeError):
+        Accounts(tmp_path / "a.yaml").put(name, PASSWORD, "member", subject)
+
+
 def test_a_file_that_is_none_is_named_without_its_hashes(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("A. Bee: {password: plain-text-secret, role: member}\n", encoding="utf-8")

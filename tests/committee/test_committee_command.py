@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,24 @@ def test_the_committee_sees_a_drifted_input_and_stops_the_model(room: Room, sett
     assert "watch" in line and "north" in line
     assert cds("committee", "suspend", MODEL, "--site", "north", *TWO, settings=settings).exit_code == 0
     assert f"withheld: {MODEL}" in cds("committee", "status", settings=settings).stdout
+
+
+def test_status_tells_every_moment_by_the_hospitals_clock_and_names_it_once(
+    room: Room, committee_settings: WriteSettings, models: Registry
+) -> None:
+    settings = committee_settings('timezone = "Asia/Kathmandu"\n' + NORTH, CHARTER)
+    at = datetime.now(UTC)
+    room.tell([Said("p", ago(1), {"risk": 0.01})], version=models[MODEL].manifest.version)
+    assert cds("committee", "evaluate", settings=settings).exit_code == 0
+    assert cds("committee", "suspend", MODEL, *TWO, settings=settings).exit_code == 0
+    told = cds("committee", "status", settings=settings).stdout
+    [verdict] = [line for line in told.splitlines() if "north" in line]
+    [stop] = [line for line in told.splitlines() if line.startswith("withheld")]
+    kathmandu = timezone(timedelta(hours=5, minutes=45))
+    for line in (verdict, stop):
+        moment = datetime.strptime(re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d", line)[0], "%Y-%m-%d %H:%M")  # type: ignore[index]
+        assert abs(moment.replace(tzinfo=kathmandu) - at) < timedelta(minutes=5), line
+    assert told.count("Asia/Kathmandu") == 1 and "UTC" not in told
 
 
 def test_in_an_emergency_one_is_enough_and_status_asks_for_the_other(room: Room, settings: Path) -> None:

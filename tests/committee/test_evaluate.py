@@ -164,7 +164,14 @@ def cohort_of(room: Room, models: Registry, n: int, *, seed: int, shift: float =
     said = truth + random.normal(0, noise, n) if noise else truth
     happens = random.random(n) < 1 / (1 + np.exp(-(truth + shift)))
     calls = [
-        Said(f"c{i}", ago(1100), {"risk": float(1 / (1 + np.exp(-said[i])))}, snapshot(random), carded=said[i] > -1)
+        # a moment each: of one moment, ids drawn by chance would say who are the newest
+        Said(
+            f"c{i}",
+            ago(1100) + timedelta(seconds=i),
+            {"risk": float(1 / (1 + np.exp(-said[i])))},
+            snapshot(random),
+            carded=said[i] > -1,
+        )
         for i in range(n)
     ]
     room.tell(calls, version=version(models))
@@ -268,6 +275,8 @@ def test_inputs_that_break_stop_whichever_file_answers(room: Room, evaluate: Eva
 def test_a_changed_file_does_not_wipe_out_what_was_found(room: Room, evaluate: Evaluate, models: Registry) -> None:
     cohort_of(room, models, 1500, seed=12, shift=1.6)
     assert evaluate().verdict.level == "watch"
+    [kept] = room.book.read(lambda c: history(c, MODEL, "north"))
+    assert kept.model_sha256 == models[MODEL].manifest.fingerprint, "which file it was that was judged"
     room.book.write(lambda c: c.exec_driver_sql(f"UPDATE predictions SET model_sha256 = '{'ab' * 32}'"))
     assert evaluate(NOW + timedelta(days=1)).verdict.level == "act"
 

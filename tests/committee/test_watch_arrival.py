@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -66,20 +67,34 @@ def test_few_outcomes_in_the_baseline_are_told_as_few() -> None:
     assert isinstance(found.result, NotEnough) and found.result.what == "outcomes in the baseline"
 
 
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def sweep(day: int, source: str, *outcomes: str) -> Sweep:
+    at = BEGIN + timedelta(days=day)
+    return Sweep(f"{source}{day}", at, "north", source, "", None, outcomes, None, at.date())  # type: ignore[arg-type]
+
+
 def test_each_source_is_told_by_itself_and_only_those_asked_for_this_outcome() -> None:
-    begin = datetime(2026, 1, 1, tzinfo=UTC)
-    who = [(f"p{n}", begin + timedelta(days=n // 10)) for n in range(2800)]
+    who = [(f"p{n}", BEGIN + timedelta(days=n // 10)) for n in range(2800)]
     events = [
         Arrival(key, "fhir", (at + timedelta(days=10)).date(), at + timedelta(days=20))
         for key, at in who
         if key[-1] == "3"
     ]
-
-    def sweep(day: int, source: str, *outcomes: str) -> Sweep:
-        at = begin + timedelta(days=day)
-        return Sweep(f"{source}{day}", at, "north", source, "", None, outcomes, None, at.date())  # type: ignore[arg-type]
-
     asked = [*(sweep(d, "fhir", "cancer", "death") for d in range(0, 290, 7)), sweep(100, "registry", "death")]
-    found = arrivals("m", who, events, asked, "cancer", HORIZON, CHARTER)
+    found = arrivals("m", who, events, asked, "cancer", HORIZON, CHARTER, BEGIN)
     assert [f.about for f in found] == ["fhir"]
     assert isinstance(found[0].result, Estimate) and found[0].result.n > 100
+
+
+def test_an_outcome_of_the_day_after_an_evening_s_call_is_one() -> None:
+    """At seven in the evening it is the next day already by UTC, and it would lie on the call's own day."""
+    here = BEGIN.astimezone(ZoneInfo("America/Los_Angeles"))
+    who = [(f"p{n}", BEGIN + timedelta(days=n // 10, hours=3)) for n in range(2800)]
+    events = [Arrival(key, "fhir", at.date(), at + timedelta(days=20)) for key, at in who if key[-1] == "3"]
+    asked = [sweep(d, "fhir", "cancer") for d in range(0, 290, 7)]
+    [found] = arrivals("m", who, events, asked, "cancer", HORIZON, CHARTER, here)
+    assert isinstance(found.result, Estimate) and found.result.n > 100
+    [by_utc] = arrivals("m", who, events, asked, "cancer", HORIZON, CHARTER, BEGIN)
+    assert isinstance(by_utc.result, NotEnough)

@@ -18,6 +18,7 @@ from cds.ledger import Ledger, ProblemEntry
 from cds.ledger.book import Book
 from cds.ledger.chain import BEGIN, Chain, Head
 from cds.ledger.chain_links import Excused
+from cds.ledger.chained import BY_NAME, contents
 from cds.ledger.committee_tables import audit_links, standings
 from cds.ledger.standings import Standing
 
@@ -62,6 +63,36 @@ def test_untouched_rows_are_whole_and_nothing_waits(chain: Chain, filled: list[s
     assert (found.links, found.faults, found.unchained) == (13, [], {})
     assert found.head == chain.head() and found.head.seq == 13
     assert chain.seal(NOW + timedelta(hours=2)) == 0
+
+
+def test_a_column_of_a_later_version_changes_nothing_of_what_was_linked_and_counts_from_then_on(
+    book: Book, ledger: Ledger, chain: Chain, filled: list[str]
+) -> None:
+    """The language of a call's patient: rows from before it was kept have none."""
+    [written] = book.read(lambda c: contents(c, BY_NAME["call"], filled[:1])).values()
+    assert b"patient_language" not in written
+    call = ledger_entries.call(at=NOW + timedelta(hours=1, minutes=1), patient_language="tr")
+    ledger.record_call(call)
+    ledger.drain()
+    chain.seal(NOW + timedelta(hours=2))
+    assert (chain.verify().faults, chain.verify().partly) == ([], 0)
+    for language in ("'nl'", "NULL"):
+        execute(book, f"UPDATE calls SET patient_language = {language} WHERE id = :id", id=call.id)
+        assert [fault.row_id for fault in chain.verify().faults] == [call.id]
+
+
+def test_a_worker_of_the_version_before_links_rows_of_this_one_and_no_theft_is_told_of(
+    book: Book, chain: Chain, filled: list[str]
+) -> None:
+    """While a release is rolled out both are at work. It knows nothing of the last version's columns."""
+    execute(book, "UPDATE standings SET second_id = 'local account B' WHERE id = :id", id=DECISION.id)
+    found = chain.verify()
+    assert (found.faults, found.partly) == ([], 1)
+    execute(book, "UPDATE standings SET second = 'x' WHERE id = :id", id=DECISION.id)
+    found = chain.verify()
+    assert ([fault.row_id for fault in found.faults], found.partly) == ([DECISION.id], 0)
+    execute(book, "UPDATE calls SET patient_language = 'tr' WHERE id = :id", id=filled[0])
+    assert len(chain.verify().faults) == 2, "a column of the version before that one is known to both"
 
 
 def test_rows_of_one_moment_are_all_linked_and_older_ones_when_all_is_gone_over(
@@ -195,6 +226,26 @@ def test_many_rows_are_linked_in_turns(book: Book, ledger: Ledger, chain: Chain)
         ledger.remember_policy(f"v{n}", "text")
     assert chain.seal(NOW + timedelta(days=1), thorough=True) == 450
     assert chain.verify().links == 450
+
+
+def test_rows_are_read_while_others_may_write_and_one_that_goes_meanwhile_gets_no_link(
+    book: Book, ledger: Ledger, url: str
+) -> None:
+    """And a rest is given after each batch that another follows, told what the batch took."""
+
+    class Meanwhile(Book):
+        def write(self, work: Any) -> Any:
+            execute(book, "DELETE FROM policies WHERE version = 'v7'")
+            return super().write(work)
+
+    for n in range(120):
+        ledger.remember_policy(f"v{n}", "text")
+    rests: list[float] = []
+    with Meanwhile(url) as own:
+        chain = Chain(own, KEY)
+        assert chain.seal(NOW + timedelta(days=1), thorough=True, rest=rests.append) == 119
+        assert (chain.verify().links, chain.verify().faults) == (119, [])
+    assert len(rests) == 5 and all(took > 0 for took in rests)
 
 
 def test_two_that_seal_at_once_make_one_chain(book: Book, ledger: Ledger, url: str, chain: Chain) -> None:

@@ -18,7 +18,7 @@ from cds.cli import main
 from cds.ledger import Ledger, migrate
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
-from cds.ledger.chained import BY_NAME
+from cds.ledger.chained import BY_NAME, digests
 from cds.ledger.committee_tables import call_snapshots, outcome_events
 from cds.ledger.database import make_engine, parse_url
 from cds.ledger.outcomes import OutcomeEvent
@@ -236,12 +236,12 @@ def test_a_row_that_is_linked_just_as_it_goes_is_no_theft(
     ledger.record_call(entry)
     ledger.drain()
     ledger.close()
-    chain = Chain(book, *chain_keys(KEY.encode()))
+    chain, call = Chain(book, *chain_keys(KEY.encode())), BY_NAME["call"]
     engine = make_engine(parse_url(url), statement_s=5, connect_s=5)
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as sealing:
             chain.hold(sealing)
-            assert chain.link(sealing, BY_NAME["call"], [entry.id], datetime.now(UTC)) == 1
+            assert chain.link(sealing, call, digests(sealing, call, [entry.id]), datetime.now(UTC)) == 1
             going = pool.submit(run, settings, "ledger", *removal, "--yes")
             # long enough to ask which of its rows have links, were that not put off
             wait([going], timeout=3)

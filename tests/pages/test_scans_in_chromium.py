@@ -138,7 +138,7 @@ def test_measures_of_both_scans_stand_side_by_side_with_what_changed(page: Page,
     now, before = (float(text.split()[0]) for text in cells)
     change = finding.get_by_role("row", name="Change of longest diameter").get_by_role("cell").first.inner_text()
     assert now < before
-    assert float(change.split()[0]) == pytest.approx(now - before, abs=0.11)
+    assert float(change.split()[0].replace("−", "-")) == pytest.approx(now - before, abs=0.11)
 
 
 def test_a_scan_nobody_could_read_is_shown_and_said_to_be_no_reassurance(page: Page, hospital: ScanHospital) -> None:

@@ -42,13 +42,18 @@ def _today(monkeypatch: pytest.MonkeyPatch) -> None:
 def preview(tmp_path: Path) -> Preview:
     """``preview(hospital, "--days", "1500", change=...)``: the command, on that hospital's ledger."""
 
-    def run(hospital: Hospital | None, *words: str, change: str = CHANGE, charter: Path | None = None) -> Result:
+    def run(
+        hospital: Hospital | None, *words: str, change: str = CHANGE, charter: Path | None = None, zone: str = "UTC"
+    ) -> Result:
         from command_line import cds
 
         settings, file = tmp_path / "cds.toml", tmp_path / "change.yaml"
         folder = hospital.folder if hospital is not None else tmp_path / "nowhere"
         own = f"[committee]\ncharter_file = {json.dumps(str(charter))}\n" if charter is not None else ""
-        settings.write_text(f"data_dir = {json.dumps(str(folder))}\nledger_key = {json.dumps(KEY.decode())}\n{own}")
+        settings.write_text(
+            f"data_dir = {json.dumps(str(folder))}\nledger_key = {json.dumps(KEY.decode())}\n"
+            f"timezone = {json.dumps(zone)}\n{own}"
+        )
         file.write_text(change, encoding="utf-8")
         return cds("policy", "preview", file, *words, settings=settings)
 

@@ -6,6 +6,8 @@ import json
 import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,8 +58,8 @@ def test_who_is_newly_alerted_is_counted_and_small_counts_are_hidden(hospital: H
         hospital.call(f"more-{n}", 0.8, days_ago=5)
     less = CHANGE.replace("0.01}", "0.06}")
     told = figures(preview(hospital, "--json", change=less))
-    assert told["patients"]["both"] == {"count": None, "below": 5} or told["patients"]["both"]["about"]
-    assert told["patients"]["noLonger"] == {"count": 9}
+    assert told["patients"]["both"] == {"count": None, "below": 5}
+    assert told["patients"]["before"] == told["patients"]["noLonger"] == {"count": 10, "about": True}, "12 less 9 is 3"
 
 
 def test_a_hidden_part_can_not_be_worked_out_from_the_whole(hospital: Hospital, preview: Preview) -> None:
@@ -73,6 +75,27 @@ def test_a_hidden_part_can_not_be_worked_out_from_the_whole(hospital: Hospital, 
     text = preview(hospital).stdout
     assert "fewer than 5" in text
     assert "about 15" in text
+
+
+def test_nor_from_a_rate_beside_it(
+    hospital: Hospital, preview: Preview, tmp_path: Path, versions: dict[str, str]
+) -> None:
+    """Two or three newly alerted, of the same forty: a rate of an exact count would say which."""
+    (tmp_path / "other").mkdir()
+    other = Hospital(tmp_path / "other", versions)
+    told = []
+    for place, newly in ((hospital, 2), (other, 3)):
+        for n in range(11):
+            place.call(f"high-{n}", 0.05, days_ago=30, user=f"doctor-{n}")
+        for n in range(29):
+            place.call(f"rest-{n}", 0.015 if n < newly else 0.001, days_ago=20)
+        told.append(figures(preview(place, "--json")))
+    other.close()
+    assert told[0]["workload"] == told[1]["workload"]
+    assert told[0]["patients"] == told[1]["patients"]
+    rows = [[{k: row[k] for k in ("cardsPerWeek", "per1000Patients", "alerted")} for row in of["thresholds"][0]["rows"]
+             if row["value"] in (0.01, 0.02)] for of in told]  # fmt: skip
+    assert rows[0] == rows[1] and len(rows[0]) == 2
 
 
 def test_no_key_of_a_patient_or_clinician_is_in_what_is_told(followed: Hospital, preview: Preview) -> None:
@@ -112,10 +135,10 @@ def test_what_holds_a_card_back_in_the_record_holds_it_back_here(hospital: Hospi
         hospital.call(f"imaged-{n}", 0.05, days_ago=30, standing=ct)
         hospital.call(f"known-{n}", 0.05, days_ago=20, standing={"fixed": "known-cancer"})
         hospital.call(f"old-{n}", 0.05, days_ago=19, standing={"age": 101})
-    hospital.call("open", 0.05, days_ago=9)
-    assert figures(preview(hospital, "--json"))["workload"]["after"]["cards"] == 1
+        hospital.call(f"open-{n}", 0.05, days_ago=9)
+    assert figures(preview(hospital, "--json"))["workload"]["after"]["cards"] == 6
     shorter = CHANGE.replace("risk_at_least: 0.01", "recent_imaging: 30d")
-    assert figures(preview(hospital, "--json", change=shorter))["workload"]["after"]["cards"] == 7
+    assert figures(preview(hospital, "--json", change=shorter))["workload"]["after"]["cards"] == 12
 
 
 def test_clinicians_are_told_as_a_distribution_or_not_at_all(
@@ -193,7 +216,7 @@ def test_found_and_missed_are_counted_under_both_policies_and_at_each_threshold(
 ) -> None:
     told = figures(preview(followed, "--days", "1500", "--json"))
     (found,) = told["found"]
-    before, after = found["before"], found["after"]
+    before, after, cases = found["before"], found["after"], found["cases"]["count"]
     assert before["sensitivity"]["value"] < after["sensitivity"]["value"]
     assert before["ppv"]["value"] > after["ppv"]["value"]
     for each in (before, after):
@@ -202,8 +225,11 @@ def test_found_and_missed_are_counted_under_both_policies_and_at_each_threshold(
     (risk,) = [t for t in told["thresholds"] if t["key"].endswith("risk_at_least")]
     assert (risk["before"], risk["after"]) == (0.02, 0.01)
     by_value = {row["value"]: row for row in risk["rows"]}
-    assert by_value[0.01]["sensitivity"] == after["sensitivity"]
-    assert by_value[0.02]["ppv"] == before["ppv"]
+    # a row's counts are rounded, since the next row's patients are few more
+    assert by_value[0.01]["sensitivity"]["value"] == pytest.approx(after["sensitivity"]["value"], abs=2.6 / cases)
+    assert by_value[0.02]["ppv"]["value"] == pytest.approx(before["ppv"]["value"], rel=0.05)
+    hits = {round(row["sensitivity"]["value"] * cases, 1) for row in risk["rows"]}
+    assert len(hits) > 3 and all(n % 5 < 0.2 or n % 5 > 4.8 or n == cases for n in hits)
     works = [row["cardsPerWeek"] for row in risk["rows"]]
     assert works == sorted(works, reverse=True)
     finds = [row["sensitivity"]["value"] for row in risk["rows"]]
@@ -269,6 +295,19 @@ def test_months_without_a_call_and_answers_of_other_versions_are_noted(
     assert "No call in 2026-10." in told
     assert "1 answer of qcancer-2013-pancreas from another version than is installed" in told or "2 answers" in told
     assert "1 call is from before their decisions were kept" in told
+
+
+@pytest.mark.parametrize(
+    ("zone", "empty"), [("UTC", ["2026-10"]), ("Europe/Amsterdam", []), ("America/New_York", ["2026-10"])]
+)
+def test_a_months_calls_are_those_of_the_hospitals_clock(
+    hospital: Hospital, preview: Preview, zone: str, empty: list[str]
+) -> None:
+    """Half past eleven in the evening, UTC, of the last of September is October in Amsterdam."""
+    for n, at in enumerate((datetime(2026, 9, 30, 23, 30, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC))):
+        hospital.call(f"p{n}", 0.05, at=at)
+    told = figures(preview(hospital, "--json", zone=zone))
+    assert [note["month"] for note in told["notes"] if note["note"] == "empty-month"] == empty
 
 
 def test_what_is_not_seen_here_is_said(hospital: Hospital, preview: Preview) -> None:

@@ -44,7 +44,7 @@ def test_where_they_come_from_and_how_late_they_are_is_told(hospital: Hospital, 
     assert "Found and missed: pancreatic cancer" in text
     assert "known until 29 Aug 2026; the newest 3 months are left out" in text
     dutch = " ".join(preview(hospital, *SPARE, "--language", "nl").stdout.split())
-    assert "de nieuwste 3 maanden telt niet mee" in dutch
+    assert "zonder de nieuwste 3 maanden, omdat uitkomsten laat in het dossier komen" in dutch
 
 
 def test_a_case_of_whom_the_time_is_not_over_counts_no_more_than_the_others_of_that_time(
@@ -124,3 +124,25 @@ def test_half_an_expected_case_can_be_found_or_missed() -> None:
     nobody = expected({"a": 0.5}, set())
     assert nobody is not None and nobody["ppv"] is None
     assert expected({}, set()) is None
+
+
+def test_what_is_expected_of_numbers_that_round_alike_is_the_same_and_falls_with_the_number() -> None:
+    chances = {f"p{n}": 0.001 * (n + 1) for n in range(60)}
+    of = {n: expected(chances, {f"p{60 - m}" for m in range(1, n + 1)}, 5) for n in range(31)}
+    assert of[8] == of[10] == of[12]
+    assert of[12] != of[13]
+    assert of[2] == of[0], "fewer than are told are told as nobody"
+    found = [of[n]["sensitivity"]["value"] for n in range(31)]  # type: ignore[index]
+    assert found == sorted(found)
+
+
+def test_where_a_few_more_are_alerted_what_is_found_is_rounded(hospital: Hospital, preview: Preview) -> None:
+    """Else the difference of two exact shares is the number that is hidden."""
+    for n in range(23):
+        hospital.call(f"case-{n}", 0.03 if n < 18 else 0.015 if n < 21 else 0.001, days_ago=900)
+    for n in range(25):
+        hospital.call(f"other-{n}", 0.001, days_ago=900)
+    hospital.outcomes(*((f"case-{n}", 600.0) for n in range(23)))
+    (told,) = found(preview, hospital)["found"]
+    assert told["before"]["sensitivity"]["value"] == told["after"]["sensitivity"]["value"] == round(20 / 23, 3)
+    assert told["before"]["ppv"]["value"] == 1.0

@@ -124,6 +124,10 @@ def test_dutch_is_dutch(lead: Lead) -> None:
     assert "Tweejaarsrisico vanaf waar een kaart komt" in told
     assert "Gevonden en gemist: alvleesklierkanker" in told
     assert "0,01" in told
+    assert "Uitkomsten uit registratie “national”, bekend tot" in told
+    # what a threshold does is said in Dutch where it changes, too, and not in the reference's English
+    assert "Two-year risk from which" not in told
+    assert "Two-year risk from which" in plain(lead.page())
 
 
 def test_saving_writes_a_new_file_that_can_be_proposed_and_touches_no_other(lead: Lead) -> None:

@@ -26,6 +26,7 @@ from cds.preview.preview import Asked, House, preview
 from cds.preview.reach import reaches, unseen
 from cds.preview.replay import Beginning, Memory, Replay
 from cds.preview.whole import Whole
+from cds.snapshot import Fingerprints, Snapshots
 from hooks import stories
 
 PACKAGED = yaml.safe_load((Path(hooks.__file__).parent / "policy.yaml").read_text(encoding="utf-8"))
@@ -247,18 +248,28 @@ def test_the_figures_rest_on_cards_made_again_and_say_of_how_many_calls_too_litt
         lambda _, service, __: tried if service == "pancreas-first-line" or not of_one_service else in_force,
         since, since + timedelta(days=2), scopes=scopes,
     )  # fmt: skip
+    other = Snapshots(engine.settings.load_ledger_key(), Fingerprints({}, {}, "another program"))
+    snapshots = other if of_one_service else engine.snapshots
     past = PastCalls(engine.settings.ledger_url)
     try:
         found = preview(
             lambda about, whole: past.between(asked.since, asked.until, about=about, whole=whole),
-            Before(), House(engine.services, engine.models, known, zone, (engine.catalogues, engine.snapshots)), asked,
+            Before(), House(engine.services, engine.models, known, zone, (engine.catalogues, snapshots)), asked,
         )  # fmt: skip
     finally:
         past.close()
     told = figures(found)
     assert 0 < found.after.total < found.before.total
-    assert next(note for note in told["notes"] if note["note"] == "whole")["calls"] > 0
+    whole = next(note for note in told["notes"] if note["note"] == "whole")["calls"]
+    assert whole > 0
+    by_others = [note["calls"] for note in told["notes"] if note["note"] == "by-others"]
+    assert by_others == ([whole] if of_one_service else []), "by the files that answered, it is not said"
     lacking = {note["setting"]: note["calls"] for note in told["notes"] if note["note"] == "kept-too-little"}
     key = "services.pancreas-first-line.parameters.say_when_not_possible"
     # what a manifest alone says of its model's answer is told by the answer: of the second model nothing is lacking
     assert lacking.keys() == {key, "models.metastatic-os.enabled"} and all(lacking.values())
+    mine = sum(c["service"] == "pancreas-first-line" for c in rows(base, tables.calls))
+    assert lacking["models.metastatic-os.enabled"] <= mine or not of_one_service, "others are under the same as before"
+    whose = {each["key"]: each["services"] for each in told["differences"]}
+    assert whose["models.metastatic-os.enabled"] == (["pancreas-first-line"] if of_one_service else [])
+    assert whose[key] == [], "a service's own key is its alone"

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import secrets
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from committee_room import KEY, Room, Said
 from fhir.resources.R4B.measurereport import MeasureReport
 from hospitals import hospital
 from validation_network import DRAFT, Desk, Network
+
+from cds.inference.registry import installed_folders, load
+from cds.ledger import Ledger
+from cds.ledger.book import Book
+from cds.ledger.migrate import upgrade
 
 
 @pytest.fixture
@@ -197,3 +204,41 @@ def test_a_table_from_the_ledger_needs_a_client_groups_it_knows_and_somebody_it_
     assert told.exit_code != 0
     assert "endpac spoke of nobody from 2023-01-01 to 2023-12-31 in calls of main" in told.output + told.stderr
     assert not (desk.folder / "cases.csv").exists()
+
+
+def test_answers_of_another_model_file_are_left_out_of_the_table_with_their_number_and_why(
+    network: Network, tmp_path: Path
+) -> None:
+    desk = network.joins(tmp_path, "north")
+    with (desk.folder / "cds.toml").open("a") as settings:
+        settings.write('\n[clients.main]\nissuer = "https://ehr.example"\njku = "https://ehr.example/jwks.json"\n')
+    whole = network.asked(DRAFT.replace("subgroups: {sex: [female, male]}\n", ""), "whole")
+    url = f"sqlite:///{desk.folder / 'ledger.db'}"
+    upgrade(url)
+    (desk.folder / "ledger.key").write_bytes(KEY)
+    ledger = Ledger(url, KEY, desk.folder / "spool")
+    version, may = load(installed_folders())["endpac"].manifest.version, datetime(2023, 5, 1, 12, tzinfo=UTC)
+
+    def tell(who: str, version: str, at: datetime = may, sha256: str = "") -> None:
+        room.tell([Said(who, at, {"score": 3.0}, sha256=sha256)], "endpac", version, "main")
+
+    with Book(url) as book:
+        room = Room(url, ledger, book, desk.folder)
+        tell("a", "0.0.9")
+        tell("a", "0.0.9", may + timedelta(days=1))
+        tell("b", "0.0.9", datetime(2024, 5, 1, tzinfo=UTC))  # not in the cohort's days
+        tell("c", version, sha256="f" * 64)
+        options = ("--coordinator", network.public, "--client", "main", "--out", desk.folder / "cases.csv")
+        told = desk.does("cases", whole, *options)
+        assert told.exit_code == 2 and "spoke of nobody" in told.stderr
+        others = (
+            f"left out, given by version 0.0.9, the round's is {version}: 2 answers about 1 of the people",
+            f"left out, given by another file under version {version}, whose answers may differ from the round's: "
+            "1 answer about 1 of the people",
+        )
+        assert all(line in " ".join(told.stderr.split()) for line in others)
+        tell("d", version)
+        output = " ".join(desk.done("cases", whole, *options).split())
+        assert "1 people; outcome in the charter" in output
+        assert all(line in output for line in others)
+    ledger.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import click
@@ -77,7 +77,8 @@ def _rooms(settings: Settings, lenient: bool) -> tuple[Registry, Charter, str]:
             fg="yellow",
             err=True,
         )
-        return models, Charter(name="none", author="none", approver="none", effective=date.today()), ""  # type: ignore[call-arg]
+        today = datetime.now(ZoneInfo(settings.timezone)).date()
+        return models, Charter(name="none", author="none", approver="none", effective=today), ""  # type: ignore[call-arg]
 
 
 def policies_of(office: Office) -> PolicyBook:

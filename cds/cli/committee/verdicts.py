@@ -14,8 +14,9 @@ from rich.text import Text
 
 from cds.cli.committee import told
 from cds.cli.committee.office import Office, office_of, policies_of
+from cds.committee.actions import stopped_now
 from cds.ledger.incidents import incidents
-from cds.ledger.standings import EVERYWHERE, Stop, every, stops
+from cds.ledger.standings import EVERYWHERE, Stop
 from cds.ledger.verdicts import Verdict, newest
 
 
@@ -30,21 +31,27 @@ def status(ctx: click.Context, model: str | None, as_json: bool) -> None:
     """
     with office_of(ctx, light=True) as office:
         verdicts = [v for v in office.book.read(newest) if model in (None, v.model)]
-        held = {k: s for k, s in stops(office.book.read(every)).items() if model in (None, k[0])}
+        stopped = stopped_now(office.book, office.charter, office.now)
+        held = {key: stop for key, stop in stopped.items() if model in (None, key[0])}
         waiting = sum(i.state == "open" for i in office.book.read(incidents))
     if as_json:
         click.echo(json.dumps({"verdicts": [_plain(v, held) for v in verdicts], "stops": _stops(held)}, indent=1))
         return
     if not verdicts and not held:
         click.echo("No verdict yet: run `cds committee evaluate`.")
+    else:
+        click.echo(f"By the hospital's clock ({office.settings.timezone}):")
+    zone = office.now.tzinfo
     if verdicts:
-        _table(verdicts, held, office.now.tzinfo)
+        _table(verdicts, held, zone)
     for (name, site), stop in sorted(held.items()):
         given = stop.standing
-        click.secho(f"\nwithheld: {name} {_where(site)} since {given.at:%Y-%m-%d %H:%M} UTC", fg="red")
+        click.secho(f"\nwithheld: {name} {_where(site)} since {_moment(given.at, zone)}", fg="red")
         click.echo(f"  {given.person}{f' and {given.second}' if given.second else ''}: {given.reason}")
         if stop.confirmed is None:
             click.secho("  nobody has confirmed this yet: `cds committee confirm --help`", fg="yellow")
+        if stop.asked is not None:
+            click.secho(f"  {stop.asked.person} asks on the console that it may speak again: {stop.asked.reason}")
     if waiting:
         click.echo(f"\n{waiting} incident(s) nobody has looked at: `cds committee incidents list`")
 
@@ -118,7 +125,6 @@ def _show(verdict: Verdict, assumed: tuple[str, ...], stopped: bool, *, everythi
 
 
 def _table(verdicts: list[Verdict], held: dict[tuple[str, str], Stop], zone: tzinfo | None) -> None:
-    """Moments are told by the hospital's clock."""
     table = Table(box=None)
     for heading in ("model", "version", "site", "verdict", "evaluated", "raised by"):
         table.add_column(heading)
@@ -127,8 +133,12 @@ def _table(verdicts: list[Verdict], held: dict[tuple[str, str], Stop], zone: tzi
         raised = ", ".join(f"{f['measure']} {f['about']}".strip() for f in v.raising[:3]) or "-"
         cells = (v.model, v.model_version, v.site)
         mark = Text(level, style=told.COLOURS[level])
-        table.add_row(*map(Text, cells), mark, Text(f"{v.at.astimezone(zone):%Y-%m-%d %H:%M}"), Text(raised))
+        table.add_row(*map(Text, cells), mark, Text(_moment(v.at, zone)), Text(raised))
     Console(highlight=False).print(table)
+
+
+def _moment(at: datetime, zone: tzinfo | None) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def _level(verdict: Verdict, held: dict[tuple[str, str], Stop]) -> str:
@@ -153,6 +163,7 @@ def _stops(held: dict[tuple[str, str], Stop]) -> list[dict[str, Any]]:
             "reason": stop.standing.reason,
             "person": stop.standing.person,
             "confirmed": stop.confirmed,
+            "asked": stop.asked.person if stop.asked is not None else None,
         }
         for (model, site), stop in sorted(held.items())
     ]

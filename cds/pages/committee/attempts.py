@@ -4,19 +4,22 @@ Wrong passwords are counted for a name from one address, for an address, and for
 down more and more. The second and third, which others share (a hospital behind one address; everybody who means to sign
 in under that name), cost a few seconds at most after many. A browser in which somebody has signed in under a name
 before is counted apart from all of these for that name: whoever guesses elsewhere does not keep its owner out. What is
-tried while it waits is not looked at, and does not make the wait longer.
+tried while it waits is not looked at, and does not make the wait longer. An attempt is counted before it is looked at,
+and taken back where it was right: of many sent at once, no more are looked at than one after the other.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from cds.ledger import sign_in_attempts
 from cds.ledger.book import Book
+from cds.ledger.sign_in_attempts import Step
+from cds.pages.committee.source import whose
 from cds.trust.smart.secrets import derived
 
 _WAIT_S = 30.0
@@ -35,9 +38,19 @@ class Counted:
     longest_s: float
 
 
+@dataclass(frozen=True)
+class Attempt:
+    wait_s: float
+    """Until one may try again; the attempt must not be looked at then. 0: it is counted, look at it."""
+    steps: Mapping[str, Step]
+    """What was counted; shared, what others count, too."""
+    own: tuple[str, ...]
+    """Ids of what is counted for this one alone."""
+
+
 def counted(name: str, source: str | None, browser: str | None) -> tuple[Counted, ...]:
     """``source``: the address; None: not known. ``browser``: its number, where this name has signed in with it."""
-    name = name.casefold()
+    name, source = name.casefold(), whose(source) if source is not None else None
     if browser is not None:
         return (Counted(f"browser:{browser}:{name}", 5, 900.0),)
     shared = Counted(f"name:{name}", 20, 5.0), Counted(f"from:{source or ''}", 20, 5.0)
@@ -54,28 +67,23 @@ class Attempts:
         self._url, self._now = url, now
         self._key = derived(key, _PURPOSE)
 
-    def wait(self, counts: Iterable[Counted]) -> float:
-        """Seconds until all of these may try again; 0: now."""
-        ids = [self._id(c) for c in counts]
+    def begin(self, counts: Iterable[Counted]) -> Attempt:
+        """In one transaction: whether all of these may try now, and if so, counted as one that is wrong. Whoever is
+        known to have to wait is told so before it: calls' rows wait for whoever writes."""
+        now, given = self._now(), tuple(counts)
+        counting = {self._id(c): partial(_more, c, now) for c in given}
         with Book(self._url) as book:
-            found = book.read(lambda c: sign_in_attempts.of(c, ids))
-        now = self._now()
-        return max([0.0, *((until - now).total_seconds() for _, until in found.values())])
+            steps: Mapping[str, Step] = {}
+            if (until := book.read(lambda c: sign_in_attempts.until(c, counting, now))) <= now:
+                until, steps = book.write(lambda c: sign_in_attempts.begin(c, counting, now, now - _FADES))
+        own = tuple(self._id(c) for c in given if not c.key.startswith(("name:", "from:")))
+        return Attempt((until - now).total_seconds(), steps, own)
 
-    def failed(self, counts: Iterable[Counted]) -> None:
-        now = self._now()
-        adding = {self._id(c): partial(_more, c, now) for c in counts}
+    def succeeded(self, attempt: Attempt) -> None:
+        """Forgets what was this one's alone: whoever has an account must not begin anew with others' by it. Of what is
+        shared, it takes this attempt back."""
         with Book(self._url) as book:
-            book.write(lambda c: sign_in_attempts.add(c, adding, now, now - _FADES))
-
-    def succeeded(self, counts: Iterable[Counted]) -> None:
-        """Forgets what was this one's alone: whoever has an account must not begin anew with others' by it."""
-        own = [self._id(c) for c in counts if not c.key.startswith(("name:", "from:"))]
-        with Book(self._url) as book:
-            # nearly always there is nothing to forget, and then nothing is written
-            found = book.read(lambda c: sign_in_attempts.of(c, own))
-            if found:
-                book.write(lambda c: sign_in_attempts.forget(c, own))
+            book.write(lambda c: sign_in_attempts.take_back(c, attempt.steps, attempt.own))
 
     def _id(self, counted: Counted) -> str:
         return hmac.digest(self._key, counted.key.encode(), "sha256").hex()

@@ -7,6 +7,8 @@ import logging
 from flask import redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from cds.committee.accounts import Account
+from cds.committee.identity import by_account, by_sign_in
 from cds.engine import Engine
 from cds.errors import NotAllowed
 from cds.pages.committee.attempts import Attempts, counted
@@ -38,23 +40,27 @@ class Entrance(Room):
             raise NotAllowed("there are no local accounts here")
         name, password = request.form.get("name", "").strip()[:80], request.form.get("password", "")[:1000]
         browser = self.sessions.browser(request.cookies.get(self.sessions.known_cookie), name)
-        counts = counted(name, self._source(), browser)
-        words = self._words()
-        if (wait := self.attempts.wait(counts)) > 0:
+        words, attempt = self._words(), self.attempts.begin(counted(name, self._source(), browser))
+        if attempt.wait_s > 0:
             _log.warning("committee.slowed")
-            fault = words("committee.sign_in.slow", seconds=words.number(int(wait) + 1, 0))
+            fault = words("committee.sign_in.slow", seconds=words.number(int(attempt.wait_s) + 1, 0))
             return self._page("sign_in.html", None, fault=fault, local=True, oidc=self.oidc is not None), 429
         account = self.accounts.check(name, password)
         if account is None:
-            self.attempts.failed(counts)
             _log.warning("committee.refused_sign_in")
             fault = words("committee.sign_in.wrong")
             return self._page("sign_in.html", None, fault=fault, local=True, oidc=self.oidc is not None), 403
-        self.attempts.succeeded(counts)
-        answer = self._entered(self.sessions.open(account.name, account.role, "account", stamp=account.stamp))
+        self.attempts.succeeded(attempt)
+        told = by_account(account.name, self._at_the_hospital(account))
+        opened = self.sessions.open(account.name, account.role, "account", stamp=account.stamp, person_id=told)
+        answer = self._entered(opened)
         known = self.sessions.remember(account.name, browser)
         self._keep(answer, self.sessions.known_cookie, known, _YEAR_S, path="/", strict=True)
         return answer
+
+    def _at_the_hospital(self, account: Account) -> str | None:
+        oidc = self.engine.settings.committee.console.oidc
+        return by_sign_in(oidc.issuer, account.subject) if oidc is not None and account.subject else None
 
     def _source(self) -> str | None:
         found = source(request.remote_addr, request.headers.getlist("X-Forwarded-For"), self.proxies)

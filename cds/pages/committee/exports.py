@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,9 @@ from cds.charts import as_png
 from cds.committee.monthly import Monthly
 from cds.ledger.incidents import Incident
 from cds.pages.committee import tables
+from cds.pages.committee.lists import CallRow
 from cds.pages.committee.paper import Paper
-from cds.pages.committee.view import CallRow, ModelView, Overview
+from cds.pages.committee.view import ModelView, Overview
 from cds.pages.committee.words import Line, gaps
 
 Moment = Callable[[datetime], str]
@@ -52,9 +53,9 @@ def overview_csv(found: Overview) -> Response:
     return csv(("model", "version", "site", "verdict", "evaluated", "raised by"), rows, "overview")
 
 
-def overview_pdf(found: Overview, words: Phrasebook, moment: Moment, made: datetime) -> Response:
+def overview_pdf(found: Overview, group: str, words: Phrasebook, moment: Moment, made: datetime) -> Response:
     paper = _paper(words("committee.overview.title"), words, made)
-    paper.text(words("committee.overview.lead"))
+    paper.text(words("committee.overview.lead"), *_about(group, found.groups, words))
     keys = ("verdict", "model", "site", "raised", "evaluated")
     rows = [
         (
@@ -74,12 +75,14 @@ def findings_csv(found: ModelView) -> Response:
     verdict = found.verdict
     about = (verdict.model, verdict.model_version, verdict.site, verdict.at.isoformat())
     rows = [
-        (*about, *(f.get(name) for name in tables.OF_FINDING)) for f in verdict.findings if f["measure"] != "followed"
+        (*about, *(f.get(name) for name in tables.OF_FINDING)) for f in found.findings if f["measure"] != "followed"
     ]
     return csv(tables.FINDINGS, rows, f"{found.model}-{found.site}")
 
 
-def model_pdf(found: ModelView, rests: Sequence[str], words: Phrasebook, moment: Moment, made: datetime) -> Response:
+def model_pdf(
+    found: ModelView, group: str, rests: Sequence[str], words: Phrasebook, moment: Moment, made: datetime
+) -> Response:
     verdict = found.verdict
     paper = _paper(f"{found.title}: {words(f'committee.level.{found.level}')}", words, made)
     paper.text(
@@ -89,9 +92,14 @@ def model_pdf(found: ModelView, rests: Sequence[str], words: Phrasebook, moment:
     for plot in found.plots:
         paper.picture(plot.title, as_png(plot.draw), 0.55 if plot.name.startswith("calibration") else 0.9)
     paper.heading(words("committee.model.followed"))
-    paper.text(*rests)
+    paper.text(*rests, *_about(group, found.groups, words))
     _sections(paper, words, found.sections)
     return pdf(paper, f"{found.model}-{found.site}")
+
+
+def _about(group: str, groups: Mapping[str, str], words: Phrasebook) -> list[str]:
+    """A paper of one group says so: without it, it would look like all there is."""
+    return [f"{words('committee.overview.group')}: {groups.get(group, group)}"] if group else []
 
 
 def calls_csv(rows: Iterable[CallRow], name: str) -> Response:

@@ -15,6 +15,7 @@ from urllib.parse import quote_plus
 import msgspec
 
 from cds.committee.accounts import Role
+from cds.committee.identity import by_sign_in
 from cds.committee_settings import OidcSettings
 from cds.errors import LaunchFailed, SettingsError, SignInFailed
 from cds.settings import Settings
@@ -39,7 +40,7 @@ class Person:
     name: str
     role: Role
     id: str
-    """Issuer and subject: OpenID Connect Core 5.7 has nothing else by which one person is told from another."""
+    """As ``cds.committee.identity`` writes it."""
 
 
 class Oidc:
@@ -87,7 +88,7 @@ class Oidc:
         name = claims.get(self._oidc.name_claim) or subject
         if not isinstance(subject, str) or not subject or not isinstance(name, str) or not name.strip():
             raise SignInFailed("the id_token names nobody")
-        return Person(name.strip()[:80], self._role(claims), f"{self._oidc.issuer} {subject}")
+        return Person(name.strip()[:80], self._role(claims), by_sign_in(self._oidc.issuer, subject))
 
     def _role(self, claims: Mapping[str, Any]) -> Role:
         told = claims.get(self._oidc.role_claim)

@@ -8,20 +8,20 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from cds.charts import as_png
 from cds.committee import actions
+from cds.committee import incidents as incident_work
 from cds.committee.actions import Signatures
 from cds.committee.charter import Charter
 from cds.committee.charter_file import charter_path, read_charter
 from cds.engine import Engine
-from cds.errors import (
-    CdsError,
-    CommitteeError,
-    NothingThere,
-)
-from cds.pages.committee import exports, view
+from cds.errors import CdsError, CommitteeError, NothingThere
+from cds.ledger.incidents import SEVERITIES, IncidentAction
+from cds.pages.committee import exports, lists, view
+from cds.pages.committee import words as worded
 from cds.pages.committee.days import Days, days_of
 from cds.pages.committee.entrance import Entrance
 from cds.pages.committee.room import Room
 from cds.pages.committee.rules import rules
+from cds.pages.committee.unjudged import is_judged, unjudged
 from cds.pages.markdown import to_html
 from cds.replay import Replay
 from cds.services.declaration import installed_packages
@@ -58,10 +58,14 @@ def blueprint(engine: Engine) -> Blueprint:
     pages.get("/models/<model>/<site>/calls.csv")(room.calls_csv)
     pages.post("/models/<model>/<site>/stop")(room.stop)
     pages.post("/models/<model>/<site>/confirm")(room.confirm)
+    pages.post("/models/<model>/<site>/resume")(room.resume)
+    pages.post("/models/<model>/<site>/agree")(room.agree)
     pages.get("/calls/<call>")(room.call)
     pages.get("/incidents")(room.incidents)
     pages.get("/incidents.csv")(room.incidents_csv)
     pages.get("/incidents/<number>.pdf")(room.incident_pdf)
+    pages.get("/incidents/<number>")(room.incident)
+    pages.post("/incidents/<number>/<any(triage, link, note, close, reopen):action>")(room.act_on_incident)
     pages.get("/reports/<month>")(room.report)
     pages.get("/reports/<month>.pdf")(room.report_pdf)
     pages.get("/reports/<month>.json")(room.report_fhir)
@@ -88,11 +92,18 @@ class _Console(Room):
 
     def overview_pdf(self) -> Response:
         self._who()
-        return exports.overview_pdf(self._overview(self._asked()), self._words(), self._moment, self.engine.now())
+        asked = self._asked()
+        return exports.overview_pdf(
+            self._overview(asked), asked["group"], self._words(), self._moment, self.engine.now()
+        )
 
     @staticmethod
     def _asked() -> dict[str, str]:
-        return {name: request.args.get(name, "") for name in ("site", "model", "level")}
+        return {name: request.args.get(name, "") for name in ("site", "model", "level", "group")}
+
+    @staticmethod
+    def _group() -> str:
+        return request.args.get("group", "")
 
     def _overview(self, asked: dict[str, str]) -> view.Overview:
         with self._book() as book:
@@ -100,21 +111,29 @@ class _Console(Room):
 
     def _model(self, model: str, site: str) -> view.ModelView:
         with self._book() as book:
-            return view.model_view(self.engine, book, self.charter, self._words(), model, site)
+            return view.model_view(self.engine, book, self.charter, self._words(), model, site, self._group())
 
     def model(self, model: str, site: str) -> str:
         who = self._who()
+        with self._book() as book:
+            if not is_judged(book, model, site):
+                found_there = unjudged(self.engine, book, self.charter, self._words(), model, site)
+                return self._page("unjudged.html", who, found=found_there)
         found = self._model(model, site)
         drawn = [(p.name, p.title, p.draw().markup, p.draw(narrow=True).markup) for p in found.plots]
         rests = view.rests_on(self._words(), found.followed)
         told = rules(self._words(), self.charter)
         other = found.verdict.charter_version != self.charter.version
-        return self._page("model.html", who, found=found, drawn=drawn, rests=rests, rules=told, other_charter=other)
+        return self._page(
+            "model.html", who, found=found, drawn=drawn, rests=rests, rules=told, other_charter=other,
+            group=self._group(),
+        )  # fmt: skip
 
     def model_pdf(self, model: str, site: str) -> Response:
         self._who()
         words, found = self._words(), self._model(model, site)
-        return exports.model_pdf(found, view.rests_on(words, found.followed), words, self._moment, self.engine.now())
+        rests = view.rests_on(words, found.followed)
+        return exports.model_pdf(found, self._group(), rests, words, self._moment, self.engine.now())
 
     def findings_csv(self, model: str, site: str) -> Response:
         self._who()
@@ -130,39 +149,50 @@ class _Console(Room):
     def calls(self, model: str, site: str) -> str:
         who = self._member()
         page = max(0, request.args.get("page", type=int, default=0))
-        words, carded, days = self._words(), "carded" in request.args, self._days()
-        with self._book() as book:
-            rows = view.call_rows(self.engine, book, model, site, page, words, carded=carded, days=days)
-        title = view.title_of(self.engine, words, model)
+        found = self._calls(model, site, page, lists.PAGE + 1)
+        days, group, carded = self._days().asked, self._group(), "carded" in request.args
+        kept = {"model": model, "site": site, "group": group or None, **days}
         return self._page(
-            "calls.html", who, rows=rows[: view.PAGE], more=len(rows) > view.PAGE, page=page, model=model, site=site,
-            title=title, carded=carded, days=days.asked,
+            "calls.html", who, rows=found.rows[: lists.PAGE], more=len(found.rows) > lists.PAGE, page=page, model=model,
+            site=site, title=view.title_of(self.engine, self._words(), model), carded=carded, days=days, group=group,
+            groups=found.groups, looks=found.looks, kept=kept,
         )  # fmt: skip
 
     def calls_csv(self, model: str, site: str) -> Response:
         self._member()
-        words, carded, days = self._words(), "carded" in request.args, self._days()
+        return exports.calls_csv(self._calls(model, site, 0, 10_000).rows, f"calls-{model}-{site}")
+
+    def _calls(self, model: str, site: str, page: int, most: int) -> lists.Calls:
         with self._book() as book:
-            rows = view.call_rows(self.engine, book, model, site, 0, words, carded=carded, days=days, most=10_000)
-        return exports.calls_csv(rows, f"calls-{model}-{site}")
+            return lists.call_list(
+                self.engine, book, self.charter, self._words(), model, site, page, carded="carded" in request.args,
+                days=self._days(), group=self._group(), most=most,
+            )  # fmt: skip
 
     def call(self, call: str) -> str:
         who = self._member()
         if self.engine.snapshots is None:
             raise NothingThere("what cards were made from is not kept here (committee.keep_snapshots)")
         found = Replay(self.engine, self.engine.snapshots).of(call)
-        return self._page("call.html", who, found=found, markdown=to_html)
+        return self._page("call.html", who, found=found, markdown=to_html, depends=worded.depends)
 
     def incidents(self) -> str:
-        who, days = self._member(), self._days()
-        with self._book() as book:
-            found = view.incident_list(book, days)
-        return self._page("incidents.html", who, found=found, days=days.asked)
+        who, found = self._member(), self._incidents()
+        return self._page("incidents.html", who, found=found, days=self._days().asked, group=self._group())
 
     def incidents_csv(self) -> Response:
         self._member()
+        return exports.incidents_csv(self._incidents().rows)
+
+    def _incidents(self) -> lists.Incidents:
         with self._book() as book:
-            return exports.incidents_csv(view.incident_list(book, self._days()))
+            return lists.incident_list(self.engine, book, self.charter, self._words(), self._days(), self._group())
+
+    def incident(self, number: str) -> str:
+        who = self._member()
+        with self._book() as book:
+            found = view.incident(book, number)
+        return self._page("incident.html", who, found=found, severities=SEVERITIES)
 
     def incident_pdf(self, number: str) -> Response:
         self._member()
@@ -199,11 +229,18 @@ class _Console(Room):
     # acting
 
     def stop(self, model: str, site: str) -> BaseResponse | tuple[str, int]:
-        """One member alone, in an emergency; somebody else confirms. Resuming takes two and the command line."""
+        """One member alone, in an emergency; somebody else confirms."""
         return self._act(model, site, "stop")
 
     def confirm(self, model: str, site: str) -> BaseResponse | tuple[str, int]:
         return self._act(model, site, "confirm")
+
+    def resume(self, model: str, site: str) -> BaseResponse | tuple[str, int]:
+        """The first of two, who asks; the second agrees, signed in as somebody else."""
+        return self._act(model, site, "resume")
+
+    def agree(self, model: str, site: str) -> BaseResponse | tuple[str, int]:
+        return self._act(model, site, "agree")
 
     def _act(self, model: str, site: str, what: str) -> BaseResponse | tuple[str, int]:
         own_form(request, self.engine.settings)
@@ -215,11 +252,40 @@ class _Console(Room):
             with self._book() as book:
                 actions.known_model(model, self.engine.models.models)
                 actions.known_site(where, self.engine.settings.clients)
-                if what == "stop":
-                    actions.stop(book, self.charter, model, where, signed, now, emergency=True)
-                else:
-                    actions.confirm(book, self.charter, model, where, signed, now)
+                match what:
+                    case "stop":
+                        actions.stop(book, self.charter, model, where, signed, now, emergency=True)
+                    case "confirm":
+                        actions.confirm(book, self.charter, model, where, signed, now)
+                    case "resume":
+                        actions.ask_to_resume(book, self.charter, model, where, signed, now)
+                    case _:
+                        asked = request.form.get("asked", "")
+                        actions.agree_to_resume(book, self.charter, model, where, signed, now, asked)
         except CommitteeError as error:
-            return self._page("acted.html", who, fault=str(error), model=model, site=site), 400
+            return self._not_done(error, who, self._address("committee.model", model=model, site=site), "back")
         g.log = {"committee": what, "model": model}
         return redirect(self._address("committee.model", model=model, site=site), 303)
+
+    def act_on_incident(self, number: str, action: IncidentAction) -> BaseResponse | tuple[str, int]:
+        """As ``cds committee incidents`` does it, by whoever is signed in."""
+        own_form(request, self.engine.settings)
+        who, sent = self._member(), request.form
+        severity = next((name for name in SEVERITIES if name == sent.get("severity")), None)
+        call = sent.get("call", "").strip()[:80] or None
+        try:
+            with self._book() as book:
+                found = view.incident(book, number)
+                if action == "triage" and severity is None:
+                    raise CommitteeError("say how serious it is", "incident_severity")
+                if action == "link" and call is None:
+                    raise CommitteeError("give the number of the call it is about", "incident_call")
+                incident_work.act(
+                    book, self.charter, found.problem.id, action, who.name, view.here(self.engine),
+                    text=sent.get("text", "")[:2000], severity=severity if action == "triage" else None,
+                    call=call if action == "link" else None,
+                )  # fmt: skip
+        except CommitteeError as error:
+            return self._not_done(error, who, self._address("committee.incident", number=number), "back_to_incident")
+        g.log = {"committee": f"incident-{action}"}
+        return redirect(self._address("committee.incident", number=number), 303)

@@ -83,6 +83,7 @@ def _calibration(words: Phrasebook, finding: Mapping[str, Any]) -> Plot:
         words(f"committee.plot.predicted.{kind}"),
         words(f"committee.plot.observed.{kind}"),
         words("committee.plot.perfect"),
+        words.figure,
     )
     told = words(
         "committee.plot.calibration_told", count=len(given), index=words.significant(finding.get("value", 0.0), 2)
@@ -132,7 +133,7 @@ def _drift(
     )
     title = words("committee.plot.drift")
     limits = _limits(words, charter, model, "drift")
-    named = TrendWords(words("committee.plot.drift_axis"), words("committee.plot.nothing"))
+    named = TrendWords(words("committee.plot.drift_axis"), words("committee.plot.nothing"), words.figure, words.day)
 
     def draw(*, narrow: bool = False) -> Svg:
         return trend(lines, limits, named, title, words("committee.plot.drift_told"), narrow=narrow)
@@ -143,7 +144,7 @@ def _drift(
 def _burden(words: Phrasebook, charter: Charter, model: str, history: Sequence[Verdict], now: datetime) -> Plot:
     line = Series("", _points(history, now, "burden", "", interval=True))
     title, limits = words("committee.plot.burden"), _limits(words, charter, model, "burden")
-    named = TrendWords(words("committee.measure.burden"), words("committee.plot.nothing"))
+    named = TrendWords(words("committee.measure.burden"), words("committee.plot.nothing"), words.figure, words.day)
 
     def draw(*, narrow: bool = False) -> Svg:
         return trend((line,), limits, named, title, words("committee.plot.burden_told"), narrow=narrow)
@@ -164,7 +165,7 @@ def _funnel(words: Phrasebook, funnel: Funnel) -> Plot:
         IntervalRow(words(f"committee.funnel.{name}"), float(n), 0.0, float(n), words.number(n, 0))
         for name, n in counts.items()
     ]
-    named = IntervalWords(words("committee.funnel.axis"))
+    named = IntervalWords(words("committee.funnel.axis"), figure=words.figure)
 
     def draw(*, narrow: bool = False) -> Svg:
         return intervals(rows, None, named, title, words("committee.plot.funnel_told"), narrow=narrow)
@@ -182,7 +183,10 @@ def _forest(words: Phrasebook, charter: Charter, model: str, by_site: Sequence[V
     limit = charter.limits_of(model, "auc").act
     title = words("committee.plot.forest")
     named = IntervalWords(
-        words("committee.measure.auc"), words("committee.level.act") if limit else "", words("committee.plot.nothing")
+        words("committee.measure.auc"),
+        words("committee.level.act") if limit else "",
+        words("committee.plot.nothing"),
+        words.figure,
     )
 
     def draw(*, narrow: bool = False) -> Svg:
@@ -197,7 +201,10 @@ def _gaps(words: Phrasebook, manifest: Manifest | None, charter: Charter, newest
     ]
     title = words("committee.plot.gaps")
     named = IntervalWords(
-        words("committee.measure.gap_sensitivity"), words("committee.plot.even"), words("committee.plot.nothing")
+        words("committee.measure.gap_sensitivity"),
+        words("committee.plot.even"),
+        words("committee.plot.nothing"),
+        words.figure,
     )
 
     def draw(*, narrow: bool = False) -> Svg:

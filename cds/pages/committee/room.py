@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,10 +17,11 @@ from cds.cards.phrasebook import Phrasebook
 from cds.committee.accounts import Accounts
 from cds.committee.monthly import month_of
 from cds.engine import Engine
-from cds.errors import CdsError, ConsoleRefused, NotAllowed, NotSignedIn, ReplayFailed, SignInFailed
+from cds.errors import CdsError, CommitteeError, ConsoleRefused, NotAllowed, NotSignedIn, ReplayFailed, SignInFailed
 from cds.ledger.book import Book
+from cds.ledger.standings import EVERYWHERE
 from cds.pages.committee.session import Sessions, SignedIn
-from cds.pages.committee.view import here
+from cds.pages.committee.view import here, title_of
 from cds.pages.committee.words import gaps, meanings
 
 _log = logging.getLogger("cds.committee")
@@ -114,6 +115,22 @@ class Room:
         told = words(key if key in words.texts else "committee.refused.otherwise")
         status = 404 if isinstance(error, ReplayFailed) else error.status
         return self._page("refused.html", None, told=told, code=error.code), status
+
+    def _not_done(self, error: CommitteeError, who: SignedIn, back: str, to: str) -> tuple[str, int]:
+        """Why what somebody asked for was not done, in the reader's language."""
+        words, key = self._words(), f"committee.acted.why.{error.key}"
+        known = key in words.texts
+        told = words(key, **{n: self._said(words, n, v) for n, v in error.values.items()}) if known else str(error)
+        return self._page("acted.html", who, fault=told, english=not known, back=back, to=to), 400
+
+    def _said(self, words: Phrasebook, name: str, value: object) -> str:
+        if isinstance(value, datetime):
+            return self._moment(value)
+        if isinstance(value, date):
+            return words.day(value)
+        if name == "model":
+            return title_of(self.engine, words, str(value))
+        return words("committee.overview.everywhere") if value == EVERYWHERE else str(value)
 
     def guard(self, answer: Response) -> Response:
         answer.headers["Content-Security-Policy"] = (

@@ -33,7 +33,7 @@ class SignedIn:
     id: str = ""
     """Of the session; empty in a cookie of an earlier version, which could not be ended."""
     person_id: str | None = None
-    """Issuer and subject, where the hospital's own sign-in told them."""
+    """As ``cds.committee.identity`` writes it; None in a cookie of an earlier version, of a local account."""
 
     @property
     def member(self) -> bool:

@@ -36,6 +36,12 @@ def source(remote_addr: str | None, forwarded_for: Sequence[str], proxies: Seque
     return None
 
 
+def whose(address: str) -> str:
+    """Whom an address is counted for: itself, or of IPv6 the /64, in which whoever has one address has them all."""
+    found = _address(address)
+    return str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else address
+
+
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """Also with a port, as some proxies write it."""
     text = text.strip()

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cds.cards.phrasebook import Phrasebook
+from cds.committee.actions import stopped_now
 from cds.committee.burden import Funnel, funnel
 from cds.committee.charter import Charter
 from cds.committee.findings import ORDER
@@ -17,18 +18,14 @@ from cds.engine import Engine
 from cds.errors import NothingThere
 from cds.inference.manifest import Manifest
 from cds.ledger.book import Book
-from cds.ledger.cohort import PredictedRow, newest_predicted
 from cds.ledger.incidents import Incident, incidents
 from cds.ledger.response import given
-from cds.ledger.standings import EVERYWHERE, Stop, every, stops
+from cds.ledger.standings import EVERYWHERE, Stop
 from cds.ledger.verdicts import Verdict, history, newest
-from cds.pages.committee.days import Days
+from cds.pages.committee.groups import groups_of, of_group
 from cds.pages.committee.plots import Plot, plots
 from cds.pages.committee.words import GROUPS, Line, by_need, line, source
 from cds.record.inputs import days
-
-PAGE = 50
-"""Calls on a page."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,8 @@ class Overview:
     """Incidents nobody has looked at."""
     sites: tuple[str, ...]
     models: tuple[str, ...]
+    groups: Mapping[str, str]
+    """Of people whom a verdict speaks of: name -> what it is called."""
 
 
 def here(engine: Engine) -> datetime:
@@ -85,11 +84,19 @@ def level_of(verdict: Verdict, held: Mapping[tuple[str, str], Stop]) -> str:
 
 
 def overview(
-    engine: Engine, book: Book, charter: Charter, words: Phrasebook, *, site: str = "", model: str = "", level: str = ""
+    engine: Engine,
+    book: Book,
+    charter: Charter,
+    words: Phrasebook,
+    *,
+    site: str = "",
+    model: str = "",
+    level: str = "",
+    group: str = "",
 ) -> Overview:
-    """``site``, ``model``, ``level``: only those; empty: all."""
+    """``site``, ``model``, ``level``: only those; ``group``: only what verdicts say of it; empty: all."""
     verdicts = book.read(newest)
-    held = stops(book.read(every))
+    held = stopped_now(book, charter, here(engine))
     rows = [
         Row(
             v.model,
@@ -98,9 +105,10 @@ def overview(
             level_of(v, held),
             v.model_version,
             v.at,
-            tuple(line(words, f, manifest_of(engine, v.model), charter) for f in v.raising[:3]),
+            tuple(line(words, f, manifest_of(engine, v.model), charter) for f in of_group(v.raising, group)[:3]),
         )
         for v in verdicts
+        if of_group(v.findings, group) or not group
     ]
     shown = [r for r in rows if site in ("", r.site) and model in ("", r.model) and level in ("", r.level)]
     order = ("stopped", "act", "watch", "green")
@@ -109,8 +117,9 @@ def overview(
         tuple(shown),
         tuple(Stopped(m, title_of(engine, words, m), s, stop) for (m, s), stop in sorted(held.items())),
         sum(i.state == "open" for i in book.read(incidents)),
-        tuple(sorted({r.site for r in rows})),
-        tuple(sorted({r.model for r in rows})),
+        tuple(sorted({v.site for v in verdicts})),
+        tuple(sorted({v.model for v in verdicts})),
+        groups_of(words, charter, (f for v in verdicts for f in v.findings)),
     )
 
 
@@ -123,20 +132,26 @@ class ModelView:
     level: str
     stop: Stop | None
     sections: tuple[tuple[str, tuple[Line, ...]], ...]
-    """(group, its lines)"""
+    """(kind of measure, its lines)"""
+    findings: tuple[Mapping[str, Any], ...]
+    """Behind the lines."""
+    groups: Mapping[str, str]
     followed: Mapping[str, Any] | None
     funnel: Funnel
     plots: tuple[Plot, ...]
     history: tuple[Verdict, ...]
 
 
-def model_view(engine: Engine, book: Book, charter: Charter, words: Phrasebook, model: str, site: str) -> ModelView:
-    """Raises NothingThere for a model that was never judged there."""
+def model_view(
+    engine: Engine, book: Book, charter: Charter, words: Phrasebook, model: str, site: str, group: str = ""
+) -> ModelView:
+    """``group``: only measures of it; empty: all. Raises NothingThere for a model that was never judged there."""
     past = book.read(lambda c: history(c, model, site))
     if not past:
         raise NothingThere("no verdict on such a model at such a site")
-    held = stops(book.read(every))
+    held = stopped_now(book, charter, here(engine))
     verdict, manifest = past[0], manifest_of(engine, model)
+    shown = of_group(verdict.findings, group)
     now = engine.now()
     cards = book.read(lambda c: given(c, model, site, now - timedelta(days=days(charter.period)), now))
     counted = funnel(cards)
@@ -148,13 +163,20 @@ def model_view(engine: Engine, book: Book, charter: Charter, words: Phrasebook, 
         site,
         verdict,
         level_of(verdict, held),
-        held.get((model, site)) or held.get((model, EVERYWHERE)),
-        tuple(sections(words, verdict.findings, manifest, charter)),
+        standing_stop(held, model, site),
+        tuple(sections(words, shown, manifest, charter)),
+        shown,
+        groups_of(words, charter, verdict.findings),
         told,
         counted,
         tuple(plots(words, manifest, charter, model, past, by_site, counted, here(engine))),
         past,
     )
+
+
+def standing_stop(held: Mapping[tuple[str, str], Stop], model: str, site: str) -> Stop | None:
+    """The one that keeps a model from speaking there."""
+    return held.get((model, site)) or held.get((model, EVERYWHERE))
 
 
 def sections(
@@ -168,52 +190,6 @@ def sections(
         if lines:
             found.append((group, lines))
     return sorted(found, key=lambda one: -max(ORDER.index(a.level) for a in one[1]))
-
-
-@dataclass(frozen=True)
-class CallRow:
-    """One prediction, its patient a pseudonym: the beginning of the keyed hash."""
-
-    call: str
-    at: datetime
-    pseudonym: str
-    outcome: str
-    answer: str
-    carded: bool
-
-
-def call_rows(
-    engine: Engine,
-    book: Book,
-    model: str,
-    site: str,
-    page: int,
-    words: Phrasebook,
-    *,
-    carded: bool,
-    days: Days,
-    most: int = PAGE + 1,
-) -> list[CallRow]:
-    """Newest first, ``PAGE`` on a page and one more where there is a next. ``carded``: only those with a card."""
-    manifest = manifest_of(engine, model)
-    shown = [o for o in manifest.outputs if o.shown and not o.series] if manifest is not None else []
-    ends = {"since": days.since, "until": days.until}
-    rows = book.read(lambda c: newest_predicted(c, model, site, page * PAGE, most, carded=carded, **ends))
-
-    def answer(row: PredictedRow) -> str:
-        told = [o for o in shown if isinstance(row.outputs.get(o.name), int | float)]
-        if not told:
-            return why(words, row.reason)
-        value = float(row.outputs[told[0].name])
-        name = told[0].categories.get(f"{value:g}")
-        return name or words.significant(value, 3)
-
-    return [CallRow(r.call_id, r.at, r.patient_key[:8], r.outcome, answer(r), r.carded) for r in rows]
-
-
-def why(words: Phrasebook, reason: str | None) -> str:
-    """A reason for no answer in words; a code that no catalogue knows, as it is."""
-    return words.texts.get(f"engine.abstained.{reason}") or reason or ""
 
 
 @dataclass(frozen=True)
@@ -252,11 +228,6 @@ def rests_on(words: Phrasebook, told: Mapping[str, Any] | None) -> list[str]:
     if told["earlier"]:
         found.append(words("committee.model.followed_earlier", count=words.number(told["earlier"], 0)))
     return found + [words("committee.model.followed_fault", fault=fault) for fault in told["faults"]]
-
-
-def incident_list(book: Book, days: Days) -> tuple[Incident, ...]:
-    """Reported in these days, newest first."""
-    return tuple(i for i in book.read(incidents) if days.hold(i.problem.at))
 
 
 def incident(book: Book, number: str) -> Incident:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds.cards.phrasebook import Phrasebook
-from cds.committee.charter import Charter
+from cds.committee.charter import Charter, Subgroup
+from cds.committee.cohort import OTHER
 from cds.committee.findings import ORDER, Level
 from cds.inference.manifest import Manifest
 
@@ -20,7 +21,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                "integrated_brier")),
     ("use", ("flagged", "ppv", "sensitivity", "specificity", "evaluate", "benefit", "benefit_over_all", "card_ppv",
              "looked_at", "corrected_sensitivity", "corrected_specificity")),
-    ("fairness", ("gap_sensitivity", "gap_ppv", "gap_auc", "gap_observed-expected", "gap_alert-rate")),
+    ("fairness", ("gap_sensitivity", "gap_ppv", "gap_auc", "gap_observed-expected", "gap_alert-rate",
+                  "group_unknown")),
     ("response", ("burden", "per_clinician_day", "repeated", "opened", "accepted", "overridden", "response",
                   "looked_within")),
 )  # fmt: skip
@@ -49,9 +51,10 @@ _SHARES = frozenset(
             "repeated",
             "opened",
         ),
-        *("accepted", "overridden", "looked_within", "gap_sensitivity", "gap_ppv", "gap_alert-rate"),
+        *("accepted", "overridden", "looked_within", "gap_sensitivity", "gap_ppv", "gap_alert-rate", "group_unknown"),
     }
 )
+_YES_NO = ("male", "female", "yes", "no")
 _AFTER = re.compile(r"^(\d+(?:\.\d+)?) (months|days)$")
 _WHAT = {
     "events": "events",
@@ -133,6 +136,7 @@ def line(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | Non
     counts = ""
     if "n" in finding:
         key = "baseline" if finding["measure"] == "drift" else "events"
+        key = "about" if finding.get("detail", {}).get("rounded") else key
         counts = words(f"committee.count.{key}", n=words.number(finding["n"], 0), events=words.number(events or 0, 0))
     limit = figure(words, finding["measure"], finding["limit"]) if "limit" in finding else ""
     return Line(
@@ -195,8 +199,27 @@ def about(words: Phrasebook, finding: Mapping[str, Any], manifest: Manifest | No
             if f"-> {output.name}" == told:
                 return words("committee.about.answer", name=words.pick(output.label) or output.name)
     name, colon, group = told.partition(": ")
-    if colon and charter is not None and name in charter.subgroups:
-        known = ("male", "female", "yes", "no")
-        shown = words(f"committee.group.{group}") if group in known else group.replace(" to <", " – <")
-        return f"{words.pick(charter.subgroups[name].label)}: {shown}"
+    if charter is not None and name in charter.subgroups:
+        subgroup = charter.subgroups[name]
+        label = words.pick(subgroup.label)
+        months = finding.get("detail", {}).get("months")
+        by = f" ({words('committee.after.months', count=words.number(months, 0))})" if months else ""
+        return f"{label}: {_group(words, subgroup, group)}{by}" if colon else f"{label}{by}"
     return told
+
+
+def _group(words: Phrasebook, subgroup: Subgroup, group: str) -> str:
+    if group == OTHER:
+        return words("committee.group.other")
+    if subgroup.source in ("patient.language", "call.language"):
+        return words.tongue(group)
+    if subgroup.source == "study.scanner":
+        return group
+    return words(f"committee.group.{group}") if group in _YES_NO else group.replace(" to <", " – <")
+
+
+def depends(words: Phrasebook, part: str) -> str:
+    """What a card depends on, by the name that replays have for it, such as ``model endpac 1.1.0``."""
+    kind, _, rest = part.partition(" ")
+    key = f"committee.call.depends.{kind}"
+    return words(key, name=rest.strip("()")) if key in words.texts else part

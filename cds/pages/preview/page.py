@@ -94,6 +94,7 @@ class _Page:
             dials=chosen,
             places={f"v{n}": dial.chosen for n, dial in enumerate(chosen)},
             shown=text.shown,
+            whose=text.whose,
             saved=self._saved[saved] if saved is not None and 0 <= saved < len(self._saved) else "",
             why=why,
         )

@@ -10,6 +10,7 @@ from typing import Literal
 from scipy.special import expit
 
 from cds.errors import ValidationRoundError
+from cds.measures.estimate import Z
 from cds.validation.bins import Bin
 from cds.validation.fits import fits
 from cds.validation.pooling import measures
@@ -179,4 +180,4 @@ def _observed_of(tables: Sequence[Table]) -> Table:
 
 def _interval(measure: Measure, one: Estimate) -> Interval:
     show = _SHOWN[measure]
-    return Interval(show(one.value), show(one.value - 1.96 * one.error), show(one.value + 1.96 * one.error))
+    return Interval(show(one.value), show(one.value - Z * one.error), show(one.value + Z * one.error))

@@ -14,6 +14,7 @@ import pytest
 from committee_room import CHARTER, NOW, Room, Said, ago
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page
 from service import MakeApp, StoryCalls, loopback, prefetcher
 from werkzeug.serving import make_server
 
@@ -26,8 +27,12 @@ from cds.ledger.committee_tables import outcome_events, outcome_sweeps
 from cds.ledger.outcomes import OutcomeEvent, Sweep
 
 MODEL, SITE = "qcancer-2013-pancreas", "demo"
-MEMBER, VIEWER, PASSWORD = "A. Bee", "V. Iewer", "correct-horse-battery"
-GROUPS = "subgroups: {sex: {label: {en: sex, nl: geslacht}, source: patient.male}}\n"
+MEMBER, OTHER, VIEWER, PASSWORD = "A. Bee", "E. Eff", "V. Iewer", "correct-horse-battery"
+GROUPS = """
+subgroups:
+  sex: {label: {en: sex, nl: geslacht}, source: patient.male}
+  patient-language: {label: {en: "patient's language", nl: taal van de patiënt}, source: patient.language}
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,24 @@ class Console:
         return made
 
 
+SIGN_IN = {"en-GB": ("Name", "Password", "Sign in"), "nl-NL": ("Naam", "Wachtwoord", "Aanmelden")}
+
+
+def signed_in(browser: Browser, house: Console, name: str = MEMBER, *, locale: str = "en-GB", **context: Any) -> Page:
+    """In a window of its own, as narrow as a phone unless ``context`` says otherwise."""
+    page = browser.new_context(locale=locale, **{"viewport": {"width": 390, "height": 900}, **context}).new_page()
+    enter(page, house, name, locale)
+    return page
+
+
+def enter(page: Page, house: Console, name: str = MEMBER, locale: str = "en-GB") -> None:
+    called, password, button = SIGN_IN[locale]
+    page.goto(f"{house.address}/committee/")
+    page.get_by_label(called).fill(name)
+    page.get_by_label(password).fill(PASSWORD)
+    page.get_by_role("button", name=button).click()
+
+
 @pytest.fixture(scope="session")
 def open_console(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Console]]:
     servers = []
@@ -57,6 +80,7 @@ def open_console(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) ->
         charter.write_text(CHARTER + GROUPS, encoding="utf-8")
         accounts = Accounts(folder / "accounts.yaml")
         accounts.put(MEMBER, PASSWORD, "member")
+        accounts.put(OTHER, PASSWORD, "member")
         accounts.put(VIEWER, PASSWORD, "viewer")
         held: dict[str, Flask] = {}
 
@@ -117,11 +141,19 @@ def fill(app: Flask, charter_file: Path) -> str:
 
 
 def cohort(room: Room, random: np.random.Generator, version: str) -> None:
-    """1200 patients predicted three years ago; of some it is known that the outcome came."""
+    """1200 patients predicted three years ago; of some the outcome is known, of most what they speak."""
+    spoken = ("tr", "nl", "nl", None)
     truth = random.normal(-1.2, 1.1, 1200)
     happens = random.random(1200) < 1 / (1 + np.exp(-truth))
     said = [
-        Said(f"c{n}", ago(1100), {"risk": float(1 / (1 + np.exp(-t)))}, snapshot(random, 0), carded=bool(t > -1))
+        Said(
+            f"c{n}",
+            ago(1100),
+            {"risk": float(1 / (1 + np.exp(-t)))},
+            snapshot(random, 0),
+            carded=bool(t > -1),
+            speaks=spoken[n % 4],
+        )
         for n, t in enumerate(truth)
     ]
     room.tell(said, version=version, client=SITE)

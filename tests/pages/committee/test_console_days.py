@@ -72,6 +72,12 @@ def test_incidents_are_listed_from_one_day_to_another(reported: Console) -> None
     assert csv_days(reported, "/committee/incidents.csv?to=2026-03-04") == {"2026-03-01"}
 
 
+def test_what_nobody_has_looked_at_leads_members_to_where_one_looks(reported: Console) -> None:
+    told = "Incidents that nobody has looked at: 1"
+    assert f'<a href="/committee/incidents">{told}</a>' in reported.client().get("/committee/").text
+    assert f'<p class="notice">{told}</p>' in reported.client(VIEWER).get("/committee/").text
+
+
 def test_an_incident_is_a_paper_for_members(reported: Console) -> None:
     browser = reported.client()
     for number in ("one-0001", "two-0002"):

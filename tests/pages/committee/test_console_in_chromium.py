@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from accessibility import violations
-from console_house import MEMBER, MODEL, PASSWORD, SITE, Console
+from console_house import MODEL, SITE, Console, enter
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.system
@@ -26,10 +26,7 @@ def sign_in(browser: Browser, console: Console) -> Iterator[SignIn]:
         contexts.append(made)
         page = made.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-        page.goto(f"{console.address}/committee/")
-        page.get_by_label("Name").fill(MEMBER)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
+        enter(page, console)
         expect(page.get_by_role("heading", level=1)).to_have_text("Is each model still right here?")
         return page
 
@@ -49,6 +46,7 @@ def test_from_the_first_page_to_a_call_made_again(sign_in: SignIn, console: Cons
     page.get_by_role("link", name="Only calls with a card").click()
     page.get_by_role("link", name=console.call).click()
     expect(page.get_by_text("Everything is as it was, to the letter and the bit.")).to_be_visible()
+    page.locator(".menu > summary").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
@@ -63,3 +61,26 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_the_window(
         page.goto(f"{console.address}/committee{address}")
         assert violations(page, axe) == [], address
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+def test_on_a_phone_the_bar_is_low_and_its_menu_is_opened_by_keys_without_script(sign_in: SignIn) -> None:
+    page = sign_in(viewport={"width": 390, "height": 844}, java_script_enabled=False)
+    bar = page.locator("header.bar").bounding_box()
+    assert bar is not None
+    assert bar["height"] <= 100
+    expect(page.get_by_role("button", name="Dark")).to_be_hidden()
+    page.locator(".menu > summary").focus()
+    page.keyboard.press("Enter")
+    dark = page.get_by_role("button", name="Dark")
+    expect(dark).to_be_in_viewport(ratio=1)
+    dark.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_in_the_open_menu(sign_in: SignIn, axe: str, width: int) -> None:
+    page = sign_in(viewport={"width": width, "height": 844})
+    page.locator(".menu > summary").click()
+    assert violations(page, axe) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

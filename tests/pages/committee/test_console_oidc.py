@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +21,10 @@ from joserfc.jwk import RSAKey
 from service import Clock, MakeApp, loopback
 from werkzeug.serving import make_server
 
+from cds.committee.accounts import Accounts
+
 CLIENT, SECRET = "cds-committee", "a-secret-of-the-tests-only"
+PASSWORD = "correct-horse-battery"
 
 
 @dataclass
@@ -172,6 +177,31 @@ def test_a_provider_that_is_down_is_a_sentence(make_app: MakeApp) -> None:
     answer = app.test_client().get("/committee/oidc/start")
     assert answer.status_code == 403 and "The sign-in did not succeed." in answer.text
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(("subject", "status"), [("u3", 400), ("u4", 303)])
+def test_a_local_account_and_the_hospitals_of_one_person_are_not_two(
+    make_app: MakeApp, provider: Provider, tmp_path: Path, subject: str, status: int
+) -> None:
+    """Under whatever names. The accounts' file says whose a local account is."""
+    Accounts(tmp_path / "accounts.yaml").put("Ada", PASSWORD, "member", subject)
+    oidc = {"issuer": provider.url, "client_id": CLIENT, "secret": SECRET, "members": ["committee"]}
+    here = {**loopback(), "public_url": "http://127.0.0.1:8080"}
+    app = make_app(**here, committee={"console": {"oidc": oidc, "accounts_file": tmp_path / "accounts.yaml"}})
+    model = "/committee/models/endpac/demo"
+    local, hospital = app.test_client(), app.test_client()
+    assert local.post("/committee/sign-in", data={"name": "Ada", "password": PASSWORD}).status_code == 303
+    provider.changes = {"sub": "u3", "name": "J. Jansen"}
+    assert sign_in(hospital, provider).status_code == 303
+    assert local.post(f"{model}/stop", data={"reason": "calibration is off here"}).status_code == 303
+    answer = hospital.post(f"{model}/confirm", data={"reason": "I have looked at it and agree"})
+    assert answer.status_code == status, answer.text
+    asked = hospital.post(f"{model}/resume", data={"reason": "the analyser was replaced"})
+    assert asked.status_code == 303
+    number = re.search(r'name="asked" value="([^"]+)"', local.get(f"{model}/").text)
+    assert number is not None
+    agreed = local.post(f"{model}/agree", data={"reason": "so I found, too", "asked": number[1]})
+    assert agreed.status_code == status, agreed.text
 
 
 @pytest.mark.parametrize(

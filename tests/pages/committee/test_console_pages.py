@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from collections.abc import Callable
 
 import pytest
@@ -81,15 +83,31 @@ def test_a_model_s_page_has_every_plot_and_says_what_outcomes_rest_on(console: C
         assert f"<h2>{title}</h2>" in text
     assert text.count("<svg") == 12  # each for a page and for a phone
     assert "Outcomes from: registry “national”." in text
-    assert "Complete up to 24 Aug 2026; newer predictions than 3 months are left out." in text
+    assert "Complete up to 24 Aug 2026; predictions newer than 3 months are left out." in text
 
 
 def test_a_model_s_page_explains_its_measures_and_its_charter_in_plain_words(console: Console) -> None:
     text = console.client().get(f"{PAGE}/").text
     assert "0.5: as good as tossing a coin; 1: always." in text
     assert "<summary>How the verdict comes about</summary>" in text
-    assert "A limit counts only when the whole 95 % interval lies beyond it" in text
+    assert "A limit counts only when the whole 95% interval lies beyond it" in text
     assert "earlier version of the charter" not in text
+
+
+def test_the_language_patients_speak_is_a_group_by_its_name_on_the_page_in_the_month_s_report_and_in_both(
+    console: Console,
+) -> None:
+    browser = console.client()
+    for address in (f"{PAGE}/", "/committee/reports/2026-11"):
+        text = html.unescape(browser.get(address).text)
+        assert "patient's language: Turkish" in text and "patient's language: Dutch" in text
+        assert "Group not known" in text
+    head, *lines = rows(browser.get(f"{PAGE}/findings.csv").data)
+    [unknown] = [found for line in lines if (found := dict(zip(head, line, strict=True)))["measure"] == "group_unknown"]
+    assert unknown["about"] == "patient-language" and 0.2 < float(unknown["value"]) < 0.3
+    browser.post("/committee/settings", data={"language": "nl"})
+    text = html.unescape(browser.get(f"{PAGE}/").text)
+    assert "taal van de patiënt: Turks" in text and "Groep niet bekend" in text
 
 
 def test_a_command_to_type_is_set_as_one(console: Console) -> None:
@@ -100,12 +118,17 @@ def test_a_command_to_type_is_set_as_one(console: Console) -> None:
 def test_it_is_read_in_dutch(console: Console) -> None:
     browser = console.client()
     browser.post("/committee/settings", data={"language": "nl"})
-    assert "Verschuiving in de tijd" in browser.get(f"{PAGE}/").text
+    model = browser.get(f"{PAGE}/").text
+    assert "Verschuiving in de tijd" in model
+    assert re.search(r">23 nov 2026</text>", model), "an axis writes dates as the language does"
+    call = browser.get(f"/committee/calls/{console.call}").text
+    for told in ("programma", "zinnen (en)", "beleid"):
+        assert f'<th scope="row">{told}</th>' in call
 
 
 def test_what_is_missing_is_said_in_words(console: Console) -> None:
     text = console.client().get(f"{PAGE}/").text
-    assert "<strong>not enough data: 0 people, 30 needed:</strong>" in text
+    assert "<strong>Not enough data: 0 people, 30 needed:</strong>" in text
 
 
 def test_calls_are_pseudonyms_and_lead_to_a_replay(console: Console) -> None:
@@ -173,7 +196,7 @@ def test_a_member_stops_a_model_alone_and_somebody_else_confirms(open_console: C
     house = open_console()
     one = house.client()
     short = one.post(f"{PAGE}/stop", data={"reason": "no"})
-    assert short.status_code == 400 and "say why in a sentence" in short.text
+    assert short.status_code == 400 and "Say why in a sentence" in short.text
     assert house.client(VIEWER).post(f"{PAGE}/stop", data={"reason": "calibration is off here"}).status_code == 403
     assert one.post(f"{PAGE}/stop", data={"reason": "calibration is off here"}).status_code == 303
     assert "Nobody else has confirmed this yet." in one.get("/committee/").text

@@ -19,6 +19,7 @@ from cds.committee.accounts import Accounts
 from cds.ledger.book import Book
 from cds.ledger.committee_tables import sign_in_attempts
 from cds.ledger.migrate import upgrade
+from cds.ledger.turn import Turn
 from cds.pages.committee.attempts import Attempts, counted
 
 OUTSIDER, INSIDER = "203.0.113.9", "10.1.2.3"
@@ -99,50 +100,83 @@ def test_the_wait_grows_ends_and_does_not_grow_while_it_lasts(ledger_url: str) -
     counts = counted("X", OUTSIDER, None)
     waits = []
     for _ in range(12):
-        attempts.failed(counts)
-        waits.append(attempts.wait(counts))
-        now += waits[-1]
-        assert attempts.wait(counts) == 0.0
-    assert waits == [0.0] * 4 + [30.0, 60.0, 120.0, 240.0, 480.0, 900.0, 900.0, 900.0]
-    attempts.succeeded(counts)
-    attempts.failed(counts)
-    assert attempts.wait(counts) == 0.0
+        while (wait := attempts.begin(counts).wait_s) > 0:
+            waits.append(wait)
+            now += wait
+    assert waits == [30.0, 60.0, 120.0, 240.0, 480.0, 900.0, 900.0]
+    now += 900.0
+    attempts.succeeded(attempts.begin(counts))
+    assert [attempts.begin(counts).wait_s for _ in range(5)] == [0.0] * 5
 
 
 def test_every_worker_counts_the_same_attempts_and_the_ledger_does_not_say_whose(ledger_url: str) -> None:
     """Workers and hosts share the ledger: guessing at another one is no new beginning."""
     workers = [attempts_of(ledger_url, lambda: 1000.0) for _ in range(5)]
     for worker in workers:
-        assert worker.wait(counted("B. Ee", OUTSIDER, None)) == 0.0
-        worker.failed(counted("B. Ee", OUTSIDER, None))
-    assert {worker.wait(counted("B. Ee", OUTSIDER, None)) for worker in workers} == {30.0}
-    assert workers[0].wait(counted("B. Ee", INSIDER, None)) == 0.0
+        assert worker.begin(counted("B. Ee", OUTSIDER, None)).wait_s == 0.0
+    assert {worker.begin(counted("B. Ee", OUTSIDER, None)).wait_s for worker in workers} == {30.0}
     with Book(ledger_url) as book:
         rows = book.read(lambda c: c.execute(sa.select(sign_in_attempts)).all())
     assert len(rows) == 3
     assert not any(told in str(rows).lower() for told in ("b. ee", OUTSIDER))
 
 
-def test_two_workers_that_count_at_once_lose_no_attempt(ledger_url: str) -> None:
-    one, other = (attempts_of(ledger_url, lambda: 1000.0) for _ in range(2))
-    both = [Thread(target=lambda w=w: [w.failed(counted("X", OUTSIDER, None)) for _ in range(3)]) for w in (one, other)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join()
-    assert one.wait(counted("X", OUTSIDER, None)) == 60.0  # six
+def test_of_many_attempts_at_once_no_more_are_looked_at_than_one_after_the_other(ledger_url: str) -> None:
+    """A password takes its time to be looked at; whoever sends a hundred meanwhile must not have a hundred tried."""
+    counts, looked_at = counted("X", OUTSIDER, None), list[bool]()
+
+    def send() -> None:
+        looked_at.append(attempts_of(ledger_url, lambda: 1000.0).begin(counts).wait_s == 0.0)
+
+    senders = [Thread(target=send) for _ in range(12)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    assert (sum(looked_at), len(looked_at)) == (5, 12)
+
+
+def test_who_has_to_wait_keeps_no_writer_waiting(ledger_url: str, tmp_path: Path) -> None:
+    """Whoever sends guesses without end is told to wait, and rows of calls go on being written meanwhile."""
+    attempts, counts = attempts_of(ledger_url, lambda: 1000.0), counted("X", OUTSIDER, None)
+    for _ in range(5):
+        attempts.begin(counts)
+    with Turn(tmp_path / "ledger.db", 1.0).hold():
+        assert attempts.begin(counts).wait_s == 30.0
+
+
+def test_right_ones_leave_what_others_share_as_it_was(ledger_url: str) -> None:
+    """A hospital behind one address signs in all day, and one wrong password among that is one."""
+    attempts = attempts_of(ledger_url, lambda: 1000.0)
+    for n in range(25):
+        right = attempts.begin(counted(f"Nurse {n}", INSIDER, None))
+        wrong = attempts.begin(counted(f"Other {n}", INSIDER, None)) if n < 3 else None
+        assert right.wait_s == 0.0 and (wrong is None or wrong.wait_s == 0.0)
+        attempts.succeeded(right)
+    with Book(ledger_url) as book:
+        rows = book.read(lambda c: c.execute(sa.select(sign_in_attempts.c.wrong)).scalars().all())
+    assert sorted(rows) == [1] * 6 + [3], "of the address three, of each wrong name its own two"
+
+
+def test_whoever_has_one_address_of_ipv6_has_its_whole_network(ledger_url: str) -> None:
+    attempts = attempts_of(ledger_url, lambda: 1000.0)
+    waits = [attempts.begin(counted("X", f"2001:db8:0:1::{n}", None)).wait_s for n in range(6)]
+    assert waits == [0.0] * 5 + [30.0]
+    assert attempts.begin(counted("X", "2001:db8:0:2::1", None)).wait_s == 0.0
+    assert attempts.begin(counted("X", "192.0.2.1", None)).wait_s == 0.0
 
 
 def test_what_others_share_costs_seconds_and_is_forgotten_in_an_hour(ledger_url: str) -> None:
     now = 1000.0
     attempts = attempts_of(ledger_url, lambda: now)
     for n in range(30):
-        attempts.failed(counted("X", f"203.0.113.{n}", None))
-    assert attempts.wait(counted("X", INSIDER, None)) == 5.0
-    assert attempts.wait(counted("Y", INSIDER, None)) == 0.0
+        while (wait := attempts.begin(counted("X", f"203.0.113.{n}", None)).wait_s) > 0:
+            assert wait == 5.0
+            now += wait
+    assert attempts.begin(counted("X", INSIDER, None)).wait_s == 5.0
+    assert attempts.begin(counted("Y", INSIDER, None)).wait_s == 0.0
     now += 3700.0
-    attempts.failed(counted("X", OUTSIDER, None))
-    assert attempts.wait(counted("X", OUTSIDER, None)) == 0.0
+    assert [attempts.begin(counted("X", OUTSIDER, None)).wait_s for _ in range(5)] == [0.0] * 5
 
 
 def test_a_copied_cookie_opens_nothing_after_its_owner_signed_out(open_console: Callable[..., Console]) -> None:
