@@ -17,6 +17,7 @@ from cds.errors import AuditFailed
 from cds.ledger.audited import happened
 from cds.ledger.book import Book
 from cds.ledger.chain import BEGIN, Chain, Head
+from cds.ledger.chained import KINDS
 from cds.ledger.migrate import upgrade
 from cds.record.inputs import days
 from cds.sealing import chain_keys
@@ -78,6 +79,7 @@ def verify(ctx: click.Context, head: Head | None, as_json: bool) -> None:
             "purged": found.purged,
             "erased": found.erased,
             "renewed": found.renewed,
+            "partly": found.partly,
             "segments": found.segments,
             "unlinked": found.unchained,
             "faults": [f.__dict__ for f in found.faults],
@@ -94,6 +96,14 @@ def verify(ctx: click.Context, head: Head | None, as_json: bool) -> None:
         click.echo(
             f"The ledger's key was replaced: {found.renewed} older links prove that they were not changed themselves, "
             "and no longer what their rows said; the rows were checked and linked again that day."
+        )
+    if found.partly:
+        columns = ", ".join(sorted(f"{kind.name}'s {name}" for kind in KINDS for name in kind.later))
+        click.secho(
+            f"{found.partly} links are from workers of the version before, at work beside this one while it was rolled "
+            f"out: of what they did not know yet ({columns}) they prove nothing. If there are more than those minutes "
+            "can have had, somebody filled it in afterwards.",
+            fg="yellow",
         )
     click.secho(f"{found.links} links{gone}; head {found.head.told}", fg="green" if good else "red")
     if found.unchained:

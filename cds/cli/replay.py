@@ -34,14 +34,16 @@ def replay(ctx: click.Context, call: str, folders: tuple[Path, ...], show: bool,
     """
     from cds.app import create_engine  # models and services only where they are needed
     from cds.replay import Replay
+    from cds.services.declaration import installed_packages
     from cds.snapshot import Snapshots, fingerprints
 
     settings = load(ctx.find_root().obj)
     upgrade(settings.ledger_url)
     engine = create_engine(settings, archived=folders)
+    packages = [*installed_packages(), *settings.hook_dirs]
     try:
         snapshots = engine.snapshots or Snapshots(
-            settings.load_ledger_key(), fingerprints(engine.models, engine.catalogues, settings.hook_dirs)
+            settings.load_ledger_key(), fingerprints(engine.models, engine.catalogues, packages)
         )
         found = Replay(engine, snapshots).of(call)
     finally:

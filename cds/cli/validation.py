@@ -119,7 +119,7 @@ def cases(ctx: click.Context, round_file: Path, coordinator: Path, client: str, 
     """
     from cds.cli.committee.office import office_of, policies_of
     from cds.committee.actions import known_site
-    from cds.committee.case_rows import case_rows
+    from cds.committee.case_rows import case_rows, left_out
     from cds.committee.evaluate import Evaluator
 
     asked = rounds.opened(round_file, keys.load(coordinator, private=False), _today(ctx))
@@ -135,9 +135,12 @@ def cases(ctx: click.Context, round_file: Path, coordinator: Path, client: str, 
         columns = (asked.outcome.horizons, tuple(asked.subgroups), asked.cohort.begins, asked.cohort.ends)
         rows = list(case_rows(following, model.manifest, *columns))
         assumed = following.found.ascertainment.told
+        aside = evaluator.set_aside(model.manifest, client)
+        others = left_out(aside, model.manifest, asked.cohort.begins, asked.cohort.ends, office.now)
     if not rows:
         raise ValidationRoundError(
             f"{asked.model.id} spoke of nobody from {asked.cohort.begins} to {asked.cohort.ends} in calls of {client}"
+            + "".join(f"; {line}" for line in others)
         )
     text = io.StringIO()
     table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -146,7 +149,7 @@ def cases(ctx: click.Context, round_file: Path, coordinator: Path, client: str, 
     _write(out, text.getvalue())
     click.echo(f"{out}: {len(rows)} people; outcome in the charter: {following.found.ascertainment.outcome}")
     click.echo(f"  in the round: {asked.outcome.name}: {asked.outcome.definition}")
-    for line in assumed:
+    for line in (*others, *assumed):
         click.echo(f"  {line}")
 
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 import yaml
@@ -26,7 +25,8 @@ from cds.cli import call, show
 from cds.demo.authorization import REPORT_APP
 from cds.demo.hospital import everybody, stories
 from cds.demo.model_patients import ModelPatient
-from cds.errors import CdsError, SettingsError
+from cds.demo.port import DemoFailed, Port, free_port
+from cds.errors import SettingsError
 from cds.policy.packaged import packaged_policy
 from cds.services.declaration import installed_packages
 from cds.settings import load
@@ -38,8 +38,10 @@ _PATIENCE_S = 60.0
 HOOKS = ("patient-view", "order-sign")
 
 
-class DemoFailed(CdsError):
-    code = "CDS-900"
+class Command(NamedTuple):
+    line: list[str]
+    port: Port | None = None
+    """That it is handed to serve."""
 
 
 def run(*, once: bool, port: int, language: str, data_dir: Path | None, policy: str = "", pacs: bool = False) -> int:
@@ -54,27 +56,30 @@ def run(*, once: bool, port: int, language: str, data_dir: Path | None, policy: 
     folder = data_dir or Path(tempfile.mkdtemp(prefix="cds-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
-    service_port, hospital_port = _free_port(8080), _free_port(port)
-    service, hospital = f"http://127.0.0.1:{service_port}", f"http://127.0.0.1:{hospital_port}"
-    images, place = _images(console, required=pacs), None
-    commands: list[list[str]] = []
-    if images is not None:
-        place, commands = _archive(folder, hospital, real=pacs)
-    settings = write_settings(folder, service_port, hospital, policy, place)
-    with_scans = ["--settings", str(settings)] if place is not None else []
-    commands += [
-        [sys.executable, "-m", "cds.demo.hospital", "--port", str(hospital_port), "--service", service, *with_scans],
-        [sys.executable, "-m", "cds", "--settings", str(settings), "serve"],
-    ]
     with contextlib.ExitStack() as stack:
+        at_service, at_hospital = stack.enter_context(Port(8080)), stack.enter_context(Port(port))
+        service, hospital = f"http://127.0.0.1:{at_service.number}", f"http://127.0.0.1:{at_hospital.number}"
+        images, place = _images(console, required=pacs), None
+        commands: list[Command] = []
+        if images is not None:
+            place, commands = _archive(folder, hospital, real=pacs)
+        settings = write_settings(folder, at_service.number, hospital, policy, place)
+        with_scans = ["--settings", str(settings)] if place is not None else []
+        record = ["-m", "cds.demo.hospital", "--port", str(at_hospital.number), "--service", service, *with_scans]
+        commands += [
+            Command([sys.executable, *record], at_hospital),
+            Command([sys.executable, "-m", "cds", "--settings", str(settings), "serve"], at_service),
+        ]
         processes = stack.enter_context(_running(*commands, log=folder / "demo.log"))
+        at_service.socket.close()  # theirs alone now: one that ends is refused, not waited for
+        at_hospital.socket.close()
         _wait(f"{hospital}/fhir/metadata", processes, folder)
         _wait(f"{service}/health", processes, folder)
         if place is not None:
             _wait(f"{place.url}/studies", processes, folder, (place.user, place.password))
             # after the service, which has brought the database up to date
             worker = [sys.executable, "-m", "cds", "--settings", str(settings), "worker"]
-            processes += stack.enter_context(_running(worker, log=folder / "worker.log"))
+            processes += stack.enter_context(_running(Command(worker), log=folder / "worker.log"))
         console.print(
             "Authentication is [bold]off[/] in this demo, for calls from this machine only. "
             "A hospital's clients always sign their calls (README.md, step 2).",
@@ -114,7 +119,7 @@ def _images(console: Console, *, required: bool) -> ModuleType | None:
     return found
 
 
-def _archive(folder: Path, hospital: str, *, real: bool) -> tuple[Place, list[list[str]]]:
+def _archive(folder: Path, hospital: str, *, real: bool) -> tuple[Place, list[Command]]:
     """(where scans go, what must be started for it)"""
     from cds.demo.imaging import Place
 
@@ -122,8 +127,8 @@ def _archive(folder: Path, hospital: str, *, real: bool) -> tuple[Place, list[li
         return Place(f"{hospital}/dicom-web"), []
     from cds.demo import imaging_orthanc
 
-    command, url, user, password = imaging_orthanc.command(folder, _free_port(8042))
-    return Place(url, user, password), [command]
+    command, url, user, password = imaging_orthanc.command(folder, free_port(8042))
+    return Place(url, user, password), [Command(command)]
 
 
 def _scans(
@@ -266,15 +271,21 @@ def _stop(signum: int, frame: object) -> None:
 
 
 @contextlib.contextmanager
-def _running(*commands: list[str], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _running(*commands: Command, log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Child processes of this one, stopped with it, whatever happens."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment = {k: v for k, v in environment.items() if not k.startswith("CDS_")}
     signal.signal(signal.SIGTERM, _stop)  # so that the children are stopped on a plain kill, too
     with log.open("ab") as output:
         processes = [
-            subprocess.Popen(c, stdout=output, stderr=output, env=environment)  # nosec B603 # our own commands
-            for c in commands
+            subprocess.Popen(  # nosec B603 # our own commands
+                line if port is None else port.handed(line),
+                stdout=output,
+                stderr=output,
+                env=environment,
+                pass_fds=() if port is None else (port.socket.fileno(),),
+            )
+            for line, port in commands
         ]
         try:
             yield processes
@@ -303,15 +314,3 @@ def _wait(
             time.sleep(0.1)
     tail = (folder / "demo.log").read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
     raise DemoFailed("the demo did not start; its log ends with:\n" + "\n".join(tail))
-
-
-def _free_port(wish: int) -> int:
-    """``wish`` if nobody listens there, else any free port of this machine."""
-    for candidate in (wish, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoFailed("no free port on 127.0.0.1")

@@ -8,23 +8,20 @@ prefetch in by hand do, are matched by the resource types they hold.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote_plus
 
 from cds.errors import MissingData, SourceUnsupported
 from cds.fhir import resources as fhir
 from cds.fhir.client import Fetched, FhirClient, Target
 from cds.fhir.queries import Query
+from cds.fhir.searched import asks_all
 from cds.protocol.request import NULL, HookCall
 
 OPTIONAL = frozenset({"FamilyMemberHistory", "ImagingStudy", "Procedure", "ServiceRequest"})
 """Resource types that a hospital's FHIR server may well not have."""
-_LONGEST_KEPT = 20_000
-"""Characters of a search's codes that are remembered as read; ours have a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +141,7 @@ def _take_prefetch(call: HookCall, queries: tuple[Query, ...], evidence: Evidenc
     """Fill ``evidence`` from what was sent. Returns the ``next`` links of keys that came with a first page only."""
     continued: dict[str, str] = {}
     searched: dict[str, list[str | None]] = {}
+    cut: dict[str, str] = {}
     known = {q.key for q in queries}
     for key, raw in call.prefetch.items():
         found = None if raw == NULL else fhir.decode(raw)
@@ -153,40 +151,29 @@ def _take_prefetch(call: HookCall, queries: tuple[Query, ...], evidence: Evidenc
             state = _after_prefetch(query, found, call.patient_id)
             if not _state(evidence, query.key).complete:
                 evidence.states[query.key] = state
-            if state.complete and found is not None:
+            if found is None or query.resource == "Patient":  # who is there or not, never in part
+                continue
+            if why := _cut_off(query, found, continued):
+                cut[query.key] = why
+            elif state.complete:
                 searched.setdefault(query.key, []).append(found.self_url)
                 if found.next_url:
                     continued[query.key] = found.next_url
     for query in queries:
-        if query.key in searched and not _asks_all(query, searched[query.key]):
-            before = evidence.states[query.key]
-            evidence.states[query.key] = KeyState("partly", before.count, why="the EHR searched for a part of it only")
-            continued.pop(query.key, None)
+        if query.key in searched and not asks_all(query, searched[query.key]):
+            cut.setdefault(query.key, "the EHR searched for a part of it only")
+    for key, why in cut.items():
+        if _state(evidence, key).complete:
+            evidence.states[key] = KeyState("partly", evidence.states[key].count, why=why)
+        continued.pop(key, None)
     return continued
 
 
-def _asks_all(query: Query, searches: Sequence[str | None]) -> bool:
-    """Do the searches that were sent, as their own links tell them, ask for each concept of the query? A link that
-    names no codes, or is missing, is taken for the whole search."""
-    asked: set[str] = set()
-    for url in searches:
-        searched = (url or "").partition("?")[2].split("&")
-        named = [codes for part in searched if part.startswith("code=") and (codes := _read_codes(part))]
-        if not named:
-            return True
-        asked.update(*named)
-    return all(asked & concept for concept in query.asked)
-
-
-def _read_codes(parameter: str) -> frozenset[str]:
-    return _codes(parameter) if len(parameter) <= _LONGEST_KEPT else _codes.__wrapped__(parameter)
-
-
-@lru_cache(maxsize=64)
-def _codes(parameter: str) -> frozenset[str]:
-    """``parameter``: "code=system|code,…" as it stands in an address. An EHR searches with the same few for all."""
-    value = unquote_plus(parameter.partition("=")[2])
-    return frozenset(code.rpartition("|")[2] for code in value.split(",") if code)
+def _cut_off(query: Query, found: fhir.Decoded, continued: Mapping[str, str]) -> str:
+    """Why a Bundle is no whole answer and can't be read on from where it ends; "" when it is, or can."""
+    if found.next_url:
+        return "the EHR sent the first pages of several searches" if query.key in continued else ""
+    return "the EHR found more than it sent" if found.total is not None and found.total > found.matches else ""
 
 
 def _answers(

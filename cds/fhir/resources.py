@@ -50,8 +50,22 @@ class Resource(msgspec.Struct, tag_field="resourceType", gc=False):
 class Patient(Resource):
     gender: str | None = None
     birthDate: str | None = None
-    deceasedBoolean: bool | None = None
+    # as sent, like the languages: what is ill written there must not cost the day of birth
+    deceasedBoolean: msgspec.Raw = msgspec.Raw(b"")
     deceasedDateTime: str | None = None
+    communication: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def dead(self) -> bool | None:
+        """None: something is said of it that says neither."""
+        if self.deceasedDateTime:
+            return True
+        text = bytes(self.deceasedBoolean).strip(b' "').lower()
+        return _TRUTHS.get(text)
+
+
+_TRUTHS = {b"": False, b"null": False, b"false": False, b"true": True}
+"""FHIR's own words for it, which some send as a text."""
 
 
 class Component(msgspec.Struct, gc=False):
@@ -193,15 +207,22 @@ class Link(msgspec.Struct, gc=False):
 
 
 _NOTHING = msgspec.Raw(b"")
+_NO_MATCH = ("include", "outcome")
 
 
 class _Entry(msgspec.Struct, gc=False):
     resource: msgspec.Raw = _NOTHING
+    search: Any = None
+
+
+class _Search(msgspec.Struct, gc=False):
+    mode: str | None = None
 
 
 class Bundle(Resource):
     entry: list[_Entry] = []
     link: list[Link] = []
+    total: Any = None
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -227,6 +248,7 @@ KNOWN_TYPES = frozenset(t.__name__ for t in Clinical.__args__)
 
 class _WholeEntry(msgspec.Struct, gc=False):
     resource: Clinical | OperationOutcome | msgspec.UnsetType = msgspec.UNSET
+    search: _Search | None = None
 
 
 class _WholeBundle(Resource, tag="Bundle"):
@@ -234,6 +256,7 @@ class _WholeBundle(Resource, tag="Bundle"):
 
     entry: list[_WholeEntry] = []
     link: list[Link] = []
+    total: Any = None
 
 
 _whole = msgspec.json.Decoder(Clinical | _WholeBundle | OperationOutcome)
@@ -258,6 +281,10 @@ class Decoded:
     """Resources of types the record doesn't use."""
     next_url: str | None = None
     self_url: str | None = None
+    total: int | None = None
+    """How many the search found, on all pages; None when it doesn't say."""
+    matches: int = 0
+    """Entries that are here because the search found them, read or not; others were included for their sake."""
     readable: bool = True
     """False: not JSON, or not FHIR."""
 
@@ -270,14 +297,15 @@ def decode(raw: bytes) -> Decoded:
         return _piecemeal(raw)
     found = Decoded()
     if isinstance(value, _WholeBundle):
-        _read_links(value.link, found)
+        _read_search(value, found)
         for entry in value.entry:
             if entry.resource is not msgspec.UNSET:
+                found.matches += entry.search is None or entry.search.mode not in _NO_MATCH
                 _keep(entry.resource, found)
     elif isinstance(value, OperationOutcome):
         found.outcome = value
     else:
-        found.resources.append(value)
+        _keep(value, found)
     return found
 
 
@@ -298,9 +326,10 @@ def _piecemeal(raw: bytes) -> Decoded:
     return found
 
 
-def _read_links(links: list[Link], found: Decoded) -> None:
+def _read_search(bundle: Bundle | _WholeBundle, found: Decoded) -> None:
     found.is_bundle = True
-    for link in links:
+    found.total = bundle.total if type(bundle.total) is int else None
+    for link in bundle.link:
         if link.relation == "next":
             found.next_url = link.url
         elif link.relation == "self":
@@ -308,10 +337,11 @@ def _read_links(links: list[Link], found: Decoded) -> None:
 
 
 def _read_bundle(bundle: Bundle, found: Decoded) -> None:
-    _read_links(bundle.link, found)
+    _read_search(bundle, found)
     for entry in bundle.entry:
         if not bytes(entry.resource):
             continue
+        found.matches += not isinstance(entry.search, dict) or entry.search.get("mode") not in _NO_MATCH
         try:
             value = _one.decode(entry.resource)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -326,6 +356,8 @@ def _read_bundle(bundle: Bundle, found: Decoded) -> None:
 def _keep(resource: Any, found: Decoded) -> None:
     if not isinstance(resource, OperationOutcome):
         found.resources.append(resource)
+        if isinstance(resource, Patient) and resource.dead is None:
+            found.malformed += 1  # kept, and told of: what else it says is good
     elif any(issue.severity in ("error", "fatal") for issue in resource.issue):
         found.warnings += 1
 

@@ -26,6 +26,7 @@ from cds.imaging import codecs
 from cds.imaging.codecs import Layout
 from cds.imaging.frames import CT, ENHANCED, Frame, frames_of, number, numbers, text, texts
 from cds.imaging.reasons import Note, Reason, Remark, Unusable
+from cds.imaging.scanner import scanner
 
 # real headers bend the rules of value representations; what matters is checked below
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -41,6 +42,8 @@ _KEYWORDS = (
     "PatientID",
     "IssuerOfPatientID",
     "Modality",
+    "Manufacturer",
+    "ManufacturerModelName",
     "SeriesDescription",
     "ProtocolName",
     "BodyPartExamined",
@@ -105,6 +108,8 @@ class About:
     contrast_agent: str = ""
     bolus_start: str = ""
     """Time of day as DICOM writes it, HHMMSS.f."""
+    scanner: str = ""
+    """Maker and model, as ``cds.imaging.scanner`` writes them."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +234,7 @@ def _instance(dataset: Dataset, syntax: str, stated_class: str, stated_uid: str)
             text(dataset, "BodyPartExamined"),
             text(dataset, "ContrastBolusAgent"),
             text(dataset, "ContrastBolusStartTime"),
+            scanner(text(dataset, "Manufacturer"), text(dataset, "ManufacturerModelName")),
         ),
         frames=tuple(usable),
         left_out=tuple(left_out),

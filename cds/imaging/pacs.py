@@ -18,7 +18,7 @@ from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as WaitedTooLong
 
 from cds.errors import SettingsError, SourceForeign
@@ -29,6 +29,7 @@ from cds.trust.allowlist import AllowList
 _CHUNK = 1 << 18
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 30.0
+NO_SUCH_NAME = "(no server of that name)"
 _AT_THE_LIMIT = "(still sending at the time limit)"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -267,7 +268,9 @@ def _translated(watchdog: Watchdog) -> Iterator[None]:
 
 
 def _meaning(error: HTTPError | OSError) -> Unusable:
-    if isinstance(error, NewConnectionError):  # refused, no route, no such name; urllib3 counts it among the timeouts
+    if isinstance(error, NameResolutionError):
+        return Transient(Reason.PACS_UNREACHABLE, NO_SUCH_NAME)
+    if isinstance(error, NewConnectionError):  # refused, no route; urllib3 counts it among the timeouts
         return Transient(Reason.PACS_UNREACHABLE)
     if isinstance(error, WaitedTooLong):
         return Unusable(Reason.PACS_TIMEOUT)

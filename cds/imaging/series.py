@@ -64,6 +64,8 @@ class Verdict:
     refused: Reason | None = None
     detail: str = ""
     remarks: tuple[Remark, ...] = ()
+    scanner: str = ""
+    """That made it; "" where the series does not say."""
 
     @property
     def score(self) -> float:
@@ -125,7 +127,8 @@ def judge(series: Series, wanted: Wanted) -> list[tuple[Verdict, Volume | None]]
         repairs = sum(remark.note in _REPAIRS for remark in remarks)
         if repairs:
             points.append(Point(Evidence.REPAIRED, -1.0 * repairs))
-        verdict = Verdict(series.uid, series.about.description, tuple(points), refused, detail, remarks)
+        made_by = series.about.scanner
+        verdict = Verdict(series.uid, series.about.description, tuple(points), refused, detail, remarks, made_by)
         found.append((verdict, volume))
     return found
 

@@ -71,8 +71,9 @@ def _entries(hospital: Drawn, rows: range, keys: list[str], midnight: datetime) 
         yield CallEntry(
             id=new_id(), at=at, client=SITE, service="simulated", hook="patient-view", hook_instance=str(row),
             patient_key=keys[hospital.person[row]], user_key=clinician, policy_version="simulated",
-            service_version="simulated", language="nl" if hospital.dutch[row] else "en", data_state={},
-            status="answered", error_code=None, duration_ms=1.0, timings={}, predictions=(said,),
+            service_version="simulated", language="en", data_state={},
+            patient_language="nl" if hospital.dutch[row] else "en", status="answered",
+            error_code=None, duration_ms=1.0, timings={}, predictions=(said,),
             cards=cards if hospital.carded[row] else (),
         )  # fmt: skip
         if hospital.accepted[row] or hospital.overridden[row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +14,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from cds.addresses import loopback_address
 from cds.errors import SettingsError
 from cds.settings import BackendSettings, ClientSettings, PacsSettings, Settings, load
 from cds.site.families import Profile
-from cds.smart_settings import loopback_address
+from cds.site.questions import checked, unsealed
 
-SIGN_INS = ("none", "key", "token", "password")
 _WIDTH = 110
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,23 @@ class Choices:
     """DICOMweb base address; empty: no scans are read."""
     more: Mapping[str, Any] = field(default_factory=dict)
 
+    pacs_sign_in: str = "token"
+    pacs_user: str = ""
+
     def __post_init__(self) -> None:
         """Raises SettingsError."""
-        if not _NAME.fullmatch(self.client):
-            raise SettingsError(f"client: '{self.client}' should be a short name of a-z, 0-9 and -, such as main-ehr")
-        if self.sign_in not in SIGN_INS:
-            raise SettingsError(f"sign_in: '{self.sign_in}' is none of {', '.join(SIGN_INS)}")
-        if self.sign_in == "key" and not self.client_id:
-            raise SettingsError("client_id: is needed to sign in with a key; the EHR's administrator gives it")
-        if self.sign_in == "password" and not self.user:
-            raise SettingsError("user: is needed to sign in with a password")
+        for key in ("public_url", "client", "fhir", "issuer", "jku", "timezone", "sign_in", "pacs", "pacs_sign_in"):
+            checked(key, getattr(self, key))
+        if unsealed(self.fhir) and not self.more.get("allow_plain_http"):
+            raise SettingsError(
+                f"fhir: records from {self.fhir} would travel unencrypted: write its https address, or answer "
+                "plain_http=yes where something else encrypts (a VPN, a service mesh)"
+            )
+        for key, way in (("client_id", self.sign_in == "key"), ("user", self.sign_in == "password")):
+            if way:
+                checked(key, getattr(self, key))
+        if self.pacs and self.pacs_sign_in == "password":
+            checked("pacs_user", self.pacs_user)
 
 
 def text(choices: Choices, folder: Path) -> str:
@@ -118,8 +124,16 @@ def _pacs(c: Choices, folder: Path) -> Iterator[str]:
         return
     yield "# Scans are read by `cds worker`: docs/imaging.md."
     yield "[pacs.main]"
-    yield from _lines(PacsSettings, {"url": c.pacs, "token_file": str(folder / "secrets" / "pacs.token")})
-    yield "# or user and password_file, or certificate and key (mTLS)"
+    ways: dict[str, dict[str, Any]] = {
+        "none": {},
+        "token": {"token_file": str(folder / "secrets" / "pacs.token")},
+        "password": {"user": c.pacs_user, "password_file": str(folder / "secrets" / "pacs.password")},
+        "certificate": {
+            "certificate": str(folder / "secrets" / "pacs.crt"),
+            "key": str(folder / "secrets" / "pacs.key"),
+        },
+    }
+    yield from _lines(PacsSettings, {"url": c.pacs, **ways[c.pacs_sign_in]})
     yield from _lines(PacsSettings, {"poll": True})
     yield ""
 
@@ -132,19 +146,32 @@ def _lines(block: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{key} = {json.dumps(value, ensure_ascii=False)}"
 
 
+def refuse_second(folder: Path) -> None:
+    """Raises SettingsError for a folder that has settings."""
+    target = folder.resolve() / "cds.toml"
+    if target.exists():
+        raise SettingsError(
+            f"{target} is there already, and is not overwritten: name another folder, or move that file away"
+        )
+
+
 def make(choices: Choices, folder: Path) -> list[Path]:
     """Write the settings and the secrets that can be made here; what was written. Nothing is overwritten.
 
-    Raises SettingsError for a folder that has settings, and for answers that the service would refuse.
+    Raises SettingsError for a folder that has settings or can't be written, and for answers that the service would
+    refuse; then nothing was written.
     """
     from cds.trust.own_keys import make_key  # only where one is wanted
 
+    refuse_second(folder)
     folder = folder.resolve()
     target = folder / "cds.toml"
-    if target.exists():
-        raise SettingsError(f"{target} is there already, and is not overwritten")
-    (folder / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)
     written = text(choices, folder)
+    _accepted(written)
+    try:
+        (folder / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{folder} can't be made: {error.strerror}") from error
     made: list[Path] = []
     if _once(folder / "secrets" / "ledger.key", os.urandom(32).hex().encode()):
         made.append(folder / "secrets" / "ledger.key")
@@ -156,15 +183,19 @@ def make(choices: Choices, folder: Path) -> list[Path]:
     empty = {"resourceType": "ConceptMap", "status": "draft", "group": []}
     if codes and _once(folder / str(codes), (json.dumps(empty, indent=1) + "\n").encode(), 0o644):
         made.append(folder / str(codes))
-    staged = folder / "cds.toml.new"
-    staged.write_text(written, encoding="utf-8")
-    try:
-        load(staged)
-    except SettingsError:
-        staged.unlink()
-        raise
-    staged.rename(target)
+    _once(target, written.encode(), 0o644)
     return [target, *made]
+
+
+def _accepted(written: str) -> None:
+    """Raises SettingsError, of the answers and not of a file that is then gone."""
+    with tempfile.TemporaryDirectory() as place:
+        tried = Path(place) / "cds.toml"
+        tried.write_text(written, encoding="utf-8")
+        try:
+            load(tried)
+        except SettingsError as error:
+            raise SettingsError(str(error).replace(f"{tried}: ", "")) from error
 
 
 def _once(path: Path, content: bytes, mode: int = 0o600) -> bool:

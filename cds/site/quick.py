@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from cds.errors import LedgerError, SettingsError, SourceMalformed
+from contextlib import closing
+
+from cds.errors import CdsError, LedgerError, SettingsError, SourceMalformed
 from cds.ledger import Ledger, migrate
 from cds.settings import ClientSettings, Settings
+from cds.site import callers
+from cds.site.archive_faults import told
 from cds.site.asking import Asker
 from cds.site.findings import Findings
 from cds.studies.archives import opened
@@ -21,7 +25,10 @@ def ledger(settings: Settings, findings: Findings) -> None:
         reachable = opened.ping()
         opened.close()
         if not reachable:
-            raise LedgerError("no database with a ledger answers; `cds serve` makes one, or spools rows until one does")
+            raise LedgerError(
+                "no database with a ledger answers: `cds ledger upgrade` makes one, and so does `cds serve`, which "
+                "spools rows until the database is back"
+            )
         migrate.check_writable(settings.ledger_url)
         say("answers, and can be written")
 
@@ -36,11 +43,13 @@ def client(name: str, one: ClientSettings, settings: Settings, findings: Finding
             if not isinstance(keys, list) or not keys:
                 raise SourceMalformed("no key set (JSON with a list of 'keys') is at its jku")
             say(f"{len(keys)} key(s) at its jku")
+    elif one.authentication == "jwt":
+        callers.look(name, one, settings, findings)
     asker = Asker(settings.ca_file, certificate_of(one.backend))
     for base in one.fhir_servers:
         with findings.of(part, base) as say:
-            told, _ = asker.object(f"{base.rstrip('/')}/metadata", "application/fhir+json")
-            version = str(told.get("fhirVersion", ""))
+            metadata, _ = asker.object(f"{base.rstrip('/')}/metadata", "application/fhir+json")
+            version = str(metadata.get("fhirVersion", ""))
             if not version.startswith("4."):
                 raise SourceMalformed(f"/metadata tells FHIR version '{version}'; this service reads R4 (4.0 or 4.3)")
             say(f"FHIR {version}")
@@ -50,11 +59,12 @@ def client(name: str, one: ClientSettings, settings: Settings, findings: Finding
 
 
 def archive(name: str, settings: Settings, findings: Findings) -> None:
-    with findings.of(f"image archive {name}") as say:
-        web = opened(settings, name)
-        try:
+    part = f"image archive {name}"
+    try:
+        with closing(opened(settings, name)) as web:
             # a study that nobody has: the address, the credentials and the kind of answer are what is asked
             web.studies(StudyInstanceUID="2.25.0")
-        finally:
-            web.close()
-        say("answers searches (QIDO-RS)")
+    except CdsError as error:
+        findings.fault(part, told(error, name, settings.pacs[name]))
+    else:
+        findings.good(part, "answers searches (QIDO-RS)")

@@ -29,16 +29,21 @@ _MENDS = {
 _SKEW_NOTE_S = 5.0
 
 
-def look(settings: Settings, findings: Findings) -> None:
+def look(settings: Settings, findings: Findings) -> frozenset[tuple[str, str]]:
+    """(part, host and port) of each to which there is no connection: it need not be asked anything further."""
+    without: set[tuple[str, str]] = set()
     for part, address, ca_file, certificate in _servers(settings):
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         if parts.scheme == "https":
             if not _tls(part, host, port, ca_file, certificate, findings):
+                without.add((part, parts.netloc))
                 continue  # its clock can't be asked either, and that is no second fault
         elif host not in ("127.0.0.1", "::1", "localhost"):
             findings.fault(part, f"{host} is spoken to without TLS: patients' data can be read on the way", "TLS")
-        _clock(part, address, Asker(ca_file, certificate), findings)
+        if not _clock(part, address, Asker(ca_file, certificate), findings):
+            without.add((part, parts.netloc))
+    return frozenset(without)
 
 
 def _servers(settings: Settings) -> Iterator[tuple[str, str, Path | None, tuple[Path, Path] | None]]:
@@ -75,6 +80,12 @@ def _tls(
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         if certificate is not None:
             context.load_cert_chain(*certificate)
+    except OSError as error:
+        named = ", ".join(str(path) for path in (ca_file, *(certificate or ())) if path is not None)
+        why = "no PEM certificate, or a key of another" if isinstance(error, ssl.SSLError) else error.strerror
+        findings.fault(part, f"certificates ({named}) can't be used: {why}", what)
+        return False
+    try:
         with (
             socket.create_connection((host, port), timeout=TIMEOUT_S) as plain,
             context.wrap_socket(plain, server_hostname=host) as secure,
@@ -89,7 +100,7 @@ def _tls(
         findings.fault(part, why, what)
         return False
     except OSError as error:
-        findings.fault(part, f"no connection to port {port} ({type(error).__name__})", what)
+        findings.fault(part, f"no connection to port {port}: {_mend(error)}", what)
         return False
     expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
     days = (expires - datetime.now(UTC)).days
@@ -101,18 +112,27 @@ def _tls(
     return True
 
 
-def _clock(part: str, address: str, asker: Asker, findings: Findings) -> None:
+def _mend(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "no server has that name; is it right, and known to this machine's DNS?"
+    if isinstance(error, TimeoutError):
+        return "nothing came back in time; does a firewall swallow what is sent?"
+    return "is it on, is the port right, does a firewall let this machine through?"
+
+
+def _clock(part: str, address: str, asker: Asker, findings: Findings) -> bool:
+    """Whether it answered."""
     what = f"clock of {urlsplit(address).hostname}"
     try:
         answer = asker.get(address, "*/*")
     except CdsError as error:
-        findings.fault(part, str(error), what)
-        return
+        findings.fault(part, str(error), f"connection with {urlsplit(address).hostname}")
+        return False
     try:
         theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
     except ValueError:
         findings.note(part, "it does not say what time it is", what)
-        return
+        return True
     # the header counts whole seconds, and was written some time before it came
     off = abs((datetime.now(UTC) - theirs).total_seconds() - 0.5 - answer.ms / 2000)
     if off > LEEWAY_S:
@@ -121,3 +141,4 @@ def _clock(part: str, address: str, asker: Asker, findings: Findings) -> None:
         findings.note(part, f"{off:.0f} s from ours; have both follow one time server", what)
     else:
         findings.good(part, "less than 5 s from ours", what)
+    return True

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydicom.uid import UID
 
 from cds import __version__
 from cds.errors import CdsError, SettingsError
@@ -14,6 +18,7 @@ from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient
 from cds.fhir.queries import Query
 from cds.inference.registry import Registry
+from cds.record.moments import day_at
 from cds.settings import FhirSettings, Settings
 from cds.site import callers, codes, devices, ground, installed, reach
 from cds.site.answers import Answers, answers, records
@@ -30,6 +35,7 @@ from cds.trust.smart import Backend, certificate_of, certificates, rehearse
 Step = Callable[[str, int, int], None]
 """(what comes next, its number, how many there are)"""
 
+_NOT_ASKED = "not asked: there is no connection, as said above"
 _EVERYTHING = Query(
     "all observations", "Observation", "Observation?patient={{context.patientId}}&_sort=-date&_count=250"
 )
@@ -65,6 +71,7 @@ class Walk:
         self._settings, self._patients, self._study, self._now, self._step = settings, patients, study, now, step
         self.site = Site(now(), __version__, Findings(tell=tell))
         self._loaded = installed.Installed()
+        self._unreached: frozenset[tuple[str, str]] = frozenset()
         self._queries: tuple[Query, ...] = ()
 
     def run(self) -> Site:
@@ -75,20 +82,29 @@ class Walk:
             ("disk", partial(ground.disk, settings, findings)),
             ("database", partial(ground.database, settings, findings)),
             ("queue", partial(ground.queue, settings, findings)),
-            ("certificates and clocks", partial(reach.look, settings, findings)),
+            ("certificates and clocks", self._reached),
         ]
         for name, client in settings.clients.items():
             parts.append((f"keys of {name}", partial(self._client, name)))
             parts += [(f"FHIR server of {name}", partial(self._server, name, base)) for base in client.fhir_servers]
         for name in settings.pacs:
-            look = Archive(name, settings, findings).look
-            parts.append((f"archive {name}", partial(look, self._study, self._now().date())))
+            parts.append((f"archive {name}", partial(self._archive, name)))
         parts.append(("device", self._devices))
         for number, (title, part) in enumerate(parts):
             self._step(title, number, len(parts))
             part()
         self._step("done", len(parts), len(parts))
         return self.site
+
+    def _reached(self) -> None:
+        self._unreached = reach.look(self._settings, self.site.findings)
+
+    def _archive(self, name: str) -> None:
+        archive, url = Archive(name, self._settings, self.site.findings), self._settings.pacs[name].url
+        if (archive.part, urlsplit(url).netloc) in self._unreached:
+            self.site.findings.note(archive.part, _NOT_ASKED, "search (QIDO-RS)")
+            return
+        archive.look(self._study, day_at(self._now(), ZoneInfo(self._settings.timezone)))
 
     def _installed(self) -> None:
         self._loaded = installed.look(self._settings, self.site.findings)
@@ -109,6 +125,9 @@ class Walk:
     def _server(self, name: str, base: str) -> None:
         settings, findings, client = self._settings, self.site.findings, self._settings.clients[name]
         part = f"FHIR server {base}"
+        if (f"client {name}", urlsplit(base).netloc) in self._unreached:
+            findings.note(part, _NOT_ASKED)
+            return
         asker = Asker(settings.ca_file, certificate_of(client.backend))
         try:
             allowed = AllowList(client.fhir_servers)
@@ -201,6 +220,13 @@ class Walk:
 
     def _language(self, name: str) -> str:
         return (self._settings.clients[name].language or self._settings.language).split("-")[0].lower()
+
+
+def study_of(named: str | None) -> str | None:
+    """Raises SettingsError for what is no UID."""
+    if named is not None and not UID(named).is_valid:
+        raise SettingsError(f"--study: '{named}' is no Study Instance UID: digits and dots, 64 characters at most")
+    return named
 
 
 def patients_of(settings: Settings, named: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

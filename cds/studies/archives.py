@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 from cds.errors import SettingsError
@@ -32,6 +33,7 @@ def _pacs(name: str, one: PacsSettings) -> Pacs:
     password = one.password.get_secret_value() if one.password is not None else None
     if one.password_file is not None:
         password = secret_in(one.password_file, f"pacs.{name}.password_file")
+    _certificates(name, one)
     return Pacs(
         base=one.url,
         listed=one.allowed or (one.url,),
@@ -56,12 +58,27 @@ def _limits(one: PacsSettings) -> Limits:
     )
 
 
+def _certificates(name: str, one: PacsSettings) -> None:
+    """Raises SettingsError where those that the settings name can't be used."""
+    if one.ca_file is None and one.certificate is None:
+        return
+    files = ", ".join(str(path) for path in (one.ca_file, one.certificate, one.key) if path is not None)
+    try:
+        context = ssl.create_default_context(cafile=str(one.ca_file) if one.ca_file else None)
+        if one.certificate is not None:
+            context.load_cert_chain(one.certificate, one.key)
+    except OSError as error:
+        why = "no PEM certificate, or a key of another" if isinstance(error, ssl.SSLError) else error.strerror
+        raise SettingsError(f"certificates of pacs.{name} ({files}) can't be used: {why}") from error
+
+
 def secret_in(path: Path, key: str) -> str:
     """Raises SettingsError for a file that can't be read or is empty."""
     try:
         found = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{key} can't be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(f"{key} can't be read: {path}: {why}") from error
     if not found:
-        raise SettingsError(f"{key} is empty")
+        raise SettingsError(f"{key} is empty: put the secret into {path}")
     return found

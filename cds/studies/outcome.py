@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from cds.inference.manifest import Manifest
 from cds.inference.volumes.analyse import Assessed, Indeterminate
 from cds.jobs.job import Job
 from cds.ledger import CallEntry, PredictionEntry
+from cds.ledger.cohort import SCANNER, language_of
 from cds.ledger.database import store_within
 from cds.studies.again import number
 from cds.studies.plan import ASSESSED, INDETERMINATE
@@ -74,6 +75,7 @@ def result_of(
         ]
         if choice.chosen is not None:
             result["series"] = choice.chosen.series_uid
+            result["scanner"] = choice.chosen.scanner
             result["choice"] = choice.chosen.explained("en")
             result["remarks"] = [[r.note.value, r.measure] for r in choice.chosen.remarks]
     return result
@@ -128,7 +130,12 @@ def rows(
         model_sha256=str(job.payload["sha256"]),
         outcome="predicted" if assessed else "not-assessed",
         reason=None if assessed else str(result["reason"]),
-        inputs={"scan": {"state": "found", "value": job.item, "date": job.payload.get("scan")}},
+        inputs={
+            "scan": {"state": "found", "value": job.item, "date": job.payload.get("scan")},
+            SCANNER: {"state": "found", "value": made_by}
+            if (made_by := result.get("scanner"))
+            else {"state": "missing"},
+        },
         outputs={k: v for k, v in result.items() if k in ("likelihood", "category", "outputs", "candidates")},
     )
     entry = CallEntry(
@@ -152,6 +159,8 @@ def rows(
     )
 
     def store(connection: Connection) -> None:
-        store_within(connection, entry)
+        # news of a study comes without its patient; calls have said what language that is
+        spoken = language_of(connection, entry.client, entry.patient_key) if entry.patient_key else None
+        store_within(connection, replace(entry, patient_language=spoken))
 
     return store

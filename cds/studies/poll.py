@@ -9,13 +9,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from cds.errors import CdsError, NotTaken
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient
 from cds.fhir.queries import Query
 from cds.imaging.reasons import Unusable
+from cds.record.moments import day_at
 from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About, from_resource, from_row
@@ -37,6 +39,8 @@ class Poller:
         self._settings = settings
         self._intake = intake
         self._now = now
+        self._zone = ZoneInfo(settings.timezone)
+        self._back = timedelta(days=settings.imaging.poll_days)
         self._fhir = FhirClient(settings.fhir, settings.ca_file, certificates(settings))
         self._backends = {name: Backend(settings, name, now) for name in settings.clients}
         self._allowed = {name: AllowList(client.fhir_servers) for name, client in settings.clients.items()}
@@ -101,7 +105,8 @@ class Poller:
         if client is None:
             _log.error("poll.failed source=%s reason=several-clients", name)
             return 0
-        since = self._now().date() - timedelta(days=self._settings.imaging.poll_days)
+        # a day of the hospital: archives write study dates by its clock
+        since = day_at(self._now(), self._zone) - self._back
         web = archives.opened(self._settings, name)
         try:
             rows = web.studies(StudyDate=f"{since:%Y%m%d}-", includefield="StudyDescription")
@@ -116,8 +121,9 @@ class Poller:
         """As ``_news``."""
         source, allowed = self._settings.clients[name].studies, self._allowed[name]
         assert source.fhir_base is not None
-        since = self._now() - timedelta(days=self._settings.imaging.poll_days)
-        query = Query("imaging", "ImagingStudy", f"ImagingStudy?_lastUpdated=ge{since:%Y-%m-%d}&_count=200")
+        # an instant, with its offset: a bare day would be one of the EHR's clock, whichever that is
+        since = (self._now() - self._back).astimezone(UTC)
+        query = Query("imaging", "ImagingStudy", f"ImagingStudy?_lastUpdated=ge{since:%Y-%m-%dT%H:%M:%SZ}&_count=200")
         target = target_of(self._backends[name], source.fhir_base, allowed)
         [found] = self._fhir.fetch((query,), "", target, time.monotonic() + within_s)
         studies = (r for page in found.pages for r in page.resources if isinstance(r, fhir.ImagingStudy))

@@ -7,7 +7,7 @@ demonstration only, and says so wherever it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,9 @@ from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.queries import Query
 from cds.imaging.reasons import Reason, Unusable
+from cds.imaging.results.conclusion import Naming
 from cds.imaging.results.guard import permit
+from cds.inference.manifest import Output
 from cds.inference.volumes.legend import Code
 from cds.settings import Settings
 from cds.studies.about import uid_of
@@ -54,9 +56,18 @@ def writers(settings: Settings, catalogues: Catalogues) -> list[Writer]:
     return found
 
 
-def naming(catalogues: Catalogues) -> Callable[[Code, str], str]:
-    """What a structure is called in a sentence; as the bundle has it where no catalogue knows its code."""
-    return lambda code, language: Coded(code.scheme, code.value, code.meaning).named(catalogues.book(language))[0]
+def naming(catalogues: Catalogues, outputs: Sequence[Output]) -> Naming:
+    """What a structure and a category are called in a sentence; as the bundle has it where no catalogue knows the code,
+    and where none of the model's ``outputs`` has a word for the category."""
+    labels = next((o.category_labels for o in outputs if o.kind == "category"), {})
+
+    def coded(code: Code, language: str) -> str:
+        return Coded(code.scheme, code.value, code.meaning).named(catalogues.book(language))[0]
+
+    def category(name: str, language: str) -> str:
+        return catalogues.book(language).pick(labels.get(name, {})) or name
+
+    return Naming(coded, category)
 
 
 class ToArchive:
@@ -132,7 +143,7 @@ class ToRecord:
             f"Patient/{patient}",
             imaging_study=f"ImagingStudy/{study.id}" if study.id else None,
             language=client.language or self._settings.language,
-            named=naming(self._catalogues),
+            named=naming(self._catalogues, analysed.model.manifest.outputs),
             objects=analysed.written.get(ToArchive.name, {}).get("objects"),
         )
         uids = names(analysed.volume.frames, analysed.author, may)

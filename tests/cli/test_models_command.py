@@ -20,6 +20,10 @@ def words(text: str) -> str:
     return "".join(c for c in text if c.isalnum())
 
 
+def in_language(told: str | dict[str, str], language: str) -> str:
+    return told if isinstance(told, str) else told[language]
+
+
 def test_the_list_has_every_model_with_its_version_status_and_title() -> None:
     result = cds("models", "list")
     assert result.exit_code == 0
@@ -44,8 +48,9 @@ def test_one_model_is_shown_with_inputs_evidence_limits_sources_and_licence(iden
         manifest["words"]["summary"][language],
         manifest["population"]["description"][language],
         *manifest["words"]["limits"][language],
-        *(source["citation"] for source in manifest["sources"].values()),
-        manifest["licence"]["notice"],
+        *(in_language(source["citation"], language) for source in manifest["sources"].values()),
+        *(source["where"][language] for source in manifest["sources"].values() if "where" in source),
+        in_language(manifest["licence"]["notice"], language),
     ):
         assert words(text) in told
     lines = [words(line) for line in result.stdout.splitlines()]

@@ -122,7 +122,7 @@ def test_what_is_missing_is_named_with_what_it_would_change(tmp_path: Path) -> N
     assert widths[0] > 0
     printed = cds("models", "run", "qcancer-2013-pancreas", "--patient", path, "--now", DAY).stdout
     lines = printed.splitlines()
-    at = lines.index("Not known, by how much it could change the answer (two-year risk of pancreatic cancer):")
+    at = lines.index("Not known, by how much it could change the answer (risk of pancreatic cancer within 2 years):")
     assert lines[at + 1].startswith("  smoking: 0.0")
     assert "%" in lines[at + 1]
     assert read(told, "weight_loss")["sent"] == []

@@ -59,6 +59,16 @@ def test_an_archived_model_stands_in_for_the_installed_one_and_is_named_as_anoth
     assert found["same"]  # the words on it are the same
 
 
+def test_where_nothing_more_is_kept_a_call_that_was_kept_names_no_part_that_has_not_changed(
+    settings: Path, call: str
+) -> None:
+    """The program is the services' packages, too, whether or not calls are kept from now on."""
+    with settings.open("a") as more:
+        more.write("[committee]\nkeep_snapshots = false\n")
+    found = json.loads(cds("replay", call, "--json", settings=settings).stdout)
+    assert found["same"] and [part["name"] for part in found["parts"] if not part["same"]] == []
+
+
 def test_a_call_nobody_knows_is_a_sentence(settings: Path) -> None:
     result = cds("replay", "0190", settings=settings)
     assert result.exit_code == 2

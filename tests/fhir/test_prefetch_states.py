@@ -212,7 +212,7 @@ def test_nothing_sent_and_no_server_is_told_at_once(gathered: Gathered) -> None:
 
 @pytest.mark.parametrize(
     ("patient", "says"),
-    [({**PATIENT_1, "deceasedBoolean": "false"}, "a Patient that does not follow FHIR"), (condition(), "no Patient")],
+    [({**PATIENT_1, "birthDate": 1960}, "a Patient that does not follow FHIR"), (condition(), "no Patient")],
 )
 def test_a_patient_that_can_not_be_read_is_not_called_another(
     gathered: Gathered, patient: dict[str, Any], says: str
@@ -250,3 +250,113 @@ def test_a_search_longer_than_is_remembered_is_read_all_the_same(gathered: Gathe
     many = [f"made-up-{n}" for n in range(3000)]
     assert gathered({**SENT, "observations": narrowed(*many, "4548-4", "29463-7")}).gaps == ()
     assert gathered({**SENT, "observations": narrowed(*many, "4548-4")}, reachable=False).gaps == ("observations",)
+
+
+def found_by(search: str, *resources: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {**searchset(list(resources), self=f"https://ehr/{search}"), **more}
+
+
+@pytest.mark.parametrize(
+    ("key", "search"),
+    [
+        ("conditions", "Condition?patient=p1&code=http://snomed.info/sct%7C44054006"),
+        ("conditions", "Condition?patient=p1&code:in=http://site/diabetes"),
+        ("conditions", "Condition?patient=p1&category=problem-list-item"),
+        ("conditions", "Condition?patient=p1&clinical-status=active"),
+        ("conditions", "Condition?patient=p1&onset-date=ge2025-01-01"),
+        ("conditions", "Condition?encounter=e1"),
+        ("problem list", "Condition?patient=p1&_lastUpdated=ge2026"),
+        ("medications", "MedicationRequest?patient=p1&status=active"),
+        ("medications", "MedicationRequest?patient=p1&medication.code=6809"),
+        ("orders", "ServiceRequest?patient=p1&authored=ge2026-10-01"),
+        ("observations", "Observation?patient=p1&category=laboratory"),
+        ("observations", "Observation?patient=p1&code=4548-4,29463-7&date=ge2026-10-01"),
+        ("observations", "Observation?patient=p1&code:in=http://site/labs"),
+    ],
+)
+def test_a_search_that_leaves_resources_out_is_only_a_part(
+    fhir: FhirServer, gathered: Gathered, key: str, search: str
+) -> None:
+    ours = key if key in SENT else "conditions"
+    sent = {**without(ours), key: found_by(search)}
+    told = gathered(sent, reachable=False)
+    assert told.gaps == (ours,)
+    assert told.states[ours].state == "partly"
+    fhir.on(search.partition("?")[0], gives(EMPTY))
+    assert gathered(sent).states[ours].state == "fetched"
+
+
+@pytest.mark.parametrize(
+    ("key", "search"),
+    [
+        ("conditions", "Condition?patient=p1&_count=200"),
+        ("conditions", "Condition?patient=Patient/p1&_sort=-recorded-date&_format=json&_total=accurate"),
+        ("conditions", "Condition?patient=p1&verification-status:not=entered-in-error"),
+        ("conditions", "Condition?patient=p1&_getpages=4711&ct=abc"),
+        ("observations", "Observation?patient=p1&category=laboratory,vital-signs&code=4548-4,29463-7"),
+        ("medications", "MedicationRequest?subject=Patient/p1&_include=MedicationRequest:medication"),
+        ("patient", "Patient?_id=p1"),
+    ],
+)
+def test_a_search_as_wide_as_ours_is_whole_however_it_is_written(
+    fhir: FhirServer, gathered: Gathered, key: str, search: str
+) -> None:
+    resources = [PATIENT_1] if key == "patient" else []
+    assert gathered({**SENT, key: found_by(search, *resources)}).states[key].state == "sent"
+    assert fhir.hits == []
+
+
+@pytest.mark.parametrize("key", ["observations", "labs of the site"])
+def test_more_found_than_sent_is_only_a_part(fhir: FhirServer, gathered: Gathered, key: str) -> None:
+    cut = {**searchset([observation(1)]), "total": 2}
+    weights = searchset([observation(3)])  # whole, and no reason to think that the other is
+    for sent in ({**without("observations"), key: cut}, {**without("observations"), "labs": cut, "weights": weights}):
+        told = gathered(sent, reachable=False)
+        assert told.gaps == ("observations",)
+        assert told.states["observations"].state == "partly"
+    fhir.on("Observation", gives(searchset([observation(1), observation(2)])))
+    evidence = gathered({**without("observations"), key: cut})
+    assert evidence.gaps == ()
+    assert {"o1", "o2"} <= ids(evidence)
+
+
+def test_what_was_included_or_could_not_be_read_is_told_from_what_was_found(gathered: Gathered) -> None:
+    drug = {"resource": {"resourceType": "Medication", "id": "m1"}, "search": {"mode": "include"}}
+    request = {"resource": {"resourceType": "MedicationRequest", "id": "r1"}, "search": {"mode": "match"}}
+    broken = {"resource": {"resourceType": "MedicationRequest", "id": 7}, "search": {"mode": "match"}}
+    for entries, total, state in (
+        ([request, drug], 1, "sent"),
+        ([request, drug], 2, "partly"),
+        ([request, broken], 2, "sent"),
+        ([broken, drug], 2, "partly"),
+        ([request, {**request, "search": "match"}], 2, "sent"),
+    ):
+        sent = {"resourceType": "Bundle", "type": "searchset", "total": total, "entry": entries}
+        assert gathered({**SENT, "medications": sent}, reachable=False).states["medications"].state == state
+
+
+@pytest.mark.parametrize("total", ["17", None, 1.5, -1, True, {}, 1])
+def test_a_total_that_is_none_or_as_many_as_came_says_nothing(gathered: Gathered, total: Any) -> None:
+    evidence = gathered({**SENT, "observations": {**searchset([observation()]), "total": total}}, reachable=False)
+    assert evidence.gaps == ()
+    assert ids(evidence) >= {"o1"}
+
+
+def test_first_pages_of_two_searches_are_asked_for_anew(fhir: FhirServer, gathered: Gathered) -> None:
+    """Only one could be read on."""
+    fhir.on("Observation", gives(searchset([observation(9)])))
+    labs = searchset([observation(1)], next=f"{fhir.base}/Observation?page=2")
+    vitals = searchset([observation(2)], next=f"{fhir.base}/Observation?page=b")
+    evidence = gathered(without("observations", labs=labs, vitals=vitals))
+    assert [hit.query["patient"] for hit in fhir.asked("Observation")] == [["p1"]]
+    assert ids(evidence) >= {"o1", "o2", "o9"}
+    assert gathered(without("observations", labs=labs, vitals=vitals), reachable=False).gaps == ("observations",)
+
+
+@pytest.mark.parametrize("sent", [EMPTY, searchset([condition()]), {**EMPTY, "type": "collection"}])
+def test_what_names_no_search_answers_the_template_it_was_sent_under(
+    fhir: FhirServer, gathered: Gathered, sent: dict[str, Any]
+) -> None:
+    """CDS Hooks 2.0.1, "Prefetch Template": the value of a key is what its template finds."""
+    assert gathered({**SENT, "conditions": sent}).states["conditions"].state == "sent"
+    assert fhir.hits == []

@@ -29,6 +29,7 @@ from cds.imaging.results.findings import Findings
 from cds.imaging.results.guard import LABEL, Permit
 from cds.imaging.results.measure import measured
 from cds.imaging.results.objects import names
+from cds.inference.manifest import Output
 from cds.studies.writers import naming
 
 Resource = dict[str, Any]
@@ -148,10 +149,24 @@ def test_the_conclusion_is_sober_and_never_reassures(language: str, seen: Scan) 
 
 @pytest.mark.parametrize(("language", "vessel"), [("en", "artery"), ("nl", "slagader")])
 def test_the_conclusion_names_a_vessel_in_the_readers_language(language: str, vessel: str, seen: Scan) -> None:
-    about = replace(ABOUT, language=language, named=naming(Catalogues(())))
+    about = replace(ABOUT, language=language, named=naming(Catalogues(()), ()))
     (report,) = of_kind(made(seen, about=about), "DiagnosticReport")
     assert f"Contact met {vessel}:" in report["conclusion"] or f"Contact with {vessel}:" in report["conclusion"]
     assert "Artery" not in report["conclusion"]
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Suspicion category: "), ("nl", "Verdenkingscategorie: ")])
+def test_the_conclusion_names_the_category_in_the_readers_language(language: str, said: str, seen: Scan) -> None:
+    """By the words that the model's manifest has for it, as its card does; by the bundle's own where it has none."""
+    category = findings_of(seen).category
+    words = {category: {"en": "as high as can be", "nl": "zo hoog als kan"}}
+    output = Output(
+        name="category", kind="category", label={"en": "suspicion"}, categories={"0": category}, category_labels=words
+    )
+    for outputs, named in (((output,), words[category][language]), ((), category)):
+        about = replace(ABOUT, language=language, named=naming(Catalogues(()), outputs))
+        (report,) = of_kind(made(seen, about=about), "DiagnosticReport")
+        assert f"{said}{named}." in report["conclusion"]
 
 
 def test_every_sentence_has_every_language() -> None:

@@ -78,3 +78,4 @@ def test_a_fault_is_exit_code_1_and_a_wrong_patient_2(site: Path, fhir: FhirServ
     wrong = check(site, "--patient", "nobody:p1")
     assert wrong.exit_code == 2
     assert "'nobody' is no client; there are ehr" in wrong.stderr
+    assert "'CT of May' is no Study Instance UID" in check(site, "--study", "CT of May").stderr

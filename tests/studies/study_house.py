@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from study_scene import MODEL, STUDY, Archive, settings_of, write_model
+from study_scene import MODEL, STUDY, Archive, jobs_due_now, settings_of, write_model
 
 from cds.app import create_app
 from cds.engine import Engine
@@ -65,7 +65,7 @@ class House:
 
     def move_up(self) -> None:
         """What waits out a pause is due now."""
-        self.execute("UPDATE jobs SET run_at = created_at")
+        jobs_due_now(self.settings.ledger_url)
 
     def execute(self, statement: str) -> None:
         database = sa.create_engine(self.settings.ledger_url)

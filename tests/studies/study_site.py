@@ -14,7 +14,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from study_calls import body, study
-from study_scene import MODEL, STUDY, Archive, settings_of, write_model, write_toml
+from study_scene import MODEL, STUDY, Archive, jobs_due_now, settings_of, write_model, write_toml
 
 from cds.app import create_engine
 from cds.engine import Engine
@@ -87,6 +87,10 @@ class Site:
         )
         self.engine.studies.settle()
         return [{"summary": card.summary, "detail": card.detail} for card in answer.response.cards]
+
+    def move_up(self) -> None:
+        """What waits out a pause is due now."""
+        jobs_due_now(self.engine.settings.ledger_url)
 
     def stored(self) -> int:
         """Predictions of the network in the ledger that study jobs stored."""

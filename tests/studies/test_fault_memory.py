@@ -17,13 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spox.opset.ai.onnx.v17 as op
-import sqlalchemy as sa
 from faults import Seen
-from spox import Tensor, argument, build
-from study_scene import PATCH
+from spox import Var
+from study_scene import graph
 from study_site import Open, Site, until
-
-from cds.ledger.database import parse_url
 
 pytestmark = pytest.mark.system
 COPIES = 16_384
@@ -35,13 +32,12 @@ HOW = "provoked without a GPU: ONNX Runtime's arena is refused memory by the sys
 
 def hungry() -> bytes:
     """The small network of the scene by a way that takes half a gigabyte for each window; its answers are the same."""
-    x = argument(Tensor(np.float32, ("n", 1, *PATCH)))
-    many = op.expand(op.unsqueeze(x, op.const(np.array([0]))), op.const(np.array([COPIES, 1, 1, 1, 1, 1])))
-    most = op.reduce_max(many, axes=[0], keepdims=0)
-    lesion = op.mul(op.sub(most, op.const(np.float32(1.0))), op.const(np.float32(8.0)))
-    logits = op.concat([op.neg(lesion), lesion], axis=1)
-    content: bytes = build({"x": x}, {"logits": logits}).SerializeToString(deterministic=True)
-    return content
+
+    def most_of_many(x: Var) -> Var:
+        many = op.expand(op.unsqueeze(x, op.const(np.array([0]))), op.const(np.array([COPIES, 1, 1, 1, 1, 1])))
+        return op.reduce_max(many, axes=[0], keepdims=0)
+
+    return graph(seen=most_of_many)
 
 
 @contextmanager
@@ -60,14 +56,6 @@ def refused_by_the_arena(here: Site) -> bool:
     return "BFCArena" in told and "the graph failed: too little free memory" in told
 
 
-def due(here: Site) -> None:
-    """What waits out a pause is due now."""
-    database = sa.create_engine(parse_url(here.engine.settings.ledger_url))
-    with database.begin() as connection:
-        connection.execute(sa.text("UPDATE jobs SET run_at = created_at"))
-    database.dispose()
-
-
 @pytest.mark.fault("study worker", "GPU out of memory, another worker with enough")
 def test_a_study_that_one_worker_has_no_memory_for_is_read_by_another(site: Open, seen: Seen) -> None:
     here = site(onnx=hungry(), imaging={"most_attempts": 50})
@@ -80,7 +68,7 @@ def test_a_study_that_one_worker_has_no_memory_for_is_read_by_another(site: Open
         rival = here.start()
         begun = time.monotonic()
         while (jobs.get(job.id) or job).state != "done":
-            due(here)
+            here.move_up()
             assert time.monotonic() - begun < 60.0, jobs.get(job.id)
             time.sleep(0.2)
         recovery = time.monotonic() - begun
@@ -107,7 +95,7 @@ def test_a_study_nobody_has_memory_for_is_said_to_be_unread_and_can_be_read_late
     with little_memory(worker):
         job = here.ask()
         until(lambda: (jobs.get(job.id) or job).reason == "out-of-memory")
-        due(here)
+        here.move_up()
         until(lambda: (jobs.get(job.id) or job).state == "dead")
         during = here.cards()
         assert "There was too little memory for the scan." in during[0]["detail"]

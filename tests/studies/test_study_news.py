@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
+from sekmet_house import load, sekmet
 from servers import FhirServer, fhir_server, gives, hangs, searchset, status
 from study_house import Build, House
 from study_scene import MODEL, STUDY, Archive, ct
@@ -168,8 +170,8 @@ def ehr() -> Iterator[FhirServer]:
         yield server
 
 
-def poller(house: House) -> Poller:
-    return Poller(house.settings, house.intake, lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))
+def poller(house: House, now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)) -> Poller:
+    return Poller(house.settings, house.intake, lambda: now)
 
 
 def read(house: House) -> list[str]:
@@ -191,7 +193,7 @@ def test_a_poll_of_the_archive_finds_new_studies_once_and_again_when_images_came
     asking.once()
     assert house.jobs.newest()[0].run_at == first.run_at
     archive.studies[STUDY][f"{STUDY}.2"] = ct(series=f"{STUDY}.2")
-    house.execute("UPDATE jobs SET run_at = created_at")
+    house.move_up()
     asking.once()
     assert house.jobs.newest()[0].run_at == first.run_at, "the quiet period began anew"
     dates = {hit.query["StudyDate"][0] for hit in archive.server.hits if "StudyDate" in hit.query}
@@ -210,7 +212,39 @@ def test_a_poll_of_the_ehr_knows_the_patient(build: Build, archive: Archive, ehr
     assert job.subject == house.engine.ledger.patient_key("demo", "p1")
     [hit] = ehr.hits
     assert hit.headers["authorization"] == "Bearer worker-token"
-    assert hit.query["_lastUpdated"] == ["ge2026-11-21"]
+    assert hit.query["_lastUpdated"] == ["ge2026-11-21T12:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "day"), [("Asia/Tokyo", 20, 22), ("America/New_York", 3, 20), ("Europe/Amsterdam", 23, 22)]
+)
+def test_a_poll_asks_an_archive_by_the_hospital_s_day_and_an_ehr_by_an_instant(
+    build: Build, archive: Archive, ehr: FhirServer, zone: str, hour: int, day: int
+) -> None:
+    """Two days back: UTC's day is the 23rd at each of these hours."""
+    ehr.on("ImagingStudy", gives(searchset([])))
+    source = {"poll": True, "fhir_base": ehr.base}
+    client = {"fhir_servers": (ehr.base,), "studies": source}
+    house = build(client=client, pacs={"poll": True}, timezone=zone)
+    # by the hospital's clock: the instant is told in UTC all the same
+    poller(house, datetime(2026, 11, 23, hour, 30, 5, 900_000, tzinfo=UTC).astimezone(ZoneInfo(zone))).once()
+    assert {h.query["StudyDate"][0] for h in archive.server.hits if "StudyDate" in h.query} == {f"202611{day}-"}
+    assert [hit.query["_lastUpdated"] for hit in ehr.hits] == [[f"ge2026-11-21T{hour:02}:30:05Z"]]
+
+
+@pytest.mark.system
+def test_a_server_somebody_else_wrote_tells_what_changed_since_the_instant(build: Build, tmp_path: Path) -> None:
+    """Minutes decide: with a bare day the study would be found both times, at most hours."""
+    with sekmet(tmp_path) as base:
+        entry = {
+            "resource": resource(subject={"display": "nobody"}),
+            "request": {"method": "POST", "url": "ImagingStudy"},
+        }
+        load(base, [{"resourceType": "Bundle", "type": "transaction", "entry": [entry]}])
+        house = build(client={"fhir_servers": (base,), "studies": {"poll": True, "fhir_base": base}})
+        stored = datetime.now(UTC)
+        assert poller(house, stored + timedelta(days=2, minutes=5)).once() == 0
+        assert poller(house, stored + timedelta(days=2, minutes=-5)).once() == 1
 
 
 def test_a_poll_signs_in_as_the_client_s_settings_say(

@@ -42,14 +42,16 @@ def recipe_named(name: str) -> Recipe:
 
 def imported(folder: Path, recipe: Recipe, sources: list[Source], framework: str, origin: str) -> Made:
     """Write the folder and say what has to be known of it."""
-    name, notice = recipe.licence
-    click.echo(f"Licence of the weights: {name}. {notice}\n")
+    licence = recipe.licence
+    click.echo(f"Licence of the weights: {licence.told}\n")
     _shared_words(folder.parent)
     made = make(folder, recipe, sources, framework, origin, click.echo)
     size = sum(p.stat().st_size for p in folder.glob("*.onnx")) / 1e6
     click.secho(f"\n{folder} is there: {len(made.graphs)} graphs, {size:.0f} MB.", fg="green")
     click.echo(f"Look at it, and test it on this machine:  cds models check {folder}")
-    click.echo(f"It runs only where the policy says:\n  models:\n    {folder.name}: {{licence_acknowledged: {name!r}}}")
+    click.echo(
+        f"It runs only where the policy says:\n  models:\n    {folder.name}: {{licence_acknowledged: {licence.name!r}}}"
+    )
     return made
 
 

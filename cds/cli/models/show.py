@@ -137,7 +137,9 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.0%}"
 
 
-def _pick(texts: Mapping[str, str], language: str) -> str:
+def _pick(texts: str | Mapping[str, str], language: str) -> str:
+    if isinstance(texts, str):
+        return texts
     return texts.get(language) or texts.get("en", "")
 
 
@@ -155,7 +157,7 @@ def _print(console: Console, m: Manifest, language: str) -> None:
     for e in m.evidence:
         interval = f"{e.interval[0]:g}–{e.interval[1]:g}" if e.interval else ""
         value = f"{e.value:g}" if e.value is not None else ""
-        metric = _pick(e.metric, language) if isinstance(e.metric, dict) else e.metric
+        metric = _pick(e.metric, language)
         evidence.add_row(e.stage, _pick(e.cohort, language), str(e.n or ""), metric, value, interval)
     console.print(evidence)
     console.print("[bold]Limits[/]")
@@ -163,8 +165,9 @@ def _print(console: Console, m: Manifest, language: str) -> None:
         console.print(f"  · {limit}")
     console.print("[bold]Sources[/]")
     for cited in m.sources.values():
-        console.print(f"  · {cited.citation} {cited.url or ''}")
-    console.print(f"[bold]Licence[/] {m.licence.name}: {m.licence.notice}")
+        told = (_pick(cited.citation, language), _pick(cited.where, language), cited.url)
+        console.print(f"  · {' '.join(filter(None, told))}")
+    console.print(f"[bold]Licence[/] {m.licence.name}: {_pick(m.licence.notice, language)}")
 
 
 def _from(spec: Input) -> str:

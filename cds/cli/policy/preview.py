@@ -45,7 +45,7 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
 from cds.settings import Settings, load
-from cds.snapshot import Fingerprints, Snapshots
+from cds.snapshot import Snapshots, fingerprints
 
 CATALOGUE = Path(text.__file__).parent / "catalogue"
 
@@ -191,7 +191,7 @@ def worked_out(settings: Settings, wanted: Wanted, words: Phrasebook) -> dict[st
         trial = _trial(settings, wanted.file, on, house.known)
         asked = Asked(
             trial.before, trial.after, now - timedelta(days=wanted.days), now, None, wanted.within_days,
-            wanted.min_count, wanted.events_needed, 0, trial.from_day, trial.trial_ends,
+            wanted.min_count, wanted.events_needed, 0, trial.from_day, trial.trial_ends, trial.others,
             trial.scopes(house.services.parameters()),
         )  # fmt: skip
         with Progress(transient=True, console=Console(stderr=True)) as progress:
@@ -227,8 +227,11 @@ def house_of(settings: Settings) -> House:
     joined = join(services, models)
     two_people = settings.environment == "production"
     known = Known(models.thresholds(), joined.parameters(), models.limits(), models.editions(), two_people)
-    here = Fingerprints({}, {}, "")  # what was kept is only opened here
-    kept = (catalogues_of(settings), Snapshots(settings.load_ledger_key(), here)) if has_ledger(settings) else None
+    kept = None
+    if has_ledger(settings):
+        catalogues = catalogues_of(settings)
+        here = fingerprints(models, catalogues, [*installed_packages(), *settings.hook_dirs])
+        kept = catalogues, Snapshots(settings.load_ledger_key(), here)
     return House(joined, models, known, ZoneInfo(settings.timezone), kept)
 
 
@@ -261,7 +264,7 @@ def _from_ledger(past: PastCalls | None, asked: Asked, progress: Progress) -> tu
             "there is no ledger, so there are no past calls: take records from a FHIR bulk export (--bulk FOLDER)"
         )
     progress.add_task("deciding past calls again", total=None)
-    back = memory_needed([asked.before("", "", None), asked.after("", "", None)])
+    back = memory_needed(of(*whose) for whose in asked.scopes for of in (asked.before, asked.after))
     memory = past.before(asked.since, asked.until, asked.since - back)
     between = past.between
     return lambda about, whole: between(asked.since, asked.until, about=about, whole=whole), memory

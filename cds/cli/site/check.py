@@ -45,7 +45,7 @@ def check(
     anything is at fault.
     """
     from cds.site.outcome import plain  # models and their libraries only where they are asked
-    from cds.site.walk import Walk, patients_of
+    from cds.site.walk import Walk, patients_of, study_of
 
     settings = load(ctx.find_root().obj)
     to_stdout = json_file is not None and str(json_file) == "-"
@@ -65,7 +65,7 @@ def check(
         def tell(row: Finding) -> None:
             show(progress.console, row)
 
-        walk = Walk(settings, patients_of(settings, named), study, lambda: datetime.now(UTC), step, tell)
+        walk = Walk(settings, patients_of(settings, named), study_of(study), lambda: datetime.now(UTC), step, tell)
         site = walk.run()
     _tables(console, site)
     outcome = plain(site)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -13,9 +14,18 @@ from cds.imaging.results.findings import Findings
 from cds.imaging.results.guard import Permit
 from cds.inference.volumes.legend import Code, Legend
 
-Naming = Callable[[Code, str], str]
-"""What a code is called in a language."""
 LANGUAGES = ("en", "nl")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What is called how in a language. By itself the bundle's own names, which are English."""
+
+    code: Callable[[Code, str], str] = lambda code, language: code.meaning
+    category: Callable[[str, str], str] = lambda category, language: category
+
+
+AS_SENT = Naming()
 
 
 @cache
@@ -36,20 +46,16 @@ def figure(value: float, language: str, digits: int = 1) -> str:
     return text.replace(".", ",") if language == "nl" else text
 
 
-def as_sent(code: Code, language: str) -> str:
-    """The bundle's own name for it, which is English."""
-    return code.meaning
-
-
 def conclusion(
     findings: Findings,
     legend: Legend,
     permit: Permit,
     comparison: Comparison | None = None,
     language: str = "en",
-    named: Naming = as_sent,
+    named: Naming = AS_SENT,
 ) -> str:
-    said = [sentence("unread", language), sentence("category", language, category=findings.category)]
+    category = named.category(findings.category, language)
+    said = [sentence("unread", language), sentence("category", language, category=category)]
     if findings.lesions:
         largest = max(findings.lesions, key=lambda one: one.longest_mm)
         longest, volume = figure(largest.longest_mm, language, 0), figure(largest.volume_ml, language)
@@ -59,7 +65,7 @@ def conclusion(
     if findings.duct_mm:
         said.append(sentence("duct", language, width=figure(findings.duct_mm, language)))
     for name, degrees in _contacts(findings).items():
-        vessel = named(legend.structures[name].code, language)
+        vessel = named.code(legend.structures[name].code, language)
         said.append(sentence("contact", language, vessel=vessel, degrees=degrees))
     if comparison is not None:
         said += _compared(comparison, language)

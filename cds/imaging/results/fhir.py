@@ -14,18 +14,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cds.coding_schemes import SYSTEMS
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.author import IDENTIFIERS, SYSTEM, Author
 from cds.imaging.results.comparison import Comparison
-from cds.imaging.results.conclusion import Naming, as_sent, conclusion
+from cds.imaging.results.conclusion import AS_SENT, Naming, conclusion
 from cds.imaging.results.findings import Findings, Lesion
 from cds.imaging.results.guard import LABEL, Permit
 from cds.imaging.results.uids import Uids
 from cds.inference.volumes.legend import Code, Legend
 
 Resource = dict[str, Any]
-_SYSTEMS = {"SCT": "http://snomed.info/sct", "DCM": "http://dicom.nema.org/resources/ontology/DCM"}
-_LOINC, _UCUM, _DICOM_UID = "http://loinc.org", "http://unitsofmeasure.org", "urn:dicom:uid"
+_UCUM, _DICOM_UID = "http://unitsofmeasure.org", "urn:dicom:uid"
 _TEST_TAG = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason",
     "code": "HTEST",
@@ -43,8 +43,8 @@ class About:
     """Such as ``ImagingStudy/7``; None: named by its Study Instance UID."""
     service_request: str | None = None
     language: str = "en"
-    named: Naming = as_sent
-    """How sentences name the structures of the legend."""
+    named: Naming = AS_SENT
+    """How sentences name the structures of the legend, and categories."""
     objects: Mapping[str, str] | None = None
     """SOP Instance UIDs in the PACS, by ``seg`` and ``sr``."""
 
@@ -217,7 +217,7 @@ class _Making:
         found = self._head("DiagnosticReport", "report") | {
             "status": "preliminary",
             "category": [_coded("http://terminology.hl7.org/CodeSystem/v2-0074", "RAD", "Radiology", text=False)],
-            "code": _coded(_LOINC, "18748-4", "Diagnostic imaging study", text=False)
+            "code": _coded(SYSTEMS["LN"], "18748-4", "Diagnostic imaging study", text=False)
             | {"text": self.permit.titled(f"AI findings {self.author.name}", 200)},
             "subject": {"reference": self.about.patient},
             **self._scanned,
@@ -259,12 +259,12 @@ def _coded(system: str, code: str, display: str, *, text: bool = True) -> Resour
 
 
 def _code(code: Code) -> Resource:
-    system = _SYSTEMS.get(code.scheme)
+    system = SYSTEMS.get(code.scheme)
     return _coded(system, code.value, code.meaning) if system else {"text": code.meaning}
 
 
 def _sct(code: str, display: str) -> Resource:
-    return _coded(_SYSTEMS["SCT"], code, display)
+    return _coded(SYSTEMS["SCT"], code, display)
 
 
 def _own(code: str, display: str) -> Resource:
