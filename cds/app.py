@@ -102,7 +102,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, ar
     )
     reports = ReportSessions(settings, ledger, key, now)
     book = (ledger.file.parent if ledger.file is not None else settings.data_dir) / "jti"
-    replay = ReplayGuard(ledger.use_jti if ledger.is_server else None, book, now=Steady(now), spare=place_for(book))
+    replay = ReplayGuard(ledger.use_jti if ledger.file is None else None, book, now=Steady(now), spare=place_for(book))
     return Engine(
         settings=settings,
         authenticator=Authenticator(settings, KeyStore(settings), replay, now),
@@ -209,6 +209,14 @@ def warm(app: Flask) -> None:
         except ModelError as error:
             _log.error("model.failed model=%s error=%s", model.manifest.id, error)
     engine.policies.current()
+
+
+def warm_pages(app: Flask) -> None:
+    """Load what a report's first page would otherwise wait for, a second or so: what draws, and the templates."""
+    charts.load()
+    for name in app.jinja_env.list_templates(filter_func=lambda name: name.startswith("report/")):
+        if name.endswith(".html"):
+            app.jinja_env.get_template(name)
 
 
 def _start() -> None:

@@ -323,6 +323,11 @@ class ChartsUnavailable(CdsError):
 class CommitteeError(CdsError):
     code = "CDS-770"
 
+    def __init__(self, message: str, key: str = "", **values: object) -> None:
+        """``key``: the same sentence in the console's catalogues (``committee.acted.why``), with ``values`` in it."""
+        super().__init__(message)
+        self.key, self.values = key, values
+
 
 class OutcomeFileError(CommitteeError):
     """Names lines, never what stands in them: they hold patients' numbers."""

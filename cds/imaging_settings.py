@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from cds.addresses import require_address
+
 
 class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +35,11 @@ class PacsSettings(_Block):
     max_bytes: int = Field(2_000_000_000, ge=1_000_000, description="Largest series read, bytes as sent.")
     max_slices: int = Field(2_000, ge=10, le=10_000, description="Largest series read, slices.")
     poll: bool = Field(False, description="true: the worker asks it for new studies.")
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return require_address(value, "https://pacs.hospital.example/dicom-web")
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
@@ -99,6 +106,4 @@ class InferenceSettings(_Block):
     @field_validator("url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("https://", "http://")):
-            raise ValueError("must be an address such as https://models.hospital.example")
-        return value
+        return value if value is None else require_address(value, "https://models.hospital.example")

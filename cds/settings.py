@@ -13,7 +13,6 @@ import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -27,11 +26,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cds.addresses import loopback_address, require_address, require_secure
 from cds.committee_settings import AuditSettings, CommitteeSettings, ConsoleSettings, OidcSettings
 from cds.ehr_settings import BackendSettings, DialectSettings, StudySource
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
-from cds.smart_settings import SmartSettings, loopback_address, require_secure
+from cds.smart_settings import SmartSettings
 from cds.tracing_settings import TracingSettings
 
 __all__ = [
@@ -113,19 +113,15 @@ class ClientSettings(_Block):
     @field_validator("jku")
     @classmethod
     def _https(cls, value: str | None) -> str | None:
-        if value is None or value.startswith("https://"):
+        own = value is not None and value.startswith("http://") and loopback_address(value)  # a test's key server
+        if value is None or value.startswith("https://") or own:
             return value
-        if value.startswith("http://") and urlsplit(value).hostname in ("127.0.0.1", "::1", "localhost"):
-            return value  # a test's own key server; the name as a whole, not a prefix of somebody's domain
         raise ValueError("must start with https://")
 
     @field_validator("fhir_servers")
     @classmethod
     def _bases(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for base in value:
-            if not base.startswith(("https://", "http://")):
-                raise ValueError(f"{base!r} is not an address: write https://host/path of the FHIR base")
-        return value
+        return tuple(require_address(base, "https://ehr.hospital.example/fhir") for base in value)
 
 
 class ApproverSettings(_Block):
@@ -160,9 +156,9 @@ class Settings(BaseSettings):
     longest_arrival_s: float = Field(
         10.0,
         gt=0,
-        le=120,
+        le=25,
         description="Longest that a request takes to arrive, from its first byte to its last, seconds; one that takes "
-        "longer is refused with 408.",
+        "longer is refused with 408. A connection that is silent for 30 s is closed in any case.",
     )
     data_dir: Path = Field(Path("var"), description="Folder for the embedded database, the spool and generated keys.")
     database_url: str | None = Field(None, description="SQLAlchemy URL of the ledger; empty: SQLite in data_dir.")
@@ -214,6 +210,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         # the file is passed as init values; the environment wins over it
         return env_settings, init_settings
+
+    @field_validator("public_url")
+    @classmethod
+    def _called(cls, value: str) -> str:
+        return require_address(value, "https://cds.hospital.example")
 
     @field_validator("timezone")
     @classmethod

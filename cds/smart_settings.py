@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -44,18 +43,3 @@ class SmartSettings(BaseModel):
         if self.key_id is not None and self.key_file is None:
             raise ValueError("'key_id' names the key of 'key_file', which is missing")
         return self
-
-
-def require_secure(key: str, *addresses: str) -> None:
-    """Raises ValueError for an address that is neither https nor on this machine."""
-    for address in addresses:
-        if not address.startswith("https://") and not loopback_address(address):
-            raise ValueError(f"{key}: {address!r} must start with https://")
-
-
-def loopback_address(address: str) -> bool:
-    """The name as a whole, not a prefix of somebody's domain."""
-    try:
-        return urlsplit(address).hostname in ("127.0.0.1", "::1", "localhost")
-    except ValueError:
-        return False

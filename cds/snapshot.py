@@ -161,5 +161,5 @@ def resealed(before: bytes, after: bytes) -> Callable[[str, bytes], bytes | None
 
 
 def _bare(record: Record) -> Record:
-    """Without the patient's id, and without the drafts, which are kept apart."""
-    return replace(record, patient_id="", drafts=None)
+    """Without the patient's id and language, which make no card, and without the drafts, which are kept apart."""
+    return replace(record, patient_id="", language=None, drafts=None)

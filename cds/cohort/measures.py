@@ -20,6 +20,8 @@ from cds.cohort.unestimated import Unestimated
 from cds.measures.censoring import Followed
 from cds.measures.concordance import compared
 from cds.measures.discrimination import placements
+from cds.measures.estimate import Z
+from cds.measures.proportions import wilson_counts
 from cds.measures.scored import Scored
 
 Array = NDArray[np.float64]
@@ -157,7 +159,7 @@ def slope(months: Array, died: Array, scores: Array) -> dict[str, float]:
             raise Unestimated("the slope does not converge") from error
         found.append((float(fitted.params_["s"]), float(fitted.standard_errors_["s"])))
     value, error_of = np.mean(found, axis=0)
-    return {"value": r3(value), "lower": r3(value - 1.96 * error_of), "upper": r3(value + 1.96 * error_of)}
+    return {"value": r3(value), "lower": r3(value - Z * error_of), "upper": r3(value + Z * error_of)}
 
 
 def logistic(x: Array, y: Array, weight: Array | None = None, offset: Array | None = None) -> tuple[Array, Array]:
@@ -258,22 +260,15 @@ def coverage(
     return found
 
 
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """Interval of an observed share."""
-    z = 1.96
-    centre, reach = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return float((centre - reach) / (1 + z**2 / n)), float((centre + reach) / (1 + z**2 / n))
-
-
 def share_row(chance: Array, outcome: Array) -> dict[str, float]:
     """Mean predicted chance beside the observed share with Wilson's interval."""
-    low, high = wilson(float(outcome.mean()), len(outcome))
+    found = wilson_counts(float(outcome.sum()), len(outcome))
     return {
         "n": len(outcome),
         "predicted": r4(chance.mean()),
         "observed": r4(outcome.mean()),
-        "lower": r4(low),
-        "upper": r4(high),
+        "lower": r4(found.lower),
+        "upper": r4(found.upper),
     }
 
 

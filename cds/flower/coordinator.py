@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
@@ -26,7 +26,9 @@ app = ServerApp()
 @app.main()  # type: ignore[untyped-decorator]  # Flower's decorators have no types
 def main(grid: Grid, context: Context) -> None:
     told = context.run_config
-    asked = rounds.opened(_path(told, "round"), keys.load(_path(told, "coordinator"), private=False), date.today())
+    # houses have clocks of their own, and the coordinator's machine may have any: a round ends by UTC's
+    today = datetime.now(UTC).date()
+    asked = rounds.opened(_path(told, "round"), keys.load(_path(told, "coordinator"), private=False), today)
     inbox = Inbox(_path(told, "inbox"), asked, _path(told, "hospitals"))
     until = time.monotonic() + float(str(told.get("wait-s", 60)))
     nodes = _connected(grid, int(str(told.get("houses", 1))), until)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cds.errors import ManifestError
 from cds.inference import attributes, vectors
-from cds.inference.manifest import Task, days
+from cds.inference.manifest import Task
 from cds.modelcheck.subject import Finding, Subject, findings_in
 
 _NEED_A_VECTOR = ("probability", "score", "survival", "category", "comparator")
@@ -33,10 +33,6 @@ def findings(subject: Subject) -> Iterator[Finding]:
         timed = output.kind == "survival" or (output.kind == "probability" and m.task is Task.risk)
         if timed and not (output.times or output.horizon):
             yield subject.finding(f"'{output.name}' is a risk without a horizon", "outputs", position)
-        try:
-            days(output.horizon or "0d")
-        except ValueError as error:
-            yield subject.finding(str(error), "outputs", position, "horizon")
     for attribute in attributes.complete(m, subject.model.shared):
         if not attribute.text:
             yield subject.finding(

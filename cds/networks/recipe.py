@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from cds.errors import ManifestError
+from cds.inference.origin import Licence
 from cds.inference.volumes.bundle import Likelihood, OperatingPoint, Resample, Triple
 from cds.inference.volumes.legend import Legend
 from cds.inference.volumes.studies import Studies
@@ -52,10 +53,12 @@ class Recipe(Strict):
     volume: VolumeRecipe
 
     @property
-    def licence(self) -> tuple[str, str]:
-        """(name, notice)"""
-        said = self.manifest.get("licence", {})
-        return str(said.get("name", "")), str(said.get("notice", ""))
+    def licence(self) -> Licence:
+        """Of the weights. Raises ManifestError."""
+        try:
+            return Licence.model_validate(self.manifest.get("licence", {}))
+        except ValidationError as error:
+            raise ManifestError(f"the recipe is incomplete: {_faults(error, 'manifest', 'licence')}") from error
 
 
 def read(path: Path) -> Recipe:
@@ -67,8 +70,11 @@ def read(path: Path) -> Recipe:
     except yaml.YAMLError as error:
         raise ManifestError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
-        raise ManifestError(f"{path} is no recipe: {faults}") from error
+        raise ManifestError(f"{path} is no recipe: {_faults(error)}") from error
+
+
+def _faults(error: ValidationError, *within: str) -> str:
+    return "; ".join(f"{'.'.join(map(str, (*within, *f['loc'])))}: {f['msg']}" for f in error.errors())
 
 
 def plain(
@@ -117,7 +123,13 @@ def _words(title: str, licence: str, notice: str) -> dict[str, Any]:
             }
         ],
         "sources": {"publication": {"citation": "TO DO: as a reader would look it up.", "published": "TO DO: year"}},
-        "licence": {"name": licence, "notice": notice or "TO DO: what has to be said."},
+        "licence": {
+            "name": licence,
+            "notice": {
+                "en": notice or "TO DO: what has to be said.",
+                "nl": f"TO DO: {notice or 'wat gezegd moet worden.'}",
+            },
+        },
         "attributes": {
             name: "TO DO"
             for name in (

@@ -84,6 +84,8 @@ class Record:
     malformed: int = 0
     day: date | None = None
     """Of ``now``, in the hospital; None: in UTC."""
+    language: str | None = None
+    """That the patient speaks (``cds.record.language``); for the committee alone."""
 
     @property
     def today(self) -> date:

@@ -44,7 +44,7 @@ def _check_duration(value: str) -> str:
     return value
 
 
-Duration = Annotated[str, Field(examples=["90d", "12m", "-18m"])]
+Duration = Annotated[str, AfterValidator(_check_duration), Field(examples=["90d", "12m", "-18m"])]
 
 
 class Absent(Strict):
@@ -184,11 +184,6 @@ class Input(Strict):
     unrecorded: Literal["no", "unknown"] = "no"
     """``presence`` and ``new``: what it means that nothing is recorded. ``no`` where a record would hold it (a
     diagnosis), ``unknown`` where records often don't (a symptom asked for at the bedside)."""
-
-    @field_validator("within", "preceded_by", "gap")
-    @classmethod
-    def _durations(cls, value: str | None) -> str | None:
-        return None if value is None else _check_duration(value)
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Input:

@@ -16,6 +16,7 @@ from cds.record.concepts import Concept
 from cds.record.facts import Fact, Record, Refused
 from cds.record.family import Family
 from cds.record.genomics import TOLERATED_AHEAD, Genomics
+from cds.record.language import spoken
 from cds.record.moments import Moment, years_between
 from cds.record.vocabulary import Vocabulary
 
@@ -95,7 +96,8 @@ class Reader:
         birth = self._moment(patient.birthDate)
         self.record.birth = birth if birth is not None and self._can_be_born(birth) else None
         self.record.male = {"male": True, "female": False}.get(patient.gender or "")
-        self.record.deceased = bool(patient.deceasedBoolean or patient.deceasedDateTime)
+        self.record.deceased = patient.dead is True
+        self.record.language = spoken(bytes(patient.communication))
 
     def _can_be_born(self, birth: Moment) -> bool:
         """An age that nobody has is a slip of the pen: taken for true it would put the patient outside every range."""

@@ -6,6 +6,9 @@
 {{- fail (printf "settings: '%s' is a secret and a ConfigMap is none; %s" $name $place) -}}
 {{- end -}}
 {{- end -}}
+{{- if regexMatch "(?m)^\\s*longest_arrival_s\\s*=\\s*(2[6-9]|[3-9][0-9]|[1-9][0-9]{2,})" .Values.settings -}}
+{{- fail "settings: longest_arrival_s may be 25 at most; a connection that is silent for 30 s is closed in any case" -}}
+{{- end -}}
 {{- $own := list "ORT_DISABLE_TELEMETRY" "CDS_SETTINGS" "CDS_HOST" "CDS_PORT" "CDS_DATA_DIR" "CDS_POLICY_FILE" "CDS_LEDGER_KEY" "CDS_LEDGER_KEY_FILE" "CDS_DATABASE_URL" "CDS_REQUIRE_GPU" "CDS_IMAGING__BROKER_URL" "PGPASSWORD" -}}
 {{- range concat .Values.extraEnv .Values.worker.extraEnv -}}
 {{- if has (upper .name) $own -}}

@@ -29,6 +29,8 @@ OWN_ROOMS = (
 ROOMS: dict[str, str] = {
     # leaves
     "errors": "",
+    "addresses": "",
+    "coding_schemes": "",
     "admission": "errors",
     "arrival": "",
     "host_memory": "",
@@ -43,10 +45,10 @@ ROOMS: dict[str, str] = {
     "fhir.resources": "",
     "protocol": "errors",
     "smart_settings": "",
-    "imaging_settings": "",
+    "imaging_settings": "addresses",
     "ehr_settings": "",
-    "committee_settings": "smart_settings",
-    "settings": "committee_settings ehr_settings errors imaging_settings smart_settings tracing_settings",
+    "committee_settings": "addresses smart_settings",
+    "settings": "addresses committee_settings ehr_settings errors imaging_settings smart_settings tracing_settings",
     "ledger": "errors ids steady",
     "jobs": "errors ledger tracing",
     # what a record says, what models make of it, what the clinical lead makes of that
@@ -62,12 +64,12 @@ ROOMS: dict[str, str] = {
     "guidelines": "errors inference ledger modelcards policy record",
     # who calls, and what is fetched
     "trust": "errors host_memory settings",
-    "trust.smart": "errors ledger settings smart_settings trust",
+    "trust.smart": "addresses errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings tracing trust",
-    "imaging": "errors inference settings trust",
+    "imaging": "coding_schemes errors inference settings trust",
     "studies": (
-        "cards.coded cards.phrasebook errors fhir fhir.resources imaging inference jobs ledger policy settings tracing "
-        "trust trust.smart"
+        "cards.coded cards.phrasebook errors fhir fhir.resources imaging inference jobs ledger policy record settings "
+        "tracing trust trust.smart"
     ),
     "committee": (
         "errors fhir fhir.resources ids inference jobs ledger measures policy record services settings trust yaml_lines"
@@ -76,7 +78,7 @@ ROOMS: dict[str, str] = {
     "simulation": "committee errors ids inference ledger measures policy record",
     # services and their cards
     "cards.phrasebook": "errors record",
-    "cards.coded": "cards.phrasebook",
+    "cards.coded": "cards.phrasebook coding_schemes",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
     "cards": "cards.coded cards.phrasebook errors fhir guidelines ids inference ledger policy protocol record services",
     # a call from end to end
@@ -104,11 +106,11 @@ ROOMS: dict[str, str] = {
     "auditing": "ledger",
     "serve": "admission app arrival errors host_memory ledger sealing settings sharing",
     "site": (
-        "app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs ledger "
-        "pages.report policy record services settings smart_settings studies trust trust.smart"
+        "addresses app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs "
+        "ledger pages.report policy record services settings studies trust trust.smart"
     ),
     # what people hold in their hands
-    "charts": "errors",
+    "charts": "errors measures",
     "pages": "cards.coded cards.phrasebook errors imaging record",
     "pages.report": (
         "cards cards.coded cards.phrasebook charts engine errors fhir fhir.resources ids imaging inference ledger "

@@ -16,6 +16,9 @@ from flask import Flask
 
 from cds.engine import Engine
 
+# Hundreds of patients through every service before the first test: minutes, where the machine has other work.
+pytestmark = pytest.mark.timeout(900)
+
 SENSITIVE = """\
 name: Sensitive
 author: test

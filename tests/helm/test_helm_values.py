@@ -72,6 +72,7 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"settings": 'ledger_key = "s3cret"\n'}, "'ledger_key' is a secret"),
     ({"settings": 'port = 1\n  "ledger_key"="s3cret"\n'}, "'ledger_key' is a secret"),
     ({"settings": 'database_url = "postgresql://cds:s3cret@db/cds"\n'}, "'database_url' is a secret"),
+    ({"settings": "longest_arrival_s = 120.0\n"}, "longest_arrival_s may be 25 at most"),
     ({"extraEnv": [{"name": "CDS_LEDGER_KEY", "value": "s3cret"}]}, "CDS_LEDGER_KEY is set by the chart"),
     ({"extraEnv": [{"name": "ORT_DISABLE_TELEMETRY", "value": "0"}]}, "ORT_DISABLE_TELEMETRY is set by the chart"),
     ({"extraEnv": [{"name": "cds_host", "value": "::"}]}, "cds_host is set by the chart"),

@@ -100,7 +100,9 @@ def test_single_slices_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "models" / "recipes").glob("*.yaml")), ids=str)
 def test_each_packaged_recipe_names_a_licence_and_rates_nobody(path: Path) -> None:
     found = recipes.read(path)
-    assert all(found.licence)
+    assert found.licence.name
+    assert isinstance(found.licence.notice, dict) and set(found.licence.notice) == {"en", "nl"}
+    assert found.licence.told == f"{found.licence.name}. {found.licence.notice['en']}"
     assert [p.category for p in found.volume.operating_points] == [recipes.UNRATED]
 
 
@@ -109,3 +111,15 @@ def test_a_recipe_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     path.write_text("manifest: {}\nstages: [{name: detect, margin: 3}]\nvolume: {likelihood: {of: lesion}}\n")
     with pytest.raises(ManifestError, match=r"stages.0.margin"):
         recipes.read(path)
+
+
+def test_a_recipe_without_a_licence_is_refused_by_what_it_lacks() -> None:
+    made = recipes.plain("Small", "MIT", "", "lesion", ())
+    del made.manifest["licence"]["notice"]
+    with pytest.raises(ManifestError, match=r"manifest\.licence\.notice: Field required"):
+        _ = made.licence
+
+
+def test_words_about_a_licence_that_a_person_gave_are_english() -> None:
+    notice = recipes.plain("Small", "MIT", "Keep the notice.", "lesion", ()).licence.notice
+    assert notice == {"en": "Keep the notice.", "nl": "TO DO: Keep the notice."}

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 _QUIET = (
     "--no-sandbox",
@@ -19,6 +19,10 @@ _QUIET = (
 )
 
 
+_PATIENCE_MS = 20_000
+"""For what a page should show; the default of five seconds is too few where three tests share two processors."""
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Fails, never skips, when Chromium is absent: a page nobody looked at is not tested."""
@@ -26,6 +30,7 @@ def browser() -> Iterator[Browser]:
     if found is None:
         pytest.fail("These tests look at the pages in Chromium, which is not here: run `apt-get install chromium`.")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=_PATIENCE_MS)
         chromium = playwright.chromium.launch(executable_path=found, args=list(_QUIET))
         yield chromium
         chromium.close()

@@ -46,6 +46,8 @@ class Said:
     language: str = "en"
     sha256: str = ""
     """Fingerprint of what decided; none: as kept before there was one."""
+    speaks: str | None = None
+    """The patient's own language; none: as kept before there was one."""
 
 
 @dataclass
@@ -95,6 +97,7 @@ class Room:
             timings={},
             predictions=(made,),
             cards=(card,) if one.carded else (),
+            patient_language=one.speaks,
         )
 
 

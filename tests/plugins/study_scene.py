@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import spox.opset.ai.onnx.v17 as op
+import sqlalchemy as sa
 import yaml
 from ct_series import phantom, slices_of, stored
 from dicomweb_answers import DICOM_JSON, row, sends_series
 from servers import Behaviour, Exchange, FhirServer, fhir_server, hangs, status
-from spox import Tensor, argument, build
+from spox import Tensor, Var, argument, build
+
+from cds.ledger.database import parse_url
 
 Json = dict[str, Any]
 PATCH = (8, 32, 32)
@@ -28,10 +31,10 @@ MODEL = "tiny-network"
 STUDY = "1.2.826.0.1.3680043.10.9.1"
 
 
-def graph(*, not_a_number: bool = False) -> bytes:
-    """[n, 1, z, y, x] in hundreds of HU -> logits of background and lesion."""
+def graph(*, not_a_number: bool = False, seen: Callable[[Var], Var] = lambda x: x) -> bytes:
+    """[n, 1, z, y, x] in hundreds of HU -> logits of background and lesion. ``seen``: what it does to x first."""
     x = argument(Tensor(np.float32, ("n", 1, *PATCH)))
-    lesion = op.mul(op.sub(x, op.const(np.float32(1.0))), op.const(np.float32(8.0)))
+    lesion = op.mul(op.sub(seen(x), op.const(np.float32(1.0))), op.const(np.float32(8.0)))
     if not_a_number:
         lesion = op.mul(lesion, op.const(np.float32(np.nan)))
     logits = op.concat([op.neg(lesion), lesion], axis=1)
@@ -92,6 +95,14 @@ def write_model(folder: Path, *, onnx: bytes | None = None, **changed: Any) -> P
     (path / "look.onnx").write_bytes(content)
     (path / "model.yaml").write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
     return folder / "models"
+
+
+def jobs_due_now(ledger_url: str) -> None:
+    """What waits out a pause need not wait for it."""
+    database = sa.create_engine(parse_url(ledger_url))
+    with database.begin() as connection:
+        connection.execute(sa.text("UPDATE jobs SET run_at = created_at"))
+    database.dispose()
 
 
 def ct(study: str = STUDY, *, slices: int = 30, series: str | None = None, **elements: Any) -> list[bytes]:

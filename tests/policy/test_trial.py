@@ -58,8 +58,12 @@ def test_what_waits_or_ends_by_its_day_is_laid_as_on_that_day() -> None:
     then = Standing({"site": Approved(of(layer(0.06)), "B")}, {}, {})
     found = trial(layer(None, layer="service/my-service", effective=LATER.isoformat(), orders={}), today, then)
     assert found.from_day == LATER
-    assert threshold(found.before("north", "my-service")) == 0.05
     assert threshold(found.after("north", "my-service")) == 0.06
+    assert threshold(found.before("north", "my-service")) == 0.06, "what another layer does by then is not its doing"
+    assert found.others == ("site",)
+    own = trial(layer(0.03, effective=LATER.isoformat()), today, then)
+    assert threshold(own.before("north", "my-service")) == 0.06
+    assert own.others == (), "the layer tried does not stand on both sides"
 
 
 def test_a_running_trial_of_the_same_layer_ends_and_others_go_on() -> None:
@@ -67,6 +71,7 @@ def test_a_running_trial_of_the_same_layer_ends_and_others_go_on() -> None:
     other = Canary("v2", users=("nurse",)), Approved(of(layer(0.08, layer="service/my-service")), "B")
     found = trial(layer(0.03), Standing({}, {"site": mine, "service/my-service": other}, {}))
     assert found.trial_ends
+    assert found.others == ()
     assert threshold(found.before("north", "my-service")) == 0.05
     assert threshold(found.after("north", "my-service")) == 0.03
     assert threshold(found.after("north", "my-service", key("north", "nurse"))) == 0.08

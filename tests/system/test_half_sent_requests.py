@@ -143,6 +143,17 @@ def test_connections_on_which_little_comes_make_room_for_a_call(port: int, sent:
         assert time.monotonic() - begun < 8
 
 
+@pytest.mark.threat("flood")
+def test_heads_without_bodies_make_room_for_a_call_before_their_time_is_over(port: int) -> None:
+    with ExitStack() as stack:
+        held = [stack.enter_context(connected(port)) for _ in range(FILES)]
+        for connection in held:
+            connection.sendall(HALVES["noughts"])
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).ok
+        statuses = {answer_on(connection)[0] for connection in held[: FILES // 8]}
+        assert 503 in statuses, statuses  # and not 408 alone, when it has been waited for them
+
+
 def test_a_body_that_breaks_off_is_no_call(port: int) -> None:
     for half in ("body", "chunks", "waiting"):
         with connected(port) as connection:

@@ -51,7 +51,7 @@ class Traffic:
             start = time.monotonic()
             try:
                 self.answers.append(self.service.call(ask))
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):  # before or within an answer
                 self.cut += 1
             else:
                 self.answered.append(ask["hookInstance"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -86,3 +88,43 @@ def test_two_builds_in_two_places_at_two_times_are_the_same_bytes(tmp_path: Path
     second = built(elsewhere, tmp_path / "second", "1767225600")
     assert first.name == second.name
     assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(second.read_bytes()).digest()
+
+
+@pytest.mark.parametrize(
+    ("answer", "line", "code"),
+    [
+        ("", "pip-audit: NO ANSWER, so nothing is known of vulnerabilities (no route)", 0),
+        (
+            [{"name": "a", "skip_reason": "not found"}],
+            "pip-audit: NO ANSWER, so nothing is known of vulnerabilities (",
+            0,
+        ),
+        ([], "pip-audit: NO ANSWER, so nothing is known of vulnerabilities (no packages)", 0),
+        (None, "pip-audit: NO ANSWER, so nothing is known of vulnerabilities (what it wrote can't be read)", 0),
+        (
+            [{"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "not found"}],
+            "pip-audit: 0 known vulnerabilities in 1 packages; NO ANSWER for 1 others",
+            0,
+        ),
+        (
+            [{"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}],
+            "a 1: CVE-1, mended in 2\npip-audit: 1 known vulnerabilities in 1 packages",
+            1,
+        ),
+    ],
+)
+def test_no_answer_of_the_audit_is_told_as_none(tmp_path: Path, answer: Any, line: str, code: int) -> None:
+    text = json.dumps({"dependencies": answer}) if answer != "" else ""
+    if answer is None:
+        text = text[:10]
+    (tmp_path / "answer").write_text(text, encoding="utf-8")
+    (tmp_path / "said").write_text("warning\nno route\n", encoding="utf-8")
+    command = [
+        sys.executable,
+        str(ROOT / "scripts" / "audit-verdict"),
+        str(tmp_path / "answer"),
+        str(tmp_path / "said"),
+    ]
+    done = subprocess.run([*command, "yes"], capture_output=True, text=True, check=False)
+    assert (done.stdout.startswith(line), done.returncode, done.stderr) == (True, code, "")
+    assert subprocess.run([*command, "no"], capture_output=True, check=False).returncode == 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from cds.addresses import loopback_address
 from cds.errors import ForeignIssuer, LaunchFailed, SourceForeign
 from cds.settings import ClientSettings, Settings
-from cds.smart_settings import SmartSettings, loopback_address
+from cds.smart_settings import SmartSettings
 from cds.trust.allowlist import AllowList
 
 
