@@ -132,7 +132,7 @@ def running(
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     service = RunningService(url, folder, ehr, process)
     try:
-        _wait_until_it_answers(service)
+        _wait_until_it_answers(service, workers=settings.get("workers", given["workers"]))
         yield service
     finally:
         try:
@@ -142,12 +142,14 @@ def running(
             process.wait()
 
 
-def _wait_until_it_answers(service: RunningService) -> None:
+def _wait_until_it_answers(service: RunningService, workers: int) -> None:
+    """Until all workers are there, too: they are forked one after another, and the first answers before the last is."""
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline and service.process.poll() is None:
         try:
-            if service.get("/health").ok:
+            if service.get("/health").ok and len(service.workers()) == workers:
                 return
         except requests.ConnectionError:
-            time.sleep(0.05)
+            pass
+        time.sleep(0.05)
     raise AssertionError(f"cds serve did not start:\n{service.log[-3000:]}")
