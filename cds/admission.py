@@ -35,9 +35,13 @@ WAITING_A_PLACE = 4
 SPARE = 8
 """Threads beyond those of calls: `/health`, discovery, feedback and refusals find one when all calls are held up. Who
 sends half a request holds none (cds/arrival.py)."""
-_OVERLOADED, _CALM_S = 0.2, 1.0
-"""Of the longest wait, what is still good while calls are being refused, and for so long after the last refusal: a
-burst may queue, but a queue that stands makes every call late and none more."""
+_STANDS_S = 0.3
+"""A burst may queue. A queue that has not been empty for so long makes every call late and none more: overload, as is a
+refusal."""
+_OVERLOADED = 0.12
+"""Of the longest wait, what is still good under overload."""
+_WATCHED_S, _REFUSES_LITTLE = 1.0, 0.03
+"""Overload ends after a stretch of so long in which a smaller share of calls was refused."""
 _NEWEST = 0.1
 """Weight of the newest call in the mean."""
 _LONGEST_RETRY_S = 30
@@ -93,7 +97,11 @@ class Admission:
         """Sum of the times at which the taken places were taken."""
         self._held_s, self._computed_s = 0.0, 0.0
         """Recent means of how long a call held its place, and of how long it did not stand aside meanwhile."""
-        self._refused_at = -math.inf
+        self._nobody_waited_at = -math.inf
+        self._overload_since = math.inf
+        """When the stretch began that is watched; inf: no overload."""
+        self._came, self._refused = 0, 0
+        """In that stretch."""
         self._shed = 0
         self._told_at = -math.inf
         self._cpu = (-math.inf, 0.0)
@@ -124,10 +132,11 @@ class Admission:
     def _take(self) -> float:
         with self._lock:
             now = self.clock()
+            self._watch(now)
             if not self.waiting and self._room(now):
                 self._begin(now)
                 return now
-            if len(self.waiting) >= WAITING_A_PLACE * self._places or self._expected(now) > self._patience(now):
+            if len(self.waiting) >= WAITING_A_PLACE * self._places or self._expected(now) > self._patience():
                 raise self._refusal(now)
             turn = _Turn()
             self.waiting.append(turn)
@@ -183,13 +192,34 @@ class Admission:
         # by those in hand, too, so that calls which have just begun to hang are seen before the first of them ends
         return before * max(self._held_s, now - self._since / self.taken) / self._places
 
-    def _patience(self, now: float) -> float:
-        overloaded = now - self._refused_at < _CALM_S
-        return self._longest_wait_s * (_OVERLOADED if overloaded else 1)
+    def _watch(self, now: float) -> None:
+        """Looked at whenever a call comes."""
+        if not self.waiting:
+            self._nobody_waited_at = now
+        if self._overload_since == math.inf:
+            if now - self._nobody_waited_at >= _STANDS_S:
+                self._begin_overload(now)
+        elif now - self._overload_since >= _WATCHED_S:
+            if self._refused < _REFUSES_LITTLE * self._came:
+                self._overload_since = math.inf
+            else:
+                self._begin_overload(now)
+        self._came += 1
+
+    def _begin_overload(self, now: float) -> None:
+        """Or its next stretch."""
+        self._overload_since = now
+        self._came = self._refused = 0
+
+    def _patience(self) -> float:
+        return self._longest_wait_s * (1 if self._overload_since == math.inf else _OVERLOADED)
 
     def _refusal(self, now: float) -> Overloaded:
         expected = self._expected(now)
-        self._shed, self._refused_at = self._shed + 1, now
+        if self._overload_since == math.inf:
+            self._begin_overload(now)
+        self._refused += 1
+        self._shed += 1
         if now - self._told_at >= 1:
             (then, cpu), spent = self._cpu, time.process_time()
             # near 1: it computes all the time; near 0: its calls wait for FHIR servers

@@ -148,7 +148,7 @@ class Engine:
         timings = Timings()
         call_id, at = new_id(), self.now()
         with tracing.span("call", traceparent, call=call_id) as span:
-            with timings.stage("trust"), aside():
+            with timings.stage("trust"), self._at_ledger(aside)():
                 self.services.hooks_of(service_id)
                 caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
             span.note(client=caller.name, service=service_id)
@@ -156,7 +156,7 @@ class Engine:
                 answer = self._answer(call_id, at, caller, service_id, body, accept_language, timings, aside)
             except RequestError as error:
                 policy = self.policies.current(caller.name, service_id)
-                with aside():
+                with self._at_ledger(aside)():
                     self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
                 raise
             shown, held, gaps = len(answer.response.cards), len(answer.suppressed), len(answer.evidence.gaps)
@@ -186,8 +186,7 @@ class Engine:
             deadline = deadline_in(self.settings.fhir.deadline_s)
             evidence = gather(call, self.queries(service), self.fhir, target, deadline, aside)
         with self._turns.one(timings.stage("turn"), aside) as turn:
-            # a file is read by this thread itself; a server is waited for
-            asking: Aside = turn.aside if self.ledger.file is None else nullcontext
+            asking = self._at_ledger(turn.aside)
             with timings.stage("record"):
                 queries, vocabulary = self.queries(service), self.models.vocabulary
                 record, drafts = read_chart(call, evidence, queries, vocabulary, at, self._zone)
@@ -212,13 +211,18 @@ class Engine:
             row = audit.entry(
                 call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, kept, beside, weighed
             )
-            with aside():
+            with self._at_ledger(aside)():
                 recorded = self._keep(row)
         self.studies.ask_later(seen, caller.name, call.hook)
         response = Response(tuple(card for card, _ in cards))
         return Answer(
             response, service, evidence, assessments, tuple(suppressed), timings, recorded, call.hook_instance
         )
+
+    def _at_ledger(self, aside: Aside) -> Aside:
+        """A server is waited for; a file, as that of used tokens beside it, is read and written by this thread itself,
+        and a call that began meanwhile would make both late."""
+        return aside if self.ledger.file is None else nullcontext
 
     def _parameters(self, service: Service, policy: Policy) -> BaseModel:
         """What the policy sets for a service, validated once for as long as that policy is in force."""

@@ -136,9 +136,23 @@ def test_a_burst_waits_for_its_turn(calls: Calls) -> None:
     eventually(lambda: not calls.admission.taken)
     calls.come("a")
     calls.come("b", "c", waits=True)
-    at(calls, 31.5)
+    at(calls, 31.2)
     calls.come("d", waits=True)
     assert calls.refused == []
+
+
+def test_a_queue_that_stands_is_kept_short(calls: Calls) -> None:
+    """Before it is so long that anybody would have to be refused for it."""
+    at(calls, 0.0)
+    calls.come("earlier")
+    at(calls, 31.0)
+    calls.end("earlier")
+    eventually(lambda: not calls.admission.taken)
+    calls.come("a")
+    calls.come("b", "c", waits=True)
+    at(calls, 31.5)
+    calls.come("d")
+    assert calls.refused == ["d"]
 
 
 def overloaded(calls: Calls) -> None:
@@ -163,11 +177,24 @@ def test_while_calls_are_refused_the_queue_is_kept_short(calls: Calls) -> None:
     assert calls.refused == ["one more", "d"]
 
 
-def test_after_a_second_without_refusals_a_burst_may_wait_again(calls: Calls) -> None:
+def test_after_a_second_in_which_few_were_refused_a_burst_may_wait_again(calls: Calls) -> None:
     overloaded(calls)
-    at(calls, 32.1)
-    calls.come("d", waits=True)
-    assert calls.refused == ["one more"]
+    calls.end("w1", "w2", "w3")
+    eventually(lambda: not calls.admission.taken)
+    at(calls, 32.1)  # in the second before one was refused
+    take_and_leave(calls.admission)
+    calls.come("b")
+    calls.come("c", "d", waits=True)
+    calls.come("e")
+    assert calls.refused == ["one more", "e"]
+    calls.end("b", "c", "d")
+    eventually(lambda: not calls.admission.taken)
+    for second in (33.2, 34.3):  # the first looks back on one in which "e" was refused
+        at(calls, second)
+        take_and_leave(calls.admission)
+    calls.come("f")
+    calls.come("g", "h", "i", "j", waits=True)
+    assert calls.refused == ["one more", "e"]
 
 
 def test_one_computes_at_a_time_and_one_that_waits_for_a_server_does_not() -> None:
