@@ -56,7 +56,8 @@ class _Turn:
     """One that waits for a place."""
 
     def __init__(self) -> None:
-        self.came = threading.Event()
+        self.came = threading.Lock()  # an event costs several times as much
+        self.came.acquire()
         self.since = 0.0
 
 
@@ -141,10 +142,10 @@ class Admission:
             turn = _Turn()
             self.waiting.append(turn)
         until = time.monotonic() + self._longest_wait_s
-        while not turn.came.wait(min(HELD_UP_S, max(0.0, until - time.monotonic()))):
+        while not turn.came.acquire(timeout=min(HELD_UP_S, max(0.0, until - time.monotonic()))):
             with self._lock:
                 self._let_in(self.clock())  # those before us may be held up
-                if not turn.came.is_set() and time.monotonic() >= until:
+                if turn.came.locked() and time.monotonic() >= until:
                     self.waiting.remove(turn)
                     raise self._refusal(self.clock())
         return turn.since
@@ -182,7 +183,7 @@ class Admission:
             turn = self.waiting.popleft()
             turn.since = now
             self._begin(now)
-            turn.came.set()
+            turn.came.release()
 
     def _expected(self, now: float) -> float:
         """Seconds until one more that waits would begin, by the limit that is reached."""

@@ -8,14 +8,31 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 
-_BITS = 74
+_BITS, _BYTES, _AT_ONCE = 74, 10, 64
 _VERSION, _VARIANT = 0x7 << 76, 0x2 << 62
 
 
 def new_id() -> str:
     """A UUID of version 7 (RFC 9562): milliseconds of the clock, then 74 random bits."""
-    random = int.from_bytes(os.urandom(10), "big") >> (80 - _BITS)
+    try:
+        drawn = _drawn.popleft()
+    except IndexError:
+        drawn = _more()
+    random = int.from_bytes(drawn, "big") >> (8 * _BYTES - _BITS)
     high, low = random >> 62, random & ((1 << 62) - 1)
     text = f"{(time.time_ns() // 1_000_000) << 80 | _VERSION | high << 64 | _VARIANT | low:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+_drawn: deque[bytes] = deque()
+"""Random bytes for the next ids: asking the kernel for each gives the interpreter away several times in a call."""
+# a child has what its parent has not used yet, and so has the parent
+os.register_at_fork(after_in_child=_drawn.clear)
+
+
+def _more() -> bytes:
+    found = os.urandom(_BYTES * _AT_ONCE)
+    _drawn.extend(found[at : at + _BYTES] for at in range(_BYTES, len(found), _BYTES))
+    return found[:_BYTES]
