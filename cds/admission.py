@@ -44,6 +44,9 @@ _WATCHED_S, _REFUSES_LITTLE = 1.0, 0.03
 """Overload ends after a stretch of so long in which a smaller share of calls was refused."""
 _NEWEST = 0.1
 """Weight of the newest call in the mean."""
+_OUTLIER = 3.0
+"""Times the mean that it counts for at most: a call that the machine held up says little of the next, and must not make
+a short queue look long."""
 _LONGEST_RETRY_S = 30
 
 
@@ -154,8 +157,8 @@ class Admission:
         with self._lock:
             now = self._moved_at = self.clock()
             held_s = now - place.since
-            self._held_s += _NEWEST * (held_s - self._held_s)
-            self._computed_s += _NEWEST * (held_s - place.aside_s - self._computed_s)
+            self._held_s = _mean(self._held_s, held_s)
+            self._computed_s = _mean(self._computed_s, held_s - place.aside_s)
             self.taken -= 1
             self._since -= place.since
             self._let_in(now)
@@ -239,3 +242,7 @@ class Admission:
             )
             self._shed, self._told_at = 0, now
         return Overloaded(min(max(1, math.ceil(expected)), _LONGEST_RETRY_S))
+
+
+def _mean(before: float, newest: float) -> float:
+    return before + _NEWEST * (min(newest, _OUTLIER * before or newest) - before)

@@ -220,7 +220,10 @@ def _after_exit(server: Any, worker: Any) -> None:
 
 
 def share_arenas() -> None:
-    """Before there are threads; workers inherit it. Other C libraries have nothing to set."""
+    """Before there are threads; workers inherit it. Other C libraries have nothing to set, and who runs the service may
+    have set a number of their own."""
+    if "MALLOC_ARENA_MAX" in os.environ:
+        return
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 

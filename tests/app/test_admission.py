@@ -217,6 +217,20 @@ def test_one_computes_at_a_time_and_one_that_waits_for_a_server_does_not() -> No
         calls.close()
 
 
+def test_a_call_that_the_machine_held_up_does_not_make_a_short_queue_look_long() -> None:
+    clock = Clock()
+    calls = Calls(Admission(16, 0.25, clock))
+    try:
+        for held_s in (*[0.004] * 60, 2.0):
+            with calls.admission.place():
+                clock.now += held_s
+        calls.come("a")
+        calls.come(*(f"w{n}" for n in range(20)), waits=True)
+        assert not calls.refused
+    finally:
+        calls.close()
+
+
 def test_where_servers_are_waited_for_several_may_begin() -> None:
     clock = Clock()
     calls = Calls(Admission(16, 30.0, clock))
