@@ -1,11 +1,12 @@
 """How many hook calls a process takes in hand, and which it refuses at once.
 
 Two things run out, and each has its limit. A call holds one of ``places`` from its body to its answer, also while it
-waits for a FHIR server, which costs nothing but the place. And of those that don't wait for somebody's server or disk
-one begins at a time: more would share one interpreter and all be late. More may, up to ``COMPUTING``, where calls
+waits for a FHIR server, which costs nothing but the place. And of those that don't wait for somebody's server one
+begins at a time: more would share one interpreter and all be late. More may, up to ``COMPUTING``, where calls
 lately waited longer than they computed, since whoever begins will soon wait, too; and one where nothing moves for a
 moment, so that a call which hangs is no reason to refuse all others. Whoever finds no room waits, first come first
-served; who would wait too long is refused. While there is room nobody is, however slow a FHIR server may be.
+served; who would wait too long is refused, and in an overload what is too long is shorter. While there is room nobody
+is refused, however slow a FHIR server may be.
 
 A refused call is counted (``cds_calls_refused_total``, CDS-503) and told of in the log, once a second. It has no row in
 the ledger: writing one would cost what refusing saves, and before its token is looked at nobody knows whose it is.
@@ -35,16 +36,17 @@ WAITING_A_PLACE = 4
 SPARE = 8
 """Threads beyond those of calls: `/health`, discovery, feedback and refusals find one when all calls are held up. Who
 sends half a request holds none (cds/arrival.py)."""
-_STANDS_S = 0.3
-"""A burst may queue. A queue that has not been empty for so long makes every call late and none more: overload, as is a
-refusal."""
-_OVERLOADED = 0.12
-"""Of the longest wait, what is still good under overload."""
-_WATCHED_S, _REFUSES_LITTLE = 1.0, 0.03
-"""Overload ends after a stretch of so long in which a smaller share of calls was refused."""
+_STANDS_S, _STANDS_CALLS = 0.3, 60
+"""A burst may queue. A queue that has not been empty for so long, and for the time of so many calls, makes every call
+late and none more: overload, as is a refusal."""
+_OVERLOADED, _OVERLOADED_CALLS = 0.12, 5
+"""Of the longest wait, and calls before one's own: the longer of both is still good under overload. Fewer calls, and a
+load that could be answered would be refused for coming unevenly."""
+_WATCHED_S, _REFUSES_LITTLE = 1.0, 0.1
+"""Overload ends so long after the last refusal, or after a stretch of so long in which a smaller share was refused."""
 _NEWEST = 0.1
 """Weight of the newest call in the mean."""
-_OUTLIER = 3.0
+_OUTLIER = 5.0
 """Times the mean that it counts for at most: a call that the machine held up says little of the next, and must not make
 a short queue look long."""
 _LONGEST_RETRY_S = 30
@@ -74,13 +76,14 @@ class Place:
         """How long it waited for others' servers."""
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """While it waits for somebody's server; another may compute meanwhile. It goes on without waiting again."""
-        begun = self._admission.step_aside()
+    def aside(self, after_s: float = 0.0) -> Iterator[None]:
+        """While it waits for somebody's server; another may compute meanwhile, or from ``after_s`` on if it takes as
+        long. It goes on without waiting again."""
+        begins = self._admission.step_aside(after_s)
         try:
             yield
         finally:
-            self.aside_s += self._admission.step_back() - begun
+            self.aside_s += self._admission.step_back(begins)
 
 
 class Admission:
@@ -93,8 +96,8 @@ class Admission:
         self._lock = threading.Lock()
         self.waiting: deque[_Turn] = deque()
         self.taken = 0
-        self._aside = 0
-        """Of the taken, those that wait for somebody's server."""
+        self._aside: list[float] = []
+        """Of the taken, those that wait for somebody's server: when others may compute for them."""
         self._moved_at = -math.inf
         """When a call last began, ended, stepped aside or came back."""
         self._since = 0.0
@@ -102,10 +105,10 @@ class Admission:
         self._held_s, self._computed_s = 0.0, 0.0
         """Recent means of how long a call held its place, and of how long it did not stand aside meanwhile."""
         self._nobody_waited_at = -math.inf
-        self._overload_since = math.inf
-        """When the stretch began that is watched; inf: no overload."""
+        self._overload = False
+        self._refused_at = self._watched_from = -math.inf
         self._came, self._refused = 0, 0
-        """In that stretch."""
+        """In the stretch that is watched."""
         self._shed = 0
         self._told_at = -math.inf
         self._cpu = (-math.inf, 0.0)
@@ -120,23 +123,29 @@ class Admission:
         finally:
             self._give_back(place)
 
-    def step_aside(self) -> float:
+    def step_aside(self, after_s: float = 0.0) -> float:
+        """When it begins to count."""
         with self._lock:
-            now = self._moved_at = self.clock()
-            self._aside += 1
-            self._let_in(now)
-            return now
+            now = self.clock()
+            begins = now + after_s
+            self._aside.append(begins)
+            if begins <= now:
+                self._moved_at = now
+                self._let_in(now)
+            return begins
 
-    def step_back(self) -> float:
+    def step_back(self, begins: float) -> float:
+        """Seconds for which others could compute."""
         with self._lock:
-            self._aside -= 1
-            self._moved_at = self.clock()
-            return self._moved_at
+            self._aside.remove(begins)
+            now = self._moved_at = self.clock()
+            return max(0.0, now - begins)
 
     def _take(self) -> float:
         with self._lock:
             now = self.clock()
             self._watch(now)
+            self._let_in(now)  # somebody's moment aside may have become a long one
             if not self.waiting and self._room(now):
                 self._begin(now)
                 return now
@@ -166,9 +175,12 @@ class Admission:
                 self._cpu = (now, time.process_time())
 
     def _room(self, now: float) -> bool:
-        computing = self.taken - self._aside
+        computing = self._computing(now)
         held_up = now - self._moved_at > HELD_UP_S and computing < COMPUTING
         return self.taken < self._places and (computing < self._at_a_time() or held_up)
+
+    def _computing(self, now: float) -> int:
+        return self.taken - sum(begins <= now for begins in self._aside)
 
     def _at_a_time(self) -> int:
         """As many as it takes for one of them to have something to compute."""
@@ -191,37 +203,43 @@ class Admission:
     def _expected(self, now: float) -> float:
         """Seconds until one more that waits would begin, by the limit that is reached."""
         before = len(self.waiting) + 1
-        if self.taken < self._places:
-            return before * self._computed_s / self._at_a_time()
         # by those in hand, too, so that calls which have just begun to hang are seen before the first of them ends
+        if self.taken < self._places:
+            still_s = now - self._moved_at
+            hang = self._computing(now) >= COMPUTING and still_s > HELD_UP_S
+            return before * max(self._computed_s, still_s if hang else 0.0) / self._at_a_time()
         return before * max(self._held_s, now - self._since / self.taken) / self._places
 
     def _watch(self, now: float) -> None:
         """Looked at whenever a call comes."""
         if not self.waiting:
             self._nobody_waited_at = now
-        if self._overload_since == math.inf:
-            if now - self._nobody_waited_at >= _STANDS_S:
+        if not self._overload:
+            if now - self._nobody_waited_at >= max(_STANDS_S, _STANDS_CALLS * self._computed_s):
                 self._begin_overload(now)
-        elif now - self._overload_since >= _WATCHED_S:
-            if self._refused < _REFUSES_LITTLE * self._came:
-                self._overload_since = math.inf
+        elif now - self._watched_from >= _WATCHED_S:
+            if now - self._refused_at >= _WATCHED_S or self._refused < _REFUSES_LITTLE * self._came:
+                self._overload = False
             else:
                 self._begin_overload(now)
         self._came += 1
 
     def _begin_overload(self, now: float) -> None:
         """Or its next stretch."""
-        self._overload_since = now
+        self._overload, self._watched_from = True, now
         self._came = self._refused = 0
 
     def _patience(self) -> float:
-        return self._longest_wait_s * (1 if self._overload_since == math.inf else _OVERLOADED)
+        if not self._overload:
+            return self._longest_wait_s
+        some_calls_s = _OVERLOADED_CALLS * self._computed_s / self._at_a_time()
+        return min(self._longest_wait_s, max(_OVERLOADED * self._longest_wait_s, some_calls_s))
 
     def _refusal(self, now: float) -> Overloaded:
         expected = self._expected(now)
-        if self._overload_since == math.inf:
+        if not self._overload:
             self._begin_overload(now)
+        self._refused_at = now
         self._refused += 1
         self._shed += 1
         if now - self._told_at >= 1:
@@ -245,4 +263,4 @@ class Admission:
 
 
 def _mean(before: float, newest: float) -> float:
-    return before + _NEWEST * (min(newest, _OUTLIER * before or newest) - before)
+    return before + _NEWEST * (min(max(newest, 0.0), _OUTLIER * before or newest) - before)

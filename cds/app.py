@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from cds import charts, tracing
 from cds import services as service_room
 from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
+from cds.clock import utc_now
 from cds.committee.standing import Standings
 from cds.engine import Engine
 from cds.errors import LedgerError, ModelError, Overloaded, ServiceError, SettingsError
@@ -59,11 +60,7 @@ _WEB, _REPORT = Path(cds_hooks.__file__).parent, Path(report.__file__).parent
 _CONSOLE = _REPORT.parent / "committee"
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def create_engine(settings: Settings, now: Callable[[], datetime] = _utc_now, archived: Sequence[Path] = ()) -> Engine:
+def create_engine(settings: Settings, now: Callable[[], datetime] = utc_now, archived: Sequence[Path] = ()) -> Engine:
     """Raises a ConfigurationError naming what is wrong; nothing is half-started. ``archived``: folders whose models
     stand in for those of the same name that are installed, to make a past card again."""
     check_installation()
@@ -174,7 +171,7 @@ def _remember(ledger: Ledger, version: str, text: str) -> None:
         _log.critical("ledger.lost policy=%s error=%s", version, error)
 
 
-def create_app(settings: Settings, now: Callable[[], datetime] = _utc_now) -> Flask:
+def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Flask:
     engine = create_engine(settings, now)
     app = Flask("cds", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes

@@ -58,8 +58,10 @@ from cds.trust import AllowList, Authenticator, Caller
 from cds.trust.smart import Door, ReportSessions
 from cds.turns import Turns
 
-Aside = Callable[[], AbstractContextManager[None]]
-"""Entered for as long as others may have this call's turn to compute."""
+Aside = Callable[..., AbstractContextManager[Any]]
+"""Entered for as long as others may have this call's turn to compute; given seconds, from then on."""
+_MOMENT_S = 0.005
+"""That this host's own files are read and written in, several times over."""
 
 _log = logging.getLogger("cds.engine")
 
@@ -143,12 +145,13 @@ class Engine:
         """Raises a RequestError for what the caller must mend; anything else degrades and is said on a card.
 
         A refusal of a caller we know is a row of the ledger, too. One we don't know leaves a line in the log only:
-        strangers must not be able to fill the ledger. ``aside``: entered while FHIR server or ledger are waited for.
+        strangers must not be able to fill the ledger. ``aside``: entered while FHIR server, keys or ledger are
+        waited for.
         """
         timings = Timings()
         call_id, at = new_id(), self.now()
         with tracing.span("call", traceparent, call=call_id) as span:
-            with timings.stage("trust"), self._at_ledger(aside)():
+            with timings.stage("trust"), self._at_ledger(aside):
                 self.services.hooks_of(service_id)
                 caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
             span.note(client=caller.name, service=service_id)
@@ -156,7 +159,7 @@ class Engine:
                 answer = self._answer(call_id, at, caller, service_id, body, accept_language, timings, aside)
             except RequestError as error:
                 policy = self.policies.current(caller.name, service_id)
-                with self._at_ledger(aside)():
+                with self._at_ledger(aside):
                     self._keep(audit.refusal(call_id, at, caller, service_id, policy, error, timings.ms))
                 raise
             shown, held, gaps = len(answer.response.cards), len(answer.suppressed), len(answer.evidence.gaps)
@@ -186,7 +189,8 @@ class Engine:
             deadline = deadline_in(self.settings.fhir.deadline_s)
             evidence = gather(call, self.queries(service), self.fhir, target, deadline, aside)
         with self._turns.one(timings.stage("turn"), aside) as turn:
-            asking = self._at_ledger(turn.aside)
+            # a file is read by this thread itself; a server is waited for
+            asking: Aside = turn.aside if self.ledger.file is None else nullcontext
             with timings.stage("record"):
                 queries, vocabulary = self.queries(service), self.models.vocabulary
                 record, drafts = read_chart(call, evidence, queries, vocabulary, at, self._zone)
@@ -211,7 +215,7 @@ class Engine:
             row = audit.entry(
                 call_id, caller, case, service, cards, suppressed, timings.ms, self.ledger, kept, beside, weighed
             )
-            with self._at_ledger(aside)():
+            with self._at_ledger(aside):
                 recorded = self._keep(row)
         self.studies.ask_later(seen, caller.name, call.hook)
         response = Response(tuple(card for card, _ in cards))
@@ -219,10 +223,11 @@ class Engine:
             response, service, evidence, assessments, tuple(suppressed), timings, recorded, call.hook_instance
         )
 
-    def _at_ledger(self, aside: Aside) -> Aside:
-        """A server is waited for; a file, as that of used tokens beside it, is read and written by this thread itself,
-        and a call that began meanwhile would make both late."""
-        return aside if self.ledger.file is None else nullcontext
+    def _at_ledger(self, aside: Aside) -> AbstractContextManager[Any]:
+        """A server is waited for, and so is the disk that is to have a row on the spool. A file, as that of used tokens
+        beside it, is read and written by this thread itself, and a call that began meanwhile would make both late; but
+        it may hang, as may a client's server that has the keys."""
+        return aside(0.0 if self.ledger.waits else _MOMENT_S)
 
     def _parameters(self, service: Service, policy: Policy) -> BaseModel:
         """What the policy sets for a service, validated once for as long as that policy is in force."""

@@ -222,7 +222,7 @@ def _after_exit(server: Any, worker: Any) -> None:
 def share_arenas() -> None:
     """Before there are threads; workers inherit it. Other C libraries have nothing to set, and who runs the service may
     have set a number of their own."""
-    if "MALLOC_ARENA_MAX" in os.environ:
+    if os.environ.get("MALLOC_ARENA_MAX") or "arena_max" in os.environ.get("GLIBC_TUNABLES", ""):
         return
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)

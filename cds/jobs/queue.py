@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from cds.clock import utc_now
 from cds.errors import LedgerError
 from cds.jobs.job import CANCELLED, DEAD, DONE, ENDED, QUEUED, RUNNING, STATES, Job
 from cds.jobs.rows import first_row, held, insert_for, job_of, one_row
@@ -33,15 +34,11 @@ Also = Callable[[sa.Connection], None]
 """Further rows of the same transaction."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Jobs:
     """One process's view of the queue; not shared across a fork. Every method raises LedgerError when the database
     does not answer."""
 
-    def __init__(self, url: str, now: Callable[[], datetime] = _utc_now, lease: timedelta = LEASE) -> None:
+    def __init__(self, url: str, now: Callable[[], datetime] = utc_now, lease: timedelta = LEASE) -> None:
         self._database = Database(parse_url(url))
         self._now = now
         self.lease = lease

@@ -15,13 +15,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from cds.clock import utc_now
 from cds.errors import LedgerError
 from cds.ledger import policies, queries, reports, standings, verdicts
 from cds.ledger.database import Database, fault, parse_url, row_at_fault
@@ -54,27 +55,28 @@ _LOOK_AT_SPOOL_S = 30.0
 T = TypeVar("T")
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Ledger:
     """Safe for threads and across forks. Writing raises LedgerError only when the spool fails as well, and of a call
     only when more than a few thousand of them wait in memory."""
 
-    def __init__(self, url: str, key: bytes, spool_dir: Path, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, url: str, key: bytes, spool_dir: Path, now: Callable[[], datetime] = utc_now) -> None:
         """``key`` is the secret of the patient hash. Connects to nothing. Raises SettingsError for a wrong URL."""
         self._address = url
         self._url = parse_url(url)
         in_a_file = self._url.get_backend_name() == "sqlite"
         self.file = Path(self._url.database or "").resolve() if in_a_file else None
-        """None: writing waits for another machine; into a file it is this process's own work."""
+        """None: on another machine."""
         self._keys = chain(key)
         self._now, self._steady = now, Steady(now)
         self._spool = Spool(spool_dir)
         # by process id; a parent's entry is kept in the child, since closing it would close the parent's sockets
         self._processes: dict[int, Process] = {}
         self._process()
+
+    @property
+    def waits(self) -> bool:
+        """Whether recording a call waits: for another machine, or for the disk to have it on the spool."""
+        return self.file is None or self._process().open
 
     # writing
 
@@ -88,11 +90,8 @@ class Ledger:
         return self._store([entry], at_once=False, hold=True) is not None
 
     def record_feedback(self, entries: Sequence[FeedbackEntry]) -> int:
-        """How many were new; 0 when they went to the spool, where repeats are sorted out later.
-
-        The same feedback (client, card, outcome and its time) is stored once. Raises LedgerError when neither
-        database nor spool took it.
-        """
+        """How many were new, the same (client, card, outcome and its time) being stored once; 0 when they went to the
+        spool, where repeats are sorted out later. Raises LedgerError when neither database nor spool took it."""
         return (self._store(entries) or 0) if entries else 0
 
     def remember_policy(self, version: str, content: str) -> bool:

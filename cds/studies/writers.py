@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from cds.cards.coded import Coded
 from cds.cards.phrasebook import Catalogues
+from cds.clock import utc_now
 from cds.errors import SourceError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
@@ -31,10 +31,6 @@ from cds.trust.allowlist import AllowList
 from cds.trust.smart import Backend, certificates
 
 _DEADLINE_S = 30.0
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @contextmanager
@@ -116,7 +112,7 @@ class ToRecord:
     def __init__(self, settings: Settings, catalogues: Catalogues) -> None:
         self._settings, self._catalogues = settings, catalogues
         self._fhir = FhirClient(settings.fhir, settings.ca_file, certificates(settings))
-        self._backends = {name: Backend(settings, name, _utc_now) for name in settings.clients}
+        self._backends = {name: Backend(settings, name, utc_now) for name in settings.clients}
 
     def write(self, analysed: Analysed) -> Mapping[str, Any]:
         """Raises Unusable."""

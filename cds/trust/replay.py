@@ -17,19 +17,16 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from cds.clock import utc_now
 from cds.errors import LedgerError
 from cds.host_memory import make_ours
 from cds.trust.book import Book
 
 _log = logging.getLogger("cds.trust")
 _PURGE_S = 60.0
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class ReplayGuard:
@@ -39,7 +36,7 @@ class ReplayGuard:
         self,
         store: Callable[[str, datetime], bool] | None,
         folder: Path,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
         spare: Path | None = None,
     ) -> None:
         """``store(key, expires)`` inserts atomically: True if new, False if known, LedgerError if it can't tell;

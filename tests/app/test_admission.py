@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from patience import eventually
 
-from cds.admission import COMPUTING, HELD_UP_S, WAITING_A_PLACE, Admission
+from cds.admission import COMPUTING, HELD_UP_S, WAITING_A_PLACE, Admission, _Turn
 from cds.errors import Overloaded
 
 
@@ -141,60 +141,120 @@ def test_a_burst_waits_for_its_turn(calls: Calls) -> None:
     assert calls.refused == []
 
 
-def test_a_queue_that_stands_is_kept_short(calls: Calls) -> None:
+@pytest.fixture
+def several() -> Iterator[Calls]:
+    """Two places, of which one computes, and calls that took three seconds, so that eight may wait."""
+    made = Calls(Admission(2, 30.0, Clock()))
+    made.come("earlier")
+    at(made, 31.0)
+    made.end("earlier")
+    eventually(lambda: not made.admission.taken)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("computed_s", "stands_after_s"), [(0.002, 0.3), (0.02, 1.2)])
+def test_a_queue_that_stands_is_kept_short(computed_s: float, stands_after_s: float) -> None:
     """Before it is so long that anybody would have to be refused for it."""
-    at(calls, 0.0)
-    calls.come("earlier")
-    at(calls, 31.0)
-    calls.end("earlier")
-    eventually(lambda: not calls.admission.taken)
-    calls.come("a")
-    calls.come("b", "c", waits=True)
-    at(calls, 31.5)
-    calls.come("d")
-    assert calls.refused == ["d"]
+    clock = Clock()
+    admission = Admission(16, 30.0, clock)
+    for _ in range(100):
+        with admission.place():
+            clock.now += computed_s
+    admission.waiting.append(_Turn())
+    admission._watch(clock.now + 0.9 * stands_after_s)
+    assert admission._patience() == 30.0
+    admission._watch(clock.now + 1.1 * stands_after_s)
+    assert admission._patience() == pytest.approx(3.6)
 
 
 def overloaded(calls: Calls) -> None:
-    """One was refused for the number that waited; since then two of those began, and two wait."""
-    calls.come("earlier")
-    at(calls, 31.0)
-    calls.end("earlier")
-    eventually(lambda: not calls.admission.taken)
+    """One was refused for the number that waited; since then all others have been answered."""
+    names = [f"w{n}" for n in range(2 * WAITING_A_PLACE)]
     calls.come("a")
-    calls.come(*(f"w{n}" for n in range(WAITING_A_PLACE)), waits=True)
+    calls.come(*names, waits=True)
     calls.come("one more")
     assert calls.refused == ["one more"]
-    for ended, begun in (("a", "w0"), ("w0", "w1")):
-        calls.end(ended)
-        eventually(lambda b=begun: calls.begun[-1] == b)
-
-
-def test_while_calls_are_refused_the_queue_is_kept_short(calls: Calls) -> None:
-    overloaded(calls)
-    at(calls, 31.9)
-    calls.come("d")
-    assert calls.refused == ["one more", "d"]
-
-
-def test_after_a_second_in_which_few_were_refused_a_burst_may_wait_again(calls: Calls) -> None:
-    overloaded(calls)
-    calls.end("w1", "w2", "w3")
+    calls.end("a", *names)
     eventually(lambda: not calls.admission.taken)
-    at(calls, 32.1)  # in the second before one was refused
-    take_and_leave(calls.admission)
-    calls.come("b")
-    calls.come("c", "d", waits=True)
-    calls.come("e")
-    assert calls.refused == ["one more", "e"]
-    calls.end("b", "c", "d")
+
+
+def burst(calls: Calls, name: str) -> int:
+    """How many of nine that come at once are refused; the others are answered."""
+    before = len(calls.refused)
+    names = [f"{name}{n}" for n in range(9)]
+    calls.come(*names, waits=True)
+    calls.end(*names)
     eventually(lambda: not calls.admission.taken)
-    for second in (33.2, 34.3):  # the first looks back on one in which "e" was refused
-        at(calls, second)
-        take_and_leave(calls.admission)
-    calls.come("f")
-    calls.come("g", "h", "i", "j", waits=True)
-    assert calls.refused == ["one more", "e"]
+    return len(calls.refused) - before
+
+
+def test_while_calls_are_refused_the_queue_is_kept_short(several: Calls) -> None:
+    overloaded(several)
+    at(several, 31.9)
+    assert burst(several, "b") == 9 - 1 - 5  # one computes, and five may wait whatever a call takes
+
+
+def test_a_second_after_the_last_refusal_a_burst_may_wait_again(several: Calls) -> None:
+    overloaded(several)
+    at(several, 32.1)
+    assert burst(several, "b") == 0
+
+
+def test_bursts_far_apart_are_no_overload(several: Calls) -> None:
+    overloaded(several)
+    for hour in range(5):
+        at(several, 3600.0 * (hour + 1))
+        assert burst(several, f"{hour}-") == 0
+
+
+@pytest.mark.parametrize(("refused", "goes_on"), [(8, False), (12, True)])
+def test_overload_goes_on_while_more_than_a_tenth_is_refused(refused: int, goes_on: bool) -> None:
+    clock = Clock(100.0)
+    admission = Admission(1, 30.0, clock)
+    refuse_one(admission)
+    for number in range(99):
+        clock.now += 0.01
+        if number < 99 - refused:
+            take_and_leave(admission)
+        else:
+            refuse_one(admission)
+    clock.now = 101.05  # the last refusal is less than a second ago
+    take_and_leave(admission)
+    assert admission._overload is goes_on
+
+
+def refuse_one(admission: Admission) -> None:
+    admission.waiting.extend([_Turn()] * WAITING_A_PLACE)  # as many as may wait
+    admission.taken += 1
+    with pytest.raises(Overloaded), admission.place():
+        pass
+    admission.taken -= 1
+    admission.waiting.clear()
+
+
+def test_threads_that_come_and_give_up_lose_no_place() -> None:
+    """Who gives up just when its turn comes has the turn."""
+    admission, end = Admission(2, 0.002), time.monotonic() + 2
+    faults: list[BaseException] = []
+
+    def caller() -> None:
+        while time.monotonic() < end and not faults:
+            try:
+                with admission.place():
+                    time.sleep(0.0005)
+            except Overloaded:
+                time.sleep(0.0002)
+            except BaseException as error:  # a thread's end is seen by nobody else
+                faults.append(error)
+
+    threads = [threading.Thread(target=caller) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert not faults
+    assert (admission.taken, len(admission.waiting), admission._aside) == (0, 0, [])
 
 
 def test_one_computes_at_a_time_and_one_that_waits_for_a_server_does_not() -> None:
@@ -204,9 +264,9 @@ def test_one_computes_at_a_time_and_one_that_waits_for_a_server_does_not() -> No
         calls.come("next", waits=True)
         time.sleep(3 * HELD_UP_S)  # by a clock that stands
         assert "next" not in calls.begun
-        calls.admission.step_aside()
+        begins = calls.admission.step_aside()
         eventually(lambda: "next" in calls.begun)
-        calls.admission.step_back()
+        calls.admission.step_back(begins)
         calls.come("another", waits=True)  # who comes back goes on, and others wait for both to end
         calls.end("a")
         time.sleep(3 * HELD_UP_S)
@@ -219,16 +279,48 @@ def test_one_computes_at_a_time_and_one_that_waits_for_a_server_does_not() -> No
 
 def test_a_call_that_the_machine_held_up_does_not_make_a_short_queue_look_long() -> None:
     clock = Clock()
-    calls = Calls(Admission(16, 0.25, clock))
+    admission = Admission(16, 0.25, clock)
+    for held_s in (*[0.004] * 60, 2.0):
+        with admission.place():
+            clock.now += held_s
+    with admission.place():
+        admission.waiting.extend([_Turn()] * 20)
+        assert admission._expected(clock.now) < 0.25
+        admission.waiting.clear()
+
+
+def test_a_moment_aside_keeps_the_turn_and_a_long_one_does_not() -> None:
+    clock = Clock()
+    calls = Calls(Admission(16, 30.0, clock))
     try:
-        for held_s in (*[0.004] * 60, 2.0):
-            with calls.admission.place():
-                clock.now += held_s
-        calls.come("a")
-        calls.come(*(f"w{n}" for n in range(20)), waits=True)
-        assert not calls.refused
+        with calls.admission.place() as place:
+            with place.aside(after_s=0.005):
+                clock.now += 0.004
+                calls.come("a", waits=True)
+                assert not calls.begun
+            assert place.aside_s == 0
+            with place.aside(after_s=0.005):
+                clock.now += 0.025
+                calls.admission._let_in(clock.now)
+                eventually(lambda: calls.begun == ["a"])
+            assert place.aside_s == pytest.approx(0.02)
     finally:
         calls.close()
+
+
+def test_who_comes_while_all_that_compute_hang_is_refused_at_once() -> None:
+    clock = Clock()
+    admission = Admission(16, 0.25, clock)
+    take_and_leave(admission)
+    with ExitStack() as hanging:
+        for _ in range(COMPUTING):
+            clock.now += 2 * HELD_UP_S
+            hanging.enter_context(admission.place())
+        clock.now += 0.3
+        begun = time.monotonic()
+        with pytest.raises(Overloaded), admission.place():
+            pass
+        assert time.monotonic() - begun < 0.2
 
 
 def test_where_servers_are_waited_for_several_may_begin() -> None:

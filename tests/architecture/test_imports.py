@@ -33,6 +33,7 @@ ROOMS: dict[str, str] = {
     "coding_schemes": "",
     "admission": "errors",
     "arrival": "",
+    "clock": "",
     "host_memory": "",
     "ids": "",
     "sharing": "",
@@ -49,8 +50,8 @@ ROOMS: dict[str, str] = {
     "ehr_settings": "",
     "committee_settings": "addresses smart_settings",
     "settings": "addresses committee_settings ehr_settings errors imaging_settings smart_settings tracing_settings",
-    "ledger": "errors ids steady",
-    "jobs": "errors ledger tracing",
+    "ledger": "clock errors ids steady",
+    "jobs": "clock errors ledger tracing",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
     "inference": "errors ids record yaml_lines",
@@ -63,13 +64,13 @@ ROOMS: dict[str, str] = {
     "policy": "errors ledger record yaml_lines",
     "guidelines": "errors inference ledger modelcards policy record",
     # who calls, and what is fetched
-    "trust": "errors host_memory settings",
+    "trust": "clock errors host_memory settings",
     "trust.smart": "addresses errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings tracing trust",
     "imaging": "coding_schemes errors inference settings trust",
     "studies": (
-        "cards.coded cards.phrasebook errors fhir fhir.resources imaging inference jobs ledger policy record settings "
-        "tracing trust trust.smart"
+        "cards.coded cards.phrasebook clock errors fhir fhir.resources imaging inference jobs ledger policy record "
+        "settings tracing trust trust.smart"
     ),
     "committee": (
         "errors fhir fhir.resources ids inference jobs ledger measures policy record services settings trust yaml_lines"
@@ -95,8 +96,8 @@ ROOMS: dict[str, str] = {
     "web": "admission engine errors inference jobs ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.committee pages.report snapshot "
-        "cards cards.phrasebook charts committee engine errors fhir host_memory inference jobs ledger policy record "
-        "services settings steady studies tracing trust trust.smart web"
+        "cards cards.phrasebook charts clock committee engine errors fhir host_memory inference jobs ledger policy "
+        "record services settings steady studies tracing trust trust.smart web"
     ),
     "preview": (
         "audit cards cards.phrasebook case_again committee editions errors fhir fhir.resources guidelines inference "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 import uuid
 
@@ -40,3 +42,33 @@ def test_every_random_bit_is_used() -> None:
         seen_set |= one & mask
         seen_clear |= ~one & mask
     assert seen_set == seen_clear == mask
+
+
+def test_ids_of_threads_differ() -> None:
+    made: list[str] = []
+    threads = [threading.Thread(target=lambda: made.extend(new_id() for _ in range(2_000))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({_random(one) for one in made}) == 16_000
+
+
+def test_a_forked_process_does_not_make_the_ids_of_its_parent() -> None:
+    new_id()  # random bits are drawn for more than one
+    there, here = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(here, "".join(new_id() for _ in range(70)).encode())
+        os._exit(0)
+    os.close(here)
+    with os.fdopen(there, encoding="ascii") as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    theirs = {_random(text[at : at + 36]) for at in range(0, len(text), 36)}
+    assert len(theirs) == 70
+    assert not theirs & {_random(new_id()) for _ in range(70)}
+
+
+def _random(made: str) -> int:
+    return uuid.UUID(made).int & ((1 << 62) - 1)

@@ -143,7 +143,7 @@ def running(
 
 
 def _wait_until_it_answers(service: RunningService, workers: int) -> None:
-    """Until all workers are there, too: they are forked one after another, and the first answers before the last is."""
+    """And until all workers are forked: that happens one after another, and the first answers before the last is."""
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline and service.process.poll() is None:
         try:
