@@ -99,7 +99,7 @@ def _measure(folder: Path, progress: Progress, rounds: int, clocks: Clocks) -> S
     application.warm(wsgi)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(5_000, 20, 50)
     templates = next(
         s["prefetch"] for s in wsgi.test_client().get("/cds-services").json["services"] if PATH.endswith(s["id"])
     )

@@ -36,12 +36,12 @@ WAITING_A_PLACE = 4
 SPARE = 8
 """Threads beyond those of calls: `/health`, discovery, feedback and refusals find one when all calls are held up. Who
 sends half a request holds none (cds/arrival.py)."""
-_STANDS_S, _STANDS_CALLS = 0.3, 60
+_STANDS_S, _STANDS_CALLS = 0.3, 40
 """A burst may queue. A queue that has not been empty for so long, and for the time of so many calls, makes every call
 late and none more: overload, as is a refusal."""
-_OVERLOADED, _OVERLOADED_CALLS = 0.12, 5
+_OVERLOADED, _OVERLOADED_CALLS = 0.12, 4
 """Of the longest wait, and calls before one's own: the longer of both is still good under overload. Fewer calls, and a
-load that could be answered would be refused for coming unevenly."""
+load that could be answered would be refused for coming unevenly. Who has waited twice as long is refused, too."""
 _WATCHED_S, _REFUSES_LITTLE = 1.0, 0.1
 """Overload ends so long after the last refusal, or after a stretch of so long in which a smaller share was refused."""
 _NEWEST = 0.1
@@ -153,7 +153,7 @@ class Admission:
                 raise self._refusal(now)
             turn = _Turn()
             self.waiting.append(turn)
-        until = time.monotonic() + self._longest_wait_s
+            until = time.monotonic() + min(self._longest_wait_s, 2 * self._patience())
         while not turn.came.acquire(timeout=min(HELD_UP_S, max(0.0, until - time.monotonic()))):
             with self._lock:
                 self._let_in(self.clock())  # those before us may be held up

@@ -183,7 +183,7 @@ def _after_start(worker: Any) -> None:
     engine = app.extensions["cds"]
     Sealer(engine.settings, engine.now).start()
     warm_pages_later(app)
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(5_000, 20, 50)
     # a short question gets past a call that computes (cds/turns.py) several times, and each time waits this long
     sys.setswitchinterval(0.001)
 
