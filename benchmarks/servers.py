@@ -71,10 +71,20 @@ class Server:
         """Process id -> (resident, proportional) megabytes."""
         found = {}
         for pid in self.tree():
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-            fields = {line.split(":")[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
+            fields = _memory(pid)
             found[pid] = (fields["Rss"] * 1024 / 1e6, fields["Pss"] * 1024 / 1e6)
         return found
+
+    def own_memory_mb(self) -> float:
+        """Proportional megabytes of the tree without pages of files: a process's share of a library's code changes with
+        whatever else on the machine has it open."""
+        return sum(fields["Pss_Anon"] + fields["Pss_Shmem"] for fields in map(_memory, self.tree())) * 1024 / 1e6
+
+
+def _memory(pid: int) -> dict[str, int]:
+    """Kilobytes by kind."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    return {line.split(":")[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
 
 
 def _stat(pid: int) -> list[str]:

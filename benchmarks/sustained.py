@@ -27,7 +27,8 @@ def soak(folder: Path, progress: Progress, *, quick: bool, minutes: int = MINUTE
         "Calls for long at a large hospital's pace",
         f"{CLIENTS} clients, each calling after pauses drawn about {PAUSE_S * 1000:.0f} ms, {minutes} rounds of "
         f"{seconds:.0f} s, two workers; signed calls, 50 kB of prefetch, SQLite ledger, metrics and log. Memory is the "
-        "proportional set size of the process tree. Used tokens are remembered as long as they are good and up to two "
+        "proportional set size of the process tree without pages of files, of which a library's share changes with "
+        "whatever else on the machine has it open. Used tokens are remembered as long as they are good and up to two "
         f"minutes more, so what creeps is what comes after round {WARM}. A lost row is an answered call without one in "
         "the ledger, an error any answer other than 200.",
     )
@@ -56,7 +57,7 @@ def soak(folder: Path, progress: Progress, *, quick: bool, minutes: int = MINUTE
             errors += len(measured.faults) + len(measured.shed_ms)
             section.raw += [fault[:160] for fault in measured.faults[:1]]
             p99s.append(measured.quantile(0.99))
-            sizes.append(sum(pss for _, pss in server.memory_mb().values()))
+            sizes.append(server.own_memory_mb())
             about = f"soak: {calls} calls, p99 {p99s[-1]:.0f} ms, {sizes[-1]:.0f} MB, {errors} errors"
             progress.update(task, advance=1, description=about)
         lost = calls - (rows_of(folder) - before)
