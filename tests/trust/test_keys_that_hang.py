@@ -1,0 +1,49 @@
+"""A client's server of keys that hangs costs that client's calls, and nobody else's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from jwks_server import JwksServer
+from patience import eventually
+from service import ISSUER, Clock, Keys, MakeApp, SignedClient, loopback
+
+ANSWERED = 412
+"""A call that brings nothing and names no FHIR server was taken in hand, and there was nothing to read."""
+PATH = "/cds-services/pancreas-risk"
+BODY = {"hook": "patient-view", "hookInstance": "1", "context": {"userId": "Practitioner/1", "patientId": "p"}}
+
+
+@pytest.mark.threat("flood")
+def test_calls_that_wait_for_their_clients_keys_hold_up_no_others(
+    make_app: MakeApp, client_keys: Keys, jwks: JwksServer
+) -> None:
+    jwks.serve(client_keys.public_set())
+    jwks.first_byte_after_s = 1.5
+    settings: dict[str, Any] = loopback()
+    settings["clients"]["far"] = {"issuer": ISSUER, "jku": jwks.url}
+    app = make_app(**settings)
+    far = SignedClient(app, client_keys, Clock())
+    answers: list[int] = []
+
+    def call_from_far() -> None:
+        headers = {"Authorization": f"Bearer {far.sign(PATH)}"}
+        answers.append(app.test_client().post(PATH, json=BODY, headers=headers).status_code)
+
+    threads = [threading.Thread(target=call_from_far) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.02)  # more than a moment: each is seen to hang
+    eventually(lambda: jwks.hits == 1)
+    begun = time.monotonic()
+    near = [app.test_client().post(PATH, json=BODY).status_code for _ in range(3)]
+    took_s = time.monotonic() - begun
+    waiting = len(answers)
+    for thread in threads:
+        thread.join()
+    assert near == [ANSWERED] * 3
+    assert waiting == 0, f"the keys came before the others' calls ended, after {took_s:.1f} s"
+    assert answers == [ANSWERED] * 8
