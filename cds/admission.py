@@ -36,9 +36,9 @@ WAITING_A_PLACE = 4
 SPARE = 8
 """Threads beyond those of calls: `/health`, discovery, feedback and refusals find one when all calls are held up. Who
 sends half a request holds none (cds/arrival.py)."""
-_STANDS_S, _STANDS_CALLS = 0.3, 40
-"""A burst may queue. A queue that has not been empty for so long, and for the time of so many calls, makes every call
-late and none more: overload, as is a refusal."""
+_STANDS_S, _STANDS_CALLS, _LONG = 0.3, 40, 1 / 3
+"""A burst may queue. A queue that has not been empty for so long, and for the time of so many calls, and in which one
+waits so much of the longest wait, makes every call late and none more: overload, as is a refusal."""
 _OVERLOADED, _OVERLOADED_CALLS = 0.12, 4
 """Of the longest wait, and calls before one's own: the longer of both is still good under overload. Fewer calls, and a
 load that could be answered would be refused for coming unevenly. Who has waited twice as long is refused, too."""
@@ -215,7 +215,8 @@ class Admission:
         if not self.waiting:
             self._nobody_waited_at = now
         if not self._overload:
-            if now - self._nobody_waited_at >= max(_STANDS_S, _STANDS_CALLS * self._computed_s):
+            stands = now - self._nobody_waited_at >= max(_STANDS_S, _STANDS_CALLS * self._computed_s)
+            if stands and self._expected(now) > _LONG * self._longest_wait_s:
                 self._begin_overload(now)
         elif now - self._watched_from >= _WATCHED_S:
             if now - self._refused_at >= _WATCHED_S or self._refused < _REFUSES_LITTLE * self._came:

@@ -154,18 +154,21 @@ def several() -> Iterator[Calls]:
 
 
 @pytest.mark.parametrize(("computed_s", "stands_after_s"), [(0.002, 0.3), (0.02, 0.8)])
-def test_a_queue_that_stands_is_kept_short(computed_s: float, stands_after_s: float) -> None:
-    """Before it is so long that anybody would have to be refused for it."""
+def test_a_long_queue_that_stands_is_kept_short(computed_s: float, stands_after_s: float) -> None:
+    """Before it is so long that anybody would have to be refused for it. A short one may stand."""
     clock = Clock()
-    admission = Admission(16, 30.0, clock)
+    admission = Admission(16, 0.25, clock)
     for _ in range(100):
         with admission.place():
             clock.now += computed_s
-    admission.waiting.append(_Turn())
+    admission.waiting.extend([_Turn()] * (round(0.08 / computed_s) - 1))
+    admission._watch(clock.now + 2 * stands_after_s)
+    assert admission._patience() == 0.25
+    admission.waiting.extend([_Turn()] * 2)
     admission._watch(clock.now + 0.9 * stands_after_s)
-    assert admission._patience() == 30.0
+    assert admission._patience() == 0.25
     admission._watch(clock.now + 1.1 * stands_after_s)
-    assert admission._patience() == pytest.approx(3.6)
+    assert admission._patience() < 0.1
 
 
 def overloaded(calls: Calls) -> None:
