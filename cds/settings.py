@@ -151,7 +151,7 @@ class Settings(BaseSettings):
         gt=0,
         le=10,
         description="Longest that a call waits until a worker begins with it, seconds; one that would wait longer is "
-        "refused at once with 503. While a queue stands: an eighth of it, or the time of four calls.",
+        "refused at once with 503. In an overload an eighth of it, or the time of four calls if longer.",
     )
     longest_arrival_s: float = Field(
         10.0,

@@ -211,8 +211,12 @@ def test_bursts_far_apart_are_no_overload(several: Calls) -> None:
         assert burst(several, f"{hour}-") == 0
 
 
-@pytest.mark.parametrize(("refused", "goes_on"), [(8, False), (12, True)])
-def test_overload_goes_on_while_more_than_a_tenth_is_refused(refused: int, goes_on: bool) -> None:
+@pytest.mark.parametrize(
+    ("refused", "at_once", "goes_on"), [(8, 0, False), (12, 0, True), (12, 15, True), (12, 30, False)]
+)
+def test_overload_goes_on_while_many_are_refused_and_few_need_not_wait(
+    refused: int, at_once: int, goes_on: bool
+) -> None:
     clock = Clock(100.0)
     admission = Admission(1, 30.0, clock)
     refuse_one(admission)
@@ -222,6 +226,7 @@ def test_overload_goes_on_while_more_than_a_tenth_is_refused(refused: int, goes_
             take_and_leave(admission)
         else:
             refuse_one(admission)
+    admission._at_once = at_once  # as if the others had waited
     clock.now = 101.05  # the last refusal is less than a second ago
     take_and_leave(admission)
     assert admission._overload is goes_on
@@ -267,7 +272,7 @@ def test_one_computes_at_a_time_and_one_that_waits_for_a_server_does_not() -> No
         calls.come("next", waits=True)
         time.sleep(3 * HELD_UP_S)  # by a clock that stands
         assert "next" not in calls.begun
-        begins = calls.admission.step_aside()
+        begins = calls.admission.step_aside(0.0)
         eventually(lambda: "next" in calls.begun)
         calls.admission.step_back(begins)
         calls.come("another", waits=True)  # who comes back goes on, and others wait for both to end
@@ -304,7 +309,6 @@ def test_a_moment_aside_keeps_the_turn_and_a_long_one_does_not() -> None:
             assert place.aside_s == 0
             with place.aside(after_s=0.005):
                 clock.now += 0.025
-                calls.admission._let_in(clock.now)
                 eventually(lambda: calls.begun == ["a"])
             assert place.aside_s == pytest.approx(0.02)
     finally:
@@ -357,13 +361,32 @@ def test_calls_that_are_held_up_hold_up_few_others() -> None:
         clock.now += 2 * HELD_UP_S
         time.sleep(3 * HELD_UP_S)
         assert "one too many" not in calls.begun
-        calls.end("n0", "n1", "n2")
-        time.sleep(3 * HELD_UP_S)
-        assert "one too many" not in calls.begun  # they have moved, and one still computes
-        calls.end("a")
+        calls.end("n0")
         eventually(lambda: "one too many" in calls.begun)
     finally:
         calls.close()
+
+
+def test_one_that_hangs_does_not_slow_those_that_do_not() -> None:
+    clock = Clock()
+    admission = Admission(16, 0.25, clock)
+    with admission.place():
+        clock.now += 2 * HELD_UP_S
+        for _ in range(100):
+            with admission.place():  # one after the other, none waits
+                clock.now += 0.005
+    assert not admission._computes
+
+
+@pytest.mark.parametrize(("overload", "waits_s"), [(True, (0.2, 0.6)), (False, (0.9, 1.6))])
+def test_who_has_waited_twice_what_an_overload_allows_is_refused(overload: bool, waits_s: tuple[float, float]) -> None:
+    admission = Admission(1, 1.0)
+    admission._overload, admission._watched_from = overload, time.monotonic() + 60
+    with admission.place():
+        begun = time.monotonic()
+        with pytest.raises(Overloaded), admission.place():
+            pass
+    assert waits_s[0] < time.monotonic() - begun < waits_s[1]
 
 
 def test_waiting_for_a_server_is_no_computing() -> None:
