@@ -166,7 +166,7 @@ class Admission:
                 look_s = self._look_again_s(now)
                 if turn.came.locked() and time.monotonic() >= until:
                     self.waiting.remove(turn)
-                    raise self._refusal(self.clock())
+                    raise self._refusal(now)
         return turn.since
 
     def _give_back(self, place: Place) -> None:

@@ -317,17 +317,17 @@ def test_a_moment_aside_keeps_the_turn_and_a_long_one_does_not() -> None:
 
 def test_who_comes_while_all_that_compute_hang_is_refused_at_once() -> None:
     clock = Clock()
-    admission = Admission(16, 0.25, clock)
+    admission = Admission(16, 2.0, clock)
     take_and_leave(admission)
     with ExitStack() as hanging:
         for _ in range(COMPUTING):
             clock.now += 2 * HELD_UP_S
             hanging.enter_context(admission.place())
-        clock.now += 0.3
+        clock.now += 3.0
         begun = time.monotonic()
         with pytest.raises(Overloaded), admission.place():
             pass
-        assert time.monotonic() - begun < 0.2
+        assert time.monotonic() - begun < 1.0
 
 
 def test_where_servers_are_waited_for_several_may_begin() -> None:
@@ -378,9 +378,9 @@ def test_one_that_hangs_does_not_slow_those_that_do_not() -> None:
     assert not admission._computes
 
 
-@pytest.mark.parametrize(("overload", "waits_s"), [(True, (0.2, 0.6)), (False, (0.9, 1.6))])
+@pytest.mark.parametrize(("overload", "waits_s"), [(True, (0.6, 2.5)), (False, (2.9, 20.0))])
 def test_who_has_waited_twice_what_an_overload_allows_is_refused(overload: bool, waits_s: tuple[float, float]) -> None:
-    admission = Admission(1, 1.0)
+    admission = Admission(1, 3.0)
     admission._overload, admission._watched_from = overload, time.monotonic() + 60
     with admission.place():
         begun = time.monotonic()
