@@ -37,6 +37,9 @@ _AT_ONCE = 50
 """Rows that a check reads; a call with all that was said in it is tens of kilobytes."""
 _SEALED_AT_ONCE = 20
 """Rows; calls wait while their links are written."""
+_READ_AT_ONCE = 4
+"""Of those. All that was said in twenty calls is megabytes, and memory that a process has once used so it keeps: a
+service grew by 6 % in as many minutes, and by 3 % so."""
 _LOCK = 0x61756469
 _BACK = timedelta(days=2)
 """How far back the quick look for new rows goes; the thorough one has no bound."""
@@ -115,7 +118,9 @@ class Chain:
                 if found:
                     after = found[-1]
                     keys = [key for _, key in found]
-                    said = self._book.read(partial(digests, kind=kind, keys=keys))
+                    said: dict[str, str] = {}
+                    for at in range(0, len(keys), _READ_AT_ONCE):
+                        said |= self._book.read(partial(digests, kind=kind, keys=keys[at : at + _READ_AT_ONCE]))
                     made += self._book.write(partial(self._seal, kind=kind, said=said, now=now))
                 if len(found) < _SEALED_AT_ONCE:
                     break

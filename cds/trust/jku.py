@@ -8,6 +8,7 @@ time limit; the thread is started on first use, after the fork.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 import requests
 from jwt import PyJWK
 
-from cds.errors import SettingsError
+from cds.errors import Overloaded, SettingsError
 from cds.trust.keyset import KeySet, read_key_set
 from cds.trust.outgoing import LOOPBACK, no_credentials, proxies
 
@@ -34,6 +35,9 @@ class Limits:
     """Of fetching a key set; times in seconds."""
 
     timeout_s: float = 3.0
+    prompt_s: float = 0.5
+    """So long all calls wait for it that need it, then only ``most_waiting``."""
+    most_waiting: int = 8
     max_bytes: int = 256_000
     renew_s: float = 3000.0
     """From this age on it is fetched anew behind the calls' back, so that none has to wait for it."""
@@ -67,6 +71,8 @@ class RemoteKeys:
         self._attempted = self._looked_for = float("-inf")
         """When it was last fetched, and when last for a key that is not in the set."""
         self._flight: threading.Event | None = None
+        self._patient = threading.BoundedSemaphore(self._limits.most_waiting)
+        self._told_at = float("-inf")
         self._fetches: list[threading.Thread] = []
         self._pid = -1
 
@@ -82,11 +88,29 @@ class RemoteKeys:
         unknown = key is None and held is not None
         flight = self._begin(self._limits.cooldown_s if key is None else self._limits.retry_s, unknown=unknown)
         if flight is not None:
-            flight.wait(self._limits.timeout_s)
+            self._wait(flight)
         held = self._held
         if held is None or self._clock() - held.at > self._limits.stale_s:
             return None
         return held.keys.find(kid, alg)
+
+    def _wait(self, flight: threading.Event) -> None:
+        """Raises Overloaded for a call too many: whoever waits holds a place, which others' calls need."""
+        if flight.wait(self._limits.prompt_s):
+            return
+        if not self._patient.acquire(blocking=False):
+            self._say_late()
+            raise Overloaded(math.ceil(self._limits.timeout_s))
+        try:
+            flight.wait(self._limits.timeout_s - self._limits.prompt_s)
+        finally:
+            self._patient.release()
+
+    def _say_late(self) -> None:
+        now = self._clock()
+        if now - self._told_at >= 1:
+            self._told_at = now
+            _log.warning("keys.late url=%s: calls that would wait for them, too, are refused", self._url)
 
     def load(self) -> KeySet:
         """Fetch now, whatever is held. Raises SettingsError saying what failed. For ``cds check``."""
@@ -99,6 +123,7 @@ class RemoteKeys:
             if self._pid != os.getpid():  # a fetch begun before a fork has no thread here to end it
                 self._pid, self._flight, self._fetches = os.getpid(), None, []
                 self._attempted = self._looked_for = float("-inf")
+                self._patient = threading.BoundedSemaphore(self._limits.most_waiting)
             now = self._clock()
             if (
                 self._flight is not None

@@ -34,12 +34,14 @@ class KeyStore:
         self, settings: Settings, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Raises SettingsError naming the client whose keys can't be read or hold none that is usable."""
+        # a client whose key server hangs leaves half of the places to the others
+        limits = limits or Limits(most_waiting=max(1, settings.threads // 2))
         self._sources: dict[str, KeySource] = {}
         for name, client in settings.clients.items():
             if client.authentication != "jwt":
                 continue
             try:
-                self._sources[name] = _source(client, limits or Limits(), clock, settings.ca_file)
+                self._sources[name] = _source(client, limits, clock, settings.ca_file)
             except SettingsError as error:
                 raise SettingsError(f"client '{name}': {error}") from error
 

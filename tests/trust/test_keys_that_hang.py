@@ -57,3 +57,34 @@ def test_calls_that_wait_for_their_clients_keys_hold_up_no_others(
     assert near == [ANSWERED] * 3
     assert waiting == 0, f"the keys came before the others' calls ended, after {took_s:.1f} s"
     assert answers == [ANSWERED] * 8
+
+
+@pytest.mark.threat("flood")
+def test_keys_that_hang_leave_others_half_of_the_places(make_app: MakeApp, client_keys: Keys, jwks: JwksServer) -> None:
+    jwks.serve(client_keys.public_set())
+    jwks.first_byte_after_s = 2.0
+    settings: dict[str, Any] = loopback()
+    settings["clients"]["far"] = {"issuer": ISSUER, "jku": jwks.url}
+    app = make_app(**settings, threads=4)
+    far = SignedClient(app, client_keys, Clock())
+    tokens = [far.sign(PATH) for _ in range(4)]
+    answers: dict[str, Any] = {}
+
+    def call_from_far(token: str) -> Any:
+        return app.test_client().post(PATH, json=BODY, headers={"Authorization": f"Bearer {token}"})
+
+    threads = [
+        threading.Thread(target=lambda token=token: answers.setdefault(token, call_from_far(token))) for token in tokens
+    ]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(answers) == 2)
+    refused = dict(answers)
+    assert {answer.status_code for answer in refused.values()} == {503}
+    assert {answer.headers["Retry-After"] for answer in refused.values()} == {"3"}
+    assert app.test_client().post(PATH, json=BODY).status_code == ANSWERED
+    assert len(answers) == 2, "the keys came before the other's call ended"
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers.values()) == [ANSWERED, ANSWERED, 503, 503]
+    assert [call_from_far(token).status_code for token in refused] == [ANSWERED] * 2
