@@ -3,11 +3,10 @@
     pip install 'pancreas-cds[imaging,train-networks]'
     python models/pancreas-ct-demo/build.py
 
-The detector's 6,500 steps took 14 minutes on two cores with nothing else running (7.6 steps a second); drawing its 900
-phantoms took 25 on cores that others used, calibration 3 and evaluation 4 to 5. The committed locator was trained on
-noisier phantoms than ``phantom.py`` now draws (420 of them); the detector on those it draws now. The same seed gives
-the same phantoms and the same order of training; bits may differ between versions of PyTorch and kinds of processor, so
-the graphs are committed with their SHA-256.
+The detector's 6,500 steps took 14 minutes on two cores with nothing else running (7.6 steps a second). The locator with
+its 900 phantoms took 15 minutes of CPU time in a busy hour, 12 of them by the clock; calibration takes 3 and evaluation
+4 to 5. The same seed gives the same phantoms and the same order of training; bits may differ between versions of
+PyTorch and kinds of processor, so the graphs are committed with their SHA-256.
 """
 
 from __future__ import annotations
