@@ -34,6 +34,16 @@ class PacsSettings(_Block):
     attempts: int = Field(3, ge=1, le=10, description="Tries of a request whose connection drops or that gets 5xx.")
     max_bytes: int = Field(2_000_000_000, ge=1_000_000, description="Largest series read, bytes as sent.")
     max_slices: int = Field(2_000, ge=10, le=10_000, description="Largest series read, slices.")
+    max_decoded_bytes: int = Field(
+        2_000_000_000, ge=1_000_000, description="Largest series read, bytes once decoded: 2 a pixel."
+    )
+    study_series: int = Field(100, ge=1, le=10_000, description="Most series of one study that are read.")
+    study_bytes: int = Field(
+        10_000_000_000, ge=1_000_000, description="Bytes as sent after which no further series of a study is read."
+    )
+    study_s: float = Field(
+        3600.0, gt=0, le=86_400, description="Time after which no further series of a study is read, seconds."
+    )
     poll: bool = Field(False, description="true: the worker asks it for new studies.")
 
     @field_validator("url")

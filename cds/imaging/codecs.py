@@ -2,7 +2,8 @@
 
 imagecodecs, because its decoders release the interpreter lock: slices decode side by side and the rest of the process
 goes on. Before a compressed frame is decoded its header is read here, so that a frame that claims to be larger than
-its instance, or lossy where its syntax says lossless, is refused before memory is spent on it.
+its instance, of several components or deeper than its instance, or lossy where its syntax says lossless, is refused
+before memory is spent on it.
 """
 
 from __future__ import annotations
@@ -131,28 +132,49 @@ def _run_lengths(payload: bytes, layout: Layout) -> NDArray[Any]:
 
 
 def _check_header(payload: bytes, layout: Layout) -> None:
-    rows, columns, lossless = _stated(payload)
-    if (rows, columns) != (layout.rows, layout.columns):
-        raise Unusable(Reason.BOMB, f"(a frame of {rows} x {columns} in an image of {layout.rows} x {layout.columns})")
-    if not lossless:
+    said = _stated(payload)
+    if (said.rows, said.columns) != (layout.rows, layout.columns):
+        size = f"{said.rows} x {said.columns} in an image of {layout.rows} x {layout.columns}"
+        raise Unusable(Reason.BOMB, f"(a frame of {size})")
+    if said.components != 1:
+        raise Unusable(Reason.BOMB, f"(a frame of {said.components} components in an image of one)")
+    if said.bits > layout.allocated:
+        raise Unusable(Reason.BOMB, f"(a frame of {said.bits} bits in an image of {layout.allocated})")
+    if not said.lossless:
         raise Unusable(Reason.LOSSY_JPEG)
 
 
-def _stated(payload: bytes) -> tuple[int, int, bool]:
-    """(rows, columns, not DCT) from a JPEG, JPEG-LS, JPEG 2000 or HTJ2K header. Raises Unusable (pixels-corrupt)."""
+@dataclass(frozen=True)
+class _Stated:
+    """What a frame's own header says."""
+
+    rows: int
+    columns: int
+    components: int
+    bits: int
+    """Of one sample, the most of all components."""
+    lossless: bool
+    """No DCT."""
+
+
+def _stated(payload: bytes) -> _Stated:
+    """From a JPEG, JPEG-LS (ISO 10918-1 B.2.2), JPEG 2000 or HTJ2K (ISO 15444-1 A.5.1) header. Raises Unusable
+    (pixels-corrupt)."""
     # a JP2 wrapper is not allowed, but met
     siz = payload.find(b"\xff\x4f\xff\x51", 0, 1024)
-    if siz >= 0 and len(payload) >= siz + 24:
+    if siz >= 0 and len(payload) >= siz + 43:
         x, y, x0, y0 = (int.from_bytes(payload[at : at + 4]) for at in range(siz + 8, siz + 24, 4))
-        return y - y0, x - x0, True
+        components = int.from_bytes(payload[siz + 40 : siz + 42])
+        bits = max(((depth & 0x7F) + 1 for depth in payload[siz + 42 : siz + 42 + 3 * components : 3]), default=0)
+        return _Stated(y - y0, x - x0, components, bits, lossless=True)
     at = 2
-    while payload[:2] == b"\xff\xd8" and at + 9 <= len(payload) and payload[at] == 0xFF:
+    while payload[:2] == b"\xff\xd8" and at + 10 <= len(payload) and payload[at] == 0xFF:
         marker = payload[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
         elif marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
             rows, columns = int.from_bytes(payload[at + 5 : at + 7]), int.from_bytes(payload[at + 7 : at + 9])
-            return rows, columns, marker in (0xC3, 0xF7)
+            return _Stated(rows, columns, payload[at + 9], payload[at + 4], lossless=marker in (0xC3, 0xF7))
         else:
             at += 2 + max(2, int.from_bytes(payload[at + 2 : at + 4]))
     raise Unusable(Reason.PIXELS_CORRUPT, "(no frame header)")

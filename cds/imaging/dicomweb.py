@@ -65,6 +65,8 @@ class DicomWeb:
     def __init__(self, pacs: Pacs, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.connection = Connection(pacs, self.limits)
+        self.received = 0
+        """Bytes of series since it was opened."""
 
     def close(self) -> None:
         self.connection.close()
@@ -127,6 +129,7 @@ class DicomWeb:
         size = 0
         for piece in pieces:
             size += len(piece)
+            self.received += len(piece)
             if size > self.limits.max_bytes:
                 raise Unusable(Reason.TOO_LARGE, f"(more than {self.limits.max_bytes} bytes)")
             yield from splitter.feed(piece)

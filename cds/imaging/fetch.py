@@ -87,7 +87,7 @@ class _Gathering:
         self._seen: set[str] = set()
         self._patient: tuple[str, str] | None = None
         self._about: About | None = None
-        self._frames = 0
+        self._frames = self._decoded_bytes = 0
         self._left_out: Counter[Reason] = Counter()
         self._remarks: dict[Remark, None] = {}
         self._concatenations: Counter[tuple[str, int]] = Counter()
@@ -97,7 +97,8 @@ class _Gathering:
         return len(self._seen)
 
     def take(self, instance: Instance) -> bool:
-        """False for an instance sent before. Raises Unusable: foreign-instance, several-patients, too-many-slices."""
+        """False for an instance sent before. Raises Unusable, before anything of the instance is decoded:
+        foreign-instance, several-patients, too-many-slices, too-large."""
         if (instance.study_uid, instance.series_uid) != (self._study_uid, self._series_uid):
             raise Unusable(Reason.FOREIGN_INSTANCE)
         if self._patient is None:
@@ -110,6 +111,9 @@ class _Gathering:
         self._frames += max(1, len(instance.frames))
         if self._frames > self._limits.max_slices:
             raise Unusable(Reason.TOO_MANY_SLICES, f"(more than {self._limits.max_slices})")
+        self._decoded_bytes += instance.decoded_bytes
+        if self._decoded_bytes > self._limits.max_decoded_bytes:
+            raise Unusable(Reason.TOO_LARGE, f"(more than {self._limits.max_decoded_bytes} bytes once decoded)")
         self._left_out.update(instance.left_out)
         self._remarks |= dict.fromkeys(instance.remarks)
         if instance.concatenation:

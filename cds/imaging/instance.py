@@ -131,6 +131,11 @@ class Instance:
     padding: tuple[int, int] | None = None
     _pixels: tuple[bytes, int, tuple[bytes, bytes] | None] | None = field(default=None, repr=False)
 
+    @property
+    def decoded_bytes(self) -> int:
+        """Of its usable frames as HU."""
+        return 0 if self.layout is None else self.layout.rows * self.layout.columns * 2 * len(self.frames)
+
     def payloads(self) -> Iterator[tuple[Frame, bytes]]:
         """Each usable frame with its stored bytes. Raises Unusable (pixels-corrupt)."""
         if self.layout is None or self._pixels is None:

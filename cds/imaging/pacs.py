@@ -53,6 +53,13 @@ class Limits:
     """One instance: an enhanced CT is a whole series."""
     max_slices: int = 2_000
     """One series; of 512 x 512 that is 1 GB of HU."""
+    max_decoded_bytes: int = 2_000_000_000
+    """One series as HU: a few hundred bytes may stand for 32 MB, so what is sent says nothing of it."""
+    study_series: int = 100
+    """Of one study; further ones are left unread, as below."""
+    study_bytes: int = 10_000_000_000
+    """As sent, after which no further series of a study is begun."""
+    study_s: float = 3600.0
     max_answer_bytes: int = 20_000_000
     """One page of a search."""
     page_rows: int = 500

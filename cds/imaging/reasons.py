@@ -32,6 +32,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"
     TOO_MANY_SLICES = "too-many-slices"
     INCOMPLETE = "incomplete"
+    STUDY_LIMIT = "study-limit"
     # one instance
     NOT_DICOM = "not-dicom"
     BOMB = "decompression-bomb"

@@ -122,12 +122,16 @@ def _is_finding(description: pydicom.Dataset) -> bool:
 def read_slices(web: DicomWeb, study_uid: str, series_uid: str) -> tuple[Slice, ...]:
     """A series' slices as stored, from the feet to the head. Raises Unusable: of the PACS, or burned-in."""
     found: list[Slice] = []
+    decoded = 0
     with web.series_parts(study_uid, series_uid, web.connection.deadline()) as parts:
         for raw in parts:
             instance = read(raw)
             stated = pydicom.dcmread(io.BytesIO(raw), specific_tags=["BurnedInAnnotation"], stop_before_pixels=True)
             if str(stated.get("BurnedInAnnotation", "NO")).upper() == "YES":
                 raise Unusable(Reason.PIXEL_FORMAT, "(writing is burned into the images)")
+            decoded += instance.decoded_bytes
+            if decoded > web.limits.max_decoded_bytes:
+                raise Unusable(Reason.TOO_LARGE)
             for frame, payload in instance.payloads():
                 assert instance.layout is not None
                 hu = hounsfield(payload, instance.layout, frame.slope, frame.intercept, instance.padding)

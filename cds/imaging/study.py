@@ -5,10 +5,12 @@ A PACS that fails is an error, to be tried again later. A series that can't be u
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 from cds.imaging.dicomweb import DicomWeb, SeriesRow
 from cds.imaging.fetch import Series, fetch_series
+from cds.imaging.pacs import Limits
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.series import Choice, Verdict, Wanted, choose, worth_fetching
 
@@ -46,12 +48,26 @@ def choose_volume(
 
     def come() -> Iterator[Series | Verdict]:
         yield from refused
+        began, before = time.monotonic(), web.received
         for done, row in enumerate(rows):
             if progress is not None:
                 progress(done, len(rows))
-            yield _fetched(web, study_uid, row, threads)
+            limit = _reached(web.limits, done, web.received - before, time.monotonic() - began)
+            if limit:
+                yield Verdict(row.uid, row.description, refused=Reason.STUDY_LIMIT, detail=limit)
+            else:
+                yield _fetched(web, study_uid, row, threads)
 
     return choose(come(), wanted)
+
+
+def _reached(limits: Limits, series: int, size: int, seconds: float) -> str:
+    """The limit of a whole study that has been reached; "" for none. The likeliest series came first."""
+    if series >= limits.study_series:
+        return f"({series} series read)"
+    if size >= limits.study_bytes:
+        return f"({size} bytes read)"
+    return f"({seconds:.0f} s spent)" if seconds >= limits.study_s else ""
 
 
 def _fetched(web: DicomWeb, study_uid: str, row: SeriesRow, threads: int | None) -> Series | Verdict:

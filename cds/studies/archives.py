@@ -55,6 +55,10 @@ def _limits(one: PacsSettings) -> Limits:
         attempts=one.attempts,
         max_bytes=one.max_bytes,
         max_slices=one.max_slices,
+        max_decoded_bytes=one.max_decoded_bytes,
+        study_series=one.study_series,
+        study_bytes=one.study_bytes,
+        study_s=one.study_s,
     )
 
 
