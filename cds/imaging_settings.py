@@ -75,6 +75,13 @@ class ImagingSettings(_Block):
     queue_limit: int = Field(200, ge=1, description="Jobs waiting, from which only people's requests are added.")
     most_attempts: int = Field(5, ge=1, le=50, description="Tries of one study before it counts as failed.")
     lease_s: float = Field(30.0, ge=1, le=600, description="A worker silent for this long has lost its job, seconds.")
+    silent_s: float = Field(
+        900.0,
+        ge=1,
+        le=86_400,
+        description="Longest silence of an analysis, seconds; then it hangs, and its worker ends itself. More than the"
+        " `idle_s` of an archive, and than TensorRT needs to build an engine.",
+    )
     device: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         "auto", description="Where networks run; `auto`: a GPU where there is one that works."
     )

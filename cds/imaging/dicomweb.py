@@ -7,7 +7,7 @@ and keeps clear of transcoders that fail (DICOM PS3.18 §10.4, §10.6).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -113,8 +113,11 @@ class DicomWeb:
         ]
 
     @contextmanager
-    def series_parts(self, study_uid: str, series_uid: str, deadline: float) -> Iterator[Iterator[bytes]]:
-        """The series' instances as they are stored, one after the other while they arrive.
+    def series_parts(
+        self, study_uid: str, series_uid: str, deadline: float, alive: Callable[[], None] = lambda: None
+    ) -> Iterator[Iterator[bytes]]:
+        """The series' instances as they are stored, one after the other while they arrive. ``alive`` is called as
+        bytes do; it may raise.
 
         Read to its end, the iterator has seen the final delimiter or raises truncated, as a ``Transient``.
         """
@@ -122,14 +125,15 @@ class DicomWeb:
         with self.connection.get(path, {}, _ANY_SYNTAX, deadline) as (status, headers, pieces):
             if status == 204:
                 raise Unusable(Reason.NOT_FOUND)
-            yield self._parts(boundary_of(headers.get("Content-Type", "")), pieces)
+            yield self._parts(boundary_of(headers.get("Content-Type", "")), pieces, alive)
 
-    def _parts(self, boundary: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _parts(self, boundary: bytes, pieces: Iterator[bytes], alive: Callable[[], None]) -> Iterator[bytes]:
         splitter = Splitter(boundary, self.limits.max_instance_bytes)
         size = 0
         for piece in pieces:
             size += len(piece)
             self.received += len(piece)
+            alive()
             if size > self.limits.max_bytes:
                 raise Unusable(Reason.TOO_LARGE, f"(more than {self.limits.max_bytes} bytes)")
             yield from splitter.feed(piece)

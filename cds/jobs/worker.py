@@ -1,15 +1,18 @@
 """A worker: claims one job at a time, keeps its lease alive while the work runs, and ends it once.
 
 The heartbeat is a thread of its own, so that work which computes for a minute without a word keeps its job; a worker
-that is killed stops beating, and a rival takes the job over when the lease runs out.
+that is killed stops beating, and a rival takes the job over when the lease runs out. Work that says nothing for too
+long hangs: it can't be ended from without, so its job is given away and whoever runs the worker ends the process.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +24,9 @@ from cds.jobs.queue import Jobs
 
 _log = logging.getLogger("cds.jobs")
 
+NO_PROGRESS = "no-progress"
+"""Reason of a job whose work stood still."""
+
 Handler = Callable[[Job, "Progress"], Mapping[str, Any] | Outcome]
 """Does the work and returns its result. Raises Unfinished, or lets Stop through."""
 
@@ -31,25 +37,48 @@ class Progress:
     def __init__(self) -> None:
         self.stage, self.fraction = "", 0.0
         self._stop: str | None = None
+        self._heard = time.monotonic()
 
     def __call__(self, stage: str, fraction: float) -> None:
         """``fraction`` of the whole job, 0 to 1. Raises Stop."""
         self.stage, self.fraction = stage, min(1.0, max(0.0, fraction))
+        self._heard = time.monotonic()
         if self._stop is not None:
             raise Stop(self._stop)
+
+    @property
+    def silent_s(self) -> float:
+        """Since the work said anything."""
+        return time.monotonic() - self._heard
 
     def stop(self, why: str) -> None:
         self._stop = self._stop or why
 
 
 class Worker:
-    def __init__(self, jobs: Jobs, handlers: Mapping[str, Handler], poll_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        handlers: Mapping[str, Handler],
+        poll_s: float = 1.0,
+        *,
+        silent_s: float = math.inf,
+        hung: Callable[[Worker], None] | None = None,
+    ) -> None:
+        """``silent_s``: work that says nothing for longer hangs. Its job has been given away when ``hung`` is called,
+        from another thread, to end the process."""
+        self._silent_s = silent_s
+        self._hung = hung
         self._jobs = jobs
         self._handlers = handlers
         self._poll_s = poll_s
         self._stopping = threading.Event()
         self._current: Progress | None = None
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+    @property
+    def busy(self) -> bool:
+        return self._current is not None
 
     def run(self) -> None:
         """Until ``stop``. A database that is away is tried again; nothing is lost meanwhile."""
@@ -122,6 +151,9 @@ class Worker:
 
     def _beat(self, job: Job, progress: Progress, done: threading.Event) -> None:
         while not done.wait(self._jobs.lease.total_seconds() / 3):
+            if progress.silent_s > self._silent_s:
+                self._hangs(job, progress)
+                return
             try:
                 found = self._jobs.renew(job, progress.stage, progress.fraction)
             except LedgerError as error:
@@ -133,3 +165,14 @@ class Worker:
                 return
             if found == "cancelled":
                 progress.stop("cancelled")
+
+    def _hangs(self, job: Job, progress: Progress) -> None:
+        try:
+            state = self._jobs.fail(job, NO_PROGRESS, again=True)
+        except LedgerError as error:
+            # nobody renews the lease any more, so a rival has the job when it runs out
+            state = type(error).__name__
+        silence = f"stage={progress.stage} silent_s={progress.silent_s:.0f}"
+        _log.error("job.hangs job=%s attempt=%s %s now=%s", job.id, job.attempts, silence, state)
+        if self._hung is not None:
+            self._hung(self)

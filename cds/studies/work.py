@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import FrameType
+from weakref import WeakSet
 
 from cds.cards.phrasebook import Catalogues
 from cds.inference.registry import Registry
@@ -22,6 +25,10 @@ from cds.studies.poll import Poller
 from cds.studies.writers import writers
 
 _log = logging.getLogger("cds.studies")
+
+HUNG = 75
+"""Exit status of a worker that ended itself because an analysis stood still (EX_TEMPFAIL of sysexits.h): whatever
+started it should start it again."""
 
 
 class Crew:
@@ -43,13 +50,32 @@ class Crew:
         devices = Devices(settings)
         self.slots = slots or len(devices.names) + (1 if devices.names[0].startswith("gpu") else 0)
         self._poller = poller
+        self._workers: WeakSet[Worker] = WeakSet()
+        self._lock = threading.Lock()
         # its own connections: one is held by each thread at a time, and one by its heartbeat
         self._jobs = Jobs(settings.ledger_url, lease=timedelta(seconds=settings.imaging.lease_s))
         written = writers(settings, catalogues)
         self._pipeline = Pipeline(settings, models, policies, now, ledger, self._jobs, written, devices)
 
     def worker(self) -> Worker:
-        return Worker(self._jobs, {KIND: self._pipeline})
+        made = Worker(self._jobs, {KIND: self._pipeline}, silent_s=self._settings.imaging.silent_s, hung=self._end)
+        with self._lock:
+            self._workers.add(made)
+        return made
+
+    def _end(self, hung: Worker) -> None:
+        """The process at once, for a thread within a library or a driver can't be ended, and its device is free only
+        when it is gone. What other threads have in hand goes back first, untried, if they reach a step in time."""
+        with self._lock:
+            others = [worker for worker in self._workers if worker is not hung]
+        for worker in others:
+            worker.stop()
+        end = time.monotonic() + self._settings.imaging.lease_s
+        while any(worker.busy for worker in others) and time.monotonic() < end:
+            time.sleep(0.1)
+        _log.error("worker.ended status=%s", HUNG)
+        logging.shutdown()
+        os._exit(HUNG)
 
     def until_done(self) -> int:
         """Do what is due, then return; how many jobs were taken. Raises LedgerError."""

@@ -1,10 +1,12 @@
-"""A worker process for the tests: ``python job_worker.py URL LEASE_S LOG``.
+"""A worker process for the tests: ``python job_worker.py URL LEASE_S LOG [SILENT_S]``.
 
-Its one kind of work writes a line when it begins and one when it ends, and takes as long as its payload says.
+Its one kind of work writes a line when it begins and one when it ends, and takes as long as its payload says; with
+``silent`` in it the work says nothing meanwhile. A worker whose work hangs ends with status 75.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -28,12 +30,15 @@ def main() -> None:
         say(f"begin {job.id} {os.getpid()}")
         end = time.monotonic() + float(job.payload["seconds"])
         while time.monotonic() < end:
-            progress("sleeping", 0.5)
+            if "silent" not in job.payload:
+                progress("sleeping", 0.5)
             time.sleep(0.05)
         say(f"end {job.id} {os.getpid()}")
         return {"by": os.getpid()}
 
-    worker = Worker(Jobs(url, lease=timedelta(seconds=lease_s)), {"sleep": sleep}, poll_s=0.1)
+    silent_s = float(sys.argv[4]) if len(sys.argv) > 4 else math.inf
+    jobs = Jobs(url, lease=timedelta(seconds=lease_s))
+    worker = Worker(jobs, {"sleep": sleep}, poll_s=0.1, silent_s=silent_s, hung=lambda _worker: os._exit(75))
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     say(f"ready {os.getpid()}")
     worker.run()

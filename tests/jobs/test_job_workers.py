@@ -19,7 +19,7 @@ from cds.jobs.slots import Slots
 SCRIPT = Path(__file__).with_name("job_worker.py")
 LEASE_S = 2.0
 
-Start = Callable[[], "subprocess.Popen[bytes]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def log(tmp_path: Path) -> Path:
 def start(url: str, log: Path) -> Iterator[Start]:
     running: list[subprocess.Popen[bytes]] = []
 
-    def begin() -> subprocess.Popen[bytes]:
-        running.append(subprocess.Popen([sys.executable, str(SCRIPT), url, str(LEASE_S), str(log)]))
+    def begin(*silent_s: str) -> subprocess.Popen[bytes]:
+        running.append(subprocess.Popen([sys.executable, str(SCRIPT), url, str(LEASE_S), str(log), *silent_s]))
         return running[-1]
 
     yield begin
@@ -109,6 +109,28 @@ def test_a_cancelled_job_stops_at_its_next_step(jobs: Jobs, start: Start, log: P
     assert jobs.cancel(job.id)
     until(lambda: (found := jobs.get(job.id)) is not None and found.state == "cancelled")
     assert said(log, "end") == []
+
+
+def test_work_that_says_nothing_for_too_long_loses_its_job_and_on_its_last_attempt_ends_it(
+    jobs: Jobs, start: Start, log: Path
+) -> None:
+    """Its heartbeat would go on for ever; the process ends, so that what the work holds is free."""
+    worker = start("0.5")
+    until(lambda: said(log, "ready"))
+    job, _ = jobs.enqueue("sleep", "study-1", {"seconds": 600.0, "silent": True}, most_attempts=1)
+    assert worker.wait(timeout=20) == 75
+    ended = jobs.get(job.id)
+    assert ended is not None
+    assert (ended.state, ended.reason, ended.attempts, ended.result) == ("dead", "no-progress", 1, None)
+    assert said(log, "end") == []
+
+
+def test_work_that_says_something_in_time_is_left_alone(jobs: Jobs, start: Start, log: Path) -> None:
+    start("1.0")
+    until(lambda: said(log, "ready"))
+    job, _ = jobs.enqueue("sleep", "study-1", {"seconds": LEASE_S})
+    ended = until(lambda: (found := jobs.get(job.id)) is not None and found.state == "done" and found)
+    assert ended.attempts == 1
 
 
 def test_a_fault_in_the_work_neither_stops_the_worker_nor_is_lost(jobs: Jobs) -> None:

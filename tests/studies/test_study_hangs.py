@@ -1,0 +1,49 @@
+"""A worker whose analysis stands still: its process ends, a rival reads the study, and nothing says "negative"."""
+
+from __future__ import annotations
+
+import pytest
+from study_site import Open, Site, until
+
+from cds.jobs import Job
+from cds.jobs.slots import Slots
+from cds.studies.work import HUNG
+
+pytestmark = pytest.mark.system
+
+
+def seen(site: Site, job: Job) -> Job:
+    found = site.engine.studies.jobs.get(job.id)
+    assert found is not None
+    return found
+
+
+def test_a_network_that_hangs_gives_its_study_to_a_rival_and_its_device_back(site: Open) -> None:
+    here = site(imaging={"silent_s": 4.0, "device": "cpu"})
+    victim = here.start("look")
+    job = here.ask()
+    until(lambda: here.said("halted"), 90)
+    slots = Slots(here.engine.settings.data_dir / "slots", ("cpu-0",))
+    with slots.take() as taken:
+        assert taken is None
+    assert victim.wait(timeout=60) == HUNG
+    with slots.take() as taken:
+        assert taken == "cpu-0"
+    given = seen(here, job)
+    assert (given.state, given.reason, given.attempts) == ("queued", "no-progress", 1)
+    here.move_up()
+    here.start()
+    assert here.done(job).attempts == 2
+    assert here.stored() == 1
+
+
+def test_a_study_at_which_every_attempt_hangs_ends_dead_and_its_card_says_nothing_of_the_scan(site: Open) -> None:
+    here = site(imaging={"silent_s": 2.0, "device": "cpu", "most_attempts": 1})
+    victim = here.start("look")
+    job = here.ask()
+    assert victim.wait(timeout=90) == HUNG
+    ended = seen(here, job)
+    assert (ended.state, ended.reason, ended.result) == ("dead", "no-progress", None)
+    assert here.stored() == 0
+    [card] = here.cards()
+    assert "The analysis stood still and was ended" in card["detail"]
