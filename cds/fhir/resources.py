@@ -173,6 +173,7 @@ class ImagingStudy(Resource):
     numberOfInstances: int | None = None
     subject: Reference | None = None
     started: str | None = None
+    basedOn: list[Reference] = []
     modality: list[Coding] = []
     procedureCode: list[CodeableConcept] = []
     series: list[Series] = []

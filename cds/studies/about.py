@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from datetime import date
 from cds.fhir import resources as fhir
 from cds.imaging.dicomweb import StudyRow
 
+_ORDER = re.compile(r"ServiceRequest/[A-Za-z0-9.-]{1,64}", re.ASCII)
 _UID_SYSTEM = "urn:dicom:uid"
 _NOT_MADE = frozenset({"cancelled", "entered-in-error", "registered"})
 
@@ -55,6 +57,16 @@ def uid_of(study: fhir.ImagingStudy) -> str | None:
         value = (identifier.value or "").removeprefix("urn:oid:")
         if identifier.system == _UID_SYSTEM and _is_uid(value):
             return value
+    return None
+
+
+def order_of(study: fhir.ImagingStudy, base: str) -> str | None:
+    """The first ServiceRequest it was made for, such as ``ServiceRequest/3``. One that lies on another server than
+    ``base`` is not named: there it may be another's."""
+    for one in study.basedOn:
+        named = (one.reference or "").removeprefix(f"{base.rstrip('/')}/").split("/_history/")[0]
+        if _ORDER.fullmatch(named):
+            return named
     return None
 
 

@@ -24,7 +24,7 @@ from cds.imaging.results.guard import permit
 from cds.inference.manifest import Output
 from cds.inference.volumes.legend import Code
 from cds.settings import Settings
-from cds.studies.about import uid_of
+from cds.studies.about import order_of, uid_of
 from cds.studies.analysed import Analysed, Writer
 from cds.studies.ehr import connected, target_of
 from cds.trust.allowlist import AllowList
@@ -138,6 +138,7 @@ class ToRecord:
         about = About(
             f"Patient/{patient}",
             imaging_study=f"ImagingStudy/{study.id}" if study.id else None,
+            service_request=order_of(study, base),
             language=client.language or self._settings.language,
             named=naming(self._catalogues, analysed.model.manifest.outputs),
             objects=analysed.written.get(ToArchive.name, {}).get("objects"),

@@ -151,7 +151,7 @@ def test_a_network_not_for_clinical_use_writes_nothing_outside_a_demonstration(
 class Record:
     """An EHR that keeps the transactions it is sent."""
 
-    def __init__(self, server: FhirServer, patient: str = "p1") -> None:
+    def __init__(self, server: FhirServer, patient: str = "p1", **study_says: Any) -> None:
         self.sent: list[dict[str, Any]] = []
         study = {
             "resourceType": "ImagingStudy",
@@ -159,6 +159,7 @@ class Record:
             "status": "available",
             "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{STUDY}"}],
             "subject": {"reference": f"Patient/{patient}"},
+            **study_says,
         }
         server.on("ImagingStudy", gives(searchset([study])))
         server.on("", self.take)
@@ -195,6 +196,26 @@ def test_the_result_is_a_preliminary_report_of_the_patient_whose_study_it_is(
     [report] = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
     assert (report["status"], report["subject"]["reference"]) == ("preliminary", "Patient/p1")
     assert all(any(t["code"] == "HTEST" for t in e["resource"]["meta"]["tag"]) for e in bundle["entry"])
+
+
+@pytest.mark.parametrize(
+    ("orders", "named"),
+    [
+        pytest.param(["CarePlan/4", "ServiceRequest/3/_history/2", "ServiceRequest/5"], "ServiceRequest/3", id="first"),
+        pytest.param(["{base}/ServiceRequest/3"], "ServiceRequest/3", id="in full"),
+        pytest.param(["https://elsewhere.example/fhir/ServiceRequest/3", "#contained"], None, id="elsewhere"),
+        pytest.param([], None, id="none"),
+    ],
+)
+def test_the_report_names_the_order_that_the_ehr_says_the_scan_was_made_for(
+    build: Build, archive: Archive, ehr: FhirServer, orders: list[str], named: str | None
+) -> None:
+    record = Record(ehr, basedOn=[{"reference": order.replace("{base}", ehr.base)} for order in orders])
+    house = writing_to(build, archive, ehr)
+    house.ask(why="hand")
+    assert house.work() is not None
+    [report] = [e["resource"] for e in record.sent[0]["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
+    assert report.get("basedOn") == (None if named is None else [{"reference": named}])
 
 
 @pytest.mark.parametrize("patient", ["p2", "p1/_history/2"])

@@ -42,6 +42,7 @@ class About:
     imaging_study: str | None = None
     """Such as ``ImagingStudy/7``; None: named by its Study Instance UID."""
     service_request: str | None = None
+    """The order that the scan was made for."""
     language: str = "en"
     named: Naming = AS_SENT
     """How sentences name the structures of the legend, and categories."""
