@@ -15,6 +15,7 @@ import pytest
 from ct_samples import folder, needs_samples
 from ct_series import stored
 from dicom_checks import complaints
+from dicom_standard import faults
 from highdicom.sr import srread
 from numpy.typing import NDArray
 from orthanc import Orthanc
@@ -131,7 +132,9 @@ def test_the_report_and_the_outline_agree_on_volumes_for_a_reader_of_its_own(
 def test_what_came_back_is_as_the_standard_says(house: House, orthanc: Orthanc, kind: str, tmp_path: Path) -> None:
     house.ask(why="hand")
     house.work()
-    said = complaints(_bytes(objects(orthanc)[kind]).getvalue(), tmp_path)
+    content = _bytes(objects(orthanc)[kind]).getvalue()
+    assert faults(content, tmp_path) == []
+    said = complaints(content, tmp_path)
     # the source's own code of the procedure, passed on as it was
     assert [complaint for complaint in said if "<SECTRA>" not in complaint] == []
 
