@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cds.imaging.codecs import Layout
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.frames import Frame
-from cds.imaging.instance import About, Instance, read
+from cds.imaging.instance import About, Instance, Part, read
 from cds.imaging.pacs import Limits
 from cds.imaging.pixels import hounsfield
 from cds.imaging.reasons import Note, Reason, Remark, Unusable
@@ -38,16 +38,22 @@ class Series:
 
 
 def fetch_series(
-    web: DicomWeb, study_uid: str, series_uid: str, *, expected: int | None = None, threads: int | None = None
+    web: DicomWeb,
+    study_uid: str,
+    series_uid: str,
+    *,
+    expected: int | None = None,
+    threads: int | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> Series:
     """The whole series or Unusable. A dropped connection is retried from the start.
 
     ``expected``: instances the PACS said it has; fewer is incomplete. ``threads``: decoders, default one a processor
-    and four at most.
+    and four at most. ``alive`` is called as bytes arrive; it may raise.
     """
 
     def once(deadline: float) -> Series:
-        with web.series_parts(study_uid, series_uid, deadline) as parts:
+        with web.series_parts(study_uid, series_uid, deadline, alive) as parts:
             return read_series(parts, web.limits, study_uid, series_uid, expected=expected, threads=threads)
 
     if expected is not None and expected > web.limits.max_slices:
@@ -90,7 +96,7 @@ class _Gathering:
         self._frames = self._decoded_bytes = 0
         self._left_out: Counter[Reason] = Counter()
         self._remarks: dict[Remark, None] = {}
-        self._concatenations: Counter[tuple[str, int]] = Counter()
+        self._parts: list[Part] = []
 
     @property
     def instances(self) -> int:
@@ -117,16 +123,19 @@ class _Gathering:
         self._left_out.update(instance.left_out)
         self._remarks |= dict.fromkeys(instance.remarks)
         if instance.concatenation:
-            self._concatenations[instance.concatenation] += 1
+            self._parts.append(instance.concatenation)
         if instance.frames and self._about is None:
             self._about = instance.about
         return True
 
     def series(self, slices: tuple[Slice, ...]) -> Series:
         """Raises Unusable: incomplete, not-found, or the commonest reason why nothing could be used."""
-        for (_uid, total), came in self._concatenations.items():
-            if came < total:
-                raise Unusable(Reason.INCOMPLETE, f"({came} of {total} parts of a concatenation)")
+        for uid in {part.whole for part in self._parts}:
+            came = [part for part in self._parts if part.whole == uid]
+            # where no part says how many there are, those that are numbered higher say that one before them lacks
+            count = max(max(part.total, part.number) for part in came)
+            if len(came) < count or not all(part.number for part in came):
+                raise Unusable(Reason.INCOMPLETE, f"({len(came)} of {count or 'unnumbered'} parts of a concatenation)")
         if not slices or self._about is None:
             reason = self._left_out.most_common(1)[0][0] if self._left_out else Reason.NOT_FOUND
             raise Unusable(reason)

@@ -52,6 +52,8 @@ class Frame:
     time: str = ""
     """Of acquisition, HHMMSS.f."""
     frame_of_reference: str = ""
+    multiframe: bool = False
+    """Of an instance made for several frames."""
 
 
 def text(dataset: Dataset, keyword: str) -> str:
@@ -202,6 +204,7 @@ def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | R
         slope=1.0 if slope is None else slope,
         intercept=0.0 if intercept is None else intercept,
         image_type=source.image_type,
+        multiframe="PerFrameFunctionalGroupsSequence" in dataset,
         kernel=source.kernel,
         thickness=number(source.measures, "SliceThickness"),
         temporal=source.temporal,

@@ -81,6 +81,7 @@ _KEYWORDS = (
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
     "ConcatenationUID",
+    "InConcatenationNumber",
     "InConcatenationTotalNumber",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
@@ -113,6 +114,18 @@ class About:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One instance of a concatenation (DICOM PS3.3 C.7.6.16.1.2.2.4)."""
+
+    whole: str
+    """UID of the concatenation."""
+    number: int
+    """From 1; 0: not said."""
+    total: int
+    """How many there should be, 0: not said, which is allowed."""
+
+
+@dataclass(frozen=True)
 class Instance:
     sop_uid: str
     series_uid: str
@@ -125,8 +138,7 @@ class Instance:
     left_out: tuple[Reason, ...]
     """Why other frames were not."""
     remarks: frozenset[Remark]
-    concatenation: tuple[str, int] | None = None
-    """Its UID and how many instances it should have."""
+    concatenation: Part | None = None
     layout: Layout | None = None
     padding: tuple[int, int] | None = None
     _pixels: tuple[bytes, int, tuple[bytes, bytes] | None] | None = field(default=None, repr=False)
@@ -216,7 +228,6 @@ def _instance(dataset: Dataset, syntax: str, stated_class: str, stated_uid: str)
     if not uid or not (series_uid or study_uid or "Rows" in dataset):
         raise Unusable(Reason.NOT_DICOM, "(identifiers are missing)")
     dataset.SOPInstanceUID = uid
-    total = number(dataset, "InConcatenationTotalNumber")
     concatenation = text(dataset, "ConcatenationUID")
     usable, left_out = frames_of(dataset, sop_class, remarks)
     layout = padding = pixels = None
@@ -244,7 +255,13 @@ def _instance(dataset: Dataset, syntax: str, stated_class: str, stated_uid: str)
         frames=tuple(usable),
         left_out=tuple(left_out),
         remarks=frozenset(remarks),
-        concatenation=(concatenation, int(total)) if concatenation and total else None,
+        concatenation=Part(
+            concatenation,
+            int(number(dataset, "InConcatenationNumber") or 0),
+            int(number(dataset, "InConcatenationTotalNumber") or 0),
+        )
+        if concatenation
+        else None,
         layout=layout,
         padding=padding,
         _pixels=pixels,

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     GAP = "gap"
     MISSING_SLICES = "missing-slices"
     AMBIGUOUS = "ambiguous-slices"
+    SEVERAL_MULTIFRAMES = "several-multiframes"
     # the choice
     NO_CT = "no-ct-series"
     TOO_THICK = "too-thick"
@@ -90,6 +91,8 @@ class Note(StrEnum):
     DUPLICATES = "duplicates-dropped"
     SPLIT = "phases-split"
     GROUPS = "several-geometries"
+    COMPUTED = "computed-images"
+    OTHERS_INCOMPLETE = "other-series-incomplete"
 
 
 class Evidence(StrEnum):
@@ -97,6 +100,7 @@ class Evidence(StrEnum):
     TIMING = "timing"
     CONTENT = "content"
     ORIGINAL = "original"
+    COMPUTED = "computed"
     THIN = "thin"
     SOFT_KERNEL = "soft-kernel"
     SHARP_KERNEL = "sharp-kernel"

@@ -43,6 +43,8 @@ class Wanted:
     """Between slices."""
     shortest_mm: float = 80.0
     """Along the body."""
+    writable: bool = False
+    """A result is to be stored beside the images."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def judge(series: Series, wanted: Wanted) -> list[tuple[Verdict, Volume | None]]
             found.append((_with(about, refused=error.reason, detail=error.detail), None))
             continue
         points, refused, detail = _weigh(series, volume, wanted)
-        remarks = tuple(dict.fromkeys((*series.remarks, *volume.remarks)))
+        computed = (Remark(Note.COMPUTED),) if _computed(volume) else ()
+        remarks = tuple(dict.fromkeys((*series.remarks, *volume.remarks, *computed)))
         repairs = sum(remark.note in _REPAIRS for remark in remarks)
         if repairs:
             points.append(Point(Evidence.REPAIRED, -1.0 * repairs))
@@ -140,8 +143,9 @@ def _with(verdict: Verdict, *, refused: Reason, detail: str) -> Verdict:
 def _weigh(series: Series, volume: Volume, wanted: Wanted) -> tuple[list[Point], Reason | None, str]:
     """(points, reason to refuse, its measure)."""
     points: list[Point] = []
-    kinds = {part.upper() for part in volume.frames[0].image_type}
-    if {"ORIGINAL", "PRIMARY"} <= kinds:
+    if _computed(volume):
+        points.append(Point(Evidence.COMPUTED, -1.0))
+    elif {"ORIGINAL", "PRIMARY"} <= {part.upper() for part in volume.frames[0].image_type}:
         points.append(Point(Evidence.ORIGINAL, 1.0))
     spacing = volume.spacing[0]
     points += [
@@ -155,7 +159,16 @@ def _weigh(series: Series, volume: Volume, wanted: Wanted) -> tuple[list[Point],
     return points + phase_points, refused or phase_refused, detail
 
 
+def _computed(volume: Volume) -> bool:
+    """From other images (DICOM PS3.3 C.7.6.1.1.2, value 1), such as an axial reformat."""
+    return any(part.upper() == "DERIVED" for frame in volume.frames for part in frame.image_type)
+
+
 def _shape(volume: Volume, wanted: Wanted) -> tuple[Reason | None, str]:
+    # a segmentation is of many single frames or of one multi-frame image (highdicom, Segmentation)
+    images = len({frame.sop_uid for frame in volume.frames})
+    if wanted.writable and images > 1 and any(frame.multiframe for frame in volume.frames):
+        return Reason.SEVERAL_MULTIFRAMES, f"({images})"
     if volume.spacing[0] > wanted.thickest_mm + 0.01:
         return Reason.TOO_THICK, f"({volume.spacing[0]:.1f} mm)"
     if volume.coverage_mm < wanted.shortest_mm:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from cds.imaging.dicomweb import DicomWeb, SeriesRow
 from cds.imaging.fetch import Series, fetch_series
 from cds.imaging.pacs import Limits
-from cds.imaging.reasons import Reason, Unusable
+from cds.imaging.reasons import Note, Reason, Remark, Unusable
 from cds.imaging.series import Choice, Verdict, Wanted, choose, worth_fetching
 
 _PACS_AT_FAULT = frozenset(
@@ -39,12 +40,24 @@ def choose_volume(
     *,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    alive: Callable[[], None] = lambda: None,
+    last: bool = False,
 ) -> Choice:
-    """``progress(done, of)`` is called before each series.
+    """``progress(done, of)`` is called before each series, ``alive`` as bytes of one arrive; both may raise.
 
-    Raises Unusable when the PACS failed, or sent images of somebody else: then no choice was made.
+    ``last``: there will be no other attempt, so a series that did not arrive whole no longer spoils the others. Raises
+    Unusable when the PACS failed, or sent images of somebody else: then no choice was made.
     """
     rows, refused = worth_fetching(web.series(study_uid), wanted)
+    at_fault = _PACS_AT_FAULT - {Reason.INCOMPLETE} if last else _PACS_AT_FAULT
+
+    def fetched(row: SeriesRow) -> Series | Verdict:
+        try:
+            return fetch_series(web, study_uid, row.uid, expected=row.instances, threads=threads, alive=alive)
+        except Unusable as error:
+            if error.reason in at_fault | _IDENTITY:
+                raise
+            return Verdict(row.uid, row.description, refused=error.reason, detail=error.detail)
 
     def come() -> Iterator[Series | Verdict]:
         yield from refused
@@ -56,9 +69,22 @@ def choose_volume(
             if limit:
                 yield Verdict(row.uid, row.description, refused=Reason.STUDY_LIMIT, detail=limit)
             else:
-                yield _fetched(web, study_uid, row, threads)
+                yield fetched(row)
 
-    return choose(come(), wanted)
+    return _with_what_lacked(choose(come(), wanted))
+
+
+def _with_what_lacked(choice: Choice) -> Choice:
+    """Says beside the volume that other series did not arrive whole. Raises Unusable (incomplete) where there is no
+    volume: one of those might have been it."""
+    lacking = [verdict for verdict in choice.considered if verdict.refused is Reason.INCOMPLETE]
+    if not lacking:
+        return choice
+    if choice.chosen is None:
+        raise Unusable(Reason.INCOMPLETE, lacking[0].detail)
+    said = replace(choice.chosen, remarks=(*choice.chosen.remarks, Remark(Note.OTHERS_INCOMPLETE, str(len(lacking)))))
+    considered = tuple(said if verdict is choice.chosen else verdict for verdict in choice.considered)
+    return Choice(choice.volume, said, choice.reason, considered)
 
 
 def _reached(limits: Limits, series: int, size: int, seconds: float) -> str:
@@ -68,12 +94,3 @@ def _reached(limits: Limits, series: int, size: int, seconds: float) -> str:
     if size >= limits.study_bytes:
         return f"({size} bytes read)"
     return f"({seconds:.0f} s spent)" if seconds >= limits.study_s else ""
-
-
-def _fetched(web: DicomWeb, study_uid: str, row: SeriesRow, threads: int | None) -> Series | Verdict:
-    try:
-        return fetch_series(web, study_uid, row.uid, expected=row.instances, threads=threads)
-    except Unusable as error:
-        if error.reason in _PACS_AT_FAULT | _IDENTITY:
-            raise
-        return Verdict(row.uid, row.description, refused=error.reason, detail=error.detail)

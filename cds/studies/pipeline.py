@@ -119,7 +119,7 @@ class Pipeline:
         found: Assessed | Indeterminate | outcome.Reason
         with timings.of("fetch"):
             images = _instances(web, study_uid).read
-            choice, refused = self._chosen(bundle, web, study_uid, progress)
+            choice, refused = self._chosen(job, bundle, web, progress)
         if refused is not None or choice is None or choice.volume is None:
             reason = refused or (choice.reason if choice is not None else None) or ImageReason.NO_CT
             found = outcome.Reason(reason.value, "choice")
@@ -170,17 +170,27 @@ class Pipeline:
                 web.close()
 
     def _chosen(
-        self, bundle: Bundle, web: DicomWeb, study_uid: str, progress: Progress
+        self, job: Job, bundle: Bundle, web: DicomWeb, progress: Progress
     ) -> tuple[Choice | None, ImageReason | None]:
         """(choice, reason of a study that can't be used as a whole)."""
 
+        share = _FETCH
+
         def step(done: int, of: int) -> None:
-            progress("fetch", _FETCH + (_ANALYSE - _FETCH) * done / max(1, of))
+            nonlocal share
+            share = _FETCH + (_ANALYSE - _FETCH) * done / max(1, of)
+            progress("fetch", share)
 
         progress("fetch", _FETCH)
         try:
             found = choose_volume(
-                web, study_uid, _wanted(bundle), threads=self._settings.imaging.threads, progress=step
+                web,
+                str(job.payload["study"]),
+                _wanted(bundle, self._settings),
+                threads=self._settings.imaging.threads,
+                progress=step,
+                alive=lambda: progress("fetch", share),
+                last=job.attempts >= job.most_attempts,
             )
         except Unusable as error:
             if error.reason in _MAY_PASS | _AT_FAULT:
@@ -303,10 +313,10 @@ def _counted(web: DicomWeb, study_uid: str, images: int | None) -> int | None:
     return None if images is None or others is None else images + others
 
 
-def _wanted(bundle: Bundle) -> Wanted:
+def _wanted(bundle: Bundle, settings: Settings) -> Wanted:
     """The first phase it was made for; a bundle that names none takes any."""
     phase = Phase(bundle.phase[0]) if bundle.phase else None
-    return Wanted(phase=phase, shortest_mm=bundle.studies.shortest_mm)
+    return Wanted(phase=phase, shortest_mm=bundle.studies.shortest_mm, writable=settings.imaging.write_pacs)
 
 
 def _rests_on_filled(found: Assessed, volume: Volume) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from pydicom.uid import (
 from series_reading import notes, reason_for, same, series_of, volume_of, volumes_of
 
 from cds.imaging.reasons import Note, Reason, Remark, Unusable
+from cds.imaging.series import Wanted, choose
 from cds.imaging.volume import Volume
 
 HU = phantom(12, 48)
@@ -295,18 +297,41 @@ def test_a_localizer_frame_in_a_multiframe_is_left_out() -> None:
     assert np.array_equal(volume_of([one]).hu, HU[:11])
 
 
-@pytest.mark.parametrize("came", [1, 2])
-def test_a_concatenation_is_one_volume_and_only_whole(came: int, plain: Volume) -> None:
+def concatenated(total: int | None = 2) -> list[Dataset]:
+    """The plain series in two multi-frame parts. ``total``: how many each says there are."""
     parts = []
     for number, classic in enumerate((good()[:6], good()[6:]), start=1):
         part = enhanced(classic)
         part.SOPInstanceUID = part.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.5.{number}"
-        part.ConcatenationUID, part.InConcatenationNumber, part.InConcatenationTotalNumber = "1.2.3.6", number, 2
+        part.ConcatenationUID, part.InConcatenationNumber = "1.2.3.6", number
+        if total is not None:
+            part.InConcatenationTotalNumber = total
         parts.append(part)
-    if came == 2:
-        assert same(volume_of(parts), plain)
-    else:
+    return parts
+
+
+@pytest.mark.parametrize("total", [2, None])
+def test_a_concatenation_is_one_volume_and_only_whole(total: int | None, plain: Volume) -> None:
+    parts = concatenated(total)
+    assert same(volume_of(parts), plain)
+    assert reason_for(parts[1:]) is Reason.INCOMPLETE
+    if total is not None:
         assert reason_for(parts[:1]) is Reason.INCOMPLETE
+
+
+def test_a_concatenation_whose_parts_have_no_number_is_not_known_to_be_whole() -> None:
+    parts = concatenated(None)
+    del parts[1].InConcatenationNumber
+    assert reason_for(parts) is Reason.INCOMPLETE
+
+
+def test_several_multiframe_images_are_refused_before_a_network_runs_where_its_result_could_not_be_stored() -> None:
+    wanted = Wanted(phase=None, shortest_mm=30.0)
+    assert choose([series_of(concatenated())], wanted).volume is not None
+    refused = choose([series_of(concatenated())], replace(wanted, writable=True))
+    assert (refused.volume, refused.reason) == (None, Reason.SEVERAL_MULTIFRAMES)
+    for writable in (good(), [enhanced(good())]):
+        assert choose([series_of(writable)], replace(wanted, writable=True)).volume is not None
 
 
 # --- density
@@ -420,8 +445,16 @@ def test_a_projection_is_refused(kind: str) -> None:
     assert reason_for(good(ImageType=["DERIVED", "SECONDARY", "AXIAL", kind])) is Reason.PROJECTION
 
 
-def test_a_derived_axial_reformat_is_no_projection(plain: Volume) -> None:
-    assert same(volume_of(good(ImageType=["DERIVED", "PRIMARY", "AXIAL"])), plain)
+def test_a_derived_axial_reformat_is_no_projection_and_is_said_to_be_one(plain: Volume) -> None:
+    reformat = good(ImageType=["DERIVED", "SECONDARY", "AXIAL", "MPR"])
+    assert same(volume_of(reformat), plain)
+    wanted = Wanted(phase=None, shortest_mm=30.0)
+    original, computed = (choose([series_of(one)], wanted).chosen for one in (good(), reformat))
+    assert original is not None and computed is not None
+    assert computed.score < original.score
+    assert "-1 images computed from others" in computed.explained("en")
+    assert Remark(Note.COMPUTED) in computed.remarks
+    assert Remark(Note.COMPUTED) not in original.remarks
 
 
 def test_a_prone_or_turned_patient_reads_like_any_other(plain: Volume) -> None:

@@ -82,6 +82,15 @@ def test_two_independent_checkers_find_no_fault(
     assert [c for c in complaints(encoded(sr), tmp_path) if not (label_map and young in c)] == []
 
 
+def test_an_archive_that_counts_one_frame_for_each_classic_image_is_written_to_as_any_other() -> None:
+    counted = upright()
+    for ds in counted:
+        ds.NumberOfFrames = 1
+    seg, _ = made(scan(datasets=counted))
+    assert seg is not None
+    assert len(seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence) > 1
+
+
 def test_the_checkers_find_faults_where_there_are_some(seen: Scan, tmp_path: Path) -> None:
     seg, sr = made(seen)
     assert seg is not None
@@ -100,10 +109,12 @@ def test_the_checkers_find_faults_where_there_are_some(seen: Scan, tmp_path: Pat
 
 def test_a_report_with_comparison_and_one_without_findings_are_valid(tmp_path: Path) -> None:
     now = scan(radius=12.0)
-    _, followed = made(now, earlier=scan())
-    assert complaints(encoded(followed), tmp_path) == []
+    with_comparison, followed = made(now, earlier=scan())
     seg, empty = made(scan(None))
-    assert complaints(encoded(empty), tmp_path) == []
+    for one in (with_comparison, followed, seg, empty):
+        assert one is not None
+        assert faults(encoded(one), tmp_path) == []
+        assert complaints(encoded(one), tmp_path) == []
     assert seg is not None
     assert [str(item.SegmentLabel) for item in seg.SegmentSequence if "candidate" in item.SegmentLabel] == []
 

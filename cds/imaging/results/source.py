@@ -104,6 +104,9 @@ def _mended(ds: Dataset) -> Dataset:
     for keyword in _MUST_BE_THERE:
         if own.get(keyword) is None:
             _put(own, keyword, "")
+    if "NumberOfFrames" in own and "PerFrameFunctionalGroupsSequence" not in own:
+        # some archives say 1 of every image, and the writing library would take it for an enhanced one
+        del own.NumberOfFrames
     if not own.get("SOPClassUID"):
         _put(own, "SOPClassUID", CT)
     # JSON is Unicode already; written so, no name can fail to be encoded
