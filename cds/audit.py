@@ -18,6 +18,7 @@ from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, ShadowCard
 from cds.ledger.cohort import SHADOW
 from cds.policy.schema import Policy
 from cds.protocol.response import Card
+from cds.record.facts import Fact, ReferenceRange
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Service, Suppressed
 from cds.trust import Caller
@@ -177,9 +178,18 @@ def _snapshot(feature: Feature) -> dict[str, Any]:
         found["from"] = [f.source for f in feature.facts]
         if feature.input.unit != "1" and feature.facts[0].original:
             found["written"] = feature.facts[0].original
+            if (usual := feature.facts[0].reference_range) is not None:
+                found["reference"] = _reference(usual, feature.facts[0])
         if feature.facts[0].when is not None:
             found["date"] = feature.facts[0].when.text
     return found
+
+
+def _reference(usual: ReferenceRange, fact: Fact) -> dict[str, Any]:
+    """In the unit of ``written``. Of a bound ("<2") nobody knows on which side of a limit it lies."""
+    limits = {name: limit for name, limit in zip(("low", "high"), usual.written, strict=True) if limit is not None}
+    side = usual.side(fact.value) if fact.value is not None and fact.comparator is None else ""
+    return {**limits, **({"text": usual.text} if usual.text else {}), **({"side": side} if side else {})}
 
 
 def _data_state(case: Case) -> dict[str, Any]:

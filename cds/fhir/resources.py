@@ -74,6 +74,7 @@ class Component(msgspec.Struct, gc=False):
     valueCodeableConcept: CodeableConcept | None = None
     valueInteger: int | None = None
     valueString: str | None = None
+    referenceRange: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Observation(Resource):
@@ -88,6 +89,8 @@ class Observation(Resource):
     valueCodeableConcept: CodeableConcept | None = None
     valueInteger: int | None = None
     valueString: str | None = None
+    # as sent: an ill-written range must not cost the value, and those of results nobody asks for are never read
+    referenceRange: msgspec.Raw = msgspec.Raw(b"")
     derivedFrom: list[Reference] = []
     component: list[Component] = []
 

@@ -4,10 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from math import isclose
+from typing import Literal
 
 import msgspec
 
 from cds.record.moments import Moment, completed_years, years_between
+
+
+class ReferenceRange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Between what the laboratory calls a result usual; in the concept's canonical unit, as the value is."""
+
+    low: float | None = None
+    high: float | None = None
+    """None: usual without end on that side."""
+    written: tuple[float | None, float | None] = (None, None)
+    """The same limits in the unit of the value as sent."""
+    text: str = ""
+    """In the laboratory's own words, where it sent no limits."""
+
+    def side(self, value: float) -> Literal["below", "above", ""]:
+        """Where a value lies outside; a limit itself is inside, however it was converted."""
+        if self.low is not None and value < self.low and not isclose(value, self.low):
+            return "below"
+        if self.high is not None and value > self.high and not isclose(value, self.high):
+            return "above"
+        return ""
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -35,6 +57,8 @@ class Fact(msgspec.Struct, frozen=True):
     """The code's text as sent, for showing; never for matching a concept."""
     codes: tuple[tuple[str, str], ...] = ()
     """ServiceRequest: (system, code) as ordered, so that a site's own order codes can be recognised."""
+    reference_range: ReferenceRange | None = None
+    """Measurements: the laboratory's own; None when it sent none that is plainly this result's."""
 
     @property
     def provisional(self) -> bool:

@@ -137,13 +137,14 @@ class Reader:
                     self._refuse(name, observation, "no-value")
             elif part.valueQuantity is not None or part.valueInteger is not None:
                 quantity = part.valueQuantity or fhir.Quantity(value=part.valueInteger, unit=concept.unit)
-                self._quantity(observation, name, concept, quantity, when, matched)
+                self._quantity(observation, part, name, concept, quantity, when, matched)
             elif part is not observation or not observation.component:
                 self._refuse(name, observation, "no-value")
 
     def _quantity(
         self,
         observation: fhir.Observation,
+        part: fhir.Observation | fhir.Component,
         name: str,
         concept: Concept,
         quantity: fhir.Quantity,
@@ -155,6 +156,8 @@ class Reader:
         if found.value is None:
             self._refuse(name, observation, found.refused, found.original, when)
             return
+        sent = bytes(part.referenceRange)
+        usual = self._vocabulary.reference_range(sent, name, quantity.unit, quantity.code, matched) if sent else None
         self.record.add(
             Fact(
                 name,
@@ -164,6 +167,7 @@ class Reader:
                 unit=concept.unit or "1",
                 original=found.original,
                 comparator=quantity.comparator,
+                reference_range=usual,
             )
         )
 

@@ -147,6 +147,9 @@ class Linear:
     def __call__(self, value: float) -> float:
         return value * self.factor + self.offset
 
+    def back(self, canonical: float) -> float:
+        return (canonical - self.offset) / self.factor
+
 
 @lru_cache(maxsize=4096)
 def conversion(

@@ -18,8 +18,10 @@ from typing import NamedTuple
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cds.errors import VocabularyError
-from cds.record import genomic_codes, hgvs, units
+from cds.fhir.resources import Quantity
+from cds.record import genomic_codes, hgvs, reference_ranges, units
 from cds.record.concepts import Concept, Variant
+from cds.record.facts import ReferenceRange
 from cds.record.quantities import Spelling, spelling
 from cds.yaml_lines import YamlFault, parse, read_text
 
@@ -45,10 +47,13 @@ HIERARCHICAL = frozenset(
 )
 
 Key = tuple[str, str]
+_Spelt = tuple[str, str | None, str | None, Key | None]
+"""Concept, unit as text and as code, and the code it was sent under."""
 
 # codes and units come from outside: what is remembered of them must not grow for ever
 _MOST_KEPT = 50_000
 _LONGEST_KEPT = 100
+_MOST_RANGES, _LONGEST_RANGE = 10_000, 1_000
 
 
 def canonical_system(system: str) -> str:
@@ -82,7 +87,8 @@ class Vocabulary:
     _local: dict[str, list[Key]] = field(default_factory=lambda: defaultdict(list))
     _resolved: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _of_kind: dict[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
-    _spellings: dict[tuple[str, str | None, str | None, Key | None], Spelling] = field(default_factory=dict)
+    _spellings: dict[_Spelt, Spelling] = field(default_factory=dict)
+    _ranges: dict[tuple[bytes, _Spelt], ReferenceRange | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.derived = {name: concept for name, concept in self.concepts.items() if concept.derive is not None}
@@ -162,6 +168,22 @@ class Vocabulary:
             found = spelling(text, code, usual, self.concepts[name], partial(self.conversion, name))
             if len(self._spellings) < _MOST_KEPT and len(text or "") + len(code or "") <= _LONGEST_KEPT:
                 self._spellings[key] = found
+        return found
+
+    def reference_range(
+        self, raw: bytes, name: str, text: str | None, code: str | None, matched: Key | None
+    ) -> ReferenceRange | None:
+        """Of a result in that unit, from the element as sent; remembered, because a laboratory sends few of them."""
+        key = (raw, (name, text, code, matched))
+        if key in self._ranges:
+            return self._ranges[key]
+
+        def spell(limit: Quantity) -> Spelling:
+            return self.spelling(name, limit.unit, limit.code, matched)
+
+        found = reference_ranges.read(raw, self.spelling(name, text, code, matched), spell)
+        if len(self._ranges) < _MOST_RANGES and len(raw) + len(text or "") + len(code or "") <= _LONGEST_RANGE:
+            self._ranges[key] = found
         return found
 
     def conversion(self, name: str, unit: str) -> units.Linear | None:

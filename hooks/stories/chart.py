@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from hooks.stories import codes
-from hooks.stories.codes import ANALYTES, CONDITIONS, DRUGS, PROCEDURES, STUDIES, Term
+from hooks.stories.codes import ANALYTES, CONDITIONS, DRUGS, PROCEDURES, STUDIES, USUAL, Term
 from hooks.stories.story import Point, Story, Unit, When
 
 Resource = dict[str, Any]
@@ -121,7 +121,17 @@ class Chart:
         if sent.ucum:
             quantity |= {"system": codes.UCUM, "code": sent.ucum}
         value: Resource = {"valueInteger": int(point.value)} if analyte == "ecog" else {"valueQuantity": quantity}
+        if analyte in USUAL and unit is None:
+            value["referenceRange"] = [self._usual(USUAL[analyte][self.story.flavour], sent)]
         return self._observation(row.category, code, point.offset, status, value, encounter)
+
+    def _usual(self, limits: tuple[float | None, float], unit: Unit) -> Resource:
+        told = {"unit": unit.unit, "system": codes.UCUM, "code": unit.ucum}
+        return {
+            name: {"value": limit, **told}
+            for name, limit in zip(("low", "high"), limits, strict=True)
+            if limit is not None
+        }
 
     def smoking(self, offset: int) -> None:
         if self.story.smoking is None:

@@ -131,6 +131,13 @@ ANALYTES: dict[str, Analyte] = {
     "urine-tff1": Analyte("urine-tff1", "TFF1 in urine", *_same("ng/mL", "ng/mL", 100, 0, 0), system=FINDING),
 }  # fmt: skip
 
+USUAL: dict[str, dict[Flavour, tuple[float | None, float]]] = {
+    "ca19-9": {"us": (None, 37), "nl": (None, 37)},
+    "fasting-glucose": {"us": (70, 99), "nl": (4.0, 6.0)},
+    "bilirubin": {"us": (0.2, 1.2), "nl": (None, 17)},
+}
+"""Reference ranges the example laboratories send with a result, in their own unit; made up after common ones."""
+
 ROUTINE_LABS = (
     "hba1c", "fasting-glucose", "bilirubin", "alp", "alt", "ast", "ggt", "albumin", "crp", "haemoglobin",
     "platelets", "leukocytes", "neutrophils", "lymphocytes", "monocytes", "creatinine",

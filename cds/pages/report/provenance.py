@@ -70,6 +70,8 @@ class DataRow:
     value: str
     date: str
     sources: tuple[str, ...]
+    reference: str = ""
+    """The laboratory's reference range; empty where it sent none."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def data(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[DataRow, ...]:
                 value=say.read(words, given),
                 date=say.day(words, given.date),
                 sources=given.sources,
+                reference=say.reference(words, given),
             )
             found.setdefault((row.label, row.value, given.date), (given.date, row))
     return tuple(row for _, row in sorted(found.values(), key=lambda pair: pair[0], reverse=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,9 @@ class StoredInput:
     """As sent, where it could not be used."""
     written: str = ""
     """Number and unit as the hospital wrote them; empty in rows of earlier versions."""
+    reference: Mapping[str, Any] = field(default_factory=dict)
+    """The laboratory's reference range in that unit: ``low``, ``high``, or its ``text``, and the ``side`` (``above``,
+    ``below``) on which the value lies outside; empty where it sent none that is plainly the patient's."""
 
     @property
     def found(self) -> bool:
@@ -172,4 +175,5 @@ def _input(spec: Input, row: Mapping[str, Any]) -> StoredInput:
         date=str(row.get("date", "")),
         sent=str(row.get("sent", "")),
         written=str(row.get("written", "")),
+        reference=row.get("reference", {}),
     )

@@ -53,6 +53,24 @@ def read(words: Phrasebook, given: StoredInput) -> str:
     return value(words, given.spec, given.value)
 
 
+def reference(words: Phrasebook, given: StoredInput) -> str:
+    """What the laboratory calls usual, beside one measurement; empty where it did not say."""
+    sent, number = given.reference, words.number
+    if not sent or given.spec.reduce not in _ONE_MEASUREMENT:
+        return ""
+    low, high = sent.get("low"), sent.get("high")
+    if low is not None and high is not None:
+        limits = words("report.reference.between", low=number(low, 2), high=number(high, 2))
+    elif high is not None:
+        limits = words("report.reference.up_to", limit=number(high, 2))
+    elif low is not None:
+        limits = words("report.reference.from", limit=number(low, 2))
+    else:
+        return words("report.reference.usual", limits=sent.get("text", ""))
+    told = _spelt(f"{limits} {given.written.partition(' ')[2]}".strip())
+    return words(f"report.reference.{sent.get('side', 'usual')}", limits=told)
+
+
 def _spelt(written: str) -> str:
     """Keyboards have no raised figures and no µ."""
     raised = re.sub(r"\b10[\^*](\d)/", lambda power: f"10{_RAISED[int(power[1])]}/", written).replace("/m2", "/m²")

@@ -532,6 +532,21 @@ def test_values_are_in_the_hospitals_own_units_and_rates_in_words(reports: Repor
     assert "kg/jaar" in read and "kg/jaar" in supposed and "kg/a" not in told
 
 
+@pytest.mark.parametrize(
+    ("language", "onset", "before"),
+    [
+        ("en", "7.8 mmol/L above the reference, 4 to 6 mmol/L", "5.4 mmol/L reference 4 to 6 mmol/L"),
+        ("nl", "7,8 mmol/L boven de referentie, 4 tot 6 mmol/L", "5,4 mmol/L referentie 4 tot 6 mmol/L"),
+    ],
+)
+def test_a_result_stands_beside_its_laboratorys_reference_range(
+    reports: Reports, language: str, onset: str, before: str
+) -> None:
+    told = plain(section(reports.open("dutch-new-diabetes").get(language=language).text, "provenance"))
+    assert told.count(onset) == 1 and told.count(before) == 1, told
+    assert not re.search(r"kg [^ ]* ?refer", told)  # of a weight none was sent
+
+
 def test_units_of_a_keyboard_are_written_as_people_write_them(outlook: Opened) -> None:
     told = plain(outlook.get("?outlook=1").text)
     assert re.search(r"Neutrophils \d[\d.]* 10³/µL", told)
