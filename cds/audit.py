@@ -202,6 +202,8 @@ def _data_state(case: Case) -> dict[str, Any]:
         states["foreign"] = case.record.foreign
     if case.drafts.lost:
         states["drafts_lost"] = case.drafts.lost
+    if case.record.unnamed:
+        states["unnamed"] = case.record.unnamed
     if case.record.malformed:
         states["malformed"] = case.record.malformed
     return states

@@ -153,6 +153,8 @@ def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
         lines.append(words.counted("engine.gaps.foreign", record.foreign))
     if record.malformed:
         lines.append(words.counted("engine.gaps.malformed", record.malformed))
+    if record.unnamed:
+        lines.append(words.counted("engine.gaps.unnamed", record.unnamed))
     return lines
 
 

@@ -118,6 +118,8 @@ class MedicationRequest(Resource):
     subject: Reference | None = None
     authoredOn: str | None = None
     contained: list[msgspec.Raw] = []
+    extension: msgspec.Raw = msgspec.Raw(b"")
+    modifierExtension: msgspec.Raw = msgspec.Raw(b"")
 
 
 class MedicationStatement(Resource):

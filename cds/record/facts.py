@@ -102,7 +102,8 @@ class Record:
     drafts: Record | None = None
     """Orders in the making, read like a record of their own; None where the hook has none."""
     unnamed: int = 0
-    """Drug orders whose drug could not be found out: a reference that leads nowhere, or no code at all."""
+    """Drugs that could not be told: a reference that leads nowhere, no code at all, or none of a code system that is
+    known here (the G-Standaard's, say, without ATC beside it and not in the site's ConceptMap)."""
     foreign: int = 0
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0

@@ -11,14 +11,14 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from cds.fhir import resources as fhir
-from cds.record import moments, quantities
+from cds.record import agreements, moments, quantities
 from cds.record.concepts import Concept
 from cds.record.facts import Fact, Record, Refused
 from cds.record.family import Family
 from cds.record.genomics import TOLERATED_AHEAD, Genomics
 from cds.record.language import spoken
 from cds.record.moments import Moment, years_between
-from cds.record.vocabulary import Vocabulary
+from cds.record.vocabulary import SNOMED, Vocabulary, canonical_system
 
 _OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
 _INACTIVE = frozenset({"inactive", "resolved", "remission"})
@@ -28,6 +28,16 @@ _NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
 _NOT_IMAGED = frozenset({"entered-in-error", "cancelled"})
 _OLDEST = 130.0  # years
 _NOT_DONE = frozenset({"entered-in-error", "not-done", "preparation", "stopped"})
+# the status lists of the zib Problem 4.4, as Nictiz maps them to HL7's
+_DUTCH_STATUS = {
+    (SNOMED, "410605003"): "confirmed",
+    (SNOMED, "410516002"): "refuted",
+    (SNOMED, "415684004"): "provisional",
+    (SNOMED, "410590009"): "differential",
+    (SNOMED, "55561003"): "active",
+    (SNOMED, "73425007"): "inactive",
+    ("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "UNK"): "unconfirmed",
+}
 
 
 class Reader:
@@ -39,6 +49,7 @@ class Reader:
         """``drafts``: the resources are orders in the making, whose status ``draft`` does not disqualify them."""
         self._vocabulary = vocabulary
         self._zone = zone
+        self._drafts = drafts
         self._not_taken = _NOT_TAKEN - {"draft"} if drafts else _NOT_TAKEN
         self.record = Record(now=now, patient_id=patient_id, day=moments.day_at(now, zone))
         self._latest = now + TOLERATED_AHEAD
@@ -202,12 +213,18 @@ class Reader:
             self.record.unnamed += 1
             return
         period = getattr(resource, "effectivePeriod", None)
+        authored = getattr(resource, "authoredOn", None)
+        if isinstance(resource, fhir.MedicationRequest) and agreements.stops(resource):
+            authored = None if self._drafts else agreements.began(resource)
+            if authored is None:  # what was taken until then, the agreement it ends says
+                return
         when = self._moment(
-            getattr(resource, "authoredOn", None),
+            authored,
             getattr(resource, "effectiveDateTime", None),
             period.start if period else None,
         )
         names, _ = self._names(code, "Medication")
+        self.record.unnamed += not names and not self._vocabulary.tells_drug(code.coding)
         for name in names:
             if not self._in_future(when):
                 self.record.add(Fact(name, _reference(resource), when, status=resource.status, title=_display(code)))
@@ -279,10 +296,12 @@ def _reference(resource: Any) -> str:
 
 
 def _code(concept: fhir.CodeableConcept | None, system: str) -> str | None:
-    """The code of HL7's own system (by its last segment); of whatever system comes first where that is not sent."""
+    """The code of HL7's own system (by its last segment); where that is not sent the one the Dutch list means, or else
+    of whatever system comes first."""
     codings = concept.coding if concept else []
     own = next((c.code for c in codings if (c.system or "").endswith("/" + system)), None)
-    return own or next((c.code for c in codings if c.code), None)
+    dutch = (_DUTCH_STATUS.get((canonical_system(c.system or ""), c.code or "")) for c in codings if own is None)
+    return own or next((code for code in dutch if code), None) or next((c.code for c in codings if c.code), None)
 
 
 def _display(concept: fhir.CodeableConcept | None) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cds.errors import VocabularyError
-from cds.fhir.resources import Quantity
+from cds.fhir.resources import Coding, Quantity
 from cds.record import genomic_codes, hgvs, reference_ranges, units
 from cds.record.concepts import Concept, Variant
 from cds.record.facts import ReferenceRange
@@ -26,20 +26,28 @@ from cds.record.quantities import Spelling, spelling
 from cds.yaml_lines import YamlFault, parse, read_text
 
 CONCEPT_SYSTEM = "urn:cds:concept"
+SNOMED = "http://snomed.info/sct"
 GENOMIC = "urn:cds:genomic"
 """Stands for no concept of its own: a site's codes that mean a genomic result in general."""
 
-# Code systems under the OIDs and old addresses some servers still send (HL7 Terminology, "External code systems").
+# Code systems under the OIDs and old addresses some servers still send (HL7 Terminology, "External code systems"; the
+# Dutch ones as in Nictiz' tables of code systems). What has no address of its own, such as the G-Standaard's tables
+# (urn:oid:2.16.840.1.113883.2.4.4.10 and its like) and DHD's thesaurus, keeps its OID.
 SYSTEMS = {
     "urn:oid:2.16.840.1.113883.6.1": "http://loinc.org",
-    "urn:oid:2.16.840.1.113883.6.96": "http://snomed.info/sct",
+    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
     "urn:oid:2.16.840.1.113883.6.3": "http://hl7.org/fhir/sid/icd-10",
     "urn:oid:2.16.840.1.113883.6.90": "http://hl7.org/fhir/sid/icd-10-cm",
     "urn:oid:2.16.840.1.113883.6.88": "http://www.nlm.nih.gov/research/umls/rxnorm",
     "urn:oid:2.16.840.1.113883.6.73": "http://www.whocc.no/atc",
     "https://loinc.org": "http://loinc.org",
-    "https://snomed.info/sct": "http://snomed.info/sct",
+    "https://snomed.info/sct": SNOMED,
     "http://hl7.org/fhir/sid/icd-10-nl": "http://hl7.org/fhir/sid/icd-10",
+    "urn:oid:2.16.840.1.113883.6.3.2": "http://hl7.org/fhir/sid/icd-10",
+    "urn:oid:2.16.840.1.113883.2.4.4.31.1": "http://hl7.org/fhir/sid/icpc-1-nl",
+    "urn:oid:2.16.840.1.113883.2.4.4.30.45": (
+        "https://referentiemodel.nhg.org/tabellen/nhg-tabel-45-diagnostische-bepalingen"
+    ),
 }
 # systems whose codes hold their parents' as a beginning
 HIERARCHICAL = frozenset(
@@ -76,6 +84,8 @@ class Vocabulary:
     concepts: dict[str, Concept]
     local_units: dict[Key, str] = field(default_factory=dict)
     """Local code -> the unit it always means, where the site's ConceptMap says so."""
+    drug_systems: set[str] = field(init=False)
+    """Code systems by which drugs are told apart here; of a drug coded in none of them nobody knows which it is."""
     derived: dict[str, Concept] = field(init=False)
     """Those computed from others where they were not recorded."""
     variants: dict[str, Variant] = field(init=False)
@@ -114,6 +124,8 @@ class Vocabulary:
             self._conversions[name] = tuple((c.unit, c.factor, c.offset) for c in concept.conversions)
             if concept.unit is not None and not units.known(concept.unit):
                 raise VocabularyError(f"concept '{name}': unit '{concept.unit}' is not one this service knows")
+        drugs = (concept for concept in self.concepts.values() if concept.resource == "Medication")
+        self.drug_systems = {code.system for concept in drugs for code in concept.codes}
         self._exact = {key: tuple(names) for key, names in exact.items()}
         self._prefixes = {key: tuple(names) for key, names in prefixes.items()}
 
@@ -159,12 +171,18 @@ class Vocabulary:
             for excluded_system, excluded in self._excluded[name]
         )
 
+    def tells_drug(self, codings: Iterable[Coding]) -> bool:
+        """False: coded, and only in systems that no drug here has a code of, so that it may be any. A drug of which
+        only a text is known is left to its text."""
+        systems = [canonical_system(c.system or "") for c in codings if c.code]
+        return not (systems and self.drug_systems) or any(system in self.drug_systems for system in systems)
+
     def spelling(self, name: str, text: str | None, code: str | None, matched: Key | None) -> Spelling:
         """What a unit, sent as text and code with a value of the site's code ``matched``, means for a concept."""
         key = (name, text, code, matched)
         found = self._spellings.get(key)
         if found is None:
-            usual = self.local_units.get(matched) if matched else None
+            usual = self.local_units.get((canonical_system(matched[0]), matched[1])) if matched else None
             found = spelling(text, code, usual, self.concepts[name], partial(self.conversion, name))
             if len(self._spellings) < _MOST_KEPT and len(text or "") + len(code or "") <= _LONGEST_KEPT:
                 self._spellings[key] = found
@@ -207,32 +225,37 @@ class Vocabulary:
 
     def add_site_codes(self, mapping: SiteCodes) -> None:
         """Raises VocabularyError when a target is unknown: a local code that maps to nothing is a silent gap."""
-        for key, target in mapping.targets.items():
+        for written, target in mapping.targets.items():
+            key = (canonical_system(written[0]), written[1])
             if target in self.genomic:
                 self._add_genomic(key, self.genomic[target])
-                self._local[GENOMIC].append(key)
+                self._local[GENOMIC].append(written)
                 continue
             names = (target[1],) if target[0] == CONCEPT_SYSTEM else self._look_up(*target)
             names = tuple(n for n in names if n in self.concepts)
             if not names:
                 raise VocabularyError(
-                    f"{mapping.path}: local code {key[0]}|{key[1]} maps to {target[0]}|{target[1]}, "
+                    f"{mapping.path}: local code {'|'.join(written)} maps to {target[0]}|{target[1]}, "
                     "which no concept of the vocabulary holds"
                 )
             if genomic := tuple(n for n in names if n in self.variants):
                 self._add_genomic(key, GenomicCode(genomic_codes.VARIANT, genomic))
             self._exact[key] = tuple(dict.fromkeys((*self._exact.get(key, ()), *names)))
             for name in names:
-                self._local[name].append(key)
-        self.local_units.update(mapping.units)
+                self._local[name].append(written)
+                if self.concepts[name].resource == "Medication":
+                    self.drug_systems.add(key[0])
+        self.local_units.update({(canonical_system(system), code): u for (system, code), u in mapping.units.items()})
         self._resolved.clear()
         self._of_kind.clear()
+        self._spellings.clear()
 
 
 @dataclass(frozen=True)
 class SiteCodes:
     path: Path
     targets: Mapping[Key, Key]
+    """By the code system as the site writes it, since that is how its server has to be asked."""
     units: Mapping[Key, str]
 
 
@@ -300,7 +323,7 @@ def read_concept_map(path: Path) -> SiteCodes:
             usable = [t.code for t in element.target if t.code and t.equivalence in _USABLE]
             if not usable:
                 continue
-            key = (canonical_system(group.source), element.code)
+            key = (group.source, element.code)
             targets[key] = (canonical_system(group.target), usable[0])
             for extension in element.extension:
                 if extension.get("url") == UNIT_EXTENSION and isinstance(extension.get("valueString"), str):

@@ -55,20 +55,21 @@ def read(words: Phrasebook, given: StoredInput) -> str:
 
 def reference(words: Phrasebook, given: StoredInput) -> str:
     """What the laboratory calls usual, beside one measurement; empty where it did not say."""
-    sent, number = given.reference, words.number
+    sent = given.reference
     if not sent or given.spec.reduce not in _ONE_MEASUREMENT:
         return ""
-    low, high = sent.get("low"), sent.get("high")
-    if low is not None and high is not None:
-        limits = words("report.reference.between", low=number(low, 2), high=number(high, 2))
-    elif high is not None:
-        limits = words("report.reference.up_to", limit=number(high, 2))
-    elif low is not None:
-        limits = words("report.reference.from", limit=number(low, 2))
-    else:
+    low, high, unit = sent.get("low"), sent.get("high"), given.written.partition(" ")[2]
+    if low is None and high is None:
         return words("report.reference.usual", limits=sent.get("text", ""))
-    told = _spelt(f"{limits} {given.written.partition(' ')[2]}".strip())
-    return words(f"report.reference.{sent.get('side', 'usual')}", limits=told)
+    # the last figure brings the unit
+    least, most = ("" if limit is None else f"{words.number(limit, 2)} {unit}".strip() for limit in (low, high))
+    if not least:
+        limits = words("report.reference.up_to", limit=most)
+    elif not most:
+        limits = words("report.reference.from", limit=least)
+    else:
+        limits = words("report.reference.between", low=words.number(low, 2), high=most)
+    return words(f"report.reference.{sent.get('side', 'usual')}", limits=_spelt(limits))
 
 
 def _spelt(written: str) -> str:

@@ -1,0 +1,257 @@
+"""What hospitals send by Nictiz nl-core, US Core and mCODE becomes the facts it should, local code systems included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fhir.resources.R4B
+import profiled as sent
+import pytest
+from profiled import ATC, DHD, GPK, HPK, ICD, ICD_NL, ICD_NL_OID, ICPC, ICPC_OID, NHG_45, NHG_45_OID, PRK, SNOMED, ZI
+
+from cds.cards import wording
+from cds.cards.phrasebook import Catalogues
+from cds.fhir.evidence import Evidence
+from cds.fhir.queries import plan
+from cds.fhir.resources import decode
+from cds.record.facts import Fact, Record
+from cds.record.reading import Reader
+from cds.record.vocabulary import Vocabulary, read_concept_map, read_folder
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CONCEPTS = read_folder(Path(__file__).parents[2] / "models" / "vocabulary")
+SHARED = Vocabulary(CONCEPTS)
+CANCER = [(SNOMED, "372142002"), (ICD_NL, "C25.0")]
+
+
+def read(*resources: sent.Json, vocabulary: Vocabulary = SHARED, drafts: bool = False) -> Record:
+    reader = Reader(vocabulary, "p1", NOW, UTC, drafts=drafts)
+    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": r} for r in resources]}
+    reader.read(decode(json.dumps(bundle).encode()).resources)
+    return reader.finish()
+
+
+def only(record: Record, concept: str) -> Fact:
+    [fact] = record.of(concept)
+    return fact
+
+
+def mapped(folder: Path, source: str, code: str, target: tuple[str, str], unit: str = "") -> Vocabulary:
+    """The vocabulary of a site whose ConceptMap names one code of its own."""
+    element: dict[str, Any] = {"code": code, "target": [{"code": target[1], "equivalence": "equivalent"}]}
+    if unit:
+        element["extension"] = [{"url": "urn:cds:unit", "valueString": unit}]
+    group = {"source": source, "target": target[0], "element": [element]}
+    path = folder / "codes.json"
+    path.write_text(json.dumps({"resourceType": "ConceptMap", "status": "draft", "group": [group]}))
+    vocabulary = Vocabulary(CONCEPTS)
+    vocabulary.add_site_codes(read_concept_map(path))
+    return vocabulary
+
+
+EVERY = [
+    *sent.zib_panel(),
+    sent.zib_laboratory_test(sent.coded((NHG_45, "1")), sent.quantity(5, "kU/l", "k[IU]/L")),
+    sent.zib_body_weight(),
+    *sent.zib_medication_agreement((PRK, "1"), (ATC, "L01BC05")),
+    *sent.zib_medication_agreement((PRK, "1"), stop=True),
+    sent.zib_problem(*CANCER),
+    sent.us_core_laboratory_result(),
+    sent.us_core_body_weight(),
+    sent.us_core_condition(),
+    sent.mcode_primary_cancer(),
+    sent.mcode_stage_group((SNOMED, "258228008")),
+    sent.mcode_tumour_marker(),
+    sent.mcode_ecog(),
+]
+
+
+def test_every_fixture_is_valid_fhir() -> None:
+    for resource in EVERY:
+        fhir.resources.R4B.get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+
+
+# Nictiz nl-core, zibs 2020
+
+
+def test_a_panel_gives_the_values_of_its_tests() -> None:
+    record = read(*sent.zib_panel())
+    bilirubin, phosphatase = only(record, "bilirubin-total"), only(record, "alp")
+    assert (bilirubin.value, bilirubin.original) == (pytest.approx(4.97, abs=0.01), "85 µmol/l")
+    assert (phosphatase.value, phosphatase.original, phosphatase.source) == (310, "310 E/l", "Observation/test-2")
+    assert bilirubin.when is not None and bilirubin.when.text == "2026-11-02"
+    assert bilirubin.reference_range is not None
+    assert bilirubin.reference_range.written == (0, 17) and bilirubin.value is not None
+    assert bilirubin.reference_range.side(bilirubin.value) == "above"
+    assert not record.refused and not record.foreign
+
+
+@pytest.mark.parametrize("written", [NHG_45, NHG_45_OID])
+@pytest.mark.parametrize("system", [NHG_45, NHG_45_OID])
+def test_a_test_of_a_general_practice_is_read_through_the_sites_map(tmp_path: Path, written: str, system: str) -> None:
+    vocabulary = mapped(tmp_path, written, "2000", (sent.LOINC, "24108-3"), unit="kU/L")
+    test = sent.zib_laboratory_test(sent.coded((system, "2000")), {"value": 412})
+    assert only(read(test, vocabulary=vocabulary), "ca19-9").value == 412
+    assert not read(test).facts
+
+
+def test_the_server_is_asked_for_a_code_as_the_site_writes_it(tmp_path: Path) -> None:
+    vocabulary = mapped(tmp_path, NHG_45_OID, "2000", (sent.LOINC, "24108-3"))
+    assert (NHG_45_OID, "2000") in vocabulary.codes_of("ca19-9")
+    assert "2.4.4.30.45" in str(plan(["ca19-9"], vocabulary))
+
+
+def test_a_weight_is_read_whatever_was_worn() -> None:
+    record = read(sent.zib_body_weight())
+    assert only(record, "body-weight").value == 71.5
+    assert list(record.facts) == ["body-weight"] and not record.refused
+
+
+@pytest.mark.parametrize("product", [(PRK, "1"), (HPK, "2"), (GPK, "3"), (ZI, "4")])
+def test_an_agreement_is_read_by_the_atc_beside_its_product(product: tuple[str, str]) -> None:
+    record = read(*sent.zib_medication_agreement(product, (ATC, "L01BC05")))
+    fact = only(record, "gemcitabine")
+    assert (fact.source, fact.status) == ("MedicationRequest/agreement", "active")
+    assert fact.when is not None and fact.when.text == "2026-03-02"
+    assert record.unnamed == 0
+
+
+def gaps(record: Record, language: str) -> Sequence[str]:
+    return wording.gaps(Catalogues(()).book(language), Evidence(), record)
+
+
+def test_a_product_without_atc_is_a_gap_that_is_told_of_and_the_sites_map_fills(tmp_path: Path) -> None:
+    agreement = sent.zib_medication_agreement((PRK, "1"), (HPK, "2"))
+    record = read(*agreement)
+    assert not record.facts and record.unnamed == 1
+    assert gaps(record, "en") == [
+        "One drug on record could not be recognised and was not counted: it has no code, or none of a code system that "
+        "is known here."
+    ]
+    assert gaps(record, "nl")[0].startswith("Eén geneesmiddel in het dossier is niet herkend")
+
+    filled = read(*agreement, vocabulary=mapped(tmp_path, PRK, "1", (ATC, "L01BC05")))
+    assert only(filled, "gemcitabine") and filled.unnamed == 0
+    # a site that maps the table has said which of its products matter
+    other = sent.zib_medication_agreement((PRK, "999"))
+    assert read(*other, vocabulary=mapped(tmp_path, PRK, "1", (ATC, "L01BC05"))).unnamed == 0
+
+
+def test_a_drug_of_a_known_system_that_no_model_reads_is_no_gap() -> None:
+    assert read(*sent.zib_medication_agreement((PRK, "1"), (ATC, "N02BE01"))).unnamed == 0
+    assert read(*sent.zib_medication_agreement((PRK, "1"), ("urn:oid:2.16.840.1.113883.6.73", "N02BE01"))).unnamed == 0
+
+
+def test_an_agreement_to_stop_begins_nothing_on_the_day_of_stopping() -> None:
+    gemcitabine = (ATC, "L01BC05")
+    fact = only(read(*sent.zib_medication_agreement(gemcitabine, stop=True)), "gemcitabine")
+    assert fact.when is not None and (fact.when.text, fact.status) == ("2026-03-02", "stopped")
+    assert not read(*sent.zib_medication_agreement(gemcitabine, stop=True, period="")).facts
+    assert not read(*sent.zib_medication_agreement(gemcitabine, stop=True), drafts=True).facts
+
+
+@pytest.mark.parametrize("garbage", ["stop", {"url": 1}, [["x"]], [{"url": 7}]])
+def test_extensions_that_cannot_be_read_cost_nothing(garbage: Any) -> None:
+    agreement, product = sent.zib_medication_agreement((ATC, "L01BC05"))
+    agreement |= {"extension": garbage, "modifierExtension": garbage}
+    assert only(read(agreement, product), "gemcitabine").status == "active"
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        CANCER,
+        [(DHD, "1"), (SNOMED, "372142002")],
+        [(ICD_NL, "C25.9")],
+        [(ICD_NL_OID, "C25.9")],
+        [("urn:oid:2.16.840.1.113883.6.96", "372142002")],
+    ],
+)
+def test_a_problem_is_read_by_the_codes_that_are_known(codes: list[tuple[str, str]]) -> None:
+    fact = only(read(sent.zib_problem(*codes)), "pancreatic-cancer")
+    assert (fact.status, fact.verification, fact.provisional) == ("active", "confirmed", False)
+    assert fact.when is not None and fact.when.text == "2026-09"
+
+
+@pytest.mark.parametrize(
+    ("written", "system", "code"), [(DHD, DHD, "1"), (ICPC, ICPC_OID, "D76"), (ICPC_OID, ICPC, "D76")]
+)
+def test_a_problem_in_a_thesaurus_of_its_own_is_read_through_the_sites_map(
+    tmp_path: Path, written: str, system: str, code: str
+) -> None:
+    problem = sent.zib_problem((system, code))
+    assert not read(problem).facts
+    assert only(read(problem, vocabulary=mapped(tmp_path, written, code, (ICD, "C25.9"))), "pancreatic-cancer")
+
+
+@pytest.mark.parametrize(
+    ("code", "found", "provisional"),
+    [("410605003", True, False), ("415684004", True, True), ("410590009", True, True), ("410516002", False, False)],
+)
+def test_a_verification_in_the_zibs_words_alone_means_the_same(code: str, found: bool, provisional: bool) -> None:
+    facts = read(sent.zib_problem(*CANCER, verification=((SNOMED, code),))).of("pancreatic-cancer")
+    assert [fact.provisional for fact in facts] == ([provisional] if found else [])
+
+
+def test_a_problem_that_is_over_in_the_zibs_words_is_inactive() -> None:
+    ended = sent.zib_problem(*CANCER, clinical=(SNOMED, "73425007"))
+    assert only(read(ended), "pancreatic-cancer").status == "inactive"
+
+
+# US Core
+
+
+def test_a_us_core_laboratory_result_is_read_with_its_range() -> None:
+    fact = only(read(sent.us_core_laboratory_result()), "glucose")
+    assert (fact.value, fact.unit, fact.original) == (141, "mg/dL", "141 mg/dL")
+    assert fact.reference_range is not None and (fact.reference_range.low, fact.reference_range.high) == (70, 99)
+
+
+def test_a_us_core_weight_in_pounds_with_two_codes_is_one_weight() -> None:
+    fact = only(read(sent.us_core_body_weight()), "body-weight")
+    assert (fact.value, fact.original) == (pytest.approx(71.67, abs=0.01), "158 lbs")
+
+
+def test_a_us_core_condition_keeps_that_it_is_over() -> None:
+    assert only(read(sent.us_core_condition()), "jaundice").status == "inactive"
+
+
+# mCODE
+
+
+def test_a_primary_cancer_is_read() -> None:
+    fact = only(read(sent.mcode_primary_cancer()), "pancreatic-cancer")
+    assert (fact.status, fact.verification) == ("active", "confirmed")
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer"),
+    [
+        ((SNOMED, "258215001"), "stage-i"),
+        ((SNOMED, "1222728005"), "stage-i"),
+        ((SNOMED, "1222766008"), "stage-ii"),
+        (("http://cancerstaging.org", "2B"), "stage-ii"),
+        ((SNOMED, "1222801008"), "stage-iii"),
+        ((SNOMED, "1222837003"), "stage-iv"),
+    ],
+)
+def test_a_stage_group_is_an_answer(stage: tuple[str, str], answer: str) -> None:
+    assert only(read(sent.mcode_stage_group(stage)), "stage-group").answers == (answer,)
+
+
+def test_a_stage_group_of_a_code_nobody_knows_is_refused_and_not_guessed() -> None:
+    record = read(sent.mcode_stage_group((SNOMED, "1")))
+    assert not record.facts and [r.reason for r in record.refused] == ["no-value"]
+
+
+def test_a_tumour_marker_in_arbitrary_units_is_read() -> None:
+    fact = only(read(sent.mcode_tumour_marker()), "ca19-9")
+    assert (fact.value, fact.unit) == (412, "U/mL")
+
+
+def test_a_performance_status_sent_as_an_integer_is_read() -> None:
+    assert only(read(sent.mcode_ecog()), "ecog").value == 1
