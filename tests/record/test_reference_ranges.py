@@ -187,10 +187,10 @@ def test_limits_say_more_than_words() -> None:
 def test_a_value_on_a_limit_is_inside_however_it_was_converted() -> None:
     for tenths in range(30, 90):
         value = tenths / 10
-        limits = [{"low": q(value * 18.0156 * (1 + 1e-12), "mg/dL"), "high": q(value, "mmol/L")}]
-        found = fact(limits, "2345-7", value, "mmol/L")
-        assert found.value is not None and found.reference_range is not None
-        assert found.reference_range.side(found.value) == ""
+        for limit in ({"low": q(value * 18.0156 * (1 + 1e-12), "mg/dL")}, {"high": q(value * (1 - 1e-12), "mmol/L")}):
+            found = fact([limit], "2345-7", value, "mmol/L")
+            assert found.value is not None and found.reference_range is not None
+            assert found.reference_range.side(found.value) == ""
 
 
 @pytest.mark.parametrize(("value", "side"), [(-0.1, "below"), (0, ""), (37, ""), (37.1, "above")])
