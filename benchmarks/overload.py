@@ -19,6 +19,8 @@ P99_MS, TIMES = 100.0, 2.0
 STEPS, KEPT = 6, 0.97
 """Of the search by halves; share of a rate that has to be answered for it to count as sustained."""
 MOST_LOWERED = 8
+PEER_STEPS, PEER_S = 4, 10.0
+"""Of the same search for the peers, which is to say about how far away they are."""
 CLIENTS = 96
 """Connections of the load in an open loop: more than are ever in hand at once, so that none waits for a free one."""
 
@@ -29,7 +31,8 @@ class Rig:
 
     server: servers.Server
     sent: bytes
-    ehr: Ehr
+    ehr: Ehr | None
+    """None: calls are not signed."""
     folder: Path
 
     def at(self, rate: float, seconds: float) -> servers.Measured:
@@ -59,6 +62,7 @@ def rows_of(folder: Path) -> int:
 
 def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
     steps, step_s, hold_s, top_s = (2, 3.0, 4.0, 3.0) if quick else (STEPS, 20.0, 120.0, 10.0)
+    peer_steps, peer_s = (1, 3.0) if quick else (PEER_STEPS, PEER_S)
     section = Section(
         "overload",
         "Calls a second in time, and twice as many",
@@ -68,10 +72,12 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
         f"at most {P99_MS:.0f} ms, no call refused and no fault, and that then holds for {hold_s:.0f} s; one that does "
         f"not hold is lowered by a twentieth, {MOST_LOWERED} times at most. Then {TIMES:g} × that for {hold_s:.0f} s. "
         "A lost row is an answered call without one in the ledger. The load runs on the same processors and takes its "
-        "share of them.",
+        "share of them. Then the same search for bare Flask and for HealthChain (both as in `cpu`: two workers, the "
+        f"same body, no signature, ledger or metrics), {peer_steps} steps of {peer_s:.0f} s, not held for longer; 0 "
+        "when not even a fifth of what it answers saturated comes in time.",
     )
     ehr = Ehr()
-    task = progress.add_task("overload", total=steps + 4)
+    task = progress.add_task("overload", total=steps + 4 + 2 * (peer_steps + 1))
     with servers.ours(ehr, folder) as server:
         rig = Rig(server, body(WITH_CARD, templates(server)), ehr, folder)
         rig.warm()
@@ -100,6 +106,11 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
         over = tried(TIMES * rate, hold_s)
         after = tried(rate, step_s)
         lost = answered - (rig.rows() - before)
+    peers = {}
+    for started in (servers.bare(folder), servers.healthchain(folder)):
+        with started as server:
+            peer = Rig(server, rig.sent, None, folder)
+            peers[server.name] = _sustained_by(peer, section, peer_steps, peer_s, lambda: progress.advance(task))
     came = len(over.ms) + len(over.shed_ms) + len(over.faults)
     section.add("sustained", rate, "calls/s")
     section.add("sustained: p99", held.quantile(0.99), "ms", bar=P99_MS)
@@ -113,7 +124,26 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Section:
     section.add("and back at the sustained rate: p99", after.quantile(0.99), "ms", bar=P99_MS)
     section.add("lost rows", lost, "", bar=0.0)
     section.add("calls answered", answered, "")
+    for name, reached in peers.items():
+        section.add(f"{name}: sustained", reached, "calls/s")
     return section
+
+
+def _sustained_by(peer: Rig, section: Section, steps: int, step_s: float, advance: Callable[[], None]) -> float:
+    """Calls a second; 0 when not even the least that is tried comes in time."""
+    peer.warm()
+    top = peer.saturated(step_s).per_second
+    advance()
+
+    def holds(rate: float) -> bool:
+        measured = peer.at(rate, step_s)
+        section.raw.append(f"{peer.server.name}: {_line(rate, measured)}")
+        advance()
+        return in_time(rate, measured)
+
+    least = 0.2 * top
+    found = searched(holds, least, 1.25 * top, steps)
+    return found if found > least or holds(least) else 0.0
 
 
 def searched(holds: Callable[[float], bool], low: float, high: float, steps: int) -> float:

@@ -30,16 +30,19 @@ def soak(folder: Path, progress: Progress, *, quick: bool, minutes: int = MINUTE
         "proportional set size of the process tree without pages of files, of which a library's share changes with "
         "whatever else on the machine has it open. Used tokens are remembered as long as they are good and up to two "
         f"minutes more, so what creeps is what comes after round {WARM}. A lost row is an answered call without one in "
-        "the ledger, an error any answer other than 200.",
+        "the ledger, an error any answer other than 200 and than the 503 with Retry-After that refuses a call; errors "
+        "and refusals are listed with the round in which they came.",
     )
     ehr = Ehr()
     task = progress.add_task("soak", total=minutes)
-    p99s, sizes, calls, errors = [], [], 0, 0
+    p99s, sizes, calls = [], [], 0
+    errors: dict[int, int] = {}
+    refused: dict[int, int] = {}
     with servers.ours(ehr, folder) as server:
         sent = body(WITH_CARD, templates(server))
         servers.Load(server, sent, ehr, folder, clients=CLIENTS, calls=200, patient=WITH_CARD, user=USER).run()
         before = rows_of(folder)
-        for _ in range(minutes):
+        for minute in range(1, minutes + 1):
             measured = servers.Load(
                 server,
                 sent,
@@ -54,11 +57,12 @@ def soak(folder: Path, progress: Progress, *, quick: bool, minutes: int = MINUTE
                 tokens=int(seconds * CLIENTS / PAUSE_S) + 100,
             ).run()
             calls += len(measured.ms)
-            errors += len(measured.faults) + len(measured.shed_ms)
-            section.raw += [fault[:160] for fault in measured.faults[:1]]
+            errors[minute], refused[minute] = len(measured.faults), len(measured.shed_ms)
+            section.raw += [f"round {minute}: {fault[:160]}" for fault in measured.faults[:1]]
             p99s.append(measured.quantile(0.99))
             sizes.append(server.own_memory_mb())
-            about = f"soak: {calls} calls, p99 {p99s[-1]:.0f} ms, {sizes[-1]:.0f} MB, {errors} errors"
+            about = f"soak: {calls} calls, p99 {p99s[-1]:.0f} ms, {sizes[-1]:.0f} MB"
+            about += f", {sum(errors.values())} errors, {sum(refused.values())} refused"
             progress.update(task, advance=1, description=about)
         lost = calls - (rows_of(folder) - before)
     section.add("p99, worst round", max(p99s), "ms", bar=P99_MS)
@@ -66,7 +70,10 @@ def soak(folder: Path, progress: Progress, *, quick: bool, minutes: int = MINUTE
         since = sizes[WARM - 1]
         section.add(f"growth of memory after round {WARM}", 100 * (sizes[-1] / since - 1), "%", bar=GROWTH_PERCENT)
     section.add("growth of memory after the first round", 100 * (sizes[-1] / sizes[0] - 1), "%")
-    section.add("errors", errors, "", bar=0.0)
+    for name, by_round in (("errors", errors), ("refused with 503", refused)):
+        section.add(name, sum(by_round.values()), "", bar=0.0)
+        if some := [f"{count} in round {minute}" for minute, count in by_round.items() if count]:
+            section.raw.append(f"{name}: {', '.join(some)}")
     section.add("lost rows", lost, "", bar=0.0)
     section.add("calls answered", calls, "")
     section.raw.append("p99 by round, ms: " + " ".join(f"{p99:.0f}" for p99 in p99s))
