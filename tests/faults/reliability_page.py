@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from os import cpu_count
-from pathlib import Path
 
 from faults import TESTS, Row
 
@@ -94,14 +89,16 @@ def _once(told: Sequence[tuple[str, str]]) -> str:
     return "<br>".join(f"*{case}:* {words}" if case else words for case, words in named)
 
 
-def about(root: Path) -> str:
-    """When and on what it was measured."""
-    today = datetime.now(UTC).strftime("%Y-%m-%d")
-    commit = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    machine = f"{cpu_count()} processors that other programs used, too, {platform.system()}"
+def about(rows: Sequence[Row]) -> str:
+    """When, on what version and on what machine it was seen, as the rows themselves say: a page may be written long
+    after. Raises ValueError for a record that does not say."""
+    if unstamped := [row for row in rows if not (row.at and row.commit and row.machine)]:
+        raise ValueError(f"the record does not say when {unstamped[0].test} ran and on what version: record it anew")
+    last = max(rows, key=lambda row: row.at)
+    first_day, last_day = min(row.at for row in rows)[:10], last.at[:10]
+    days = first_day if first_day == last_day else f"{first_day} to {last_day}"
+    machines = "; ".join(dict.fromkeys(row.machine for row in rows))
     return (
-        f"Runs of {today}, the last on version {commit or 'unknown'}: {machine}, Python {platform.python_version()}. "
+        f"Runs of {days}, the last on version {last.commit}: {machines}. "
         "Times hold for this machine and say what order of magnitude to expect."
     )

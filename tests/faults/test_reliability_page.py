@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
+import faults
 import pytest
 import reliability_page
 from faults import Row, Seen, marked_in_source
@@ -70,3 +74,27 @@ def test_cases_of_one_fault_share_a_row_that_shows_the_slowest(taken: Seen) -> N
 def test_a_fault_that_was_not_run_says_why() -> None:
     row = Row("model", "no room", "", "tests/x/test_x.py::test_y", "", "", "", 0, 0, None, "no GPU here")
     assert "| no room | *not run: no GPU here* | | | `test_x.py` |" in reliability_page.page([row], "")
+
+
+SEEN = Row("disk", "full", "", "tests/x/test_x.py::test_y", "", "", "calls", 1, 1, None)
+STAMPED = replace(SEEN, at="2026-02-03T10:00:00Z", commit="aaaaaaaaaa", machine="2 processors")
+
+
+def test_the_page_says_when_its_rows_were_seen_and_not_when_it_was_written() -> None:
+    later = replace(STAMPED, at="2026-02-05T09:00:00Z", commit="bbbbbbbbbb")
+    assert reliability_page.about([STAMPED]).startswith("Runs of 2026-02-03, the last on version aaaaaaaaaa: 2 proc")
+    both = reliability_page.about([later, STAMPED])
+    assert both.startswith("Runs of 2026-02-03 to 2026-02-05, the last on version bbbbbbbbbb: 2 proc")
+    with pytest.raises(ValueError, match=r"test_y ran and on what version: record it anew"):
+        reliability_page.about([STAMPED, SEEN])
+
+
+def test_what_a_test_saw_is_recorded_with_its_moment_version_and_machine(tmp_path: Path) -> None:
+    faults._write(tmp_path / "record", [SEEN])
+    [row] = faults.read(tmp_path / "record")
+    asked = ["git", "-C", str(faults.TESTS), "rev-parse", "HEAD"]
+    head = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row.at)
+    assert head.startswith(row.commit) if head else row.commit == "unknown"
+    assert "Python" in row.machine
+    assert replace(row, at="", commit="", machine="") == SEEN

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import platform
+import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +49,10 @@ class Row:
     recovery_s: float | None
     """From the moment the cause was gone until all was as before; None: nothing had to recover."""
     not_run: str = ""
+    at: str = ""
+    """When it was written down, UTC to the second; by whoever writes, with the next two."""
+    commit: str = ""
+    machine: str = ""
 
 
 @dataclass
@@ -141,8 +150,20 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
 
 
 def _write(path: Path, rows: Iterable[Row]) -> None:
+    stamp = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "commit": _commit(), "machine": _machine()}
     with path.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
+        file.writelines(json.dumps(asdict(row) | stamp, ensure_ascii=False) + "\n" for row in rows)
+
+
+@cache
+def _commit() -> str:
+    command = ["git", "-C", str(TESTS), "rev-parse", "--short=10", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def _machine() -> str:
+    processors = f"{os.cpu_count()} processors that other programs used, too"
+    return f"{processors}, {platform.system()}, Python {platform.python_version()}"
 
 
 def read(path: Path) -> list[Row]:
