@@ -107,6 +107,7 @@ def ours(
 public_url = "{base}"
 port = {port}
 workers = {workers}
+leaving_s = 0
 data_dir = {json.dumps(str(folder))}
 {"".join(f"{name} = {json.dumps(value)}" + chr(10) for name, value in own.items())}
 [clients.bench]

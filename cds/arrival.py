@@ -256,6 +256,21 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
             # once a look, which is four times a second at most
             _log.warning("arrival.given_up requests=%d places=%d", len(given_up), self.worker_connections)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """gunicorn, at its end, leaves the listener open and takes nothing from it any more: who connects waits for an
+        answer until all is over, and is cut off. Here who has come is let in and whoever comes later is refused, so
+        that they go elsewhere at once."""
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        listeners, self.sockets = self.sockets, []
+        for listener in listeners:
+            held = -1
+            while held != self.nr_conns:
+                held = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
     def finish_request(self, conn: Any, done: Any) -> None:
         if conn.sock.fileno() < 0:
             self.nr_conns -= 1  # an answer broke off and it was closed: gunicorn would count it off twice

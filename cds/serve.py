@@ -14,6 +14,7 @@ import logging
 import os
 import resource
 import shutil
+import signal
 import socket
 import struct
 import sys
@@ -22,12 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from gunicorn import arbiter
 from gunicorn.app.base import BaseApplication
 
 from cds.admission import threads_for
 from cds.arrival import SILENCE_S, Worker
 from cds.errors import LedgerError
 from cds.host_memory import make_ours, place_for
+from cds.leaving import leaving
 from cds.ledger.migrate import upgrade
 from cds.sealing import Sealer
 from cds.settings import Settings
@@ -109,6 +112,8 @@ class SharingWorker(Worker):
         """At each turn of the main loop."""
         super().notify()
         _held.say(self.age, self.nr_conns)
+        if leaving.begun:
+            self.max_keepalived = 0  # answers say "Connection: close": callers move to another service in good order
 
     def accept(self, listener: Any) -> None:
         _held.give_way(self.age)
@@ -116,10 +121,26 @@ class SharingWorker(Worker):
         _held.say(self.age, self.nr_conns)
 
 
+class Arbiter(arbiter.Arbiter):  # type: ignore[misc]  # gunicorn ships no types
+    def handle_term(self) -> None:
+        """SIGTERM. What ends it is a second one: our own, when it is time, or that of somebody who won't wait."""
+        leaving_s: float = self.app.settings.leaving_s
+        if leaving.begun or not leaving_s:
+            raise StopIteration
+        leaving.begin()
+        logging.getLogger("cds.serve").info("serve.leaving seconds=%g", leaving_s)
+        # a timer, since gunicorn may still have to fork a worker, and threads don't go well with that
+        signal.signal(signal.SIGALRM, lambda number, frame: self.signal(signal.SIGTERM, frame))
+        signal.setitimer(signal.ITIMER_REAL, leaving_s)
+
+
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         super().__init__()
+
+    def run(self) -> None:
+        Arbiter(self).run()
 
     def load_config(self) -> None:
         settings = self.settings

@@ -15,15 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cds.addresses import loopback_address, require_address, require_secure
@@ -159,6 +151,13 @@ class Settings(BaseSettings):
         le=25,
         description="Longest that a request takes to arrive, from its first byte to its last, seconds; one that takes "
         "longer is refused with 408. A connection that is silent for 30 s is closed in any case.",
+    )
+    leaving_s: float = Field(
+        5.0,
+        ge=0,
+        le=60,
+        description="How long the service, told to stop (SIGTERM), still answers calls while `/ready` says 503, "
+        "seconds; longer than a balancer takes to notice. 0: it ends at once, calls in hand finished.",
     )
     data_dir: Path = Field(Path("var"), description="Folder for the embedded database, the spool and generated keys.")
     database_url: str | None = Field(None, description="SQLAlchemy URL of the ledger; empty: SQLite in data_dir.")

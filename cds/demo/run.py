@@ -188,6 +188,7 @@ policy_file = {json.dumps(str(folder / "policy.yaml"))}
 public_url = "http://127.0.0.1:{port}"
 port = {port}
 workers = 1
+leaving_s = 0
 data_dir = {json.dumps(str(folder))}
 concept_map = {json.dumps(str(folder / "concept_map.json"))}
 timezone = "Europe/Amsterdam"

@@ -11,6 +11,7 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from cds.engine import Engine
+from cds.leaving import leaving
 from cds.trust.own_keys import OwnKeys
 from cds.web import metrics
 from cds.web.committee_metrics import Verdicts
@@ -58,6 +59,8 @@ def readiness(engine: Engine) -> dict[str, Any]:
     reasons = []
     if engine.settings.require_gpu and not on_gpu:
         reasons.append("require_gpu is set, but models run on the CPU")
+    if leaving.begun:
+        reasons.append("told to stop: calls that come are still answered for a moment, no more should be sent")
     return {
         "ready": not reasons,
         "reasons": reasons,

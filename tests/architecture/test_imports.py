@@ -36,6 +36,7 @@ ROOMS: dict[str, str] = {
     "clock": "",
     "host_memory": "",
     "ids": "",
+    "leaving": "",
     "sharing": "",
     "steady": "",
     "timings": "tracing",
@@ -93,7 +94,7 @@ ROOMS: dict[str, str] = {
         "protocol record services settings shadow snapshot studies timings tracing trust trust.smart turns"
     ),
     "replay": "audit cards case_again editions engine errors inference ledger policy protocol record services snapshot",
-    "web": "admission engine errors inference jobs ledger protocol settings studies trust trust.smart",
+    "web": "admission engine errors inference jobs leaving ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.committee pages.report snapshot "
         "cards cards.phrasebook charts clock committee engine errors fhir host_memory inference jobs ledger policy "
@@ -105,7 +106,7 @@ ROOMS: dict[str, str] = {
     ),
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",
-    "serve": "admission app arrival errors host_memory ledger sealing settings sharing",
+    "serve": "admission app arrival errors host_memory leaving ledger sealing settings sharing",
     "site": (
         "addresses app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs "
         "ledger pages.report policy record services settings studies trust trust.smart"

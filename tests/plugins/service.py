@@ -298,6 +298,7 @@ def write_settings(folder: Path, port: int, *, jwks: Json | None = None) -> Path
     lines = [
         f"port = {port}",
         "workers = 1",
+        "leaving_s = 0",
         f"data_dir = {json.dumps(str(folder))}",
         f'public_url = "http://127.0.0.1:{port}"',
     ]

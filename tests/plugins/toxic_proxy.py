@@ -30,6 +30,10 @@ class ToxicProxy:
         self._listener = self._listen(0)
         self.port = int(self._listener.getsockname()[1])
 
+    def goes_to(self) -> int:
+        """Port that the next connection is for."""
+        return self._to
+
     def well(self) -> None:
         was, self._mode, self._delay_s = self._mode, "well", 0.0
         if was == "refuses":
@@ -81,7 +85,7 @@ class ToxicProxy:
         try:
             if self._tls is not None:
                 near = self._tls.wrap_socket(near, server_side=True)
-            far = socket.create_connection(("127.0.0.1", self._to), timeout=5)
+            far = socket.create_connection(("127.0.0.1", self.goes_to()), timeout=5)
         except OSError:  # a caller that does not like the certificate, too
             near.close()
             return

@@ -11,7 +11,8 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import jwt
 import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+ROOT = Path(__file__).resolve().parents[2]
 ISSUER = "https://ehr.system.test/fhir"
 LEDGER_KEY = "a-ledger-key-of-the-system-tests-0123456789"
 
@@ -67,6 +69,8 @@ class RunningService:
     folder: Path
     ehr: Ehr
     process: subprocess.Popen[bytes]
+    known_as: str
+    """Address that the EHR knows: its own, or that of what stands before it."""
 
     @property
     def log(self) -> str:
@@ -76,10 +80,10 @@ class RunningService:
         self, body: dict[str, Any], service: str = "pancreas-risk", *, token: str | None = None, timeout: float = 20
     ) -> requests.Response:
         """On a connection of its own, so that any worker may get it."""
-        url = f"{self.url}/cds-services/{service}"
-        signed = self.ehr.token(url) if token is None else token
+        path = f"/cds-services/{service}"
+        signed = self.ehr.token(self.known_as + path) if token is None else token
         headers = {"Authorization": f"Bearer {signed}"} if signed else {}
-        return requests.post(url, json=body, headers=headers, timeout=timeout)
+        return requests.post(self.url + path, json=body, headers=headers, timeout=timeout)
 
     def get(self, path: str) -> requests.Response:
         return requests.get(self.url + path, timeout=10)
@@ -111,15 +115,18 @@ def running(
     deadline_s: float = 2.0,
     jku: str = "",
     serves: Sequence[str] = (),
+    packages: Path | None = None,
     **settings: Any,
 ) -> Iterator[RunningService]:
     """``deadline_s``: time to fetch a call's data. ``jku``: where the EHR publishes its keys; without it, in a file.
     ``serves``: in place of ``-m cds ... serve``, a script and its arguments that serve by the settings file named last.
+    ``packages``: a folder whose Python packages are taken before the installed ones.
     ``settings``: top-level ones, written as ``json.dumps`` writes."""
     ehr.write_jwks(folder / "jwks.json")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     given = {"port": port, "public_url": url, "data_dir": str(folder), "workers": 2, "ledger_key": LEDGER_KEY}
+    given["leaving_s"] = 0.0  # nobody here asks whether it is ready before calling
     lines = [f"{name} = {json.dumps(value)}" for name, value in {**given, **settings}.items()]
     lines += ["[fhir]", f"deadline_s = {deadline_s}", "[clients.hospital]", f"issuer = {json.dumps(ISSUER)}"]
     keys = f"jku = {json.dumps(jku)}" if jku else f"jwks_file = {json.dumps(str(folder / 'jwks.json'))}"
@@ -128,9 +135,12 @@ def running(
     toml = str(folder / "cds.toml")
     command = [sys.executable, *((*serves, toml) if serves else ("-m", "cds", "--settings", toml, "serve"))]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+    if packages is not None:
+        environment["PYTHONPATH"] = f"{packages}{os.pathsep}{ROOT}"
     with (folder / "service.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-    service = RunningService(url, folder, ehr, process)
+        # Python looks where it is started before it looks elsewhere
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=packages)
+    service = RunningService(url, folder, ehr, process, settings.get("public_url", url))
     try:
         _wait_until_it_answers(service, workers=settings.get("workers", given["workers"]))
         yield service
@@ -142,9 +152,26 @@ def running(
             process.wait()
 
 
+@contextmanager
+def together(*starting: AbstractContextManager[RunningService]) -> Iterator[list[RunningService]]:
+    """Several, started and stopped side by side."""
+    with ExitStack() as stack:
+
+        def start(one: AbstractContextManager[RunningService]) -> RunningService:
+            service = one.__enter__()
+            stack.push(one)
+            return service
+
+        with ThreadPoolExecutor(len(starting)) as pool:
+            services = list(pool.map(start, starting))
+        yield services
+        for service in services:
+            service.process.send_signal(signal.SIGTERM)
+
+
 def _wait_until_it_answers(service: RunningService, workers: int) -> None:
     """And until all workers are forked: that happens one after another, and the first answers before the last is."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 280
     while time.monotonic() < deadline and service.process.poll() is None:
         try:
             if service.get("/health").ok and len(service.workers()) == workers:

@@ -162,8 +162,8 @@ def test_a_chunked_body_is_read(service: RunningService) -> None:
 
 
 def test_sigterm_lets_calls_finish(tmp_path: Path, ehr: Ehr) -> None:
-    """A call that waits on a slow FHIR server when the order to stop comes is still answered."""
-    with fhir_server() as fhir, running(tmp_path, ehr, fhir_servers=(fhir.base,)) as service:
+    """A call that waits on a slow FHIR server when the order to stop comes is still answered, and it ends by itself."""
+    with fhir_server() as fhir, running(tmp_path, ehr, fhir_servers=(fhir.base,), leaving_s=0.3) as service:
         _be_slow(fhir, 1.0)
         answers: list[requests.Response] = []
         ask = story_calls.body("patient-view", story_calls.ALARMING.id, fhirServer=fhir.base)
@@ -175,6 +175,7 @@ def test_sigterm_lets_calls_finish(tmp_path: Path, ehr: Ehr) -> None:
         assert code == 0
         assert [a.status_code for a in answers] == [200]
         assert answers[0].json()["cards"]
+        assert "serve.leaving seconds=0.3" in service.log
         assert "Traceback" not in service.log
         assert " ERROR " not in service.log
 

@@ -51,7 +51,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder, free = tmp_path_factory.mktemp("half"), free_port()
     environment = {**os.environ, "CDS_PORT": str(free), "CDS_WORKERS": "1", "CDS_THREADS": "2"}
     environment |= {"CDS_DATA_DIR": str(folder), "CDS_ENVIRONMENT": "demo", "CDS_LONGEST_ARRIVAL_S": str(MAY_TAKE_S)}
-    environment |= {"CDS_CLIENTS__DEMO__AUTHENTICATION": "loopback"}
+    environment |= {"CDS_CLIENTS__DEMO__AUTHENTICATION": "loopback", "CDS_LEAVING_S": "0"}
     with (folder / "log").open("wb") as log:
         command = ["bash", "-c", f"ulimit -n {FILES}; exec {sys.executable} -m cds serve"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

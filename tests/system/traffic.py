@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any, Protocol
 
 import requests
 import story_calls
-from running_service import RunningService
 
 PATIENT = story_calls.ALARMING
+
+
+class Called(Protocol):
+    def call(self, body: dict[str, Any], /) -> requests.Response: ...
 
 
 class Traffic:
     """Clinicians opening charts, until told to stop."""
 
-    def __init__(self, service: RunningService, clinicians: int = 3) -> None:
-        self.service, self.clinicians = service, clinicians
+    def __init__(self, service: Called, clinicians: int = 3, pause_s: float = 0.02) -> None:
+        """``pause_s``: of a clinician between two charts."""
+        self.service, self.clinicians, self._pause_s = service, clinicians, pause_s
         self.sent: list[str] = []
         self.answers: list[requests.Response] = []
         self.answered: list[str] = []
@@ -56,4 +61,4 @@ class Traffic:
             else:
                 self.answered.append(ask["hookInstance"])
                 self.slowest = max(self.slowest, time.monotonic() - start)
-            self._over.wait(0.02)
+            self._over.wait(self._pause_s)
