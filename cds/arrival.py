@@ -263,9 +263,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no t
         super().set_accept_enabled(enabled)
         if enabled or self.alive:
             return
-        listeners, self.sockets = self.sockets, []
-        for listener in listeners:
-            held = -1
+        while self.sockets:
+            listener, held = self.sockets.pop(), -1
             while held != self.nr_conns:
                 held = self.nr_conns
                 self.accept(listener)
