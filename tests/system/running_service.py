@@ -171,7 +171,7 @@ def together(*starting: AbstractContextManager[RunningService]) -> Iterator[list
 
 def _wait_until_it_answers(service: RunningService, workers: int) -> None:
     """And until all workers are forked: that happens one after another, and the first answers before the last is."""
-    deadline = time.monotonic() + 280
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and service.process.poll() is None:
         try:
             if service.get("/health").ok and len(service.workers()) == workers:
