@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sepsis_package
-from faults import Seen
 from flask import Flask
 from ledger_reading import last_call, outcomes
 from service import FHIR, NOW, MakeApp, StoryCalls, loopback, prefetcher, request
@@ -22,7 +19,6 @@ from cds.inference import registry
 from cds.ledger.migrate import upgrade
 from cds.settings import load
 
-EARLIER = NOW - timedelta(days=1)
 FIRED = ("pancreas-risk", "patient-view")
 
 
@@ -45,55 +41,6 @@ def cold_app(tmp_path: Path) -> Iterator[Flask]:
     app = create_app(settings, now=lambda: NOW)
     yield app
     app.extensions["cds"].ledger.close()
-
-
-def metric(app: Flask, name: str, **labels: str) -> float:
-    wanted = name + "{" + ",".join(f'{k}="{v}"' for k, v in labels.items()) + "} "
-    for line in app.test_client().get("/metrics").get_data(as_text=True).splitlines():
-        if line.startswith(wanted):
-            return float(line.removeprefix(wanted))
-    return 0.0
-
-
-@pytest.mark.fault("model", "its file is corrupt or gone at the start")
-@pytest.mark.parametrize("spoil", ["replaced", "removed"])
-def test_a_model_that_cannot_run_is_a_card_a_count_and_a_row(
-    copied_models: Path, cold_app: Flask, spoil: str, seen: Seen
-) -> None:
-    """The new-onset diabetes score's graph is spoilt; the patient's risk would come from it."""
-    graph = copied_models / "endpac" / "model.onnx"
-    good = graph.read_bytes()
-    graph.write_bytes(b"not a graph") if spoil == "replaced" else graph.unlink()
-    before = metric(cold_app, "cds_assessments_total", model="endpac", outcome="failed")
-    fire = StoryCalls(cold_app.test_client(), prefetcher(cold_app))
-    answer = fire("new-diabetes", *FIRED)
-    assert answer.status_code == 200
-    told = "\n".join(c["summary"] + c["detail"] for c in answer.get_json()["cards"])
-    assert "END-PAC" in told
-    assert "could not run" in told or "could not be fully assessed" in told
-    assert outcomes(cold_app)["endpac"] == "failed"
-    assert outcomes(cold_app)["nice-ng12"] == "predicted"
-    assert metric(cold_app, "cds_assessments_total", model="endpac", outcome="failed") == before + 1
-    rows = len(cold_app.extensions["cds"].ledger.calls_of("demo", last_call(cold_app)["hook_instance"], EARLIER))
-    graph.write_bytes(good)
-    begun = time.monotonic()
-    again = create_app(cold_app.extensions["cds"].settings, now=lambda: NOW)  # a restart, as its docs say
-    after = StoryCalls(again.test_client(), prefetcher(again))("new-diabetes", *FIRED).get_json()["cards"]
-    recovery = time.monotonic() - begun
-    assert outcomes(again)["endpac"] == "predicted"
-    again.extensions["cds"].ledger.close()
-    seen(
-        "model",
-        "its file is corrupt or gone at the start",
-        during=[answer.get_json()["cards"]],
-        after=[after],
-        also=next(line.lstrip("- ") for line in told.splitlines() if "could not" in line and "END-PAC" in line),
-        of="calls in the ledger, the model's failure among their predictions",
-        owed=1,
-        kept=rows,
-        recovery_s=recovery,
-        case=spoil,
-    )
 
 
 def test_a_healthy_patient_is_told_that_a_model_failed_too(copied_models: Path, cold_app: Flask) -> None:

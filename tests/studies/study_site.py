@@ -73,6 +73,12 @@ class Site:
         found: Job = until(ended, seconds)
         return found
 
+    def retry(self, job: Job) -> Job:
+        """As somebody does by hand who has mended the cause; the job when it is done."""
+        command = [sys.executable, "-m", "cds", "--settings", str(self.toml), "study", "retry", str(job.id)]
+        subprocess.run(command, check=True)
+        return self.done(job)
+
     def cards(self, uid: str = STUDY) -> list[dict[str, Any]]:
         """What the chart of the patient with this scan shows now."""
         given = msgspec.json.encode(body(study(uid)))

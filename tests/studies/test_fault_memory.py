@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import resource
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,10 +101,7 @@ def test_a_study_nobody_has_memory_for_is_said_to_be_unread_and_can_be_read_late
         assert refused_by_the_arena(here)
         assert here.stored() == 0
     begun = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "cds", "--settings", str(here.toml), "study", "retry", str(job.id)], check=True
-    )
-    here.done(job)
+    here.retry(job)
     recovery = time.monotonic() - begun
     seen(
         "study worker",

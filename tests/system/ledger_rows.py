@@ -25,6 +25,14 @@ def kept_once(url: str, sent: Iterable[str]) -> int:
     return sum(rows[instance] == 1 for instance in sent)
 
 
+def outcomes(url: str, instance: str) -> dict[str, str]:
+    """Model -> outcome, of the call with this hookInstance."""
+    database = sa.create_engine(parse_url(url), poolclass=sa.NullPool)
+    asked = "SELECT model, outcome FROM predictions JOIN calls ON calls.id = call_id WHERE hook_instance = :instance"
+    with database.connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(sa.text(asked), {"instance": instance})}
+
+
 def sqlite_of(service: RunningService) -> str:
     return f"sqlite:///{service.folder / 'ledger.db'}"
 
