@@ -1,20 +1,25 @@
 """A worker of study jobs for the tests: ``python study_worker.py SETTINGS LOG [STAGE] [broker]``.
 
-It says in LOG when it is ready and when it reaches a stage. On a job's first attempt it stands still for ever at
-STAGE, so that a test can kill it there; ``committing`` stands still within the transaction that ends the job.
+It says in LOG when it is ready and when it reaches a stage. The first time that it reaches STAGE it stands still there
+for ever, so that a test can kill it; ``committing`` is within the transaction that ends the job, ``SEG`` and ``SR`` are
+when the archive has that object.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from pydicom.dataset import Dataset
 from sqlalchemy import Connection
 
 from cds.app import create_engine
+from cds.imaging.dicomweb import DicomWeb
+from cds.imaging.results import store
 from cds.jobs import Job, Outcome, Progress
 from cds.settings import load
 from cds.studies.pipeline import Pipeline
@@ -29,29 +34,42 @@ def main() -> None:
         with log.open("a", encoding="utf-8") as file:
             file.write(f"{what} {os.getpid()}\n")
 
-    def reached(job: Job, stage: str) -> None:
+    halted = threading.Event()
+
+    def reached(stage: str) -> None:
         say(f"stage-{stage}")
-        if stage == halt and job.attempts == 1:
+        if stage == halt and not halted.is_set():
+            halted.set()
             say("halted")
             while True:
                 time.sleep(1)
 
     class Watched(Progress):
-        def __init__(self, real: Progress, job: Job) -> None:
+        def __init__(self, real: Progress) -> None:
             super().__init__()
-            self._real, self._job = real, job
+            self._real = real
 
         def __call__(self, stage: str, fraction: float) -> None:
             self._real(stage, fraction)
-            reached(self._job, stage)
+            reached(stage)
+
+    storing: Any = store
+    stored_one = storing._one
+
+    def store_one(web: DicomWeb, ds: Dataset, deadline: float) -> bool:
+        sent: bool = stored_one(web, ds, deadline)
+        reached(ds.Modality)
+        return sent
+
+    storing._one = store_one
 
     class Halting(Pipeline):
         def __call__(self, job: Job, progress: Progress) -> Outcome:
-            done = super().__call__(job, Watched(progress, job))
+            done = super().__call__(job, Watched(progress))
 
             def also(connection: Connection) -> None:
                 done.also(connection)
-                reached(job, "committing")
+                reached("committing")
 
             return Outcome(done.result, also)
 

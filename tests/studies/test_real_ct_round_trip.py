@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from orthanc import Orthanc
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
+from study_archive import SEG, SR, at_orthanc, objects
 from study_house import Build, House
 from study_scene import STUDY, graph, manifest
-from test_study_write_back import SEG, SR, at_orthanc, objects
 
 pytestmark = [pytest.mark.system, needs_samples]
 BRIGHT_HU = 100.0

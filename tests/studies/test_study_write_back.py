@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -11,49 +10,23 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-import requests
-from ct_series import phantom, slices_of, stored
+from ct_series import phantom, slices_of
 from orthanc import Orthanc
 from servers import Exchange, FhirServer, fhir_server, gives, searchset
 from service import Keys
+from study_archive import SEG, SR, at_orthanc, objects, send
 from study_house import Build, House
 from study_scene import STUDY, Archive
 
 from cds.studies.view import analysis
 
 pytestmark = pytest.mark.system
-SEG, SR = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.34"
-
-
-def send(orthanc: Orthanc, study: str = STUDY, *, lift: int = 0, **elements: Any) -> None:
-    """A scan of 30 slices; ``lift`` makes its bright organs brighter."""
-    hu = phantom(30, 64)
-    hu[hu > 90] += lift
-    orthanc.store(stored(ds) for ds in slices_of(hu, study_uid=study, series_uid=f"{study}.1", **elements))
-
-
-def at_orthanc(orthanc: Orthanc) -> dict[str, Any]:
-    return {"url": orthanc.base, "user": orthanc.user, "password": orthanc.password}
 
 
 @pytest.fixture
 def house(build: Build, orthanc: Orthanc) -> House:
     send(orthanc)
     return build(pacs=at_orthanc(orthanc), imaging={"write_pacs": True})
-
-
-def objects(orthanc: Orthanc, study: str = STUDY) -> dict[str, pydicom.Dataset]:
-    """What is in the archive beside the images, by SOP class, as a reader of its own gets it."""
-    found = {}
-    rest = f"http://127.0.0.1:{orthanc.port}"
-    asked = requests.Session()
-    asked.auth = (orthanc.user, orthanc.password)
-    for id in asked.get(f"{rest}/instances", timeout=30).json():
-        ds = pydicom.dcmread(io.BytesIO(asked.get(f"{rest}/instances/{id}/file", timeout=30).content))
-        if ds.StudyInstanceUID == study and ds.SOPClassUID in (SEG, SR):
-            assert ds.SOPClassUID not in found, "stored twice"
-            found[str(ds.SOPClassUID)] = ds
-    return found
 
 
 def test_a_scan_comes_from_the_archive_and_its_result_goes_back_there(house: House, orthanc: Orthanc) -> None:
