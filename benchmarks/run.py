@@ -2,7 +2,7 @@
 
     python benchmarks/run.py               everything, about ten minutes
     python benchmarks/run.py cpu split     two of them; the other sections of RESULTS.md stay as they are
-    python benchmarks/run.py soak          half an hour, or --minutes; like overload and replicas only when named
+    python benchmarks/run.py soak          half an hour, or --minutes; only when named, like overload and replicas
     python benchmarks/run.py --quick       a smoke run in a minute or two; prints, writes nothing
 
 Each benchmark starts the servers it needs on free loopback ports, with a ledger of their own in a temporary folder.
@@ -25,6 +25,7 @@ import cpu
 import decoding
 import footprint
 import imaging_fetch
+import imaging_gpu
 import imaging_pipeline
 import latency
 import legion
@@ -52,6 +53,10 @@ BENCHMARKS = {
         imaging_pipeline.run,
         "a study from the PACS to its stored result, and cards meanwhile",
     ),
+    "imaging-gpu": (
+        imaging_gpu.run,
+        "a network of the published baseline's size: volumes a minute, against torch (only when named)",
+    ),
     "decoding": (decoding.run, "our decoding against json.loads and full FHIR validation"),
     "report-page": (report_page.run, "first page of a report from stored predictions: server time and bytes"),
     "validation-bins": (validation_bins.run, "what joined bins lose of the AUC pooled over hospitals"),
@@ -62,8 +67,8 @@ BENCHMARKS = {
     "scaling": (sustained.scaling, "calls per second of one worker process against two"),
     "soak": (sustained.soak, "half an hour of calls: p99, growth of memory, lost rows (only when named)"),
 }
-NAMED_ONLY = {"soak", "overload", "replicas"}
-"""Too long for a run of everything."""
+NAMED_ONLY = {"soak", "overload", "replicas", "imaging-gpu"}
+"""Too long for a run of everything, or in need of what a service does not need: torch, and better a GPU."""
 
 
 def main() -> int:

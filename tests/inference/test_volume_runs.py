@@ -7,18 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from onnxruntime.transformers.float16 import convert_float_to_float16
 from spox import Tensor, argument, build
 from spox.opset.ai.onnx import v17 as op
 
 from cds.errors import ModelError
+from cds.inference import registry
 from cds.inference.volumes.bundle import Stage
+from cds.inference.volumes.golden import GPU_TOLERANCE
 from cds.inference.volumes.network import Device, Network
 
 PATCH = (4, 6, 8)
 CPU = Device(provider="cpu")
+SHIPPED = Path(__file__).parents[2] / "models" / "pancreas-ct-demo"
 
 
 def fold(folder: Path, number: int, kind: type = np.float32) -> dict[str, str]:
@@ -83,6 +88,25 @@ def test_a_graph_of_16_bits_is_given_16_bits(tmp_path: Path, windows: NDArray[np
     logits, _ = Network(stage(half), tmp_path, CPU)(windows)
     assert logits.dtype == np.float32
     assert logits == pytest.approx(np.concatenate([-windows, windows], axis=1), abs=2e-3)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_network_cast_to_16_bits_says_nearly_the_same(tmp_path: Path, number: int) -> None:
+    """As TensorRT may compute and a graph of 16 bits does: within what the self-test allows a GPU."""
+    model = registry.load([SHIPPED.parent])[SHIPPED.name]
+    assert model.manifest.runtime.volume is not None
+    whole = model.manifest.runtime.volume.stages[number]
+    content = convert_float_to_float16(onnx.load(str(SHIPPED / whole.folds[0].file))).SerializeToString()
+    (tmp_path / "half.onnx").write_bytes(content)
+    fold = {"file": "half.onnx", "sha256": hashlib.sha256(content).hexdigest()}
+    half = whole.model_copy(update={"folds": (whole.folds[0].model_copy(update=fold),)})
+    whole = whole.model_copy(update={"folds": whole.folds[:1]})
+    windows = np.random.default_rng(5).normal(size=(1, 1, *whole.patch)).astype(np.float32)
+    (there, seen), (here, own) = (Network(s, f, CPU)(windows) for s, f in ((half, tmp_path), (whole, SHIPPED)))
+    assert 0 < np.abs(there - here).max() < GPU_TOLERANCE
+    assert (there.argmax(axis=1) == here.argmax(axis=1)).mean() > 0.9999
+    assert seen is not None and own is not None
+    assert np.abs(seen - own).max() < GPU_TOLERANCE
 
 
 def test_windows_of_another_size_are_a_failure_with_a_name(tmp_path: Path) -> None:
