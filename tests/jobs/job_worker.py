@@ -1,7 +1,8 @@
 """A worker process for the tests: ``python job_worker.py URL LEASE_S LOG [SILENT_S]``.
 
-Its one kind of work writes a line when it begins and one when it ends, and takes as long as its payload says; with
-``silent`` in it the work says nothing meanwhile. A worker whose work hangs ends with status 75.
+Its one kind of work writes a line when it begins and one when it ends, and takes as long as its payload says:
+``seconds``, or ``first`` at the first attempt; with ``silent`` in it the work says nothing meanwhile. A worker whose
+work hangs ends with status 75.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def main() -> None:
 
     def sleep(job: Job, progress: Progress) -> Mapping[str, Any]:
         say(f"begin {job.id} {os.getpid()}")
-        end = time.monotonic() + float(job.payload["seconds"])
+        seconds = job.payload.get("first") if job.attempts == 1 else None
+        end = time.monotonic() + float(seconds or job.payload["seconds"])
         while time.monotonic() < end:
             if "silent" not in job.payload:
                 progress("sleeping", 0.5)
