@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,64 @@ def plans_of(network: dict[str, Any], spacing: list[float], patch: list[int], hu
             }
         },
     }
+
+
+PUBLISHED = {
+    "coarse": plans_of(
+        {
+            "UNet_class_name": "PlainConvUNet",
+            "UNet_base_num_features": 32,
+            "n_conv_per_stage_encoder": [2] * 5,
+            "n_conv_per_stage_decoder": [2] * 4,
+            "num_pool_per_axis": [3, 4, 4],
+            "pool_op_kernel_sizes": [[1, 1, 1], [1, 2, 2], *[[2, 2, 2]] * 3],
+            "conv_kernel_sizes": [[1, 3, 3], *[[3, 3, 3]] * 4],
+            "unet_max_num_features": 320,
+        },
+        [9.0, 4.5, 4.5],
+        [48, 96, 96],
+        (-152.0, 253.0, 42.803375244140625, 93.94111633300781),
+    ),
+    "fine": plans_of(
+        {
+            "architecture": {
+                **NEW["architecture"],
+                "arch_kwargs": {
+                    **NEW["architecture"]["arch_kwargs"],
+                    "n_stages": 6,
+                    "features_per_stage": [32, 64, 128, 256, 320, 320],
+                    "kernel_sizes": [[1, 3, 3], *[[3, 3, 3]] * 5],
+                    "strides": [[1, 1, 1], [1, 2, 2], *[[2, 2, 2]] * 3, [1, 2, 2]],
+                    "n_conv_per_stage": [2] * 6,
+                    "n_conv_per_stage_decoder": [2] * 5,
+                },
+            }
+        },
+        [1.5, 0.746999979019165, 0.746999979019165],
+        [48, 128, 288],
+        (-55.0, 430.0, 109.62067413330078, 77.43933868408203),
+    ),
+}
+"""What decides a tensor in the plans of PANORAMA's published baseline; the whole files where CDS_PANORAMA_PLANS names
+the folder they lie in."""
+REAL = os.environ.get("CDS_PANORAMA_PLANS", "")
+NARROWER, FINE_WINDOW = 8, [16, 64, 96]
+
+
+def published(stage: str) -> dict[str, Any]:
+    """The published geometry with an eighth of the features at each depth and, of the fine network, a smaller window:
+    a processor would need the best part of an hour for the whole one. Breadth and all: test_folders_of_weights."""
+    text = (Path(REAL) / f"{stage}_plans.json").read_text() if REAL else json.dumps(PUBLISHED[stage])
+    plans: dict[str, Any] = json.loads(text)
+    solid = plans["configurations"]["3d_fullres"]
+    if stage == "coarse":
+        solid["UNet_base_num_features"] //= NARROWER
+        solid["unet_max_num_features"] //= NARROWER
+    else:
+        arguments = solid["architecture"]["arch_kwargs"]
+        arguments["features_per_stage"] = [n // NARROWER for n in arguments["features_per_stage"]]
+        solid["patch_size"] = FINE_WINDOW
+    return plans
 
 
 Trained = Callable[..., Path]

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import COARSE_LABELS, NEW, OLD, Trained, plans_of
+from conftest import COARSE_LABELS, NEW, OLD, PUBLISHED, REAL, Trained, plans_of
 
 from cds.errors import ManifestError
 from cds.networks import checkpoints, graph, nnunet, plans
 
 HU = (-152.0, 253.0, 42.8, 93.9)
 UNETS = "dynamic_network_architectures.architectures.unet"
-REAL = os.environ.get("CDS_PANORAMA_PLANS", "")
 
 
 def small(network: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +92,28 @@ def test_a_damaged_checkpoint_is_named(trained: Trained, tmp_path: Path) -> None
         nnunet.source(folder)
 
 
-@pytest.mark.skipif(not REAL, reason="CDS_PANORAMA_PLANS names no folder with the published baseline's plans")
+NEEDS_REAL = pytest.mark.skipif(
+    not REAL, reason="CDS_PANORAMA_PLANS names no folder with the published baseline's plans"
+)
+
+
+@NEEDS_REAL
+@pytest.mark.parametrize("stage", ["coarse", "fine"])
+def test_what_the_tests_take_for_the_published_plans_is_what_they_say(stage: str) -> None:
+    real = json.loads((Path(REAL) / f"{stage}_plans.json").read_text())
+    ours, theirs = (p["configurations"]["3d_fullres"] for p in (PUBLISHED[stage], real))
+    told_otherwise = {"batch_size", "median_image_size_in_voxels"}  # no tensor depends on them
+    assert {k: v for k, v in ours.items() if k not in told_otherwise} == {
+        k: v for k, v in theirs.items() if k not in told_otherwise
+    }
+    for name in ("transpose_forward", "transpose_backward"):
+        assert PUBLISHED[stage][name] == real[name]
+    ours, theirs = (p["foreground_intensity_properties_per_channel"]["0"] for p in (PUBLISHED[stage], real))
+    for name in ("percentile_00_5", "percentile_99_5", "mean", "std"):
+        assert ours[name] == theirs[name]
+
+
+@NEEDS_REAL
 @pytest.mark.parametrize(("stage", "classes", "most"), [("coarse", 2, 1e-3), ("fine", 7, 1e-3)])
 def test_the_published_baselines_own_plans(
     stage: str, classes: int, most: float, tmp_path: Path, record_property: Any

@@ -1,9 +1,13 @@
-"""The two-stage baseline with random weights: every step's tensor is the original framework's, and so is the end."""
+"""The two-stage baseline with random weights: every step's tensor is the original framework's, and so is the end.
+
+Twice: with small networks, and with the published baseline's own grids, depths, strides and normalisation.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from click.testing import CliRunner
-from conftest import COARSE_LABELS, FINE_LABELS, NEW, OLD, Trained, plans_of
+from conftest import COARSE_LABELS, FINE_LABELS, NEW, OLD, Trained, plans_of, published
 from framework import Watched, logits_as_shipped, logits_in_full, predictor, preprocessed, probabilities, scan
 from report_guided_annotation import extract_lesion_candidates
 from scipy import ndimage
@@ -39,14 +43,33 @@ class Run:
         self.found = self.analysis(hu, SPACING)
 
 
-@pytest.fixture(scope="module")
-def weights(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("weights")
+@dataclass(frozen=True)
+class Plans:
+    coarse: dict[str, Any]
+    fine: dict[str, Any]
+    scan: tuple[int, int, int]
+    folds: int
+    coarse_apart: tuple[float, float] = (1e-3, 1e-4)
+    """Most that logits and probabilities of the first network may differ by."""
+
+
+@pytest.fixture(scope="module", params=["small", "published"])
+def plans(request: pytest.FixtureRequest) -> Plans:
+    if request.param == "published":
+        # half as many millimetres a voxel make eight times the voxels: a smaller scan, and one fold. Its window of
+        # 442,000 voxels is mostly filled up: ONNX Runtime takes a norm's mean of them in 32 bits, torch in 64
+        return Plans(published("coarse"), published("fine"), (12, 40, 48), 1, coarse_apart=(0.1, 1e-2))
     coarse = plans_of(OLD, [9.0, 4.5, 4.5], [16, 24, 24], (-152.0, 253.0, 42.8, 93.9))
     fine = plans_of(NEW, [3.5, 2.0, 2.0], [16, 32, 40], (-55.0, 430.0, 109.6, 77.4))
+    return Plans(coarse, fine, (30, 80, 90), 2)
+
+
+@pytest.fixture(scope="module")
+def weights(plans: Plans, trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder, how = tmp_path_factory.mktemp("weights"), {"folds": plans.folds}
     return (
-        trained(folder / "nnUNetTrainer__nnUNetPlans__3d_fullres", coarse, COARSE_LABELS, folds=2, seed=1),
-        trained(folder / "fine", fine, FINE_LABELS, folds=2, checkpoint=BEST, seed=2),
+        trained(folder / "nnUNetTrainer__nnUNetPlans__3d_fullres", plans.coarse, COARSE_LABELS, seed=1, **how),
+        trained(folder / "fine", plans.fine, FINE_LABELS, checkpoint=BEST, seed=2, **how),
     )
 
 
@@ -66,8 +89,8 @@ def command(models: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def hu() -> np.ndarray:
-    return scan((30, 80, 90))
+def hu(plans: Plans) -> np.ndarray:
+    return scan(plans.scan)
 
 
 @pytest.fixture(scope="module")
@@ -93,30 +116,30 @@ def near(name: str, found: np.ndarray, expected: np.ndarray, most: float, record
     assert difference <= most, f"{name}: {difference}"
 
 
-def as_shipped(stage: str, found: np.ndarray, shipped: np.ndarray, record: Any) -> None:
+def as_shipped(stage: str, found: np.ndarray, shipped: np.ndarray, most: float, record: Any) -> None:
     """nnU-Net itself adds up in 16 bits, in which the weight of a window's corner is all but rounded away; so its own
     logits are coarse where a volume's corner is seen by corners only, and close everywhere else."""
     difference = np.abs(found - shipped)
     record(f"{stage}: logits, nnU-Net's in 16 bits, median", float(np.median(difference)))
     record(f"{stage}: logits, nnU-Net's in 16 bits, 90th percentile", float(np.quantile(difference, 0.9)))
     record(f"{stage}: same class as nnU-Net's in 16 bits", same := float((found.argmax(0) == shipped.argmax(0)).mean()))
-    assert np.median(difference) < 2e-3
+    assert np.median(difference) < most
     assert same > 0.97
 
 
 def test_the_first_stages_tensors_are_the_originals(
-    run: Run, weights: tuple[Path, Path], hu: np.ndarray, record_property: Any
+    run: Run, plans: Plans, weights: tuple[Path, Path], hu: np.ndarray, record_property: Any
 ) -> None:
     own = predictor(weights[0], "checkpoint_final.pth")
     coarse = sitk.GetArrayFromImage(by_container(hu))
     volume, properties = preprocessed(own, coarse, (9.0, 4.5, 4.5))
     near("locate: input", run.seen.inputs["locate"], volume, 1e-4, record_property)
     logits = logits_in_full(own, padded(volume, own))[(slice(None), *inside(volume, own))]
-    near("locate: logits", run.seen.logits["locate"], logits, 1e-3, record_property)
+    near("locate: logits", run.seen.logits["locate"], logits, plans.coarse_apart[0], record_property)
     shipped = logits_as_shipped(own, volume)
-    as_shipped("locate", run.seen.logits["locate"], shipped, record_property)
+    as_shipped("locate", run.seen.logits["locate"], shipped, max(2e-3, plans.coarse_apart[0]), record_property)
     _, chances = probabilities(own, logits, properties)
-    near("locate: probabilities", run.seen.chances["locate"], chances, 1e-4, record_property)
+    near("locate: probabilities", run.seen.chances["locate"], chances, plans.coarse_apart[1], record_property)
 
 
 def test_the_crop_is_the_containers(run: Run, hu: np.ndarray) -> None:
@@ -145,7 +168,7 @@ def test_the_second_stages_tensors_are_the_originals(
     logits = logits_in_full(own, padded(volume, own))[(slice(None), *inside(volume, own))]
     near("detect: logits", run.seen.logits["detect"], logits, 1e-3, record_property)
     shipped = logits_as_shipped(own, volume)
-    as_shipped("detect", run.seen.logits["detect"], shipped, record_property)
+    as_shipped("detect", run.seen.logits["detect"], shipped, 2e-3, record_property)
     segmentation, chances = probabilities(own, logits, properties)
     near("detect: probabilities", run.seen.chances["detect"], chances, 1e-4, record_property)
     assert (run.seen.chances["detect"].argmax(axis=0) == segmentation).mean() > 0.9999
