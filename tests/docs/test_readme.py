@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from cds.cli import main
 from cds.inference.registry import Registry
 from cds.services import ServiceRegistry
 from cds.settings import load
+from cds.site.families import profile, profiles
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -134,18 +135,32 @@ def test_the_services_to_register_are_the_declared_ones() -> None:
     assert told == set(_discovered()[0].services)
 
 
-def test_the_data_to_be_read_is_what_the_templates_ask_for() -> None:
-    """The row "FHIR access": no resource type too many for an EHR's administrator to grant, none missing."""
+def _read(hooks: Collection[str]) -> set[str]:
+    """The resource types that the templates of these hooks' services ask for."""
     from cds.fhir.queries import plan
     from cds.inference import registry
 
     services, models = _discovered()
     wanted = set()
-    for service in services.services.values():
-        concepts = {c for m in service.all_models for c in registry.concepts_of(models[m].manifest, fetched=True)}
-        wanted |= {query.resource for query in plan(concepts | set(service.reads), models.vocabulary)}
+    for (_, hook), service in services.services.items():
+        if hook in hooks:
+            concepts = {c for m in service.all_models for c in registry.concepts_of(models[m].manifest, fetched=True)}
+            wanted |= {query.resource for query in plan(concepts | set(service.reads), models.vocabulary)}
+    return wanted
+
+
+def test_the_data_to_be_read_is_what_the_templates_ask_for() -> None:
+    """The row "FHIR access": no resource type too many for an EHR's administrator to grant, none missing."""
     (row,) = re.findall(r"^\| FHIR access \| read: (.*) \|$", README, re.MULTILINE)
-    assert set(row.split(", ")) == wanted
+    assert set(row.split(", ")) == _read({hook for _, hook in _discovered()[0].services})
+
+
+@pytest.mark.parametrize("name", profiles())
+def test_a_family_s_scopes_are_what_the_templates_of_its_hooks_ask_for(name: str) -> None:
+    """A type that is left out is answered 403, and a card on every chart says that it could not be read."""
+    found = profile(name)
+    (scopes,) = [line for line in found.register_ if line.startswith("Scopes for ")]
+    assert set(scopes.removeprefix("Scopes for ").removesuffix(".").split(", ")) == _read(found.hooks)
 
 
 def test_the_python_version_told_is_the_one_declared() -> None:
