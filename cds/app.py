@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, g, request
 
-from cds import charts, tracing
+from cds import charts, correlation, tracing
 from cds import services as service_room
 from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
@@ -191,6 +191,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fla
         app.register_blueprint(committee.blueprint(engine))
     app.before_request(_start)
     app.after_request(_finish)
+    app.teardown_request(_end)
     return app
 
 
@@ -219,13 +220,14 @@ def warm_pages(app: Flask) -> None:
 def _start() -> None:
     sent = request.headers.get("X-Request-ID", "")
     g.started, g.request_id = time.perf_counter(), sent if _REQUEST_ID.match(sent) else os.urandom(16).hex()
+    correlation.begin(g.request_id)
 
 
 def _finish(answer: Response) -> Response:
     # looked up once: each use of these names is a search through the contexts of this thread
     call, notes = current(request), current(g)
-    headers, request_id = answer.headers, notes.get("request_id", "")
-    headers.add("X-Request-ID", request_id)
+    headers = answer.headers
+    headers.add("X-Request-ID", notes.get("request_id", ""))
     headers.add("X-Content-Type-Options", "nosniff")
     headers.add("Referrer-Policy", "no-referrer")
     if call.endpoint in _UNLOGGED:
@@ -238,7 +240,7 @@ def _finish(answer: Response) -> Response:
     # the rule, not the address: an address may hold what a caller should not have put there
     rule = call.url_rule.rule if call.url_rule else "-"
     ms = (now - notes.get("started", now)) * 1000
-    line = f"request={request_id or '-'} method={call.method} status={answer.status_code} route={rule} ms={ms:.1f}"
+    line = f"method={call.method} status={answer.status_code} route={rule} ms={ms:.1f}"
     if code := notes.get("error_code"):
         line += f" code={code}"
         metrics.refused(code)
@@ -246,3 +248,8 @@ def _finish(answer: Response) -> Response:
         line += f" {name}={value}"
     _log.info("call %s", line)
     return answer
+
+
+def _end(error: BaseException | None) -> None:
+    """What this thread does before its next request is no part of this one."""
+    correlation.end()

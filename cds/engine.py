@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from cds import audit, tracing
+from cds import audit, correlation, tracing
 from cds.cards import memory, withheld
 from cds.cards.attention import OVER_CALL, Held, Opening
 from cds.cards.compose import compose, in_order, limited
@@ -154,6 +154,7 @@ class Engine:
             with timings.stage("trust"), self._at_ledger(aside):
                 self.services.hooks_of(service_id)
                 caller = self.authenticator.authenticate(authorization, path=path, remote_addr=remote_addr)
+            correlation.call(call_id)
             span.note(client=caller.name, service=service_id)
             try:
                 answer = self._answer(call_id, at, caller, service_id, body, accept_language, timings, aside)
@@ -180,6 +181,7 @@ class Engine:
     ) -> Answer:
         with timings.stage("parse"):
             call = parse_call(body)
+            correlation.instance(call.hook_instance)
             service = self.services.find(service_id, call.hook)
             whose = (caller.name, service.id, call.context.userId or "")
             policy = self.policies.current(*whose)
@@ -363,5 +365,5 @@ class Engine:
         try:
             return self.ledger.record_call(row)
         except LedgerError as error:
-            _log.critical("ledger.lost call=%s error=%s", row.id, error)
+            _log.critical("ledger.lost row=%s error=%s", row.id, error)
             return False

@@ -1,4 +1,4 @@
-"""Ids of rows, in the order of their making.
+"""Ids of rows, in the order of their making, and what is an id of that kind.
 
 A random id puts each row on another page of its index; ids that begin with the time share the last page, which the
 ledger then writes once for a whole call.
@@ -7,11 +7,13 @@ ledger then writes once for a whole call.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
 
 _BITS, _BYTES, _AT_ONCE = 74, 10, 64
 _VERSION, _VARIANT = 0x7 << 76, 0x2 << 62
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
 def new_id() -> str:
@@ -30,6 +32,11 @@ _drawn: deque[bytes] = deque()
 """Random bytes for the next ids: asking the kernel for each gives the interpreter away several times in a call."""
 # a child has what its parent has not used yet, and so has the parent
 os.register_at_fork(after_in_child=_drawn.clear)
+
+
+def is_uuid(text: str) -> bool:
+    """Of any version. What is one can't be a name, a number of a record or an address."""
+    return _UUID.fullmatch(text) is not None
 
 
 def _more() -> bytes:

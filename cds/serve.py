@@ -28,6 +28,7 @@ from gunicorn.app.base import BaseApplication
 
 from cds.admission import threads_for
 from cds.arrival import SILENCE_S, Worker
+from cds.correlation import Lines
 from cds.errors import LedgerError
 from cds.host_memory import make_ours, place_for
 from cds.leaving import leaving
@@ -40,7 +41,7 @@ from cds.sharing import Held
 def configure_logging(level: int = logging.INFO) -> None:
     """One line an event, to standard error: event name, then key=value. No patient data is ever a value."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(Lines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

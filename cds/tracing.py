@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from cds.errors import CdsError, SettingsError
+from cds.ids import is_uuid
 from cds.tracing_settings import TracingSettings
 
 _log = logging.getLogger("cds.tracing")
@@ -44,7 +45,6 @@ ATTRIBUTES = frozenset(
 )
 """What a span may hold beside its name and times; each with ``cds.`` before it."""
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", re.ASCII)
 _QUEUED, _EVERY_MS, _TIMEOUT_S = 2048, 2000, 5
 
@@ -120,7 +120,7 @@ class Span(Nothing):
 
 def _harmless(name: str, value: str) -> bool:
     # hookInstance is the EHR's own: only what can't be anything but a UUID
-    return (_UUID if name == "instance" else _WORD).fullmatch(value) is not None
+    return is_uuid(value) if name == "instance" else _WORD.fullmatch(value) is not None
 
 
 class _Tracer:

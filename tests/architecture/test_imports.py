@@ -34,13 +34,14 @@ ROOMS: dict[str, str] = {
     "admission": "errors",
     "arrival": "",
     "clock": "",
+    "correlation": "ids",
     "host_memory": "",
     "ids": "",
     "leaving": "",
     "sharing": "",
     "steady": "",
     "timings": "tracing",
-    "tracing": "errors tracing_settings",
+    "tracing": "errors ids tracing_settings",
     "tracing_settings": "",
     "turns": "",
     "yaml_lines": "",
@@ -90,15 +91,15 @@ ROOMS: dict[str, str] = {
     "case_again": "cards.phrasebook editions fhir inference policy protocol services snapshot studies",
     "shadow": "cards editions inference policy services studies",
     "engine": (
-        "audit cards cards.phrasebook committee editions errors fhir fhir.resources ids inference ledger policy "
-        "protocol record services settings shadow snapshot studies timings tracing trust trust.smart turns"
+        "audit cards cards.phrasebook committee correlation editions errors fhir fhir.resources ids inference ledger "
+        "policy protocol record services settings shadow snapshot studies timings tracing trust trust.smart turns"
     ),
     "replay": "audit cards case_again editions engine errors inference ledger policy protocol record services snapshot",
     "web": "admission engine errors inference jobs leaving ledger protocol settings studies trust trust.smart",
     "app": (
         "pages.committee pages.report snapshot "
-        "cards cards.phrasebook charts clock committee engine errors fhir host_memory inference jobs ledger policy "
-        "record services settings steady studies tracing trust trust.smart web"
+        "cards cards.phrasebook charts clock committee correlation engine errors fhir host_memory inference jobs "
+        "ledger policy record services settings steady studies tracing trust trust.smart web"
     ),
     "preview": (
         "audit cards cards.phrasebook case_again committee editions errors fhir fhir.resources guidelines inference "
@@ -106,7 +107,7 @@ ROOMS: dict[str, str] = {
     ),
     "sealing": "errors ledger settings trust.smart",
     "auditing": "ledger",
-    "serve": "admission app arrival errors host_memory leaving ledger sealing settings sharing",
+    "serve": "admission app arrival correlation errors host_memory leaving ledger sealing settings sharing",
     "site": (
         "addresses app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs "
         "ledger pages.report policy record services settings studies trust trust.smart"

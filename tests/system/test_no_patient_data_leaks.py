@@ -154,7 +154,8 @@ def test_the_search_had_something_to_search(traces: Traces) -> None:
     assert traces.statuses.count(200) >= 3 * len(stories.STORIES)
     assert {400, 403, 412} <= set(traces.statuses)
     assert len(traces.card_texts) > 10_000
-    assert traces.log.count("call ") >= len(traces.statuses)
+    assert traces.log.count(" cds.web call request=") >= len(traces.statuses)
+    assert traces.log.count(" instance=") >= traces.statuses.count(200)
     assert "cds_calls_total" in traces.metrics
     assert "CT of the pancreas" in traces.printed
     assert "pancreas-risk: 412: " in traces.printed
