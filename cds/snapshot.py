@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -147,6 +148,21 @@ class Snapshots:
         if found.format != _FORMAT:
             raise ReplayFailed(f"what the call was made from has format {found.format}, this version reads {_FORMAT}")
         return found
+
+
+def readable(key: bytes) -> Callable[[str, bytes], Any]:
+    """Opens a call's snapshot for the person it is of, by the call's id: whatever version wrote it. None: it can't be
+    opened."""
+    seal = Seal(derived(key, _PURPOSE))
+
+    def opened(call_id: str, sealed: bytes) -> Any:
+        content = seal.open(sealed, call_id.encode())
+        try:
+            return json.loads(zlib.decompress(content)) if content is not None else None
+        except (zlib.error, ValueError):
+            return None
+
+    return opened
 
 
 def resealed(before: bytes, after: bytes) -> Callable[[str, bytes], bytes | None]:

@@ -1,4 +1,4 @@
-"""One person's rows in the ledger: all of them, to be handed over or removed.
+"""One person's rows in the ledger: all of them, those that wait for it included, to be handed over or removed.
 
 Found by the keyed hash and by what hangs on it. Which tables that are is read from the schema: a column of one of these
 names means the same wherever it stands, so a table added later is found as well.
@@ -6,9 +6,10 @@ names means the same wherever it stands, so a table added later is found as well
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -18,7 +19,11 @@ from cds.errors import LedgerError
 from cds.ledger.chained import KINDS
 from cds.ledger.committee_tables import WHOLE
 from cds.ledger.database import fault, make_engine, parse_url
+from cds.ledger.entries import CallEntry, FeedbackEntry, ProblemEntry
+from cds.ledger.spool import Entry
 from cds.ledger.tables import calls, cards, jobs, predictions, problems
+
+_log = logging.getLogger("cds.ledger")
 
 PATIENT = ("patient_key", "subject")
 """Columns that hold the hash of a patient."""
@@ -51,14 +56,22 @@ def in_one_transaction(url: str, work: Callable[[sa.Connection], T]) -> T:
                 connection.exec_driver_sql("PRAGMA secure_delete=ON")
             found = work(connection)
         if engine.dialect.name == "sqlite":
-            with engine.connect() as connection:
-                # and nothing of it stays in the log beside the file
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            _empty_log(engine)
         return found
     except SQLAlchemyError as error:
         raise LedgerError(f"the ledger's database did not do it ({fault(error)}); nothing was changed") from error
     finally:
         engine.dispose()
+
+
+def _empty_log(engine: sa.Engine) -> None:
+    """So that nothing of what was removed stays in the log beside the file. The work is done by now: where this fails,
+    the next checkpoint of the service does it."""
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    except SQLAlchemyError as error:
+        _log.warning("ledger.log_kept reason=%s", fault(error))
 
 
 def whose(connection: sa.Connection, keys: frozenset[str]) -> Whose:
@@ -80,13 +93,32 @@ def whose(connection: sa.Connection, keys: frozenset[str]) -> Whose:
     )
 
 
+def spooled_of(theirs: Whose) -> Callable[[Entry], bool]:
+    """Whether an entry of the spool is the person's: a call, and what speaks of one in the database or on the spool.
+    To be asked of all entries in the order in which they were kept."""
+    calls, cards = set(theirs.calls), set(theirs.cards)
+
+    def of(entry: Entry) -> bool:
+        if isinstance(entry, CallEntry):
+            if entry.patient_key not in theirs.keys:
+                return False
+            calls.add(entry.id)
+            cards.update(card.id for card in entry.cards)
+            return True
+        if isinstance(entry, FeedbackEntry):
+            return entry.card_id in cards
+        return isinstance(entry, ProblemEntry) and (entry.call_id in calls or entry.card_id in cards)
+
+    return of
+
+
 def rows(connection: sa.Connection, theirs: Whose) -> Iterator[tuple[str, dict[str, Any]]]:
     """(table, row), every row of the person's, parents first."""
     for table in WHOLE.sorted_tables:
         condition = _of(table, theirs)
         if condition is not None:
             for row in connection.execute(sa.select(table).where(condition)).mappings():
-                yield str(table.name), {str(name): _plain(value) for name, value in row.items()}
+                yield str(table.name), {str(name): value for name, value in row.items()}
 
 
 def erase(connection: sa.Connection, theirs: Whose, keep: frozenset[str] = frozenset()) -> dict[str, int]:
@@ -140,11 +172,3 @@ def _of(table: sa.Table, theirs: Whose) -> sa.ColumnElement[bool] | None:
 
 def _all(connection: sa.Connection, query: sa.Select[Any]) -> frozenset[Any]:
     return frozenset(connection.scalars(query))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    return f"({len(value)} bytes, sealed)" if isinstance(value, bytes) else value

@@ -12,8 +12,10 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,21 @@ _NAMES: dict[type[Entry], str] = {cls: kind for kind, cls in _KINDS.items()}
 class _Envelope(msgspec.Struct):
     kind: str
     entry: msgspec.Raw
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """One file: what waits, or was rejected."""
+
+    path: Path
+    entry: Entry | None
+    """None: it can't be read."""
+    rejected: str | None
+    """Why; None: it waits."""
+
+    @property
+    def kind(self) -> str:
+        return _NAMES[type(self.entry)] if self.entry is not None else ""
 
 
 class Spool:
@@ -85,26 +102,41 @@ class Spool:
             return []
         return [self._folder / name for name in names]
 
-    def drop(self, whose: Callable[[Entry], bool]) -> int:
-        """Remove what waits or was rejected and is of these; how many. For a person's erasure. Raises LedgerError while
-        another process is storing what waits."""
-        if not self._folder.exists():
-            return 0
-        dropped = 0
+    def all(self) -> Iterator[Spooled]:
+        """What waits and what was rejected, in the order in which it was kept."""
+        rejected = self._rejected.glob("*.json") if self._rejected.exists() else ()
+        for path in sorted([*self.waiting(), *rejected], key=lambda path: path.name):
+            try:
+                entry = self.read(path)
+            except (msgspec.MsgspecError, OSError):
+                entry = None
+            yield Spooled(path, entry, _reason(path) if path.parent == self._rejected else None)
+
+    def outlived(self, before: datetime) -> list[Path]:
+        """Files from before then that will never be stored: rejected ones, and halves that a killed process left."""
+        never = [*self._rejected.glob("*.json"), *self._rejected.glob("*.part"), *self._folder.glob("*.part")]
+        return sorted(path for path in never if _kept_s(path) < before.timestamp())
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing is moved into the database meanwhile. Raises LedgerError while another process does that."""
         with self.turn() as mine:
-            if not mine:
+            if not mine and self._folder.exists():
                 raise LedgerError("rows on the spool are being stored this moment; try again")
-            rejected = sorted(self._rejected.glob("*.json")) if self._rejected.exists() else []
-            for path in [*self.waiting(), *rejected]:
-                try:
-                    entry = self.read(path)
-                except (msgspec.MsgspecError, OSError):
-                    continue
-                if whose(entry):
-                    path.unlink(missing_ok=True)
-                    path.with_suffix(".reason").unlink(missing_ok=True)
-                    dropped += 1
-        return dropped
+            yield
+
+    @staticmethod
+    def drop(files: Iterable[Path]) -> None:
+        """Remove files with the reasons beside them. Raises LedgerError that names those which are left."""
+        left = []
+        for path in files:
+            try:
+                path.unlink(missing_ok=True)
+                path.with_suffix(".reason").unlink(missing_ok=True)
+            except OSError as error:
+                left.append(f"{path} ({os.strerror(error.errno or 0)})")
+        if left:
+            raise LedgerError(f"the spool still holds, and must be removed by hand: {', '.join(left)}")
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
@@ -157,6 +189,19 @@ class Spool:
 def _encode(entry: Entry) -> bytes:
     body: dict[str, Any] = {"kind": _NAMES[type(entry)], "entry": entry}
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _kept_s(path: Path) -> float:
+    """When a file was written: its name says so, wherever it was moved since."""
+    written = path.name.split("-")[0]
+    return int(written) / 1e9 if written.isascii() and written.isdigit() else path.stat().st_mtime
+
+
+def _reason(path: Path) -> str:
+    try:
+        return path.with_suffix(".reason").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _give_reason(path: Path, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,11 @@ from ledger_reading import rows
 from service import FHIR, MakeApp, StoryCalls, loopback, prefetcher
 
 import models
+from cds.cli.ledger import handover
 from cds.ledger import tables
+from cds.ledger.spool import Spool
+from cds.snapshot import readable
+from cds.trust.smart.secrets import to_text
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +78,29 @@ def test_a_call_nobody_knows_is_a_sentence(settings: Path) -> None:
     result = cds("replay", "0190", settings=settings)
     assert result.exit_code == 2
     assert "CDS-775" in result.stderr and "no such call" in result.stderr and "Traceback" not in result.output
+
+
+def test_what_a_card_was_made_from_is_handed_over_in_a_form_that_can_be_read(
+    app: Flask, settings: Path, call: str, tmp_path: Path
+) -> None:
+    """To the person it is of, from the database and from the spool."""
+    ledger = app.extensions["cds"].ledger
+    stored, sealed = ledger.call(call), ledger.snapshot(call)
+    Spool(Path(app.extensions["cds"].settings.data_dir) / "spool").put([replace(stored, snapshot=to_text(sealed))])
+    result = cds("ledger", "export", tmp_path / "mine.json", "--patient", "new-diabetes", settings=settings)
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "mine.json").read_text(encoding="utf-8"))
+    [row] = found["rows"]["call_snapshots"]
+    assert row["call_id"] == call
+    facts = [fact for found in row["made_from"]["record"]["facts"].values() for fact in found]
+    assert any(fact["value"] and fact["unit"] and fact["source"].startswith("Observation/") for fact in facts)
+    assert row["made_from"]["states"]["patient"]["state"] == "sent"
+    [waiting] = found["spool"]
+    assert waiting["entry"]["made_from"] == row["made_from"] and "snapshot" not in waiting["entry"]
+    assert "sealed" not in json.dumps(found)
+
+
+def test_a_snapshot_that_the_key_does_not_open_is_said_to_be_there(app: Flask, call: str) -> None:
+    sealed = app.extensions["cds"].ledger.snapshot(call)
+    row = handover.row("call_snapshots", {"call_id": call, "sealed": sealed}, readable(b"k" * 40))
+    assert row["made_from"] == f"({len(sealed)} bytes that the ledger's key does not open)"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -213,6 +215,113 @@ def test_everything_of_a_patient_is_handed_over_and_of_nobody_else(
     assert run(settings, "export", str(tmp_path / "mine.json"), "--client", NORTH, "--patient", "p1").exit_code == 2
 
 
+class Drainer:
+    """A service on this machine that would store what waits as soon as the database has nothing of a patient."""
+
+    def __init__(self, ledger: Ledger, patient: str) -> None:
+        self._ledger, self._patient, self._at_it = ledger, patient, False
+        self.moved: list[int] = []
+
+    def __call__(self, *_: Any) -> None:
+        """Whenever a connection to the database ends."""
+        if not self._at_it:
+            self._at_it = True
+            if self._ledger.newest_card(NORTH, self._patient) is None:
+                self.moved.append(self._ledger.drain())
+            self._at_it = False
+
+
+def test_no_row_of_the_spool_comes_back_between_the_database_and_the_spool(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, opened: Open
+) -> None:
+    kept.close()
+    key = kept.patient_key(NORTH, "p1")
+    Spool(tmp_path / "spool").put([ledger_entries.call(client=NORTH, patient_key=key) for _ in range(3)])
+    drainer = Drainer(opened(url, KEY.encode()), key)
+    counting = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--dry-run")
+    assert "3 on this machine's spool" in counting.output
+    sa.event.listen(sa.pool.Pool, "checkin", drainer)
+    try:
+        result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    finally:
+        sa.event.remove(sa.pool.Pool, "checkin", drainer)
+    assert "Removed: 3 from this machine's spool" in result.output
+    assert drainer.moved and not any(drainer.moved)
+    assert opened(url, KEY.encode()).newest_card(NORTH, key) is None
+    assert list(Spool(tmp_path / "spool").all()) == []
+
+
+def test_where_the_database_fails_nothing_is_removed_from_the_spool_either(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path
+) -> None:
+    """A table of somebody else's that holds on to one of the calls."""
+    kept.close()
+    key = kept.patient_key(NORTH, "p1")
+    engine = make_engine(parse_url(url), statement_s=5, connect_s=5)
+    with engine.begin() as connection:
+        [held, *_] = connection.scalars(sa.select(metadata.tables["calls"].c.id).where(sa.column("patient_key") == key))
+        connection.execute(sa.text("CREATE TABLE held (call_id TEXT REFERENCES calls (id))"))
+        connection.execute(sa.text("INSERT INTO held VALUES (:id)"), {"id": held})
+    engine.dispose()
+    spool, entry = Spool(tmp_path / "spool"), ledger_entries.call(client=NORTH, patient_key=key)
+    spool.put([entry])
+    spool.reject(ledger_entries.feedback(entry.cards[0].id, client=NORTH), "DataError")
+    before, files = counts(url), sorted(path.name for path in (tmp_path / "spool").rglob("[0-9]*"))
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert result.exit_code == 2 and "nothing was changed" in result.stderr
+    assert counts(url) == before
+    assert sorted(path.name for path in (tmp_path / "spool").rglob("[0-9]*")) == files
+
+
+def exported(settings: Path, file: Path) -> Any:
+    result = run(settings, "export", str(file), "--client", NORTH, "--patient", "p1")
+    assert result.exit_code == 0, result.output
+    return json.loads(file.read_text(encoding="utf-8")), result
+
+
+def test_what_waits_or_was_rejected_is_handed_over_as_well(kept: Ledger, settings: Path, tmp_path: Path) -> None:
+    """The rows that an erasure removes: a call, what speaks of it, and what speaks of a call in the database."""
+    kept.close()
+    stored = kept.newest_card(NORTH, kept.patient_key(NORTH, "p1"))
+    assert stored is not None
+    spool = Spool(tmp_path / "spool")
+    rejected, waiting, strange = (
+        ledger_entries.call(client=NORTH, patient_key=kept.patient_key(NORTH, patient))
+        for patient in ("p1", "p1", "p2")
+    )
+    spool.reject(rejected, "DataError")
+    spool.put([waiting, ledger_entries.feedback(rejected.cards[0].id, client=NORTH)])
+    spool.put([strange, ledger_entries.feedback(strange.cards[0].id, client=NORTH)])
+    spool.put([ledger_entries.feedback(stored, client=NORTH)])
+    (tmp_path / "spool" / "rejected" / "0-broken.json").write_text("{", encoding="utf-8")
+    found, result = exported(settings, tmp_path / "mine.json")
+    assert [(one["kind"], one["state"], one.get("reason")) for one in found["spool"]] == [
+        ("call", "rejected", "DataError"),
+        ("call", "waits", None),
+        ("feedback", "waits", None),
+        ("feedback", "waits", None),
+    ]
+    assert [one["entry"].get("id") for one in found["spool"]] == [rejected.id, waiting.id, None, None]
+    assert found["spool"][0]["entry"]["cards"][0]["body"]["summary"] == "Consider a scan"
+    assert "4 from this machine's spool" in result.output
+    assert "0-broken.json can't be read" in result.stderr
+    erased = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert "4 on this machine's spool" in erased.output and "Removed: 4 from this machine's spool" in erased.output
+    assert [one.kind for one in spool.all()] == ["", "call", "feedback"]
+    assert exported(settings, tmp_path / "then.json")[0]["spool"] == []
+
+
+def test_nothing_is_handed_over_while_rows_move(kept: Ledger, settings: Path, tmp_path: Path) -> None:
+    kept.close()
+    spool = Spool(tmp_path / "spool")
+    spool.put([ledger_entries.call(client=NORTH, patient_key=kept.patient_key(NORTH, "p1"))])
+    with spool.turn() as mine:
+        assert mine
+        result = run(settings, "export", str(tmp_path / "mine.json"), "--client", NORTH, "--patient", "p1")
+    assert result.exit_code == 2 and "being stored this moment" in result.stderr
+    assert not (tmp_path / "mine.json").exists()
+
+
 @pytest.mark.parametrize(("days", "left"), [(30, 4), (3, 1), (400, 5)])
 def test_what_is_old_goes_with_all_that_hangs_on_it(
     url: str, settings: Path, tmp_path: Path, days: int, left: int, open_ledger: Callable[[str], Ledger]
@@ -230,6 +339,32 @@ def test_what_is_old_goes_with_all_that_hangs_on_it(
     assert result.exit_code == 0, result.output
     after = counts(url)
     assert (after["calls"], after["predictions"], after["cards"]) == (left, 4 * left, left)
+
+
+def test_what_was_rejected_goes_by_the_age_of_its_file(
+    url: str, settings: Path, tmp_path: Path, open_ledger: Callable[[str], Ledger]
+) -> None:
+    """It holds clinical values, and no database will ever take it; what only waits is left alone."""
+    migrate.upgrade(url)
+    spool, rejected = Spool(tmp_path / "spool"), tmp_path / "spool" / "rejected"
+    for _ in range(2):
+        spool.reject(ledger_entries.call(), "DataError")
+    spool.put([ledger_entries.call()])
+    [old, young] = sorted(rejected.glob("*.json"))
+    [waiting] = spool.waiting()
+    ago = time.time_ns() - timedelta(days=40) // timedelta(microseconds=1) * 1000
+    for file in (old, old.with_suffix(".reason"), waiting):
+        file.rename(file.with_name(f"{ago:020d}-{file.name.split('-')[1]}"))
+    (rejected / "copied-here.json").write_text("{", encoding="utf-8")
+    os.utime(rejected / "copied-here.json", (ago / 1e9, ago / 1e9))
+    (tmp_path / "spool" / f"{ago:020d}-x.part").write_text("{", encoding="utf-8")
+    counted = run(settings, "purge", "--older-than", "30", "--dry-run")
+    assert "3 rejected on this machine's spool" in counted.output
+    assert len(list(rejected.iterdir())) == 5
+    result = run(settings, "purge", "--older-than", "30", "--yes")
+    assert result.exit_code == 0 and "Removed: 3 rejected from this machine's spool" in result.output
+    assert sorted(rejected.iterdir()) == [young, young.with_suffix(".reason")]
+    assert len(spool.waiting()) == 1 and not list((tmp_path / "spool").glob("*.part"))
 
 
 def test_a_purge_of_many_goes_batch_by_batch_and_keeps_younger_problems(

@@ -15,16 +15,17 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from cds.cli.ledger import handover
 from cds.errors import AuditFailed, LedgerError, SettingsError
-from cds.ledger import CallEntry, FeedbackEntry, ProblemEntry, migrate, privacy, rekeying, retention
+from cds.ledger import migrate, privacy, rekeying, retention
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
 from cds.ledger.chain_changes import Chained
 from cds.ledger.patient_hash import chain, person
-from cds.ledger.spool import Entry, Spool
+from cds.ledger.spool import Spool, Spooled
 from cds.sealing import chain_keys
 from cds.settings import Settings, load
-from cds.snapshot import resealed
+from cds.snapshot import readable, resealed
 
 
 @click.group()
@@ -54,15 +55,18 @@ def upgrade(ctx: click.Context) -> None:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_context
 def purge(ctx: click.Context, days: int, dry_run: bool, yes: bool) -> None:
-    """Remove calls older than so many days, with their predictions, cards and feedback; ended work and problems too.
+    """Remove calls older than so many days, with their predictions, cards and feedback; ended work and problems too,
+    and what was rejected on this machine's spool.
 
     Policies stay: nobody is in them. Calls go on meanwhile. A backup keeps what it has until it is overwritten.
     """
     settings = load(ctx.find_root().obj)
     before = datetime.now(UTC) - timedelta(days=days)
-    found = retention.count(settings.ledger_url, before)
-    click.echo(f"Before {before:%Y-%m-%d}: " + ", ".join(f"{count} {name}" for name, count in found.items()))
-    if dry_run or not any(found.values()):
+    found, spool = retention.count(settings.ledger_url, before), Spool(settings.data_dir / "spool")
+    rejected = spool.outlived(before)
+    told = ", ".join(f"{count} {name}" for name, count in found.items())
+    click.echo(f"Before {before:%Y-%m-%d}: {told}; {len(rejected)} rejected on this machine's spool")
+    if dry_run or not (any(found.values()) or rejected):
         return
     if not yes:
         click.confirm("Remove them for ever?", abort=True)
@@ -70,6 +74,9 @@ def purge(ctx: click.Context, days: int, dry_run: bool, yes: bool) -> None:
         bar = progress.add_task("calls", total=found["calls"])
         removed = retention.purge(settings.ledger_url, before, chained, lambda count: progress.advance(bar, count))
     click.echo("Removed: " + _told(removed))
+    spool.drop(rejected)
+    if rejected:
+        click.echo(f"Removed: {len(rejected)} rejected from this machine's spool")
 
 
 @ledger.command()
@@ -90,27 +97,33 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
     """
     settings = load(ctx.find_root().obj)
     keys = _hashes(settings, client, patient)
+    spool = Spool(settings.data_dir / "spool")
     theirs, count = privacy.in_one_transaction(settings.ledger_url, lambda c: _counted(c, keys))
-    if not count:
+    spooled = len(_spooled(spool, theirs))
+    if not count and not spooled:
         click.echo("The ledger has nothing of this patient.")
     else:
-        click.echo(f"Of this patient: {_told(count)}")
+        click.echo(f"Of this patient: {_told(count)}" + (f"; {spooled} on this machine's spool" if spooled else ""))
     if dry_run:
         return
     if not yes:
         click.confirm("Remove it for ever?", abort=True)
-    dropped = Spool(settings.data_dir / "spool").drop(_is_of(keys, theirs))
 
-    def work(connection: Any) -> dict[str, int]:
+    def work(connection: Any) -> tuple[dict[str, int], list[Path]]:
         theirs = privacy.whose(connection, keys)
+        waiting = [one.path for one in _spooled(spool, theirs)]
         chained.let_go(connection, "erase", lambda: privacy.linked(connection, theirs))
         removed = privacy.erase(connection, theirs)
-        privacy.record(connection, "erase", f"erase:{uuid.uuid4()}", {"rows": removed, "spool": dropped})
-        return removed
+        privacy.record(connection, "erase", f"erase:{uuid.uuid4()}", {"rows": removed, "spool": len(waiting)})
+        return removed, waiting
 
-    with _audit(settings) as chained:
-        removed = privacy.in_one_transaction(settings.ledger_url, work)
-    click.echo(f"Removed: {_told(removed)}" + (f"; {dropped} from this machine's spool" if dropped else ""))
+    # until the last file is gone nothing is stored from the spool: a row moved meanwhile would be back
+    with spool.still(), _audit(settings) as chained:
+        removed, waiting = privacy.in_one_transaction(settings.ledger_url, work)
+        click.echo(f"Removed: {_told(removed)}")
+        spool.drop(waiting)
+    if waiting:
+        click.echo(f"Removed: {len(waiting)} from this machine's spool")
 
 
 @ledger.command()
@@ -123,26 +136,35 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
 def export(ctx: click.Context, file: Path, client: str | None, patient: str) -> None:
     """Write everything the ledger has of one patient to FILE (JSON), readable by its owner alone: to answer a person
     who asks for their data.
+
+    What cards were made from is opened, and what waits on this machine's spool or was rejected is there as well. Other
+    machines' spools have to be empty (cds_ledger_waiting in /metrics).
     """
     settings = load(ctx.find_root().obj)
     keys = _hashes(settings, client, patient)
+    opened, spool = readable(settings.load_ledger_key()), Spool(settings.data_dir / "spool")
     found: dict[str, list[dict[str, Any]]] = {}
+    waiting: list[dict[str, Any]] = []
 
     def work(connection: Any) -> None:
-        for table, row in privacy.rows(connection, privacy.whose(connection, keys)):
-            found.setdefault(table, []).append(row)
+        theirs = privacy.whose(connection, keys)
+        for table, row in privacy.rows(connection, theirs):
+            found.setdefault(table, []).append(handover.row(table, row, opened))
+        waiting.extend(handover.spooled(one, opened) for one in _spooled(spool, theirs))
 
-    privacy.in_one_transaction(settings.ledger_url, work)
+    with spool.still():  # a row that moves meanwhile would be in neither
+        privacy.in_one_transaction(settings.ledger_url, work)
     content = {
         "about": "All rows that this decision support service keeps of one patient. Persons are keyed hashes.",
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "service": settings.public_url,
         "rows": found,
+        "spool": waiting,
     }
     _write_once(file, (json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n").encode())
-    click.echo(
-        f"{sum(map(len, found.values()))} rows written to {file}: {_told({k: len(v) for k, v in found.items()})}"
-    )
+    count = {table: len(rows) for table, rows in found.items()}
+    beside = f"; {len(waiting)} from this machine's spool" if waiting else ""
+    click.echo(f"{sum(count.values())} rows written to {file}: {_told(count)}{beside}")
 
 
 @ledger.command()
@@ -219,22 +241,15 @@ def _counted(connection: Any, keys: frozenset[str]) -> tuple[privacy.Whose, dict
     return theirs, count
 
 
-def _is_of(keys: frozenset[str], theirs: privacy.Whose) -> Any:
-    """For the spool: a call of theirs, and what speaks of one, in the order in which they were kept."""
-    calls, cards = set(theirs.calls), set(theirs.cards)
-
-    def of(entry: Entry) -> bool:
-        if isinstance(entry, CallEntry):
-            if entry.patient_key not in keys:
-                return False
-            calls.add(entry.id)
-            cards.update(card.id for card in entry.cards)
-            return True
-        if isinstance(entry, FeedbackEntry):
-            return entry.card_id in cards
-        return isinstance(entry, ProblemEntry) and (entry.call_id in calls or entry.card_id in cards)
-
-    return of
+def _spooled(spool: Spool, theirs: privacy.Whose) -> list[Spooled]:
+    """The person's rows on this machine's spool; a file that can't be read may be anybody's, and is named."""
+    of, found = privacy.spooled_of(theirs), list[Spooled]()
+    for one in spool.all():
+        if one.entry is None:
+            click.echo(f"{one.path} can't be read: whose it is has to be looked up by hand.", err=True)
+        elif of(one.entry):
+            found.append(one)
+    return found
 
 
 def _told(rows: dict[str, int]) -> str:
