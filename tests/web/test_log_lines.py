@@ -104,7 +104,12 @@ def test_what_a_part_far_from_the_web_says_during_a_call_names_the_call(
     app: Flask, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine: Engine = app.extensions["cds"]
-    monkeypatch.setattr(engine, "_keep", lambda row: logging.getLogger("cds.ledger").error("ledger.told x=1") or True)
+
+    def kept(row: Any) -> bool:
+        logging.getLogger("cds.ledger").error("ledger.told x=1")
+        return True
+
+    monkeypatch.setattr(engine, "_keep", kept)
     answer = StoryCalls(app.test_client(), prefetcher(app))("new-diabetes")
     (line,) = log.lines("ledger.told")
     assert line["request"] == answer.headers["X-Request-ID"] and line["x"] == "1"
