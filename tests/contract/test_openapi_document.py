@@ -11,13 +11,23 @@ import yaml
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from service import MakeApp, loopback
 
+from cds.committee.accounts import Accounts
 from cds.engine import Engine
 from cds.protocol import response as wire
 
 FILE = Path(__file__).resolve().parents[2] / "openapi.yaml"
 # answered by the framework on every address, or GET without its body
 UNDOCUMENTED_METHODS = {"HEAD", "OPTIONS"}
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """With every page that a site can switch on."""
+    file = tmp_path_factory.mktemp("console") / "accounts.yaml"
+    Accounts(file).put("A. Bee", "correct-horse-battery", "member")
+    return make_app(**loopback(), committee={"console": {"accounts_file": file}})
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +43,7 @@ def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 
 def test_every_route_is_documented_and_every_documented_route_exists(app: Flask, document: dict[str, Any]) -> None:
     running = {
-        (re.sub(r"<(?:\w+:)?\w+>", "{}", rule.rule), method)
+        (re.sub(r"<(?:[^<>:]+:)?\w+>", "{}", rule.rule), method)
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - UNDOCUMENTED_METHODS
     }
@@ -43,6 +53,7 @@ def test_every_route_is_documented_and_every_documented_route_exists(app: Flask,
         for method in item
         if method in ("get", "post", "put", "patch", "delete")
     }
+    assert any(path.startswith("/committee/") for path, _ in running)
     assert running == documented
 
 
@@ -86,8 +97,10 @@ def test_what_needs_no_jwt_is_marked_and_nothing_else(document: dict[str, Any]) 
     open_to_all = {path for path, item in document["paths"].items() for op in item.values() if op.get("security") == []}
     report = {"/report/launch", "/report/start", "/report/callback"}
     report |= {"/report/-/charts.css", "/report/-/assets/{file}"}
+    console = {"/committee/sign-in", "/committee/sign-out", "/committee/settings", "/committee/-/assets/{file}"}
+    console |= {"/committee/oidc/start", "/committee/oidc/callback"}
     operations = {"/health", "/ready", "/metrics", "/openapi.yaml", "/.well-known/jwks.json"}
-    assert open_to_all == {"/cds-services"} | operations | report
+    assert open_to_all == {"/cds-services"} | operations | report | console
     assert document["security"] == [{"clientJwt": []}]
 
 
