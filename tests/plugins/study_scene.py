@@ -23,6 +23,8 @@ from dicomweb_answers import DICOM_JSON, row, sends_series
 from servers import Behaviour, Exchange, FhirServer, fhir_server, hangs, status
 from spox import Tensor, Var, argument, build
 
+from cds.inference.manifest import Manifest
+from cds.inference.volumes import golden
 from cds.ledger.database import parse_url
 
 Json = dict[str, Any]
@@ -84,6 +86,14 @@ def manifest(id: str = MODEL, *, sha256: str, clinical_use: bool = False, **volu
         "sources": {"own": {"citation": "Made up for tests."}},
         "licence": {"name": "own", "notice": "Made up for tests."},
     }
+
+
+def known_answers(*, of: float = 1.0) -> bytes:
+    """The file that would have come with the network's import: the answers of one ``of`` times as strong."""
+    stage = Manifest.model_validate(manifest(sha256="0" * 64)).runtime.volume.stages[0]  # type: ignore[union-attr]
+    lesion = (golden.window(stage, 3)[0] - 1.0) * 8.0 * of
+    answers = golden.answers_at(stage, np.concatenate([-lesion, lesion]), 3)
+    return golden.written({stage.name: answers}, 3, "torch")
 
 
 def write_model(folder: Path, *, onnx: bytes | None = None, **changed: Any) -> Path:

@@ -6,23 +6,18 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from study_house import Build, House
-from study_scene import MODEL, Archive, manifest
+from study_scene import MODEL, Archive, known_answers
 from test_study_cards import cards, only, study
 
-from cds.inference.manifest import Manifest
 from cds.inference.volumes import golden
 from cds.studies.devices import Devices
 
 
 def with_answers(build: Build, folder: Path, *, of: float) -> House:
     """A house whose network was imported with the answers of one ``of`` times as strong."""
-    stage = Manifest.model_validate(manifest(sha256="0" * 64)).runtime.volume.stages[0]  # type: ignore[union-attr]
-    lesion = (golden.window(stage, 3)[0] - 1.0) * 8.0 * of
-    answers = golden.answers_at(stage, np.concatenate([-lesion, lesion]), 3)
-    content = golden.written({stage.name: answers}, 3, "torch")
+    content = known_answers(of=of)
     pinned = {"file": "golden.json", "sha256": hashlib.sha256(content).hexdigest()}
     house = build(model={"golden": pinned}, imaging={"most_attempts": 1})
     (folder / "models" / MODEL / "golden.json").write_bytes(content)
