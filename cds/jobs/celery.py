@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from celery import Celery
 from kombu.exceptions import OperationalError
 
@@ -74,10 +75,10 @@ class Courier:
         self._expires_s = expires_s
 
     def send(self, job_id: int) -> bool:
-        """False: the broker can't be reached. Never raises for that, and waits two seconds at most."""
+        """False: the broker can't be reached, or lets nobody in. Never raises for that, and waits two seconds at most."""
         try:
             self._app.send_task(TASK, args=(job_id,), expires=self._expires_s, retry=False, ignore_result=True)
-        except (OperationalError, OSError) as error:
+        except (OperationalError, OSError, AMQPError) as error:  # RabbitMQ's refusal of a login is the last alone
             _log.warning("jobs.unsent job=%s error=%s", job_id, type(error).__name__)
             return False
         return True

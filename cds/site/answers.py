@@ -10,12 +10,22 @@ from zoneinfo import ZoneInfo
 
 from cds.fhir.evidence import Evidence
 from cds.fhir.queries import Query
+from cds.imaging.reasons import Reason
 from cds.inference.model import Model
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.inference.registry import Registry
 from cds.policy.schema import Policy
 from cds.record.facts import Record
 from cds.record.reading import Reader
+from cds.settings import Settings
+from cds.studies.plan import allowed, bundle_of
+
+_HELD = {
+    "licence-not-acknowledged": "the policy does not acknowledge its licence, so it reads none",
+    Reason.NOT_CLINICAL.value: "it is not for clinical use and reads only those that somebody asks for by hand",
+    "policy-disabled": "the policy does not enable it; it reads only those that somebody asks for by hand",
+}
+"""By what keeps a network from reading unasked."""
 
 
 @dataclass
@@ -35,9 +45,13 @@ class Answers:
     """Input -> patients it kept from an answer."""
     assumed: Counter[str] = field(default_factory=Counter)
     """Input -> patients where it was absent and the answer is less certain."""
+    apart: str = ""
+    """Why it was not tried on patients; "" where it was."""
 
     @property
     def told(self) -> str:
+        if self.apart:
+            return self.apart
         if not self.eligible:
             return f"none of the {self.patients} test patients is one it is for: not known"
         share = f"would answer for {self.answered} of {self.eligible} patients it is for ({self._share:.0%})"
@@ -75,24 +89,36 @@ def records(
     return found
 
 
-def answers(records: Iterable[Record], models: Registry, policy: Policy, language: str) -> list[Answers]:
-    """One row a model that reads the record; those that read scans are another matter."""
-    rows = {id: _row(model, policy, language) for id, model in models.models.items() if _reads_records(model)}
+def answers(
+    records: Iterable[Record], models: Registry, policy: Policy, language: str, settings: Settings
+) -> list[Answers]:
+    """One row a model: those that read the record are tried, of the others it is said why not."""
+    rows = {id: _row(model, policy, language) for id, model in models.models.items()}
+    for id, row in rows.items():
+        row.apart = _apart(models[id], policy, settings)
     for record in records:
         for id, row in rows.items():
-            _count(row, models[id], record, language)
+            if not row.apart:
+                _count(row, models[id], record, language)
     return list(rows.values())
 
 
-def _reads_records(model: Model) -> bool:
-    return not model.refused and model.manifest.runtime.kind != "volume"
+def _apart(model: Model, policy: Policy, settings: Settings) -> str:
+    if model.refused:
+        told = model.refused.replace("\n", "; ")
+        return f"could not be loaded and fails whenever it is asked: {told}"
+    if bundle_of(model) is None:
+        return ""
+    held = _HELD.get(allowed(model, policy, settings.environment, by_hand=False), "its answers come of study jobs")
+    why = held if settings.pacs else "without a [pacs.NAME] there is none to read"
+    return f"reads scans, not records, so it was not tried on patients: {why}"
 
 
 def _row(model: Model, policy: Policy, language: str) -> Answers:
     manifest = model.manifest
     title = manifest.words.title.get(language) or manifest.words.title.get("en", manifest.id)
     speaks = policy.model_enabled(manifest.id, needs_enabling=manifest.status.needs_enabling)
-    return Answers(manifest.id, title, speaks)
+    return Answers(model.folder.name, title, speaks)
 
 
 def _count(row: Answers, model: Model, record: Record, language: str) -> None:

@@ -179,8 +179,8 @@ class Walk:
         self._coded(name, everything, models, language)
         if self._loaded.policy is not None:
             found = records(look.evidence, patients, self._queries, models, self.site.at, self._settings.timezone)
-            rows = self.site.answers[name] = answers(found, models, self._loaded.policy, language)
-            spoken = [row for row in rows if row.speaks]
+            rows = self.site.answers[name] = answers(found, models, self._loaded.policy, language, self._settings)
+            spoken = [row for row in rows if row.speaks and not row.apart]
             told = (
                 f"{len(spoken)} may speak here; {sum(row.answered > 0 for row in spoken)} answered for a test patient"
             )

@@ -49,6 +49,15 @@ def test_a_broker_that_is_away_is_found_out_quickly(url: str) -> None:
     assert time.monotonic() - begun < 5
 
 
+@pytest.mark.system
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_a_broker_that_refuses_our_login_is_as_one_that_is_away(kind: str, request: pytest.FixtureRequest) -> None:
+    server = request.getfixturevalue(kind)
+    courier = Courier(server.url.replace(server.password, "another-word"))
+    assert courier.send(1) is False
+    courier.close()
+
+
 def test_the_sweeper_does_the_work_itself_while_the_broker_is_away(jobs: Jobs) -> None:
     job, _ = jobs.enqueue("read", "study-1", {})
     sweeper = Sweeper(jobs, Courier(NOWHERE), lambda: Worker(jobs, {"read": work}))

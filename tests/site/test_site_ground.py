@@ -24,7 +24,7 @@ from small_site import settings_for
 
 from cds.errors import SettingsError
 from cds.ledger import migrate
-from cds.settings import Settings
+from cds.settings import Settings, load
 from cds.site import callers, ground, reach
 from cds.site.findings import Finding, Findings
 from cds.site.walk import patients_of
@@ -232,3 +232,30 @@ def test_a_test_patient_that_can_not_be_meant_is_refused(tmp_path: Path, named: 
 def test_with_one_client_an_id_is_enough(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, "https://ehr.example/fhir")
     assert patients_of(settings, ("p1", "ehr:p2", "p1")) == {"ehr": ("p1", "p2")}
+
+
+def broker_of(url: str, tmp_path: Path) -> Finding:
+    (tmp_path / "cds.toml").touch()
+    pacs = {"main": {"url": "http://127.0.0.1:9/dicom-web"}}
+    given: dict[str, Any] = {"data_dir": tmp_path, "pacs": pacs, "imaging": {"broker_url": url}}
+    migrate.upgrade(f"sqlite:///{tmp_path}/ledger.db")
+    rows = {row.part: row for row in told(ground.queue, load(tmp_path / "cds.toml", **given))}
+    assert rows["queue"].verdict == "good"
+    return rows["broker"]
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_a_broker_is_asked_whether_it_lets_us_in(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    server = request.getfixturevalue(kind)
+    assert broker_of(server.url, tmp_path) == Finding("broker", "", "good", "answers")
+    refused = broker_of(server.url.replace(server.password, "another-word"), tmp_path)
+    assert refused.verdict == "note" and "does not let us in" in refused.why
+    assert "another-word" not in refused.why
+
+
+@pytest.mark.parametrize("url", ["redis://:hidden@127.0.0.1:1/0", "amqp://cds:hidden@127.0.0.1:1//"])
+def test_a_broker_that_is_away_is_no_fault_since_workers_look_for_themselves(url: str, tmp_path: Path) -> None:
+    row = broker_of(url, tmp_path)
+    assert row.verdict == "note" and "workers look for themselves" in row.why
+    assert "hidden" not in row.why
