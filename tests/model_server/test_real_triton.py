@@ -5,6 +5,7 @@ Needs the environment of `make test-model-server`; without it each test skips, s
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -16,8 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import requests
+from command_line import cds
 
 from cds.errors import ModelServerError
 from cds.inference import model_repository, registry
@@ -47,10 +50,46 @@ def free_ports(count: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As the command writes it."""
     place = tmp_path_factory.mktemp("repository")
     for folder in (NETWORK, TABLE):
-        model_repository.write(registry.read(folder).manifest, folder, place)
+        result = cds("models", "export-triton", folder.name, "--output", place)
+        assert result.exit_code == 0, result.output
     return place
+
+
+PARSED = """
+import json, sys
+from pathlib import Path
+from google.protobuf import json_format, text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+found = {}
+for place in Path(sys.argv[1]).iterdir():
+    config = text_format.Parse((place / "config.pbtxt").read_text(encoding="utf-8"), ModelConfig())
+    found[place.name] = json_format.MessageToDict(config, preserving_proto_field_name=True)
+print(json.dumps(found))
+"""
+"""Every configuration, read with Triton's own schema, which refuses a field or a value it does not know."""
+
+
+def test_each_configuration_is_one_by_triton_s_own_schema_and_of_its_graph(repository: Path) -> None:
+    done = subprocess.run([str(PYTHON), "-c", PARSED, str(repository)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert len(found) == 3
+    for name, config in found.items():
+        graph = onnxruntime.InferenceSession(repository / name / "1" / "model.onnx", providers=["CPUExecutionProvider"])
+        assert (config["name"], config["backend"]) == (name, "onnxruntime")
+        assert config["max_batch_size"] == model_repository.MOST_ROWS
+        assert config["dynamic_batching"] == {}
+        for role, told in (("input", graph.get_inputs()), ("output", graph.get_outputs())):
+            assert [one["name"] for one in config[role]] == [one.name for one in told]
+            for one, of in zip(config[role], told, strict=True):
+                assert one["data_type"] == {"tensor(float)": "TYPE_FP32", "tensor(double)": "TYPE_FP64"}[of.type]
+                # the server puts a number of rows before them, which a graph that gives one number a row has alone
+                assert [int(n) for n in one["dims"]] == (of.shape[1:] or [1])
+                assert ("reshape" in one) is (len(of.shape) == 1)
 
 
 @pytest.fixture(scope="module")
