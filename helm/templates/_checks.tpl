@@ -25,6 +25,9 @@
 {{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.maxReplicas) (int .Values.replicas)) -}}
 {{- fail "autoscaling.maxReplicas: is less than replicas, which is the least there are" -}}
 {{- end -}}
+{{- if and .Values.autoscaling.enabled .Values.autoscaling.latency.enabled (not .Values.monitoring.rules.enabled) -}}
+{{- fail "autoscaling.latency: needs monitoring.rules.enabled, which records cds_call_seconds_p99" -}}
+{{- end -}}
 {{- if and .Values.retention.enabled (not $database) -}}
 {{- fail "retention: needs ledger.databaseSecret.name; SQLite is the pod's own, use `cds ledger purge` there" -}}
 {{- end -}}

@@ -161,3 +161,18 @@ def test_nginx_takes_as_large_a_call_as_the_service(helm: Helm, rendered: Render
     ingress = {"enabled": True, "className": "nginx", "host": "cds.hospital.example", "tlsSecret": "t"}
     manifests = helm.template({"ingress": {**ingress, "annotations": {name: "20m"}}})
     assert only(manifests, "Ingress")["metadata"]["annotations"] == {name: "20m"}
+
+
+@pytest.mark.parametrize("by", ["none", "keda"])
+def test_keda_in_its_own_namespace_may_ask_the_development_database_and_only_where_it_scales(
+    helm: Helm, by: str
+) -> None:
+    scaled = {"enabled": True, "autoscaling": {"by": by}}
+    manifests = helm.template({**VALUE_SETS["laptop"], "worker": scaled})
+    (policy,) = of_component(manifests, "database")
+    (rule,) = policy["ingress"]
+    assert rule["ports"] == [{"port": "postgresql", "protocol": "TCP"}]
+    own, *others = rule["from"]
+    assert set(own) == {"podSelector"}
+    keda = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}
+    assert others == ([keda] if by == "keda" else [])

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from chart_values import HOSPITAL, SHIPPED, VALUE_SETS
+from manifests import only
+from service import Keys
 
+from cds.settings import load
+from cds.trust.keys import read_key_set
 from helm import CHART, Helm, Manifest
 
 pytestmark = pytest.mark.system
@@ -100,6 +108,10 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ),
     ({"report": {"enabled": True}}, "report.claim: is needed"),
     ({"replicas": 8, "autoscaling": {"enabled": True}}, "autoscaling.maxReplicas: is less than replicas"),
+    (
+        {"autoscaling": {"enabled": True, "latency": {"enabled": True}}},
+        "autoscaling.latency: needs monitoring.rules.enabled",
+    ),
     (
         {"replicas": 1, "worker": {"enabled": True}, "ledger": {"databaseSecret": {"name": ""}}},
         "the queue is in the database",
@@ -206,3 +218,24 @@ def test_notes_say_what_the_release_stands_on_and_what_it_lacks(helm: Helm) -> N
     laptop = notes(VALUE_SETS["laptop"])
     assert "cds-ledger: ledger-key, database-password" in laptop
     assert "development database" in laptop
+
+
+def test_the_laptop_s_client_is_complete_once_it_is_uncommented(
+    helm: Helm, tmp_path: Path, client_keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in [v for v in os.environ if v.startswith("CDS_")]:
+        monkeypatch.delenv(variable)
+    text = (CHART / "values" / "laptop.yaml").read_text(encoding="utf-8")
+    client = re.compile(r"^( *)# (?=\[clients|\w+ = |files:|  )", re.MULTILINE)
+    head, mark, below = text.partition("replicas: 1\n")
+    values = yaml.safe_load(head + mark + client.sub(r"\1", below))
+    assert list(values["files"]) == ["my-ehr.jwks.json"] and json.loads(values["files"]["my-ehr.jwks.json"])
+    values["files"]["my-ehr.jwks.json"] = json.dumps(client_keys.public_set())
+    config = only(helm.template(values), "ConfigMap", "-settings")["data"]
+    (tmp_path / "cds.toml").write_text(config["cds.toml"], encoding="utf-8")
+    found = load(tmp_path / "cds.toml", environment="production").clients["my-ehr"]
+    assert found.fhir_servers == (found.issuer,)
+    assert found.jwks_file is not None and found.jwks_file.parent == Path("/etc/cds/settings")
+    assert read_key_set(config[found.jwks_file.name].encode())
+    (rule,) = values["networkPolicy"]["egress"]
+    assert urlsplit(found.fhir_servers[0]).port in {port["port"] for port in rule["ports"]}
