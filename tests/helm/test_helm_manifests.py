@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
+import operators
 import pytest
 import yaml
 from chart_values import HOSPITAL, PACKAGED_POLICY, SETTINGS, SHIPPED, VALUE_SETS
@@ -24,8 +25,7 @@ pytestmark = pytest.mark.system
 
 Rendered = Callable[[str], list[Manifest]]
 OLDEST, NEWEST = "1.25", kubernetes_validate.latest_version()
-# of operators, whose schemas are not Kubernetes' own; tests of their own say what they must hold
-BY_OPERATORS = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule", "TLSOption"}
+BY_OPERATORS = {kind for _, kind in operators.SPECS}
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -35,6 +35,14 @@ def test_kubernetes_accepts_every_manifest(helm: Helm, name: str, version: str) 
     for manifest in helm.template(VALUE_SETS[name], version):
         if manifest["kind"] not in BY_OPERATORS:
             kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("kind", sorted(BY_OPERATORS))
+def test_operators_take_what_is_theirs(rendered: Rendered, kind: str) -> None:
+    found = [m for name in VALUE_SETS for m in of_kind(rendered(name), kind)]
+    assert found, "no set of values writes one"
+    for manifest in found:
+        operators.validate(manifest)
 
 
 def test_every_pod_is_locked_down(manifests: list[Manifest]) -> None:
