@@ -9,13 +9,16 @@ ARG EXTRAS=postgres,celery,committee,imaging,report
 WORKDIR /src
 # no pip in the environment that ships: the one outside fills it
 RUN python -m venv --without-pip /opt/cds
-COPY pyproject.toml README.md openapi.yaml requirements.lock ./
+COPY pyproject.toml README.md openapi.yaml requirements.lock requirements-build.lock ./
 # what is locked, by its hashes; what comes later finds it there and leaves it at that
 RUN python -m pip --python /opt/cds/bin/python install --no-cache-dir --require-hashes --requirement requirements.lock
 COPY cds cds
 COPY hooks hooks
 COPY models models
-RUN python -m pip --python /opt/cds/bin/python install --no-cache-dir ".[${EXTRAS}]"
+# what builds is locked as well, and stays outside of what ships
+RUN python -m pip install --no-cache-dir --root-user-action=ignore --require-hashes --requirement requirements-build.lock \
+    && python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheel . \
+    && python -m pip --python /opt/cds/bin/python install --no-cache-dir "$(echo /wheel/*.whl)[${EXTRAS}]"
 
 FROM python:${PYTHON}
 RUN python -m pip uninstall --yes --root-user-action=ignore wheel setuptools pip \

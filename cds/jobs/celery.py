@@ -75,7 +75,7 @@ class Courier:
         self._expires_s = expires_s
 
     def send(self, job_id: int) -> bool:
-        """False: the broker can't be reached, or lets nobody in. Never raises for that, and waits two seconds at most."""
+        """False: the broker can't be reached, or refuses us. Never raises for that, and waits two seconds at most."""
         try:
             self._app.send_task(TASK, args=(job_id,), expires=self._expires_s, retry=False, ignore_result=True)
         except (OperationalError, OSError, AMQPError) as error:  # RabbitMQ's refusal of a login is the last alone

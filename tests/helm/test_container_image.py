@@ -126,6 +126,18 @@ def test_the_gpu_build_is_given_the_driver_s_compute_library() -> None:
 
 
 @for_each
+def test_nothing_that_builds_is_fetched_but_what_is_locked(file: str) -> None:
+    commands = [part.split() for name, value in instructions(file) if name == "RUN" for part in value.split("&&")]
+    *locked, wheel, ours = [words for words in commands if "pip" in words and "uninstall" not in words]
+    for words, lock in zip(locked, ("requirements.lock", "requirements-build.lock"), strict=True):
+        assert "--require-hashes" in words and words[-1] == lock
+    # else pip would fetch the newest build backend there is, into an environment of its own
+    assert {"--no-build-isolation", "--no-deps"} <= set(wheel) and wheel[-1] == "."
+    assert ours[-1].strip('"') == "/wheel/*.whl)[${EXTRAS}]"
+    assert "/opt/cds/bin/python" not in locked[1], "what builds must not ship"
+
+
+@for_each
 def test_no_build_tools_ship(file: str) -> None:
     commands = " ".join(value for name, value in final_stage(file) if name == "RUN")
     assert "pip uninstall" in commands
@@ -139,7 +151,7 @@ def test_what_the_build_needs_is_copied_and_not_ignored(file: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     needed = {"pyproject.toml", project["project"]["readme"], *wheel["packages"], *wheel["force-include"]}
-    needed.add("requirements.lock")
+    needed |= {"requirements.lock", "requirements-build.lock"}
     assert needed == copied(file)
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     rules = [line for line in ignored if line and not line.startswith("#")]

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+BUILD_LOCK = (ROOT / "requirements-build.lock").read_text(encoding="utf-8")
 LOCKED_EXTRAS = ("postgres", "celery", "imaging", "report", "committee", "telemetry")
 """What the service's image installs, and what a site may switch on by settings; training and tests are no product."""
 
 
-def locked() -> dict[str, list[str]]:
+def locked(lock: str = LOCK) -> dict[str, list[str]]:
     """Package -> versions, one for each set of platforms."""
     found: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", LOCK, re.MULTILINE):
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", lock, re.MULTILINE):
         found.setdefault(canonicalize_name(name), []).append(version)
     return found
 
@@ -52,11 +54,49 @@ def test_every_dependency_is_locked_at_a_version_it_allows() -> None:
 
 
 @pytest.mark.threat("supply-chain")
-def test_every_locked_package_has_hashes_and_comes_from_nowhere_in_particular() -> None:
-    blocks = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)[1:]
-    assert len(blocks) == sum(map(len, locked().values()))
+@pytest.mark.parametrize("lock", [LOCK, BUILD_LOCK], ids=["shipped", "build"])
+def test_every_locked_package_has_hashes_and_comes_from_nowhere_in_particular(lock: str) -> None:
+    blocks = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]
+    assert len(blocks) == sum(map(len, locked(lock).values())) > 0
     assert [block.splitlines()[0] for block in blocks if not re.search(r"--hash=sha256:[0-9a-f]{64}\b", block)] == []
-    assert not re.search(r"https?://|--index-url|--find-links|--extra-index-url|@ ", LOCK)
+    assert not re.search(r"https?://|--index-url|--find-links|--extra-index-url|@ ", lock)
+
+
+@pytest.mark.threat("supply-chain")
+def test_what_builds_is_locked_with_all_that_it_needs() -> None:
+    """The backend is what pip would fetch by itself, without a hash, in the moment of a build."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    versions, waiting = locked(BUILD_LOCK), [Requirement(line) for line in project["build-system"]["requires"]]
+    needed: set[str] = set()
+    while waiting:
+        one = waiting.pop()
+        name = canonicalize_name(one.name)
+        if name in needed or (one.marker is not None and not one.marker.evaluate({"extra": ""})):
+            continue
+        needed.add(name)
+        assert all(one.specifier.contains(version) for version in versions[name]), "run make lock"
+        waiting += map(Requirement, metadata.requires(name) or ())
+    assert needed == set(versions), "run make lock"
+
+
+@pytest.mark.threat("supply-chain")
+def test_what_the_tests_run_on_is_what_is_locked() -> None:
+    """`make` installs under the lock's versions; who installs otherwise tries another product than ships."""
+    made = subprocess.run(
+        ["make", "--dry-run", "--always-make", ".venv/constraints.txt"],
+        cwd=ROOT, capture_output=True, text=True, timeout=30, check=True,
+    ).stdout  # fmt: skip
+    [strip] = [line for line in made.splitlines() if line.startswith("sed ")]
+    command = strip.replace("> .venv/constraints.txt", "")
+    lines = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    wanted = [Requirement(line) for line in lines.splitlines()]
+    assert len(wanted) == sum(map(len, locked().values()))
+    apart = [
+        f"{one}, and {metadata.version(one.name)} is installed"
+        for one in wanted
+        if (one.marker is None or one.marker.evaluate()) and not one.specifier.contains(metadata.version(one.name))
+    ]
+    assert apart == [], "run make test, which installs what is locked; or make lock"
 
 
 def built(tree: Path, into: Path, moment: str) -> Path:

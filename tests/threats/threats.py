@@ -215,8 +215,9 @@ THREATS: dict[str, Threat] = {
     "supply-chain": Threat(
         "What is kept and told",
         "A dependency or a build is exchanged for another.",
-        "Versions are locked with hashes (requirements.lock); two builds of the wheel are the same bytes; `make audit` "
-        "looks for known vulnerabilities and writes a bill of materials.",
+        "Versions are locked with hashes (requirements.lock; requirements-build.lock for what builds), and tests run "
+        "on what is locked; two builds of the wheel are the same bytes; `make audit` looks for known vulnerabilities "
+        "and writes a bill of materials.",
         "What is malicious in a version before it is locked; the CUDA wheels of Dockerfile.cuda are not locked.",
     ),
 }

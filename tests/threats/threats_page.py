@@ -42,7 +42,8 @@ def page(found: dict[str, list[tuple[str, str]]] | None = None) -> str:
         "<!-- Written by scripts/threat-table; change tests/threats and the marks on tests, not this page. -->",
         "",
         f"What could be done to this service, and to patients through it: {len(THREATS)} threats, and {len(tests)} "
-        "tests that prove them stopped. What is left open is said beside each. TLS towards callers, the rights of "
+        "tests that name one and prove it stopped: a run in which one of them fails, or is skipped, is not passed. "
+        "What is left open is said beside each. TLS towards callers, the rights of "
         "database and file system, and the network around them are the deployment's (docs/operate.md, helm/).",
     ]
     topic = ""
