@@ -6,6 +6,7 @@ pytest_plugins = [
     "background",
     "cohorts",
     "faults",
+    "proofs",
     "committee_room",
     "browser",
     "servers",

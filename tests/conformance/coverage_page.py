@@ -63,7 +63,8 @@ def page(found: dict[int, list[Proof]] | None = None) -> str:
         "<!-- Written by scripts/conformance-table; change tests/conformance, not this page. -->",
         "",
         f"CDS Hooks 2.0.1, and the 3.0 ballot where it is compatible, as a checklist for a service: "
-        f"{len(REQUIREMENTS)} points, proven {tests} times by tests in `tests/conformance/`. A point or a part of one "
+        f"{len(REQUIREMENTS)} points, proven {tests} times by tests in `tests/conformance/`; a run in which one of "
+        "them fails, or is skipped, is not passed. A point or a part of one "
         "that does not apply here says why. Section titles are those of the specification; the strength is the "
         "strongest word in the point.",
     ]
