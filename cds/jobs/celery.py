@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError  # type: ignore[import-untyped]
 from celery import Celery
 from kombu.exceptions import OperationalError
 

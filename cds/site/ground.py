@@ -127,7 +127,7 @@ def _broker(url: str, findings: Findings) -> None:
     connection = Connection(url, connect_timeout=5)  # type: ignore[no-untyped-call]
     try:
         with connection:
-            connection.ensure_connection(max_retries=1, timeout=5)
+            connection.ensure_connection(max_retries=1, timeout=5)  # type: ignore[no-untyped-call]
     except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
         # the address holds a password
         why = f"does not let us in ({type(error.__cause__ or error).__name__}); workers look for themselves"
