@@ -22,11 +22,12 @@ _LONGEST = 139
 
 
 def flags(case: Case, model: str) -> tuple[str, ...]:
-    """A newer scan is a new finding: its card comes again."""
+    """A newer scan is a new finding: its card comes again. More images of the same one are so when they are read."""
     reading = case.studies.get(model)
     if reading is None or not reading.read:
         return ()
-    return (f"scan:{reading.study or reading.scan}", *((f"newer:{reading.newer_scan}",) if reading.newer else ()))
+    newer = reading.newer and not reading.same_scan
+    return (f"scan:{reading.study or reading.scan}", *((f"newer:{reading.newer_scan}",) if newer else ()))
 
 
 def lines(case: Case, model: str) -> list[str]:
@@ -38,11 +39,12 @@ def lines(case: Case, model: str) -> list[str]:
     found = [words("engine.study.scan", day=day_of(words, reading), age=_age(words, reading))]
     if reading.state == "stale" and not reading.newer:
         found.append(words("engine.study.stale"))
-    if reading.newer == "running":
-        found.append(words("engine.study.newer_running", day=_newer(words, reading)))
-    elif reading.newer:
-        said = words.pick(reading.says)
-        found.append(words("engine.study.newer_unread", day=_newer(words, reading), reason=said))
+    if reading.newer:
+        which, day = ("more" if reading.same_scan else "newer"), _newer(words, reading)
+        if reading.newer == "running":
+            found.append(words(f"engine.study.{which}_running", day=day))
+        else:
+            found.append(words(f"engine.study.{which}_unread", day=day, reason=words.pick(reading.says)))
     return found
 
 

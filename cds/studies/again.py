@@ -1,11 +1,12 @@
 """When a study that was read is read again: more images have come, or a person wants it.
 
-Each time is a reading of its own with a prediction of its own; the earlier ones stay in the ledger.
+Each time is a reading of its own with a prediction of its own; the earlier ones stay in the ledger. Until the new one
+has assessed the scan, and whatever becomes of it, the last one that did is kept and goes on being shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,24 +14,50 @@ from cds.jobs.job import CANCELLED, DEAD, DONE, Job
 from cds.jobs.queue import Jobs
 from cds.studies.plan import ASSESSED
 
+Count = Callable[[], int | None]
+"""How many images the archive has now, results not counted; None: it does not say, or can't be asked."""
 
-def grown(job: Job, images: int | None) -> bool:
+
+def grown(job: Job, images: int | None, count: Count = lambda: None) -> bool:
     """The study now has more than when it was read, whatever the reading came to: it may have been of half a liver.
     Or nobody could read it because images kept coming. Where nobody says how many there are, nobody can tell; a number
-    is believed once, since an EHR may count otherwise than the archive for good."""
+    is believed once, since an EHR may count otherwise than the archive for good.
+
+    ``images``: as the news has it, with results among them: ``count`` is asked only when there are more.
+    """
     if job.state == DEAD:
         return job.reason == "images-arriving"
-    seen = (job.result or {}).get("images")
+    result = job.result or {}
+    seen = result.get("images")
     if job.state != DONE or images is None or seen is None:
         return False
-    return images > max(int(seen), int(job.payload.get("told") or 0))
+    if images <= max(int(seen), int(job.payload.get("told") or 0)):
+        return False
+    return more(result, count())
+
+
+def more(result: Mapping[str, Any], images: int | None) -> bool:
+    """There are more images now than that reading looked at, as far as anybody can tell."""
+    looked_at = result.get("looked_at")
+    return looked_at is None or images is None or images > int(looked_at)
 
 
 def unread(job: Job) -> bool:
     """It ended without a reading: failed, cancelled or indeterminate."""
-    return job.state in (DEAD, CANCELLED) or (
-        job.state == DONE and (job.result is None or job.result.get("outcome") != ASSESSED)
-    )
+    return job.state in (DEAD, CANCELLED) or (job.state == DONE and not _assessed(job.result))
+
+
+def kept(job: Job) -> Mapping[str, Any] | None:
+    """The last result of this job that assessed the scan: its own, or one of an earlier reading."""
+    if job.state == DONE and _assessed(job.result):
+        return job.result
+    return before(job)
+
+
+def before(job: Job) -> Mapping[str, Any] | None:
+    """The result that was assessed when the reading in hand was asked for."""
+    found: Mapping[str, Any] | None = job.payload.get("before")
+    return found
 
 
 def repeat(
@@ -40,9 +67,15 @@ def repeat(
     payload = {**job.payload, "reading": number(job.payload) + 1}
     if told is not None:
         payload["told"] = told
+    if (last := kept(job)) is not None:
+        payload["before"] = dict(last)
     return jobs.renewed(job, payload, after=after, priority=priority)
 
 
 def number(payload: Mapping[str, Any]) -> int:
     """Which reading of the study by this version this is, from 1."""
     return int(payload.get("reading", 1))
+
+
+def _assessed(result: Mapping[str, Any] | None) -> bool:
+    return result is not None and result.get("outcome") == ASSESSED

@@ -18,8 +18,9 @@ from cds.imaging.volume import Volume
 from cds.inference.manifest import Manifest
 from cds.inference.volumes.analyse import Assessed
 from cds.inference.volumes.bundle import Bundle
-from cds.jobs.job import DONE, Job
+from cds.jobs.job import Job
 from cds.jobs.queue import Jobs
+from cds.studies.again import kept
 from cds.studies.plan import KIND, scan_day
 
 _log = logging.getLogger("cds.studies")
@@ -61,8 +62,8 @@ def _earlier(job: Job, jobs: Jobs) -> list[Findings]:
     own = scan_day(job)
     read: list[tuple[date, Findings]] = []
     for one in found:
-        day, raw = scan_day(one), (one.result or {}).get("findings")
-        if one.state != DONE or raw is None or day is None or own is None or day >= own:
+        day, raw = scan_day(one), (kept(one) or {}).get("findings")
+        if raw is None or day is None or own is None or day >= own:
             continue
         if one.payload.get("model") != job.payload.get("model"):
             continue

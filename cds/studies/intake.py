@@ -15,7 +15,7 @@ from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About
-from cds.studies.again import grown, repeat, unread
+from cds.studies.again import Count, grown, repeat, unread
 from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, job_key, plan, study_id
 
 _log = logging.getLogger("cds.studies")
@@ -60,12 +60,20 @@ class Intake:
         self._tell = tell
 
     def ask(
-        self, about: About, client: str, why: Why, *, only: Iterable[str] | None = None, pacs: str | None = None
+        self,
+        about: About,
+        client: str,
+        why: Why,
+        *,
+        only: Iterable[str] | None = None,
+        pacs: str | None = None,
+        count: Count = lambda: None,
     ) -> Asked:
         """Have a study read by the models it is for. Raises LedgerError. Asking twice is asking once, unless images
         have come since it was read (``cds.studies.again``).
 
         ``only``: ids of the models to consider. ``pacs``: the archive that has it; None: any that serves the client.
+        ``count``: asked before a reading is repeated; where it can't tell, the worker looks before it reads.
         """
         study = study_id(self._ledger, client, about.uid)
         homes = [pacs] if pacs is not None else archives.serving(self._settings, client)
@@ -82,13 +90,21 @@ class Intake:
             if one.declined or full:
                 declined.append((one.manifest.id, one.declined or "queue-full"))
             else:
-                jobs.append(self._enqueue(one, about, study, client, homes, why, subject))
+                jobs.append(self._enqueue(one, about, study, client, homes, why, subject, count))
         if full and any(not p.declined for p in planned):
             _log.warning("studies.queue_full why=%s limit=%s", why, self._settings.imaging.queue_limit)
         return Asked(study, tuple(jobs), tuple(declined))
 
     def _enqueue(
-        self, one: Planned, about: About, study: str, client: str, homes: list[str], why: Why, subject: str | None
+        self,
+        one: Planned,
+        about: About,
+        study: str,
+        client: str,
+        homes: list[str],
+        why: Why,
+        subject: str | None,
+        count: Count,
     ) -> tuple[Job, bool]:
         manifest, bundle = one.manifest, one.manifest.runtime.volume
         assert bundle is not None
@@ -113,7 +129,7 @@ class Intake:
             item=study,
             later=why in _ASKS_AGAIN,
         )
-        if (why == "hand" and unread(job)) or (why in _ASKS_AGAIN and grown(job, about.images)):
+        if (why == "hand" and unread(job)) or (why in _ASKS_AGAIN and grown(job, about.images, count)):
             new = repeat(self._jobs, job, after=after, priority=PRIORITY[why], told=about.images)
             job = self._jobs.get(job.id) or job
         if new:

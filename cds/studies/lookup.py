@@ -14,11 +14,12 @@ from cds.fhir import resources as fhir
 from cds.inference.model import Model
 from cds.inference.volumes.bundle import Bundle
 from cds.inference.volumes.reading import StudyReading
-from cds.jobs.job import CANCELLED, DEAD, DONE, QUEUED, RUNNING, Job
+from cds.jobs.job import CANCELLED, DEAD, QUEUED, RUNNING, Job
 from cds.jobs.queue import Jobs
 from cds.ledger import Ledger
 from cds.settings import ImagingSettings
 from cds.studies.about import About, from_resource, newest_first
+from cds.studies.again import kept
 from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, scan_day, study_id
 from cds.studies.reasons import at_stage, words
 
@@ -107,9 +108,8 @@ class Lookup:
     def _shown(self, job: Job) -> bool:
         """A reading that may stand on a card here. One by a network that was not for clinical use may not, though the
         same network has since been approved."""
-        if job.state != DONE or job.result is None or job.result.get("outcome") != ASSESSED:
-            return False
-        return self._environment == "demo" or not job.result.get("demonstration", True)
+        result = kept(job)
+        return result is not None and (self._environment == "demo" or not result.get("demonstration", True))
 
     def _reading(
         self, model: str, jobs: Sequence[Job], newest: About | None, newest_id: str, recent: bool
@@ -120,10 +120,12 @@ class Lookup:
         if newest is not None and (front is None or (newest.day or date.min) > (scan or date.min)):
             scan, item = newest.day, newest_id
         state, reason, says = self._state([job for job in jobs if job.item == item], newest is not None, recent)
-        if read is not None and read.result is not None:
+        if read is not None and (result := kept(read)) is not None:
             day = scan_day(read)
             age = self._age(day) if day is not None else None
-            newer = read.item != item
+            same = read.item == item
+            # an earlier reading of the job, which has been asked for once more
+            newer = not same or result is not read.result
             stale = newer or age is None or age > self._imaging.fresh_days
             return StudyReading(
                 model,
@@ -132,10 +134,11 @@ class Lookup:
                 age_days=age,
                 newer=(state if state == "running" else reason) if newer else "",
                 newer_scan=scan if newer else None,
+                same_scan=newer and same,
                 says=says if newer else {},
-                prediction_id=str(read.result["prediction"]),
-                version=str(read.result["version"]),
-                result=read.result,
+                prediction_id=str(result["prediction"]),
+                version=str(result["version"]),
+                result=result,
                 study=read.item or "",
             )
         waiting = next((job for job in jobs if job.item == item and job.state in (QUEUED, RUNNING)), None)

@@ -11,9 +11,8 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -37,9 +36,11 @@ from cds.ledger import Ledger
 from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives, outcome
+from cds.studies.again import before, more
 from cds.studies.analysed import Analysed, Writer
 from cds.studies.devices import Devices
 from cds.studies.findings import author_of, measure, told
+from cds.studies.images import Counted, counted, counted_again
 from cds.studies.plan import allowed, bundle_of
 
 _log = logging.getLogger("cds.studies")
@@ -61,7 +62,6 @@ _MAY_PASS = frozenset(
     }
 )
 _REASONS: dict[type[ModelError], str] = {SelfTestFailed: "self-test-failed", OutOfMemory: "out-of-memory"}
-_RESULTS = frozenset({"SEG", "SR", "PR", "KO"})
 _AT_FAULT = frozenset({ImageReason.PACS_NOT_LISTED, ImageReason.PACS_REDIRECTED})
 """Somebody must mend the settings first."""
 
@@ -115,27 +115,29 @@ class Pipeline:
     ) -> Outcome:
         manifest, study_uid = model.manifest, str(job.payload["study"])
         choice: Choice | None = None
-        more: dict[str, Any] = {}
+        said: dict[str, Any] = {}
         found: Assessed | Indeterminate | outcome.Reason
+        images = counted(web, study_uid).images
+        if (last := before(job)) is not None and not more(last, images):
+            return _stands(job, last, counted_again(web, study_uid, images))
         with timings.of("fetch"):
-            images = _instances(web, study_uid).read
             choice, refused = self._chosen(job, bundle, web, progress)
         if refused is not None or choice is None or choice.volume is None:
             reason = refused or (choice.reason if choice is not None else None) or ImageReason.NO_CT
             found = outcome.Reason(reason.value, "choice")
         else:
-            found, more["provider"] = self._analysed(job, model, choice.volume, progress, timings)
+            found, said["provider"] = self._analysed(job, model, choice.volume, progress, timings)
         progress("write", _WRITE)
         # images that came in since were not looked at; the study was not complete when the work began
-        if images is not None and (_instances(web, study_uid).read or images) > images:
+        if images is not None and (counted(web, study_uid).images or images) > images:
             raise Unfinished("images-arriving", again=True)
         if choice is not None and choice.volume is not None and isinstance(found, Assessed):
             with timings.of("write"):
-                more |= self._put(job, model, bundle, choice, found, web)
+                said |= self._put(job, model, bundle, choice, found, web)
         # what later news of the study is compared with; results stored just now count, images come in since don't
-        more["images"] = _counted(web, study_uid, images)
+        said |= {"images": counted_again(web, study_uid, images).whole, "looked_at": images}
         progress("store", _STORE)
-        result = outcome.result_of(manifest, choice, found, job, demonstration=not bundle.clinical_use, **more)
+        result = outcome.result_of(manifest, choice, found, job, demonstration=not bundle.clinical_use, **said)
         policy = self._policies.current(str(job.payload.get("client", ""))).version
         return Outcome(result, outcome.rows(job, manifest, result, self._now(), policy, timings.ms))
 
@@ -285,32 +287,11 @@ def _unfinished(error: Unusable) -> Unfinished:
     return Unfinished(error.reason.value, again=error.reason in _MAY_PASS, said=str(error))
 
 
-@dataclass(frozen=True)
-class _Instances:
-    """As the archive counts them now; None where it does not say."""
-
-    read: int | None
-    others: int | None
-    """Results, reports, what was marked: nothing that is read here."""
-
-
-def _instances(web: DicomWeb, study_uid: str) -> _Instances:
-    rows = web.series(study_uid)
-    counts = [row.instances for row in rows]
-    if not rows or None in counts:
-        return _Instances(None, None)
-    others = sum(row.instances or 0 for row in rows if row.modality in _RESULTS)
-    return _Instances(sum(count or 0 for count in counts) - others, others)
-
-
-def _counted(web: DicomWeb, study_uid: str, images: int | None) -> int | None:
-    """``images``, and whatever else lies in the study now. An archive that fails does not cost the result."""
-    try:
-        others = _instances(web, study_uid).others
-    except Unusable as error:
-        _log.warning("study.uncounted reason=%s", error.reason.value)
-        return None
-    return None if images is None or others is None else images + others
+def _stands(job: Job, last: Mapping[str, Any], now: Counted) -> Outcome:
+    """What came in were no images: the reading that was to be repeated is the result again, and no new prediction."""
+    _log.info("study.stands job=%s", job.id)
+    result = {**last, "images": now.whole}
+    return Outcome(result, lambda _: None)
 
 
 def _wanted(bundle: Bundle, settings: Settings) -> Wanted:

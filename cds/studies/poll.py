@@ -10,18 +10,21 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from cds.errors import CdsError, NotTaken
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient
 from cds.fhir.queries import Query
+from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.reasons import Unusable
 from cds.record.moments import day_at
 from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About, from_resource, from_row
 from cds.studies.ehr import target_of
+from cds.studies.images import counted
 from cds.studies.intake import Intake
 from cds.trust.allowlist import AllowList
 from cds.trust.smart import Backend, certificates
@@ -110,9 +113,9 @@ class Poller:
         web = archives.opened(self._settings, name)
         try:
             rows = web.studies(StudyDate=f"{since:%Y%m%d}-", includefield="StudyDescription")
+            return len(self._news(client, map(from_row, rows), name, web)[0])
         finally:
             web.close()
-        return len(self._news(client, map(from_row, rows), name)[0])
 
     def _ehr(self, name: str) -> int:
         return len(self._asked(name, _FHIR_DEADLINE_S)[0])
@@ -127,24 +130,35 @@ class Poller:
         target = target_of(self._backends[name], source.fhir_base, allowed)
         [found] = self._fhir.fetch((query,), "", target, time.monotonic() + within_s)
         studies = (r for page in found.pages for r in page.resources if isinstance(r, fhir.ImagingStudy))
-        news = self._news(name, (about for s in studies if (about := from_resource(s)) is not None), None)
+        news = self._news(name, (about for s in studies if (about := from_resource(s)) is not None))
         if found.fault is not None:
             self._backends[name].forget()
             raise found.fault
         return news
 
-    def _news(self, client: str, studies: Iterable[About], pacs: str | None) -> tuple[tuple[str, ...], bool]:
+    def _news(
+        self, client: str, studies: Iterable[About], pacs: str | None = None, web: DicomWeb | None = None
+    ) -> tuple[tuple[str, ...], bool]:
         """(opaque ids of those that were news, the queue was full). Raises LedgerError. What could not be asked for
-        is news again at the next poll."""
+        is news again at the next poll. ``pacs``, ``web``: the archive that told of them."""
         news: list[str] = []
         for about in studies:
             key = (client, about.uid)
             if key in self._known and self._known[key] == about.images:
                 continue
-            asked = self._intake.ask(about, client, "poll", pacs=pacs)
+            asked = self._intake.ask(about, client, "poll", pacs=pacs, count=partial(_images, web, about.uid))
             if asked.waits:
                 return tuple(news), True
             self._known[key] = about.images
             if any(new for _, new in asked.jobs):
                 news.append(asked.study)
         return tuple(news), False
+
+
+def _images(web: DicomWeb | None, study_uid: str) -> int | None:
+    """None where there is no archive to ask, or it does not say."""
+    try:
+        return counted(web, study_uid).images if web is not None else None
+    except Unusable as error:
+        _log.warning("poll.uncounted reason=%s", error.reason.value)
+        return None

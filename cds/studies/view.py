@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cds.jobs.job import DONE, QUEUED, RUNNING, Job
+from cds.studies.again import kept
 from cds.studies.plan import ASSESSED
 from cds.studies.reasons import of_stage, words
 
@@ -60,13 +61,21 @@ def analysis(job: Job) -> dict[str, Any]:
     if code:
         found["reason"] = {"code": code, "text": sentence}
     if found["state"] == "assessed":
-        kept = ("likelihood", "category", "candidates", "demonstration", "written", "prediction")
-        found["result"] = {name: result[name] for name in kept if name in result} | _measured(result)
+        found["result"] = _told(result)
+    elif (last := kept(job)) is not None:
+        found["before"] = _told(last)
     return found
+
+
+_OF_RESULT = ("likelihood", "category", "candidates", "demonstration", "written", "prediction")
 
 
 _OF_LESION = ("number", "category", "likelihood", "position", "volume_ml", "longest_mm", "contacts")
 _OF_COMPARISON = ("since", "response", "why_not", "changes", "new", "sum_mm", "first_mm", "smallest_mm")
+
+
+def _told(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: result[name] for name in _OF_RESULT if name in result} | _measured(result)
 
 
 def _measured(result: Mapping[str, Any]) -> dict[str, Any]:

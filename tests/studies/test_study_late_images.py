@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from study_calls import body, study
 from study_house import NOW, Build, House
-from study_scene import STUDY, Archive, ct
+from study_scene import STUDY, Archive, away, ct
 
 from cds.jobs import Job
+from cds.studies.again import kept
 from cds.studies.poll import Poller
+from cds.studies.view import analysis
 
 
 def polled(house: House) -> int:
@@ -50,6 +54,7 @@ def test_an_assessed_scan_that_grew_is_read_again_and_meanwhile_is_being_read(po
     polled(polling)
     waiting = polling.jobs.get(first.id)
     assert waiting is not None and (waiting.state, waiting.result) == ("queued", None)
+    assert kept(waiting) == first.result
     second = read(polling)
     assert first.result is not None and second.result is not None
     assert second.result["prediction"] != first.result["prediction"]
@@ -81,6 +86,98 @@ def test_results_stored_beside_the_images_are_no_late_images(polling: House, arc
     assert read(polling).result["images"] == 32  # type: ignore[index]
     assert polled(polling) == 0
     assert polling.work() is None
+
+
+@pytest.fixture
+def assessed(polling: House, archive: Archive) -> House:
+    """Its scan has been read: suspicion high."""
+    archive.holds()
+    polled(polling)
+    read(polling)
+    return polling
+
+
+def card(house: House, language: str = "en") -> tuple[str, str]:
+    answer = house.app.test_client().post(
+        "/cds-services/pancreas-imaging", json=body(study()), headers={"Accept-Language": language}
+    )
+    house.engine.studies.settle()
+    [found] = answer.get_json()["cards"]
+    return found["summary"], found["detail"]
+
+
+def saved(archive: Archive, modality: str) -> None:
+    """By a radiologist, beside the images."""
+    archive.studies[STUDY][f"{STUDY}.9"] = [b"one"]
+    archive.modalities[f"{STUDY}.9"] = modality
+
+
+@pytest.mark.parametrize("modality", ["PR", "KO", "SR"])
+def test_what_a_radiologist_saves_beside_the_images_repeats_nothing(
+    assessed: House, archive: Archive, modality: str
+) -> None:
+    first = card(assessed)
+    saved(archive, modality)
+    assert polled(assessed) == 0
+    assert assessed.work() is None
+    assert card(assessed) == first and "suspicion high" in first[0]
+
+
+def test_news_that_does_not_say_what_came_is_looked_into_before_a_scan_is_read_again(
+    assessed: House, archive: Archive
+) -> None:
+    [before] = assessed.jobs.newest()
+    saved(archive, "PR")
+    fetched = len(archive.server.hits)
+    assessed.ask(why="notification", images=31)
+    again = read(assessed)
+    assert before.result is not None and again.result == {**before.result, "images": 31}
+    assert not [hit for hit in archive.server.hits[fetched:] if hit.path.endswith(f"{STUDY}.1")], "images were fetched"
+    assert len(assessed.predictions()) == 1
+    assessed.ask(why="notification", images=31)
+    assert assessed.work() is None
+
+
+WAITS: dict[str, Callable[[House], Any]] = {
+    "queued": lambda house: None,
+    "failed": lambda house: house.jobs.fail(house.jobs.claim("w", ["study"]), "pacs-failed", again=False),  # type: ignore[arg-type]
+    "cancelled": lambda house: house.jobs.cancel(house.jobs.newest()[0].id),
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("queued", "more images of it have come in, are being read and are not counted here"),
+        ("failed", "more images of it have come in and are not counted here. The image archive"),
+        ("cancelled", "more images of it have come in and are not counted here. The analysis was cancelled."),
+    ],
+)
+def test_while_a_scan_is_read_again_and_when_that_fails_the_earlier_reading_stays_on_the_card(
+    assessed: House, archive: Archive, state: str, says: str
+) -> None:
+    archive.studies[STUDY][f"{STUDY}.2"] = ct(series=f"{STUDY}.2")
+    assert polled(assessed) == 1
+    archive.broken = away()
+    WAITS[state](assessed)
+    [job] = assessed.jobs.newest()
+    summary, detail = card(assessed)
+    assert "suspicion high" in summary
+    assert f"This is an older reading of the scan of 20 Nov 2026: {says}" in detail
+    assert "Dit is een eerdere beoordeling van de scan van 20 nov 2026" in card(assessed, "nl")[1]
+    told = analysis(job)
+    assert (told["state"], told["before"]["category"], "result" in told) == (state, "high", False)
+
+
+def test_more_images_that_allow_no_answer_do_not_take_the_earlier_reading_away(
+    assessed: House, archive: Archive
+) -> None:
+    archive.studies[STUDY] = {f"{STUDY}.1": ct(slices=12), f"{STUDY}.2": ct(series=f"{STUDY}.2", slices=19)}
+    polled(assessed)
+    assert read(assessed).result["outcome"] == "indeterminate"  # type: ignore[index]
+    summary, detail = card(assessed)
+    assert "suspicion high" in summary and "covers too little of the body" in detail
+    assert "This is an older reading" in detail
 
 
 def test_an_ehr_that_counts_otherwise_is_believed_once(polling: House) -> None:

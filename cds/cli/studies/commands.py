@@ -17,7 +17,7 @@ from cds.jobs.job import ENDED, STATES, Job
 from cds.jobs.queue import Jobs
 from cds.settings import Settings, load
 from cds.studies.about import About
-from cds.studies.again import repeat, unread
+from cds.studies.again import kept, repeat, unread
 from cds.studies.plan import KIND, study_id
 from cds.studies.reasons import words
 from cds.studies.view import STAGES, analysis, reason_of, state_of
@@ -212,6 +212,7 @@ def _told(console: Console, job: Job) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     result = job.result or {}
     code, sentence = reason_of(job)
+    last = kept(job)
     lines = {
         "job": f"{job.id}, attempt {job.attempts} of {job.most_attempts}",
         "study": job.item or "",
@@ -224,6 +225,9 @@ def _told(console: Console, job: Job) -> None:
         "series": str(result.get("choice", "")),
         "found": f"{result.get('category')}, likelihood {result.get('likelihood'):.3f}"
         if "likelihood" in result
+        else "",
+        "before": f"{last.get('category')}, likelihood {last.get('likelihood'):.3f}; more images have come since"
+        if last is not None and state_of(job) != "assessed"
         else "",
         "lesions": str(len(result.get("candidates", ()))) if "candidates" in result else "",
         "stored": ", ".join(f"{name}: {what}" for name, what in (result.get("written") or {}).items()),

@@ -29,8 +29,11 @@ class StudyReading:
     says: Mapping[str, str] = field(default_factory=dict)
     """The sentence for ``reason``, or for ``newer`` where that is one, by language."""
     newer: str = ""
-    """``stale``: what became of a newer scan (``running``, ``unread`` or a reason); "" when there is none."""
+    """``stale``: what became of a newer scan, or of more images of this one (``running``, ``unread`` or a reason); ""
+    when there are none."""
     newer_scan: date | None = None
+    same_scan: bool = False
+    """``newer`` is of images that came in after this very scan had been read."""
     prediction_id: str = ""
     """Of the stored prediction; fresh and stale only."""
     version: str = ""
