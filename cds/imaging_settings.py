@@ -74,6 +74,12 @@ class ImagingSettings(_Block):
     fresh_days: int = Field(90, ge=1, le=3650, description="A reading of an older scan is called stale, days.")
     queue_limit: int = Field(200, ge=1, description="Jobs waiting, from which only people's requests are added.")
     most_attempts: int = Field(5, ge=1, le=50, description="Tries of one study before it counts as failed.")
+    away_h: float = Field(
+        24.0,
+        ge=0,
+        le=720,
+        description="How long a study is tried while its archive is away, hours; such tries do not count.",
+    )
     lease_s: float = Field(30.0, ge=1, le=600, description="A worker silent for this long has lost its job, seconds.")
     silent_s: float = Field(
         900.0,

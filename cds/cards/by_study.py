@@ -58,11 +58,13 @@ def unread(case: Case, assessment: Assessment, topic: str, label: str) -> Iterat
         return
     words, title = case.words, case.words.pick(assessment.manifest.words.title)
     waits = reading.state == "running" or reading.reason == "unread"
-    day = day_of(words, reading)
+    day, tried = day_of(words, reading), list[str]()
     if reading.state == "running" and reading.since is not None:
         minutes = max(0, round((case.record.now - reading.since).total_seconds() / 60))
         ago = words("engine.study.running", day=day, time=_since(words, minutes))
         first = ago if minutes else words("engine.study.running_now", day=day)
+        if reading.says:
+            tried = [words("engine.study.tried", reason=words.pick(reading.says))]
     else:
         first = words("engine.study.not_assessed", day=day, reason=words.pick(reading.says))
     yield CardDraft(
@@ -77,7 +79,7 @@ def unread(case: Case, assessment: Assessment, topic: str, label: str) -> Iterat
         ),
         detail=wording.paragraphs(
             f"**{words('engine.study.no_reassurance')}**",
-            wording.bullets([first]),
+            wording.bullets([first, *tried]),
             warning(words, assessment.manifest),
             wording.rests_on(words, [assessment], case.policy, case.record, day),
         ),

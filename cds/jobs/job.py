@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -47,6 +47,12 @@ class Job:
     item: str | None = None
     """Keyed hash of what it concerns, such as a study."""
 
+    @property
+    def asked_at(self) -> datetime:
+        """The last time it was asked for: a job is made once, and may be renewed."""
+        said = self.payload.get("asked_at")
+        return self.created_at if said is None else datetime.fromisoformat(str(said))
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -59,11 +65,22 @@ class Outcome:
 class Unfinished(Exception):
     """The work could not be done. ``reason`` is a code; the message is for the log and holds no patient data."""
 
-    def __init__(self, reason: str, *, again: bool, said: str = "") -> None:
-        """``again``: another attempt may succeed (a server was away); else the job is dead at once."""
+    def __init__(
+        self,
+        reason: str,
+        *,
+        again: bool,
+        said: str = "",
+        patience: timedelta = timedelta(),
+        after: timedelta = timedelta(),
+    ) -> None:
+        """``again``: another attempt may succeed; else the job is dead at once. ``patience``, ``after``: as
+        ``Jobs.fail`` takes them."""
         super().__init__(said or reason)
         self.reason = reason
         self.again = again
+        self.patience = patience
+        self.after = after
 
 
 class Stop(Exception):

@@ -166,16 +166,50 @@ class Jobs:
 
         return self._write(work)
 
-    def fail(self, job: Job, reason: str, *, again: bool) -> str:
-        """The state it is in now: ``queued`` (after a pause that grows, with jitter), ``dead``, or ``lost``."""
-        if again and job.attempts < job.most_attempts:
-            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (job.attempts - 1)) * random.uniform(0.5, 1.5)  # nosec B311
-            return QUEUED if self._back(job, reason, timedelta(seconds=pause), job.attempts) else "lost"
-        return DEAD if self._end(job, DEAD, reason) else "lost"
+    def fail(
+        self,
+        job: Job,
+        reason: str,
+        *,
+        again: bool,
+        patience: timedelta = timedelta(),
+        after: timedelta = timedelta(),
+    ) -> str:
+        """The state it is in now: ``queued`` (after a pause that grows, with jitter), ``dead``, or ``lost``.
+
+        ``patience``: a source was away, which is no fault of the work: it is tried again for so long after the first
+        such failure in a row, and no attempt counts. ``after``: not sooner, because the source said so.
+        """
+
+        def work(c: sa.Connection) -> str:
+            now, values = self._clock(c), {"reason": reason}
+            attempts, times = job.attempts, job.attempts
+            # as it is now: the attempt may have left a note in it
+            payload = dict(one_row(c, table.c.id == job.id).payload)
+            away = payload.pop("away", None) or {"since": now.isoformat(), "times": 0}
+            if patience:
+                again_then = again and now - datetime.fromisoformat(away["since"]) < patience
+                attempts, times = job.attempts - 1, away["times"] + 1
+                payload["away"] = {**away, "times": times}
+            else:
+                again_then = again and job.attempts < job.most_attempts
+            if not again_then:
+                return DEAD if self._ended(c, job, DEAD, values) else "lost"
+            pause = max(_pause(times), after)
+            back = {"state": QUEUED, "owner": None, "lease_until": None, "run_at": now + pause}
+            changed = held(sa.update(table), job).values(**back, **values, attempts=attempts, payload=payload)
+            return QUEUED if c.execute(changed).rowcount else "lost"
+
+        return self._write(work)
 
     def release(self, job: Job) -> bool:
         """Give it back untried, because this worker shuts down: the attempt does not count."""
-        return self._back(job, "", timedelta(), job.attempts - 1)
+
+        def work(c: sa.Connection) -> bool:
+            values = {"state": QUEUED, "owner": None, "lease_until": None, "reason": "", "attempts": job.attempts - 1}
+            return bool(c.execute(held(sa.update(table), job).values(run_at=self._clock(c), **values)).rowcount)
+
+        return self._write(work)
 
     def cancelled(self, job: Job) -> bool:
         """The work has stopped because it was asked to."""
@@ -207,9 +241,21 @@ class Jobs:
             )
             fresh = {"state": QUEUED, "attempts": 0, "reason": "", "cancel_asked": False, "finished_at": None}
             fresh |= {"owner": None, "lease_until": None, "started_at": None, "progress": 0.0, "stage": ""}
-            fresh |= {"payload": dict(payload), "result": sa.null(), "run_at": self._clock(c) + after}
+            now = self._clock(c)
+            told = {**payload, "asked_at": now.isoformat()}
+            fresh |= {"payload": told, "result": sa.null(), "run_at": now + after}
             fresh["priority"] = job.priority if priority is None else priority
             return job.state in ENDED and bool(c.execute(as_seen.values(**fresh)).rowcount)
+
+        return self._write(work)
+
+    def sooner(self, job_id: int) -> bool:
+        """One that waits, for its time or after a failure, is due now. False: it does not wait."""
+
+        def work(c: sa.Connection) -> bool:
+            now = self._clock(c)
+            waits = (table.c.id == job_id) & (table.c.state == QUEUED) & (table.c.run_at > now)
+            return bool(c.execute(sa.update(table).where(waits).values(run_at=now)).rowcount)
 
         return self._write(work)
 
@@ -257,13 +303,6 @@ class Jobs:
     def close(self) -> None:
         self._database.close()
 
-    def _back(self, job: Job, reason: str, pause: timedelta, attempts: int) -> bool:
-        def work(c: sa.Connection) -> bool:
-            values = {"state": QUEUED, "owner": None, "lease_until": None, "reason": reason, "attempts": attempts}
-            return bool(c.execute(held(sa.update(table), job).values(run_at=self._clock(c) + pause, **values)).rowcount)
-
-        return self._write(work)
-
     def _end(self, job: Job, state: str, reason: str) -> bool:
         return self._write(lambda c: self._ended(c, job, state, {"reason": reason}))
 
@@ -289,3 +328,9 @@ class Jobs:
             return way(work)
         except SQLAlchemyError as error:
             raise LedgerError(f"the job queue's database did not answer ({fault(error)})") from error
+
+
+def _pause(times: int) -> timedelta:
+    """After so many failures in a row."""
+    grown = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(times - 1, 30))
+    return timedelta(seconds=grown * random.uniform(0.5, 1.5))  # nosec B311

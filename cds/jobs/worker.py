@@ -124,7 +124,7 @@ class Worker:
         except Stop as stopped:
             self._stopped(job, stopped.why)
         except Unfinished as error:
-            state = self._jobs.fail(job, error.reason, again=error.again)
+            state = self._jobs.fail(job, error.reason, again=error.again, patience=error.patience, after=error.after)
             span.end(fault=error.reason)
             _log.warning("job.failed job=%s reason=%s now=%s error=%s", job.id, error.reason, state, error)
         except LedgerError:

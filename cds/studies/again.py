@@ -10,9 +10,25 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from cds.imaging.reasons import Reason
 from cds.jobs.job import CANCELLED, DEAD, DONE, Job
 from cds.jobs.queue import Jobs
 from cds.studies.plan import ASSESSED
+
+AWAY = frozenset(
+    {
+        Reason.PACS_UNREACHABLE,
+        Reason.PACS_TIMEOUT,
+        Reason.PACS_REFUSED,
+        Reason.PACS_UNTRUSTED,
+        Reason.PACS_FAILED,
+        Reason.PACS_MALFORMED,
+    }
+)
+"""The archive could not be asked, or answered as one that is being mended does; the study is as it was."""
+
+_OF_ATTEMPTS = frozenset({"away", "analysed"})
+"""What a payload says of the attempts at one reading."""
 
 Count = Callable[[], int | None]
 """How many images the archive has now, results not counted; None: it does not say, or can't be asked."""
@@ -26,7 +42,7 @@ def grown(job: Job, images: int | None, count: Count = lambda: None) -> bool:
     ``images``: as the news has it, with results among them: ``count`` is asked only when there are more.
     """
     if job.state == DEAD:
-        return job.reason == "images-arriving"
+        return job.reason == "images-arriving" or lost(job)
     result = job.result or {}
     seen = result.get("images")
     if job.state != DONE or images is None or seen is None:
@@ -34,6 +50,11 @@ def grown(job: Job, images: int | None, count: Count = lambda: None) -> bool:
     if images <= max(int(seen), int(job.payload.get("told") or 0)):
         return False
     return more(result, count())
+
+
+def lost(job: Job) -> bool:
+    """Its archive was away for longer than anybody waits: whoever asks next, asks for it again."""
+    return job.state == DEAD and job.reason in AWAY
 
 
 def more(result: Mapping[str, Any], images: int | None) -> bool:
@@ -64,7 +85,8 @@ def repeat(
     jobs: Jobs, job: Job, *, after: timedelta = timedelta(), priority: int | None = None, told: int | None = None
 ) -> bool:
     """``told``: images that the news spoke of. False: somebody else was quicker. Raises LedgerError."""
-    payload = {**job.payload, "reading": number(job.payload) + 1}
+    payload = {name: value for name, value in job.payload.items() if name not in _OF_ATTEMPTS}
+    payload["reading"] = number(job.payload) + 1
     if told is not None:
         payload["told"] = told
     if (last := kept(job)) is not None:

@@ -15,7 +15,7 @@ from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About
-from cds.studies.again import Count, grown, repeat, unread
+from cds.studies.again import Count, grown, lost, repeat, unread
 from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, job_key, plan, study_id
 
 _log = logging.getLogger("cds.studies")
@@ -129,11 +129,14 @@ class Intake:
             item=study,
             later=why in _ASKS_AGAIN,
         )
-        if (why == "hand" and unread(job)) or (why in _ASKS_AGAIN and grown(job, about.images, count)):
+        by_hand = why in _AT_ONCE
+        if by_hand and self._jobs.sooner(job.id):
+            _log.info("studies.sooner job=%s", job.id)
+        if lost(job) or (by_hand and unread(job)) or (why in _ASKS_AGAIN and grown(job, about.images, count)):
             new = repeat(self._jobs, job, after=after, priority=PRIORITY[why], told=about.images)
             job = self._jobs.get(job.id) or job
         if new:
             _log.info("studies.queued job=%s model=%s why=%s", job.id, manifest.id, why)
-            if self._tell is not None and (not after or why == "hand"):
+            if self._tell is not None and (not after or by_hand):
                 self._tell(job)
         return job, new

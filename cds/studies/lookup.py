@@ -19,7 +19,7 @@ from cds.jobs.queue import Jobs
 from cds.ledger import Ledger
 from cds.settings import ImagingSettings
 from cds.studies.about import About, from_resource, newest_first
-from cds.studies.again import kept
+from cds.studies.again import kept, lost
 from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, scan_day, study_id
 from cds.studies.reasons import at_stage, words
 
@@ -73,7 +73,7 @@ class Lookup:
         for model in models:
             own = [job for job in jobs if job.payload.get("model") == model.manifest.id]
             newest = next((s for s in studies if not fits(_bundle(model), s)), None)
-            keys = {job.key for job in own}
+            keys = {job.key for job in own if not lost(job)}
             missing = newest is not None and job_key(ids[newest.uid], model) not in keys
             recent = newest is not None and self._recent(newest)
             if newest is not None and missing and recent:
@@ -147,7 +147,7 @@ class Lookup:
             "running" if state == "running" else "not-assessed",
             scan=scan,
             age_days=self._age(scan) if scan is not None else None,
-            since=waiting.created_at if waiting is not None else None,
+            since=waiting.asked_at if waiting is not None else None,
             reason="" if state == "running" else reason,
             says=says,
             study=item,
@@ -155,8 +155,9 @@ class Lookup:
 
     def _state(self, jobs: Sequence[Job], exists: bool, recent: bool) -> tuple[str, str, Mapping[str, str]]:
         """(state, reason, its words) of one study by its jobs, the newest first."""
-        if any(job.state in (QUEUED, RUNNING) for job in jobs):
-            return "running", "", {}
+        if waits := [job for job in jobs if job.state in (QUEUED, RUNNING)]:
+            # what keeps it waiting, if anything does
+            return "running", "", words(waits[0].reason) if waits[0].reason else {}
         for job in jobs:
             if job.state in (DEAD, CANCELLED):
                 return "not-assessed", job.reason, words(job.reason)

@@ -13,12 +13,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cds import tracing
 from cds.errors import ModelError, OutOfMemory, SelfTestFailed, SettingsError
 from cds.imaging.dicomweb import DicomWeb
+from cds.imaging.pacs import Transient
 from cds.imaging.phase import Phase
 from cds.imaging.reasons import Reason as ImageReason
 from cds.imaging.reasons import Unusable
@@ -36,7 +37,7 @@ from cds.ledger import Ledger
 from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives, outcome
-from cds.studies.again import before, more
+from cds.studies.again import AWAY, before, more
 from cds.studies.analysed import Analysed, Writer
 from cds.studies.devices import Devices
 from cds.studies.findings import author_of, measure, told
@@ -48,19 +49,9 @@ _log = logging.getLogger("cds.studies")
 # parts of the bar; analysis is most of the work
 _FETCH, _ANALYSE, _WRITE, _STORE = 0.05, 0.45, 0.92, 0.98
 
-_MAY_PASS = frozenset(
-    {
-        ImageReason.PACS_UNREACHABLE,
-        ImageReason.PACS_TIMEOUT,
-        ImageReason.PACS_REFUSED,
-        ImageReason.PACS_UNTRUSTED,
-        ImageReason.PACS_FAILED,
-        ImageReason.PACS_MALFORMED,
-        ImageReason.TRUNCATED,
-        ImageReason.INCOMPLETE,
-        ImageReason.NOT_FOUND,
-    }
-)
+_MAY_PASS = AWAY | {ImageReason.TRUNCATED, ImageReason.INCOMPLETE, ImageReason.NOT_FOUND}
+_LONGEST_AFTER_S = 3600.0
+"""An archive that asks for more time (Retry-After) is asked again after so long."""
 _REASONS: dict[type[ModelError], str] = {SelfTestFailed: "self-test-failed", OutOfMemory: "out-of-memory"}
 _AT_FAULT = frozenset({ImageReason.PACS_NOT_LISTED, ImageReason.PACS_REDIRECTED})
 """Somebody must mend the settings first."""
@@ -99,7 +90,7 @@ class Pipeline:
         except (Stop, Unfinished):
             raise
         except Unusable as error:
-            raise _unfinished(error) from error
+            raise self._unfinished(error) from error
         except SettingsError as error:
             raise Unfinished("settings", again=True, said=str(error)) from error
         except MemoryError as error:
@@ -140,6 +131,18 @@ class Pipeline:
         result = outcome.result_of(manifest, choice, found, job, demonstration=not bundle.clinical_use, **said)
         policy = self._policies.current(str(job.payload.get("client", ""))).version
         return Outcome(result, outcome.rows(job, manifest, result, self._now(), policy, timings.ms))
+
+    def _unfinished(self, error: Unusable) -> Unfinished:
+        after_s = error.after_s if isinstance(error, Transient) else 0.0
+        away = timedelta(hours=self._settings.imaging.away_h)
+        return Unfinished(
+            error.reason.value,
+            again=error.reason in _MAY_PASS,
+            # the detail names no patient; it is an archive's status or a count
+            said=str(error),
+            patience=away if error.reason in AWAY else timedelta(),
+            after=timedelta(seconds=min(after_s, _LONGEST_AFTER_S)),
+        )
 
     def _model(self, job: Job) -> tuple[Model, Bundle]:
         """The model the job was made for, the very version. Raises Unfinished."""
@@ -280,11 +283,6 @@ class _Timings:
 
     def __str__(self) -> str:
         return " ".join(f"{stage}_ms={ms:.0f}" for stage, ms in self.ms.items())
-
-
-def _unfinished(error: Unusable) -> Unfinished:
-    # the detail names no patient; it is an archive's status or a count
-    return Unfinished(error.reason.value, again=error.reason in _MAY_PASS, said=str(error))
 
 
 def _stands(job: Job, last: Mapping[str, Any], now: Counted) -> Outcome:

@@ -53,7 +53,7 @@ def analysis(job: Job) -> dict[str, Any]:
         "stage": job.stage if job.state == RUNNING else "",
         "progress": round(job.progress, 3) if job.state in (QUEUED, RUNNING) else 1.0,
         "attempts": job.attempts,
-        "asked": job.created_at.isoformat(),
+        "asked": job.asked_at.isoformat(),
         "begun": _text(job.started_at),
         "ended": _text(job.finished_at),
         "scan": job.payload.get("scan"),

@@ -136,7 +136,37 @@ def test_a_failure_that_will_not_pass_is_dead_at_once_and_can_be_asked_for_again
     again = jobs.claim("w", ["read"])
     assert again is not None
     assert (again.id, again.attempts, again.reason, again.priority) == (job.id, 1, "", 7)
-    assert (again.payload, again.result) == ({"again": True}, None)
+    assert again.result is None and again.payload.pop("asked_at") == again.asked_at.isoformat()  # type: ignore[attr-defined]
+    assert again.payload == {"again": True} and again.created_at < again.asked_at
+
+
+def test_while_a_source_is_away_no_attempt_counts_until_patience_ends(jobs: Jobs) -> None:
+    asked, _ = jobs.enqueue("read", "study-1", {"a": 1}, most_attempts=2)
+    assert asked.asked_at == asked.created_at
+    pauses = []
+    for _ in range(12):
+        job = jobs.claim("w", ["read"])
+        assert job is not None and job.attempts == 1
+        assert jobs.fail(job, "pacs-failed", again=True, patience=timedelta(hours=24)) == "queued"
+        waiting = jobs.get(job.id)
+        assert waiting is not None and (waiting.reason, waiting.attempts) == ("pacs-failed", 0)
+        pauses.append((waiting.run_at - waiting.created_at).total_seconds())
+        assert jobs.claim("w", ["read"]) is None
+        assert jobs.sooner(job.id) and not jobs.sooner(job.id)
+    assert 2 <= pauses[0] <= 9 and 300 <= pauses[-1] <= 910
+    job = jobs.claim("w", ["read"])
+    assert job is not None
+    assert jobs.fail(job, "disk-full", again=True, after=timedelta(hours=1)) == "queued"
+    waiting = jobs.get(job.id)
+    assert waiting is not None and (waiting.payload, waiting.attempts) == ({"a": 1}, 1)
+    assert (waiting.run_at - waiting.created_at).total_seconds() >= 3600
+    for state in ("queued", "dead"):
+        jobs.sooner(job.id)
+        job = jobs.claim("w", ["read"])
+        assert job is not None
+        patience = timedelta(hours=1) if state == "queued" else timedelta(microseconds=1)
+        assert jobs.fail(job, "pacs-failed", again=True, patience=patience) == state
+    assert jobs.sooner(job.id) is False
 
 
 def test_two_who_renew_one_job_at_once_renew_it_once(jobs: Jobs) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from dicomweb_answers import stalls_midway, truncates
 from faults import Seen
 from servers import Behaviour, Exchange, drips_headers, hangs, hangs_up, sends, status
 from study_calls import body, study
-from study_house import Build, House
+from study_house import NOW, Build, House
 from study_scene import STUDY, Archive, ct
 from toxic_proxy import toxic_proxy
 
@@ -28,7 +28,7 @@ BAD: dict[str, tuple[str, str, Behaviour, str]] = {
     DRIPPING: ("drips (slow loris)", "images", stalls_midway(ct(DRIPPING), every=0.2), "pacs-timeout"),
     "1.2.826.0.1.14": ("closes the connection", "", hangs_up(), "pacs-unreachable"),
     "1.2.826.0.1.15": ("answers 500", "", status(500), "pacs-failed"),
-    "1.2.826.0.1.16": ("answers 429", "", status(429, Retry_After="60"), "pacs-failed"),
+    "1.2.826.0.1.16": ("answers 429", "", status(429, Retry_After="4"), "pacs-failed"),
     "1.2.826.0.1.17": ("answers something else", "HTML", sends(HTML, content_type="text/html"), "pacs-malformed"),
     HALF: ("answers something else", "half a series", truncates(ct(HALF)), "truncated"),
 }
@@ -79,6 +79,7 @@ def test_a_scan_that_can_not_be_fetched_is_said_to_be_unread_and_read_later(
     assert house.predictions() == []
     during = {uid: card(house, uid) for uid in BAD}
     assert all("Being analysed" in shown["summary"] for cards in during.values() for shown in cards)
+    assert all("has not succeeded so far" in shown["detail"] for cards in during.values() for shown in cards)
     archive.server.on("studies", well)
     begun = time.monotonic()
     read: dict[str, tuple[list[dict[str, str]], float]] = {}
@@ -104,6 +105,62 @@ def test_a_scan_that_can_not_be_fetched_is_said_to_be_unread_and_read_later(
             recovery_s=seconds,
             case=case,
         )
+
+
+@pytest.mark.fault("image archive", "is away for hours")
+def test_an_archive_that_is_away_for_hours_costs_no_study(build: Build, archive: Archive, seen: Seen) -> None:
+    uids = ["1.2.826.0.1.21", "1.2.826.0.1.22"]
+    moments = [NOW]
+    house = build(now=lambda: moments[-1])
+    for uid in uids:
+        archive.holds(uid, ct(uid))
+        house.ask(uid, why="poll", patient=patient_of(uid))
+    archive.broken = status(503)
+    tries = 0
+    while moments[-1] < NOW + timedelta(hours=3):
+        moments.append(min(job.run_at for job in house.jobs.newest()))
+        tries += house.work() is not None
+    assert tries > 2 * 10 > 2 * house.settings.imaging.most_attempts
+    during = card(house, uids[0])
+    assert "Being analysed" in during[0]["summary"] and "has not succeeded so far" in during[0]["detail"]
+    archive.broken = None
+    back = moments[-1]
+    while any(job.state == "queued" for job in house.jobs.newest()):
+        moments.append(max(moments[-1], min(job.run_at for job in house.jobs.newest() if job.state == "queued")))
+        house.work()
+    assert moments[-1] - back < timedelta(minutes=15)
+    seen(
+        "image archive",
+        "is away for hours",
+        during=[during],
+        after=[card(house, uids[0])],
+        of="results, each stored once",
+        owed=len(uids),
+        kept=len(house.predictions()),
+        recovery_s=(moments[-1] - back).total_seconds(),
+        case="three hours, by a clock that runs fast",
+    )
+
+
+def test_an_archive_that_is_away_for_longer_than_anybody_waits_is_asked_again_when_the_study_is(
+    build: Build, archive: Archive
+) -> None:
+    archive.holds()
+    moments = [NOW]
+    house = build(now=lambda: moments[-1], imaging={"away_h": 2.0})
+    house.ask(why="poll", patient=patient_of(STUDY))
+    archive.broken = status(503, Retry_After="1800")
+    while (job := house.jobs.newest()[0]).state == "queued":
+        assert moments[-1] < NOW + timedelta(hours=3)
+        moments.append(job.run_at)
+        house.work()
+    assert job.state == "dead" and len(moments) <= 8, "asked sooner than it said"
+    assert "Could not be assessed" in card(house, STUDY)[0]["summary"]
+    archive.broken = None
+    [job] = house.jobs.newest()
+    assert (job.state, job.asked_at) == ("queued", moments[-1]), "an open chart asks for it again"
+    house.work()
+    assert "suspicion high" in card(house, STUDY)[0]["summary"]
 
 
 @pytest.mark.fault("image archive", "its certificate has expired")
@@ -149,7 +206,7 @@ def test_when_the_certificate_stays_expired_the_card_says_so_and_the_study_can_b
     archive.holds()
     with toxic_proxy(archive.server.port, tls.context) as front:
         secure = {"url": f"https://127.0.0.1:{front.port}/fhir", "ca_file": tls.authorities}
-        house = build(pacs=secure, imaging={"most_attempts": 1})
+        house = build(pacs=secure, imaging={"most_attempts": 1, "away_h": 0})
         house.ask(why="hand", patient=patient_of(STUDY))
         job = house.work()
         assert job is not None and job.state == "dead"

@@ -15,6 +15,7 @@ from study_scene import MODEL, STUDY, Archive
 from cds.errors import LedgerError
 from cds.jobs import Jobs
 from cds.ledger import tables
+from cds.studies.view import analysis
 
 Json = dict[str, Any]
 
@@ -60,6 +61,20 @@ def test_a_scan_being_read_says_since_when_and_is_not_asked_for_twice(build: Bui
     assert "Being analysed" in summary
     assert "The scan of 20 Nov 2026 is being analysed, asked for 7 minutes ago." in detail
     assert len(house.jobs.newest()) == 1
+
+
+def test_a_scan_that_is_read_once_more_says_since_when_that_was_asked_for(build: Build, archive: Archive) -> None:
+    moments = [NOW]
+    archive.holds()
+    house = build(now=lambda: moments[-1])
+    house.ask(why="call", day=date(2026, 11, 20))
+    house.jobs.cancel(house.jobs.newest()[0].id)
+    moments.append(NOW + timedelta(hours=120))
+    house.ask(why="hand")
+    moments.append(moments[-1] + timedelta(minutes=4))
+    _, detail = only(cards(house, study()))
+    assert "is being analysed, asked for 4 minutes ago." in detail
+    assert analysis(house.jobs.newest()[0])["asked"] == (NOW + timedelta(hours=120)).isoformat()
 
 
 def test_a_fresh_reading_is_on_the_next_card_with_its_scan_and_its_label(house: House) -> None:

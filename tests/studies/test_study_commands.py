@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 from study_scene import MODEL, STUDY, Archive, ct, settings_of, write_model, write_toml
 
 from cds.cli import main
-from cds.jobs import Jobs
+from cds.jobs import Job, Jobs
 from cds.settings import load
 
 
@@ -83,6 +84,33 @@ def test_what_failed_is_shown_in_words_and_tried_again(toml: Path, archive: Arch
     work(toml)
     assert "assessed" in cds(toml, "study", "show", str(job))
     assert "only one without a reading" in cds(toml, "study", "retry", str(job), code=1)
+
+
+def test_after_an_outage_one_word_has_everything_tried_again(toml: Path, archive: Archive) -> None:
+    job = asked(toml)
+    jobs = Jobs(load(toml).ledger_url)
+    lost, _ = jobs.enqueue("study", "other", {"study": "1.2.3"}, item="x")
+    for reason in ("disk-full", "pacs-failed"):
+        claimed = jobs.claim("w", ["study"])
+        assert claimed is not None
+        patience = timedelta(hours=1)
+        jobs.fail(claimed, reason, again=claimed.id == job, patience=patience, after=patience)
+    assert (at(jobs, job).state, at(jobs, lost.id).state) == ("queued", "dead")
+    assert "0 job(s) wait again" in cds(toml, "study", "retry", "--all", "--reason", "pacs-timeout")
+    assert "1 job(s) wait again" in cds(toml, "study", "retry", "--all", "--reason", "pacs-failed")
+    assert (at(jobs, lost.id).state, at(jobs, lost.id).reason) == ("queued", "")
+    assert "tried again" in cds(toml, "study", "show", str(job))
+    assert "1 job(s) wait again" in cds(toml, "study", "retry", "--all")
+    assert at(jobs, job).run_at <= datetime.now(UTC)
+    for words in ([], [str(job), "--all"], [str(job), "--reason", "x"]):
+        assert "give the number of one JOB, or --all" in cds(toml, "study", "retry", *words, code=2)
+    jobs.close()
+
+
+def at(jobs: Jobs, id: int) -> Job:
+    found = jobs.get(id)
+    assert found is not None
+    return found
 
 
 def test_a_scan_that_can_not_be_used_is_no_reassurance(toml: Path, archive: Archive) -> None:

@@ -86,6 +86,16 @@ def test_by_hand_what_failed_is_tried_again(house: House) -> None:
     assert (again.id, again.state, new) == (job.id, "queued", True)
 
 
+def test_by_hand_what_waits_after_a_failure_is_tried_now(house: House) -> None:
+    house.ask(why="call")
+    job = house.jobs.claim("w", ["study"])
+    assert job is not None
+    assert house.jobs.fail(job, "disk-full", again=True, after=timedelta(hours=1)) == "queued"
+    assert house.ask(why="call").jobs[0][0].run_at > NOW
+    ((again, new),) = house.ask(why="hand").jobs
+    assert (again.run_at, again.attempts, new) == (NOW, 1, False)
+
+
 def test_a_patient_who_is_named_later_is_found_then(house: House) -> None:
     ((job, _),) = house.ask(why="poll", patient=None).jobs
     assert job.subject is None

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cds.cli.studies.opened import intake_of, jobs_of, ledger_of
 from cds.errors import UnknownService
-from cds.jobs.job import ENDED, STATES, Job
+from cds.jobs.job import DEAD, ENDED, QUEUED, STATES, Job
 from cds.jobs.queue import Jobs
 from cds.settings import Settings, load
 from cds.studies.about import About
@@ -24,6 +24,7 @@ from cds.studies.view import STAGES, analysis, reason_of, state_of
 
 _COLOURS = {"assessed": "green", "indeterminate": "yellow", "failed": "red", "cancelled": "dim", "running": "cyan"}
 _LOOK_S = 0.5
+_MOST_RETRIED = 100_000
 
 
 @click.group()
@@ -132,15 +133,29 @@ def show(ctx: click.Context, job: int, watch: bool, as_json: bool) -> None:
 
 
 @study.command()
-@click.argument("job", type=int)
+@click.argument("job", type=int, required=False)
+@click.option("--all", "all_failed", is_flag=True, help="Every job that failed or waits after a failure.")
+@click.option("--reason", help="With --all: only those with this reason, such as pacs-failed.")
 @click.pass_context
-def retry(ctx: click.Context, job: int) -> None:
-    """Have a JOB that failed, was cancelled or is indeterminate tried again, with all its attempts."""
+def retry(ctx: click.Context, job: int | None, all_failed: bool, reason: str | None) -> None:
+    """Have a JOB that failed, was cancelled or is indeterminate tried again, with all its attempts. One that waits
+    after a failure is tried now."""
     jobs = jobs_of(load(ctx.find_root().obj))
+    if (job is None) != all_failed or (reason is not None and not all_failed):
+        raise click.UsageError("give the number of one JOB, or --all, and --reason with --all only")
+    if job is None:
+        failed = [one for state in (DEAD, QUEUED) for one in jobs.newest(kind=KIND, state=state, most=_MOST_RETRIED)]
+        wanted = [one for one in failed if one.reason and reason in (None, one.reason)]
+        click.echo(f"{sum(_again(jobs, one) for one in wanted)} job(s) wait again.")
+        return
     found = _job(jobs, job)
-    if not unread(found) or not repeat(jobs, found):
+    if not _again(jobs, found):
         raise click.ClickException(f"job {job} is {state_of(found)}; only one without a reading is tried again")
     click.echo(f"job {job} waits again.")
+
+
+def _again(jobs: Jobs, job: Job) -> bool:
+    return jobs.sooner(job.id) if job.state == QUEUED else unread(job) and repeat(jobs, job)
 
 
 @study.command()
@@ -217,11 +232,12 @@ def _told(console: Console, job: Job) -> None:
         "job": f"{job.id}, attempt {job.attempts} of {job.most_attempts}",
         "study": job.item or "",
         "model": f"{job.payload.get('model')} {job.payload.get('version')}",
-        "asked": f"{job.created_at:%Y-%m-%d %H:%M:%S} UTC, by {job.payload.get('why')}",
+        "asked": f"{job.asked_at:%Y-%m-%d %H:%M:%S} UTC, by {job.payload.get('why')}",
         "scan": str(job.payload.get("scan") or "date not known"),
         "state": _state(job),
         "progress": _bar(job),
         "reason": f"{sentence} ({code})" if code else "",
+        "tried again": f"{job.run_at:%Y-%m-%d %H:%M:%S} UTC" if job.state == "queued" and code else "",
         "series": str(result.get("choice", "")),
         "found": f"{result.get('category')}, likelihood {result.get('likelihood'):.3f}"
         if "likelihood" in result

@@ -27,7 +27,8 @@ class StudyReading:
     reason: str = ""
     """``not-assessed``: a code. ``no-study``: there is nothing to assess."""
     says: Mapping[str, str] = field(default_factory=dict)
-    """The sentence for ``reason``, or for ``newer`` where that is one, by language."""
+    """The sentence for ``reason``, or for ``newer`` where that is one, by language. ``running``: why the latest attempt
+    failed."""
     newer: str = ""
     """``stale``: what became of a newer scan, or of more images of this one (``running``, ``unread`` or a reason); ""
     when there are none."""
