@@ -92,8 +92,7 @@ class Jobs:
                 moved = wished if later else sa.case((table.c.run_at > wished, wished), else_=table.c.run_at)
                 c.execute(sa.update(table).where(waiting).values(run_at=moved, priority=higher))
                 if subject is not None:  # one who knew the study, but not whose it is, may have asked first
-                    unknown = (table.c.key == key) & table.c.subject.is_(None)
-                    c.execute(sa.update(table).where(unknown).values(subject=subject))
+                    _belong(c, table.c.key == key, subject)
             return one_row(c, table.c.key == key), made is not None
 
         return self._write(work)
@@ -150,6 +149,15 @@ class Jobs:
             if row is None:
                 return "lost"
             return "cancelled" if row.cancel_asked else "held"
+
+        return self._write(work)
+
+    def note(self, job: Job, **said: Any) -> bool:
+        """Keep in the payload what a later attempt must know. False: another worker has it."""
+
+        def work(c: sa.Connection) -> bool:
+            payload = {**one_row(c, table.c.id == job.id).payload, **said}
+            return bool(c.execute(held(sa.update(table), job).values(payload=payload)).rowcount)
 
         return self._write(work)
 
@@ -259,6 +267,10 @@ class Jobs:
 
         return self._write(work)
 
+    def belong(self, items: Sequence[str], subject: str) -> int:
+        """Work on these items of which nobody knew whom it concerns, concerns this subject; how many jobs that were."""
+        return self._write(lambda c: _belong(c, table.c.item.in_(items), subject))
+
     def get(self, job_id: int) -> Job | None:
         return self._read(lambda c: first_row(c, table.c.id == job_id))
 
@@ -328,6 +340,11 @@ class Jobs:
             return way(work)
         except SQLAlchemyError as error:
             raise LedgerError(f"the job queue's database did not answer ({fault(error)})") from error
+
+
+def _belong(c: sa.Connection, which: sa.ColumnElement[bool], subject: str) -> int:
+    unknown = sa.update(table).where(which, table.c.subject.is_(None))
+    return c.execute(unknown.values(subject=subject)).rowcount
 
 
 def _pause(times: int) -> timedelta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from cds.imaging.dicomweb import DicomWeb
@@ -34,6 +35,8 @@ class Analysed:
     web: DicomWeb
     patient_key: Callable[[str], str]
     """Of a Patient's id on the client's server: the job's subject, if the patient is known."""
+    at: datetime
+    """When the analysis ended; the same for every attempt to write what came of it."""
     written: Mapping[str, Any]
     """What the writers before this one stored."""
 

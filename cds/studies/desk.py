@@ -6,7 +6,8 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from cds.errors import LedgerError
@@ -24,7 +25,8 @@ _log = logging.getLogger("cds.studies")
 _MOST_WAITING = 500
 _WHY: dict[str, Why] = {"encounter-start": "encounter-start", "appointment-book": "appointment-book"}
 
-Request = tuple[About, str, Why, tuple[str, ...]]
+Request = tuple[str, Callable[[], object]]
+"""(why, what is to be done)"""
 
 
 class Desk:
@@ -46,7 +48,10 @@ class Desk:
         return self._lookup.see(client, patient_id, age, resources, models) if models else Seen()
 
     def ask_later(self, seen: Seen, client: str, hook: str) -> None:
-        """Have unread studies analysed; returns at once and never raises."""
+        """Have unread studies analysed, and those that came without their patient known as this one's; returns at once
+        and never raises."""
+        if seen.nobodys:
+            self._later(hook, partial(self.jobs.belong, seen.nobodys, seen.subject))
         by_study: dict[str, tuple[About, list[str]]] = {}
         for model, about in seen.unread:
             by_study.setdefault(about.uid, (about, []))[1].append(model)
@@ -55,9 +60,12 @@ class Desk:
 
     def later(self, about: About, client: str, why: Why, models: tuple[str, ...] = ()) -> bool:
         """False: too much is waiting, and this was dropped."""
+        return self._later(why, partial(self.intake.ask, about, client, why, only=models or None))
+
+    def _later(self, why: str, work: Callable[[], object]) -> bool:
         self._start()
         try:
-            self._waiting.put_nowait((about, client, why, models))
+            self._waiting.put_nowait((why, work))
         except queue.Full:
             self.dropped += 1
             _log.error("studies.dropped why=%s", why)
@@ -76,9 +84,9 @@ class Desk:
 
     def _work(self, waiting: queue.Queue[Request]) -> None:
         while True:
-            about, client, why, models = waiting.get()
+            why, work = waiting.get()
             try:
-                self.intake.ask(about, client, why, only=models or None)
+                work()
             except LedgerError as error:
                 _log.error("studies.unasked why=%s error=%s", why, error)
             except Exception as error:  # the thread outlives whatever one request brings

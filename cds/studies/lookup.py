@@ -36,6 +36,10 @@ class Seen:
     """By model."""
     unread: tuple[tuple[str, About], ...] = ()
     """(model, study): eligible, recent, and nobody has asked yet."""
+    subject: str = ""
+    """Keyed hash of the patient."""
+    nobodys: tuple[str, ...] = ()
+    """Opaque ids of the patient's studies that somebody had asked for who did not know whose they are."""
 
 
 class Lookup:
@@ -58,7 +62,8 @@ class Lookup:
         studies = newest_first(s for s in made if s is not None and s.patient == patient_id)
         ids = {study.uid: study_id(self._ledger, client, study.uid) for study in studies}
         try:
-            jobs = self._asked(self._ledger.patient_key(client, patient_id), list(ids.values()))
+            subject = self._ledger.patient_key(client, patient_id)
+            jobs = self._asked(subject, list(ids.values()))
         except LedgerError as error:
             _log.error("studies.lookup error=%s", error)
             away = "queue-unreachable"
@@ -81,7 +86,8 @@ class Lookup:
             readings[model.manifest.id] = self._reading(
                 model.manifest.id, own, newest, ids[newest.uid] if newest else "", recent
             )
-        return Seen(readings, tuple(unread))
+        nobodys = dict.fromkeys(job.item for job in jobs if job.subject is None and job.item is not None)
+        return Seen(readings, tuple(unread), subject, tuple(nobodys))
 
     def depth(self) -> dict[str, int]:
         """Study jobs by state. Raises LedgerError."""

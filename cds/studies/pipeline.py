@@ -13,11 +13,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from cds import tracing
-from cds.errors import ModelError, OutOfMemory, SelfTestFailed, SettingsError
+from cds.errors import ModelError, OutOfMemory, SelfTestFailed, SettingsError, SourceError
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.pacs import Transient
 from cds.imaging.phase import Phase
@@ -40,6 +41,7 @@ from cds.studies import archives, outcome
 from cds.studies.again import AWAY, before, more
 from cds.studies.analysed import Analysed, Writer
 from cds.studies.devices import Devices
+from cds.studies.ehr import Ehrs
 from cds.studies.findings import author_of, measure, told
 from cds.studies.images import Counted, counted, counted_again
 from cds.studies.plan import allowed, bundle_of
@@ -79,6 +81,7 @@ class Pipeline:
         self._jobs = jobs
         self._writers = tuple(writers)
         self._devices = devices or Devices(settings)
+        self._ehrs = Ehrs(settings)
 
     def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Raises Unfinished with a reason code, and lets Stop through."""
@@ -105,6 +108,7 @@ class Pipeline:
         self, job: Job, model: Model, bundle: Bundle, web: DicomWeb, progress: Progress, timings: _Timings
     ) -> Outcome:
         manifest, study_uid = model.manifest, str(job.payload["study"])
+        job = self._of_somebody(job)
         choice: Choice | None = None
         said: dict[str, Any] = {}
         found: Assessed | Indeterminate | outcome.Reason
@@ -123,8 +127,10 @@ class Pipeline:
         if images is not None and (counted(web, study_uid).images or images) > images:
             raise Unfinished("images-arriving", again=True)
         if choice is not None and choice.volume is not None and isinstance(found, Assessed):
+            at = self._ended_at(job, images)
+            said["analysed"] = at.isoformat()
             with timings.of("write"):
-                said |= self._put(job, model, bundle, choice, found, web)
+                said |= self._put(job, model, bundle, choice, found, web, at)
         # what later news of the study is compared with; results stored just now count, images come in since don't
         said |= {"images": counted_again(web, study_uid, images).whole, "looked_at": images}
         progress("store", _STORE)
@@ -225,8 +231,34 @@ class Pipeline:
             return outcome.Reason(ImageReason.MISSING_SLICES.value, "choice"), analysis.provider
         return found, analysis.provider
 
+    def _of_somebody(self, job: Job) -> Job:
+        """An archive's news comes without the patient, whose earlier scans this one is compared with: the EHR knows."""
+        client = str(job.payload["client"])
+        if job.subject is not None or job.item is None:
+            return job
+        try:
+            patient = self._ehrs.owner(client, str(job.payload["study"]))
+        except (Unusable, SourceError, SettingsError) as error:
+            _log.warning("study.nobodys job=%s error=%s", job.id, error)
+            return job
+        if patient is None:
+            return job
+        subject = self._ledger.patient_key(client, patient)
+        self._jobs.belong([job.item], subject)
+        return replace(job, subject=subject)
+
+    def _ended_at(self, job: Job, images: int | None) -> datetime:
+        """When the analysis ended. An attempt to write again what the same images gave says the same time."""
+        noted = job.payload.get("analysed") or {}
+        if noted and noted["images"] == images:
+            return datetime.fromisoformat(noted["at"])
+        at = self._now()
+        if self._writers and not self._jobs.note(job, analysed={"at": at.isoformat(), "images": images}):
+            raise Stop("lease-lost")
+        return at
+
     def _put(
-        self, job: Job, model: Model, bundle: Bundle, choice: Choice, found: Assessed, web: DicomWeb
+        self, job: Job, model: Model, bundle: Bundle, choice: Choice, found: Assessed, web: DicomWeb, at: datetime
     ) -> dict[str, Any]:
         """Findings in units, and what the writers stored of them. A writer that can't, after the last attempt, does
         not cost the result: its reason is kept."""
@@ -251,6 +283,7 @@ class Pipeline:
                 comparison=comparison,
                 web=web,
                 patient_key=lambda patient: self._ledger.patient_key(client, patient),
+                at=at,
                 written=done["written"],
             )
             done["written"][writer.name] = self._written(writer, given)

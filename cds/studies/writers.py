@@ -6,40 +6,21 @@ demonstration only, and says so wherever it is.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cds.cards.coded import Coded
 from cds.cards.phrasebook import Catalogues
-from cds.clock import utc_now
-from cds.errors import SourceError
 from cds.fhir import resources as fhir
-from cds.fhir.client import FhirClient, Target
-from cds.fhir.queries import Query
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.conclusion import Naming
 from cds.imaging.results.guard import permit
 from cds.inference.manifest import Output
 from cds.inference.volumes.legend import Code
 from cds.settings import Settings
-from cds.studies.about import order_of, uid_of
+from cds.studies.about import order_of
 from cds.studies.analysed import Analysed, Writer
-from cds.studies.ehr import connected, target_of
-from cds.trust.allowlist import AllowList
-from cds.trust.smart import Backend, certificates
-
-_DEADLINE_S = 30.0
-
-
-@contextmanager
-def _signing_in() -> Iterator[None]:
-    """An authorization server that gives no token may give one later. Raises Unusable."""
-    try:
-        yield
-    except SourceError as error:
-        raise Unusable(Reason.RECORD_FAILED, f"({error.code})") from error
+from cds.studies.ehr import Ehrs, connected, signing_in
 
 
 def writers(settings: Settings, catalogues: Catalogues) -> list[Writer]:
@@ -85,7 +66,7 @@ class ToArchive:
         from cds.imaging.results.store import store
 
         frames, legend, author = analysed.volume.frames, analysed.bundle.legend, analysed.author
-        findings, at = analysed.findings, analysed.job.created_at
+        findings, at = analysed.findings, analysed.at
         instances = headers(analysed.web, analysed.study_uid, findings.series_uid)
         images = source(instances, frames, analysed.study_uid, findings.series_uid)
         labelled = segments(analysed.found, analysed.volume, legend)
@@ -111,8 +92,7 @@ class ToRecord:
 
     def __init__(self, settings: Settings, catalogues: Catalogues) -> None:
         self._settings, self._catalogues = settings, catalogues
-        self._fhir = FhirClient(settings.fhir, settings.ca_file, certificates(settings))
-        self._backends = {name: Backend(settings, name, utc_now) for name in settings.clients}
+        self._ehrs = Ehrs(settings)
 
     def write(self, analysed: Analysed) -> Mapping[str, Any]:
         """Raises Unusable."""
@@ -121,13 +101,11 @@ class ToRecord:
         from cds.imaging.results.fhir import About, transaction
         from cds.imaging.results.objects import names
 
-        client = self._settings.clients.get(analysed.client)
-        if client is None or client.studies.fhir_base is None:
+        base = self._ehrs.base(analysed.client)
+        if base is None:
             raise Unusable(Reason.RECORD_REFUSED, "(no studies.fhir_base is set for this client)")
-        base, backend = client.studies.fhir_base, self._backends[analysed.client]
-        with _signing_in():
-            target = target_of(backend, base, AllowList(client.fhir_servers))
-        study = self._study(target, analysed.study_uid)
+        client, backend = self._settings.clients[analysed.client], self._ehrs.backends[analysed.client]
+        study = self._ehrs.study(analysed.client, base, analysed.study_uid)
         patient = fhir.subject_of(study)
         if patient is None:
             raise Unusable(Reason.RECORD_REFUSED, "(the ImagingStudy names no Patient)")
@@ -151,26 +129,12 @@ class ToRecord:
             may,
             uids,
             about,
-            analysed.job.created_at,
+            analysed.at,
             analysed.comparison,
         )
-        with _signing_in():
+        with signing_in():
             server = connected(self._settings, analysed.client, backend, base)
         try:
             return {"resources": len(deliver(server, may, made))}
         finally:
             server.close()
-
-    def _study(self, target: Target, uid: str) -> fhir.ImagingStudy:
-        """The EHR's own resource of the study: it says whose it is. Raises Unusable."""
-        query = Query("imaging", "ImagingStudy", f"ImagingStudy?identifier=urn:dicom:uid|urn:oid:{uid}&_count=10")
-        [answer] = self._fhir.fetch((query,), "", target, time.monotonic() + _DEADLINE_S)
-        if answer.fault is not None:
-            raise Unusable(Reason.RECORD_FAILED, f"({answer.fault.code})")
-        found = [r for page in answer.pages for r in page.resources if isinstance(r, fhir.ImagingStudy)]
-        found = [study for study in found if uid_of(study) == uid]
-        if not found:
-            raise Unusable(Reason.RECORD_REFUSED, "(the EHR has no ImagingStudy of it)")
-        if len({fhir.subject_of(study) for study in found}) > 1:
-            raise Unusable(Reason.SEVERAL_PATIENTS)
-        return found[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ import pydicom
 import pytest
 from ct_series import phantom, slices_of
 from orthanc import Orthanc
-from servers import Exchange, FhirServer, fhir_server, gives, searchset
+from servers import Exchange, FhirServer, fhir_server, gives, searchset, status
 from service import Keys
 from study_archive import SEG, SR, at_orthanc, objects, send
-from study_house import Build, House
-from study_scene import STUDY, Archive
+from study_house import NOW, Build, House
+from study_scene import STUDY, Archive, ct
 
 from cds.studies.view import analysis
 
@@ -29,8 +29,12 @@ def house(build: Build, orthanc: Orthanc) -> House:
     return build(pacs=at_orthanc(orthanc), imaging={"write_pacs": True})
 
 
-def test_a_scan_comes_from_the_archive_and_its_result_goes_back_there(house: House, orthanc: Orthanc) -> None:
+def test_a_scan_comes_from_the_archive_and_its_result_goes_back_there(build: Build, orthanc: Orthanc) -> None:
+    send(orthanc)
+    moments = [NOW]
+    house = build(now=lambda: moments[-1], pacs=at_orthanc(orthanc), imaging={"write_pacs": True})
     house.ask(why="hand", day=date(2026, 1, 5))
+    moments.append(NOW + timedelta(hours=5, minutes=7))
     job = house.work()
     assert job is not None and job.state == "done" and job.result is not None, job
     assert job.result["outcome"] == "assessed"
@@ -40,6 +44,7 @@ def test_a_scan_comes_from_the_archive_and_its_result_goes_back_there(house: Hou
         "sr": made[SR].SOPInstanceUID,
     }
     assert made[SEG].SeriesDescription.startswith("TEST") and made[SR].SeriesDescription.startswith("TEST")
+    assert {(ds.ContentDate, ds.ContentTime) for ds in made.values()} == {("20261123", "170700")}, "of the analysis"
     assert (made[SR].PreliminaryFlag, made[SR].VerificationFlag) == ("PRELIMINARY", "UNVERIFIED")
 
 
@@ -189,6 +194,44 @@ def test_the_report_names_the_order_that_the_ehr_says_the_scan_was_made_for(
     assert house.work() is not None
     [report] = [e["resource"] for e in record.sent[0]["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
     assert report.get("basedOn") == (None if named is None else [{"reference": named}])
+
+
+def times_in(bundle: dict[str, Any]) -> set[datetime]:
+    """When the report was issued and its provenance recorded."""
+    found = (entry["resource"] for entry in bundle["entry"])
+    said = [
+        r.get("issued") or r.get("recorded") for r in found if r["resourceType"] in ("DiagnosticReport", "Provenance")
+    ]
+    assert len(said) == 2
+    return {datetime.fromisoformat(one) for one in said}
+
+
+def test_a_report_has_the_time_its_analysis_ended_whenever_it_is_written(
+    build: Build, archive: Archive, ehr: FhirServer
+) -> None:
+    archive.holds()
+    moments = [NOW]
+    client = {"fhir_servers": (ehr.base,), "studies": {"fhir_base": ehr.base}}
+    house = build(now=lambda: moments[-1], client=client, imaging={"write_fhir": True, "most_attempts": 2})
+    house.ask(why="notification")
+    analysed = NOW + timedelta(hours=2)
+    moments.append(analysed)
+    ehr.on("ImagingStudy", status(500))
+    job = house.work()
+    assert job is not None and (job.state, job.reason) == ("queued", "write-record-failed")
+    record = Record(ehr)
+    moments.append(NOW + timedelta(hours=3))
+    job = house.work()
+    assert job is not None and job.state == "done" and job.result is not None
+    [bundle] = record.sent
+    assert times_in(bundle) == {analysed}
+    assert job.result["analysed"] == analysed.isoformat()
+    archive.studies[STUDY][f"{STUDY}.2"] = ct(series=f"{STUDY}.2")
+    house.ask(why="notification", images=60)
+    moments.append(NOW + timedelta(hours=9))
+    job = house.work()
+    assert job is not None and job.state == "done", job
+    assert times_in(record.sent[-1]) == {moments[-1]}
 
 
 @pytest.mark.parametrize("patient", ["p2", "p1/_history/2"])
