@@ -132,6 +132,7 @@ class Intake:
         by_hand = why in _AT_ONCE
         if by_hand and self._jobs.sooner(job.id):
             _log.info("studies.sooner job=%s", job.id)
+            job = self._jobs.get(job.id) or job
         if lost(job) or (by_hand and unread(job)) or (why in _ASKS_AGAIN and grown(job, about.images, count)):
             new = repeat(self._jobs, job, after=after, priority=PRIORITY[why], told=about.images)
             job = self._jobs.get(job.id) or job
