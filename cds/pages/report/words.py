@@ -61,13 +61,12 @@ def reference(words: Phrasebook, given: StoredInput) -> str:
     low, high, unit = sent.get("low"), sent.get("high"), given.written.partition(" ")[2]
     if low is None and high is None:
         return words("report.reference.usual", limits=sent.get("text", ""))
-    # the last figure brings the unit
-    least, most = ("" if limit is None else f"{words.number(limit, 2)} {unit}".strip() for limit in (low, high))
-    if not least:
-        limits = words("report.reference.up_to", limit=most)
-    elif not most:
-        limits = words("report.reference.from", limit=least)
-    else:
+    if low is None:
+        limits = words("report.reference.up_to", limit=f"{words.number(high, 2)} {unit}".strip())
+    elif high is None:
+        limits = words("report.reference.from", limit=f"{words.number(low, 2)} {unit}".strip())
+    else:  # the last figure brings the unit
+        most = f"{words.number(high, 2)} {unit}".strip()
         limits = words("report.reference.between", low=words.number(low, 2), high=most)
     return words(f"report.reference.{sent.get('side', 'usual')}", limits=_spelt(limits))
 
