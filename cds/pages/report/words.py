@@ -59,15 +59,15 @@ def reference(words: Phrasebook, given: StoredInput) -> str:
     if not sent or given.spec.reduce not in _ONE_MEASUREMENT:
         return ""
     low, high, unit = sent.get("low"), sent.get("high"), given.written.partition(" ")[2]
-    if low is None and high is None:
-        return words("report.reference.usual", limits=sent.get("text", ""))
-    if low is None:
-        limits = words("report.reference.up_to", limit=f"{words.number(high, 2)} {unit}".strip())
-    elif high is None:
-        limits = words("report.reference.from", limit=f"{words.number(low, 2)} {unit}".strip())
-    else:  # the last figure brings the unit
+    if low is not None and high is not None:  # the last figure brings the unit
         most = f"{words.number(high, 2)} {unit}".strip()
         limits = words("report.reference.between", low=words.number(low, 2), high=most)
+    elif high is not None:
+        limits = words("report.reference.up_to", limit=f"{words.number(high, 2)} {unit}".strip())
+    elif low is not None:
+        limits = words("report.reference.from", limit=f"{words.number(low, 2)} {unit}".strip())
+    else:
+        return words("report.reference.usual", limits=sent.get("text", ""))
     return words(f"report.reference.{sent.get('side', 'usual')}", limits=_spelt(limits))
 
 
