@@ -38,6 +38,7 @@ class Limits:
     prompt_s: float = 0.5
     """So long all calls wait for it that need it, then only ``most_waiting``."""
     most_waiting: int = 8
+    """Of all clients."""
     max_bytes: int = 256_000
     renew_s: float = 3000.0
     """From this age on it is fetched anew behind the calls' back, so that none has to wait for it."""
@@ -60,7 +61,15 @@ class _Held:
 class RemoteKeys:
     """One client's key set. Safe to share between threads; each process fetches for itself."""
 
-    def __init__(self, url: str, limits: Limits, clock: Callable[[], float], ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        limits: Limits,
+        clock: Callable[[], float],
+        ca_file: Path | None = None,
+        patient: threading.Semaphore | None = None,
+    ) -> None:
+        """``patient``: shared by all clients, so that several whose servers hang leave the others their places."""
         check_address(url)
         self._url = url
         self._limits = limits
@@ -71,7 +80,7 @@ class RemoteKeys:
         self._attempted = self._looked_for = float("-inf")
         """When it was last fetched, and when last for a key that is not in the set."""
         self._flight: threading.Event | None = None
-        self._patient = threading.BoundedSemaphore(self._limits.most_waiting)
+        self._patient = patient or threading.BoundedSemaphore(limits.most_waiting)
         self._told_at = float("-inf")
         self._fetches: list[threading.Thread] = []
         self._pid = -1
@@ -88,17 +97,20 @@ class RemoteKeys:
         unknown = key is None and held is not None
         flight = self._begin(self._limits.cooldown_s if key is None else self._limits.retry_s, unknown=unknown)
         if flight is not None:
-            self._wait(flight)
+            self._wait(flight, or_refuse=key is None)
         held = self._held
         if held is None or self._clock() - held.at > self._limits.stale_s:
             return None
         return held.keys.find(kid, alg)
 
-    def _wait(self, flight: threading.Event) -> None:
-        """Raises Overloaded for a call too many: whoever waits holds a place, which others' calls need."""
+    def _wait(self, flight: threading.Event, *, or_refuse: bool) -> None:
+        """Raises Overloaded for a call too many: whoever waits holds a place, which others' calls need. Not
+        ``or_refuse``: there is an old key, with which it goes on."""
         if flight.wait(self._limits.prompt_s):
             return
         if not self._patient.acquire(blocking=False):
+            if not or_refuse:
+                return
             self._say_late()
             raise Overloaded(math.ceil(self._limits.timeout_s))
         try:
@@ -123,7 +135,6 @@ class RemoteKeys:
             if self._pid != os.getpid():  # a fetch begun before a fork has no thread here to end it
                 self._pid, self._flight, self._fetches = os.getpid(), None, []
                 self._attempted = self._looked_for = float("-inf")
-                self._patient = threading.BoundedSemaphore(self._limits.most_waiting)
             now = self._clock()
             if (
                 self._flight is not None

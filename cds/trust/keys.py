@@ -34,14 +34,15 @@ class KeyStore:
         self, settings: Settings, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Raises SettingsError naming the client whose keys can't be read or hold none that is usable."""
-        # a client whose key server hangs leaves half of the places to the others
+        # clients whose key servers hang leave half of the places to the others
         limits = limits or Limits(most_waiting=max(1, settings.threads // 2))
+        patient = threading.BoundedSemaphore(limits.most_waiting)
         self._sources: dict[str, KeySource] = {}
         for name, client in settings.clients.items():
             if client.authentication != "jwt":
                 continue
             try:
-                self._sources[name] = _source(client, limits, clock, settings.ca_file)
+                self._sources[name] = _source(client, limits, clock, settings.ca_file, patient)
             except SettingsError as error:
                 raise SettingsError(f"client '{name}': {error}") from error
 
@@ -59,9 +60,15 @@ class KeyStore:
         return self._sources[client].load()
 
 
-def _source(client: ClientSettings, limits: Limits, clock: Callable[[], float], ca_file: Path | None) -> KeySource:
+def _source(
+    client: ClientSettings,
+    limits: Limits,
+    clock: Callable[[], float],
+    ca_file: Path | None,
+    patient: threading.Semaphore,
+) -> KeySource:
     if client.jku is not None:
-        return RemoteKeys(client.jku, limits, clock, ca_file)
+        return RemoteKeys(client.jku, limits, clock, ca_file, patient)
     if client.jwks_file is not None:
         return _FileKeys(client.jwks_file)
     return _InlineKeys(_usable(parse_key_set(client.jwks), "jwks"))

@@ -21,6 +21,9 @@ class JwksServer(ThreadingHTTPServer):
         self.headers: dict[str, str] = {}
         self.first_byte_after_s = 0.0
         self.drip_s = 0.0
+        self.gate = threading.Event()
+        """Nothing is answered while it is not set."""
+        self.gate.set()
         self.asked: list[tuple[str, dict[str, str]]] = []
 
     @property
@@ -41,6 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         server.asked.append((self.path, dict(self.headers)))
+        server.gate.wait(60)
         time.sleep(server.first_byte_after_s)
         self.send_response(server.status)
         for name, value in {"Content-Length": str(len(server.body)), **server.headers}.items():
