@@ -178,6 +178,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fla
     app.extensions["cds"] = engine
     metrics.begin(engine)
     init_errors(app)
+    app.before_request(_start)  # first of all: what the others refuse is logged, too
     init_cors(app, settings)
     app.register_blueprint(cds_hooks.blueprint(engine))
     app.register_blueprint(calls.blueprint(engine))
@@ -189,7 +190,6 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fla
         from cds.pages import committee  # statistics and charts, for those who have the pages
 
         app.register_blueprint(committee.blueprint(engine))
-    app.before_request(_start)
     app.after_request(_finish)
     app.teardown_request(_end)
     return app

@@ -119,9 +119,15 @@ class Spool:
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Nothing is moved into the database meanwhile. Raises LedgerError while another process does that."""
+        """Nothing is moved into the database meanwhile. Raises LedgerError while another process does that, and where
+        this one may not keep it from doing so."""
+        lock = self._folder / ".lock"
         with self.turn() as mine:
             if not mine and self._folder.exists():
+                try:
+                    os.close(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                except OSError as error:
+                    raise LedgerError(f"{lock} can't be opened ({os.strerror(error.errno or 0)})") from error
                 raise LedgerError("rows on the spool are being stored this moment; try again")
             yield
 

@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -25,8 +26,7 @@ _log = logging.getLogger("cds.studies")
 _MOST_WAITING = 500
 _WHY: dict[str, Why] = {"encounter-start": "encounter-start", "appointment-book": "appointment-book"}
 
-Request = tuple[str, Callable[[], object]]
-"""(why, what is to be done)"""
+Request = Callable[[], None]
 
 
 class Desk:
@@ -65,7 +65,8 @@ class Desk:
     def _later(self, why: str, work: Callable[[], object]) -> bool:
         self._start()
         try:
-            self._waiting.put_nowait((why, work))
+            # in the context of the call that asks, which its lines of the log then name
+            self._waiting.put_nowait(partial(copy_context().run, _done, why, work))
         except queue.Full:
             self.dropped += 1
             _log.error("studies.dropped why=%s", why)
@@ -84,15 +85,8 @@ class Desk:
 
     def _work(self, waiting: queue.Queue[Request]) -> None:
         while True:
-            why, work = waiting.get()
-            try:
-                work()
-            except LedgerError as error:
-                _log.error("studies.unasked why=%s error=%s", why, error)
-            except Exception as error:  # the thread outlives whatever one request brings
-                _log.error("studies.unasked why=%s error=%s", why, type(error).__name__)
-            finally:
-                waiting.task_done()
+            waiting.get()()
+            waiting.task_done()
 
     def depth(self) -> dict[str, int] | None:
         """Jobs by state; None when the queue does not answer, or did not a moment ago."""
@@ -104,6 +98,16 @@ class Desk:
     def settle(self) -> None:
         """Wait until what was asked for is asked; for tests and an orderly end."""
         self._waiting.join()
+
+
+def _done(why: str, work: Callable[[], object]) -> None:
+    """Whatever one request brings, the thread outlives."""
+    try:
+        work()
+    except LedgerError as error:
+        _log.error("studies.unasked why=%s error=%s", why, error)
+    except Exception as error:
+        _log.error("studies.unasked why=%s error=%s", why, type(error).__name__)
 
 
 def assessment(model: Model, reading: StudyReading) -> Assessment:

@@ -106,13 +106,13 @@ def demonstration(folder: Path) -> Iterator[dict[str, Any]]:
         cwd=folder,
         env={**without_settings(), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=(folder / "demo.err").open("wb"),
     )
     try:
         found: dict[str, Any] | None = None
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while found is None:
-            assert process.poll() is None and time.monotonic() < deadline, (folder / "demo.log").read_text()
+            assert process.poll() is None and time.monotonic() < deadline, (folder / "demo.err").read_text()
             time.sleep(0.1)
             with suppress(OSError, KeyError, tomllib.TOMLDecodeError):
                 settings = tomllib.loads((folder / "cds.toml").read_text(encoding="utf-8"))
@@ -124,6 +124,7 @@ def demonstration(folder: Path) -> Iterator[dict[str, Any]]:
         process.wait(30)
 
 
+@pytest.mark.timeout(600)
 def test_beside_the_demonstration_the_same_boxes_give_the_card(tmp_path: Path) -> None:
     """Its service has the port that any service has unless told otherwise, so the page's must have another."""
     (tmp_path / "demo").mkdir()

@@ -19,14 +19,14 @@ def seen(site: Site, job: Job) -> Job:
 
 
 def test_a_network_that_hangs_gives_its_study_to_a_rival_and_its_device_back(site: Open) -> None:
-    here = site(imaging={"silent_s": 4.0, "device": "cpu"})
+    here = site(imaging={"silent_s": 15.0, "device": "cpu"})
     victim = here.start("look")
     job = here.ask()
     until(lambda: here.said("halted"), 90)
     slots = Slots(here.engine.settings.data_dir / "slots", ("cpu-0",))
     with slots.take() as taken:
         assert taken is None
-    assert victim.wait(timeout=60) == HUNG
+    assert victim.wait(timeout=90) == HUNG
     with slots.take() as taken:
         assert taken == "cpu-0"
     given = seen(here, job)

@@ -53,7 +53,7 @@ class Balancer(ToxicProxy):
 
     def _look(self) -> None:
         while not self._over.wait(LOOKS_EVERY_S):
-            self._ready = tuple(port for port in self._ports if _is_ready(port))
+            self._ready = tuple(port for port in self._ports if _is_ready(port, port in self._ready))
 
 
 def _port(service: RunningService) -> int:
@@ -67,9 +67,12 @@ def _far_end(connection: socket.socket) -> int:
         return 0
 
 
-def _is_ready(port: int) -> bool:
+def _is_ready(port: int, before: bool) -> bool:
+    """As ``before`` where the answer is slow: a machine that is busy is no service that is told to stop."""
     try:
         return requests.get(f"http://127.0.0.1:{port}/ready", timeout=5).ok
+    except requests.ReadTimeout:
+        return before
     except requests.RequestException:
         return False
 
@@ -94,5 +97,5 @@ class KeptCalls:
         if not hasattr(self._own, "session"):
             self._own.session = requests.Session()
         headers = {"Authorization": f"Bearer {self._ehr.token(self._url)}"}
-        answer: requests.Response = self._own.session.post(self._url, json=body, headers=headers, timeout=20)
+        answer: requests.Response = self._own.session.post(self._url, json=body, headers=headers, timeout=60)
         return answer

@@ -32,6 +32,7 @@ def taken_out(gate: Balancer, service: RunningService) -> None:
     assert "Traceback" not in service.log
 
 
+@pytest.mark.timeout(900)  # each wait is short on a quiet machine
 @pytest.mark.fault("web process", "two of them replaced one after the other under traffic (rolling restart)")
 def test_a_rolling_restart_loses_no_call(tmp_path: Path, ehr: Ehr, postgres: PostgresServer, seen: Seen) -> None:
     url = postgres.create_database(f"rolling{time.time_ns()}")
@@ -42,7 +43,7 @@ def test_a_rolling_restart_loses_no_call(tmp_path: Path, ehr: Ehr, postgres: Pos
             # an old one's rows that wait on its host are stored by the new one
             folder = tmp_path / f"host{host}"
             folder.mkdir(exist_ok=True)
-            about = {"public_url": gate.url, "database_url": url, "leaving_s": LEAVING_S, "longest_wait_s": 10.0}
+            about = {"public_url": gate.url, "database_url": url, "leaving_s": LEAVING_S, "longest_wait_s": 30.0}
             return running(folder, ehr, workers=1, **about)
 
         serving = stack.enter_context(together(started(0), started(1)))

@@ -83,7 +83,7 @@ def test_what_builds_is_locked_with_all_that_it_needs() -> None:
 def test_what_the_tests_run_on_is_what_is_locked() -> None:
     """`make` installs under the lock's versions; who installs otherwise tries another product than ships."""
     made = subprocess.run(
-        ["make", "--dry-run", "--always-make", ".venv/constraints.txt"],
+        ["make", "--dry-run", "--always-make", "VENV=.venv", ".venv/constraints.txt"],
         cwd=ROOT, capture_output=True, text=True, timeout=30, check=True,
     ).stdout  # fmt: skip
     [strip] = [line for line in made.splitlines() if line.startswith("sed ")]

@@ -59,13 +59,18 @@ def test_of_no_page(): pass
 """
 
 
+def _plain() -> dict[str, str]:
+    """What somebody asks of this run is not asked of the one inside."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+
 def test_a_proof_that_did_not_run_fails_the_run(tmp_path: Path) -> None:
     (tmp_path / "test_proofs.py").write_text(PROOFS, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = threat(name): one\n", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "proofs", "-p", "no:cacheprovider", "-rA", "-q", str(tmp_path)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(threats_page.TESTS / "plugins")},
+        env={**_plain(), "PYTHONPATH": str(threats_page.TESTS / "plugins")},
         capture_output=True,
         text=True,
         timeout=60,

@@ -155,7 +155,10 @@ def retry(ctx: click.Context, job: int | None, all_failed: bool, reason: str | N
 
 
 def _again(jobs: Jobs, job: Job) -> bool:
-    return jobs.sooner(job.id) if job.state == QUEUED else unread(job) and repeat(jobs, job)
+    """One that waits for late images, and has not failed, goes on waiting."""
+    if job.state == QUEUED:
+        return bool(job.reason) and jobs.sooner(job.id)
+    return unread(job) and repeat(jobs, job)
 
 
 @study.command()
