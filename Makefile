@@ -83,7 +83,9 @@ $(VENV)/constraints.txt: requirements.lock | $(VENV)/bin/python
 	sed -e '/^ *--hash=/d' -e 's/ *\\$$//' requirements.lock > $@
 
 $(VENV)/.installed: pyproject.toml $(VENV)/constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt -e '.[imaging,report]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt -e '.[imaging,report]' || { \
+	echo "a version of requirements.lock can't be had here: the newest that fit are tried instead" >&2; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[imaging,report]'; }
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/constraints.txt
