@@ -114,7 +114,7 @@ IMAGED: tuple[Imaged, ...] = (
             height=171,
             studies="ct-abdomen@-59 ct-abdomen@-3",
         ),
-        (Scan(-59, 58, lesion_mm=18.0), Scan(-3, 58, lesion_mm=10.0)),
+        (Scan(-59, 64, lesion_mm=18.0), Scan(-3, 64, lesion_mm=10.0)),
         ("DEMONSTRATION", "Suspicion: high", "Read: the scan of {day}", "RECIST 1.1: partial response"),
         report=("AI_PR",),
     ),
