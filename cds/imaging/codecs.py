@@ -40,6 +40,9 @@ _DECODERS = {
     _JPEG + "202": "htj2k_decode",
     _JPEG + "203": "htj2k_decode",
 }
+# the header of the others is JPEG 2000's
+_JPEG_MARKERS = frozenset(_JPEG + end for end in ("57", "70", "80", "81"))
+_JPEG_2000 = b"\xff\x4f\xff\x51"  # SOC, SIZ
 _MAY_BE_LOSSY = frozenset({_JPEG + "81", _JPEG + "91", _JPEG + "203"})
 # 8- and 12-bit DCT: on a CT off by thousands of units
 LOSSY_JPEG = frozenset(_JPEG + end for end in ("50", "51", "52", "53", "54", "55", "56"))
@@ -97,6 +100,8 @@ def stored_values(payload: bytes, layout: Layout) -> NDArray[Any]:
     elif layout.syntax == RLE:
         values = _run_lengths(payload, layout)
     else:
+        if layout.syntax not in _JPEG_MARKERS:
+            payload = _codestream(payload)
         _check_header(payload, layout)
         try:
             values = getattr(codecs(), _DECODERS[layout.syntax])(payload)
@@ -132,7 +137,7 @@ def _run_lengths(payload: bytes, layout: Layout) -> NDArray[Any]:
 
 
 def _check_header(payload: bytes, layout: Layout) -> None:
-    said = _stated(payload)
+    said = _stated(payload, layout.syntax)
     if (said.rows, said.columns) != (layout.rows, layout.columns):
         size = f"{said.rows} x {said.columns} in an image of {layout.rows} x {layout.columns}"
         raise Unusable(Reason.BOMB, f"(a frame of {size})")
@@ -157,26 +162,57 @@ class _Stated:
     """No DCT."""
 
 
-def _stated(payload: bytes) -> _Stated:
-    """From a JPEG, JPEG-LS (ISO 10918-1 B.2.2), JPEG 2000 or HTJ2K (ISO 15444-1 A.5.1) header. Raises Unusable
-    (pixels-corrupt)."""
-    # a JP2 wrapper is not allowed, but met
-    siz = payload.find(b"\xff\x4f\xff\x51", 0, 1024)
-    if siz >= 0 and len(payload) >= siz + 43:
-        x, y, x0, y0 = (int.from_bytes(payload[at : at + 4]) for at in range(siz + 8, siz + 24, 4))
-        components = int.from_bytes(payload[siz + 40 : siz + 42])
-        bits = max(((depth & 0x7F) + 1 for depth in payload[siz + 42 : siz + 42 + 3 * components : 3]), default=0)
-        return _Stated(y - y0, x - x0, components, bits, lossless=True)
+def _codestream(payload: bytes) -> bytes:
+    """JPEG 2000 without its JP2 wrapper (ISO 15444-1 annex I), which DICOM does not allow, but which is met: what is
+    judged here is then also all that is decoded. Raises Unusable (pixels-corrupt)."""
+    if payload.startswith(_JPEG_2000):
+        return payload
+    at = 0
+    while at + 8 <= len(payload):
+        size, kind, begins = int.from_bytes(payload[at : at + 4]), payload[at + 4 : at + 8], at + 8
+        if size == 1:
+            size, begins = int.from_bytes(payload[at + 8 : at + 16]), at + 16
+        ends = at + size if size else len(payload)  # 0: to the end
+        if ends < begins:
+            break
+        if kind == b"jp2c" and payload.startswith(_JPEG_2000, begins):
+            return payload[begins:ends]
+        at = ends
+    raise Unusable(Reason.PIXELS_CORRUPT, "(no frame header)")
+
+
+def _stated(payload: bytes, syntax: str) -> _Stated:
+    """By the transfer syntax, as the decoder that it calls for will read it: one format's header may stand in a comment
+    of another. Raises Unusable (pixels-corrupt)."""
+    return _stated_by_jpeg(payload) if syntax in _JPEG_MARKERS else _stated_by_jpeg_2000(payload)
+
+
+def _stated_by_jpeg_2000(payload: bytes) -> _Stated:
+    """ISO 15444-1 A.5.1; HTJ2K has the same."""
+    if len(payload) < 43:
+        raise Unusable(Reason.PIXELS_CORRUPT, "(no frame header)")
+    x, y, x0, y0 = (int.from_bytes(payload[at : at + 4]) for at in range(8, 24, 4))
+    components = int.from_bytes(payload[40:42])
+    bits = max(((depth & 0x7F) + 1 for depth in payload[42 : 42 + 3 * components : 3]), default=0)
+    return _Stated(y - y0, x - x0, components, bits, lossless=True)
+
+
+def _stated_by_jpeg(payload: bytes) -> _Stated:
+    """ISO 10918-1 B.1.1, B.2.2; JPEG-LS has the same."""
     at = 2
     while payload[:2] == b"\xff\xd8" and at + 10 <= len(payload) and payload[at] == 0xFF:
-        marker = payload[at + 1]
+        marker, length = payload[at + 1], int.from_bytes(payload[at + 2 : at + 4])
         if marker == 0xFF:  # fill byte
             at += 1
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD7:  # these stand alone: what follows is no length
+            at += 2
+        elif marker in (0x00, 0xD8, 0xD9, 0xDA) or length < 2:
+            break
         elif marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
             rows, columns = int.from_bytes(payload[at + 5 : at + 7]), int.from_bytes(payload[at + 7 : at + 9])
             return _Stated(rows, columns, payload[at + 9], payload[at + 4], lossless=marker in (0xC3, 0xF7))
         else:
-            at += 2 + max(2, int.from_bytes(payload[at + 2 : at + 4]))
+            at += 2 + length
     raise Unusable(Reason.PIXELS_CORRUPT, "(no frame header)")
 
 

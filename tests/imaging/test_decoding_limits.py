@@ -17,6 +17,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 from series_reading import series_of
 from servers import Behaviour, Exchange, FhirServer
 
+from cds.imaging.codecs import Layout, stored_values
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.pacs import Limits, Pacs
 from cds.imaging.reasons import Reason, Unusable
@@ -25,6 +26,7 @@ from cds.imaging.slices import read_slices
 from cds.imaging.study import choose_volume
 
 STUDY = "1.2.3"
+SMALL, LARGE = np.zeros((40, 40), np.uint16), np.zeros((80, 80), np.uint16)
 LIMITS = Limits(connect_s=1.0, idle_s=2.0, total_s=5.0, attempts=1)
 SIDE = 4096
 OTHERS = ["2", "3", "4"]
@@ -82,6 +84,29 @@ def test_the_pages_of_a_report_unpack_no_more_than_a_reading_does(web: DicomWeb,
     assert raised.value.reason is Reason.TOO_LARGE
 
 
+def jpeg_2000(values: Any, wrapped: bool = False) -> bytes:
+    return bytes(imagecodecs.jpeg2k_encode(values, codecformat="jp2" if wrapped else "j2k", level=0, reversible=True))
+
+
+def jpeg_ls(values: Any) -> bytes:
+    return bytes(imagecodecs.jpegls_encode(values))
+
+
+def in_a_comment(said: bytes, frame: bytes) -> bytes:
+    return frame[:2] + b"\xff\xfe" + (len(said) + 2).to_bytes(2) + said + frame[2:]
+
+
+def in_a_box_before(said: bytes, wrapped: bytes) -> bytes:
+    """Among the boxes of a JP2 file, before the one of its frame."""
+    at = wrapped.index(b"jp2c") - 4
+    return wrapped[:at] + (len(said) + 24).to_bytes(4) + b"uuid" + bytes(16) + said + wrapped[at:]
+
+
+def after_a_marker_alone(said: bytes, frame: bytes) -> bytes:
+    """A marker without a length; who reads one skips the frame's own header, up to another."""
+    return (frame[:2] + b"\xff\x01" + frame[2:]).ljust(4 + int.from_bytes(frame[2:4]), b"\0") + said[2:]
+
+
 @pytest.mark.threat("zip-bomb")
 @pytest.mark.parametrize(
     ("frame", "allocated"),
@@ -89,6 +114,9 @@ def test_the_pages_of_a_report_unpack_no_more_than_a_reading_does(web: DicomWeb,
         pytest.param(imagecodecs.jpeg2k_encode(np.zeros((40, 40, 3), np.uint8), codecformat="j2k"), 16, id="colour"),
         pytest.param(imagecodecs.jpeg2k_encode(np.zeros((40, 40), np.uint16), codecformat="j2k"), 8, id="deeper"),
         pytest.param(imagecodecs.jpegls_encode(np.zeros((40, 40, 3), np.uint8)), 16, id="JPEG-LS colour"),
+        pytest.param(in_a_comment(jpeg_2000(SMALL)[:60], jpeg_ls(LARGE)), 16, id="JPEG-LS said to be smaller"),
+        pytest.param(in_a_box_before(jpeg_2000(SMALL)[:60], jpeg_2000(LARGE, True)), 16, id="JP2 said to be smaller"),
+        pytest.param(after_a_marker_alone(jpeg_ls(SMALL), jpeg_ls(LARGE)), 16, id="a marker without a length"),
     ],
 )
 def test_a_frame_of_more_samples_or_bits_than_its_image_is_refused_unread(
@@ -107,6 +135,17 @@ def test_a_frame_of_more_samples_or_bits_than_its_image_is_refused_unread(
     with pytest.raises(Unusable) as raised:
         series_of(made)
     assert raised.value.reason is Reason.BOMB
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_of_a_jp2_file_the_frame_alone_is_decoded(wrapped: bool) -> None:
+    values = np.arange(1600, dtype=np.uint16).reshape(40, 40)
+    frame = in_a_box_before(b"other", jpeg_2000(values, True)) if wrapped else jpeg_2000(values)
+    layout = Layout(str(JPEG2000Lossless), 40, 40, 16, 16, False)
+    assert (stored_values(frame, layout) == values).all()
+    with pytest.raises(Unusable) as raised:
+        stored_values(frame[1:], layout)
+    assert raised.value.reason is Reason.PIXELS_CORRUPT
 
 
 def chosen(web: DicomWeb, fhir: FhirServer, slow_s: float = 0.0, **limits: float) -> Choice:
