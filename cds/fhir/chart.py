@@ -22,7 +22,7 @@ def read_chart(
     reader = Reader(vocabulary, call.patient_id, at, zone)
     reader.read(evidence.resources)
     record = reader.finish()
-    record.malformed = evidence.malformed
+    record.malformed += evidence.malformed
     record.unread = evidence.unread(queries)
     record.unsupported = evidence.unsupported(queries)
     record.drafts = _drafts(call, vocabulary, at, zone)
@@ -44,7 +44,7 @@ def _drafts(call: HookCall, vocabulary: Vocabulary, at: datetime, zone: ZoneInfo
             attributed=True,
         )
     drafts = reader.finish()
-    drafts.malformed = malformed
+    drafts.malformed += malformed
     return drafts
 
 

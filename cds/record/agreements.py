@@ -7,6 +7,8 @@ the period of use. Read as an order it would start a treatment on the day it end
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from cds.fhir.resources import MedicationRequest, Period
@@ -16,26 +18,48 @@ _PERIOD_OF_USE = "http://nictiz.nl/fhir/StructureDefinition/ext-TimeInterval.Per
 
 
 class _Extension(msgspec.Struct, gc=False):
-    url: str | None = None
-    valuePeriod: Period | None = None
+    url: str
+    valuePeriod: msgspec.Raw = msgspec.Raw(b"")
 
 
-_decoder = msgspec.json.Decoder(list[_Extension])
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+_listed = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_extension = msgspec.json.Decoder(_Extension)
+_period = msgspec.json.Decoder(Period)
 
 
 def stops(request: MedicationRequest) -> bool:
+    """Raises ValueError where one that can't be read may say so, and no other does."""
     sent = bytes(request.modifierExtension)
     return bool(sent) and any(extension.url == _STOP for extension in _read(sent))
 
 
 def began(request: MedicationRequest) -> str | None:
-    """The first day of its period of use; None where it does not say."""
-    periods = (e.valuePeriod for e in _read(bytes(request.extension)) if e.url == _PERIOD_OF_USE)
-    return next((period.start for period in periods if period is not None and period.start), None)
+    """The first day of its period of use; None where it does not say. Raises ValueError as ``stops`` does."""
+    for extension in _read(bytes(request.extension)):
+        if extension.url == _PERIOD_OF_USE and extension.valuePeriod:
+            try:
+                period = _period.decode(extension.valuePeriod)
+            except _UNREADABLE as error:
+                raise ValueError("a period of use that can't be read") from error
+            if period.start:
+                return period.start
+    return None
 
 
-def _read(sent: bytes) -> list[_Extension]:
+def _read(sent: bytes) -> Iterator[_Extension]:
+    """Each by itself. Raises ValueError at the end for what can't be read: the others may have said enough."""
+    unreadable: Exception | None = None
     try:
-        return _decoder.decode(sent)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return []
+        listed = (_listed.decode(sent) if sent else None) or ()
+    except _UNREADABLE as error:
+        raise ValueError("extensions that can't be read") from error
+    for one in listed:
+        try:
+            extension = _extension.decode(one)
+        except _UNREADABLE as error:
+            unreadable = error
+        else:
+            yield extension
+    if unreadable is not None:
+        raise ValueError("an extension that can't be read") from unreadable

@@ -107,6 +107,7 @@ class Record:
     foreign: int = 0
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0
+    """Resources that can't be read, or whose modifiers can't."""
     day: date | None = None
     """Of ``now``, in the hospital; None: in UTC."""
     language: str | None = None

@@ -214,9 +214,14 @@ class Reader:
             return
         period = getattr(resource, "effectivePeriod", None)
         authored = getattr(resource, "authoredOn", None)
-        if isinstance(resource, fhir.MedicationRequest) and agreements.stops(resource):
-            authored = None if self._drafts else agreements.began(resource)
-            if authored is None:  # what was taken until then, the agreement it ends says
+        if isinstance(resource, fhir.MedicationRequest):
+            try:
+                stopped = agreements.stops(resource)
+                authored = agreements.began(resource) if stopped and not self._drafts else authored
+            except ValueError:
+                self.record.malformed += 1
+                return
+            if stopped and (self._drafts or authored is None):  # what was taken until then, the one it ends says
                 return
         when = self._moment(
             authored,

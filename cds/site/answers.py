@@ -83,7 +83,7 @@ def records(
         reader = Reader(models.vocabulary, patient, now, ZoneInfo(timezone))
         reader.read(one.resources)
         record = reader.finish()
-        record.malformed = one.malformed
+        record.malformed += one.malformed
         record.unread, record.unsupported = one.unread(queries), one.unsupported(queries)
         found.append(record)
     return found

@@ -116,8 +116,9 @@ def test_another_drug_in_the_draft_does_not_change_the_estimate(fire: Fire) -> N
         {"doNotPerform": "false"},
         {"medicationCodeableConcept": None, "medicationReference": {"reference": "Medication/not-sent"}},
         {"subject": {"reference": "Patient/somebody-else"}},
+        {"modifierExtension": [{"url": 7}]},
     ],
-    ids=["malformed", "drug not sent", "another patient"],
+    ids=["malformed", "drug not sent", "another patient", "a modifier that can't be read"],
 )
 def test_an_order_that_was_lost_does_not_make_another_regimen(
     fire: Fire, monkeypatch: pytest.MonkeyPatch, spoil: dict[str, Any]

@@ -154,11 +154,31 @@ def test_an_agreement_to_stop_begins_nothing_on_the_day_of_stopping() -> None:
     assert not read(*sent.zib_medication_agreement(gemcitabine, stop=True), drafts=True).facts
 
 
-@pytest.mark.parametrize("garbage", ["stop", {"url": 1}, [["x"]], [{"url": 7}]])
-def test_extensions_that_cannot_be_read_cost_nothing(garbage: Any) -> None:
+GARBAGE = ["stop", {"url": 1}, [["x"]], [{"url": 7}], [{"valueBoolean": True}]]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_an_order_whose_modifiers_cannot_be_read_is_none_and_is_counted(garbage: Any) -> None:
     agreement, product = sent.zib_medication_agreement((ATC, "L01BC05"))
-    agreement |= {"extension": garbage, "modifierExtension": garbage}
-    assert only(read(agreement, product), "gemcitabine").status == "active"
+    assert only(read(agreement | {"extension": garbage}, product), "gemcitabine").status == "active"
+    record = read(agreement | {"modifierExtension": garbage}, product)
+    assert not record.facts and record.malformed == record.lost == 1
+
+
+@pytest.mark.parametrize("beside", [{"url": 7}, {"url": "urn:other", "valuePeriod": "2026"}])
+def test_an_agreement_to_stop_is_one_whatever_stands_beside_its_mark(beside: Any) -> None:
+    agreement, product = sent.zib_medication_agreement((ATC, "L01BC05"), stop=True)
+    for key in ("extension", "modifierExtension"):
+        agreement[key] = [beside, *agreement[key]]
+    fact = only(read(agreement, product), "gemcitabine")
+    assert fact.when is not None and fact.when.text == "2026-03-02"
+
+
+def test_an_agreement_to_stop_whose_period_cannot_be_read_is_counted() -> None:
+    agreement, product = sent.zib_medication_agreement((ATC, "L01BC05"), stop=True)
+    agreement["extension"][0]["valuePeriod"] = "2026-03-02"
+    record = read(agreement, product)
+    assert not record.facts and record.malformed == 1
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def made(source: Source, patient_id: str, resources: list[Any], malformed: int) 
     reader = Reader(source.vocabulary, patient_id, source.now, zone)
     reader.read(resources)
     record = reader.finish()
-    record.malformed = malformed
+    record.malformed += malformed
     waiting = [r for r in resources if isinstance(r, fhir.MedicationRequest) and r.status == "draft"]
     if waiting:
         drafts = Reader(source.vocabulary, patient_id, source.now, zone, drafts=True)
