@@ -55,7 +55,7 @@ def read(raw: bytes, spelt: Spelling, spell: Callable[[Quantity], Spelling]) -> 
         return None
     if low is None and high is None:
         return _in_words((sent.text or "").strip())
-    if low is not None and high is not None and low[0] > high[0]:
+    if low is not None and high is not None and low[0] >= high[0]:  # also 0 and 0, where there is none
         return None
     return ReferenceRange(
         low=None if low is None else low[0],

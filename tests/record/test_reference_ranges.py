@@ -115,6 +115,7 @@ def test_a_range_in_another_unit_than_its_value_is_told_in_the_values() -> None:
         [{"low": q(0), "high": q(37, "mg/dL")}],  # one limit that can't be converted costs both
         [{"high": q(37, "U/mL", code="U/L")}],  # of text and code one is wrong
         [{"low": q(37), "high": q(0)}],
+        [{"low": q(0), "high": q(0)}],
         [{"high": q("37,5")}],
         [{"high": q("nan")}],
         [{"high": q(37, comparator="<")}],
