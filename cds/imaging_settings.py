@@ -32,10 +32,12 @@ class PacsSettings(_Block):
     idle_s: float = Field(30.0, gt=0, le=600, description="Longest silence within an answer, seconds.")
     total_s: float = Field(600.0, gt=0, le=7200, description="Time for one series with all its attempts, seconds.")
     attempts: int = Field(3, ge=1, le=10, description="Tries of a request whose connection drops or that gets 5xx.")
-    max_bytes: int = Field(2_000_000_000, ge=1_000_000, description="Largest series read, bytes as sent.")
+    max_bytes: int = Field(4_500_000_000, ge=1_000_000, description="Largest series read, bytes as sent.")
     max_slices: int = Field(2_000, ge=10, le=10_000, description="Largest series read, slices.")
     max_decoded_bytes: int = Field(
-        2_000_000_000, ge=1_000_000, description="Largest series read, bytes once decoded: 2 a pixel."
+        4_200_000_000,
+        ge=1_000_000,
+        description="Largest series read, bytes once decoded: 2 a pixel. A worker needs three times as much memory.",
     )
     study_series: int = Field(100, ge=1, le=10_000, description="Most series of one study that are read.")
     study_bytes: int = Field(

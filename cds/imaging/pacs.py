@@ -47,13 +47,13 @@ class Limits:
     """One series or one search, all attempts together."""
     attempts: int = 3
     """Of a request whose connection drops or that gets 429 or 5xx."""
-    max_bytes: int = 2_000_000_000
+    max_bytes: int = 4_500_000_000
     """One series, as sent."""
     max_instance_bytes: int = 1_500_000_000
     """One instance: an enhanced CT is a whole series."""
     max_slices: int = 2_000
-    """One series; of 512 x 512 that is 1 GB of HU."""
-    max_decoded_bytes: int = 2_000_000_000
+    """One series; of 512 x 512 that is 1 GB of HU, of 1024 x 1024 all that ``max_decoded_bytes`` allows."""
+    max_decoded_bytes: int = 4_200_000_000
     """One series as HU: a few hundred bytes may stand for 32 MB, so what is sent says nothing of it."""
     study_series: int = 100
     """Of one study; further ones are left unread, as below."""

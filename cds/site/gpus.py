@@ -75,8 +75,11 @@ def look(numbers: tuple[int, ...], need: Need, findings: Findings) -> None:
         return
     for number in numbers:
         what = f"GPU {number}"
-        gpu = _named(number, found)
-        if gpu is None:
+        wanted = _shown(number)
+        gpu = next((gpu for gpu in found if _is(gpu, wanted)), None)
+        if wanted.startswith("MIG-"):
+            findings.note("device", "its memory is not known: it is a part of a GPU (MIG)", what)
+        elif gpu is None:
             there = ", ".join(str(one.number) for one in found) or "none"
             why = f"imaging.gpus names it, and nvidia-smi tells of {there} that this process may use"
             findings.fault("device", why, what)
@@ -84,19 +87,18 @@ def look(numbers: tuple[int, ...], need: Need, findings: Findings) -> None:
             _judge(gpu, need, what, findings)
 
 
-def _named(number: int, found: tuple[Gpu, ...]) -> Gpu | None:
-    """CUDA counts those alone that it is shown; a part of one (MIG) is told of as none."""
+def _shown(number: int) -> str:
+    """What the one with this number is called, number or UUID: CUDA counts those alone that it is shown. Empty: it is
+    shown none by this number."""
     shown = os.environ.get("CUDA_VISIBLE_DEVICES")
-    wanted = str(number)
-    if shown is not None:
-        listed = [one.strip() for one in shown.split(",") if one.strip()]
-        if number >= len(listed):
-            return None
-        wanted = listed[number]
-    for gpu in found:
-        if wanted == str(gpu.number) or (wanted.startswith("GPU-") and gpu.uuid.startswith(wanted)):
-            return gpu
-    return None
+    if shown is None:
+        return str(number)
+    listed = [one.strip() for one in shown.split(",") if one.strip()]
+    return listed[number] if number < len(listed) else ""
+
+
+def _is(gpu: Gpu, called: str) -> bool:
+    return called == str(gpu.number) or (called.startswith("GPU-") and gpu.uuid.startswith(called))
 
 
 def _judge(gpu: Gpu, need: Need, what: str, findings: Findings) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import pytest
+import yaml
 from ct_series import compressed, phantom, slices_of, stored
 from dicomweb_answers import pages, row, sends_series
 from pydicom.dataset import Dataset
@@ -24,6 +26,7 @@ from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.series import Choice, Wanted
 from cds.imaging.slices import read_slices
 from cds.imaging.study import choose_volume
+from cds.imaging_settings import PacsSettings
 
 STUDY = "1.2.3"
 SMALL, LARGE = np.zeros((40, 40), np.uint16), np.zeros((80, 80), np.uint16)
@@ -66,6 +69,20 @@ def test_a_series_that_would_unpack_to_more_than_the_limit_is_refused_before_it_
     assert raised.value.reason is Reason.TOO_LARGE
     assert len(decoded) <= 2
     assert len(series_of(bomb, Limits(max_decoded_bytes=decoded_size(3))).slices) == 3
+
+
+def test_a_series_of_as_many_slices_as_are_allowed_may_be_of_1024_pixels_a_side_and_sent_as_it_is() -> None:
+    of_a_site = PacsSettings(url="https://pacs.hospital.example/dicom-web")
+    for limits in (of_a_site, Limits()):
+        assert limits.max_slices * 1024 * 1024 * 2 <= limits.max_decoded_bytes < limits.max_bytes
+    assert of_a_site.max_decoded_bytes == Limits().max_decoded_bytes
+
+
+@pytest.mark.parametrize("values", ["values.yaml", "values/gpu-node.yaml", "values/three-zones.yaml"])
+def test_a_worker_in_a_cluster_has_memory_for_the_largest_series(values: str) -> None:
+    chart = yaml.safe_load((Path(__file__).parents[2] / "helm" / values).read_text(encoding="utf-8"))
+    limit = chart["worker"]["resources"]["limits"]["memory"]
+    assert int(limit.removesuffix("Gi")) * 2**30 > 3 * Limits().max_decoded_bytes
 
 
 @pytest.fixture

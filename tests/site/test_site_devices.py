@@ -126,6 +126,16 @@ def test_cuda_s_own_numbering_is_followed(nvidia: Nvidia, tmp_path: Path, monkey
     assert rows["GPU 2"].verdict == "fault"
 
 
+def test_the_memory_of_a_part_of_a_gpu_is_not_known(
+    nvidia: Nvidia, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvidia(ROW.format(0, "a", 1))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-5c2b, GPU-b")
+    rows = told(settings_of(tmp_path, imaging={"gpus": [0, 1]}))
+    assert (rows["GPU 0"].verdict, "MIG" in rows["GPU 0"].why) == ("note", True), rows["GPU 0"]
+    assert rows["GPU 1"].verdict == "fault"
+
+
 @pytest.mark.parametrize(
     ("rows", "code", "what", "said"),
     [
