@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -49,9 +49,10 @@ class Job:
 
     @property
     def asked_at(self) -> datetime:
-        """The last time it was asked for: a job is made once, and may be renewed."""
+        """The last time it was asked for, in UTC; it was written by the database's clock, whose zone may be another. A
+        job is made once, and may be renewed."""
         said = self.payload.get("asked_at")
-        return self.created_at if said is None else datetime.fromisoformat(str(said))
+        return self.created_at if said is None else datetime.fromisoformat(str(said)).astimezone(UTC)
 
 
 @dataclass(frozen=True)

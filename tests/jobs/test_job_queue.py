@@ -140,6 +140,11 @@ def test_a_failure_that_will_not_pass_is_dead_at_once_and_can_be_asked_for_again
     assert again.created_at < again.asked_at
 
 
+def test_when_it_was_asked_for_is_told_in_utc_whatever_zone_the_database_wrote_it_in(jobs: Jobs) -> None:
+    renewed, _ = jobs.enqueue("read", "study-1", {"asked_at": "2026-11-23T13:00:00+01:00"})
+    assert renewed.asked_at.isoformat() == "2026-11-23T12:00:00+00:00"
+
+
 def test_while_a_source_is_away_no_attempt_counts_until_patience_ends(jobs: Jobs) -> None:
     asked, _ = jobs.enqueue("read", "study-1", {"a": 1}, most_attempts=2)
     assert asked.asked_at == asked.created_at
