@@ -27,7 +27,8 @@ def flags(case: Case, model: str) -> tuple[str, ...]:
     if reading is None or not reading.read:
         return ()
     newer = reading.newer and not reading.same_scan
-    return (f"scan:{reading.study or reading.scan}", *((f"newer:{reading.newer_scan}",) if newer else ()))
+    read = f"scan:{reading.study or reading.scan}:{reading.prediction_id}"
+    return (read, *((f"newer:{reading.newer_scan}",) if newer else ()))
 
 
 def lines(case: Case, model: str) -> list[str]:

@@ -180,6 +180,30 @@ def test_more_images_that_allow_no_answer_do_not_take_the_earlier_reading_away(
     assert "This is an older reading" in detail
 
 
+def test_a_card_that_was_seen_comes_again_when_more_images_of_its_scan_have_been_read(
+    build: Build, archive: Archive
+) -> None:
+    now = [NOW]
+    house = build(now=lambda: now[0], pacs={"poll": True})
+    archive.holds()
+    polled(house)
+    read(house)
+    assert [seen_on(house, now, day) for day in (0, 1)] == [1, 0]
+    archive.studies[STUDY][f"{STUDY}.2"] = ct(series=f"{STUDY}.2")
+    polled(house)
+    assert seen_on(house, now, 2) == 0, "of more images nothing is known yet"
+    read(house)
+    assert [seen_on(house, now, day) for day in (3, 4)] == [1, 0]
+
+
+def seen_on(house: House, now: list[datetime], day: int) -> int:
+    """How many cards come so many days later."""
+    now[0] = NOW + timedelta(days=day)
+    answer = house.app.test_client().post("/cds-services/pancreas-imaging", json=body(study()))
+    house.engine.studies.settle()
+    return len(answer.get_json()["cards"])
+
+
 def test_an_ehr_that_counts_otherwise_is_believed_once(polling: House) -> None:
     polled(polling)
     read(polling)
