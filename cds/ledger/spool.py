@@ -35,6 +35,8 @@ _KINDS: dict[str, type[Entry]] = {
     "problem": ProblemEntry,
 }
 _NAMES: dict[type[Entry], str] = {cls: kind for kind, cls in _KINDS.items()}
+_WRITTEN_IN_S = 60
+"""A file that has not got its name by then never will."""
 
 
 class _Envelope(msgspec.Struct):
@@ -44,13 +46,13 @@ class _Envelope(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Spooled:
-    """One file: what waits, or was rejected."""
+    """One file: what waits, was rejected, or was left half done."""
 
     path: Path
     entry: Entry | None
     """None: it can't be read."""
     rejected: str | None
-    """Why; None: it waits."""
+    """Why it will not be stored; None: it waits."""
 
     @property
     def kind(self) -> str:
@@ -103,19 +105,26 @@ class Spool:
         return [self._folder / name for name in names]
 
     def all(self) -> Iterator[Spooled]:
-        """What waits and what was rejected, in the order in which it was kept."""
-        rejected = self._rejected.glob("*.json") if self._rejected.exists() else ()
-        for path in sorted([*self.waiting(), *rejected], key=lambda path: path.name):
+        """What waits, what was rejected and what was left half done, in the order in which it was kept."""
+        left = [path for path in self._halves() if _kept_s(path) < time.time() - _WRITTEN_IN_S]
+        for path in sorted([*self.waiting(), *self._rejected.glob("*.json"), *left], key=lambda path: path.name):
             try:
                 entry = self.read(path)
             except (msgspec.MsgspecError, OSError):
                 entry = None
-            yield Spooled(path, entry, _reason(path) if path.parent == self._rejected else None)
+            if path.suffix == ".part":
+                yield Spooled(path, entry, "its process ended before it was kept")
+            else:
+                yield Spooled(path, entry, _reason(path) if path.parent == self._rejected else None)
 
     def outlived(self, before: datetime) -> list[Path]:
         """Files from before then that will never be stored: rejected ones, and halves that a killed process left."""
-        never = [*self._rejected.glob("*.json"), *self._rejected.glob("*.part"), *self._folder.glob("*.part")]
+        never = [*self._rejected.glob("*.json"), *self._halves()]
         return sorted(path for path in never if _kept_s(path) < before.timestamp())
+
+    def _halves(self) -> list[Path]:
+        """What is being written, and what a process left that was killed meanwhile: it may be a whole entry."""
+        return [*self._rejected.glob("*.part"), *self._folder.glob("*.part")]
 
     @contextmanager
     def still(self) -> Iterator[None]:

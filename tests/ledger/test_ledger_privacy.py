@@ -311,6 +311,26 @@ def test_what_waits_or_was_rejected_is_handed_over_as_well(kept: Ledger, setting
     assert exported(settings, tmp_path / "then.json")[0]["spool"] == []
 
 
+def test_what_a_killed_process_left_half_done_is_handed_over_and_erased_as_well(
+    kept: Ledger, settings: Path, tmp_path: Path
+) -> None:
+    """Killed before the file had its name: the entry may be whole. One that was begun just now is being written."""
+    kept.close()
+    spool, folder = Spool(tmp_path / "spool"), tmp_path / "spool"
+    ours = [ledger_entries.call(client=NORTH, patient_key=kept.patient_key(NORTH, "p1")) for _ in range(2)]
+    spool.put(ours)
+    old, young = spool.waiting()
+    old.rename(folder / f"{time.time_ns() - 61 * 10**9:020d}-old.part")
+    young.rename(young.with_suffix(".part"))
+    (folder / "0-broken.part").write_text("{", encoding="utf-8")
+    found, result = exported(settings, tmp_path / "mine.json")
+    assert [(one["entry"]["id"], one["state"]) for one in found["spool"]] == [(ours[0].id, "rejected")]
+    assert "0-broken.part can't be read" in result.stderr
+    erased = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert "Removed: 1 from this machine's spool" in erased.output
+    assert [path.name for path in sorted(folder.glob("*.part"))] == ["0-broken.part", young.with_suffix(".part").name]
+
+
 def test_nothing_is_handed_over_while_rows_move(kept: Ledger, settings: Path, tmp_path: Path) -> None:
     kept.close()
     spool = Spool(tmp_path / "spool")
