@@ -39,6 +39,8 @@ class Analysed:
     """When the analysis ended; the same for every attempt to write what came of it."""
     written: Mapping[str, Any]
     """What the writers before this one stored."""
+    alive: Callable[[], None]
+    """To be called between steps that take long, or the work counts as hanging; it may raise Stop."""
 
 
 class Writer(Protocol):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from cds import tracing
@@ -122,7 +123,8 @@ class Pipeline:
             found = outcome.Reason(reason.value, "choice")
         else:
             found, said["provider"] = self._analysed(job, model, choice.volume, progress, timings)
-        progress("write", _WRITE)
+        writing = partial(progress, "write", _WRITE)
+        writing()
         # images that came in since were not looked at; the study was not complete when the work began
         if images is not None and (counted(web, study_uid).images or images) > images:
             raise Unfinished("images-arriving", again=True)
@@ -130,7 +132,8 @@ class Pipeline:
             at = self._ended_at(job, images)
             said["analysed"] = at.isoformat()
             with timings.of("write"):
-                said |= self._put(job, model, bundle, choice, found, web, at)
+                said |= self._put(job, model, bundle, choice, found, web, at, writing)
+        writing()
         # what later news of the study is compared with; results stored just now count, images come in since don't
         said |= {"images": counted_again(web, study_uid, images).whole, "looked_at": images}
         progress("store", _STORE)
@@ -258,10 +261,19 @@ class Pipeline:
         return at
 
     def _put(
-        self, job: Job, model: Model, bundle: Bundle, choice: Choice, found: Assessed, web: DicomWeb, at: datetime
+        self,
+        job: Job,
+        model: Model,
+        bundle: Bundle,
+        choice: Choice,
+        found: Assessed,
+        web: DicomWeb,
+        at: datetime,
+        alive: Callable[[], None],
     ) -> dict[str, Any]:
         """Findings in units, and what the writers stored of them. A writer that can't, after the last attempt, does
         not cost the result: its reason is kept."""
+        alive()
         assert choice.volume is not None and choice.chosen is not None
         author, client = author_of(model.manifest, bundle), str(job.payload["client"])
         volume, series = choice.volume, choice.chosen.series_uid
@@ -270,6 +282,7 @@ class Pipeline:
         if comparison is not None:
             done["comparison"] = told(comparison)
         for writer in self._writers:
+            alive()
             given = Analysed(
                 job=job,
                 study_uid=str(job.payload["study"]),
@@ -285,6 +298,7 @@ class Pipeline:
                 patient_key=lambda patient: self._ledger.patient_key(client, patient),
                 at=at,
                 written=done["written"],
+                alive=alive,
             )
             done["written"][writer.name] = self._written(writer, given)
         return done

@@ -68,12 +68,14 @@ class ToArchive:
         frames, legend, author = analysed.volume.frames, analysed.bundle.legend, analysed.author
         findings, at = analysed.findings, analysed.at
         instances = headers(analysed.web, analysed.study_uid, findings.series_uid)
+        analysed.alive()
         images = source(instances, frames, analysed.study_uid, findings.series_uid)
         labelled = segments(analysed.found, analysed.volume, legend)
         label_map = self._settings.imaging.label_map
         seg = segmentation(labelled, findings, images, frames, legend, author, may, at, label_map=label_map)
+        analysed.alive()
         sr = report(findings, labelled, seg, images, frames, legend, author, may, at, analysed.comparison)
-        stored = store(analysed.web, may, [sr] if seg is None else [seg, sr])
+        stored = store(analysed.web, may, [sr] if seg is None else [seg, sr], analysed.alive)
         made = (
             {"sr": str(sr.SOPInstanceUID)}
             if seg is None
@@ -132,9 +134,11 @@ class ToRecord:
             analysed.at,
             analysed.comparison,
         )
+        analysed.alive()
         with signing_in():
             server = connected(self._settings, analysed.client, backend, base)
         try:
+            analysed.alive()
             return {"resources": len(deliver(server, may, made))}
         finally:
             server.close()

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ def main() -> None:
     storing: Any = store
     stored_one = storing._one
 
-    def store_one(web: DicomWeb, ds: Dataset, deadline: float) -> bool:
-        sent: bool = stored_one(web, ds, deadline)
+    def store_one(web: DicomWeb, ds: Dataset, alive: Callable[[], None], deadline: float) -> bool:
+        sent: bool = stored_one(web, ds, alive, deadline)
         reached(ds.Modality)
         return sent
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from study_archive import SEG, SR, at_orthanc, objects, send
 from study_house import NOW, Build, House
 from study_scene import STUDY, Archive, ct
 
+from cds.imaging.pacs import Connection
+from cds.jobs import Progress
 from cds.studies.view import analysis
 
 pytestmark = pytest.mark.system
@@ -232,6 +235,40 @@ def test_a_report_has_the_time_its_analysis_ended_whenever_it_is_written(
     job = house.work()
     assert job is not None and job.state == "done", job
     assert times_in(record.sent[-1]) == {moments[-1]}
+
+
+def test_a_worker_that_writes_back_is_heard_between_all_that_it_asks_of_others(
+    build: Build, orthanc: Orthanc, ehr: FhirServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive may take its `total_s` over each; over all of them a worker would be silent for too long."""
+    heard: list[str] = []
+    asked = Connection._exchange
+
+    class Heard(Progress):
+        def __call__(self, stage: str, fraction: float) -> None:
+            heard.append(stage)
+            super().__call__(stage, fraction)
+
+    def noted(connection: Connection, method: str, url: str, *rest: Any) -> Any:
+        heard.append(f"{method} {url.partition('?')[0]}")
+        return asked(connection, method, url, *rest)
+
+    monkeypatch.setattr("cds.jobs.worker.Progress", Heard)
+    monkeypatch.setattr(Connection, "_exchange", noted)
+    send(orthanc)
+    record = Record(ehr)
+    house = build(
+        pacs=at_orthanc(orthanc),
+        client={"fhir_servers": (ehr.base,), "studies": {"fhir_base": ehr.base}},
+        imaging={"write_pacs": True, "write_fhir": True},
+    )
+    house.ask(why="hand", day=date(2026, 1, 5))
+    job = house.work()
+    assert job is not None and job.state == "done" and len(record.sent) == 1, job
+    # the pages of one search are asked for one after the other
+    steps = [step for step, _ in groupby(heard[heard.index("write") :])]
+    assert len([step for step in steps if step.startswith("POST ")]) == 3
+    assert [pair for pair in pairwise(steps) if all(" " in step for step in pair)] == []
 
 
 @pytest.mark.parametrize("patient", ["p2", "p1/_history/2"])

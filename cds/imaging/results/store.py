@@ -8,7 +8,7 @@ the archive without its segmentation.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -41,25 +41,31 @@ class Stored:
     """How many were not there before."""
 
 
-def store(web: DicomWeb, permit: Permit, objects: Sequence[Dataset]) -> Stored:
+def store(
+    web: DicomWeb, permit: Permit, objects: Sequence[Dataset], alive: Callable[[], None] = lambda: None
+) -> Stored:
     """All ``objects``, in this order, or Unusable: pacs-full, store-refused, store-lost, not-for-clinical-use, or
-    what a PACS that can't be reached raises. What is stored by then stays, and is not sent again."""
+    what a PACS that can't be reached raises. What is stored by then stays, and is not sent again. ``alive`` is called
+    before each request; it may raise."""
     for ds in objects:
         # the permit says what the objects must say of themselves; an unmarked one must have come another way
         if permit.test and not str(ds.get("SeriesDescription", "")).startswith(SHORT):
             raise Unusable(Reason.NOT_CLINICAL, "(an object lacks the mark of a demonstration)")
-    sent = sum(web.connection.patiently(partial(_one, web, ds)) for ds in objects)
+    sent = sum(web.connection.patiently(partial(_one, web, ds, alive)) for ds in objects)
     return Stored(tuple(str(ds.SOPInstanceUID) for ds in objects), sent)
 
 
-def _one(web: DicomWeb, ds: Dataset, deadline: float) -> bool:
+def _one(web: DicomWeb, ds: Dataset, alive: Callable[[], None], deadline: float) -> bool:
     """Whether it had to be sent."""
+    alive()
     if _there(web, ds):
         return False
+    alive()
     answer = _posted(web, ds, deadline)
     _accepted(answer, str(ds.SOPInstanceUID))
     for pause in _LOOKS:
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+        alive()
         if _there(web, ds):
             return True
     raise Unusable(Reason.STORE_LOST)
