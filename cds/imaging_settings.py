@@ -88,7 +88,8 @@ class ImagingSettings(_Block):
         ge=1,
         le=86_400,
         description="Longest silence of an analysis, seconds; then it hangs, and its worker ends itself. More than the"
-        " `idle_s` of an archive, and than TensorRT needs to build an engine.",
+        " `total_s` of every archive, than two minutes where `write_fhir` is on, and than TensorRT needs to build an"
+        " engine.",
     )
     device: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         "auto", description="Where networks run; `auto`: a GPU where there is one that works."
@@ -107,6 +108,14 @@ class ImagingSettings(_Block):
     broker_url: SecretStr | None = Field(
         None, description="Redis or RabbitMQ that tells workers of new jobs; empty: they look in the database."
     )
+
+    def require_patience_with(self, name: str, pacs: PacsSettings) -> None:
+        """Raises ValueError where a worker that waits for this archive would count as hanging."""
+        if self.silent_s <= pacs.total_s:
+            raise ValueError(
+                f"imaging.silent_s ({self.silent_s:g}) must be more than pacs '{name}' may take, its total_s "
+                f"({pacs.total_s:g}), or a worker that waits for it ends itself: raise the one or lower the other"
+            )
 
     @field_validator("viewer")
     @classmethod

@@ -233,6 +233,7 @@ class Settings(BaseSettings):
         for name, pacs in self.pacs.items():
             if unknown := sorted(set(pacs.clients) - set(self.clients)):
                 raise ValueError(f"pacs '{name}' names clients that are not set: {', '.join(unknown)}")
+            self.imaging.require_patience_with(name, pacs)
         for name, client in self.clients.items():
             base = client.studies.fhir_base
             if base is not None and base.rstrip("/") not in [listed.rstrip("/") for listed in client.fhir_servers]:

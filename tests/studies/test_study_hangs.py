@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from study_site import Open, Site, until
 
+from cds.errors import SettingsError
 from cds.jobs import Job
 from cds.jobs.slots import Slots
+from cds.settings import load
 from cds.studies.work import HUNG
 
 pytestmark = pytest.mark.system
@@ -19,7 +23,7 @@ def seen(site: Site, job: Job) -> Job:
 
 
 def test_a_network_that_hangs_gives_its_study_to_a_rival_and_its_device_back(site: Open) -> None:
-    here = site(imaging={"silent_s": 15.0, "device": "cpu"})
+    here = site(pacs={"total_s": 10.0}, imaging={"silent_s": 15.0, "device": "cpu"})
     victim = here.start("look")
     job = here.ask()
     until(lambda: here.said("halted"), 90)
@@ -37,8 +41,16 @@ def test_a_network_that_hangs_gives_its_study_to_a_rival_and_its_device_back(sit
     assert here.stored() == 1
 
 
+def test_an_archive_that_may_take_longer_than_a_worker_may_be_silent_is_refused(tmp_path: Path) -> None:
+    (empty := tmp_path / "cds.toml").touch()
+    slow = {"slow": {"url": "https://pacs.example/dicom-web", "total_s": 900.0}}
+    with pytest.raises(SettingsError, match=r"imaging\.silent_s \(900\) must be more than pacs 'slow' .* \(900\)"):
+        load(empty, pacs=slow)
+    assert load(empty, pacs=slow, imaging={"silent_s": 901.0}).imaging.silent_s == 901
+
+
 def test_a_study_at_which_every_attempt_hangs_ends_dead_and_its_card_says_nothing_of_the_scan(site: Open) -> None:
-    here = site(imaging={"silent_s": 2.0, "device": "cpu", "most_attempts": 1})
+    here = site(pacs={"total_s": 4.0}, imaging={"silent_s": 5.0, "device": "cpu", "most_attempts": 1})
     victim = here.start("look")
     job = here.ask()
     assert victim.wait(timeout=90) == HUNG
