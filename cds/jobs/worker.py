@@ -150,10 +150,13 @@ class Worker:
         _log.info("job.stopped job=%s why=%s", job.id, why)
 
     def _beat(self, job: Job, progress: Progress, done: threading.Event) -> None:
+        lost = False
         while not done.wait(self._jobs.lease.total_seconds() / 3):
             if progress.silent_s > self._silent_s:
                 self._hangs(job, progress)
                 return
+            if lost:
+                continue
             try:
                 found = self._jobs.renew(job, progress.stage, progress.fraction)
             except LedgerError as error:
@@ -162,7 +165,7 @@ class Worker:
                 continue
             if found == "lost":
                 progress.stop("lease-lost")
-                return
+                lost = True  # watched on: work that hangs holds its device, whoever has the job
             if found == "cancelled":
                 progress.stop("cancelled")
 

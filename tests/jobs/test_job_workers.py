@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +126,47 @@ def test_work_that_says_nothing_for_too_long_loses_its_job_and_on_its_last_attem
     assert said(log, "end") == []
 
 
+@pytest.fixture
+def quick(url: str) -> Iterator[Jobs]:
+    """Jobs whose heart beats ten times a second."""
+    opened = Jobs(url, lease=timedelta(seconds=0.3))
+    yield opened
+    opened.close()
+
+
 def test_work_that_says_something_in_time_is_left_alone(jobs: Jobs, start: Start, log: Path) -> None:
     start("1.0")
     until(lambda: said(log, "ready"))
     job, _ = jobs.enqueue("sleep", "study-1", {"seconds": LEASE_S})
     ended = until(lambda: (found := jobs.get(job.id)) is not None and found.state == "done" and found)
     assert ended.attempts == 1
+
+
+def test_work_that_hangs_is_watched_when_its_job_is_lost_too_and_the_rival_keeps_the_job(quick: Jobs) -> None:
+    """It holds its thread and its device still."""
+    hung, given, over = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(job: Job, _progress: Progress) -> Mapping[str, Any]:
+        assert quick.release(job)
+        given.set()
+        over.wait(60)
+        return {}
+
+    job, _ = quick.enqueue("read", "study-1", {})
+    worker = Worker(quick, {"read": hang}, silent_s=1.0, hung=lambda _: hung.set())
+    working = threading.Thread(target=worker.once, daemon=True)
+    working.start()
+    try:
+        assert given.wait(30)
+        rivals = quick.claim("rival", ("read",))
+        assert hung.wait(30)
+    finally:
+        over.set()
+        working.join()
+    assert rivals is not None and rivals.id == job.id
+    found = quick.get(job.id)
+    assert found is not None
+    assert (found.state, found.reason, found.attempts) == ("running", "", 1)
 
 
 def test_a_fault_in_the_work_neither_stops_the_worker_nor_is_lost(jobs: Jobs) -> None:
