@@ -98,7 +98,9 @@ class Worker:
             self._current.stop("shutting-down")
 
     def once(self) -> bool:
-        """Claim and do one job. False: nothing was due. Raises LedgerError."""
+        """Claim and do one job. False: nothing was due, or it was stopped. Raises LedgerError."""
+        if self._stopping.is_set():
+            return False
         job = self._jobs.claim(self.owner, tuple(self._handlers))
         if job is None:
             return False

@@ -52,21 +52,26 @@ class Crew:
         self._poller = poller
         self._workers: WeakSet[Worker] = WeakSet()
         self._lock = threading.Lock()
+        self._ending = False
         # its own connections: one is held by each thread at a time, and one by its heartbeat
         self._jobs = Jobs(settings.ledger_url, lease=timedelta(seconds=settings.imaging.lease_s))
         written = writers(settings, catalogues)
         self._pipeline = Pipeline(settings, models, policies, now, ledger, self._jobs, written, devices)
 
     def worker(self) -> Worker:
+        """While the process ends it is one that claims nothing."""
         made = Worker(self._jobs, {KIND: self._pipeline}, silent_s=self._settings.imaging.silent_s, hung=self._end)
         with self._lock:
             self._workers.add(made)
+            if self._ending:
+                made.stop()
         return made
 
     def _end(self, hung: Worker) -> None:
         """The process at once, for a thread within a library or a driver can't be ended, and its device is free only
         when it is gone. What other threads have in hand goes back first, untried, if they reach a step in time."""
         with self._lock:
+            self._ending = True
             others = [worker for worker in self._workers if worker is not hung]
         for worker in others:
             worker.stop()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from study_house import House
 from study_site import Open, Site, until
 
 from cds.errors import SettingsError
 from cds.jobs import Job
 from cds.jobs.slots import Slots
 from cds.settings import load
-from cds.studies.work import HUNG
+from cds.studies.poll import Poller
+from cds.studies.work import HUNG, Crew
 
 pytestmark = pytest.mark.system
 
@@ -39,6 +41,22 @@ def test_a_network_that_hangs_gives_its_study_to_a_rival_and_its_device_back(sit
     here.start()
     assert here.done(job).attempts == 2
     assert here.stored() == 1
+
+
+def test_a_worker_that_ends_itself_takes_no_new_study(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker goes on waking it until the process is gone."""
+    ended: list[int] = []
+    monkeypatch.setattr("cds.studies.work.os._exit", ended.append)
+    monkeypatch.setattr("cds.studies.work.logging.shutdown", lambda: None)
+    engine = house.engine
+    poller = Poller(house.settings, engine.studies.intake, engine.now)
+    crew = Crew(house.settings, engine.models, engine.catalogues, engine.policies, engine.ledger, poller, engine.now)
+    house.ask(why="hand")
+    crew._end(crew.worker())
+    assert ended == [HUNG]
+    assert not crew.worker().once()
+    [job] = house.jobs.newest()
+    assert (job.state, job.attempts) == ("queued", 0)
 
 
 def test_an_archive_that_may_take_longer_than_a_worker_may_be_silent_is_refused(tmp_path: Path) -> None:
