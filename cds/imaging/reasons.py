@@ -77,6 +77,10 @@ class Reason(StrEnum):
     RECORD_REFUSED = "record-refused"
 
 
+IDENTITY = frozenset({Reason.SEVERAL_PATIENTS, Reason.FOREIGN_INSTANCE})
+"""Whose images these are is in doubt: nothing of the study is used."""
+
+
 class Note(StrEnum):
     CLASS_ASSUMED = "sop-class-assumed"
     LEFT_OUT = "instances-left-out"

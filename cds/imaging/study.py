@@ -12,7 +12,7 @@ from dataclasses import replace
 from cds.imaging.dicomweb import DicomWeb, SeriesRow
 from cds.imaging.fetch import Series, fetch_series
 from cds.imaging.pacs import Limits
-from cds.imaging.reasons import Note, Reason, Remark, Unusable
+from cds.imaging.reasons import IDENTITY, Note, Reason, Remark, Unusable
 from cds.imaging.series import Choice, Verdict, Wanted, choose, worth_fetching
 
 _PACS_AT_FAULT = frozenset(
@@ -29,8 +29,6 @@ _PACS_AT_FAULT = frozenset(
         Reason.INCOMPLETE,
     }
 )
-_IDENTITY = frozenset({Reason.SEVERAL_PATIENTS, Reason.FOREIGN_INSTANCE})
-"""Whose images these are is in doubt: nothing of the study is used."""
 
 
 def choose_volume(
@@ -55,7 +53,7 @@ def choose_volume(
         try:
             return fetch_series(web, study_uid, row.uid, expected=row.instances, threads=threads, alive=alive)
         except Unusable as error:
-            if error.reason in at_fault | _IDENTITY:
+            if error.reason in at_fault | IDENTITY:
                 raise
             return Verdict(row.uid, row.description, refused=error.reason, detail=error.detail)
 

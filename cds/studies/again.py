@@ -1,7 +1,8 @@
 """When a study that was read is read again: more images have come, or a person wants it.
 
 Each time is a reading of its own with a prediction of its own; the earlier ones stay in the ledger. Until the new one
-has assessed the scan, and whatever becomes of it, the last one that did is kept and goes on being shown.
+has assessed the scan, and whatever becomes of it, the last one that did is kept and goes on being shown; unless it was
+found that the images may be of several patients.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from cds.imaging.reasons import Reason
+from cds.imaging.reasons import IDENTITY, Reason
 from cds.jobs.job import CANCELLED, DEAD, DONE, Job
 from cds.jobs.queue import Jobs
 from cds.studies.plan import ASSESSED
@@ -69,7 +70,10 @@ def unread(job: Job) -> bool:
 
 
 def kept(job: Job) -> Mapping[str, Any] | None:
-    """The last result of this job that assessed the scan: its own, or one of an earlier reading."""
+    """The last result of this job that assessed the scan: its own, or one of an earlier reading. None since whose
+    images these are is in doubt: they may have been somebody else's then, too."""
+    if _of_whom(job):
+        return None
     if job.state == DONE and _assessed(job.result):
         return job.result
     return before(job)
@@ -89,6 +93,7 @@ def repeat(
     payload["reading"] = number(job.payload) + 1
     if told is not None:
         payload["told"] = told
+    payload.pop("before", None)
     if (last := kept(job)) is not None:
         payload["before"] = dict(last)
     return jobs.renewed(job, payload, after=after, priority=priority)
@@ -97,6 +102,12 @@ def repeat(
 def number(payload: Mapping[str, Any]) -> int:
     """Which reading of the study by this version this is, from 1."""
     return int(payload.get("reading", 1))
+
+
+def _of_whom(job: Job) -> bool:
+    """It ended with the question whose the images are."""
+    ended = (job.result or {}).get("reason") if job.state == DONE else job.reason
+    return ended in IDENTITY
 
 
 def _assessed(result: Mapping[str, Any] | None) -> bool:

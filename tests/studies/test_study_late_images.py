@@ -204,6 +204,21 @@ def seen_on(house: House, now: list[datetime], day: int) -> int:
     return len(answer.get_json()["cards"])
 
 
+def test_images_of_somebody_else_among_those_that_came_take_the_earlier_reading_away(
+    assessed: House, archive: Archive
+) -> None:
+    archive.studies[STUDY] = {f"{STUDY}.1": [*ct(), *ct(slices=2, PatientID="SOMEBODY-ELSE")]}
+    polled(assessed)
+    doubt = read(assessed)
+    assert doubt.result is not None and doubt.result["reason"] == "several-patients"
+    summary, detail = card(assessed)
+    assert "Could not be assessed" in summary and "more than one patient" in detail
+    assert kept(doubt) is None and "before" not in analysis(doubt)
+    assert assessed.ask(why="hand").jobs[0][1]
+    again = assessed.jobs.newest()[0]
+    assert (again.state, kept(again)) == ("queued", None), "nor while it is read once more"
+
+
 def test_an_ehr_that_counts_otherwise_is_believed_once(polling: House) -> None:
     polled(polling)
     read(polling)
