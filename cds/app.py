@@ -94,7 +94,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = utc_now, arc
     jobs = Jobs(settings.ledger_url, now=now, lease=timedelta(seconds=settings.imaging.lease_s))
     desk = Desk(
         Lookup(settings.imaging, settings.environment, ledger, jobs, lambda: now().astimezone(zone)),
-        Intake(settings, models, policies, ledger, jobs, tell=_courier(settings)),
+        Intake(settings, models, policies, ledger, jobs, now, tell=_courier(settings)),
         jobs,
     )
     reports = ReportSessions(settings, ledger, key, now)

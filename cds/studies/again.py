@@ -8,7 +8,7 @@ found that the images may be of several patients.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cds.imaging.reasons import IDENTITY, Reason
@@ -28,14 +28,18 @@ AWAY = frozenset(
 )
 """The archive could not be asked, or answered as one that is being mended does; the study is as it was."""
 
-_OF_ATTEMPTS = frozenset({"away", "analysed"})
+OF_THE_STUDY = frozenset({Reason.PACS_REFUSED, Reason.PACS_MALFORMED})
+"""Where the same archive has just said what the study holds, it is not away: it is this study that it does not give."""
+
+_OF_ATTEMPTS = frozenset({"away", "analysed", "revived"})
 """What a payload says of the attempts at one reading."""
+_REVIVED_AFTER = timedelta(days=1)
 
 Count = Callable[[], int | None]
 """How many images the archive has now, results not counted; None: it does not say, or can't be asked."""
 
 
-def grown(job: Job, images: int | None, count: Count = lambda: None) -> bool:
+def grown(job: Job, images: int | None, now: datetime, count: Count = lambda: None) -> bool:
     """The study now has more than when it was read, whatever the reading came to: it may have been of half a liver.
     Or nobody could read it because images kept coming. Where nobody says how many there are, nobody can tell; a number
     is believed once, since an EHR may count otherwise than the archive for good.
@@ -43,7 +47,7 @@ def grown(job: Job, images: int | None, count: Count = lambda: None) -> bool:
     ``images``: as the news has it, with results among them: ``count`` is asked only when there are more.
     """
     if job.state == DEAD:
-        return job.reason == "images-arriving" or lost(job)
+        return job.reason == "images-arriving" or lost(job, now)
     result = job.result or {}
     seen = result.get("images")
     if job.state != DONE or images is None or seen is None:
@@ -53,9 +57,12 @@ def grown(job: Job, images: int | None, count: Count = lambda: None) -> bool:
     return more(result, count())
 
 
-def lost(job: Job) -> bool:
-    """Its archive was away for longer than anybody waits: whoever asks next, asks for it again."""
-    return job.state == DEAD and job.reason in AWAY
+def lost(job: Job, now: datetime) -> bool:
+    """Its archive was away for longer than anybody waits: whoever asks next, asks for it again. When that was of no
+    use either, not before a day has passed, or each open chart would have it tried for ever."""
+    if job.state != DEAD or job.reason not in AWAY:
+        return False
+    return not job.payload.get("revived") or job.finished_at is None or now - job.finished_at >= _REVIVED_AFTER
 
 
 def more(result: Mapping[str, Any], images: int | None) -> bool:
@@ -90,6 +97,8 @@ def repeat(
 ) -> bool:
     """``told``: images that the news spoke of. False: somebody else was quicker. Raises LedgerError."""
     payload = {name: value for name, value in job.payload.items() if name not in _OF_ATTEMPTS}
+    if job.state == DEAD and job.reason in AWAY:
+        payload["revived"] = True
     payload["reading"] = number(job.payload) + 1
     if told is not None:
         payload["told"] = told

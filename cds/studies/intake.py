@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cds.inference.registry import Registry
 from cds.jobs.job import QUEUED, Job
@@ -49,6 +49,7 @@ class Intake:
         policies: PolicyBook,
         ledger: Ledger,
         jobs: Jobs,
+        now: Callable[[], datetime],
         tell: Callable[[Job], None] | None = None,
     ) -> None:
         """``tell``: hands a new job's id to a broker."""
@@ -57,6 +58,7 @@ class Intake:
         self._policies = policies
         self._ledger = ledger
         self._jobs = jobs
+        self._now = now
         self._tell = tell
 
     def ask(
@@ -133,7 +135,8 @@ class Intake:
         if by_hand and self._jobs.sooner(job.id):
             _log.info("studies.sooner job=%s", job.id)
             job = self._jobs.get(job.id) or job
-        if lost(job) or (by_hand and unread(job)) or (why in _ASKS_AGAIN and grown(job, about.images, count)):
+        now = self._now()
+        if lost(job, now) or (by_hand and unread(job)) or (why in _ASKS_AGAIN and grown(job, about.images, now, count)):
             new = repeat(self._jobs, job, after=after, priority=PRIORITY[why], told=about.images)
             job = self._jobs.get(job.id) or job
         if new:

@@ -78,7 +78,7 @@ class Lookup:
         for model in models:
             own = [job for job in jobs if job.payload.get("model") == model.manifest.id]
             newest = next((s for s in studies if not fits(_bundle(model), s)), None)
-            keys = {job.key for job in own if not lost(job)}
+            keys = {job.key for job in own if not lost(job, self._now())}
             missing = newest is not None and job_key(ids[newest.uid], model) not in keys
             recent = newest is not None and self._recent(newest)
             if newest is not None and missing and recent:

@@ -39,7 +39,7 @@ from cds.ledger import Ledger
 from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives, outcome
-from cds.studies.again import AWAY, before, more
+from cds.studies.again import AWAY, OF_THE_STUDY, before, more
 from cds.studies.analysed import Analysed, Writer
 from cds.studies.devices import Devices
 from cds.studies.ehr import Ehrs
@@ -90,11 +90,16 @@ class Pipeline:
         try:
             model, bundle = self._model(job)
             with self._archive(job, progress) as web:
-                return self._done(job, model, bundle, web, progress, timings)
+                images = counted(web, str(job.payload["study"])).images
+                try:
+                    return self._done(job, model, bundle, web, images, progress, timings)
+                except Unusable as error:
+                    here = web.received > 0 or error.reason in OF_THE_STUDY
+                    raise self._unfinished(error, away=error.reason in AWAY and not here) from error
         except (Stop, Unfinished):
             raise
         except Unusable as error:
-            raise self._unfinished(error) from error
+            raise self._unfinished(error, away=error.reason in AWAY) from error
         except SettingsError as error:
             raise Unfinished("settings", again=True, said=str(error)) from error
         except MemoryError as error:
@@ -106,14 +111,21 @@ class Pipeline:
             _log.info("study.times job=%s %s", job.id, timings)
 
     def _done(
-        self, job: Job, model: Model, bundle: Bundle, web: DicomWeb, progress: Progress, timings: _Timings
+        self,
+        job: Job,
+        model: Model,
+        bundle: Bundle,
+        web: DicomWeb,
+        images: int | None,
+        progress: Progress,
+        timings: _Timings,
     ) -> Outcome:
+        """``images``: what the archive has of the study as the work begins."""
         manifest, study_uid = model.manifest, str(job.payload["study"])
         job = self._of_somebody(job)
         choice: Choice | None = None
         said: dict[str, Any] = {}
         found: Assessed | Indeterminate | outcome.Reason
-        images = counted(web, study_uid).images
         if (last := before(job)) is not None and not more(last, images):
             return _stands(job, last, counted_again(web, study_uid, images))
         with timings.of("fetch"):
@@ -141,15 +153,15 @@ class Pipeline:
         policy = self._policies.current(str(job.payload.get("client", ""))).version
         return Outcome(result, outcome.rows(job, manifest, result, self._now(), policy, timings.ms))
 
-    def _unfinished(self, error: Unusable) -> Unfinished:
+    def _unfinished(self, error: Unusable, *, away: bool) -> Unfinished:
+        """``away``: no fault of this study, whose attempt does not count."""
         after_s = error.after_s if isinstance(error, Transient) else 0.0
-        away = timedelta(hours=self._settings.imaging.away_h)
         return Unfinished(
             error.reason.value,
             again=error.reason in _MAY_PASS,
             # the detail names no patient; it is an archive's status or a count
             said=str(error),
-            patience=away if error.reason in AWAY else timedelta(),
+            patience=timedelta(hours=self._settings.imaging.away_h) if away else timedelta(),
             after=timedelta(seconds=min(after_s, _LONGEST_AFTER_S)),
         )
 

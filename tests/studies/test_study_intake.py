@@ -86,6 +86,32 @@ def test_by_hand_what_failed_is_tried_again(house: House) -> None:
     assert (again.id, again.state, new) == (job.id, "queued", True)
 
 
+def test_what_an_archive_that_was_away_cost_is_asked_for_again_by_itself_once_a_day_and_by_hand_always(
+    build: Build, archive: Archive
+) -> None:
+    moments = [NOW]
+    house = build(now=lambda: moments[-1])
+
+    def fails() -> None:
+        job = house.jobs.claim("w", ["study"])
+        assert job is not None and house.jobs.fail(job, "pacs-failed", again=False) == "dead"
+
+    def renewed(why: str) -> bool:
+        return house.ask(why=why).jobs[0][1]
+
+    assert renewed("call")
+    fails()
+    assert renewed("call"), "its first time is waited for nothing"
+    fails()
+    moments.append(NOW + timedelta(hours=23))
+    assert not renewed("call") and not renewed("notification")
+    assert renewed("hand")
+    fails()
+    assert not renewed("call")
+    moments.append(NOW + timedelta(hours=48))
+    assert renewed("call")
+
+
 def test_by_hand_what_waits_after_a_failure_is_tried_now(house: House) -> None:
     house.ask(why="call")
     job = house.jobs.claim("w", ["study"])

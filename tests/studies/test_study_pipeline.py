@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dicomweb_answers import drops, sends_series, truncates
+from servers import hangs_up, sends, status
 from service import Keys
 from study_house import Build, House
 from study_scene import MODEL, STUDY, Archive, away, ct, graph
@@ -113,6 +114,32 @@ def test_what_may_pass_is_tried_again_and_nothing_is_stored_meanwhile(
     job = done(house)
     assert (job.state, job.reason) == ("queued", reason)
     assert house.predictions() == []
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason", "counts"),
+    [
+        (status(403), "pacs-refused", 1),
+        (sends(b"<html>", content_type="text/html"), "pacs-malformed", 1),
+        (drops(ct()), "pacs-unreachable", 1),
+        (status(503), "pacs-failed", 0),
+        (hangs_up(), "pacs-unreachable", 0),
+    ],
+)
+def test_an_attempt_counts_when_it_is_this_study_that_the_archive_does_not_give(
+    house: House, behaviour: Any, reason: str, counts: int
+) -> None:
+    house.archive.series_answers = behaviour
+    house.ask(why="hand")
+    job = done(house)
+    assert (job.state, job.reason, job.attempts) == ("queued", reason, counts)
+
+
+def test_an_archive_that_refuses_every_question_costs_no_attempt(house: House) -> None:
+    house.archive.broken = status(401)
+    house.ask(why="hand")
+    job = done(house)
+    assert (job.state, job.reason, job.attempts) == ("queued", "pacs-refused", 0)
 
 
 def test_an_archive_that_is_not_listed_is_a_fault_of_the_settings_and_not_tried_again(
