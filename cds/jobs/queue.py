@@ -312,6 +312,13 @@ class Jobs:
         found: dict[str, int] = dict(self._read(lambda c: [(row[0], row[1]) for row in c.execute(query)]))
         return {state: found.get(state, 0) for state in STATES}
 
+    def untried(self, kind: str) -> int:
+        """How many jobs of this kind wait that have not failed: what waits out a fault, such as an archive that is
+        away, keeps no worker from the rest."""
+        well = sa.func.coalesce(table.c.reason, "") == ""
+        query = sa.select(sa.func.count()).where(table.c.kind == kind, table.c.state == QUEUED, well)
+        return int(self._read(lambda c: c.execute(query).scalar_one()))
+
     def close(self) -> None:
         self._database.close()
 

@@ -22,6 +22,8 @@ _log = logging.getLogger("cds.studies")
 _AT_ONCE = frozenset({"hand"})
 _ASKS_AGAIN = frozenset({"notification", "poll"})
 """News that more images may have come; a call only wants to know soon."""
+_MOST_FAILED = 10
+"""So many times the queue's limit may wait in all, with jobs that failed and are tried again later."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ class Asked:
     def waits(self) -> bool:
         """The queue was full; nothing is lost, whoever brought the news must bring it again."""
         return any(reason == "queue-full" for _, reason in self.declined)
+
+
+def queue_full(jobs: Jobs, limit: int) -> bool:
+    """Only people's requests are taken. Jobs that failed wait for their archive, and news of another is not refused for
+    them; but not without end. Raises LedgerError."""
+    waiting = jobs.depth(KIND)[QUEUED]
+    return waiting >= limit and (waiting >= _MOST_FAILED * limit or jobs.untried(KIND) >= limit)
 
 
 class Intake:
@@ -84,7 +93,7 @@ class Intake:
         planned = [p for p in planned if wanted is None or p.manifest.id in wanted]
         if not homes:
             return Asked(study, declined=tuple((p.manifest.id, p.declined or "no-archive") for p in planned))
-        full = PRIORITY[why] < FROM_PEOPLE and self._jobs.depth(KIND)[QUEUED] >= self._settings.imaging.queue_limit
+        full = PRIORITY[why] < FROM_PEOPLE and queue_full(self._jobs, self._settings.imaging.queue_limit)
         subject = self._ledger.patient_key(client, about.patient) if about.patient else None
         jobs: list[tuple[Job, bool]] = []
         declined: list[tuple[str, str]] = []

@@ -78,6 +78,22 @@ def test_a_full_queue_takes_what_people_ask_for_and_says_that_the_rest_waits(bui
     assert [job.payload["why"] if job else None for job in order] == ["hand", "call"]
 
 
+def test_what_waits_for_an_archive_that_is_away_keeps_no_news_of_another_out_but_not_without_end(
+    build: Build, archive: Archive
+) -> None:
+    house = build(imaging={"queue_limit": 1})
+    for number in range(10):
+        assert house.ask(f"1.2.3.{number}", why="poll").jobs, f"{number} failed before"
+        job = house.jobs.claim("w", ["study"])
+        assert job is not None
+        house.jobs.fail(job, "pacs-unreachable", again=True, patience=timedelta(hours=24))
+    assert house.ask("1.2.4.1", why="notification").waits
+    assert house.jobs.cancel(house.jobs.newest()[0].id)
+    assert house.ask("1.2.4.1", why="notification").jobs
+    assert house.jobs.cancel(house.jobs.newest()[2].id)
+    assert house.ask("1.2.4.2", why="notification").waits, "one waits that nobody has tried"
+
+
 def test_by_hand_what_failed_is_tried_again(house: House) -> None:
     ((job, _),) = house.ask(why="call").jobs
     assert house.jobs.cancel(job.id)

@@ -18,6 +18,7 @@ from cds.jobs.queue import Jobs
 from cds.settings import Settings, load
 from cds.studies.about import About
 from cds.studies.again import kept, repeat, unread
+from cds.studies.intake import queue_full
 from cds.studies.plan import KIND, study_id
 from cds.studies.reasons import words
 from cds.studies.view import STAGES, analysis, reason_of, state_of
@@ -106,7 +107,7 @@ def listing(ctx: click.Context, state: str | None, most: int, as_json: bool) -> 
     console.print(table)
     depth = jobs.depth(KIND)
     limit = settings.imaging.queue_limit
-    full = " [red](full: only people's requests are taken)[/]" if depth["queued"] >= limit else ""
+    full = " [red](full: only people's requests are taken)[/]" if queue_full(jobs, limit) else ""
     console.print(
         f"waiting {depth['queued']} of {limit}{full}, running {depth['running']}", style="dim", highlight=False
     )
