@@ -181,19 +181,28 @@ class Pipeline:
 
     @contextmanager
     def _archive(self, job: Job, progress: Progress) -> Iterator[DicomWeb]:
-        """The first of the archives that has the study. Raises Unusable."""
+        """The first of the archives that has the study. One that is away hides none of the others. Raises Unusable."""
         progress("ask", 0.0)
         names = [name for name in job.payload["pacs"] if name in self._settings.pacs]
         if not names:
             raise Unfinished("no-archive", again=True)
+        away: Unusable | None = None
         for last, name in ((name == names[-1], name) for name in names):
             web = archives.opened(self._settings, name)
             try:
-                if last or web.studies(StudyInstanceUID=str(job.payload["study"])):
+                try:
+                    has = (last and away is None) or bool(web.studies(StudyInstanceUID=str(job.payload["study"])))
+                except Unusable as error:
+                    if error.reason not in AWAY:
+                        raise
+                    has, away = False, away or error
+                if has:
                     yield web
                     return
             finally:
                 web.close()
+        if away is not None:
+            raise away
 
     def _chosen(
         self, job: Job, bundle: Bundle, web: DicomWeb, progress: Progress

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from dicomweb_answers import drops, sends_series, truncates
-from servers import hangs_up, sends, status
+from servers import fhir_server, hangs_up, sends, status
 from service import Keys
 from study_house import Build, House
 from study_scene import MODEL, STUDY, Archive, away, ct, graph
@@ -140,6 +140,33 @@ def test_an_archive_that_refuses_every_question_costs_no_attempt(house: House) -
     house.ask(why="hand")
     job = done(house)
     assert (job.state, job.reason, job.attempts) == ("queued", "pacs-refused", 0)
+
+
+@pytest.fixture
+def second(house: House) -> Iterator[Archive]:
+    """Another archive of the same hospital, which is asked after the first."""
+    with fhir_server() as server:
+        made = Archive(server)
+        server.on("studies", made.answer)
+        main = house.settings.pacs["main"]
+        both = {"main": main, "second": main.model_copy(update={"url": made.base})}
+        house.settings = house.intake._settings = house.settings.model_copy(update={"pacs": both})
+        yield made
+
+
+def test_an_archive_that_is_away_does_not_hide_the_study_in_the_next(house: House, second: Archive) -> None:
+    house.archive.broken = away()
+    second.holds()
+    house.ask(why="hand")
+    job = done(house)
+    assert (job.state, (job.result or {}).get("outcome")) == ("done", "assessed")
+
+
+def test_a_study_that_only_the_archive_that_is_away_can_have_waits_for_it(house: House, second: Archive) -> None:
+    house.archive.broken = away()
+    house.ask(why="hand")
+    job = done(house)
+    assert (job.state, job.reason, job.attempts) == ("queued", "pacs-failed", 0)
 
 
 def test_an_archive_that_is_not_listed_is_a_fault_of_the_settings_and_not_tried_again(
