@@ -31,6 +31,9 @@ AWAY = frozenset(
 OF_THE_STUDY = frozenset({Reason.PACS_REFUSED, Reason.PACS_MALFORMED})
 """Where the same archive has just said what the study holds, it is not away: it is this study that it does not give."""
 
+_WERE_COMING = frozenset({"images-arriving", Reason.TRUNCATED, Reason.INCOMPLETE, Reason.NOT_FOUND})
+"""Why a study that the archive did not have whole was given up on: news of it says that there is more by now."""
+
 _OF_ATTEMPTS = frozenset({"away", "analysed", "revived"})
 """What a payload says of the attempts at one reading."""
 _REVIVED_AFTER = timedelta(days=1)
@@ -41,13 +44,13 @@ Count = Callable[[], int | None]
 
 def grown(job: Job, images: int | None, now: datetime, count: Count = lambda: None) -> bool:
     """The study now has more than when it was read, whatever the reading came to: it may have been of half a liver.
-    Or nobody could read it because images kept coming. Where nobody says how many there are, nobody can tell; a number
-    is believed once, since an EHR may count otherwise than the archive for good.
+    Or nobody could read it because its images had not come, or kept coming. Where nobody says how many there are,
+    nobody can tell; a number is believed once, since an EHR may count otherwise than the archive for good.
 
     ``images``: as the news has it, with results among them: ``count`` is asked only when there are more.
     """
     if job.state == DEAD:
-        return job.reason == "images-arriving" or lost(job, now)
+        return job.reason in _WERE_COMING or lost(job, now)
     result = job.result or {}
     seen = result.get("images")
     if job.state != DONE or images is None or seen is None:

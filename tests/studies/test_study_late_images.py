@@ -228,11 +228,12 @@ def test_an_ehr_that_counts_otherwise_is_believed_once(polling: House) -> None:
     assert polling.work() is None
 
 
-def test_a_study_whose_images_kept_coming_is_read_at_the_next_news(polling: House) -> None:
+@pytest.mark.parametrize("reason", ["images-arriving", "not-found", "incomplete", "truncated"])
+def test_a_study_whose_images_had_not_come_or_kept_coming_is_read_at_the_next_news(polling: House, reason: str) -> None:
     ((job, _),) = polling.ask(why="notification").jobs
     claimed = polling.jobs.claim("w", ["study"])
     assert claimed is not None
-    polling.jobs.fail(claimed, "images-arriving", again=False)
+    polling.jobs.fail(claimed, reason, again=False)
     polling.ask(why="notification")
     again = polling.jobs.get(job.id)
     assert again is not None and again.state == "queued"
