@@ -91,7 +91,7 @@ class Jobs:
                 wished = sa.literal(now + after, type_=table.c.run_at.type)
                 moved = wished if later else sa.case((table.c.run_at > wished, wished), else_=table.c.run_at)
                 c.execute(sa.update(table).where(waiting).values(run_at=moved, priority=higher))
-                if subject is not None:  # one who knew the study, but not whose it is, may have asked first
+                if subject is not None:  # who asked first may not have known whose it is, or it has moved since
                     _belong(c, table.c.key == key, subject)
             return one_row(c, table.c.key == key), made is not None
 
@@ -268,7 +268,8 @@ class Jobs:
         return self._write(work)
 
     def belong(self, items: Sequence[str], subject: str) -> int:
-        """Work on these items of which nobody knew whom it concerns, concerns this subject; how many jobs that were."""
+        """Work on these items concerns this subject, whomever it was thought to concern before; how many jobs that
+        were."""
         return self._write(lambda c: _belong(c, table.c.item.in_(items), subject))
 
     def get(self, job_id: int) -> Job | None:
@@ -350,8 +351,8 @@ class Jobs:
 
 
 def _belong(c: sa.Connection, which: sa.ColumnElement[bool], subject: str) -> int:
-    unknown = sa.update(table).where(which, table.c.subject.is_(None))
-    return c.execute(unknown.values(subject=subject)).rowcount
+    others = sa.update(table).where(which, table.c.subject.is_distinct_from(subject))
+    return c.execute(others.values(subject=subject)).rowcount
 
 
 def _pause(times: int) -> timedelta:

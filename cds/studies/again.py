@@ -31,8 +31,9 @@ AWAY = frozenset(
 OF_THE_STUDY = frozenset({Reason.PACS_REFUSED, Reason.PACS_MALFORMED})
 """Where the same archive has just said what the study holds, it is not away: it is this study that it does not give."""
 
-_WERE_COMING = frozenset({"images-arriving", Reason.TRUNCATED, Reason.INCOMPLETE, Reason.NOT_FOUND})
-"""Why a study that the archive did not have whole was given up on: news of it says that there is more by now."""
+_MAY_HAVE_PASSED = IDENTITY | {"images-arriving", Reason.TRUNCATED, Reason.INCOMPLETE, Reason.NOT_FOUND}
+"""Why a study was given up on that the archive did not have whole, or the EHR had for several patients: news of it says
+that there is more by now, or that this was mended."""
 
 _OF_ATTEMPTS = frozenset({"away", "analysed", "revived"})
 """What a payload says of the attempts at one reading."""
@@ -50,7 +51,7 @@ def grown(job: Job, images: int | None, now: datetime, count: Count = lambda: No
     ``images``: as the news has it, with results among them: ``count`` is asked only when there are more.
     """
     if job.state == DEAD:
-        return job.reason in _WERE_COMING or lost(job, now)
+        return job.reason in _MAY_HAVE_PASSED or lost(job, now)
     result = job.result or {}
     seen = result.get("images")
     if job.state != DONE or images is None or seen is None:
@@ -87,6 +88,14 @@ def kept(job: Job) -> Mapping[str, Any] | None:
     if job.state == DONE and _assessed(job.result):
         return job.result
     return before(job)
+
+
+def of_subject(result: Mapping[str, Any], subject: str | None) -> Mapping[str, Any]:
+    """Without the comparison with earlier scans of somebody whose study it no longer is."""
+    compared = result.get("comparison")
+    if compared is None or compared.get("of", subject) == subject:
+        return result
+    return {name: value for name, value in result.items() if name != "comparison"}
 
 
 def before(job: Job) -> Mapping[str, Any] | None:

@@ -19,7 +19,7 @@ from cds.jobs.queue import Jobs
 from cds.ledger import Ledger
 from cds.settings import ImagingSettings
 from cds.studies.about import About, from_resource, newest_first
-from cds.studies.again import kept, lost
+from cds.studies.again import kept, lost, of_subject
 from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, scan_day, study_id
 from cds.studies.reasons import at_stage, words
 
@@ -38,8 +38,9 @@ class Seen:
     """(model, study): eligible, recent, and nobody has asked yet."""
     subject: str = ""
     """Keyed hash of the patient."""
-    nobodys: tuple[str, ...] = ()
-    """Opaque ids of the patient's studies that somebody had asked for who did not know whose they are."""
+    strays: tuple[str, ...] = ()
+    """Opaque ids of the patient's studies whose work is not known as this patient's: somebody had asked who did not
+    know whose they are, or they were another patient's then."""
 
 
 class Lookup:
@@ -84,10 +85,11 @@ class Lookup:
             if newest is not None and missing and recent:
                 unread.append((model.manifest.id, newest))
             readings[model.manifest.id] = self._reading(
-                model.manifest.id, own, newest, ids[newest.uid] if newest else "", recent
+                model.manifest.id, own, newest, ids[newest.uid] if newest else "", recent, subject
             )
-        nobodys = dict.fromkeys(job.item for job in jobs if job.subject is None and job.item is not None)
-        return Seen(readings, tuple(unread), subject, tuple(nobodys))
+        # of those that are not this patient's the EHR's own resource, which is on the chart, says that they are
+        strays = dict.fromkeys(job.item for job in jobs if job.subject != subject and job.item is not None)
+        return Seen(readings, tuple(unread), subject, tuple(strays))
 
     def depth(self) -> dict[str, int]:
         """Study jobs by state. Raises LedgerError."""
@@ -118,7 +120,7 @@ class Lookup:
         return result is not None and (self._environment == "demo" or not result.get("demonstration", True))
 
     def _reading(
-        self, model: str, jobs: Sequence[Job], newest: About | None, newest_id: str, recent: bool
+        self, model: str, jobs: Sequence[Job], newest: About | None, newest_id: str, recent: bool, subject: str
     ) -> StudyReading:
         read = max((job for job in jobs if self._shown(job)), key=_order, default=None)
         front = max(jobs, key=_order, default=None)
@@ -144,7 +146,7 @@ class Lookup:
                 says=says if newer else {},
                 prediction_id=str(result["prediction"]),
                 version=str(result["version"]),
-                result=result,
+                result=of_subject(result, subject),
                 study=read.item or "",
             )
         waiting = next((job for job in jobs if job.item == item and job.state in (QUEUED, RUNNING)), None)

@@ -23,8 +23,8 @@ from cds.errors import ModelError, OutOfMemory, SelfTestFailed, SettingsError, S
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.pacs import Transient
 from cds.imaging.phase import Phase
+from cds.imaging.reasons import IDENTITY, Unusable
 from cds.imaging.reasons import Reason as ImageReason
-from cds.imaging.reasons import Unusable
 from cds.imaging.series import Choice, Wanted
 from cds.imaging.study import choose_volume
 from cds.imaging.volume import Volume
@@ -256,18 +256,23 @@ class Pipeline:
         return found, analysis.provider
 
     def _of_somebody(self, job: Job) -> Job:
-        """An archive's news comes without the patient, whose earlier scans this one is compared with: the EHR knows."""
+        """With the patient whose earlier scans this one is compared with: an archive's news comes without, and a study
+        may have been moved since. The EHR knows; one that has it for several patients has nobody's read."""
         client = str(job.payload["client"])
-        if job.subject is not None or job.item is None:
+        if job.item is None:
             return job
         try:
             patient = self._ehrs.owner(client, str(job.payload["study"]))
         except (Unusable, SourceError, SettingsError) as error:
+            if isinstance(error, Unusable) and error.reason in IDENTITY:
+                raise
             _log.warning("study.nobodys job=%s error=%s", job.id, error)
             return job
         if patient is None:
             return job
         subject = self._ledger.patient_key(client, patient)
+        if subject == job.subject:
+            return job
         self._jobs.belong([job.item], subject)
         return replace(job, subject=subject)
 
@@ -301,7 +306,7 @@ class Pipeline:
         findings, comparison = measure(job, author, bundle, found, volume, series, self._jobs)
         done: dict[str, Any] = {"findings": findings.stored(), "written": {}}
         if comparison is not None:
-            done["comparison"] = told(comparison)
+            done["comparison"] = told(comparison) | {"of": job.subject}
         for writer in self._writers:
             alive()
             given = Analysed(

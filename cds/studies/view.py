@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cds.jobs.job import DONE, QUEUED, RUNNING, Job
-from cds.studies.again import kept
+from cds.studies.again import kept, of_subject
 from cds.studies.plan import ASSESSED
 from cds.studies.reasons import of_stage, words
 
@@ -61,9 +61,9 @@ def analysis(job: Job) -> dict[str, Any]:
     if code:
         found["reason"] = {"code": code, "text": sentence}
     if found["state"] == "assessed":
-        found["result"] = _told(result)
+        found["result"] = _told(of_subject(result, job.subject))
     elif (last := kept(job)) is not None:
-        found["before"] = _told(last)
+        found["before"] = _told(of_subject(last, job.subject))
     return found
 
 

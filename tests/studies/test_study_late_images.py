@@ -228,8 +228,10 @@ def test_an_ehr_that_counts_otherwise_is_believed_once(polling: House) -> None:
     assert polling.work() is None
 
 
-@pytest.mark.parametrize("reason", ["images-arriving", "not-found", "incomplete", "truncated"])
-def test_a_study_whose_images_had_not_come_or_kept_coming_is_read_at_the_next_news(polling: House, reason: str) -> None:
+@pytest.mark.parametrize("reason", ["images-arriving", "not-found", "incomplete", "truncated", "several-patients"])
+def test_a_study_that_was_given_up_on_for_what_may_have_passed_is_read_at_the_next_news(
+    polling: House, reason: str
+) -> None:
     ((job, _),) = polling.ask(why="notification").jobs
     claimed = polling.jobs.claim("w", ["study"])
     assert claimed is not None
