@@ -105,7 +105,8 @@ def test_each_part_and_the_answers_to_forms_as_pages(
     problem = page.locator("#problem form")
     problem.evaluate("form => { form.noValidate = true; }")
     problem.locator("button").click()  # without a kind: what is lacking is said
-    assert page.url.endswith("/problem") and faults(page, axe) == []
+    page.wait_for_url("**/problem")  # and until it has loaded
+    assert faults(page, axe) == []
     for part in ("timeline", "imaging"):
         page.goto(f"{at}{part}")
         expect(page.locator("#part")).to_be_visible()
