@@ -141,8 +141,7 @@ def _silence(page: Page, hospital: Hospital) -> None:
 
 
 @pytest.mark.parametrize("see", [_list, _warning, _signing, _silence], ids=lambda f: f.__name__.strip("_"))
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 360)])
 def test_axe_finds_nothing(
     browser: Browser, hospital: Hospital, axe: str, see: Callable[[Page, Hospital], None], scheme: str, width: int
 ) -> None:

@@ -51,8 +51,7 @@ def test_from_the_first_page_to_a_call_made_again(sign_in: SignIn, console: Cons
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_axe_finds_nothing_and_no_page_is_wider_than_the_window(
     sign_in: SignIn, console: Console, axe: str, width: int, scheme: str
 ) -> None:
