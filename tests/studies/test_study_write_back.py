@@ -272,15 +272,17 @@ def test_a_worker_that_writes_back_is_heard_between_all_that_it_asks_of_others(
 
 
 @pytest.mark.parametrize("patient", ["p2", "p1/_history/2"])
-def test_a_study_that_the_ehr_knows_as_another_patients_is_not_written(
+def test_a_study_that_the_ehr_knows_as_another_patients_is_written_to_that_ones_record(
     build: Build, archive: Archive, ehr: FhirServer, patient: str
 ) -> None:
     record, house = Record(ehr, patient), writing_to(build, archive, ehr)
     house.ask(why="hand", patient="p1" if patient == "p2" else "p3")
     job = house.work()
     assert job is not None and job.result is not None
-    assert job.result["written"] == {"fhir": {"reason": "several-patients"}}
-    assert record.sent == []
+    whose = patient.partition("/")[0]
+    assert job.subject == house.engine.ledger.patient_key(job.payload["client"], whose)
+    [report] = [e["resource"] for e in record.sent[0]["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
+    assert report["subject"] == {"reference": f"Patient/{whose}"}
 
 
 def test_an_ehr_without_the_study_is_written_nothing_and_the_result_is_kept(
