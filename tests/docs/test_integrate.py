@@ -101,13 +101,14 @@ def demonstration(folder: Path) -> Iterator[dict[str, Any]]:
     """The settings of a `cds demo` that is up, as the page says to start it."""
     [line] = re.findall(r"`(cds demo [^`]+)` in another terminal", PAGE)
     words = ["--data-dir", str(folder)] + [word.replace("8090", str(free_port())) for word in shlex.split(line)[2:]]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cds", "demo", *words],
-        cwd=folder,
-        env={**without_settings(), "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "demo.err").open("wb"),
-    )
+    with (folder / "demo.err").open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cds", "demo", *words],
+            cwd=folder,
+            env={**without_settings(), "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
     try:
         found: dict[str, Any] | None = None
         deadline = time.monotonic() + 120
