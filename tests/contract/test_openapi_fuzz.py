@@ -29,7 +29,7 @@ CONFIG: dict[str, Any] = {
     "seed": 20261123,
     "generation": {"with-security-parameters": False, "deterministic": True, "max-examples": 150, "database": "none"},
     # pages and sheets are drawn for each, and what is sent decides little of them
-    "operations": [{"include-path-regex": "^/committee/", "generation": {"max-examples": 12}}],
+    "operations": [{"include-path-regex": "^/committee/", "generation": {"max-examples": 6}}],
 }
 
 CHECKS = [

@@ -70,12 +70,12 @@ def test_killed_at_each_stage_ends_in_one_stored_result_on_sqlite(site: Open, st
 # the combinations beside SQLite without a broker: the stages that differ between databases (what is committed) and
 # between ways of delivery (what a message began)
 # every stage on SQLite; the other databases and brokers where they differ, at the work and at its end
-@pytest.mark.parametrize("stage", ["analyse", "committing"])
+@pytest.mark.parametrize("stage", ["committing"])
 def test_killed_with_postgresql(site: Open, postgres_database: Callable[[], str], stage: str) -> None:
     killed_at(site(database_url=postgres_database()), stage)
 
 
-@pytest.mark.parametrize("stage", ["ask", "committing"])
+@pytest.mark.parametrize("stage", ["committing"])
 def test_killed_with_postgresql_and_celery_on_redis(
     site: Open, postgres_database: Callable[[], str], redis: RedisServer, stage: str
 ) -> None:
