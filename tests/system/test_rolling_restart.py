@@ -43,7 +43,7 @@ def test_a_rolling_restart_loses_no_call(tmp_path: Path, ehr: Ehr, postgres: Pos
             # an old one's rows that wait on its host are stored by the new one
             folder = tmp_path / f"host{host}"
             folder.mkdir(exist_ok=True)
-            about = {"public_url": gate.url, "database_url": url, "leaving_s": LEAVING_S, "longest_wait_s": 30.0}
+            about = {"public_url": gate.url, "database_url": url, "leaving_s": LEAVING_S, "longest_wait_s": 10.0}
             return running(folder, ehr, workers=1, **about)
 
         serving = stack.enter_context(together(started(0), started(1)))
