@@ -257,7 +257,7 @@ def test_five_thousand_observations_are_answered_quickly(service: CalledService)
         resources.append(copy.deepcopy(one) | {"id": f"many-{number}", "effectiveDateTime": when})
     told = service.answered(patient_view(ALARMING, prefetch_of(resources)))
     assert told.topics == ["pancreas-risk"]
-    assert told.seconds < 4.0
+    assert told.cpu_s < 1.0
 
 
 @pytest.mark.threat("oversized")
@@ -268,4 +268,4 @@ def test_five_thousand_conditions_and_drafts_are_answered_quickly(service: Calle
     drafts = stories.draft_orders(DISEASED, NOW.date())
     drafts["entry"] *= 500
     told = service.answered(order_sign(DISEASED, prefetch_of(resources), drafts), SIGN)
-    assert told.seconds < 4.0
+    assert told.cpu_s < 1.5
