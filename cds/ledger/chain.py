@@ -39,7 +39,7 @@ _SEALED_AT_ONCE = 20
 """Rows; calls wait while their links are written."""
 _READ_AT_ONCE = 4
 """Of those. All that was said in twenty calls is megabytes, and memory that a process has once used so it keeps: a
-service grew by 6 % in as many minutes, and by 3 % so."""
+service grew by 6.1 % in six minutes, by 3.8 % so."""
 _LOCK = 0x61756469
 _BACK = timedelta(days=2)
 """How far back the quick look for new rows goes; the thorough one has no bound."""
