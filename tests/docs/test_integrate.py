@@ -1,6 +1,7 @@
 """docs/integrate.md, followed to the letter: a new engineer gets a card.
 
-On a FHIR server somebody else wrote; and beside the demonstration, which the page offers to whoever has no server.
+On a FHIR server and an image archive somebody else wrote; and beside the demonstration, which the page offers to
+whoever has no server.
 """
 
 from __future__ import annotations
@@ -23,18 +24,21 @@ from typing import Any
 
 import pytest
 import requests
+from orthanc import Orthanc
 from sekmet_house import load as load_into
 from sekmet_house import sekmet
 
 from cds.settings import Settings, load
-from hooks.stories import bundle, story
+from hooks.stories import bundle, story, studies
 
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "integrate.md").read_text(encoding="utf-8")
 _FHIR, _SERVICE = "http://127.0.0.1:8090/fhir", "http://127.0.0.1:8081"
+_PACS, _PASSWORD, _STUDY = "http://127.0.0.1:8042/dicom-web", "PACS_PASSWORD=secret", "1.2.826.0.1.3680043.10.7.1"
 _CARD_SEEN = "## 6"
+_PATIENCE_S = 240
 
 
 def blocks(*languages: str, page: str = PAGE) -> list[tuple[str, str]]:
@@ -75,25 +79,51 @@ def follow(folder: Path, page: str, here: dict[str, str]) -> Followed:
     (commands / "cds").write_text(f'#!/bin/sh\nexec {sys.executable} -m cds "$@"\n', encoding="utf-8")
     (commands / "cds").chmod(0o755)
     path = {"PATH": f"{commands}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
+    with subprocess.Popen(
         ["bash", "page.sh"],
         cwd=folder,
         env={**without_settings(), **path, "COLUMNS": "200"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return Followed(folder, re.split(r"\n=== \d+\n", done.stdout)[1:])
+        start_new_session=True,
+    ) as shell:
+        try:
+            told, complaints = shell.communicate(timeout=_PATIENCE_S)
+        finally:
+            with suppress(ProcessLookupError):  # what the page put in the background, where it was broken off
+                os.killpg(shell.pid, signal.SIGKILL)
+    assert shell.returncode == 0, told[-3000:] + complaints[-3000:]
+    return Followed(folder, re.split(r"\n=== \d+\n", told)[1:])
 
 
 @pytest.fixture(scope="module")
-def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+def study() -> tuple[str, list[bytes]]:
+    """A CT that the demonstration's network reads: UID and images."""
+    imaged, today = studies.IMAGED[0], date.today()
+    scan = imaged.scans[-1]
+    uid = studies.study_uid(studies.study_of(studies.record(imaged, today), scan, today))
+    return uid, list(studies.instances(imaged, scan, today))
+
+
+@pytest.fixture(scope="module")
+def followed(
+    tmp_path_factory: pytest.TempPathFactory, orthanc_server: Orthanc, study: tuple[str, list[bytes]]
+) -> Iterator[Followed]:
     folder = tmp_path_factory.mktemp("integrate")
+    orthanc_server.emptied()
+    orthanc_server.store(study[1])
     with sekmet(tmp_path_factory.mktemp("sekmet")) as base:
         load_into(base, [bundle(story("new-diabetes"), date.today())])
-        yield follow(folder, PAGE, {_FHIR: base, _SERVICE: f"http://127.0.0.1:{free_port()}"})
+        here = {
+            _FHIR: base,
+            _SERVICE: f"http://127.0.0.1:{free_port()}",
+            _PACS: orthanc_server.base,
+            _PASSWORD: f"PACS_PASSWORD={orthanc_server.password}",
+            _STUDY: study[0],
+        }
+        assert [address for address in here if address not in PAGE] == []
+        yield follow(folder, PAGE, here)
 
 
 @contextmanager
@@ -168,6 +198,22 @@ def test_the_ehr_s_own_side_by_hand_gets_the_card_and_sends_what_was_done(follow
     told = of(followed, "import jwt")
     assert re.match(r"(info|warning) \S", told)
     assert told.endswith("feedback taken\n")
+
+
+def test_a_scan_comes_from_the_archive_and_its_reading_stays_in_the_ledger(
+    followed: Followed, orthanc_server: Orthanc, study: tuple[str, list[bytes]]
+) -> None:
+    told = of(followed, "study analyse")
+    assert "fault" not in told
+    assert f"{len(study[1])} slices" in told
+    assert "1 job(s) done or given back." in told
+    assert re.search(r"pancreas-ct-demo +assessed .*high", told)
+    series = requests.get(
+        f"{orthanc_server.base}/studies/{study[0]}/series",
+        auth=(orthanc_server.user, orthanc_server.password),
+        timeout=10,
+    )
+    assert [row["00080060"]["Value"] for row in series.json()] == [["CT"]], "nothing was written beside the images"
 
 
 def test_the_settings_shown_load(tmp_path: Path) -> None:

@@ -130,6 +130,13 @@ class Orthanc:
             assert not taken.get("00081198", {}).get("Value"), taken
             assert len(taken["00081199"]["Value"]) == len(batch)
 
+    def emptied(self) -> None:
+        """Up and without a patient, whatever was done to it before."""
+        self.thaw()
+        if not self.running:
+            self.start()
+        self.forget()
+
     def forget(self) -> None:
         """Every patient out of the store."""
         for patient in self._http.request("GET", f"http://127.0.0.1:{self.port}/patients").json():
@@ -165,9 +172,6 @@ def orthanc_server() -> Iterator[Orthanc]:
 @pytest.fixture
 def orthanc(orthanc_server: Orthanc) -> Iterator[Orthanc]:
     """The PACS, up and empty at the start of the test, whatever the one before did to it."""
-    orthanc_server.thaw()
-    if not orthanc_server.running:
-        orthanc_server.start()
-    orthanc_server.forget()
+    orthanc_server.emptied()
     yield orthanc_server
     orthanc_server.thaw()
