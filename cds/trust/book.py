@@ -87,7 +87,7 @@ class _Page:
 
     def __init__(self, file: int) -> None:
         self._file = file
-        self._seen: set[bytes] = set()
+        self._seen = _Records()
         self._end = 0
 
     def take_turn(self, deadline: float) -> None:
@@ -114,7 +114,8 @@ class _Page:
         if end > self._end:
             found = os.pread(self._file, end - self._end, self._end)
             end = self._end + len(found) - len(found) % RECORD
-            self._seen.update(found[at : at + RECORD] for at in range(0, end - self._end, RECORD))
+            for at in range(0, end - self._end, RECORD):
+                self._seen.add(found[at : at + RECORD])
         self._end = end
         return True
 
@@ -129,6 +130,23 @@ class _Page:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+class _Records:
+    """A set of records, in 256 rows of bytes. As objects they would be all that a process keeps for minutes among what
+    each call makes and drops, and hold its memory in pieces."""
+
+    def __init__(self) -> None:
+        self._rows: list[bytearray] = [bytearray() for _ in range(256)]
+
+    def __contains__(self, record: bytes) -> bool:
+        row, at = self._rows[record[0]], -1
+        while (at := row.find(record, at + 1)) > 0 and at % RECORD:
+            pass  # across two others
+        return at >= 0
+
+    def add(self, record: bytes) -> None:
+        self._rows[record[0]] += record
 
 
 def _over(minute: int, at: float) -> bool:
