@@ -23,6 +23,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from cds.errors import LedgerError
+from cds.ledger.certificate_faults import certificate_fault
 from cds.ledger.committee_tables import WHOLE
 from cds.ledger.database import fault, make_engine, parse_url
 from cds.ledger.tables import jti
@@ -126,9 +127,10 @@ def _with(url: str, work: Callable[[sa.Connection], T], *, write: bool = False) 
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             return work(connection)
     except SQLAlchemyError as error:
+        otherwise = "check database_url, that the server runs, and that the user may create tables"
         raise LedgerError(
             f"the ledger's database can't be reached or can't be changed ({fault(error)}): "
-            "check database_url, that the server runs, and that the user may create tables"
+            f"{certificate_fault(error) or otherwise}"
         ) from error
     finally:
         engine.dispose()

@@ -63,6 +63,62 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
+{{- define "cds.secretMounts" -}}
+{{- range $secret := .Values.secrets }}
+- name: {{ printf "secret-%s" $secret }}
+  mountPath: /etc/cds/secrets/{{ $secret }}
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "cds.secretVolumes" -}}
+{{- range $secret := .Values.secrets }}
+- name: {{ printf "secret-%s" $secret }}
+  secret:
+    secretName: {{ $secret }}
+    defaultMode: 0440
+{{- end }}
+{{- end -}}
+
+{{/* Jobs with nothing but the database to reach have no settings file, of which a CDS_ variable may be the smaller
+half. The rest is for libpq and the network: PGSSLROOTCERT and the like. */}}
+{{- define "cds.jobEnvironment" -}}
+{{- $others := list -}}
+{{- range .Values.extraEnv -}}
+{{- if not (hasPrefix "CDS_" (upper .name)) -}}
+{{- $others = append $others . -}}
+{{- end -}}
+{{- end -}}
+{{- with $others }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Of the site's volumes those that hold files to read, certificates may be in one: a claim may be another node's */}}
+{{- define "cds.jobVolumes" -}}
+{{- include "cds.secretVolumes" . -}}
+{{- range .Values.extraVolumes -}}
+{{- if or .secret .configMap .projected }}
+{{ list . | toYaml }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "cds.jobMounts" -}}
+{{- $names := list -}}
+{{- range .Values.extraVolumes -}}
+{{- if or .secret .configMap .projected -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- end -}}
+{{- include "cds.secretMounts" . -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- if has .name $names }}
+{{ list . | toYaml }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "cds.mounts" -}}
 - name: settings
   mountPath: /etc/cds/settings
@@ -76,11 +132,7 @@ imagePullSecrets:
   mountPath: /etc/cds/policy
   readOnly: true
 {{- end }}
-{{- range $secret := .Values.secrets }}
-- name: {{ printf "secret-%s" $secret }}
-  mountPath: /etc/cds/secrets/{{ $secret }}
-  readOnly: true
-{{- end }}
+{{- include "cds.secretMounts" . }}
 - name: data
   mountPath: /var/lib/cds
 - name: tmp
@@ -108,12 +160,7 @@ imagePullSecrets:
   configMap:
     name: {{ include "cds.fullname" $root }}-policy
 {{- end }}
-{{- range $secret := $root.Values.secrets }}
-- name: {{ printf "secret-%s" $secret }}
-  secret:
-    secretName: {{ $secret }}
-    defaultMode: 0440
-{{- end }}
+{{- include "cds.secretVolumes" $root }}
 - name: data
   emptyDir:
     sizeLimit: {{ .storage.dataSize }}

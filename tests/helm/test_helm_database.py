@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import ledger_entries
 import pytest
-from chart_values import HOSPITAL
+from chart_values import HOSPITAL, shipped
 from click.testing import CliRunner
-from manifests import chosen, environment, of_kind, only, sole_container, web
+from manifests import chosen, environment, of_kind, only, pods, sole_container, web
+from sqlalchemy import make_url
 
 from cds.cli import main
 from cds.ledger import Ledger, migrate
 from cds.ledger.tables import HEAD
-from helm import Helm, Manifest
+from helm import CHART, Helm, Manifest
 
 pytestmark = pytest.mark.system
 
@@ -61,6 +63,59 @@ def test_it_may_have_a_database_user_who_may_change_tables(rendered: Rendered) -
 
     assert secret(only(rendered("three-zones"), "Job")) == "cds-database-owner"
     assert secret(web(rendered("three-zones"))) == "cds-ledger"
+
+
+def test_whoever_reaches_the_database_has_the_files_that_its_address_may_name(manifests: list[Manifest]) -> None:
+    service = sole_container(web(manifests))
+    secrets = [m for m in service["volumeMounts"] if m["mountPath"].startswith("/etc/cds/secrets/")]
+    for _, spec in pods(manifests):
+        (container,) = spec["containers"]
+        if "CDS_DATABASE_URL" in environment(container):
+            assert [mount for mount in container["volumeMounts"] if mount in secrets] == secrets
+            sources = {volume["name"]: volume.get("secret", {}).get("secretName") for volume in spec["volumes"]}
+            assert all(mount["mountPath"] == f"/etc/cds/secrets/{sources[mount['name']]}" for mount in secrets)
+
+
+@pytest.mark.parametrize("name", ["gpu-node", "three-zones"])
+def test_the_addresses_that_shipped_values_suggest_name_an_authority_that_is_there(name: str) -> None:
+    text = (CHART / "values" / f"{name}.yaml").read_text(encoding="utf-8").replace("\\\n#", "")
+    made = re.findall(r"create secret generic ([\w-]+) (.*)", text)
+    addresses = {secret: make_url(url) for secret, rest in made for url in re.findall(r"database-url='(.+?)'", rest)}
+    files = {secret: re.findall(r"--from-file=([\w.]+)", rest) for secret, rest in made}
+    # KEDA's is read in KEDA's own pod
+    addresses.pop(shipped(name)["worker"].get("autoscaling", {}).get("databaseSecret", {}).get("name"), None)
+    assert addresses
+    for url in addresses.values():
+        assert url.query["sslmode"] == "verify-full"
+        authority = Path(str(url.query["sslrootcert"]))
+        assert authority.parent.parent == Path("/etc/cds/secrets")
+        assert authority.name in files[authority.parent.name] and authority.parent.name in shipped(name)["secrets"]
+
+
+def test_jobs_have_what_is_for_the_way_to_the_database_and_no_part_of_settings_they_have_not(helm: Helm) -> None:
+    values = {
+        **HOSPITAL,
+        "retention": {"enabled": True},
+        "extraEnv": [*HOSPITAL["extraEnv"], {"name": "PGSSLCERT", "value": "/run/own/tls.crt"}],
+        "extraVolumes": [*HOSPITAL["extraVolumes"], {"name": "own", "secret": {"secretName": "cds-own"}}],
+        "extraVolumeMounts": [*HOSPITAL["extraVolumeMounts"], {"name": "own", "mountPath": "/run/own"}],
+    }
+    manifests = helm.template(values)
+    for job in (only(manifests, "Job"), only(manifests, "CronJob")):
+        container = sole_container(job)
+        assert environment(container)["PGSSLCERT"] == "/run/own/tls.crt"
+        assert "CDS_LANGUAGE" not in environment(container)
+        assert {"name": "own", "mountPath": "/run/own"} in container["volumeMounts"]
+        # a claim may be held by another node
+        assert "models" not in {mount["name"] for mount in container["volumeMounts"]}
+    (volume,) = [
+        volume
+        for metadata, spec in pods(manifests)
+        if metadata["labels"]["app.kubernetes.io/component"] == "migrations"
+        for volume in spec["volumes"]
+        if volume["name"] == "own"
+    ]
+    assert volume["secret"] == {"secretName": "cds-own"}
 
 
 def test_without_a_database_there_is_nothing_to_migrate_ahead(rendered: Rendered) -> None:

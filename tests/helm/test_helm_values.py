@@ -213,7 +213,7 @@ def test_notes_say_what_the_release_stands_on_and_what_it_lacks(helm: Helm) -> N
     assert "WARNING" not in complete
     zones = notes(VALUE_SETS["three-zones"])
     assert "cds-database-owner: database-url" in zones
-    assert "cds-subscription, pacs: the files that settings name" in zones
+    assert "cds-database-ca, cds-subscription, pacs: the files that settings and the database's address name" in zones
     assert "https://cds.hospital.example/cds-services" in zones
     laptop = notes(VALUE_SETS["laptop"])
     assert "cds-ledger: ledger-key, database-password" in laptop

@@ -93,17 +93,21 @@ def test_keda_scales_the_workers_by_the_queue_in_the_database(rendered: Rendered
     authentication = only(manifests, "TriggerAuthentication")
     assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
     assert authentication["spec"] == {
-        "secretTargetRef": [{"parameter": "connection", "name": "cds-ledger", "key": "database-url"}]
+        "secretTargetRef": [{"parameter": "connection", "name": "cds-queue-reader", "key": "database-url"}]
     }
     # whoever scales it says how many: a number here would be set back at each upgrade
     assert "replicas" not in found["spec"]
 
 
-def test_keda_may_have_a_database_user_of_its_own(helm: Helm) -> None:
+def test_keda_goes_by_the_service_s_database_user_unless_it_has_one_of_its_own(helm: Helm) -> None:
     values = shipped("three-zones")
-    values["worker"]["autoscaling"]["databaseSecret"] = {"name": "cds-reader", "key": "uri"}
-    (target,) = only(helm.template(values), "TriggerAuthentication")["spec"]["secretTargetRef"]
-    assert (target["name"], target["key"]) == ("cds-reader", "uri")
+    for own, named in (
+        ({"name": "cds-reader", "key": "uri"}, ("cds-reader", "uri")),
+        ({}, ("cds-ledger", "database-url")),
+    ):
+        values["worker"]["autoscaling"]["databaseSecret"] = own
+        (target,) = only(helm.template(values), "TriggerAuthentication")["spec"]["secretTargetRef"]
+        assert (target["name"], target["key"]) == named
 
 
 def test_keda_counts_what_waits_now_and_what_is_being_read(
