@@ -20,15 +20,16 @@ from cds.web.committee_metrics import Verdicts
 _Metric = TypeVar("_Metric", Counter, Histogram)
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
-CALLS = Counter("cds_calls_total", "Hook calls answered.", ["service", "hook"])
+# `service`, `pod`, `job` and their like are what a Prometheus Operator says of whom it asks: ours would be renamed
+CALLS = Counter("cds_calls_total", "Hook calls answered.", ["cds_service", "hook"])
 REFUSED = Counter("cds_calls_refused_total", "Calls and feedback that ended in an error, by code.", ["code"])
-SECONDS = Histogram("cds_call_seconds", "Time to answer a hook call.", ["service"], buckets=_BUCKETS)
-CARDS = Counter("cds_cards_total", "Cards given.", ["service", "topic", "indicator"])
+SECONDS = Histogram("cds_call_seconds", "Time to answer a hook call.", ["cds_service"], buckets=_BUCKETS)
+CARDS = Counter("cds_cards_total", "Cards given.", ["cds_service", "topic", "indicator"])
 SUPPRESSED = Counter("cds_cards_suppressed_total", "Cards held back, by reason.", ["topic", "reason"])
 ASSESSED = Counter("cds_assessments_total", "Model assessments, by outcome.", ["model", "outcome"])
-GAPS = Counter("cds_data_gaps_total", "Prefetch keys that could not be had.", ["service", "key"])
+GAPS = Counter("cds_data_gaps_total", "Prefetch keys that could not be had.", ["cds_service", "key"])
 SPOOLED = Counter("cds_ledger_spooled_total", "Rows written to the spool because the ledger was unreachable.")
-REPORTS = Counter("cds_reports_opened_total", "Report pages opened.", ["service"])
+REPORTS = Counter("cds_reports_opened_total", "Report pages opened.", ["cds_service"])
 FEEDBACK = Counter("cds_feedback_total", "Feedback received.", ["outcome"])
 
 

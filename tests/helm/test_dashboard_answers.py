@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
+from chart_values import shipped
+from manifests import only
 from prometheus_client.metrics import MetricWrapperBase
 
 from cds.web import metrics
+from helm import Helm
 
 DASHBOARD = Path(__file__).parents[2] / "helm" / "dashboards" / "cds.json"
 PACKAGES = Path(__file__).parents[2] / "scripts" / "test-system-packages"
@@ -26,15 +29,15 @@ LABELS: dict[str, dict[str, tuple[str, ...]]] = {
     "cds_policy_rejected": {},
     "cds_models_not_loaded": {},
     "cds_info": {"version": ("1",), "policy": ("p",)},
-    "cds_calls_total": {"service": ("risk", "therapy"), "hook": ("patient-view", "order-select")},
-    "cds_call_seconds_bucket": {"service": ("risk", "therapy"), "le": ("0.1", "1.0", "+Inf")},
-    "cds_calls_refused_total": {"code": ("CDS-400", "CDS-500")},
-    "cds_cards_total": {"service": ("risk", "therapy"), "topic": ("t", "u"), "indicator": ("info", "warning")},
+    "cds_calls_total": {"cds_service": ("risk", "therapy"), "hook": ("patient-view", "order-select")},
+    "cds_call_seconds_bucket": {"cds_service": ("risk", "therapy"), "le": ("0.1", "1.0", "+Inf")},
+    "cds_calls_refused_total": {"code": ("CDS-401", "CDS-500")},
+    "cds_cards_total": {"cds_service": ("risk", "therapy"), "topic": ("t", "u"), "indicator": ("info", "warning")},
     "cds_cards_suppressed_total": {"topic": ("t", "u"), "reason": ("snoozed", "repeat")},
     "cds_assessments_total": {"model": ("a", "b"), "outcome": ("predicted", "failed")},
-    "cds_data_gaps_total": {"service": ("risk", "therapy"), "key": ("labs", "scans")},
+    "cds_data_gaps_total": {"cds_service": ("risk", "therapy"), "key": ("labs", "scans")},
     "cds_ledger_spooled_total": {},
-    "cds_reports_opened_total": {"service": ("risk", "therapy")},
+    "cds_reports_opened_total": {"cds_service": ("risk", "therapy")},
     "cds_feedback_total": {"outcome": ("accepted", "overridden")},
     "cds_study_jobs": {"state": ("queued", "running", "done", "dead", "cancelled")},
     "cds_committee_verdict": {"model": ("a", "b"), "site": ("north", "south")},
@@ -50,6 +53,8 @@ LABELS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 """Series -> label -> values it is seen with."""
+BY_OPERATOR = ("namespace", "job", "pod", "instance", "service", "endpoint", "container")
+"""What the operator says of a target; a label of ours that has such a name becomes ``exported_...``."""
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +77,25 @@ def series() -> Iterator[dict[str, str]]:
     """Of two pods that have been up for hours, all that is counted growing."""
     for name, labels in LABELS.items():
         for pod, *values in product(("one", "two"), *labels.values()):
-            told = {"namespace": "n", "job": "j", "pod": pod, **dict(zip(labels, values, strict=True))}
+            ours = {f"exported_{n}" if n in BY_OPERATOR else n: v for n, v in zip(labels, values, strict=True)}
+            target = dict.fromkeys(BY_OPERATOR, "the target's") | {"namespace": "n", "job": "j", "pod": pod}
+            told = {**target, "instance": f"{pod}:8080", **ours}
             text = ",".join(f'{label}="{value}"' for label, value in told.items())
             yield {"series": f"{name}{{{text}}}", "values": "1+3x180"}
 
 
 def answers(promtool: str, folder: Path, asked: list[str]) -> dict[str, list[set[str]]]:
-    """Question -> the labels of each thing that is answered; a question that Prometheus can't answer is not in it."""
+    """Question -> the labels of each thing that is answered, without those that tell of the target alone; a question
+    that Prometheus can't answer is not in it."""
     tests = [{"expr": one, "eval_time": "2h", "exp_samples": [{"labels": "nothing", "value": -1}]} for one in asked]
     given: dict[str, Any] = {"interval": "1m", "input_series": list(series()), "promql_expr_test": tests}
     file = folder / "dashboard.yaml"
     file.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [given]}), encoding="utf-8")
     done = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False)
     told = re.findall(r'expr: ("(?:[^"\\]|\\.)*"), time: 2h,\s+exp:.*\n\s+got:(.*)', done.stdout + done.stderr)
+    label = re.compile(r"(\w+)=\"(?!the target's)")
     return {
-        json.loads(question): [set(re.findall(r"(\w+)=", one)) for one in re.findall(r"{([^}]*)}", answer)]
+        json.loads(question): [set(label.findall(one)) for one in re.findall(r"{([^}]*)}", answer)]
         for question, answer in told
     }
 
@@ -101,8 +110,25 @@ def test_every_panel_is_answered_with_the_labels_of_its_legend(promtool: str, tm
         assert any(legend <= labels for labels in found[asked]), f"{title}: {found[asked]}"
 
 
+def test_alerts_that_tell_pods_services_or_models_apart_are_answered_with_them(
+    promtool: str, tmp_path: Path, helm: Helm
+) -> None:
+    groups = only(helm.template(shipped("three-zones")), "PrometheusRule")["spec"]["groups"]
+    wanted = {}
+    for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
+        if named := set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])):
+            asked = rule["expr"].replace('namespace="clinic",job="cds-pancreas-cds"', 'namespace="n",job="j"')
+            # whatever its threshold
+            wanted[re.sub(r" (==|>) [\d.]+$", "", asked)] = named
+    found = answers(promtool, tmp_path, list(wanted))
+    assert len(wanted) >= 5
+    for asked, named in wanted.items():
+        assert found.get(asked), f"{asked}: no answer"
+        assert all(named <= labels for labels in found[asked]), f"{asked}: {found[asked]}"
+
+
 def test_a_question_with_no_answer_and_one_that_can_not_be_joined_are_seen(promtool: str, tmp_path: Path) -> None:
-    silent, unjoined = "sum(cds_nothing)", "cds_cards_total / on (service) cds_calls_total"
+    silent, unjoined = "sum(cds_nothing)", "cds_cards_total / on (cds_service) cds_calls_total"
     found = answers(promtool, tmp_path, [silent, unjoined, "sum(cds_ready)"])
     assert found["sum(cds_ready)"] == [set()]
     assert not found.get(silent) and not found.get(unjoined)
@@ -114,6 +140,7 @@ def test_what_is_counted_here_has_the_labels_it_has_in_the_service() -> None:
     for metric in kept:
         name = metric._name + {"counter": "_total", "histogram": "_bucket"}[metric._type]
         assert set(LABELS[name]) - {"le"} == set(metric._labelnames), name
+    assert not {label for labels in LABELS.values() for label in labels} & set(BY_OPERATOR)
 
 
 def test_testing_installs_no_prometheus_that_listens() -> None:
