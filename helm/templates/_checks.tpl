@@ -12,7 +12,7 @@
 {{- $own := list "ORT_DISABLE_TELEMETRY" "CDS_SETTINGS" "CDS_HOST" "CDS_PORT" "CDS_DATA_DIR" "CDS_POLICY_FILE" "CDS_LEDGER_KEY" "CDS_LEDGER_KEY_FILE" "CDS_DATABASE_URL" "CDS_REQUIRE_GPU" "CDS_IMAGING__BROKER_URL" "PGPASSWORD" -}}
 {{- range concat .Values.extraEnv .Values.worker.extraEnv -}}
 {{- if has (upper .name) $own -}}
-{{- fail (printf "extraEnv: %s is set by the chart; see the values policy, ledger, brokerSecret and worker for what can be chosen" .name) -}}
+{{- fail (printf "extraEnv: %s is set by the chart; see the values policy, ledger, brokerSecret, listen and worker for what can be chosen" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- $database := or .Values.ledger.databaseSecret.name .Values.devDatabase.enabled -}}

@@ -3,15 +3,16 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* 42: the longest name made from it is a CronJob's (-retention), which may have 52. No dot: a Service may have none. */}}
 {{- define "cds.fullname" -}}
 {{- $name := include "cds.name" . -}}
+{{- $full := printf "%s-%s" .Release.Name $name -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- $full = .Values.fullnameOverride -}}
 {{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- $full = .Release.Name -}}
 {{- end -}}
+{{- $full | replace "." "-" | trunc 42 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "cds.selector" -}}

@@ -20,7 +20,7 @@ imagePullSecrets:
 - name: CDS_SETTINGS
   value: /etc/cds/settings/cds.toml
 - name: CDS_HOST
-  value: "0.0.0.0"
+  value: {{ .Values.listen | quote }}
 - name: CDS_PORT
   value: "8080"
 - name: CDS_DATA_DIR

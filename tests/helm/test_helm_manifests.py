@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -43,6 +44,26 @@ def test_operators_take_what_is_theirs(rendered: Rendered, kind: str) -> None:
     assert found, "no set of values writes one"
     for manifest in found:
         operators.validate(manifest)
+
+
+@pytest.mark.parametrize("values", [{}, {"fullnameOverride": "pancreas.risk" + "-of-the-hospital" * 4}])
+def test_every_name_is_one_the_cluster_takes_however_long_the_release_s(helm: Helm, values: dict[str, Any]) -> None:
+    """No schema says so: 52 characters for a CronJob, whose Jobs' names are longer, and for a StatefulSet, whose pods
+    have a label with it and a hash; 63 and no dot for what is a DNS label."""
+    database = {"ledger": {"databaseSecret": {"name": ""}}, "devDatabase": {"enabled": True}}
+    manifests = helm.template(
+        {**HOSPITAL, **database, **values, "retention": {"enabled": True}, "report": {"enabled": True, "claim": "c"}},
+        release="r" * 35 + ".production-of-53",
+    )
+    names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests]
+    assert len(set(names)) == len(names)
+    for kind, name in names:
+        longest = 52 if kind in ("CronJob", "StatefulSet") else 63
+        assert len(name) <= longest and re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name), (kind, name)
+
+
+def test_the_service_listens_where_its_pod_has_addresses(helm: Helm) -> None:
+    assert environment(sole_container(web(helm.template({"listen": "::"}))))["CDS_HOST"] == "::"
 
 
 def test_every_pod_is_locked_down(manifests: list[Manifest]) -> None:

@@ -41,6 +41,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"runAs": {"user": 0}}, "/runAs/user"),
     ({"resources": {"limits": {"memory": None}}}, "memory"),
     ({"service": {"port": 70000}}, "/service/port"),
+    ({"listen": "127.0.0.1"}, "/listen"),
     ({"serviceAccount": {"automount": True}}, "automount"),
     ({"networkPolicy": {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]}}, "ports"),
     ({"networkPolicy": {"egress": [{"to": [], "ports": [{"port": 443}]}]}}, "/networkPolicy/egress/0/to"),

@@ -52,11 +52,11 @@ class Helm:
             check=False,
         )
 
-    def template(self, values: Values, version: str | None = None) -> list[Manifest]:
+    def template(self, values: Values, version: str | None = None, release: str = RELEASE) -> list[Manifest]:
         """The manifests of a release with these values, for a cluster of this version or of Helm's own; the test fails
         when Helm refuses them."""
         cluster = () if version is None else ("--kube-version", version)
-        done = self.run("template", RELEASE, str(CHART), "--namespace", NAMESPACE, *cluster, values=values)
+        done = self.run("template", release, str(CHART), "--namespace", NAMESPACE, *cluster, values=values)
         assert done.returncode == 0, done.stderr
         return [document for document in yaml.safe_load_all(done.stdout) if document]
 
