@@ -1,11 +1,5 @@
-{{/* Combinations that render well and run badly, and secrets where everyone can read them: refused with a sentence. */}}
+{{/* Combinations that render well and run badly: refused with a sentence. */}}
 {{- define "cds.checks" -}}
-{{- $places := dict "ledger_key" "ledger.keySecret names the Secret that has it" "database_url" "ledger.databaseSecret names the Secret that has it" "broker_url" "brokerSecret names the Secret that has it" "password" "name its Secret in secrets, and write password_file" "secret" "name its Secret in secrets, and write secret_file" -}}
-{{- range $name, $place := $places -}}
-{{- if regexMatch (printf "(?m)(^|[.{,])\\s*[\"']?%s[\"']?\\s*=" $name) $.Values.settings -}}
-{{- fail (printf "settings: '%s' is a secret and a ConfigMap is none; %s" $name $place) -}}
-{{- end -}}
-{{- end -}}
 {{- if regexMatch "(?m)^\\s*longest_arrival_s\\s*=\\s*(2[6-9]|[3-9][0-9]|[1-9][0-9]{2,})" .Values.settings -}}
 {{- fail "settings: longest_arrival_s may be 25 at most; a connection that is silent for 30 s is closed in any case" -}}
 {{- end -}}
@@ -15,6 +9,7 @@
 {{- fail (printf "extraEnv: %s is set by the chart; see the values policy, ledger, brokerSecret, listen and worker for what can be chosen" .name) -}}
 {{- end -}}
 {{- end -}}
+{{- include "cds.secretChecks" . -}}
 {{- $database := or .Values.ledger.databaseSecret.name .Values.devDatabase.enabled -}}
 {{- if and .Values.devDatabase.enabled .Values.ledger.databaseSecret.name -}}
 {{- fail "devDatabase: ledger.databaseSecret names a database already; empty its name, or leave devDatabase off" -}}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 from chart_values import HOSPITAL, SHIPPED, VALUE_SETS
-from manifests import only
+from manifests import environment, only, sole_container, web
 from service import Keys
 
 from cds.settings import load
@@ -48,6 +48,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"podDisruptionBudget": {"minAvailable": 1}}, "minAvailable"),
     ({"topologySpread": {"whenUnsatisfiable": "Maybe"}}, "/topologySpread/whenUnsatisfiable"),
     ({"extraEnv": [{"value": "x"}]}, "name"),
+    ({"extraEnv": [{"name": "A", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]}, "/extraEnv/0"),
     ({"securityContext": {"privileged": True}}, "securityContext"),
     ({"autoscaling": {"maxReplicas": "many"}}, "/autoscaling/maxReplicas"),
     ({"autoscaling": {"latency": {"p99Milliseconds": 1}}}, "/autoscaling/latency/p99Milliseconds"),
@@ -75,12 +76,45 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 _INGRESS = {"enabled": True, "host": "cds.hospital.example", "tlsSecret": "t"}
 _POLLS = '[pacs.main]\nurl = "https://pacs.example/dicom-web"\npoll = true\n'
-
+_KEY = "-----BEGIN {}PRIVATE KEY-----\ns3cret\n-----END {}PRIVATE KEY-----\n"
+_BY_REFERENCE = {"secretKeyRef": {"name": "pacs", "key": "password"}}
 
 UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"settings": 'ledger_key = "s3cret"\n'}, "'ledger_key' is a secret"),
     ({"settings": 'port = 1\n  "ledger_key"="s3cret"\n'}, "'ledger_key' is a secret"),
     ({"settings": 'database_url = "postgresql://cds:s3cret@db/cds"\n'}, "'database_url' is a secret"),
+    ({"settings": '[pacs.main]\n"pass\\u0077ord" = "s3cret"\n'}, "a key is written with a backslash"),
+    ({"settings": 'pacs.main = {url = "x", "\\U00000070assword"="s3cret"}\n'}, "a key is written with a backslash"),
+    ({"settings": 'a = "amqps://cds:s3cret@rabbit"\n'}, "settings: holds an address with its password"),
+    ({"settings": 'a = """' + _KEY.format("EC ", "EC ") + '"""\n'}, "settings: holds a private key"),
+    ({"policy": "# https://me:s3cret@wiki.example\n"}, "policy: holds an address with its password"),
+    (
+        {"files": {"key.pem": _KEY.format("", "")}},
+        "files.key.pem: holds a private key and a ConfigMap is no secret; put it",
+    ),
+    (
+        {"files": {"own.jwks.json": '{"keys": [{"kty": "EC", "d": "s3cret"}]}'}},
+        "files.own.jwks.json: holds a private key",
+    ),
+    *(
+        ({"extraEnv": [{"name": name, "value": value}]}, f"extraEnv: {name} has a secret as its value")
+        for name, value in (
+            ("CDS_PACS__MAIN__PASSWORD", "s3cret"),
+            ("CDS_CLIENTS__A__SMART__SECRET", "s3cret"),
+            ("cds_clients__a__smart__secret", "s3cret"),
+            ("API_TOKEN", "s3cret"),
+            ("API_KEY", "s3cret"),
+            ("HTTPS_PROXY", "http://cds:s3cret@proxy.example"),
+            ("ARCHIVE", "postgresql://db/cds?user=cds&password=s3cret"),
+            ("SIGNING", _KEY.format("RSA ", "RSA ")),
+            ("CDS_PACS", '{"main": {"user": "cds", "password": "s3cret"}}'),
+            ("CDS_PACS", '{"main": {"user": "cds", "pass\\u0077ord": "s3cret"}}'),
+        )
+    ),
+    (
+        {"worker": {"extraEnv": [{"name": "CDS_PACS__MAIN__PASSWORD", "value": "s3cret"}]}},
+        "write valueFrom.secretKeyRef",
+    ),
     ({"settings": "longest_arrival_s = 120.0\n"}, "longest_arrival_s may be 25 at most"),
     ({"extraEnv": [{"name": "CDS_LEDGER_KEY", "value": "s3cret"}]}, "CDS_LEDGER_KEY is set by the chart"),
     ({"extraEnv": [{"name": "ORT_DISABLE_TELEMETRY", "value": "0"}]}, "ORT_DISABLE_TELEMETRY is set by the chart"),
@@ -158,6 +192,22 @@ def test_what_would_run_badly_or_tell_a_secret_is_refused_with_a_sentence(
     said = helm.refusal(values)
     assert sentence in said
     assert "s3cret" not in said
+
+
+def test_what_only_resembles_a_secret_is_taken(helm: Helm, client_keys: Keys) -> None:
+    """Paths, references, public keys, and texts with colons and backslashes in them."""
+    values = {
+        "settings": 'a = "C:\\\\x = y"\nb = ["caf\\u00e9"]\nc = "https://host:8443/a@b"\n'
+        '[pacs.main]\npassword_file = "/etc/cds/secrets/x/y"\n',
+        "files": {"ehr.jwks.json": json.dumps(client_keys.public_set()), "ca.pem": "-----BEGIN CERTIFICATE-----\n"},
+        "extraEnv": [
+            {"name": "CDS_PACS__MAIN__KEY", "value": "/etc/cds/secrets/pacs/tls.key"},
+            {"name": "CDS_PACS__MAIN__PASSWORD", "valueFrom": _BY_REFERENCE},
+            {"name": "CDS_PACS__MAIN__PASSWORD_FILE", "value": "/etc/cds/secrets/pacs/password"},
+            {"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"},
+        ],
+    }
+    assert environment(sole_container(web(helm.template(values))))["CDS_PACS__MAIN__PASSWORD"] == _BY_REFERENCE
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)
