@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cds.errors import CdsError
+from cds.errors import CdsError, SettingsError
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
 from cds.ledger.patient_hash import materials
@@ -34,6 +34,20 @@ _LONGEST_REST_S = 5.0
 def chain_keys(material: bytes) -> tuple[bytes, ...]:
     """``material``: the ledger's key file. The chain's own keys, one for each of its segments."""
     return tuple(derived(one, PURPOSE) for one in materials(material))
+
+
+def require_own_key(url: str, material: bytes) -> bool:
+    """Under any other key nobody of the ledger is found, and what is linked breaks its chain. False: nothing is linked
+    yet, so there is nothing to tell by. Raises SettingsError, LedgerError."""
+    with Book(url) as book:
+        ours = Chain(book, *chain_keys(material)).ours()
+    if ours is False:
+        raise SettingsError(
+            "the ledger key is not this ledger's: the newest link of its audit was made with another key (or changed "
+            "since), and under another key nobody is found. Put the key that the service runs with into CDS_LEDGER_KEY "
+            "or ledger_key_file; `cds audit verify` with that key says whether a link was changed"
+        )
+    return ours is not None
 
 
 class Sealer:

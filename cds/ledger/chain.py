@@ -153,6 +153,16 @@ class Chain:
     def head(self) -> Head:
         return self._book.read(self._head)
 
+    def ours(self) -> bool | None:
+        """Whether the newest link was made with the key in use here, and with as many before it; None: there is no link
+        to tell."""
+        question = sa.select(audit_links).order_by(audit_links.c.seq.desc()).limit(2)
+        newest = self._book.read(lambda c: c.execute(question).mappings().all())
+        if not newest:
+            return None
+        before = Head(newest[1]["seq"], newest[1]["link"]) if len(newest) > 1 else BEGIN
+        return newest[0]["segment"] == len(self._keys) - 1 and self._holds(newest[0], Checked(head=before))
+
     @staticmethod
     def _head(connection: sa.Connection) -> Head:
         last = sa.select(audit_links.c.seq, audit_links.c.link).order_by(audit_links.c.seq.desc()).limit(1)

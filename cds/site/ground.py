@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from cds.errors import LedgerError, SettingsError
 from cds.jobs import Jobs
 from cds.ledger import Ledger, migrate
+from cds.sealing import require_own_key
 from cds.settings import Settings
 from cds.site.findings import Findings
 from cds.studies.plan import KIND
@@ -94,6 +95,8 @@ def database(settings: Settings, findings: Findings) -> None:
             ledger.close()
         kind = settings.ledger_url.partition("://")[0].partition("+")[0]
         say(f"{kind}, its schema is this version's")
+        if require_own_key(settings.ledger_url, key):
+            say("the ledger key is its own")
         if kind == "sqlite":
             say("of one machine only: more than one needs PostgreSQL")
         if waiting:

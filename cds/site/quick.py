@@ -6,6 +6,8 @@ from contextlib import closing
 
 from cds.errors import CdsError, LedgerError, SettingsError, SourceMalformed
 from cds.ledger import Ledger, migrate
+from cds.ledger.tables import HEAD
+from cds.sealing import require_own_key
 from cds.settings import ClientSettings, Settings
 from cds.site import callers
 from cds.site.archive_faults import told
@@ -31,6 +33,8 @@ def ledger(settings: Settings, findings: Findings) -> None:
             )
         migrate.check_writable(settings.ledger_url)
         say("answers, and can be written")
+        if migrate.current(settings.ledger_url) == HEAD and require_own_key(settings.ledger_url, key):
+            say("the key is its own")
 
 
 def client(name: str, one: ClientSettings, settings: Settings, findings: Findings) -> None:

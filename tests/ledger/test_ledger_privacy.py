@@ -25,6 +25,7 @@ from cds.ledger.committee_tables import WHOLE as metadata
 from cds.ledger.database import make_engine, parse_url
 from cds.ledger.patient_hash import chain, moved, person
 from cds.ledger.spool import Spool
+from cds.sealing import chain_keys
 
 KEY = "an-example-key-of-the-privacy-tests-0123456789"
 NORTH, OTHER = "north", "south"
@@ -213,6 +214,65 @@ def test_everything_of_a_patient_is_handed_over_and_of_nobody_else(
     assert {row["patient_key"] for row in rows["calls"]} == {person(chain(KEY.encode()), NORTH, "p1")}
     assert rows["cards"][0]["body"]["summary"] == "Consider a scan"
     assert run(settings, "export", str(tmp_path / "mine.json"), "--client", NORTH, "--patient", "p1").exit_code == 2
+
+
+ANOTHER = "another-key-of-the-privacy-tests-9876543210"
+
+
+def sealed(url: str, key: bytes) -> None:
+    with Book(url) as book:
+        Chain(book, *chain_keys(key)).seal(ledger_entries.NOW, thorough=True)
+
+
+def test_under_another_key_nothing_is_answered_and_nothing_removed(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path
+) -> None:
+    """Nobody is found under it, which must not be told as if the ledger had nothing of them."""
+    sealed(url, KEY.encode())
+    (tmp_path / "ledger.key").write_text(ANOTHER, encoding="utf-8")
+    before = counts(url)
+    of = ("--client", NORTH, "--patient", "p1")
+    for command in (
+        ("erase", *of, "--yes"), ("erase", *of, "--dry-run"), ("export", str(tmp_path / "mine.json"), *of),
+        ("purge", "--older-than", "1", "--yes"),
+    ):  # fmt: skip
+        result = run(settings, *command)
+        assert result.exit_code == 2, (command, result.output)
+        assert "the ledger key is not this ledger's" in result.stderr
+    assert counts(url) == before and not (tmp_path / "mine.json").exists()
+
+
+def test_when_the_key_was_replaced_the_old_one_is_another(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path
+) -> None:
+    """And so is a file that holds a key more than the ledger is under."""
+    sealed(url, KEY.encode())
+    kept.close()
+    of = ("--client", NORTH, "--patient", "p1", "--dry-run")
+    (tmp_path / "ledger.key").write_text(f"{KEY}\n{ANOTHER}\n", encoding="utf-8")
+    assert "not this ledger's" in run(settings, "erase", *of).stderr
+    (tmp_path / "ledger.key").write_text(KEY, encoding="utf-8")
+    assert run(settings, "rekey", str(tmp_path / "new.key"), "--yes").exit_code == 0
+    assert "not this ledger's" in run(settings, "erase", *of).stderr
+    (tmp_path / "ledger.key").write_bytes((tmp_path / "new.key").read_bytes())
+    assert "2 calls" in run(settings, "erase", *of).output
+
+
+def test_the_line_end_of_a_key_from_the_environment_is_no_part_of_it(
+    kept: Ledger, settings: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_LEDGER_KEY", f"{KEY}\n")
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert "2 calls" in result.output
+    assert "the key could not be tried" in result.stderr  # no row is linked yet
+
+
+def test_that_nobody_was_there_is_told_and_no_erasure_kept(kept: Ledger, settings: Path, url: str) -> None:
+    before = counts(url)
+    result = run(settings, "erase", "--client", NORTH, "--patient", "nobody", "--yes")
+    assert result.exit_code == 0 and "The ledger has nothing of this patient." in result.output
+    assert "Removed" not in result.output
+    assert counts(url) == before
 
 
 class Drainer:

@@ -18,14 +18,20 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import SecretStr
 from servers import FhirServer
 from service import Keys
 from small_site import settings_for
 
 from cds.errors import SettingsError
 from cds.ledger import migrate
+from cds.ledger.book import Book
+from cds.ledger.chain import Chain
+from cds.ledger.committee_tables import standings
+from cds.ledger.standings import Standing
+from cds.sealing import chain_keys
 from cds.settings import Settings, load
-from cds.site import callers, ground, reach
+from cds.site import callers, ground, quick, reach
 from cds.site.findings import Finding, Findings
 from cds.site.walk import patients_of
 
@@ -78,6 +84,20 @@ def test_a_database_that_keeps_nothing_is_a_fault(tmp_path: Path) -> None:
     [row] = told(ground.database, settings)
     assert row.verdict == "fault"
     assert "can be read and not written" in row.why and "standby" in row.why
+
+
+@pytest.mark.parametrize("look", [ground.database, quick.ledger])
+def test_a_key_that_is_not_the_ledgers_is_a_fault(look: Any, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, "https://ehr.example/fhir")
+    migrate.upgrade(settings.ledger_url)
+    now = datetime.datetime.now(datetime.UTC)
+    with Book(settings.ledger_url) as book:
+        book.put_all(standings, [dict(Standing("1", now, "m", "*", "stop", "manual", "why", "A", "B", None).__dict__)])
+        assert Chain(book, *chain_keys(settings.load_ledger_key())).seal(now) == 1
+    [row] = told(look, settings)
+    assert row.verdict == "good" and "key is its own" in row.why
+    [row] = told(look, settings.model_copy(update={"ledger_key": SecretStr("another-key-0123456789-0123456789")}))
+    assert row.verdict == "fault" and "the ledger key is not this ledger's" in row.why
 
 
 @pytest.mark.parametrize(

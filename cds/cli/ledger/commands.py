@@ -23,7 +23,7 @@ from cds.ledger.chain import Chain
 from cds.ledger.chain_changes import Chained
 from cds.ledger.patient_hash import chain, person
 from cds.ledger.spool import Spool, Spooled
-from cds.sealing import chain_keys
+from cds.sealing import chain_keys, require_own_key
 from cds.settings import Settings, load
 from cds.snapshot import readable, resealed
 
@@ -68,6 +68,7 @@ def purge(ctx: click.Context, days: int, dry_run: bool, yes: bool) -> None:
     click.echo(f"Before {before:%Y-%m-%d}: {told}; {len(rejected)} rejected on this machine's spool")
     if dry_run or not (any(found.values()) or rejected):
         return
+    require_own_key(settings.ledger_url, settings.load_ledger_key())  # the chain is told of what goes
     if not yes:
         click.confirm("Remove them for ever?", abort=True)
     with _audit(settings) as chained, Progress(console=Console(stderr=True), transient=True) as progress:
@@ -102,8 +103,8 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
     spooled = len(_spooled(spool, theirs))
     if not count and not spooled:
         click.echo("The ledger has nothing of this patient.")
-    else:
-        click.echo(f"Of this patient: {_told(count)}" + (f"; {spooled} on this machine's spool" if spooled else ""))
+        return
+    click.echo(f"Of this patient: {_told(count)}" + (f"; {spooled} on this machine's spool" if spooled else ""))
     if dry_run:
         return
     if not yes:
@@ -223,15 +224,18 @@ def _audit(settings: Settings) -> Iterator[Chained]:
 
 
 def _hashes(settings: Settings, client: str | None, patient: str) -> frozenset[str]:
-    """Raises SettingsError."""
+    """Raises SettingsError, under another key than the ledger's as well: nothing found would then mean nothing."""
     if client is None:
         if len(settings.clients) != 1:
             raise SettingsError("--client: there is not just one; name the EHR that the id is of")
         client = next(iter(settings.clients))
     if not patient.strip():
         raise SettingsError("--patient: an id is needed")
+    key = settings.load_ledger_key()
+    if not require_own_key(settings.ledger_url, key):
+        click.echo("No row of this ledger is linked in its audit yet, so the key could not be tried on it.", err=True)
     # a client that is no longer in the settings may still have rows
-    return frozenset({person(chain(settings.load_ledger_key()), client, patient.strip().removeprefix("Patient/"))})
+    return frozenset({person(chain(key), client, patient.strip().removeprefix("Patient/"))})
 
 
 def _counted(connection: Any, keys: frozenset[str]) -> tuple[privacy.Whose, dict[str, int]]:
