@@ -94,20 +94,16 @@ class Spool:
 
     def waiting(self) -> list[Path]:
         """Files to be stored, oldest first."""
-        try:
-            with os.scandir(self._folder) as found:
-                names = sorted(entry.name for entry in found if entry.name.endswith(".json"))
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            _unreadable(error)
-            return []
-        return [self._folder / name for name in names]
+        return _entries_in(self._folder)
+
+    def rejected(self) -> list[Path]:
+        """Files that no database takes, oldest first: they stay until a person has looked."""
+        return _entries_in(self._rejected)
 
     def all(self) -> Iterator[Spooled]:
         """What waits, what was rejected and what was left half done, in the order in which it was kept."""
         left = [path for path in self._halves() if _kept_s(path) < time.time() - _WRITTEN_IN_S]
-        for path in sorted([*self.waiting(), *self._rejected.glob("*.json"), *left], key=lambda path: path.name):
+        for path in sorted([*self.waiting(), *self.rejected(), *left], key=lambda path: path.name):
             try:
                 entry = self.read(path)
             except (msgspec.MsgspecError, OSError):
@@ -119,7 +115,7 @@ class Spool:
 
     def outlived(self, before: datetime) -> list[Path]:
         """Files from before then that will never be stored: rejected ones, and halves that a killed process left."""
-        never = [*self._rejected.glob("*.json"), *self._halves()]
+        never = [*self.rejected(), *self._halves()]
         return sorted(path for path in never if _kept_s(path) < before.timestamp())
 
     def _halves(self) -> list[Path]:
@@ -199,6 +195,18 @@ class Spool:
             aside.unlink(missing_ok=True)
             raise
         return path
+
+
+def _entries_in(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as found:
+            names = sorted(entry.name for entry in found if entry.name.endswith(".json"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        _unreadable(error)
+        return []
+    return [folder / name for name in names]
 
 
 def _encode(entry: Entry) -> bytes:

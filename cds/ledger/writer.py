@@ -61,8 +61,7 @@ class Ledger:
 
     def __init__(self, url: str, key: bytes, spool_dir: Path, now: Callable[[], datetime] = utc_now) -> None:
         """``key`` is the secret of the patient hash. Connects to nothing. Raises SettingsError for a wrong URL."""
-        self._address = url
-        self._url = parse_url(url)
+        self._address, self._url = url, parse_url(url)
         in_a_file = self._url.get_backend_name() == "sqlite"
         self.file = Path(self._url.database or "").resolve() if in_a_file else None
         """None: on another machine."""
@@ -285,11 +284,13 @@ class Ledger:
         """Entries on this machine's spool or in this process's memory, not yet in the database."""
         return len(self._spool.waiting()) + len(self._process().held)
 
-    def drain(self) -> int:
-        """Move the spool into the database now; how many entries this process moved.
+    def rejected(self) -> int:
+        """Entries on this machine's spool that no database takes."""
+        return len(self._spool.rejected())
 
-        0 when another process is at it. Raises LedgerError when the database is down.
-        """
+    def drain(self) -> int:
+        """Move the spool into the database now; how many entries this process moved, 0 when another process is at it.
+        Raises LedgerError when the database is down."""
         process = self._process()
         self._upgrade(process)
         process.open = False
@@ -395,5 +396,4 @@ class Ledger:
         process.held.give(lambda row: self._spool.put([row]))
 
     def _drain(self, process: Process) -> int:
-        database, prove = process.database, lambda: self._upgrade(process)
-        return Drain(self._spool, database, process.inserts, prove, process.stop).run()
+        return Drain(self._spool, process.database, process.inserts, lambda: self._upgrade(process), process.stop).run()

@@ -117,6 +117,7 @@ def _states(registry: CollectorRegistry, ready: Mapping[str, Any]) -> None:
     state("cds_ready", "1: takes calls.", ready["ready"])
     state("cds_ledger_reachable", "1: the ledger's database answers.", ready["ledger"]["reachable"])
     state("cds_ledger_waiting", "Rows on this host's spool, waiting for the database.", ready["ledger"]["spooled"])
+    state("cds_ledger_rejected", "Rows on this host's spool that no database takes.", ready["ledger"]["rejected"])
     refused = bool(ready["policy"]["rejected"])
     state("cds_policy_rejected", "1: the newest policy file was refused, an older one is in force.", refused)
     state(

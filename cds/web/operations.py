@@ -69,7 +69,11 @@ def readiness(engine: Engine) -> dict[str, Any]:
             "rejected": engine.policies.fault,
             "layers": {name: held.layer.version for name, held in engine.policies.standing.live.items()},
         },
-        "ledger": {"reachable": engine.ledger.ping(), "spooled": engine.ledger.spooled()},
+        "ledger": {
+            "reachable": engine.ledger.ping(),
+            "spooled": engine.ledger.spooled(),
+            "rejected": engine.ledger.rejected(),
+        },
         "providers": providers,
         "models_not_loaded": failed,
     }

@@ -26,6 +26,7 @@ LABELS: dict[str, dict[str, tuple[str, ...]]] = {
     "cds_ready": {},
     "cds_ledger_reachable": {},
     "cds_ledger_waiting": {},
+    "cds_ledger_rejected": {},
     "cds_policy_rejected": {},
     "cds_models_not_loaded": {},
     "cds_info": {"version": ("1",), "policy": ("p",)},

@@ -42,7 +42,7 @@ def seconds_until_drained(service: RunningService, patience_s: float = 90.0) -> 
     begun = well_since = time.monotonic()
     alike = 0
     while alike < 10:
-        if service.ready()["ledger"] == {"reachable": True, "spooled": 0}:
+        if service.ready()["ledger"] == {"reachable": True, "spooled": 0, "rejected": 0}:
             well_since = well_since if alike else time.monotonic()
             alike += 1
             continue

@@ -114,7 +114,7 @@ def test_health_and_readiness(service: RunningService) -> None:
     assert service.get("/health").json() == {"status": "alive"}
     ready = service.ready()
     assert ready["ready"] is True
-    assert ready["ledger"] == {"reachable": True, "spooled": 0}
+    assert ready["ledger"] == {"reachable": True, "spooled": 0, "rejected": 0}
     assert set(ready["providers"].values()) <= {"CPUExecutionProvider", "CUDAExecutionProvider"}
 
 

@@ -49,6 +49,19 @@ def test_what_is_good_and_what_is_not_is_told(app: Flask, policy_file: Path) -> 
     assert states(app)["cds_policy_rejected"] == 1
 
 
+def test_a_row_that_no_database_takes_goes_on_being_told(app: Flask, tmp_path: Path) -> None:
+    """Once set aside it waits no more, and is lost with this host all the same."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    (spool / "0-torn.json").write_text('{"kind": "call", "ent', encoding="utf-8")
+    told = states(app)
+    assert (told["cds_ledger_waiting"], told["cds_ledger_rejected"]) == (1, 0)
+    app.extensions["cds"].ledger.drain()
+    told = states(app)
+    assert (told["cds_ledger_waiting"], told["cds_ledger_rejected"]) == (0, 1)
+    assert app.test_client().get("/ready").get_json()["ledger"] == {"reachable": True, "spooled": 0, "rejected": 1}
+
+
 def test_the_versions_in_force_are_told(app: Flask) -> None:
     families = {f.name: f.samples for f in text_string_to_metric_families(app.test_client().get("/metrics").text)}
     (info,) = families["cds_info"]

@@ -93,8 +93,8 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
     machine's spool.
 
     They are found by the keyed hash of their id. That it was done is kept, and not to whom. Other machines' spools have
-    to be empty (cds_ledger_waiting in /metrics); results in the PACS and the EHR are theirs to remove; backups keep
-    what they have until they are overwritten.
+    to be empty (cds_ledger_waiting and cds_ledger_rejected in /metrics); results in the PACS and the EHR are theirs to
+    remove; backups keep what they have until they are overwritten.
     """
     settings = load(ctx.find_root().obj)
     keys = _hashes(settings, client, patient)
@@ -139,7 +139,7 @@ def export(ctx: click.Context, file: Path, client: str | None, patient: str) -> 
     who asks for their data.
 
     What cards were made from is opened, and what waits on this machine's spool or was rejected is there as well. Other
-    machines' spools have to be empty (cds_ledger_waiting in /metrics).
+    machines' spools have to be empty (cds_ledger_waiting and cds_ledger_rejected in /metrics).
     """
     settings = load(ctx.find_root().obj)
     keys = _hashes(settings, client, patient)
