@@ -83,7 +83,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = utc_now, arc
         {name: concept.label for name, concept in models.vocabulary.concepts.items()},
         own=partial(site_wording.read, settings.wording_dir) if settings.wording_dir is not None else None,
     )
-    _check_languages(settings, catalogues)
+    check_languages(settings, catalogues)
     OwnKeys(settings.signing_keys).jwks()  # raises for a key that can't be used
     key = settings.load_ledger_key()
     ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
@@ -151,7 +151,7 @@ def _courier(settings: Settings) -> Callable[[Job], None] | None:
     return Courier(settings.imaging.broker_url.get_secret_value()).tell
 
 
-def _check_languages(settings: Settings, catalogues: Catalogues) -> None:
+def check_languages(settings: Settings, catalogues: Catalogues) -> None:
     """A language nobody wrote words for would fall back to English without a sign. Raises SettingsError."""
     wanted = {"language": settings.language} | {
         f"clients.{name}.language": client.language for name, client in settings.clients.items() if client.language

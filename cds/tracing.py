@@ -211,6 +211,12 @@ def switch(settings: TracingSettings, ca_file: Path | None = None, exporter: Any
     _on = _Tracer(settings, ca_file, exporter) if settings.endpoint is not None or exporter is not None else None
 
 
+def tried(settings: TracingSettings, ca_file: Path | None = None) -> None:
+    """Raises SettingsError where ``switch`` would; switches nothing."""
+    if settings.endpoint is not None:
+        _Tracer(settings, ca_file)
+
+
 def span(name: str, traceparent: str | None = None, **attributes: object) -> Nothing:
     """For ``with``: what begins inside belongs to it."""
     return NOTHING if _on is None else _on.begin(name, traceparent, attributes)

@@ -23,10 +23,11 @@ STYLE = {"good": "green", "note": "yellow", "fault": "red"}
 @click.option("--offline", is_flag=True, help="Skip everything that needs the network or the database.")
 @click.pass_context
 def check(ctx: click.Context, offline: bool) -> None:
-    """Is everything in place? Settings, ONNX Runtime, models, services, policy, ledger, each client's keys and FHIR
-    server. Exit code 1 if anything is at fault. `cds site check` looks deeper, at what the servers give.
+    """Is everything in place? Settings, ONNX Runtime, models, services, policy, what keeps `cds serve` from starting,
+    files, ledger, each client's keys and FHIR server. Exit code 1 if anything is at fault. `cds site check` looks
+    deeper, at what the servers give.
     """
-    from cds.site import installed  # models only where they are asked about
+    from cds.site import ground, installed  # models only where they are asked about
 
     findings = Findings()
     settings: Settings | None = None
@@ -37,6 +38,7 @@ def check(ctx: click.Context, offline: bool) -> None:
         say(check_installation())
     if settings is not None:
         _guidelines(settings, installed.look(settings, findings), findings, offline=offline)
+        ground.files(settings, findings)
         if not offline:
             _connections(settings, findings)
     console = Console()

@@ -19,31 +19,38 @@ from cds.studies.plan import KIND
 
 _LEAST_FREE = 1_000_000_000
 """Bytes: a day of rows on the spool, should the database be away."""
-_SECRET = ("key", "secret", "token", "password")
+_SECRET = ("key", "secret", "token", "password", "authorization")
+_LONGEST_BLANK = 4096
+"""Bytes that are read of a file: one that begins with so many blanks holds no secret."""
 _FOLDERS = ("data_dir", "model_dirs", "hook_dirs", "wording_dir")
 
 
 def files(settings: Settings, findings: Findings) -> None:
-    """Every file the settings name can be read, and no secret by everybody."""
-    missing, open_to_all, count = [], [], 0
+    """Every file the settings name can be read, and no secret by everybody; a secret is more than an empty file."""
+    missing, empty, open_to_all, count = [], [], [], 0
     for key, path in _named(settings):
         if any(part in _FOLDERS for part in key.split(".")):
             continue
         count += 1
+        secret = any(word in key.rsplit(".", 1)[-1] for word in _SECRET) and "jwks" not in key
         try:
             mode = path.stat().st_mode
             with path.open("rb") as opened:
-                opened.read(1)
+                begin = opened.read(_LONGEST_BLANK)
         except OSError as error:
             missing.append(f"{key} ({path}: {error.strerror})")
             continue
-        if mode & 0o004 and any(word in key.rsplit(".", 1)[-1] for word in _SECRET) and "jwks" not in key:
+        if secret and not begin.strip():
+            empty.append(f"{key} ({path})")
+        if secret and mode & 0o004:
             open_to_all.append(f"{key} ({path})")
     if missing:
         findings.fault("files", f"can't be read: {'; '.join(missing)}")
+    if empty:
+        findings.fault("files", f"empty, and a secret has to be in them: {'; '.join(empty)}")
     if open_to_all:
         findings.note("files", f"secrets that every user of this machine can read: {'; '.join(open_to_all)}; chmod 640")
-    if not missing:
+    if not missing and not empty:
         findings.good("files", f"{count} named, all can be read")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cds import services as service_room
+from cds.app import check_languages
 from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
 from cds.errors import ServiceError
@@ -18,6 +19,7 @@ from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import ServiceRegistry, installed_packages
 from cds.services.joined import join
 from cds.settings import Settings
+from cds.site import start
 from cds.site.findings import Findings
 
 
@@ -57,6 +59,7 @@ def look(settings: Settings, findings: Findings) -> Installed:
         say(f"{len(declared.services)} declared, cards in {', '.join(catalogues.languages)}")
         if found is not None:
             loaded.models, loaded.services = found, join(declared, found)
+        check_languages(settings, catalogues)
     if found is not None and catalogues is not None:
         with findings.of("report") as say:
             timeline = displayed(settings.hook_dirs, found, catalogues)
@@ -68,6 +71,7 @@ def look(settings: Settings, findings: Findings) -> Installed:
     with findings.of("ledger key") as say:
         settings.load_ledger_key()
         say("strong enough")
+    start.look(settings, loaded.models, findings)
     if not settings.clients:
         findings.note("clients", "none is set: every call will be refused with 401")
     return loaded

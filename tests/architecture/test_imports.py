@@ -109,8 +109,8 @@ ROOMS: dict[str, str] = {
     "auditing": "ledger",
     "serve": "admission app arrival correlation errors host_memory leaving ledger sealing settings sharing",
     "site": (
-        "addresses app cards cards.phrasebook engine errors fhir fhir.resources guidelines imaging inference jobs "
-        "ledger pages.report policy record services settings studies trust trust.smart"
+        "addresses app cards cards.phrasebook committee engine errors fhir fhir.resources guidelines imaging inference "
+        "jobs ledger pages.report policy record sealing services settings studies tracing trust trust.smart"
     ),
     # what people hold in their hands
     "charts": "errors measures",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from command_line import cds, serving
 from flask import Flask, Response, jsonify
+from service import Keys
 
 from cds.ledger.migrate import upgrade
 from cds.settings import load
@@ -42,7 +45,8 @@ def test_offline_says_what_is_installed_is_good(tmp_path: Path) -> None:
     assert result.exit_code == 0
     found = verdicts(result.stdout)
     assert {what for what, (verdict, _) in found.items() if verdict == "good"} == {
-        *("settings", "ONNX Runtime", "models", "services", "report", "policy", "ledger key", "guidelines")
+        *("settings", "ONNX Runtime", "models", "services", "report", "policy", "ledger key", "start", "guidelines"),
+        "files",
     }
     folders = len(list((Path(__file__).parents[2] / "models").glob("*/model.yaml")))
     assert found["models"][1].startswith(f"{folders} loaded and run once")
@@ -106,6 +110,68 @@ def test_each_room_answers_for_itself(tmp_path: Path, line: str, what: str, told
     verdict, why = verdicts(result.stdout)[what]
     assert verdict == "fault"
     assert told in why
+
+
+SPOILED = """\
+[clients.a]
+issuer = "x"
+jwks_file = "{jwks}"
+fhir_servers = ["https://a.example/fhir"]
+studies.notify_secret_file = "{empty}"
+smart = {{client_id = "x", secret_file = "{empty}"}}
+backend = {{token_file = "{missing}"}}
+[clients.b]
+issuer = "x"
+jwks_file = "{jwks}"
+[tracing]
+endpoint = "https://c.example/v1/traces"
+authorization_file = "{missing}"
+[committee]
+charter_file = "{missing}"
+console = {{accounts_file = "{missing}"}}
+[inference]
+url = "https://t.example"
+token_file = "{missing}"
+[pacs.m]
+url = "https://p.example/dicom-web"
+user = "u"
+password_file = "{empty}"
+"""
+
+
+def test_what_serve_does_not_start_with_and_what_it_could_not_sign_in_with_is_a_fault(
+    tmp_path: Path, client_keys: Keys
+) -> None:
+    empty, jwks, missing = tmp_path / "empty", tmp_path / "jwks.json", tmp_path / "missing"
+    empty.write_text("\n")
+    jwks.write_text(json.dumps(client_keys.public_set()))
+    spoiled = 'language = "fr"\npublic_url = "https://cds.example"\n' + KEY
+    spoiled += SPOILED.format(empty=empty, jwks=jwks, missing=missing)
+    result = cds("check", "--offline", settings=written(tmp_path, spoiled))
+    assert result.exit_code == 1
+    told = [row for row in re.split(r"(?<!\w) ?(?=(?:good|note|fault) )", " ".join(result.stdout.split())) if row]
+    for what, why in (
+        ("services", "language: there are no words in 'fr'"),
+        ("start: who calls", "have the same issuer"),
+        ("start: news of studies", "clients.a.studies.notify_secret_file is empty"),
+        ("start: traces", "tracing.authorization_file"),
+        ("start: reports of a", "smart.secret_file is empty"),
+        ("start: charter", "charter"),
+        ("files: can't be read", "clients.a.backend.token_file"),
+        ("files: can't be read", "inference.token_file"),
+        ("files: empty", "pacs.m.password_file"),
+        ("files: empty", "clients.a.smart.secret_file"),
+    ):
+        assert [row for row in told if row.startswith(f"fault {what}") and why in row], (what, told)
+    assert not [row for row in told if row.startswith(("good start", "good files"))]
+
+
+def test_traces_without_the_extra_are_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    tracing = '[tracing]\nendpoint = "https://c.example/v1/traces"\n'
+    result = cds("check", "--offline", settings=written(tmp_path, KEY + tracing))
+    assert result.exit_code == 1
+    assert "start: traces" in result.stdout and "'telemetry'" in result.stdout
 
 
 def test_a_demonstration_in_order(tmp_path: Path, hospital: str) -> None:

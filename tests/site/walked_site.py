@@ -45,7 +45,7 @@ def site_settings(folder: Path, fhir: str, keys: Keys, orthanc: Orthanc) -> Sett
         empty,
         data_dir=folder / "data",
         ledger_key_file=folder / "ledger.key",
-        clients={"us": client, "nl": {**client, "language": "nl"}},
+        clients={"us": client, "nl": {**client, "issuer": f"{fhir}/nl", "language": "nl"}},
         pacs={"main": {"url": orthanc.base, "user": orthanc.user, "password_file": folder / "password"}},
         imaging={"write_pacs": True},
     )

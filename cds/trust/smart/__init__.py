@@ -5,6 +5,7 @@ May import ``cds.errors``, ``cds.settings``, ``cds.ledger`` and the rest of ``cd
 """
 
 from cds.trust.smart.backend import Authorization, Backend, certificate_of, certificates
+from cds.trust.smart.credentials import Credentials
 from cds.trust.smart.door import Departure, Door
 from cds.trust.smart.pending import cookie_of
 from cds.trust.smart.places import bases
@@ -14,6 +15,7 @@ from cds.trust.smart.session import ReportSession, ReportSessions
 __all__ = [
     "Authorization",
     "Backend",
+    "Credentials",
     "Departure",
     "Door",
     "ReportSession",
