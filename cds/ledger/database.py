@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -22,16 +23,25 @@ T = TypeVar("T")
 STATEMENT_S = 0.5
 CONNECT_S = 1.0
 _POSTGRES = ("postgres", "postgresql", "postgresql+psycopg")
+# a comma in a user's name or password is no host's: that part is taken whole or not at all
+_SEVERAL_HOSTS = re.compile(r"(postgres[\w+]*://(?:[^:/@]*(?::[^@]*)?@)?+)([^/?@]*,[^/?@]*)((?:/[^?]*)?)(\?.*)?", re.S)
+_HOST = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<name>[^:\[\]\s]+))(?::(?P<port>[0-9]*))?")
 # SQLSTATE classes in which the row itself is at fault: cardinality, data, constraint, program limit
 _ROW_AT_FAULT = ("21", "22", "23", "54")
 
 
 def parse_url(url: str) -> sa.URL:
-    """Raises SettingsError for anything but a SQLite file or PostgreSQL."""
+    """Raises SettingsError for anything but a SQLite file or PostgreSQL. Blanks about it are none of it: a file that a
+    Secret is made from ends with a line end."""
     try:
-        parsed = sa.make_url(url)
-    except ArgumentError as error:
-        raise SettingsError("database_url is not a URL: write postgresql://user:password@host/database") from error
+        parsed = _of_several_hosts(url.strip()) or sa.make_url(url.strip())
+    except (ArgumentError, ValueError):
+        # of what stands in it nothing is told: part of a password may be taken for a port
+        raise SettingsError(
+            "database_url is not a URL: write postgresql://user:password@host:5432/database, or with several hosts "
+            "postgresql://user:password@host1:5432,host2:5432/database?target_session_attrs=read-write; in a password "
+            "write @ as %40, / as %2F and : as %3A"
+        ) from None
     if parsed.drivername in _POSTGRES:
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
@@ -43,6 +53,22 @@ def parse_url(url: str) -> sa.URL:
         f"database_url starts with '{parsed.drivername}': the ledger runs on sqlite:////path/to/ledger.db or "
         "postgresql://user:password@host/database"
     )
+
+
+def _of_several_hosts(url: str) -> sa.URL | None:
+    """libpq's own form (``host1:5432,host2:5432``), which SQLAlchemy takes as a question's only; None for any other.
+    Raises ValueError, ArgumentError."""
+    found = _SEVERAL_HOSTS.fullmatch(url)
+    if found is None:
+        return None
+    before, named, database, asked = found.groups()
+    hosts = [_HOST.fullmatch(one.strip()) for one in named.split(",")]
+    parsed = sa.make_url(before + database + (asked or ""))
+    if None in hosts or {"host", "port"} & set(parsed.query):
+        raise ValueError
+    ports = [host["port"] or "" for host in hosts if host is not None]
+    query = {"host": ",".join(host["ipv6"] or host["name"] for host in hosts if host is not None)}
+    return parsed.update_query_dict(query | ({"port": ",".join(ports)} if any(ports) else {}))
 
 
 def make_engine(url: sa.URL, *, statement_s: float, connect_s: float, **options: Any) -> sa.Engine:

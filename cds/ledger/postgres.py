@@ -52,11 +52,32 @@ class ImpatientConnection(psycopg.Connection[Any]):
             return result
 
 
-def connect(deadline_s: float, connect_s: float, *args: Any, **kwargs: Any) -> ImpatientConnection:
-    """Connect within ``connect_s`` seconds; libpq's own limit can't go below two seconds an address.
+_took: dict[tuple[str, str], int] = {}
+"""(hosts, ports) -> the host that took the last connection: one that is dead is not waited for each time."""
 
-    Raises psycopg.OperationalError.
-    """
+
+def connect(deadline_s: float, connect_s: float, *args: Any, **kwargs: Any) -> ImpatientConnection:
+    """Connect within ``connect_s`` seconds. Of several hosts the first that takes the connection, with so long for each
+    and that of the last time first. Raises psycopg.OperationalError."""
+    name = str(kwargs.get("host", "")), str(kwargs.get("port", ""))
+    hosts, ports = (part.split(",") for part in name)
+    if len(hosts) == 1:
+        return _connected(deadline_s, connect_s, *args, **kwargs)
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    begin = _took.get(name, 0)
+    for at in (*range(begin, len(hosts)), *range(begin)):
+        try:
+            found = _connected(deadline_s, connect_s, *args, **{**kwargs, "host": hosts[at], "port": ports[at]})
+        except psycopg.OperationalError as error:
+            refused = error
+        else:
+            _took[name] = at
+            return found
+    raise refused
+
+
+def _connected(deadline_s: float, connect_s: float, *args: Any, **kwargs: Any) -> ImpatientConnection:
+    """libpq's own limit can't go below two seconds an address."""
     found: queue.SimpleQueue[ImpatientConnection | psycopg.Error] = queue.SimpleQueue()
     late = threading.Event()
 
