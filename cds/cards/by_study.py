@@ -103,8 +103,7 @@ def warning(words: Phrasebook, manifest: Manifest) -> str:
 
 
 def _demonstration(manifest: Manifest) -> bool:
-    bundle = manifest.runtime.volume
-    return bundle is not None and not bundle.clinical_use
+    return manifest.runtime.volume is not None and not manifest.clinical_use
 
 
 def day_of(words: Phrasebook, reading: StudyReading) -> str:

@@ -81,6 +81,11 @@ class Status(StrEnum):
     def needs_enabling(self) -> bool:
         return self in (Status.research, Status.demonstration, Status.unverified)
 
+    @property
+    def for_patients(self) -> bool:
+        """A network of this status may be for clinical use, if it says that it is."""
+        return self not in (Status.demonstration, Status.unverified)
+
 
 class Output(Strict):
     name: str
@@ -360,6 +365,11 @@ class Manifest(Strict):
     """Concepts only this model needs; shared ones live in a ``vocabulary`` folder."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Facts a card needs beside the outputs (group medians of a score, say), each with its source."""
+
+    @property
+    def clinical_use(self) -> bool:
+        """Readings of scans may reach patients' cards and records: its volume and its status both allow it."""
+        return self.runtime.volume is not None and self.runtime.volume.clinical_use and self.status.for_patients
 
     @cached_property
     def columns(self) -> tuple[int, ...]:

@@ -1,4 +1,5 @@
-"""Do the names in a manifest lead somewhere? Rules, eligibility, bounds, evidence and the card all name other parts."""
+"""Do the parts of a manifest go together? Rules, eligibility, bounds, evidence and the card all name other parts, and a
+network's status must allow the use it claims."""
 
 from __future__ import annotations
 
@@ -17,8 +18,11 @@ _ALWAYS = frozenset({"rules", "found"})
 
 
 def faults(m: Manifest) -> Iterator[FaultAt]:
-    """Each name that leads nowhere or two ways, in the manifest's order."""
+    """Each name that leads nowhere or two ways, and what contradicts itself."""
     yield from _twice(m)
+    if m.runtime.volume is not None and m.runtime.volume.clinical_use and not m.status.for_patients:
+        what = f"a network of status '{m.status}' can't be for clinical use: once it is validated, give it the status"
+        yield FaultAt(f"{what} 'local-fit' or 'established'; until then, 'clinical_use: false'", "status")
     names = [i.name for i in m.inputs]
     for position, test in enumerate(m.population.eligibility):
         for number, need in enumerate(test.needs):

@@ -149,7 +149,7 @@ class Pipeline:
         # what later news of the study is compared with; results stored just now count, images come in since don't
         said |= {"images": counted_again(web, study_uid, images).whole, "looked_at": images}
         progress("store", _STORE)
-        result = outcome.result_of(manifest, choice, found, job, demonstration=not bundle.clinical_use, **said)
+        result = outcome.result_of(manifest, choice, found, job, demonstration=not manifest.clinical_use, **said)
         policy = self._policies.current(str(job.payload.get("client", ""))).version
         return Outcome(result, outcome.rows(job, manifest, result, self._now(), policy, timings.ms))
 

@@ -95,7 +95,7 @@ def allowed(model: Model, policy: Policy, environment: str, *, by_hand: bool) ->
     licence = manifest.licence
     if licence.acknowledge and not policy.licence_acknowledged(manifest.id, licence.name):
         return "licence-not-acknowledged"
-    if environment != "demo" and not bundle.clinical_use and not by_hand:
+    if environment != "demo" and not manifest.clinical_use and not by_hand:
         return Reason.NOT_CLINICAL.value
     if not policy.model_enabled(manifest.id, needs_enabling=manifest.status.needs_enabling) and not by_hand:
         return "policy-disabled"

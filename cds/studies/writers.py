@@ -57,7 +57,7 @@ class ToArchive:
 
     def write(self, analysed: Analysed) -> Mapping[str, Any]:
         """Raises Unusable."""
-        may = permit(analysed.bundle, self._settings)
+        may = permit(analysed.model.manifest, self._settings)
         # the writing library is large, and only writing needs it
         from cds.imaging.results.geometry import segments
         from cds.imaging.results.seg import segmentation
@@ -98,7 +98,7 @@ class ToRecord:
 
     def write(self, analysed: Analysed) -> Mapping[str, Any]:
         """Raises Unusable."""
-        may = permit(analysed.bundle, self._settings)
+        may = permit(analysed.model.manifest, self._settings)
         from cds.imaging.results.deliver import deliver  # as above
         from cds.imaging.results.fhir import About, transaction
         from cds.imaging.results.objects import names

@@ -31,6 +31,7 @@ from cds.imaging.results.source import source
 from cds.imaging.results.sr import report
 from cds.imaging.stacks import stacks
 from cds.imaging.volume import build
+from cds.inference.manifest import Status
 
 
 def found_in(one: Scan) -> Findings:
@@ -207,7 +208,7 @@ def test_the_report_points_to_the_segment_the_series_and_the_algorithm(seen: Sca
 
 
 def test_in_a_demonstration_every_object_says_so(seen: Scan) -> None:
-    for permit in (DEMO, Permit(True, "demo")):
+    for permit in (DEMO, Permit(True, Status.established, "demo")):
         seg, sr = map(read, made(seen, permit))
         assert seg.SeriesDescription.startswith("TEST ")
         assert sr.SeriesDescription.startswith("TEST ")

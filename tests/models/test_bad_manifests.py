@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import study_scene
 import tiny_models
 import yaml
 from tiny_models import Change, Json
@@ -207,6 +208,21 @@ WRONG_RULES: dict[str, tuple[Change, str, str]] = {
     ),
 }
 
+WRONG_NETWORKS: dict[str, tuple[Change, str, str]] = {
+    f"{status} and for clinical use": (
+        set_in("status", value=status),
+        f"status: {status}",
+        f"a network of status '{status}' can't be for clinical use: once it is validated, give it the status "
+        "'local-fit' or 'established'; until then, 'clinical_use: false'",
+    )
+    for status in ("demonstration", "unverified")
+}
+
+
+def network(id: str) -> Json:
+    """One that reads scans, for clinical use."""
+    return study_scene.manifest(id, sha256="0" * 64, clinical_use=True)
+
 
 def broken(folder: Path, change: Change, base: Callable[[str], Json]) -> Path:
     """One folder ``broken`` beside a good neighbour."""
@@ -230,8 +246,9 @@ def broken(folder: Path, change: Change, base: Callable[[str], Json]) -> Path:
     [
         *((*case, tiny_models.manifest) for case in WRONG.values()),
         *((*case, tiny_models.by_rules) for case in WRONG_RULES.values()),
+        *((*case, network) for case in WRONG_NETWORKS.values()),
     ],
-    ids=[*WRONG, *WRONG_RULES],
+    ids=[*WRONG, *WRONG_RULES, *WRONG_NETWORKS],
 )
 def test_it_is_refused_with_file_line_and_reason_and_its_neighbour_is_not(
     tmp_path: Path, change: Change, line: str, reason: str, base: Callable[[str], Json]

@@ -21,6 +21,7 @@ from cds.imaging.results.author import Author
 from cds.imaging.results.guard import Permit
 from cds.imaging.stacks import stacks
 from cds.imaging.volume import Volume, build
+from cds.inference.manifest import Status
 from cds.inference.volumes.analyse import Assessed, _lying
 from cds.inference.volumes.bundle import Bundle, Likelihood
 from cds.inference.volumes.candidates import find
@@ -28,8 +29,8 @@ from cds.inference.volumes.grid import Grid, resampled
 
 CLASSES = ("background", "lesion", "gland", "duct", "artery")
 AUTHOR = Author("generated-ct", "1.2.0", "ab" * 32, "0.1.0", "Generated CT model")
-DEMO = Permit(False, "demo")
-CLINICAL = Permit(True, "production")
+DEMO = Permit(False, Status.demonstration, "demo")
+CLINICAL = Permit(True, Status.local_fit, "production")
 AT = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 MIDDLE = np.array([-10.0, 20.0, -65.0])
 LESION, RADIUS = MIDDLE + np.array([18.0, 0.0, 0.0]), 9.0

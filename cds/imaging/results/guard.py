@@ -1,7 +1,8 @@
 """``clinical_use: false`` has its teeth here: no permit, no object, no way to a PACS or a FHIR server.
 
-A permit checks itself when it is made, so there is none that should not be. It asks two things only, whether the
-bundle is for clinical use and whether this is a demonstration; no policy, setting or caller can add a third.
+A permit checks itself when it is made, so there is none that should not be. It asks three things only: whether the
+bundle is for clinical use, whether the model's status allows that, and whether this is a demonstration; no policy,
+setting or caller can add a fourth.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds.imaging.reasons import Reason, Unusable
-from cds.inference.volumes.bundle import Bundle
+from cds.inference.manifest import Manifest, Status
 from cds.settings import Settings
 
 SHORT = "TEST"
@@ -19,13 +20,14 @@ LABELS = {"en": LABEL, "nl": "Demonstratie, niet voor klinisch gebruik"}
 
 @dataclass(frozen=True)
 class Permit:
-    """Results of this bundle may be written here. Raises Unusable (not-for-clinical-use) where they may not."""
+    """Results of this network may be written here. Raises Unusable (not-for-clinical-use) where they may not."""
 
     clinical_use: bool
+    status: Status
     environment: str
 
     def __post_init__(self) -> None:
-        if self.clinical_use is not True and self.environment != "demo":
+        if self.environment != "demo" and (self.clinical_use is not True or not self.status.for_patients):
             raise Unusable(Reason.NOT_CLINICAL)
 
     @property
@@ -42,6 +44,7 @@ class Permit:
         return f"{SHORT}: {LABELS.get(language, LABEL)}. {text}".strip() if self.test else text
 
 
-def permit(bundle: Bundle, settings: Settings) -> Permit:
+def permit(manifest: Manifest, settings: Settings) -> Permit:
     """Raises Unusable (not-for-clinical-use)."""
-    return Permit(bundle.clinical_use, settings.environment)
+    volume = manifest.runtime.volume
+    return Permit(volume is not None and volume.clinical_use, manifest.status, settings.environment)
