@@ -12,12 +12,10 @@ from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
 from cds.inference.manifest import Manifest
 from cds.inference.prediction import Assessment, NotAssessed
-from cds.inference.volumes.reading import StudyReading
+from cds.inference.volumes.reading import NOTHING_THERE, StudyReading
 from cds.record.moments import parse
 from cds.services.case import CardDraft, Case, Finding, Suppressed
 
-_SILENT = frozenset({"no-study", "study-too-old"})
-"""Nothing there that anybody would expect to have been read: a card on every chart would be noise."""
 _LONGEST = 139
 
 
@@ -54,7 +52,8 @@ def unread(case: Case, assessment: Assessment, topic: str, label: str) -> Iterat
     reading = case.studies.get(assessment.manifest.id)
     models = (assessment.manifest.id,)
     reason = assessment.reason if isinstance(assessment, NotAssessed) else "failed"
-    if reading is None or reason in _SILENT:
+    # a card on every chart would be noise
+    if reading is None or reason in NOTHING_THERE:
         yield Suppressed(topic, reason, models=models)
         return
     words, title = case.words, case.words.pick(assessment.manifest.words.title)
@@ -67,7 +66,8 @@ def unread(case: Case, assessment: Assessment, topic: str, label: str) -> Iterat
         if reading.says:
             tried = [words("engine.study.tried", reason=words.pick(reading.says))]
     else:
-        first = words("engine.study.not_assessed", day=day, reason=words.pick(reading.says))
+        said = "withdrawn" if reading.reason == "study-withdrawn" else "not_assessed"
+        first = words(f"engine.study.{said}", day=day, reason=words.pick(reading.says))
     yield CardDraft(
         topic=f"{topic}-not-assessed",
         topic_label=label,

@@ -272,6 +272,11 @@ class Jobs:
         were."""
         return self._write(lambda c: _belong(c, table.c.item.in_(items), subject))
 
+    def leave(self, items: Sequence[str], subject: str) -> int:
+        """Work on these items does not concern this subject any more; how many jobs did."""
+        mine = table.c.item.in_(items) & (table.c.subject == subject)
+        return self._write(lambda c: c.execute(sa.update(table).where(mine).values(subject=None)).rowcount)
+
     def get(self, job_id: int) -> Job | None:
         return self._read(lambda c: first_row(c, table.c.id == job_id))
 

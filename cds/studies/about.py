@@ -12,7 +12,8 @@ from cds.imaging.dicomweb import StudyRow
 
 _ORDER = re.compile(r"ServiceRequest/[A-Za-z0-9.-]{1,64}", re.ASCII)
 _UID_SYSTEM = "urn:dicom:uid"
-_NOT_MADE = frozenset({"cancelled", "entered-in-error", "registered"})
+_WITHDRAWN = frozenset({"cancelled", "entered-in-error"})
+_NOT_MADE = _WITHDRAWN | {"registered"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ def from_resource(study: fhir.ImagingStudy, age: int | None = None) -> About | N
         images=study.numberOfInstances,
         patient=fhir.subject_of(study),
     )
+
+
+def withdrawn(study: fhir.ImagingStudy) -> bool:
+    """The EHR has taken it back: it was another's, or came to nothing."""
+    return study.status in _WITHDRAWN
 
 
 def uid_of(study: fhir.ImagingStudy) -> str | None:

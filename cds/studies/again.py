@@ -93,8 +93,11 @@ def kept(job: Job) -> Mapping[str, Any] | None:
 def of_subject(result: Mapping[str, Any], subject: str | None) -> Mapping[str, Any]:
     """Without the comparison with earlier scans of somebody whose study it no longer is."""
     compared = result.get("comparison")
-    if compared is None or compared.get("of", subject) == subject:
-        return result
+    return result if compared is None or compared.get("of", subject) == subject else uncompared(result)
+
+
+def uncompared(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without its comparison with earlier scans."""
     return {name: value for name, value in result.items() if name != "comparison"}
 
 

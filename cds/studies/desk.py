@@ -48,10 +48,12 @@ class Desk:
         return self._lookup.see(client, patient_id, age, resources, models) if models else Seen()
 
     def ask_later(self, seen: Seen, client: str, hook: str) -> None:
-        """Have unread studies analysed, and those that came without their patient, or as another's, known as this
-        one's; returns at once and never raises."""
+        """Have unread studies analysed, those that came without their patient, or as another's, known as this one's,
+        and those that the EHR has withdrawn as nobody's; returns at once and never raises."""
         if seen.strays:
             self._later(hook, partial(self.jobs.belong, seen.strays, seen.subject))
+        if seen.withdrawn:
+            self._later(hook, partial(self.jobs.leave, seen.withdrawn, seen.subject))
         by_study: dict[str, tuple[About, list[str]]] = {}
         for model, about in seen.unread:
             by_study.setdefault(about.uid, (about, []))[1].append(model)

@@ -15,7 +15,7 @@ from cds.fhir.queries import Query
 from cds.imaging.pacs import Connection, Limits, Pacs
 from cds.imaging.reasons import Reason, Unusable
 from cds.settings import Settings
-from cds.studies.about import uid_of
+from cds.studies.about import uid_of, withdrawn
 from cds.trust.allowlist import AllowList
 from cds.trust.smart import Backend, certificate_of, certificates
 
@@ -55,9 +55,9 @@ class Ehrs:
         if answer.fault is not None:
             raise Unusable(Reason.RECORD_FAILED, f"({answer.fault.code})")
         found = [r for page in answer.pages for r in page.resources if isinstance(r, fhir.ImagingStudy)]
-        found = [study for study in found if uid_of(study) == uid]
+        found = [study for study in found if uid_of(study) == uid and not withdrawn(study)]
         if not found:
-            raise Unusable(Reason.RECORD_REFUSED, "(the EHR has no ImagingStudy of it)")
+            raise Unusable(Reason.RECORD_REFUSED, "(the EHR has no ImagingStudy of it, or has withdrawn it)")
         if len({fhir.subject_of(study) for study in found}) > 1:
             raise Unusable(Reason.SEVERAL_PATIENTS)
         return found[0]

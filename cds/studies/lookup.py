@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -13,13 +13,13 @@ from cds.errors import LedgerError
 from cds.fhir import resources as fhir
 from cds.inference.model import Model
 from cds.inference.volumes.bundle import Bundle
-from cds.inference.volumes.reading import StudyReading
+from cds.inference.volumes.reading import NOTHING_THERE, StudyReading
 from cds.jobs.job import CANCELLED, DEAD, QUEUED, RUNNING, Job
 from cds.jobs.queue import Jobs
 from cds.ledger import Ledger
 from cds.settings import ImagingSettings
-from cds.studies.about import About, from_resource, newest_first
-from cds.studies.again import kept, lost, of_subject
+from cds.studies.about import About, from_resource, newest_first, uid_of, withdrawn
+from cds.studies.again import kept, lost, of_subject, uncompared
 from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, scan_day, study_id
 from cds.studies.reasons import at_stage, words
 
@@ -41,6 +41,8 @@ class Seen:
     strays: tuple[str, ...] = ()
     """Opaque ids of the patient's studies whose work is not known as this patient's: somebody had asked who did not
     know whose they are, or they were another patient's then."""
+    withdrawn: tuple[str, ...] = ()
+    """Opaque ids of studies whose work is known as this patient's, and which the EHR has withdrawn."""
 
 
 class Lookup:
@@ -58,13 +60,15 @@ class Lookup:
         self, client: str, patient_id: str, age: int | None, resources: Iterable[Any], models: Sequence[Model]
     ) -> Seen:
         """Never raises: a queue that is away is a reading ``not-assessed``."""
-        made = (from_resource(r, age) for r in resources if isinstance(r, fhir.ImagingStudy))
         # a study of somebody else, or of nobody, is none of this patient's
-        studies = newest_first(s for s in made if s is not None and s.patient == patient_id)
+        own = [r for r in resources if isinstance(r, fhir.ImagingStudy) and fhir.subject_of(r) == patient_id]
+        studies = newest_first(s for r in own if (s := from_resource(r, age)) is not None)
         ids = {study.uid: study_id(self._ledger, client, study.uid) for study in studies}
         try:
             subject = self._ledger.patient_key(client, patient_id)
-            jobs = self._asked(subject, list(ids.values()))
+            taken_back = {uid for r in own if withdrawn(r) and (uid := uid_of(r)) is not None} - ids.keys()
+            gone = {study_id(self._ledger, client, uid) for uid in taken_back}
+            jobs = self._asked(subject, [*ids.values(), *gone])
         except LedgerError as error:
             _log.error("studies.lookup error=%s", error)
             away = "queue-unreachable"
@@ -77,19 +81,22 @@ class Lookup:
         readings: dict[str, StudyReading] = {}
         unread: list[tuple[str, About]] = []
         for model in models:
-            own = [job for job in jobs if job.payload.get("model") == model.manifest.id]
+            of_model = [job for job in jobs if job.payload.get("model") == model.manifest.id]
+            own = [job for job in of_model if job.item not in gone]
             newest = next((s for s in studies if not fits(_bundle(model), s)), None)
             keys = {job.key for job in own if not lost(job, self._now())}
             missing = newest is not None and job_key(ids[newest.uid], model) not in keys
             recent = newest is not None and self._recent(newest)
             if newest is not None and missing and recent:
                 unread.append((model.manifest.id, newest))
-            readings[model.manifest.id] = self._reading(
-                model.manifest.id, own, newest, ids[newest.uid] if newest else "", recent, subject
-            )
+            reading = self._reading(model.manifest.id, own, newest, ids[newest.uid] if newest else "", recent, subject)
+            lost_to = [job for job in of_model if job.item in gone and job.subject in (subject, None)]
+            readings[model.manifest.id] = self._without(reading, lost_to)
         # of those that are not this patient's the EHR's own resource, which is on the chart, says that they are
-        strays = dict.fromkeys(job.item for job in jobs if job.subject != subject and job.item is not None)
-        return Seen(readings, tuple(unread), subject, tuple(strays))
+        named = [job for job in jobs if job.item is not None and job.item not in gone]
+        strays = dict.fromkeys(str(job.item) for job in named if job.subject != subject)
+        left = dict.fromkeys(str(job.item) for job in jobs if job.item in gone and job.subject == subject)
+        return Seen(readings, tuple(unread), subject, tuple(strays), tuple(left))
 
     def depth(self) -> dict[str, int]:
         """Study jobs by state. Raises LedgerError."""
@@ -159,6 +166,25 @@ class Lookup:
             reason="" if state == "running" else reason,
             says=says,
             study=item,
+        )
+
+    def _without(self, reading: StudyReading, taken_back: Sequence[Job]) -> StudyReading:
+        """Where work on studies that the EHR has withdrawn is all there is, that is said: a card may have told of
+        it."""
+        if reading.read and reading.result.get("comparison") is not None:
+            days = [scan_day(job) for job in taken_back if kept(job) is not None]
+            if any(day is None or reading.scan is None or day < reading.scan for day in days):
+                return replace(reading, result=uncompared(reading.result))
+        front = max(taken_back, key=_order, default=None)
+        if front is None or reading.reason not in NOTHING_THERE:
+            return reading
+        day = scan_day(front)
+        age = self._age(day) if day is not None else None
+        if age is not None and age > self._imaging.lookback_days:
+            return reading
+        why, item = "study-withdrawn", front.item or ""
+        return StudyReading(
+            reading.model, "not-assessed", scan=day, age_days=age, reason=why, says=words(why), study=item
         )
 
     def _state(self, jobs: Sequence[Job], exists: bool, recent: bool) -> tuple[str, str, Mapping[str, str]]:

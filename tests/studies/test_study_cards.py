@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import pytest
 from service import Keys, SignedClient
 from study_calls import body, study
+from study_charts import cards, only, work
 from study_house import NOW, Build, House
 from study_scene import MODEL, STUDY, Archive
 
@@ -16,31 +16,6 @@ from cds.errors import LedgerError
 from cds.jobs import Jobs
 from cds.ledger import tables
 from cds.studies.view import analysis
-
-Json = dict[str, Any]
-
-
-def cards(house: House, *studies: Json, language: str = "en", **changed: Any) -> list[Json]:
-    answer = house.app.test_client().post(
-        "/cds-services/pancreas-imaging",
-        json=body(*studies, **changed),
-        headers={"Accept-Language": language},
-    )
-    assert answer.status_code == 200, answer.text
-    house.engine.studies.settle()
-    found: list[Json] = answer.get_json()["cards"]
-    return found
-
-
-def only(found: list[Json]) -> tuple[str, str]:
-    [card] = found
-    assert card["indicator"] == "info"
-    return card["summary"], card["detail"]
-
-
-def work(house: House) -> None:
-    job = house.work()
-    assert job is not None and job.state == "done", job
 
 
 def test_a_scan_nobody_has_read_is_said_and_asked_for_after_the_answer(house: House) -> None:

@@ -12,6 +12,8 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 State = Literal["fresh", "stale", "running", "not-assessed"]
+NOTHING_THERE = frozenset({"no-study", "study-too-old"})
+"""Reasons of ``not-assessed`` where nobody would expect anything to have been read."""
 
 
 @dataclass(frozen=True)
