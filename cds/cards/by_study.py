@@ -35,16 +35,31 @@ def lines(case: Case, model: str) -> list[str]:
     if reading is None or not reading.read:
         return []
     words = case.words
-    found = [words("engine.study.scan", day=day_of(words, reading), age=_age(words, reading))]
-    if reading.state == "stale" and not reading.newer:
+    age = "" if reading.age_days is None else words.counted("engine.days", reading.age_days)
+    found = [_of(words, "scan", reading.scan, age=age)]
+    if reading.state == "stale" and not reading.newer and age:
         found.append(words("engine.study.stale"))
     if reading.newer:
-        which, day = ("more" if reading.same_scan else "newer"), _newer(words, reading)
-        if reading.newer == "running":
-            found.append(words(f"engine.study.{which}_running", day=day))
-        else:
-            found.append(words(f"engine.study.{which}_unread", day=day, reason=words.pick(reading.says)))
+        state = "running" if reading.newer == "running" else "unread"
+        said = f"{_which(reading)}_{state}"
+        found.append(_of(words, said, reading.newer_scan, reason=words.pick(reading.says)))
     return found
+
+
+def _which(reading: StudyReading) -> str:
+    """``newer`` only where the days say so."""
+    if reading.same_scan:
+        return "more"
+    if reading.newer_scan is None:
+        return "newer"
+    return "newer" if reading.scan is not None and reading.newer_scan > reading.scan else "other"
+
+
+def _of(words: Phrasebook, key: str, day: date | None, **fields: str) -> str:
+    """A sentence about the scan of ``day``; of one without a date it is another one."""
+    if day is None:
+        return words(f"engine.study.{key}_undated", **fields)
+    return words(f"engine.study.{key}", day=_named(words, day), **fields)
 
 
 def unread(case: Case, assessment: Assessment, topic: str, label: str) -> Iterator[Finding]:
@@ -61,13 +76,13 @@ def unread(case: Case, assessment: Assessment, topic: str, label: str) -> Iterat
     day, tried = day_of(words, reading), list[str]()
     if reading.state == "running" and reading.since is not None:
         minutes = max(0, round((case.record.now - reading.since).total_seconds() / 60))
-        ago = words("engine.study.running", day=day, time=_since(words, minutes))
-        first = ago if minutes else words("engine.study.running_now", day=day)
+        ago = _of(words, "running", reading.scan, time=_since(words, minutes))
+        first = ago if minutes else _of(words, "running_now", reading.scan)
         if reading.says:
             tried = [words("engine.study.tried", reason=words.pick(reading.says))]
     else:
         said = "withdrawn" if reading.reason == "study-withdrawn" else "not_assessed"
-        first = words(f"engine.study.{said}", day=day, reason=words.pick(reading.says))
+        first = _of(words, said, reading.scan, reason=words.pick(reading.says))
     yield CardDraft(
         topic=f"{topic}-not-assessed",
         topic_label=label,
@@ -110,19 +125,8 @@ def day_of(words: Phrasebook, reading: StudyReading) -> str:
     return _named(words, reading.scan)
 
 
-def _newer(words: Phrasebook, reading: StudyReading) -> str:
-    return _named(words, reading.newer_scan)
-
-
 def _named(words: Phrasebook, day: date | None) -> str:
     return words.day(parse(day.isoformat())) if day is not None else words("engine.undated")
-
-
-def _age(words: Phrasebook, reading: StudyReading) -> str:
-    days = reading.age_days
-    if days is None:
-        return words("engine.undated")
-    return words.counted("engine.days", days)
 
 
 def _since(words: Phrasebook, minutes: int) -> str:

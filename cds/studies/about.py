@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from cds.fhir import resources as fhir
 from cds.imaging.dicomweb import StudyRow
+from cds.record.moments import Moment, parse
 
 _ORDER = re.compile(r"ServiceRequest/[A-Za-z0-9.-]{1,64}", re.ASCII)
 _UID_SYSTEM = "urn:dicom:uid"
@@ -29,6 +30,13 @@ class About:
     images: int | None = None
     patient: str | None = None
     """Id of the Patient on the client's FHIR server. Only ever hashed."""
+    began: Moment | None = None
+    """Where more than the day is known."""
+
+    @property
+    def when(self) -> Moment | None:
+        """As exactly as it is known; None without a day."""
+        return None if self.day is None else self.began or parse(self.day.isoformat())
 
 
 def from_resource(study: fhir.ImagingStudy, age: int | None = None) -> About | None:
@@ -49,6 +57,7 @@ def from_resource(study: fhir.ImagingStudy, age: int | None = None) -> About | N
         age=age,
         images=study.numberOfInstances,
         patient=fhir.subject_of(study),
+        began=parse(study.started or ""),
     )
 
 
@@ -89,7 +98,29 @@ def from_row(row: StudyRow) -> About:
 
 def newest_first(studies: Iterable[About]) -> list[About]:
     """Undated last."""
-    return sorted(studies, key=lambda about: about.day or date.min, reverse=True)
+    return sorted(studies, key=lambda about: order(about.when), reverse=True)
+
+
+def credible(about: About, today: date) -> About:
+    """Without a day that is yet to come: somebody's slip, and a scan of 2126 would be the newest for a century."""
+    return about if happened(about.day, today) else replace(about, day=None, began=None)
+
+
+def happened(day: date | None, today: date) -> bool:
+    """``today`` as in UTC: the hospital's may have begun."""
+    return day is None or day <= today + timedelta(days=1)
+
+
+def order(when: Moment | None) -> float:
+    """For sorting; what has no date comes before all that has."""
+    return float("-inf") if when is None else when.stamp
+
+
+def surely_before(one: Moment | None, other: Moment | None) -> bool:
+    """Of two scans of a day whose times nobody knows, and of one without a date, nobody can say which came first."""
+    if one is None or other is None:
+        return False
+    return one.latest <= other.earliest and one.earliest < other.earliest
 
 
 def _is_uid(text: str) -> bool:

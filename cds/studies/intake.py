@@ -14,7 +14,7 @@ from cds.ledger import Ledger
 from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives
-from cds.studies.about import About
+from cds.studies.about import About, credible
 from cds.studies.again import Count, grown, lost, repeat, unread
 from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, job_key, plan, study_id
 
@@ -86,6 +86,7 @@ class Intake:
         ``only``: ids of the models to consider. ``pacs``: the archive that has it; None: any that serves the client.
         ``count``: asked before a reading is repeated; where it can't tell, the worker looks before it reads.
         """
+        about = credible(about, self._now().date())
         study = study_id(self._ledger, client, about.uid)
         homes = [pacs] if pacs is not None else archives.serving(self._settings, client)
         policy, wanted = self._policies.current(client), None if only is None else set(only)
