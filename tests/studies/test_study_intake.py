@@ -10,6 +10,7 @@ from study_scene import MODEL, STUDY, Archive
 
 from cds.fhir import resources as fhir
 from cds.jobs import Jobs
+from cds.record.moments import parse
 from cds.studies.about import About, from_resource, from_row
 from cds.studies.plan import study_id
 
@@ -179,6 +180,7 @@ def test_an_imaging_study_is_read_as_fhir_writes_it() -> None:
         61,
         30,
         "p1",
+        parse("2026-11-20T09:00:00Z"),
     )
 
 
