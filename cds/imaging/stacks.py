@@ -52,6 +52,11 @@ def directions(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64], 
     return along_columns, along_rows, normal if normal[2] >= 0 else -normal
 
 
+def same_directions(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether slices of these orientations may lie in one stack: each was compared with a third."""
+    return len(a) == len(b) == 6 and all(abs(x - y) <= 2 * _SAME_DIRECTION for x, y in zip(a, b, strict=True))
+
+
 def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
     """[slices] mm along the first one's normal."""
     found: NDArray[np.float64] = np.array([frame.position for frame in frames]) @ directions(frames[0])[2]

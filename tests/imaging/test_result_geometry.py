@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import highdicom as hd
 import numpy as np
@@ -162,3 +163,14 @@ def test_nothing_found_is_no_outline() -> None:
     one = scan(None)
     found = segments(one.assessed, one.volume, bundle(legend=False).legend)
     assert found.labels.size == 0
+
+
+def test_what_headers_round_moves_no_outline() -> None:
+    one = scan()
+    askew = [
+        replace(frame, orientation=(1.0, 0.0019, 0.0, -0.0019, 1.0, 0.0), spacing=(2.0035, 2.0035)) if n else frame
+        for n, frame in enumerate(one.volume.frames)
+    ]
+    found = segments(one.assessed, replace(one.volume, frames=tuple(askew)), bundle().legend)
+    same = np.array_equal(found.labels, segments(one.assessed, one.volume, bundle().legend).labels)
+    assert same, "the volume took the slices pixel on pixel"

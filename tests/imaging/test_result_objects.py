@@ -9,7 +9,7 @@ from pathlib import Path
 import highdicom as hd
 import numpy as np
 import pytest
-from ct_findings import AT, AUTHOR, CLINICAL, DEMO, Scan, bundle, leaning, scan, turned, upright
+from ct_findings import AT, AUTHOR, CLINICAL, DEMO, LESION, Scan, bundle, leaning, scan, turned, upright
 from dicom_checks import complaints
 from dicom_standard import faults
 from pydicom import dcmread
@@ -266,6 +266,82 @@ def test_a_source_that_lacks_what_it_should_have_still_gets_its_result(
     assert complaints(encoded(seg), tmp_path) + complaints(encoded(sr), tmp_path) == []
 
 
+def said(ds: Dataset, **values: object) -> Dataset:
+    own = without(ds)
+    for keyword, value in values.items():
+        own.add_new(keyword, dictionary_VR(keyword), value)
+    return own
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "written"),
+    [
+        ("PatientSex", "U", ""),
+        ("PatientSex", "f", "F"),
+        ("PatientBirthDate", "1960", ""),
+        ("PatientBirthDate", "19600000", ""),
+        ("StudyDate", "00000000", ""),
+        ("StudyDate", "2026.01.05", "20260105"),
+        ("StudyTime", "10:00:00", "100000"),
+        ("StudyTime", "1000", "1000"),
+        ("StudyTime", "9.30", ""),
+    ],
+)
+def test_what_no_reader_can_parse_is_written_as_not_said(
+    keyword: str, value: str, written: str, seen: Scan, tmp_path: Path
+) -> None:
+    odd = replace(seen, datasets=[said(ds, **{keyword: value}) for ds in seen.datasets])
+    for ds in made(odd):
+        assert str(read(ds)[keyword].value or "") == written
+        assert (ds and ds.PatientName, ds and ds.PatientID) == ("Generated^One", "GENERATED-1")
+        assert [c for c in complaints(encoded(read(ds)), tmp_path) if "build DICOMDIR" not in c] == []
+
+
+@pytest.mark.parametrize("change", [{"SliceThickness": None}, {"SpacingBetweenSlices": -2.0}, {}], ids=str)
+def test_slices_that_say_nothing_of_their_thickness_are_as_thick_as_they_lie_apart(
+    change: dict[str, object], seen: Scan, tmp_path: Path
+) -> None:
+    bare = [said(without(ds, "SliceThickness"), **change) for ds in seen.datasets]
+    seg = read(made(replace(seen, datasets=bare))[0])
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert float(measures.SliceThickness) == pytest.approx(2.0)
+    assert faults(encoded(seg), tmp_path) + complaints(encoded(seg), tmp_path) == []
+
+
+@pytest.mark.parametrize("askew", [1e-6, 1.9e-3])
+def test_slices_a_rounding_apart_in_direction_are_outlined_where_the_lesion_lies(
+    askew: float, seen: Scan, tmp_path: Path
+) -> None:
+    slices = upright()
+    for ds in slices[1::2]:
+        ds.ImageOrientationPatient = [1.0, askew, 0.0, -askew, 1.0, 0.0]
+    one = scan(datasets=slices)
+    seg = read(made(one)[0])
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    assert list(shared.PlaneOrientationSequence[0].ImageOrientationPatient) == [1, 0, 0, 0, 1, 0]
+    assert np.abs(middle_of_lesion(seg) - LESION).max() < 0.3
+    assert faults(encoded(seg), tmp_path) + complaints(encoded(seg), tmp_path) == []
+    assert slices[1].ImageOrientationPatient[1] == askew, "the caller's headers stay as they are"
+
+
+def middle_of_lesion(seg: Dataset) -> np.ndarray:
+    """mm (DICOM PS3.3 C.7.6.2.1.1), of an upright source."""
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    (lesion,) = [item.SegmentNumber for item in seg.SegmentSequence if "candidate" in item.SegmentLabel]
+    row_mm, column_mm = map(float, shared.PixelMeasuresSequence[0].PixelSpacing)
+    found = []
+    for layer, item in zip(seg.pixel_array, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        if item.SegmentIdentificationSequence[0].ReferencedSegmentNumber == lesion:
+            place = np.array(item.PlanePositionSequence[0].ImagePositionPatient, float)
+            found += [place + np.array([column * column_mm, row * row_mm, 0]) for row, column in np.argwhere(layer)]
+    return np.asarray(np.mean(found, axis=0))
+
+
+def test_padding_makes_no_other_patient(seen: Scan) -> None:
+    padded = [said(ds, PatientID=f"{ds.PatientID} ") if n == 3 else ds for n, ds in enumerate(seen.datasets)]
+    assert read(made(replace(seen, datasets=padded))[0]).PatientID == "GENERATED-1"
+
+
 def test_slices_with_frames_of_reference_of_their_own_get_one(seen: Scan) -> None:
     changed = []
     for number, ds in enumerate(seen.datasets):
@@ -293,9 +369,15 @@ def test_images_that_changed_since_stop_the_way_back(change: dict[str, str | int
     assert raised.value.reason is reason
 
 
-def test_a_multi_frame_source_is_outlined_frame_by_frame(seen: Scan, tmp_path: Path) -> None:
+@pytest.mark.parametrize("once", [True, False], ids=["said once", "said of each frame"])
+def test_a_multi_frame_source_is_outlined_frame_by_frame(once: bool, seen: Scan, tmp_path: Path) -> None:
     names = {"series_instance_uid": hd.UID(), "sop_instance_uid": hd.UID()}
     whole = hd.legacy.LegacyConvertedEnhancedCTImage(seen.datasets, series_number=3, instance_number=1, **names)
+    if not once:
+        for name in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
+            for item in whole.PerFrameFunctionalGroupsSequence:
+                setattr(item, name, whole.SharedFunctionalGroupsSequence[0][name].value)
+            del whole.SharedFunctionalGroupsSequence[0][name]
     study, series = seen.study_uid, str(whole.SeriesInstanceUID)
     read_back = read_series([encoded(whole)], Limits(), study, series, threads=1)
     volume = build(stacks(read_back.slices)[0])

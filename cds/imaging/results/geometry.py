@@ -8,7 +8,7 @@ axis by axis; what that leaves out is linearised about the region's middle and s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,10 @@ def segments(assessed: Assessed, volume: Volume, legend: Legend) -> Segments:
     number_of = np.zeros(len(assessed.classes), np.uint8)
     for number, name in enumerate(names, start=1):
         number_of[assessed.classes.index(name)] = number
-    affine, frames = grid_affine(assessed, volume), volume.frames
+    # the volume took all slices to lie as the first does, pixel on pixel: rounding in their headers moves no outline
+    first = volume.frames[0]
+    frames = [replace(frame, orientation=first.orientation, spacing=first.spacing) for frame in volume.frames]
+    affine = grid_affine(assessed, volume)
     labels = np.zeros((len(frames), *frames[0].size), np.uint8)
     for place, chances in _sampled(assessed.chances, affine, frames):
         labels[place] = number_of[chances.argmax(axis=0)]

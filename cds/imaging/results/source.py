@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.valuerep import DA, DS, TM
 
 from cds.imaging.dicomweb import DicomWeb
-from cds.imaging.frames import CT, Frame
+from cds.imaging.frames import CT, Frame, numbers, text
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.uids import uid_of
+from cds.imaging.stacks import places, same_directions
 
 _MUST_BE_THERE = (
     "PatientID",
@@ -31,6 +34,9 @@ _MUST_BE_THERE = (
     "PositionReferenceIndicator",
 )
 """Type 2: present, if empty (DICOM PS3.3 C.7.1.1, C.7.2.1, C.7.4.1)."""
+_STAMPS = {"PatientBirthDate": (DA, "."), "StudyDate": (DA, "."), "StudyTime": (TM, ":")}
+"""Read by the writing library; and what older files put between their parts (DICOM PS3.5 6.2, of ACR-NEMA)."""
+_SEXES = ("M", "F", "O")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +93,8 @@ def source(instances: Sequence[Dataset], frames: Sequence[Frame], study_uid: str
         str(ds.get("StudyInstanceUID")) != study_uid or str(ds.get("SeriesInstanceUID")) != series_uid for ds in found
     ):
         raise Unusable(Reason.SOURCE_CHANGED, "(the images belong to another study or series)")
-    if len({str(ds.get("PatientID")) for ds in found}) > 1:
+    # as they were compared when the pixels were read: padding is no part of an identifier
+    if len({text(ds, "PatientID") for ds in found}) > 1:
         raise Unusable(Reason.SEVERAL_PATIENTS)
     if len(found) > 1 and any("NumberOfFrames" in ds for ds in found):
         raise Unusable(Reason.NOT_WRITTEN, "(the series is spread over several multi-frame instances)")
@@ -95,6 +102,10 @@ def source(instances: Sequence[Dataset], frames: Sequence[Frame], study_uid: str
     for ds in found:
         # slices of one volume lie in one frame of reference, whatever an anonymiser wrote
         _put(ds, "FrameOfReferenceUID", reference)
+    if "NumberOfFrames" in found[0]:
+        _share(found[0], frames)
+    else:
+        _level(found, frames)
     return Source(study_uid, series_uid, tuple(found))
 
 
@@ -109,12 +120,62 @@ def _mended(ds: Dataset) -> Dataset:
         del own.NumberOfFrames
     if not own.get("SOPClassUID"):
         _put(own, "SOPClassUID", CT)
+    for keyword, (kind, between) in _STAMPS.items():
+        _put(own, keyword, _stamp(text(own, keyword).replace(between, ""), kind))
+    sex = text(own, "PatientSex").upper()
+    _put(own, "PatientSex", sex if sex in _SEXES else "")
     # JSON is Unicode already; written so, no name can fail to be encoded
     _put(own, "SpecificCharacterSet", "ISO_IR 192")
     return own
 
 
-def _put(ds: Dataset, keyword: str, value: str) -> None:
+def _stamp(value: str, kind: type[DA] | type[TM]) -> str:
+    """Empty, which is allowed, for what is no date or time of day: the result is worth more than a damaged one."""
+    try:
+        kind(value)
+    except ValueError:
+        return ""
+    return value
+
+
+def _level(found: Sequence[Dataset], frames: Sequence[Frame]) -> None:
+    """The writing library takes slices of one direction, to the last digit, that say how thick they are. The volume
+    lies as its first slice does."""
+    first, thickness = found[0].get("ImageOrientationPatient"), _apart(frames)
+    for ds in found:
+        if same_directions(numbers(found[0], "ImageOrientationPatient"), numbers(ds, "ImageOrientationPatient")):
+            _put(ds, "ImageOrientationPatient", first)
+        if not ds.get("SliceThickness"):
+            _put(ds, "SliceThickness", thickness)
+        if min(numbers(ds, "SpacingBetweenSlices"), default=1.0) <= 0:
+            # some scanners count downwards; of a segmentation it may not be, and places say it anyway
+            del ds.SpacingBetweenSlices
+
+
+def _share(whole: Dataset, frames: Sequence[Frame]) -> None:
+    """The same of a multi-frame instance, which may say of each frame what the writing library looks for once."""
+    shared = Dataset()
+    shared.update((whole.get("SharedFunctionalGroupsSequence") or [Dataset()])[0])
+    if not shared.get("PlaneOrientationSequence"):
+        lying = Dataset()
+        _put(lying, "ImageOrientationPatient", [DS(v, auto_format=True) for v in frames[0].orientation])
+        _put(shared, "PlaneOrientationSequence", [lying])
+    measures = Dataset()
+    measures.update((shared.get("PixelMeasuresSequence") or [Dataset()])[0])
+    if not measures.get("PixelSpacing"):
+        _put(measures, "PixelSpacing", [DS(v, auto_format=True) for v in frames[0].spacing])
+    if not measures.get("SliceThickness"):
+        _put(measures, "SliceThickness", _apart(frames))
+    _put(shared, "PixelMeasuresSequence", [measures])
+    _put(whole, "SharedFunctionalGroupsSequence", [shared])
+
+
+def _apart(frames: Sequence[Frame]) -> DS:
+    """mm between slices: where nobody says how thick they are, they leave no gap and do not overlap."""
+    return DS(float(np.median(np.abs(np.diff(places(frames))))), auto_format=True)
+
+
+def _put(ds: Dataset, keyword: str, value: Any) -> None:
     """A new element: setting an attribute would change the element that the original shares."""
     tag = tag_for_keyword(keyword)
     assert tag is not None
