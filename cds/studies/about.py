@@ -70,7 +70,7 @@ def uid_of(study: fhir.ImagingStudy) -> str | None:
     """FHIR R4 ImagingStudy.identifier: system urn:dicom:uid, value urn:oid:<Study Instance UID>."""
     for identifier in study.identifier:
         value = (identifier.value or "").removeprefix("urn:oid:")
-        if identifier.system == _UID_SYSTEM and _is_uid(value):
+        if identifier.system == _UID_SYSTEM and is_uid(value):
             return value
     return None
 
@@ -123,7 +123,8 @@ def surely_before(one: Moment | None, other: Moment | None) -> bool:
     return one.latest <= other.earliest and one.earliest < other.earliest
 
 
-def _is_uid(text: str) -> bool:
+def is_uid(text: str) -> bool:
+    """DICOM PS3.5 9.1, with the leading zeros that some archives have."""
     return 0 < len(text) <= 64 and all(part.isascii() and part.isdigit() for part in text.split("."))
 
 

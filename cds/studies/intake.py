@@ -16,7 +16,7 @@ from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About, credible
 from cds.studies.again import Count, grown, lost, repeat, unread
-from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, job_key, plan, study_id
+from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, job_key, plan, study_id, volume_models
 
 _log = logging.getLogger("cds.studies")
 _AT_ONCE = frozenset({"hand"})
@@ -69,6 +69,11 @@ class Intake:
         self._jobs = jobs
         self._now = now
         self._tell = tell
+
+    @property
+    def readers(self) -> list[str]:
+        """Ids of the models that read volumes, by name."""
+        return sorted(volume_models(self._models))
 
     def ask(
         self,

@@ -70,6 +70,19 @@ def test_from_asking_to_the_result(toml: Path, archive: Archive) -> None:
     assert "has ended: assessed" in cds(toml, "study", "cancel", str(job), code=1)
 
 
+@pytest.mark.parametrize("uid", ["not-a-uid", "", "../../studies", "1..2", "1." * 40 + "1"])
+def test_what_is_no_uid_is_asked_of_no_archive(uid: str, toml: Path) -> None:
+    for words in (("analyse", uid, "--model", MODEL), ("id", uid)):
+        assert "is no Study Instance UID" in " ".join(cds(toml, "study", *words, code=2).split())
+    assert "No analysis has been asked for." in cds(toml, "study", "list")
+
+
+def test_a_model_that_is_not_there_is_named_with_those_that_are(toml: Path) -> None:
+    told = " ".join(cds(toml, "study", "analyse", STUDY, "--model", MODEL, "--model", "nope", code=2).split())
+    assert f"no model that reads scans is called 'nope'; there are: pancreas-ct-demo, {MODEL}." in told
+    assert "No analysis has been asked for." in cds(toml, "study", "list")
+
+
 def test_what_failed_is_shown_in_words_and_tried_again(toml: Path, archive: Archive) -> None:
     network = toml.parent / "models" / MODEL / "look.onnx"
     content = network.read_bytes()
@@ -136,7 +149,14 @@ def test_what_is_wrong_is_a_sentence(toml: Path) -> None:
     assert "CDS-404: there is no study job 7" in cds(toml, "study", "show", "7", code=2)
     assert "known: demo" in cds(toml, "study", "analyse", STUDY, "--client", "nobody", code=1)
     assert "known: main" in cds(toml, "study", "analyse", STUDY, "--pacs", "nowhere", code=1)
-    assert "Nothing was asked for." in cds(toml, "study", "analyse", STUDY, "--model", "none", code=1)
+
+
+def test_without_an_archive_nothing_is_asked_for(toml: Path, archive: Archive) -> None:
+    settings = settings_of(toml.parent, archive)
+    del settings["pacs"]
+    write_toml(toml, settings)
+    told = cds(toml, "study", "analyse", STUDY, "--model", MODEL, code=1)
+    assert f"{MODEL}: not asked for." in told and "Nothing was asked for." in told
 
 
 def test_waiting_shows_the_progress_and_ends_with_the_work(toml: Path) -> None:

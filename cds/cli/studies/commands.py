@@ -16,9 +16,9 @@ from cds.errors import UnknownService
 from cds.jobs.job import DEAD, ENDED, QUEUED, STATES, Job
 from cds.jobs.queue import Jobs
 from cds.settings import Settings, load
-from cds.studies.about import About
+from cds.studies.about import About, is_uid
 from cds.studies.again import kept, repeat, unread
-from cds.studies.intake import queue_full
+from cds.studies.intake import Intake, queue_full
 from cds.studies.plan import KIND, study_id
 from cds.studies.reasons import words
 from cds.studies.view import STAGES, analysis, reason_of, state_of
@@ -28,13 +28,22 @@ _LOOK_S = 0.5
 _MOST_RETRIED = 100_000
 
 
+def _known_form(_ctx: click.Context, _param: click.Parameter, uid: str) -> str:
+    """Raises BadParameter: whatever is queued would be blamed on the archive, try after try."""
+    if not is_uid(uid):
+        raise click.BadParameter(
+            f"'{uid}' is no Study Instance UID: 64 characters at most, digits and dots, such as 1.2.840.10008.1"
+        )
+    return uid
+
+
 @click.group()
 def study() -> None:
     """Imaging studies: have one analysed, see what waits, what runs and what came of it."""
 
 
 @study.command()
-@click.argument("uid")
+@click.argument("uid", callback=_known_form)
 @click.option("--client", help="EHR the patient belongs to, as named in the settings. Default: the only one.")
 @click.option("--patient", help="Id of the Patient on that EHR's FHIR server, so that cards find the reading.")
 @click.option("--model", "models", multiple=True, help="Only this model; may be given again. Default: all that fit.")
@@ -56,9 +65,10 @@ def analyse(
     not switched on, or that is not for clinical use: its result is stored, and reaches no card and no patient's record.
     """
     settings = load(ctx.find_root().obj)
-    found = intake_of(settings).ask(
-        About(uid, patient=patient), _client(settings, client), "hand", only=models or None, pacs=_pacs(settings, pacs)
-    )
+    client, pacs = _client(settings, client), _pacs(settings, pacs)
+    intake = intake_of(settings)
+    _readers(intake, models)
+    found = intake.ask(About(uid, patient=patient), client, "hand", only=models or None, pacs=pacs)
     console = Console()
     console.print(f"study {found.study}", highlight=False)
     for job, new in found.jobs:
@@ -175,7 +185,7 @@ def cancel(ctx: click.Context, job: int) -> None:
 
 
 @study.command("id")
-@click.argument("uid")
+@click.argument("uid", callback=_known_form)
 @click.option("--client", help="EHR the patient belongs to, as named in the settings. Default: the only one.")
 @click.pass_context
 def id_of(ctx: click.Context, uid: str, client: str | None) -> None:
@@ -191,6 +201,17 @@ def _client(settings: Settings, name: str | None) -> str:
         known = ", ".join(settings.clients) or "none is set"
         raise click.ClickException(f"say which EHR with --client; known: {known}")
     return name
+
+
+def _readers(intake: Intake, names: tuple[str, ...]) -> None:
+    known = intake.readers
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(
+                f"no model that reads scans is called '{name}'; there are: {', '.join(known) or 'none'}. "
+                "`cds models list` names all, with those that can't be loaded",
+                param_hint="--model",
+            )
 
 
 def _pacs(settings: Settings, name: str | None) -> str | None:
