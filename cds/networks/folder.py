@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -81,15 +82,35 @@ class Made:
 def make(
     target: Path, recipe: Recipe, sources: Sequence[Source], framework: str, origin: str, say: Say = lambda _: None
 ) -> Made:
-    """Write the folder ``target``, which must not be there yet. Raises ManifestError; what was begun is then left for
-    a person to look at, without a model.yaml."""
+    """Write the folder ``target``, which must not be there yet, whole or not at all: what failed can be tried again.
+
+    Raises ManifestError; a manifest that was refused then lies beside ``target``, for a person to look at."""
     if not ID.match(target.name):
         raise ManifestError(f"'{target.name}' can't be an id: lower case letters, digits and hyphens, a letter first")
     if target.exists():
         raise ManifestError(f"{target} exists already: an import never writes over a model")
     if len(recipe.stages) != len(sources):
         raise ManifestError(f"the recipe has {len(recipe.stages)} stages, {len(sources)} networks were given")
-    target.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # one level further down than models are looked for, and on the same disk
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=target.parent) as beside:
+        begun = Path(beside) / target.name
+        begun.mkdir()
+        graphs = _filled(begun, target, recipe, sources, framework, origin, say)
+        begun.rename(target)
+    return Made(target, graphs)
+
+
+def _filled(
+    begun: Path,
+    target: Path,
+    recipe: Recipe,
+    sources: Sequence[Source],
+    framework: str,
+    origin: str,
+    say: Say,
+) -> tuple[graph.Exported, ...]:
+    """Everything that will be ``target``."""
     stages: list[dict[str, Any]] = []
     made: list[graph.Exported] = []
     answers: dict[str, list[list[float]]] = {}
@@ -99,7 +120,7 @@ def make(
         seen, total = golden.window(model, SEED), None
         for name, opened in source.folds:
             network = opened()
-            exported = graph.export(network, source.patch, target / f"{wanted.name}-{name}.onnx")
+            exported = graph.export(network, source.patch, begun / f"{wanted.name}-{name}.onnx")
             made.append(exported)
             own = graph.answer(network, seen)
             total = own if total is None else total + own
@@ -113,10 +134,10 @@ def make(
         answers[wanted.name] = golden.answers_at(model, np.asarray(total[0] / len(source.folds)), SEED)
         stages.append(stage)
     content = golden.written(answers, SEED, framework)
-    (target / GOLDEN).write_bytes(content)
+    (begun / GOLDEN).write_bytes(content)
     pinned = {"file": GOLDEN, "sha256": hashlib.sha256(content).hexdigest()}
-    _write(target, _manifest(target.name, recipe, stages, pinned), origin)
-    return Made(target, tuple(made))
+    _write(begun, target, _manifest(target.name, recipe, stages, pinned), origin)
+    return tuple(made)
 
 
 def _stage(wanted: StageRecipe, source: Source) -> dict[str, Any]:
@@ -164,16 +185,17 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
 
 
-def _write(target: Path, manifest: dict[str, Any], origin: str) -> None:
+def _write(begun: Path, target: Path, manifest: dict[str, Any], origin: str) -> None:
     text = yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=116)
-    path = target / "model.yaml"
+    path = begun / "model.yaml"
     path.write_text(_HEAD.format(origin=origin) + text, encoding="utf-8")
     try:
-        model = replace(registry.read(target), shared=read_shared(target.parent))
-    except ManifestError:
-        path.rename(target / "refused.yaml")
-        raise
-    (target / "card.md").write_text(write(model, "markdown"), encoding="utf-8")
+        model = replace(registry.read(begun), shared=read_shared(target.parent))
+    except ManifestError as error:
+        refused = target.with_name(f"{target.name}.refused.yaml")
+        path.replace(refused)
+        raise ManifestError(str(error).replace(str(path), str(refused))) from error
+    (begun / "card.md").write_text(write(model, "markdown"), encoding="utf-8")
 
 
 class _Dumper(yaml.SafeDumper):

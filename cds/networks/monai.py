@@ -1,14 +1,16 @@
 """A MONAI bundle as the source of a stage: ``configs/inference.json``, ``configs/metadata.json``, ``models/model.pt``.
 
 Read are the common steps of bundles that tell organs apart on CT: orientation RAS, Spacing, an intensity range, a
-sliding window, softmax. A bundle's configuration may hold Python to be run; none of it is, and a bundle that needs it
-is refused, as is TorchScript, which is a program.
+sliding window, softmax; in this order, each once, and with arguments that are known to change nothing here. A bundle's
+configuration may hold Python to be run; none of it is, and a bundle that needs it is refused, as is TorchScript, which
+is a program.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,80 @@ from cds.networks import checkpoints, graph
 from cds.networks.folder import Source
 
 NETWORKS = ("UNet", "BasicUNet", "SegResNet", "DynUNet")
-_HARMLESS = frozenset(
-    {"LoadImaged", "EnsureChannelFirstd", "AddChanneld", "EnsureTyped", "ToTensord", "CastToTyped", "ToDeviced"}
-)
+_NEEDED = ("Orientationd", "Spacingd", "ScaleIntensityRanged")
+"""In the order they are computed in."""
+_Allowed = Mapping[str, tuple[Any, ...] | None]
+_NO, _FLOATS = (False, None), (None, "float32", "float64")
+_EACH: _Allowed = {"_target_": None, "_desc_": None, "_disabled_": _NO, "keys": None, "allow_missing_keys": None}
+_ARGUMENTS: Mapping[str, _Allowed] = {
+    "LoadImaged": {
+        "reader": None,
+        "dtype": _FLOATS,
+        "ensure_channel_first": None,
+        "image_only": None,
+        "meta_keys": None,
+        "meta_key_postfix": None,
+        "overwriting": None,
+        "simple_keys": None,
+    },
+    "EnsureChannelFirstd": {"strict_check": None, "channel_dim": None},
+    "AddChanneld": {},
+    "EnsureTyped": {
+        "data_type": None,
+        "dtype": _FLOATS,
+        "device": None,
+        "wrap_sequence": None,
+        "track_meta": None,
+    },
+    "ToTensord": {"dtype": _FLOATS, "device": None, "wrap_sequence": None, "track_meta": None},
+    "CastToTyped": {"dtype": _FLOATS},
+    "ToDeviced": {"device": None, "non_blocking": None},
+    "Orientationd": {"axcodes": None, "as_closest_canonical": _NO, "labels": (None,), "lazy": _NO},
+    "Spacingd": {
+        "pixdim": None,
+        "diagonal": _NO,
+        "mode": ("bilinear", ["bilinear"]),
+        "padding_mode": ("border",),
+        "align_corners": _NO,
+        "dtype": _FLOATS,
+        "scale_extent": _NO,
+        "recompute_affine": _NO,
+        "min_pixdim": (None,),
+        "max_pixdim": (None,),
+        "ensure_same_shape": None,
+        "lazy": _NO,
+    },
+    "ScaleIntensityRanged": {
+        "a_min": None,
+        "a_max": None,
+        "b_min": None,
+        "b_max": None,
+        "clip": None,
+        "dtype": _FLOATS,
+    },
+    "SlidingWindowInferer": {
+        "roi_size": None,
+        "overlap": None,
+        "mode": ("constant", "gaussian"),
+        "sigma_scale": (0.125,),
+        "padding_mode": ("constant",),
+        "cval": (0,),
+        "with_coord": _NO,
+        "sw_batch_size": None,
+        "sw_device": None,
+        "device": None,
+        "progress": None,
+        "cache_roi_weight_map": None,
+        "cpu_thresh": None,
+        "buffer_steps": None,
+        "buffer_dim": None,
+    },
+    "Compose": {"transforms": None, "map_items": None, "unpack_items": None, "log_stats": None, "lazy": _NO},
+}
+"""What each step may be told, and the values with which it computes what this service computes; None: any."""
+_WINDOWS = "SlidingWindowInferer"
+_RANGE = ("a_min", "a_max", "b_min", "b_max")
+"""MONAI can do without the last two, and then scales to no range and clips nothing."""
 _TURNED = {"R": 2, "A": 1, "I": 0}
 """Letters of an orientation that run against this service's axes, and the axis, z y x."""
 
@@ -29,8 +102,7 @@ def source(folder: Path) -> Source:
     config = _json(_first(folder, "configs/inference.json"))
     metadata = _json(_first(folder, "configs/metadata.json"))
     where = str(folder / "configs" / "inference.json")
-    steps = {str(step.get("_target_")): step for step in _steps(config, where)}
-    _refuse(config, steps, where)
+    steps = _refuse(config, list(_steps(config, where)), where)
     spacing, scale, inferer = steps["Spacingd"], steps["ScaleIntensityRanged"], _plain(config, "inferer", where)
     classes = _classes(metadata, folder)
     definition = _plain(config, "network_def", where)
@@ -105,6 +177,10 @@ def _steps(config: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
     found = config.get("preprocessing")
     if not isinstance(found, dict) or not isinstance(found.get("transforms"), list):
         raise ManifestError(f"{where}: no list of transforms under 'preprocessing'")
+    if found.get("_target_", "Compose") != "Compose":
+        raise ManifestError(f"{where}: preprocessing is '{found['_target_']}', not Compose")
+    if strange := list(_strange("Compose", _literal(found | {"transforms": []}, config, where))):
+        raise ManifestError(f"{where}: this bundle can't be imported: preprocessing has {'; '.join(strange)}")
     for step in found["transforms"]:
         yield _literal(step, config, where) if isinstance(step, dict) else {"_target_": str(step)}
 
@@ -127,40 +203,80 @@ def _literal(block: dict[str, Any], config: dict[str, Any], where: str) -> dict[
     return found
 
 
-def _refuse(config: dict[str, Any], steps: dict[str, dict[str, Any]], where: str) -> None:
-    needed = ("Orientationd", "Spacingd", "ScaleIntensityRanged")
+def _refuse(config: dict[str, Any], listed: list[dict[str, Any]], where: str) -> dict[str, dict[str, Any]]:
+    """The steps by name. Raises ManifestError for what would not be computed as MONAI computes it."""
+    names = [str(step.get("_target_")) for step in listed]
+    steps = dict(zip(names, listed, strict=True))
     inferer, definition = _plain(config, "inferer", where), _plain(config, "network_def", where)
-    network = str(definition.get("_target_", "")).rsplit(".", 1)[-1]
+    module, _, network = str(definition.get("_target_", "")).rpartition(".")
+    order = [name for name in names if name in _NEEDED]
     scale, spacing = steps.get("ScaleIntensityRanged", {}), steps.get("Spacingd", {})
     faults = (
-        {f"preprocessing has no {name}": name not in steps for name in needed}
-        | {f"preprocessing has {name}": name not in (*needed, *_HARMLESS) for name in steps}
+        {f"preprocessing has no {name}": name not in steps for name in _NEEDED}
+        | {f"preprocessing has {name}": name in ("Compose", _WINDOWS) or name not in _ARGUMENTS for name in names}
+        | {f"preprocessing has {name} {order.count(name)} times": order.count(name) > 1 for name in order}
         | {
+            f"preprocessing has {' before '.join(order)}, not {' before '.join(_NEEDED)}": len(set(order))
+            == len(order)
+            == len(_NEEDED)
+            and order != list(_NEEDED),
             f"network '{network}' (known are {', '.join(NETWORKS)})": network not in NETWORKS,
+            f"network '{network}' of '{module}', not of MONAI": module not in ("", "monai.networks.nets"),
             "network_def is not for volumes of one channel": (
                 definition.get("spatial_dims"),
                 definition.get("in_channels"),
             )
             != (3, 1),
-            f"inferer '{inferer.get('_target_')}'": str(inferer.get("_target_")) != "SlidingWindowInferer",
-            "the inferer's window is not three numbers": not _numbers(inferer.get("roi_size"), 3),
-            f"the inferer's mode '{inferer.get('mode')}'": inferer.get("mode", "constant")
-            not in ("constant", "gaussian"),
-            "the inferer pads in another way": inferer.get("padding_mode", "constant") != "constant"
-            or bool(inferer.get("cval", 0)),
+            f"inferer '{inferer.get('_target_')}'": str(inferer.get("_target_")) != _WINDOWS,
+            "the inferer's window (roi_size) is not three whole numbers above 0": not _numbers(
+                inferer.get("roi_size"), 3
+            )
+            or not all(isinstance(n, int) for n in inferer["roi_size"]),
+            "the inferer's overlap is not a number from 0 to below 1": not _finite(inferer.get("overlap", 0.25))
+            or not 0 <= inferer.get("overlap", 0.25) < 1,
             "ScaleIntensityRanged without clip": scale.get("clip") is not True,
-            f"Spacingd of mode '{spacing.get('mode')}'": spacing.get("mode", "bilinear") != "bilinear"
-            or bool(spacing.get("scale_extent")),
-            "Spacingd without three millimetres": not _numbers(spacing.get("pixdim"), 3),
-            "no softmax over the classes": "softmax" not in json.dumps(config.get("postprocessing", {})),
+            "Spacingd without three millimetres (pixdim)": not _numbers(spacing.get("pixdim"), 3),
+            "no softmax over the classes (Activationsd)": not _softmax(config.get("postprocessing")),
         }
+        | {fault: True for name, step in steps.items() for fault in _strange(name, step)}
+        | {fault: True for fault in _strange(_WINDOWS, inferer)}
+        | {f"ScaleIntensityRanged without a number {key}": not _finite(scale.get(key)) for key in _RANGE}
     )
     if found := [fault for fault, there in faults.items() if there]:
         raise ManifestError(f"{where}: this bundle can't be imported: {'; '.join(found)}")
+    if not (scale["a_min"] < scale["a_max"] and scale["b_min"] < scale["b_max"]):
+        raise ManifestError(f"{where}: this bundle can't be imported: ScaleIntensityRanged of an empty or turned range")
+    return steps
+
+
+def _strange(name: str, step: dict[str, Any]) -> Iterator[str]:
+    """What a step is told that is not known to compute the same."""
+    allowed = _ARGUMENTS.get(name)
+    for key, value in step.items() if allowed is not None else ():
+        values = {**_EACH, **(allowed or {})}
+        if key not in values:
+            yield f"{name} with {key}"
+        elif (wanted := values[key]) is not None and value not in wanted:
+            yield f"{name} with {key}: {json.dumps(value)[:60]}"
+
+
+def _softmax(postprocessing: Any) -> bool:
+    steps = postprocessing.get("transforms") if isinstance(postprocessing, dict) else None
+    return any(
+        step.get("_target_") == "Activationsd"
+        and step.get("softmax") in (True, [True])
+        and not any(step.get(key) for key in ("sigmoid", "other", "_disabled_"))
+        for step in (steps if isinstance(steps, list) else ())
+        if isinstance(step, dict)
+    )
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _numbers(values: Any, count: int) -> bool:
-    return isinstance(values, list) and len(values) == count and all(isinstance(v, int | float) for v in values)
+    return isinstance(values, list) and len(values) == count and all(_finite(v) and v > 0 for v in values)
 
 
 def _turn(orientation: dict[str, Any], where: str) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ leaves them to be derived from kernel sizes and numbers of features, as nnU-Net 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,22 @@ _RESAMPLING = "resample_data_or_seg_to_shape"
 _READERS = {"SimpleITKIO": (), "SimpleITKIOWithReorient": (), "NibabelIOWithReorient": (1, 2)}
 """Axes (z y x) along which the reader's array runs against this service's: nibabel's runs to the right and the front.
 NibabelIO takes axes as they lie in a file, which says nothing of a patient's."""
+_DATASET = {"labels": dict, "channel_names": dict, "modality": dict}
+_PLANS = {"configurations": dict, "transpose_forward": list, "foreground_intensity_properties_per_channel": dict}
+_CONFIGURATION = {
+    "patch_size": list,
+    "spacing": list,
+    "normalization_schemes": list,
+    "use_mask_for_norm": list,
+    "resampling_fn_data_kwargs": dict,
+    "resampling_fn_probabilities_kwargs": dict,
+    "architecture": dict,
+    "n_conv_per_stage_encoder": list,
+    "n_conv_per_stage_decoder": list,
+    "pool_op_kernel_sizes": list,
+    "conv_kernel_sizes": list,
+}
+"""What a key's value must be where there is one."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +67,44 @@ def read(folder: Path, configuration: str | None = None) -> Plan:
     says, else the only one in three dimensions. Raises ManifestError."""
     plans, dataset = _json(folder / "plans.json"), _json(folder / "dataset.json")
     where = str(folder / "plans.json")
+    _kinds(dataset, _DATASET, str(folder / "dataset.json"))
+    _kinds(plans, _PLANS, where)
     name, chosen = _configuration(plans, folder.resolve().name, configuration, where)
     try:
-        return _plan(plans, dataset, name, chosen, where)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ManifestError(f"{where}: '{name}' is not as nnU-Net writes it: {error!r}") from error
+        classes = _classes(dataset, str(folder / "dataset.json"))
+        return _plan(plans, dataset, name, chosen, classes, where)
+    except KeyError as error:
+        raise ManifestError(f"{where}: '{name}' is not as nnU-Net writes it: there is no {error}") from error
+    except (TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise ManifestError(f"{where}: '{name}' is not as nnU-Net writes it: {error}") from error
 
 
-def _plan(plans: dict[str, Any], dataset: dict[str, Any], name: str, chosen: dict[str, Any], where: str) -> Plan:
+def _plan(
+    plans: dict[str, Any],
+    dataset: dict[str, Any],
+    name: str,
+    chosen: dict[str, Any],
+    classes: tuple[str, ...],
+    where: str,
+) -> Plan:
     _refuse(plans, dataset, chosen, where)
     network, arguments = _architecture(chosen, where)
     properties = plans["foreground_intensity_properties_per_channel"]["0"]
+    low, high, mean, deviation = (
+        _finite(properties, key) for key in ("percentile_00_5", "percentile_99_5", "mean", "std")
+    )
     data = chosen.get("resampling_fn_data_kwargs", {"order": 3})
     return Plan(
         dataset=str(plans.get("dataset_name", "")),
         trainer_configuration=name,
         network=network,
         arguments=arguments,
-        classes=_classes(dataset["labels"], where),
-        patch=_three(chosen["patch_size"], int),
-        spacing=_three(chosen["spacing"], float),
-        clip=(float(properties["percentile_00_5"]), float(properties["percentile_99_5"])),
-        mean=float(properties["mean"]),
-        deviation=max(float(properties["std"]), 1e-8),
+        classes=classes,
+        patch=_three(chosen, "patch_size", int),
+        spacing=_three(chosen, "spacing", float),
+        clip=(low, high),
+        mean=mean,
+        deviation=max(deviation, 1e-8),
         order=int(data["order"]),
         against=_READERS[str(plans["image_reader_writer"])],
     )
@@ -90,12 +122,19 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
+def _kinds(block: dict[str, Any], kinds: Mapping[str, type], where: str) -> None:
+    for key, kind in kinds.items():
+        if key in block and not isinstance(block[key], kind):
+            wanted = "an object" if kind is dict else "a list"
+            raise ManifestError(f"{where}: '{key}' is {json.dumps(block[key])[:40]}, where nnU-Net writes {wanted}")
+
+
 def _configuration(plans: dict[str, Any], folder: str, wanted: str | None, where: str) -> tuple[str, dict[str, Any]]:
     """(name, its settings with those it inherits)."""
     known = plans.get("configurations")
     if not isinstance(known, dict) or not known:
         raise ManifestError(f"{where}: no 'configurations': these are not plans of nnU-Net v2")
-    solid = [n for n, c in known.items() if len(_inherited(known, n, where).get("patch_size", ())) == 3]
+    solid = [n for n in known if len(_inherited(known, n, where).get("patch_size", ())) == 3]
     named = folder.rsplit("__", 1)[-1]  # trainer__plans__configuration
     name = wanted or (named if named in known else solid[0] if len(solid) == 1 else None)
     if name is None or name not in known:
@@ -110,9 +149,11 @@ def _inherited(known: dict[str, Any], name: str, where: str) -> dict[str, Any]:
     seen: list[str] = []
     at: str | None = name
     while at is not None:
-        if at in seen or at not in known:
+        if not isinstance(at, str) or at in seen or at not in known:
             raise ManifestError(f"{where}: configuration '{name}' inherits from '{at}', which leads nowhere")
         seen.append(at)
+        _kinds(known, {at: dict}, where)
+        _kinds(known[at], _CONFIGURATION, f"{where}: configuration '{at}'")
         found = known[at] | found
         at = known[at].get("inherits_from")
     return found
@@ -150,7 +191,10 @@ def _refuse(plans: dict[str, Any], dataset: dict[str, Any], chosen: dict[str, An
         raise ManifestError(f"{where}: this network can't be imported: {'; '.join(found)}")
 
 
-def _classes(labels: dict[str, Any], where: str) -> tuple[str, ...]:
+def _classes(dataset: dict[str, Any], where: str) -> tuple[str, ...]:
+    if "labels" not in dataset:
+        raise ManifestError(f"{where}: no 'labels'")
+    labels = dataset["labels"]
     numbers = {name: number for name, number in labels.items() if name != "ignore"}
     if any(not isinstance(number, int) for number in numbers.values()):
         raise ManifestError(f"{where}: labels of overlapping regions can't be imported, only one class a voxel")
@@ -194,6 +238,16 @@ def _derived(chosen: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _three(values: Any, kind: type) -> tuple[Any, Any, Any]:
+def _three(chosen: dict[str, Any], key: str, kind: type) -> tuple[Any, Any, Any]:
+    values = chosen[key]
+    if len(values) != 3 or not all(isinstance(v, int | float) and math.isfinite(v) and kind(v) > 0 for v in values):
+        raise ValueError(f"'{key}' is {json.dumps(values)[:60]}, not three numbers above 0")
     z, y, x = (kind(v) for v in values)
     return z, y, x
+
+
+def _finite(properties: dict[str, Any], key: str) -> float:
+    value = properties[key]
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"'{key}' of the intensities is {json.dumps(value)[:40]}, not a number")
+    return float(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from framework import Watched, scan
+from monai_bundle import UNET, configuration, write
 
 from cds.cli.main import main
 from cds.errors import ManifestError
@@ -21,18 +21,12 @@ from cds.inference.registry import read
 from cds.inference.volumes.analyse import Analysis
 from cds.inference.volumes.network import Device
 from cds.networks import monai
+from cds.networks import recipe as recipes
+from cds.networks.folder import make
 
 SPACING = (3.0, 1.6, 1.4)
 NETWORKS: dict[str, dict[str, Any]] = {
-    "UNet": {
-        "spatial_dims": 3,
-        "in_channels": 1,
-        "out_channels": 3,
-        "channels": [4, 8, 16],
-        "strides": [2, 2],
-        "num_res_units": 2,
-        "norm": "batch",
-    },
+    "UNet": UNET,
     "SegResNet": {
         "spatial_dims": 3,
         "in_channels": 1,
@@ -51,49 +45,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "filters": [4, 8, 8],
     },
 }
-Change = Callable[[dict[str, Any]], Any]
 
 
-def bundle(folder: Path, network: str = "UNet", mode: str = "constant", change: Change = lambda c: None) -> Path:
-    config: dict[str, Any] = {
-        "imports": ["$import glob"],
-        "network_def": {"_target_": network, **NETWORKS[network]},
-        "network": "$@network_def.to(@device)",
-        "preprocessing": {
-            "_target_": "Compose",
-            "transforms": [
-                {"_target_": "LoadImaged", "keys": "image"},
-                {"_target_": "EnsureChannelFirstd", "keys": "image"},
-                {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
-                {"_target_": "Spacingd", "keys": "image", "pixdim": [2.0, 2.2, 2.5], "mode": "bilinear"},
-                {
-                    "_target_": "ScaleIntensityRanged",
-                    "keys": "image",
-                    "a_min": -57,
-                    "a_max": 164,
-                    "b_min": 0.0,
-                    "b_max": 1.0,
-                    "clip": True,
-                },
-                {"_target_": "EnsureTyped", "keys": "image"},
-            ],
-        },
-        "inferer": {
-            "_target_": "SlidingWindowInferer",
-            "roi_size": [32, 24, 16],
-            "sw_batch_size": 2,
-            "overlap": 0.4,
-            "mode": mode,
-        },
-        "postprocessing": {"_target_": "Compose", "transforms": [{"_target_": "Activationsd", "softmax": True}]},
-    }
-    change(config)
-    named = {"0": "background", "1": "pancreas", "2": "tumor"}
-    metadata = {"network_data_format": {"outputs": {"pred": {"channel_def": named}}}}
-    (folder / "configs").mkdir(parents=True)
-    (folder / "models").mkdir()
-    (folder / "configs" / "inference.json").write_text(json.dumps(config))
-    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
+def bundle(folder: Path, network: str = "UNet", mode: str = "constant") -> Path:
+    write(folder, configuration(network, NETWORKS[network], mode))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from monai.networks import nets
@@ -159,29 +114,6 @@ def test_input_and_probabilities_are_monais(network: str, mode: str, tmp_path: P
         assert difference < most, name
 
 
-def step(config: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(s for s in config["preprocessing"]["transforms"] if s["_target_"] == name)
-    return found
-
-
-REFUSED: list[tuple[str, Change]] = [
-    ("network 'SwinUNETR'", lambda c: c["network_def"].update(_target_="SwinUNETR")),
-    ("preprocessing has CropForegroundd", lambda c: step(c, "EnsureTyped").update(_target_="CropForegroundd")),
-    ("preprocessing has no Orientationd", lambda c: step(c, "Orientationd").update(_target_="EnsureTyped")),
-    ("is an expression", lambda c: step(c, "Spacingd").update(pixdim="$[1.5] * 3")),
-    ("without clip", lambda c: step(c, "ScaleIntensityRanged").update(clip=False)),
-    ("exchanges axes", lambda c: step(c, "Orientationd").update(axcodes="SAR")),
-    ("inferer 'SimpleInferer'", lambda c: c["inferer"].update(_target_="SimpleInferer")),
-    ("no softmax", lambda c: c.update(postprocessing={})),
-]
-
-
-@pytest.mark.parametrize(("says", "change"), REFUSED, ids=[r[0] for r in REFUSED])
-def test_what_can_not_be_imported_is_refused_by_name(tmp_path: Path, says: str, change: Change) -> None:
-    with pytest.raises(ManifestError, match=says.replace("$", r"\$")):
-        monai.source(bundle(tmp_path / "bundle", change=change))
-
-
 def test_torchscript_is_refused_since_it_is_a_program(tmp_path: Path) -> None:
     folder = bundle(tmp_path / "bundle")
     shutil.move(folder / "models" / "model.pt", folder / "models" / "old.pt")
@@ -191,3 +123,21 @@ def test_torchscript_is_refused_since_it_is_a_program(tmp_path: Path) -> None:
     (_, opened), *_ = monai.source(folder).folds
     with pytest.raises(ManifestError, match="is refused"):
         opened()
+
+
+def test_a_refused_manifest_is_kept_for_a_person_and_the_next_try_succeeds(tmp_path: Path) -> None:
+    source, models = monai.source(bundle(tmp_path / "bundle")), tmp_path / "models"
+    recipe = recipes.plain("Small", "MIT", "None.", "tumor", ())
+    recipe.manifest["task"] = "no such task"
+    with pytest.raises(ManifestError) as raised:
+        make(models / "small", recipe, [source], "MONAI", "a test")
+    assert str(models / "small.refused.yaml") in str(raised.value)
+    assert [p.name for p in models.iterdir()] == ["small.refused.yaml"]
+    recipe.manifest["task"] = "finding"
+    assert make(models / "small", recipe, [source], "MONAI", "a test").folder == models / "small"
+    assert {p.name for p in (models / "small").iterdir()} == {
+        "model.yaml",
+        "card.md",
+        "golden.json",
+        "detect-model.onnx",
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damaged_json import OTHERS, damaged
 
 from cds.errors import ManifestError
 from cds.networks import plans
@@ -82,14 +83,45 @@ REFUSED: list[tuple[str, Change]] = [
     ("networks of class 'os.system'", lambda p, d, s: s.update(UNet_class_name="os.system")),
     ("overlapping regions", lambda p, d, s: d.update(labels={"background": 0, "whole": [1, 2]})),
     ("numbered 0, 1, 2", lambda p, d, s: d.update(labels={"background": 0, "lesion": 2})),
-    ("not as nnU-Net writes it", lambda p, d, s: s.pop("spacing")),
+    ("not as nnU-Net writes it: there is no 'spacing'", lambda p, d, s: s.pop("spacing")),
+    ("plans.json: '3d_fullres' is null, where nnU-Net writes an object", lambda p, d, s: kept(p, None)),
+    ("'patch_size' is 7, where nnU-Net writes a list", lambda p, d, s: s.update(patch_size=7)),
+    ("'resampling_fn_data_kwargs' is null", lambda p, d, s: s.update(resampling_fn_data_kwargs=None)),
+    ("dataset.json: 'labels' is null", lambda p, d, s: d.update(labels=None)),
+    ("dataset.json: no 'labels'", lambda p, d, s: d.pop("labels")),
+    ("'spacing' is .9.0, 0, 4.5., not three numbers above 0", lambda p, d, s: s.update(spacing=[9.0, 0, 4.5])),
+    ("'std' of the intensities is \"x\"", lambda p, d, s: of_intensities(p).update(std="x")),
 ]
+
+
+def kept(plans: dict[str, Any], solid: Any) -> None:
+    plans["configurations"]["3d_fullres"] = solid
+
+
+def of_intensities(plans: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = plans["foreground_intensity_properties_per_channel"]["0"]
+    return found
 
 
 @pytest.mark.parametrize(("says", "change"), REFUSED, ids=[r[0] for r in REFUSED])
 def test_what_would_be_computed_otherwise_is_refused_by_name(tmp_path: Path, says: str, change: Change) -> None:
     with pytest.raises(ManifestError, match=says):
         plans.read(folder(tmp_path, change))
+
+
+@pytest.mark.parametrize("value", OTHERS, ids=str)
+def test_damaged_plans_are_a_sentence_not_a_crash(value: Any, tmp_path: Path) -> None:
+    refused = 0
+    for name in ("plans.json", "dataset.json"):
+        path = folder(tmp_path) / name
+        for other in damaged(json.loads(path.read_text()), value):
+            path.write_text(json.dumps(other))
+            try:
+                plans.read(tmp_path, "3d_fullres")
+            except ManifestError as error:
+                assert str(tmp_path) in str(error)
+                refused += 1
+    assert refused > 20
 
 
 def test_single_slices_are_refused(tmp_path: Path) -> None:
