@@ -5,7 +5,7 @@ Asked of the PACS when results are written, so that they carry what the archive 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.valuerep import DA, DS, TM
+from pydicom.valuerep import DA, TM, DSfloat
 
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.frames import CT, Frame, numbers, text
@@ -34,7 +34,11 @@ _MUST_BE_THERE = (
     "PositionReferenceIndicator",
 )
 """Type 2: present, if empty (DICOM PS3.3 C.7.1.1, C.7.2.1, C.7.4.1)."""
-_STAMPS = {"PatientBirthDate": (DA, "."), "StudyDate": (DA, "."), "StudyTime": (TM, ":")}
+_STAMPS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "PatientBirthDate": (DA, "."),
+    "StudyDate": (DA, "."),
+    "StudyTime": (TM, ":"),
+}
 """Read by the writing library; and what older files put between their parts (DICOM PS3.5 6.2, of ACR-NEMA)."""
 _SEXES = ("M", "F", "O")
 
@@ -129,7 +133,7 @@ def _mended(ds: Dataset) -> Dataset:
     return own
 
 
-def _stamp(value: str, kind: type[DA] | type[TM]) -> str:
+def _stamp(value: str, kind: Callable[[str], Any]) -> str:
     """Empty, which is allowed, for what is no date or time of day: the result is worth more than a damaged one."""
     try:
         kind(value)
@@ -158,21 +162,21 @@ def _share(whole: Dataset, frames: Sequence[Frame]) -> None:
     shared.update((whole.get("SharedFunctionalGroupsSequence") or [Dataset()])[0])
     if not shared.get("PlaneOrientationSequence"):
         lying = Dataset()
-        _put(lying, "ImageOrientationPatient", [DS(v, auto_format=True) for v in frames[0].orientation])
+        _put(lying, "ImageOrientationPatient", [DSfloat(v, auto_format=True) for v in frames[0].orientation])
         _put(shared, "PlaneOrientationSequence", [lying])
     measures = Dataset()
     measures.update((shared.get("PixelMeasuresSequence") or [Dataset()])[0])
     if not measures.get("PixelSpacing"):
-        _put(measures, "PixelSpacing", [DS(v, auto_format=True) for v in frames[0].spacing])
+        _put(measures, "PixelSpacing", [DSfloat(v, auto_format=True) for v in frames[0].spacing])
     if not measures.get("SliceThickness"):
         _put(measures, "SliceThickness", _apart(frames))
     _put(shared, "PixelMeasuresSequence", [measures])
     _put(whole, "SharedFunctionalGroupsSequence", [shared])
 
 
-def _apart(frames: Sequence[Frame]) -> DS:
+def _apart(frames: Sequence[Frame]) -> DSfloat:
     """mm between slices: where nobody says how thick they are, they leave no gap and do not overlap."""
-    return DS(float(np.median(np.abs(np.diff(places(frames))))), auto_format=True)
+    return DSfloat(float(np.median(np.abs(np.diff(places(frames))))), auto_format=True)
 
 
 def _put(ds: Dataset, keyword: str, value: Any) -> None:
