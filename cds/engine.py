@@ -342,11 +342,11 @@ class Engine:
     def _made(
         self, draft: CardDraft, case: Case, service: Service, report: Callable[[str], Link] | None
     ) -> tuple[Card, CardDraft]:
-        """The card; a modest one in its place when a word or an order's code for it is missing."""
+        """The card; a modest one in its place when a word for it is missing."""
         try:
             return compose(draft, case.policy, case.words, case.call.context, case.record.patient_id, report), draft
         except ConfigurationError as error:
-            # no message: an order that is not valid would be quoted in it, with the patient it is for
+            # no message: it may quote what the card says of the patient
             _log.error("card.failed service=%s topic=%s code=%s", service.id, draft.topic, error.code)
             modest = failure_card(service.id, case.words)
             return compose(modest, case.policy, case.words, case.call.context, case.record.patient_id, report), modest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,8 @@ from cds.protocol.request import Context
 from cds.protocol.response import Action, Card, Coding, Link, Source, Suggestion
 from cds.services.case import CardDraft, Proposal
 from cds.services.past import Would
+
+_log = logging.getLogger("cds.cards")
 
 D = TypeVar("D", CardDraft, Would)
 Priority = Literal["routine", "urgent", "asap"]
@@ -63,7 +66,7 @@ def compose(
     """``report`` makes the first link, from the card's id."""
     card_id = new_id()
     links = (report(card_id),) if report is not None else ()
-    suggestions = tuple(_suggestion(p, policy, context, patient_id) for p in draft.proposals)
+    suggestions = _suggestions(draft, policy, context, patient_id)
     return Card(
         uuid=card_id,
         summary=fit(draft.summary),
@@ -93,19 +96,25 @@ def fit(summary: str) -> str:
     return summary[: SUMMARY_LIMIT - 1].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"
 
 
-def _suggestion(proposal: Proposal, policy: Policy, context: Context, patient_id: str) -> Suggestion:
+def _suggestions(draft: CardDraft, policy: Policy, context: Context, patient_id: str) -> tuple[Suggestion, ...]:
+    """Without an order that can't be made: what the card says stands by itself, and must not be lost with it."""
+    made = []
+    for proposal in draft.proposals:
+        try:
+            made.append(_suggestion(proposal, draft_order(proposal, policy, context, patient_id)))
+        except PolicyError as error:
+            # no message: it would quote the order, with the patient it is for
+            _log.error("order.dropped topic=%s order=%s code=%s", draft.topic, proposal.order, error.code)
+    return tuple(made)
+
+
+def _suggestion(proposal: Proposal, order: dict[str, Any]) -> Suggestion:
     """One action each: some EHRs take no more."""
     return Suggestion(
         label=proposal.label,
         uuid=str(uuid.uuid4()),
         isRecommended=proposal.recommended or None,
-        actions=(
-            Action(
-                type="create",
-                description=proposal.label,
-                resource=draft_order(proposal, policy, context, patient_id),
-            ),
-        ),
+        actions=(Action(type="create", description=proposal.label, resource=order),),
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from cds.record.inputs import Length
 
@@ -111,12 +112,43 @@ class ServicePolicy(Block):
     parameters: dict[str, Any] = Field(default_factory=dict, description="The service's own settings; see below.")
 
 
+# FHIR R4, "Data Types": what a draft order holds must be what an EHR takes
+_URI = re.compile(r"\S+")
+_CODE = re.compile(r"\S+(\s\S+)*")
+
+
+def _uri(value: str) -> str:
+    if not _URI.fullmatch(value):
+        raise ValueError(f"{value!r} is no code system: write its address, without blanks, such as http://loinc.org")
+    return value
+
+
+def _code(value: str) -> str:
+    if not _CODE.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no code: write at least one character, no blank at its start or end, and no two in a row"
+        )
+    return value
+
+
+def _name(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty: write the name under which it is to be read")
+    return value
+
+
 class Order(Block):
     """One thing a card can propose to order, under this site's code."""
 
-    system: str = Field(description="Code system, or the EHR's preference-list key system.")
-    code: str = Field(description="Code this site orders it under.")
-    display: str = Field(description="Name of the order as it should read in the EHR.")
+    system: Annotated[str, AfterValidator(_uri)] = Field(
+        description="Code system, or the EHR's preference-list key system: an address without blanks."
+    )
+    code: Annotated[str, AfterValidator(_code)] = Field(
+        description="Code this site orders it under: no blank at its start or end, and no two in a row."
+    )
+    display: Annotated[str, AfterValidator(_name)] = Field(
+        description="Name of the order as it should read in the EHR."
+    )
 
 
 class OverrideReason(Block):

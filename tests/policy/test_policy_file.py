@@ -187,6 +187,25 @@ def test_without_a_good_policy_nothing_starts(tmp_path: Path) -> None:
         PolicyStore(path, KNOWN, poll_s=1)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('code: "1"', 'code: "CTPANC "', "orders.scan.code: 'CTPANC ' is no code: write at least one"),
+        ('code: "1"', 'code: "CT  PANC"', "orders.scan.code: 'CT  PANC' is no code"),
+        ('code: "1"', "code: ''", "orders.scan.code: '' is no code"),
+        ('system: "urn:x"', 'system: "our codes"', "orders.scan.system: 'our codes' is no code system: write its"),
+        ('system: "urn:x"', 'system: ""', "orders.scan.system: '' is no code system"),
+        ("display: Scan", 'display: " "', "orders.scan.display: is empty: write the name"),
+    ],
+)
+def test_an_order_that_no_ehr_could_take_is_refused_with_its_line(old: str, new: str, told: str) -> None:
+    orders = 'orders:\n  scan: {system: "urn:x", code: "1", display: Scan}\n'
+    with pytest.raises(PolicyError) as caught:
+        parse(GOOD + orders.replace(old, new), "p.yaml", KNOWN)
+    assert str(caught.value).startswith(f"p.yaml:13: {told}")
+    assert parse(GOOD + orders.replace("urn:x", "http://loinc.org"), "p.yaml", KNOWN).orders["scan"].code == "1"
+
+
 @pytest.mark.parametrize("snooze", ["3000y", "-1d", "soon"])
 def test_a_snooze_is_a_length_people_live(snooze: str) -> None:
     reasons = f"override_reasons:\n  later: {{system: x, display: {{en: Later}}, snooze: {snooze}}}\n"
