@@ -52,7 +52,11 @@ class RiskParameters(BaseModel):
     model_indicator: Literal["info", "warning"] = Field("info", description="Urgency of a card that rests on a model.")
     recent_imaging: Length = Field("3m", description="A CT or MR of the abdomen this recent holds the card back.")
     active_order: Length = Field("3m", description="A work-up ordered this recently holds the card back.")
-    imaging_modalities: tuple[str, ...] = Field(("CT", "MR"), description="DICOM modalities that count as imaging.")
+    imaging_modalities: tuple[Literal["CT", "MR", "PT", "US", "ES"], ...] = Field(
+        ("CT", "MR"),
+        description="DICOM modalities that count as imaging: CT, MR, PT for PET, US for ultrasound, ES for endoscopy "
+        "(how some sites file endoscopic ultrasound).",
+    )
     marker_within: Length = Field("6m", description="A CA 19-9 or bilirubin older than this is not mentioned.")
     marker_above: float = Field(37, gt=0, description="CA 19-9 in U/mL from which a card mentions it, and its limits.")
     bilirubin_confounds_above: float = Field(
@@ -67,6 +71,13 @@ class RiskParameters(BaseModel):
     say_when_not_assessed: bool = Field(
         True, description="true: an info card says so when data could not be read and no card could be given."
     )
+
+    @field_validator("ages")
+    @classmethod
+    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] > value[1]:
+            raise ValueError(f"nobody is from {value[0]} to {value[1]} years old: the youngest age comes first")
+        return value
 
     @field_validator("risk_bands")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -201,7 +202,16 @@ def fault_at(
         message = "unknown key; " + (f"did you mean '{near[0]}'?" if near else f"allowed are: {', '.join(allowed)}")
     elif fault["type"] == "missing":
         message = "this key is required"
+    elif fault["type"] == "literal_error":
+        message += _meant(str(fault["input"]), fault["ctx"]["expected"])
     return f"{where}:{line_of(node, location)}: {key}: {message}"
+
+
+def _meant(given: str, expected: str) -> str:
+    """``expected``: as pydantic lists what is allowed, each in quotes."""
+    allowed = {name.casefold(): name for name in re.findall(r"'([^']*)'", expected)}
+    near = difflib.get_close_matches(given.casefold(), allowed, n=1)
+    return f"; did you mean '{allowed[near[0]]}'?" if near else ""
 
 
 def _allowed(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -1,0 +1,36 @@
+"""What a clinical lead may set for the risk card: what would silence it unnoticed is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds.errors import PolicyError
+from cds.policy.schema import Known, Policy, parse
+from hooks.risk_decision import RiskParameters
+
+
+def setting(what: str) -> Policy:
+    head = "name: T\nauthor: A\napprover: B\neffective: 2026-01-01\nreason: because\n"
+    text = f"{head}services:\n  pancreas-risk:\n    parameters:\n      {what}\n"
+    return parse(text, "p.yaml", Known({}, {"pancreas-risk": RiskParameters}))
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("ages: [99, 40]", "ages: nobody is from 99 to 40 years old: the youngest age comes first"),
+        ("imaging_modalities: [CT, MRI]", "did you mean 'MR'?"),
+        ("imaging_modalities: [ct]", "'CT', 'MR', 'PT', 'US' or 'ES'; did you mean 'CT'?"),
+        ("imaging_modalities: [X]", "'CT', 'MR', 'PT', 'US' or 'ES'"),
+    ],
+)
+def test_what_would_hold_every_card_back_or_none_is_refused_with_its_line(what: str, told: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        setting(what)
+    assert str(caught.value).startswith("p.yaml:9: services.pancreas-risk.parameters.")
+    assert str(caught.value).endswith(told)
+
+
+@pytest.mark.parametrize("what", ["ages: [50, 50]", "imaging_modalities: [US, ES]", "imaging_modalities: []"])
+def test_what_a_lead_may_want_is_taken(what: str) -> None:
+    setting(what)
