@@ -37,6 +37,7 @@ from cds.record.moments import day_at
 from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
+from cds.services.known import known_here
 from cds.settings import Settings
 from cds.snapshot import Snapshots, fingerprints
 from cds.steady import Steady
@@ -88,7 +89,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = utc_now, arc
     key = settings.load_ledger_key()
     ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
     two_people = settings.environment == "production"
-    known = Known(models.thresholds(), services.parameters(), models.limits(), models.editions(), two_people)
+    known = known_here(models, services, two_people=two_people)
     policies = policy_book(settings, packages, known, ledger, now)
     zone = ZoneInfo(settings.timezone)
     jobs = Jobs(settings.ledger_url, now=now, lease=timedelta(seconds=settings.imaging.lease_s))

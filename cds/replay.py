@@ -31,6 +31,7 @@ from cds.policy.schema import Known, Policy, parse
 from cds.protocol.response import Link
 from cds.record.features import Feature
 from cds.services import CardDraft, Case
+from cds.services.known import known_here
 from cds.snapshot import Snapshot, Snapshots
 
 
@@ -234,8 +235,7 @@ class Replay:
             return None
 
     def _known(self) -> Known:
-        models, services = self._engine.models, self._engine.services
-        return Known(models.thresholds(), services.parameters(), models.limits(), models.editions())
+        return known_here(self._engine.models, self._engine.services)
 
     def _models_of(self, call: CallEntry, policy: Policy | None) -> tuple[Part, ...]:
         found = []

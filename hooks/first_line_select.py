@@ -25,6 +25,7 @@ TOPIC = "pancreas-first-line-data"
     models=MODELS,
     reads=READS,
     parameters=FirstLineParameters,
+    orders=("blood-count-differential",),
 )
 def first_line_select(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)

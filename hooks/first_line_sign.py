@@ -40,6 +40,7 @@ class FirstLineParameters(BaseModel):
     models=MODELS,
     reads=READS,
     parameters=FirstLineParameters,
+    orders=("blood-count-differential",),
     comparisons=trials.comparisons,
 )
 def first_line_sign(case: Case) -> Iterable[Finding]:

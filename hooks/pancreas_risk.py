@@ -48,6 +48,7 @@ DIALS = (
     models=MODELS,
     reads=READS,
     parameters=RiskParameters,
+    orders=(*gates.WORKUP, "hba1c"),
     again=Again(
         risk_decision.decide, risk_decision.TOPICS, DIALS, outcome="pancreatic-cancer", asks=risk_decision.asks
     ),

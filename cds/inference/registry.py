@@ -67,6 +67,11 @@ class Registry:
             if card is not None and card.thresholds
         }
 
+    def orders(self) -> frozenset[str]:
+        """The policy's names of all orders that some model's card proposes."""
+        cards = (m.manifest.card for m in self.models.values())
+        return frozenset(p.order for card in cards if card is not None for s in card.speaks for p in s.proposals)
+
     def editions(self) -> dict[str, Callable[[Any], list[tuple[tuple[int | str, ...], str]]]]:
         """By id of each guideline: what is wrong with what is given as an edition of it."""
         found = ((id, m.manifest) for id, m in self.models.items() if m.manifest.guideline is not None)

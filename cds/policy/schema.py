@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -28,6 +28,9 @@ from cds.policy.blocks import (
 )
 from cds.policy.people import same_person
 from cds.yaml_lines import YamlFault, line_of
+
+_ALIKE = 0.85
+"""From how alike two names of orders are taken for one, misspelt: `mr-pancreas` is not `ct-pancreas`."""
 
 
 class Policy(Block):
@@ -89,6 +92,10 @@ class Known:
     """Id of each guideline -> every fault of what is given as an edition of it: (path in it, what is wrong)."""
     two_people: bool = False
     """Who wrote a policy must not be who approved it."""
+    hooks: frozenset[str] | None = None
+    """That services answer; None: any may be named."""
+    orders: frozenset[str] = frozenset()
+    """That services and models propose: a site need not have a code for each, and may have others."""
 
 
 def parse(text: str, where: str, known: Known) -> Policy:
@@ -120,6 +127,8 @@ def validated(content: dict[str, Any], node: yaml.Node | None, text: str, where:
     faults += _unknown_names(content, known, node, where)
     faults += _wrong_parameters(content, known, node, where)
     faults += _wrong_guidelines(content, known, node, where)
+    faults += _wrong_hooks(content, known, node, where)
+    faults += _misspelt_orders(content, known, node, where)
     if policy is not None and known.two_people and same_person(policy.author, policy.approver):
         line = line_of(node, ("approver",))
         faults.append(f"{where}:{line}: approver: the same person as the author; another has to approve it")
@@ -138,8 +147,7 @@ def _unknown_names(content: dict[str, Any], known: Known, node: yaml.Node | None
     for section, allowed in (("models", frozenset(known.models)), ("services", frozenset(known.services))):
         for name in _mapping(content.get(section)):
             if name not in allowed:
-                near = difflib.get_close_matches(str(name), allowed, n=1)
-                hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(sorted(allowed))}"
+                hint = _hint(str(name), allowed, "known are")
                 faults.append(f"{where}:{line_of(node, (section, name))}: {section}.{name}: not installed; {hint}")
     for name, block in _mapping(content.get("models")).items():
         thresholds = known.models.get(name)
@@ -179,6 +187,37 @@ def _wrong_guidelines(content: dict[str, Any], known: Known, node: yaml.Node | N
                     at = (*path, *inner)
                     faults.append(f"{where}:{line_of(node, at)}: {_dotted(at)}: {what}")
     return faults
+
+
+def _wrong_hooks(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
+    faults: list[str] = []
+    named = _mapping(content.get("repeats")).get("hooks")
+    if known.hooks is None or not isinstance(named, list):
+        return faults
+    for at, name in enumerate(named):
+        if isinstance(name, str) and name not in known.hooks:
+            line = line_of(node, ("repeats", "hooks", at))
+            hint = _hint(name, known.hooks, "there are")
+            faults.append(f"{where}:{line}: repeats.hooks.{at}: no service answers a hook '{name}'; {hint}")
+    return faults
+
+
+def _misspelt_orders(content: dict[str, Any], known: Known, node: yaml.Node | None, where: str) -> list[str]:
+    """A name nobody proposes is none's business, unless it looks like one that is then missing: cards would leave that
+    order out without a word."""
+    faults = []
+    named = _mapping(content.get("orders"))
+    missing = known.orders - {str(name) for name in named}
+    for name in (str(name) for name in named if name not in known.orders):
+        if near := difflib.get_close_matches(name, missing, n=1, cutoff=_ALIKE):
+            line = line_of(node, ("orders", name))
+            faults.append(f"{where}:{line}: orders.{name}: no card proposes it; did you mean '{near[0]}'?")
+    return faults
+
+
+def _hint(name: str, allowed: Iterable[str], otherwise: str) -> str:
+    near = difflib.get_close_matches(name, list(allowed), n=1)
+    return f"did you mean '{near[0]}'?" if near else f"{otherwise}: {', '.join(sorted(allowed))}"
 
 
 def _dotted(path: tuple[int | str, ...]) -> str:

@@ -41,6 +41,8 @@ class Service:
     reads: tuple[str, ...] = ()
     """Concepts the function itself looks at, beside its models' inputs."""
     parameters: type[BaseModel] = NoParameters
+    orders: tuple[str, ...] = ()
+    """What its own cards propose or it looks for, by the policy's names under ``orders``."""
     version: str = "1.0.0"
     contributors: tuple[str, ...] = ()
     """Models whose manifests put their own cards here; see ``cds.services.joined``."""
@@ -67,6 +69,7 @@ def service(
     models: tuple[str, ...] = (),
     reads: tuple[str, ...] = (),
     parameters: type[BaseModel] = NoParameters,
+    orders: tuple[str, ...] = (),
     studies: bool = False,
     comparisons: Comparisons | None = None,
     again: Again | None = None,
@@ -79,7 +82,7 @@ def service(
 
     def declare(function: Function) -> Function:
         declared = Service(
-            id, hook, title, description, function, models, reads, parameters, studies=studies,
+            id, hook, title, description, function, models, reads, parameters, orders, studies=studies,
             comparisons=comparisons, again=again,
         )  # fmt: skip
         function.__dict__.setdefault("cds_services", []).append(declared)
@@ -113,6 +116,14 @@ class ServiceRegistry:
     def parameters(self) -> dict[str, type[BaseModel]]:
         """Parameters class by service id; one id has one class, whatever the hook."""
         return {s.id: s.parameters for s in self.services.values()}
+
+    def hooks(self) -> frozenset[str]:
+        """All that some service answers."""
+        return frozenset(hook for _, hook in self.services)
+
+    def orders(self) -> frozenset[str]:
+        """The policy's names of all orders that some service declares."""
+        return frozenset(order for s in self.services.values() for order in s.orders)
 
 
 def load(folders: Iterable[Path] = ()) -> ServiceRegistry:

@@ -18,6 +18,7 @@ from cds.policy.store import text_of
 from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import ServiceRegistry, installed_packages
 from cds.services.joined import join
+from cds.services.known import known_here
 from cds.settings import Settings
 from cds.site import start
 from cds.site.findings import Findings
@@ -97,5 +98,4 @@ def known_to(settings: Settings) -> Known:
 
 
 def knowing(models: registry.Registry, services: ServiceRegistry, settings: Settings) -> Known:
-    two_people = settings.environment == "production"
-    return Known(models.thresholds(), services.parameters(), models.limits(), models.editions(), two_people)
+    return known_here(models, services, two_people=settings.environment == "production")

@@ -51,10 +51,19 @@ def test_a_wrong_file_is_told_with_its_line_and_what_was_meant(tmp_path: Path, o
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     path, _ = changed(tmp_path, "risk_at_least: 0.02", "risk_at_least: 2")
-    path.write_text(path.read_text(encoding="utf-8").replace("endpac:", "endpak:", 1), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    for old, new in (
+        ("endpac:", "endpak:"),
+        ("  ct-pancreas:", "  ct-pancreass:"),
+        ("[patient-view]", "[patient-vieuw]"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    path.write_text(text, encoding="utf-8")
     told = cds("policy", "check", path).stderr
     assert "risk_at_least" in told
-    assert "endpak" in told
+    for meant in ("endpac", "ct-pancreas", "patient-view"):
+        assert f"did you mean '{meant}'?" in told
 
 
 @pytest.mark.parametrize("content", [b"a: [", b"- 1\n- 2\n", b"", b"\xff\xfe\x00", b"a: &x [*x]\n"])
@@ -67,14 +76,18 @@ def test_what_is_no_policy_at_all_is_a_sentence(tmp_path: Path, content: bytes) 
     assert isinstance(result.exception, SystemExit)
 
 
-def test_a_service_the_policy_does_not_name_is_noted(tmp_path: Path) -> None:
+def test_a_service_and_an_order_that_the_policy_does_not_name_are_noted(tmp_path: Path) -> None:
     text = PACKAGED.read_text(encoding="utf-8")
+    (ct,) = [line + "\n" for line in text.splitlines() if line.startswith("  ct-pancreas:")]
+    text = text.replace(ct, "")
     start, end = text.index("services:"), text.index("# What a card proposes")
     path = tmp_path / "policy.yaml"
     path.write_text(text[:start] + text[end:], encoding="utf-8")
     result = cds("policy", "check", path)
     assert result.exit_code == 0
     assert "note: service 'pancreas-risk' is not named" in result.stdout
+    assert "note: the order 'ct-pancreas' has no code here; cards leave it out" in result.stdout
+    assert "hba1c" not in result.stdout
 
 
 def test_show_prints_the_file_in_force(tmp_path: Path) -> None:

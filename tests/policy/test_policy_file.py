@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -204,6 +205,41 @@ def test_an_order_that_no_ehr_could_take_is_refused_with_its_line(old: str, new:
         parse(GOOD + orders.replace(old, new), "p.yaml", KNOWN)
     assert str(caught.value).startswith(f"p.yaml:13: {told}")
     assert parse(GOOD + orders.replace("urn:x", "http://loinc.org"), "p.yaml", KNOWN).orders["scan"].code == "1"
+
+
+HERE = replace(KNOWN, hooks=frozenset({"patient-view", "order-sign"}), orders=frozenset({"ct-pancreas", "mr-pancreas"}))
+SCAN = '{system: "urn:x", code: "1", display: Scan}'
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "repeats: {hooks: [patient-vieuw]}",
+            "12: repeats.hooks.0: no service answers a hook 'patient-vieuw'; did you",
+        ),
+        ("repeats: {hooks: [order-sign, any]}", "12: repeats.hooks.1: no service answers a hook 'any'; there are: ord"),
+        (f"orders:\n  ct-pancreass: {SCAN}", "13: orders.ct-pancreass: no card proposes it; did you mean 'ct-pancr"),
+    ],
+)
+def test_a_name_that_means_nothing_here_is_refused_with_its_line(more: str, told: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parse(GOOD + more + "\n", "p.yaml", HERE)
+    (fault,) = str(caught.value).splitlines()
+    assert fault.startswith(f"p.yaml:{told}")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "repeats: {hooks: [order-sign, patient-view]}",
+        f"orders:\n  mr-pancreas: {SCAN}",  # though the other, which looks like it, is missing
+        f"orders:\n  ct-pancreas: {SCAN}\n  ct-pancreas-2: {SCAN}",  # a site's own, beside the one it looks like
+        f"orders:\n  colonoscopy: {SCAN}",
+    ],
+)
+def test_a_site_may_name_fewer_orders_than_cards_propose_and_more(more: str) -> None:
+    parse(GOOD + more + "\n", "p.yaml", HERE)
 
 
 @pytest.mark.parametrize("snooze", ["3000y", "-1d", "soon"])

@@ -51,10 +51,11 @@ def check(ctx: click.Context, file: Path) -> None:
 
 
 def unnamed(found: Policy, known: Known) -> list[str]:
-    """Services that the policy doesn't mention run with their own defaults: worth knowing, no fault."""
+    """Services that run with their own defaults, and orders that no card can propose: worth knowing, no fault."""
+    services, orders = set(known.services) - set(found.services), known.orders - set(found.orders)
     return [
-        f"note: service '{name}' is not named; it runs with its defaults"
-        for name in sorted(set(known.services) - set(found.services))
+        *(f"note: service '{name}' is not named; it runs with its defaults" for name in sorted(services)),
+        *(f"note: the order '{name}' has no code here; cards leave it out" for name in sorted(orders)),
     ]
 
 

@@ -44,6 +44,7 @@ from cds.preview.trial import Trial, changed, nothing
 from cds.record.vocabulary import read_concept_map
 from cds.services.declaration import installed_packages
 from cds.services.joined import join
+from cds.services.known import known_here
 from cds.settings import Settings, load
 from cds.snapshot import Snapshots, fingerprints
 
@@ -225,8 +226,7 @@ def house_of(settings: Settings) -> House:
     if settings.concept_map is not None:
         models.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
     joined = join(services, models)
-    two_people = settings.environment == "production"
-    known = Known(models.thresholds(), joined.parameters(), models.limits(), models.editions(), two_people)
+    known = known_here(models, joined, two_people=settings.environment == "production")
     kept = None
     if has_ledger(settings):
         catalogues = catalogues_of(settings)
