@@ -35,7 +35,7 @@ MODEL_OF: dict[Kind, str] = {
 
 
 class RiskParameters(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     ages: tuple[int, int] = Field((40, 99), description="Youngest and oldest age, in years, that get a risk card.")
     risk_at_least: float = Field(

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from cds.committee.charter import FILE, Charter, version_of
 from cds.errors import CharterError
 from cds.inference.registry import Registry
+from cds.plain_faults import plainly
 from cds.yaml_lines import YamlFault, line_of, parse, read_text
 
 
@@ -82,9 +83,7 @@ def _unknown(charter: Charter, models: Registry, node: yaml.Node | None, path: P
 def _fault(fault: Any, node: yaml.Node | None, path: Path) -> str:
     location = tuple(fault["loc"])
     key = ".".join(map(str, location)) or "the charter"
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = plainly(fault)
     if fault["type"] == "extra_forbidden":
         message = "unknown key; see docs/charter.md"
-    elif fault["type"] == "missing":
-        message = "this key is required"
     return f"{path}:{line_of(node, location)}: {key}: {message}"

@@ -14,6 +14,7 @@ from cds.inference.faults import FaultAt
 from cds.inference.manifest import Guideline, Manifest, Rule
 from cds.inference.model import Model
 from cds.inference.resolved import faults
+from cds.plain_faults import plainly
 from cds.record.concepts import Strict, Text
 
 Path = tuple[int | str, ...]
@@ -113,7 +114,7 @@ def wrong(manifest: Manifest, content: Any) -> list[tuple[Path, str]]:
         if newer(edition.version, manifest.version):
             with_edition(manifest, edition)
     except ValidationError as error:
-        return [(tuple(f["loc"]), str(f["msg"]).removeprefix("Value error, ")) for f in error.errors()]
+        return [(tuple(f["loc"]), plainly(f)) for f in error.errors()]
     except FaultAt as fault:
         path = fault.path[1:] if fault.path[:1] == ("runtime",) else fault.path
         return [(tuple(path), str(fault))]

@@ -23,6 +23,7 @@ from cds.yaml_lines import line_of
 SITE = "site"
 _ORDER = ("site", "service", "department")
 """The later one wins."""
+_LAYERS = "site, service/ID or department/NAME, ID and NAME in lower-case letters, digits and hyphens"
 
 
 class AppliesTo(Block):
@@ -106,6 +107,8 @@ def parse_layer(text: str, where: str) -> Layer:
 
 
 def _head_fault(fault: Any, node: yaml.Node | None, where: str) -> str:
+    if fault["type"] == "string_pattern_mismatch":
+        fault = {**fault, "type": "value_error", "msg": f"must be {_LAYERS}, not {fault['input']!r}"}
     if fault["loc"]:
         return fault_at(fault, Head, node, where)
     return f"{where}:{line_of(node, ('layer',))}: {fault['msg'].removeprefix('Value error, ')}"

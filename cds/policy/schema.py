@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from cds import yaml_lines
 from cds.errors import PolicyError
+from cds.plain_faults import plainly
 from cds.policy.blocks import (
     Block,
     Budget,
@@ -234,23 +234,12 @@ def fault_at(
     """One of pydantic's faults as ``file:line: key: what is wrong; what is allowed``."""
     location = (*prefix, *fault["loc"])
     key = ".".join(str(part) for part in location)
-    message = fault["msg"].removeprefix("Value error, ")
+    message = plainly(fault)
     if fault["type"] == "extra_forbidden":
         allowed = _allowed(model, fault["loc"][:-1])
         near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
         message = "unknown key; " + (f"did you mean '{near[0]}'?" if near else f"allowed are: {', '.join(allowed)}")
-    elif fault["type"] == "missing":
-        message = "this key is required"
-    elif fault["type"] == "literal_error":
-        message += _meant(str(fault["input"]), fault["ctx"]["expected"])
     return f"{where}:{line_of(node, location)}: {key}: {message}"
-
-
-def _meant(given: str, expected: str) -> str:
-    """``expected``: as pydantic lists what is allowed, each in quotes."""
-    allowed = {name.casefold(): name for name in re.findall(r"'([^']*)'", expected)}
-    near = difflib.get_close_matches(given.casefold(), allowed, n=1)
-    return f"; did you mean '{allowed[near[0]]}'?" if near else ""
 
 
 def _allowed(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -44,6 +44,7 @@ ROOMS: dict[str, str] = {
     "tracing": "errors ids tracing_settings",
     "tracing_settings": "",
     "turns": "",
+    "plain_faults": "",
     "yaml_lines": "",
     "fhir.resources": "",
     "protocol": "errors",
@@ -56,14 +57,14 @@ ROOMS: dict[str, str] = {
     "jobs": "clock errors ledger tracing",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
-    "inference": "errors ids record yaml_lines",
+    "inference": "errors ids plain_faults record yaml_lines",
     "survival": "",
     "measures": "",
     "cohort": "errors inference measures record yaml_lines",
     "networks": "errors inference modelcards record",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
-    "policy": "errors ledger record yaml_lines",
+    "policy": "errors ledger plain_faults record yaml_lines",
     "guidelines": "errors inference ledger modelcards policy record",
     # who calls, and what is fetched
     "trust": "clock errors host_memory settings",
@@ -75,7 +76,8 @@ ROOMS: dict[str, str] = {
         "settings tracing trust trust.smart"
     ),
     "committee": (
-        "errors fhir fhir.resources ids inference jobs ledger measures policy record services settings trust yaml_lines"
+        "errors fhir fhir.resources ids inference jobs ledger measures plain_faults policy record services settings "
+        "trust yaml_lines"
     ),
     # the committee's monitors, put to the proof
     "simulation": "committee errors ids inference ledger measures policy record",

@@ -19,9 +19,11 @@ def setting(what: str) -> Policy:
     ("what", "told"),
     [
         ("ages: [99, 40]", "ages: nobody is from 99 to 40 years old: the youngest age comes first"),
+        ("risk_at_least: .nan", "such as 0.02, not nan"),
+        ("marker_above: .inf", "such as 0.02, not inf"),
         ("imaging_modalities: [CT, MRI]", "did you mean 'MR'?"),
-        ("imaging_modalities: [ct]", "'CT', 'MR', 'PT', 'US' or 'ES'; did you mean 'CT'?"),
-        ("imaging_modalities: [X]", "'CT', 'MR', 'PT', 'US' or 'ES'"),
+        ("imaging_modalities: [ct]", "not 'ct'; did you mean 'CT'?"),
+        ("imaging_modalities: [X]", "must be 'CT', 'MR', 'PT', 'US' or 'ES', not 'X'"),
     ],
 )
 def test_what_would_hold_every_card_back_or_none_is_refused_with_its_line(what: str, told: str) -> None:

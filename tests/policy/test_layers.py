@@ -51,11 +51,14 @@ def test_the_version_of_what_is_made_follows_from_all_of_it() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (layer(7), "services.my-service.parameters.threshold: Input should be less than 1"),
+        (layer(7), "services.my-service.parameters.threshold: must be less than 1, not 7"),
         (layer(None, services={"my-servise": {}}), "did you mean 'my-service'?"),
         (layer(None, budgets={}), "did you mean 'budget'?"),
         (layer(None, models={"score-a": {"thresholds": {"hihg": 1}}}), "no such threshold; its card has: high"),
-        (layer(None, override_reasons={str(n): {"system": "s", "display": {}} for n in range(6)}), "at most 5"),
+        (
+            layer(None, override_reasons={str(n): {"system": "s", "display": {}} for n in range(6)}),
+            "must have 5 entries at most",
+        ),
     ],
 )
 def test_a_fault_is_the_layers_own_with_its_line(text: str, told: str) -> None:
@@ -70,9 +73,9 @@ def test_a_fault_is_the_layers_own_with_its_line(text: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (layer(author=""), "author: String should have at least 1 character"),
+        (layer(author=""), "author: must have 1 or more characters, and nothing stands here"),
         (layer(effective="2026-11-01").replace("effective", "efective"), "effective: this key is required"),
-        (layer(layer="team/x"), "layer: String should match pattern"),
+        (layer(layer="team/x"), "layer: must be site, service/ID or department/NAME"),
         (layer(layer="department/x"), "needs 'applies_to'"),
         (layer(applies_to={"clients": ["north"]}), "'applies_to' is for a department"),
         (layer(layer="department/x", applies_to={"client": ["north"]}), "unknown key; did you mean 'clients'?"),
