@@ -18,7 +18,7 @@ class Block(BaseModel):
 class CardLimits(Block):
     """How much one call may say."""
 
-    most: int = Field(3, ge=0, le=10, description="Cards one call may give, the most important first.")
+    most: int = Field(3, ge=0, le=3, description="Cards one call may give, three at most, the most important first.")
     most_warnings: int = Field(1, ge=0, le=5, description="Cards shown as a warning; further ones become info.")
 
 

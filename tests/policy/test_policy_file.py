@@ -55,6 +55,7 @@ def test_the_version_is_the_content() -> None:
         ("author: A", "autor: A", 2, "did you mean 'author'?"),
         ("{enabled: true}", "{thresholds: {high: .nan}}", 7, "must be a number"),
         ("enabled: true", "enabled: perhaps", 7, "true or false"),
+        ("reason: because", "reason: because\ncards: {most: 4}", 6, "cards.most: must be 3 or less, not 4"),
         ("effective: 2026-01-01", "effective: soon", 4, "must be a day"),
         ("name: Test", "name: [unclosed", 2, "not valid YAML"),
         ("effective: 2026-01-01", "effective: 2026-02-30", 0, "not valid YAML"),

@@ -152,7 +152,7 @@ def test_under_another_policy_it_is_what_would_have_been_shown(
 def under(make_app: MakeApp, folder: Path, change: Change) -> Flask:
     """Every story asked live under the packaged policy so changed."""
     policy = yaml.safe_load(yaml.safe_dump(PACKAGED))
-    policy["cards"] = {"most": 10, "most_warnings": 5}
+    policy["cards"] = {"most": 3, "most_warnings": 3}
     change(policy)
     path = folder / "policy.yaml"
     path.write_text(yaml.safe_dump(policy), encoding="utf-8")
