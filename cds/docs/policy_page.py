@@ -28,14 +28,16 @@ version is a hash of its content; every card and every ledger row names it. A wr
 allowed values, and the last good one stays in force. An editor that knows JSON Schema helps while typing:
 [policy.schema.json](policy.schema.json).
 
-Durations are a whole number and `d`, `m` or `y`: `90d`, `3m`.
+Durations are a whole number and `d`, `m` or `y`: `90d`, `3m`. What stands for nothing here is refused as well: a hook
+that no service answers, an order whose name is that of a proposed one misspelt, a code that no EHR could take.
 
 ## Two ways to change it
 
 - **The file** (`policy_file` in the settings): saved, it takes effect in every worker within seconds. Check it first:
-  `cds policy check FILE`. In production its author and its approver must be two people. Half a policy is often a valid
-  one, with fewer models: end the file with the line `...`, as the packaged one does, and a file without it is refused
-  for as long as the policy in force has it.
+  `cds policy check FILE`; one without `approver` is checked as a change, and told to be no `policy_file`. In production
+  its author and its approver must be two people. Half a policy is often a valid one, with fewer models: end the file
+  with the line `...`, as the packaged one does, and a file without it is refused for as long as the policy in force
+  has it.
 - **A change in the ledger**, laid over the file: a file that holds only what differs, proposed by one person, approved
   by another, activated, and taken back with one command. Every version is kept with who, when and why.
 
@@ -45,7 +47,7 @@ packaged policy, or the file, lies lowest; over it the `site`'s change, then tha
 
 | command | what it does |
 |---|---|
-| `cds policy check FILE` | Would it be accepted? Every fault with its line. |
+| `cds policy check FILE` | Would it be accepted, as a whole policy or as a change? Every fault with its line. |
 | `cds policy preview FILE` | What would it have done on past calls: workload, newly alerted, missed? |
 | `cds policy diff FILE` | What differs from what is in force, key by key, with what each key does. |
 | `cds policy propose FILE --by NAME` | Keep it under its version. Nothing changes for anybody. |

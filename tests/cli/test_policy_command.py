@@ -90,6 +90,27 @@ def test_a_service_and_an_order_that_the_policy_does_not_name_are_noted(tmp_path
     assert "hba1c" not in result.stdout
 
 
+def test_a_file_without_approver_is_a_change_and_is_refused_as_the_policy_itself(tmp_path: Path) -> None:
+    text = PACKAGED.read_text(encoding="utf-8")
+    (approver,) = [line + "\n" for line in text.splitlines() if line.startswith("approver:")]
+    path, settings = tmp_path / "policy.yaml", tmp_path / "cds.toml"
+    path.write_text(text.replace(approver, ""), encoding="utf-8")
+    settings.touch()
+    refused = f"{path}:1: approver: this key is required"
+    change = cds("policy", "check", path, settings=settings)
+    assert change.exit_code == 0
+    good, note, why = change.stdout.splitlines()
+    assert good.startswith(f"{path}: good as a change. Version ")
+    assert note.endswith("as policy_file it would be refused:")
+    assert why.strip() == refused
+    settings.write_text(f'policy_file = "{path}"\n', encoding="utf-8")
+    for words in (("policy", "check", path), ("check", "--offline")):  # as serving does
+        served = cds(*words, settings=settings)
+        assert served.exit_code != 0
+        assert refused in served.output
+        assert "good as a change" not in served.output
+
+
 def test_show_prints_the_file_in_force(tmp_path: Path) -> None:
     assert cds("policy", "show").stdout == PACKAGED.read_text(encoding="utf-8") + "\n"
     path, _ = changed(tmp_path, "Packaged default", "Our own")

@@ -88,7 +88,7 @@ def test_each_expression_shown_is_understood(followed: Followed) -> None:
 
 
 def test_a_review_is_a_change_that_is_accepted(followed: Followed) -> None:
-    assert "good. Version" in followed.said["cds policy check looked.yaml"]
+    assert "good as a change. Version" in followed.said["cds policy check looked.yaml"]
 
 
 def test_the_update_is_told_before_it_is_put_forward(followed: Followed) -> None:

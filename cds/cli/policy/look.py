@@ -29,15 +29,18 @@ from cds.site.installed import known_to
 @click.pass_context
 def check(ctx: click.Context, file: Path) -> None:
     """Check FILE, a whole policy or a change of it. Exit 0 and its version if it would take effect; else every fault
-    with line and allowed values.
+    with line and allowed values. The file that the settings name as policy_file has to be a whole policy.
     """
     settings = load(ctx.find_root().obj)
     text, known = text_of(file), known_to(settings)
-    if is_layer(text, str(file)):
+    if is_layer(text, str(file)) and not _is_the_file(file, settings):
         house = house_of(settings, known)
         layer = parse_layer(text, str(file))
         over_file(house, layer, str(file))
-        click.secho(f"{file}: good. Version {layer.version}, for {layer.head.layer}, {_dates(layer)}.", fg="green")
+        good = f"{file}: good as a change. Version {layer.version}, for {layer.head.layer}, {_dates(layer)}."
+        click.secho(good, fg="green")
+        for line in _as_whole(text, str(file), known):
+            click.echo(line)
         return
     found = parse(text, str(file), known)
     click.secho(f"{file}: good. Version {found.version}, effective {found.effective}.", fg="green")
@@ -57,6 +60,20 @@ def unnamed(found: Policy, known: Known) -> list[str]:
         *(f"note: service '{name}' is not named; it runs with its defaults" for name in sorted(services)),
         *(f"note: the order '{name}' has no code here; cards leave it out" for name in sorted(orders)),
     ]
+
+
+def _as_whole(text: str, where: str, known: Known) -> list[str]:
+    """What a service says to a change that is put in the place of the policy itself."""
+    try:
+        parse(text, where, known)
+    except PolicyError as error:
+        told = "note: this is a change, to be proposed (cds policy propose); as policy_file it would be refused:"
+        return [told, *(f"  {fault}" for fault in str(error).splitlines())]
+    return []
+
+
+def _is_the_file(file: Path, settings: Settings) -> bool:
+    return settings.policy_file is not None and file.resolve() == settings.policy_file.resolve()
 
 
 def is_layer(text: str, where: str) -> bool:
