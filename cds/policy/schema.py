@@ -30,7 +30,7 @@ from cds.policy.people import same_person
 from cds.yaml_lines import YamlFault, line_of
 
 _ALIKE = 0.85
-"""From how alike two names of orders are taken for one, misspelt: `mr-pancreas` is not `ct-pancreas`."""
+"""From how alike two names of orders are taken for one, misspelt: two scans of one organ are two."""
 
 
 class Policy(Block):
