@@ -246,7 +246,7 @@ class Need(Strict):
     concepts: tuple[str, ...] = ()
     """Names from the vocabulary, any of which counts; or give ``input``."""
     at_least: float | None = None
-    """The input's lowest acceptable value."""
+    """The input's lowest acceptable value; of ``concepts``, only a measurement of this much or more counts."""
     at_most: float | None = None
     """The input's highest acceptable value."""
     present: bool | None = None

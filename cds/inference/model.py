@@ -301,12 +301,13 @@ def _one_holds(needs: Sequence[tuple[Need, Feature | None]], record: Record | No
 
 
 def _on_record(test: Need, record: Record) -> bool:
-    # a suspicion neither makes a patient eligible nor rules one out
-    facts = [f for f in record.of(*test.concepts) if not f.provisional]
     if test.older_than is not None:
         limit = days(test.older_than)
-        facts = [f for f in facts if f.when is not None and f.when.days_before(record.now) > limit]
-    return bool(facts) is test.present
+        found = record.known_for(*test.concepts, longer_than=limit, at_least=test.at_least) is not None
+    else:  # a suspicion neither makes a patient eligible nor rules one out
+        facts = (f for f in record.of(*test.concepts) if not f.provisional)
+        found = any(test.at_least is None or f.reaches(test.at_least) for f in facts)
+    return found is test.present
 
 
 def _inside(test: Need, feature: Feature) -> bool:

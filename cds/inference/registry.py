@@ -212,7 +212,7 @@ def _merge(into: dict[str, Concept], more: Mapping[str, Concept], where: str) ->
 def concepts_of(manifest: Manifest, *, fetched: bool = False) -> set[str]:
     """Every concept a model reads; ``fetched``: only those looked for in the patient's record."""
     read_from = [i for i in manifest.inputs if not (fetched and i.source == "drafts")]
-    names = {c for i in read_from for c in i.concepts} | {a for i in read_from for a in i.values}
+    names = {c for i in read_from for c in i.reads} | {a for i in read_from for a in i.values}
     return names | {c for e in manifest.population.eligibility for need in e.needs for c in need.concepts}
 
 

@@ -61,7 +61,11 @@ def reading(spec: Input) -> str:
     within = f" within {spec.within}" if spec.within else ""
     anchored = f", around {spec.anchor.input} {spec.anchor.offset}" if spec.anchor else ""
     drafts = "orders in the making: " if spec.source == "drafts" else ""
-    return f"{drafts}{how} of {' or '.join(spec.concepts)}{within}{anchored}"
+    known = [
+        " or ".join(k.concepts) + (f" at {k.at_least:g} or more" if k.at_least is not None else "") for k in spec.unless
+    ]
+    unless = f"; void when longer on record: {', '.join(known)}" if known else ""
+    return f"{drafts}{how} of {' or '.join(spec.concepts)}{within}{anchored}{unless}"
 
 
 def needed(spec: Input) -> bool:

@@ -24,7 +24,7 @@ _FIXED_UNIT = {
 def findings(subject: Subject) -> Iterator[Finding]:
     for position, spec in enumerate(subject.manifest.inputs):
         concepts = [subject.concepts[name] for name in spec.concepts if name in subject.concepts]
-        for name in sorted({*spec.concepts, *spec.values} - set(subject.concepts)):
+        for name in sorted({*spec.reads, *spec.values} - set(subject.concepts)):
             yield subject.finding(f"no vocabulary defines the concept '{name}'", "inputs", position, "concepts")
         if _measured(spec, concepts):
             yield from _measure(subject, spec, concepts, position)

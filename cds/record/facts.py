@@ -60,6 +60,18 @@ class Fact(msgspec.Struct, frozen=True):
     reference_range: ReferenceRange | None = None
     """Measurements: the laboratory's own; None when it sent none that is plainly this result's."""
 
+    def reaches(self, threshold: float) -> bool | None:
+        """At this value or above; None where that is not known: ``>14`` is above 6.5, ``>5`` may not be."""
+        if self.value is None:
+            return None
+        if self.comparator in (">", ">="):
+            return True if self.value >= threshold else None
+        if self.comparator == "<" and self.value == threshold:
+            return False
+        if self.comparator in ("<", "<="):
+            return False if self.value < threshold else None
+        return None if self.comparator else self.value >= threshold
+
     @property
     def provisional(self) -> bool:
         """A suspicion, or one of a differential: never to be taken for the diagnosis, resolved or not."""
@@ -143,6 +155,15 @@ class Record:
             if within_days is None:
                 return fact
             if fact.when is not None and fact.when.days_before(self.now) <= within_days:
+                return fact
+        return None
+
+    def known_for(self, *concepts: str, longer_than: float, at_least: float | None = None) -> Fact | None:
+        """The newest fact older than that many days; suspicions aside, and of measurements only one of ``at_least``."""
+        for fact in self.of(*concepts):
+            if fact.provisional or fact.when is None or fact.when.days_before(self.now) <= longer_than:
+                continue
+            if at_least is None or fact.reaches(at_least):
                 return fact
         return None
 

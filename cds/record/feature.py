@@ -25,7 +25,8 @@ class Feature(msgspec.Struct, frozen=True):
     state: str
     """``found``; or why it is absent: ``missing``, ``unread`` (its source could not be had), ``unsupported`` (this
     hospital's server has no such source), ``out-of-range``, ``censored`` (known as a bound only), ``no-birth-date`` (it
-    is an age, and the patient's birth is not known), or a refusal of the record (``unit-unknown``, ``unit-missing``,
+    is an age, and the patient's birth is not known), ``known-before`` (what it would be the first sign of has been on
+    record for longer), or a refusal of the record (``unit-unknown``, ``unit-missing``,
     ``unit-conflict``, ``implausible``, ``in-the-future``, ``no-value``, ``no-date``, and those of genomic results)."""
     facts: tuple[Fact, ...] = ()
     """What the value was read from, newest first."""

@@ -92,6 +92,15 @@ class Anchor(Strict):
         return value
 
 
+class Known(Strict):
+    """What may be on record: a coded fact, or a measurement this high."""
+
+    concepts: tuple[str, ...] = Field(min_length=1)
+    """Names from the vocabulary, any of which counts."""
+    at_least: float | None = None
+    """Of measurements: only one of this much or more counts."""
+
+
 class Reduce(Enum):
     latest = "latest"
     """Newest value within ``within``."""
@@ -164,6 +173,9 @@ class Input(Strict):
     """``first_at_least``: the value to be reached."""
     preceded_by: Duration | None = None
     """``first_at_least``: a lower value must lie at most this long before."""
+    unless: tuple[Known, ...] = ()
+    """``first_at_least``: what makes the crossing no first one when it has been on record for longer than ``within``: a
+    diagnosis, or another measurement that says the same."""
     gap: Duration | None = None
     """``course``, ``line``: a longer pause between two facts ends one and begins the next."""
     values: dict[str, float] = Field(default_factory=dict)
@@ -197,6 +209,8 @@ class Input(Strict):
             raise ValueError(f"input '{self.name}' is a constant: give 'constant'")
         if self.reduce is Reduce.first_at_least and self.threshold is None:
             raise ValueError(f"input '{self.name}' reduces by first_at_least: give 'threshold'")
+        if self.unless and (self.reduce is not Reduce.first_at_least or self.within is None):
+            raise ValueError(f"input '{self.name}' has 'unless': that needs 'reduce: first_at_least' and 'within'")
         if self.reduce is Reduce.coded and not self.values:
             raise ValueError(f"input '{self.name}' is coded: give 'values', answer -> number")
         if self.reduce in (Reduce.nearest, Reduce.change_per_year, Reduce.ratio) and self.anchor is None:
@@ -216,6 +230,11 @@ class Input(Strict):
         if self.reduce is Reduce.ratio and self.unit not in ("1", "%"):
             raise ValueError(f"input '{self.name}' is a ratio: its unit is 1 or %")
         return self
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Concepts it looks for: what it is read from, and what voids it."""
+        return (*self.concepts, *(c for known in self.unless for c in known.concepts))
 
     @property
     def is_flag(self) -> bool:

@@ -179,6 +179,8 @@ def _at(facts: list[Fact]) -> datetime | None:
 
 def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     threshold = spec.threshold or 0.0
+    if _known_before(spec, record):
+        return Feature(spec, None, "known-before")
     for concept in spec.concepts:
         facts = [f for f in reversed(record.of(concept)) if f.when and f.value is not None and not f.comparator]
         crossing = next((i for i, f in enumerate(facts) if f.value is not None and f.value >= threshold), None)
@@ -197,6 +199,11 @@ def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) 
         age, told = record.age_at(fact.when.middle), (fact, *lower[-1:])
         return Feature(spec, age, "no-birth-date" if age is None else "found", told, fact.when.middle)
     return _absent(spec, record)
+
+
+def _known_before(spec: Input, record: Record) -> bool:
+    limit = days(spec.within) if spec.within is not None else 0.0
+    return any(record.known_for(*k.concepts, longer_than=limit, at_least=k.at_least) for k in spec.unless)
 
 
 def _coded(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:

@@ -141,7 +141,7 @@ def test_an_edition_in_the_shadow_is_decided_and_shown_to_nobody(house: House) -
     (shadow,) = (s for s in rows(house.app, tables.shadow_cards) if s["call_id"] == call)
     assert shadow["indicator"] == "info"
     kept = {r["id"]: r for r in rows(house.app, tables.predictions) if r["call_id"] == call}
-    assert [r["model_version"] for r in kept.values() if r["model"] == "nice-ng12"] == ["1.0.2"]
+    assert [r["model_version"] for r in kept.values() if r["model"] == "nice-ng12"] == ["1.0.3"]
     assert set(shadow["prediction_ids"]) <= set(kept)
 
 
@@ -156,7 +156,7 @@ def alone(tmp_path: Path) -> Path:
 def test_refusals_name_the_file_and_the_element(alone: Path, tmp_path: Path) -> None:
     update = tmp_path / "update.json"
     text = cds("guidelines", "export", "nice-ng12", settings=alone).stdout
-    update.write_text(text.replace("%age >= 40", "%age >").replace('"1.0.2"', '"1.1.0"', 1), encoding="utf-8")
+    update.write_text(text.replace("%age >= 40", "%age >").replace('"1.0.3"', '"1.1.0"', 1), encoding="utf-8")
     for command in (("diff", update), ("import", update, "--by", "A. Lead")):
         result = cds("guidelines", *command, settings=alone)
         assert result.exit_code == 2
@@ -166,7 +166,7 @@ def test_refusals_name_the_file_and_the_element(alone: Path, tmp_path: Path) -> 
         ]
     same = tmp_path / "same.json"
     same.write_text(text, encoding="utf-8")
-    assert "1.0.2 is not above 1.0.2, as installed" in cds("guidelines", "diff", same, settings=alone).stderr
+    assert "1.0.3 is not above 1.0.3, as installed" in cds("guidelines", "diff", same, settings=alone).stderr
 
 
 def test_what_is_no_guideline_of_rules_is_said(alone: Path) -> None:

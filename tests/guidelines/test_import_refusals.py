@@ -112,7 +112,7 @@ def test_two_choices_in_one_rule(refusal: Refusal) -> None:
         (lambda p, _: p["relatedArtifact"][0]["extension"].pop(),
          "PlanDefinition.relatedArtifact extension 'urn:cds:place': has no words in 'nl', in which cards are read"),
         (lambda p, _: p.update(version="1.0.0"),
-         "PlanDefinition.version: 1.0.0 is not above 1.0.2, as installed"),
+         "PlanDefinition.version: 1.0.0 is not above 1.0.3, as installed"),
         (lambda p, _: p.update(version="two"),
          "PlanDefinition.version: is 'two': write three numbers, such as 1.1.0"),
         (lambda p, _: p.update(date="2026-12"), "PlanDefinition.date: is 2026-12: write the whole day of this version"),

@@ -76,6 +76,60 @@ def test_endpac_is_for_an_onset_at_fifty_or_over_in_the_last_three_years(registr
     assert isinstance(registry["endpac"].assess(with_values(old, "body-weight", d1200=74.0, d1565=81.0)), NotAssessed)
 
 
+LONG_AGO = [
+    pytest.param(lambda p: coded(p, "diabetes", 13_000), id="diabetes"),
+    pytest.param(lambda p: coded(p, "type-1-diabetes", 13_000), id="type 1"),
+    pytest.param(lambda p: coded(p, "type-2-diabetes", 6_000), id="type 2"),
+    pytest.param(lambda p: with_values(p, "hba1c", d2000=8.4), id="by HbA1c"),
+    pytest.param(lambda p: with_values(p, "glucose-fasting", d2000=190), id="by fasting glucose"),
+]
+
+
+@pytest.mark.parametrize("known", LONG_AGO)
+def test_endpac_refuses_diabetes_known_before_its_window_and_says_so(registry, known) -> None:
+    patient = with_values(record(72), "glucose-fasting", d60=142, d425=98)
+    assessment = registry["endpac"].assess(known(with_values(patient, "body-weight", d60=74.0, d425=81.0)))
+    assert isinstance(assessment, NotAssessed)
+    assert assessment.reason == "not-eligible"
+    assert all(word in assessment.says[language].split() for language, word in (("en", "not"), ("nl", "niet")))
+
+
+@pytest.mark.parametrize("rise", [("hba1c", 6.3, 6.6), ("glucose-fasting", 118, 131)])
+@pytest.mark.parametrize("known", LONG_AGO)
+def test_the_guideline_does_not_take_diabetes_known_for_longer_as_new(registry, known, rise) -> None:
+    """In well-treated diabetes of decades a value just above the limit follows one just below it."""
+    concept, before, after = rise
+    patient = coded(with_values(record(71), concept, d60=after, d620=before), "weight-loss")
+    assert registry["nice-ng12"].assess(patient).rules == ("NG12-1.2.5",)
+    assessment = registry["nice-ng12"].assess(known(patient))
+    assert assessment.rules == ()
+    route = "diabetes_by_hba1c" if concept == "hba1c" else "diabetes_by_glucose"
+    assert assessment.feature(route).state == "known-before"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        pytest.param(lambda p: coded(p, "type-2-diabetes", 30), id="coded in the window"),
+        pytest.param(lambda p: with_values(p, "hba1c", d2000=6.4), id="lower then"),
+    ],
+)
+def test_what_does_not_say_that_diabetes_is_older_leaves_it_new(registry, beside) -> None:
+    patient = with_values(record(72), "glucose-fasting", d60=142, d425=98)
+    with_values(coded(patient, "weight-loss"), "body-weight", d60=74.0, d425=81.0)
+    beside(patient)
+    assert isinstance(registry["endpac"].assess(patient), Prediction)
+    assert registry["nice-ng12"].assess(patient).rules == ("NG12-1.2.5",)
+
+
+def test_a_suspicion_of_diabetes_long_ago_makes_nothing_old(registry) -> None:
+    patient = coded(with_values(record(71), "hba1c", d60=6.6, d620=6.3), "weight-loss")
+    suspected = Fact("diabetes", "Condition/d", on(6_000), status="active", verification="provisional")
+    patient.add(suspected)
+    patient.arrange()
+    assert registry["nice-ng12"].assess(patient).rules == ("NG12-1.2.5",)
+
+
 def test_endpac_names_the_weight_it_lacks(registry) -> None:
     patient = with_values(record(72), "glucose-fasting", d60=142, d425=98)
     assessment = registry["endpac"].assess(patient)

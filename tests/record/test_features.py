@@ -113,6 +113,17 @@ def test_an_onset_needs_a_lower_value_before_it(series: list[tuple[int, float]],
         assert feature.value == pytest.approx(70.8, abs=0.1)  # the patient's age then
 
 
+def test_a_crossing_can_be_void_only_where_it_says_what_is_long() -> None:
+    known = [{"concepts": ["b"]}]
+    assert (
+        one(spec(**ONSET, unless=known), record(fact("b", 2000), fact("a", 400, 97), fact("a", 30, 141))).value is None
+    )
+    without = {key: value for key, value in ONSET.items() if key != "within"}
+    for wrong in ({**without, "unless": known}, {"reduce": "presence", "within": "12m", "unless": known}):
+        with pytest.raises(ValueError, match="'unless': that needs 'reduce: first_at_least' and 'within'"):
+            spec(**wrong)
+
+
 def test_a_change_is_per_year_and_needs_two_values_apart() -> None:
     inputs = [
         spec(**ONSET),

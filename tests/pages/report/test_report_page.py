@@ -462,7 +462,7 @@ def test_a_model_that_is_not_installed_any_more_is_named(reports: Reports) -> No
         told = text(opened)
     finally:
         models["endpac"] = taken  # type: ignore[index]
-    assert "“endpac”, version 1.1.0, is not installed any more." in told
+    assert "“endpac”, version 1.1.1, is not installed any more." in told
 
 
 def test_a_reading_of_another_patient_is_not_shown_whatever_a_card_names(reports: Reports) -> None:
