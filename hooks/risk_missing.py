@@ -12,7 +12,7 @@ from cds.record.features import Feature
 from cds.record.inputs import days
 from cds.services import Case
 
-RISK, RULES = "qcancer-2013-pancreas", "nice-ng12"
+RISK, RULES, SCORE = "qcancer-2013-pancreas", "nice-ng12", "endpac"
 _GLUCOSE = ("glucose-fasting", "glucose")
 _OPEN_FOR = "36m"
 """How long diabetes counts as new to the score: a value from before that would have answered nothing."""
@@ -26,7 +26,7 @@ def lines(case: Case) -> list[str]:
         for feature, low, high in spreads(risk.what_if, "risk", risk.number("risk")).values():
             spread = wording.between(words, low, high)
             found.append(words("risk.missing.spread", item=wording.absence(words, feature), spread=spread))
-    score = case.assessments.get("endpac")
+    score = case.assessments.get(SCORE)
     told: tuple[str, ...] = ()
     if isinstance(score, NotAssessed) and score.reason == "input-absent" and _may_be_new_diabetes(case):
         lacking = _by_itself(score.lacking)
@@ -38,12 +38,13 @@ def lines(case: Case) -> list[str]:
 
 def unusable(case: Case, told: Iterable[str] = ()) -> list[str]:
     """Results that were sent and can't be used, whether a model asks for them or the clinician would: an HbA1c in g/L
-    is no HbA1c that was not taken. So are findings of the guideline that are dated in the future. ``told``: concepts
-    the card has spoken of already."""
+    is no HbA1c that was not taken. So are findings of the guideline that are dated in the future, and results known as
+    a bound only. ``told``: concepts the card has spoken of already."""
     marker = case.parameters.marker_within
     recent = {"hba1c": _OPEN_FOR, **dict.fromkeys(_GLUCOSE, _OPEN_FOR), "bilirubin-total": marker, "ca19-9": marker}
     newest = (_unanswered(case, concept, days(within)) for concept, within in recent.items() if concept not in told)
-    refused = [*(r for r in newest if r is not None), *_findings_ahead(case)]
+    bounds = (r for r in _bounds(case) if r.concept not in told)
+    refused = [*(r for r in newest if r is not None), *bounds, *_findings_ahead(case)]
     items = [wording.refusal(case.words, one) for one in refused]
     return [case.words("risk.missing.unusable", items=case.words.join(items))] if items else []
 
@@ -58,6 +59,21 @@ def _unanswered(case: Case, concept: str, within: float) -> Refused | None:
     usable = case.record.has(concept)
     answered = usable is not None and usable.when is not None and usable.when.middle >= refused.when.middle
     return None if answered or refused.when.days_before(case.record.now) > within else refused
+
+
+def _bounds(case: Case) -> list[Refused]:
+    """Beyond what the analyser measures, where the score needs the number; or on no known side of the diagnostic value,
+    where the guideline's answer hangs on that."""
+    found: dict[tuple[str, str], Refused] = {}
+    for assessment in (case.assessments.get(RULES), case.assessments.get(SCORE)):
+        if assessment is None:
+            continue
+        asked = _by_itself(assessment.lacking) if isinstance(assessment, NotAssessed) else assessment.features
+        for feature in asked:
+            if feature.state == "censored":
+                concept = feature.input.concepts[0]
+                found.setdefault((concept, feature.detail), Refused(concept, "", feature.state, feature.detail))
+    return list(found.values())
 
 
 def _findings_ahead(case: Case) -> list[Refused]:
@@ -86,9 +102,9 @@ def _absence(case: Case, feature: Feature) -> str:
 
 
 def _may_be_new_diabetes(case: Case) -> bool:
-    """The score's question is open: diabetes recorded in its window, or a glucose value that could not be used."""
+    """The score's question is open: diabetes recorded in its window, or a value that could not be used."""
     found = case.record.of("diabetes", "type-2-diabetes")
     is_new = (
         bool(found) and found[-1].when is not None and found[-1].when.days_before(case.record.now) <= days(_OPEN_FOR)
     )
-    return is_new or any(r.concept in _GLUCOSE for r in case.record.refused)
+    return is_new or bool(_bounds(case)) or any(r.concept in _GLUCOSE for r in case.record.refused)

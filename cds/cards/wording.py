@@ -61,11 +61,12 @@ def fact_text(words: Phrasebook, fact: Fact) -> str:
 def as_written(words: Phrasebook, original: str) -> str:
     """A value as the hospital wrote it, its number as this language writes numbers."""
     number, _, unit = original.partition(" ")
-    sign = number[:1] if number[:1] in "<>" else ""
+    plain = number.lstrip("<>=")
     try:
-        value = float(number.lstrip("<>="))
+        value = float(plain)
     except ValueError:
         return original
+    sign = number.removesuffix(plain)
     return f"{sign}{words.number(value, 2)} {unit}".strip()
 
 

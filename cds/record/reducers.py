@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -28,7 +28,7 @@ def _candidates(spec: Input, record: Record) -> list[Fact]:
 def _number(spec: Input, fact: Fact) -> float | None:
     """The value, or the number the manifest gives a coded answer (a performance status sent as a code, say)."""
     if fact.comparator is not None:
-        return None  # "<130" is not 130, and which side of a threshold it is on is rarely known
+        return None  # "<130" is not 130
     if fact.value is not None:
         return fact.value
     return next((spec.values[name] for name in _said(fact) if name in spec.values), None)
@@ -45,9 +45,11 @@ def _recent(fact: Fact, spec: Input, record: Record) -> bool:
     return fact.when is not None and fact.when.days_before(record.now) <= days(spec.within)
 
 
-def _absent(spec: Input, record: Record) -> Feature:
-    """Missing, known as a bound only, or refused: the newest refusal of a concept is the more useful answer."""
-    bound = next((f for f in record.of(*spec.concepts) if f.comparator is not None), None)
+def _absent(spec: Input, record: Record, among: Iterable[Fact] | None = None) -> Feature:
+    """Missing, known as a bound only, or refused: the newest refusal of a concept is the more useful answer. ``among``:
+    the facts of which a bound may stand in the way; without, all."""
+    facts = record.of(*spec.concepts) if among is None else among
+    bound = next((f for f in facts if f.comparator is not None), None)
     if bound is not None and not spec.is_flag:
         return Feature(spec, None, "censored", detail=bound.original)
     refused = [r for r in record.refused if r.concept in spec.concepts]
@@ -113,7 +115,7 @@ def _nearest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feat
         facts = [f for f in record.of(concept) if _number(spec, f) is not None]
         if (fact := _near(facts, moment, spec.anchor)) is not None:
             return _from_fact(spec, fact, record)
-    return _absent(spec, record)
+    return _absent(spec, record, _inside(record.of(*spec.concepts), moment, spec.anchor))
 
 
 _AROUND = Anchor(input="", window=("-6m", "6m"))
@@ -182,8 +184,8 @@ def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) 
     if _known_before(spec, record):
         return Feature(spec, None, "known-before")
     for concept in spec.concepts:
-        facts = [f for f in reversed(record.of(concept)) if f.when and f.value is not None and not f.comparator]
-        crossing = next((i for i, f in enumerate(facts) if f.value is not None and f.value >= threshold), None)
+        facts = [f for f in reversed(record.of(concept)) if f.when and f.reaches(threshold) is not None]
+        crossing = next((i for i, f in enumerate(facts) if f.reaches(threshold)), None)
         if crossing is None:
             continue
         fact = facts[crossing]
@@ -198,7 +200,9 @@ def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) 
             continue
         age, told = record.age_at(fact.when.middle), (fact, *lower[-1:])
         return Feature(spec, age, "no-birth-date" if age is None else "found", told, fact.when.middle)
-    return _absent(spec, record)
+    # of a bound it may not be known which side of the threshold it is on
+    open_ = (f for f in record.of(*spec.concepts) if f.reaches(threshold) is None and _recent(f, spec, record))
+    return _absent(spec, record, open_)
 
 
 def _known_before(spec: Input, record: Record) -> bool:

@@ -66,13 +66,28 @@ class House:
                 more = [{"resource": r} for r in beside if r["resourceType"] == asked]
                 if more:
                     bundle["entry"] = [*bundle["entry"], *more]
-            answer = self.http.post(
-                f"/cds-services/{found['id']}",
-                json={"hook": hook, "hookInstance": "x", "context": context, "prefetch": prefetch},
-                headers={"Accept-Language": language},
-            )
-            assert answer.status_code == 200, answer.get_data(as_text=True)
-            cards[found["id"]] = answer.get_json()["cards"]
+            cards[found["id"]] = self._answer(found, context, prefetch, language)
+        return cards
+
+    def cards_for(self, service: str, *chart: dict[str, Any], language: str = "en") -> list[dict[str, Any]]:
+        """Of a patient-view service, for a patient of whom nothing else is known. ``chart``: the Patient among it."""
+        patient = next(r["id"] for r in chart if r["resourceType"] == "Patient")
+        record = create_fhir_app(list(chart), page_size=1000).test_client()
+        (found,) = (s for s in self.services if s["id"] == service and s["hook"] == "patient-view")
+        asked = {key: text.replace("{{context.patientId}}", patient) for key, text in found["prefetch"].items()}
+        prefetch = {key: record.get(f"/fhir/{query}").get_json() for key, query in asked.items()}
+        return self._answer(found, hook_context("patient-view", patient), prefetch, language)
+
+    def _answer(
+        self, service: dict[str, Any], context: dict[str, Any], prefetch: dict[str, Any], language: str
+    ) -> list[dict[str, Any]]:
+        answer = self.http.post(
+            f"/cds-services/{service['id']}",
+            json={"hook": service["hook"], "hookInstance": "x", "context": context, "prefetch": prefetch},
+            headers={"Accept-Language": language},
+        )
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        cards: list[dict[str, Any]] = answer.get_json()["cards"]
         return cards
 
 

@@ -29,6 +29,12 @@ def result(code: str, value: float, unit: str | None, day: str) -> dict[str, Any
     }
 
 
+def bound(code: str, sign: str, value: float, unit: str, day: str) -> dict[str, Any]:
+    made = result(code, value, unit, day)
+    made["valueQuantity"]["comparator"] = sign
+    return made
+
+
 def detail(house: House, *beside: dict[str, Any], language: str = "en") -> str:
     (card,) = house.ask(WRONG, "patient-view", language, beside)["pancreas-risk"]
     return str(card["detail"])
@@ -74,6 +80,69 @@ def test_so_is_every_result_the_card_would_speak_of(
 
 def test_a_result_too_old_to_matter_is_left_alone(house: House) -> None:
     assert "CA 19-9" not in detail(house, result("24108-3", 812, None, "2025-11-10"))
+
+
+HBA1C, FASTING, WEIGHT = "4548-4", "1558-6", "29463-7"
+RISE = (result(FASTING, 98, "mg/dL", "2025-09-10"), bound(FASTING, ">", 500, "mg/dL", "2026-09-10"))
+LOSS = (result(WEIGHT, 88, "kg", "2025-09-10"), result(WEIGHT, 79, "kg", "2026-09-10"))
+THIN = {
+    "resourceType": "Condition",
+    "id": "thin",
+    "code": {"coding": [{"system": "http://snomed.info/sct", "code": "89362005"}]},
+    "subject": {"reference": f"Patient/{WRONG.id}"},
+    "recordedDate": "2026-11-01",
+}
+
+
+def of_someone(house: House, *chart: dict[str, Any], language: str = "en") -> list[dict[str, Any]]:
+    patient = {"resourceType": "Patient", "id": WRONG.id, "gender": "male", "birthDate": "1955-03-02"}
+    return house.cards_for("pancreas-risk", patient, *chart, language=language)
+
+
+def test_a_result_above_what_the_analyser_measures_is_a_rise_and_shown_as_the_bound_it_is(house: House) -> None:
+    rise = (result(HBA1C, 5.4, "%", "2025-09-10"), bound(HBA1C, ">=", 14, "%", "2026-09-10"))
+    (card,) = of_someone(house, THIN, *rise)
+    assert card["summary"].startswith("Weight loss and new-onset diabetes at 71")
+    assert "more: >=14 % (10 Sep 2026), earlier 5.4 % (10 Sep 2025)" in card["detail"]
+
+
+def test_beside_it_the_score_that_needs_the_number_says_so_once(house: House) -> None:
+    (card,) = of_someone(house, THIN, *RISE, *LOSS)
+    assert "END-PAC could not be worked out: fasting glucose at onset (known only as >500 mg/dL)." in card["detail"]
+    assert "Sent and could not be used" not in card["detail"]
+
+
+@pytest.mark.parametrize(
+    ("language", "sent", "said"),
+    [
+        ("en", (*RISE, *LOSS), "Sent and could not be used: fasting glucose (known only as >500 mg/dL)."),
+        ("nl", (*RISE, *LOSS), "Aangeleverd en niet bruikbaar: nuchtere glucose (alleen bekend als >500 mg/dL)."),
+        (
+            "en",
+            (bound(HBA1C, ">", 5, "%", "2026-09-10"),),
+            "Sent and could not be used: HbA1c (known only as >5 %).",
+        ),
+    ],
+)
+def test_where_nothing_else_speaks_a_bound_is_no_silence(
+    house: House, language: str, sent: tuple[dict[str, Any], ...], said: str
+) -> None:
+    (card,) = of_someone(house, *sent, language=language)
+    assert (card["indicator"], card.get("suggestions", [])) == ("info", [])
+    assert said in card["detail"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param((bound(HBA1C, ">", 14, "%", "2026-09-10"),), id="high, and nothing lower before it"),
+        pytest.param((bound(HBA1C, "<", 4.3, "%", "2026-09-10"),), id="low"),
+        pytest.param((bound(HBA1C, ">", 5, "%", "2022-09-10"),), id="too old to matter"),
+        pytest.param((RISE[1],), id="glucose, and nothing lower before it"),
+    ],
+)
+def test_a_bound_no_answer_hangs_on_is_left_alone(house: House, sent: tuple[dict[str, Any], ...]) -> None:
+    assert of_someone(house, *sent) == []
 
 
 JAUNDICE = stories.story("cholestasis")

@@ -113,6 +113,44 @@ def test_an_onset_needs_a_lower_value_before_it(series: list[tuple[int, float]],
         assert feature.value == pytest.approx(70.8, abs=0.1)  # the patient's age then
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later", "state", "detail"),
+    [
+        ((97, None), (500, ">"), "found", ""),
+        ((97, None), (126, ">="), "found", ""),
+        ((60, "<"), (141, None), "found", ""),
+        ((126, "<"), (141, None), "found", ""),
+        ((60, "<"), (500, ">"), "found", ""),
+        ((97, None), (100, ">"), "censored", ">100"),  # below it, or at it, or above
+        ((97, None), (300, "<"), "censored", "<300"),
+        ((126, "<="), (141, None), "censored", "<=126"),
+        ((97, None), (120, "<"), "missing", ""),
+        ((400, ">"), (500, ">"), "missing", ""),
+    ],
+)
+def test_an_onset_is_where_a_bound_decides_on_which_side_the_value_is(
+    earlier: tuple[int, str | None], later: tuple[int, str | None], state: str, detail: str
+) -> None:
+    facts = [
+        fact("a", days, value, comparator=sign, original=f"{sign or ''}{value}")
+        for days, (value, sign) in ((400, earlier), (30, later))
+    ]
+    feature = one(spec(**ONSET), record(*facts))
+    assert (feature.state, feature.detail) == (state, detail)
+    if state == "found":
+        assert [f.when for f in feature.facts] == [facts[1].when, facts[0].when]
+
+
+@pytest.mark.parametrize(("days", "value", "sign", "state"), [(400, 60, "<", "censored"), (10, 500, ">", "missing")])
+def test_a_bound_explains_an_absence_only_where_the_value_was_looked_for(
+    days: int, value: int, sign: str, state: str
+) -> None:
+    year_before = {"anchor": {"input": "onset", "offset": "-12m", "window": ["-18m", "-6m"]}}
+    made = record(fact("a", 200, 97.0), fact("a", 30, 141.0), fact("a", days, value, comparator=sign))
+    inputs = [spec(**ONSET), spec(name="then", **year_before, reduce="nearest")]
+    assert extract(inputs, made, {})[1].state == state
+
+
 def test_a_crossing_can_be_void_only_where_it_says_what_is_long() -> None:
     known = [{"concepts": ["b"]}]
     assert (
