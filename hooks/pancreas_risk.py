@@ -67,7 +67,7 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
         return
     if trigger is not None:
         yield risk_words.card(case, trigger, TOPIC, risk_decision.flags(weighed, parameters))
-    elif parameters.say_when_not_assessed and weighed.unassessed:
+    elif parameters.say_when_not_assessed and risk_decision.unsaid(weighed, parameters):
         yield risk_words.not_assessed(case)
 
 
@@ -93,6 +93,7 @@ def _weighed(case: Case) -> RiskWeighed:
         risk_words.red_flags(case),
         risk_jaundice.readings(case.record),
         unassessed=_unassessed(case) or bool(risk_missing.unusable(case)),
+        by_sex=risk_missing.by_sex(case),
     )
 
 

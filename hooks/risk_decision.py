@@ -97,6 +97,8 @@ class RiskWeighed(msgspec.Struct, frozen=True, omit_defaults=True):
     bilirubin: tuple[Reading, ...] = ()
     unassessed: bool = False
     """Something stood in the way of an answer."""
+    by_sex: tuple[float, ...] = ()
+    """The two-year risk of a woman, and of a man, with the same findings, where the patient's sex is not known."""
 
 
 class Answer(Protocol):
@@ -123,6 +125,11 @@ def kind(answer: Callable[[str], Answer | None], weighed: RiskWeighed, parameter
     if risk is not None and risk.number("risk") >= parameters.risk_at_least:
         return "risk"
     return None
+
+
+def unsaid(weighed: RiskWeighed, parameters: RiskParameters) -> bool:
+    """Whether "no card" would be taken for "no risk": of a sex that is not known, only where it could make a card."""
+    return weighed.unassessed or max(weighed.by_sex, default=0.0) >= parameters.risk_at_least
 
 
 def jaundice_since(weighed: RiskWeighed, parameters: RiskParameters) -> float | None:
@@ -210,5 +217,5 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
             # they are the guideline's findings: where it does not run, nobody has them
             flags=flags(weighed, parameters) if MODEL_OF["guideline"] in past.answers else (),
         )
-    elif parameters.say_when_not_assessed and weighed.unassessed:
+    elif parameters.say_when_not_assessed and unsaid(weighed, parameters):
         yield Would(NOT_ASSESSED, repeat="each-time")

@@ -26,6 +26,9 @@ def lines(case: Case) -> list[str]:
         for feature, low, high in spreads(risk.what_if, "risk", risk.number("risk")).values():
             spread = wording.between(words, low, high)
             found.append(words("risk.missing.spread", item=wording.absence(words, feature), spread=spread))
+    if sexes := by_sex(case):
+        female, male = (wording.chance(words, one) for one in sexes)
+        found.append(words("risk.missing.sex", female=female, male=male))
     score = case.assessments.get(SCORE)
     told: tuple[str, ...] = ()
     if isinstance(score, NotAssessed) and score.reason == "input-absent" and _may_be_new_diabetes(case):
@@ -34,6 +37,12 @@ def lines(case: Case) -> list[str]:
         found.append(words("risk.missing.endpac", items=words.join(items)))
         told = tuple(concept for feature in lacking for concept in feature.input.concepts)
     return found + unusable(case, told)
+
+
+def by_sex(case: Case) -> tuple[float, ...]:
+    """Two-year risk of a woman, and of a man, with the patient's findings; empty where it is not the sex that lacks."""
+    risk = case.assessments.get(RISK)
+    return tuple(one.number("risk") for one in risk.by_sex) if isinstance(risk, NotAssessed) else ()
 
 
 def unusable(case: Case, told: Iterable[str] = ()) -> list[str]:

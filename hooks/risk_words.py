@@ -9,14 +9,14 @@ from typing import Literal
 
 from cds.cards import wording
 from cds.inference.manifest import Rule
-from cds.inference.prediction import Assessment, Failed, Prediction
+from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.inference.rules import holds
 from cds.record.facts import Fact
 from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
 from hooks import risk_decision, risk_jaundice, risk_missing
 from hooks.risk_decision import NOT_ASSESSED, REFERRAL_RULE, Kind
-from hooks.risk_missing import RISK
+from hooks.risk_missing import RISK, SCORE
 
 NG12_URL = "https://www.nice.org.uk/guidance/ng12"
 # log odds: smaller contributions are true, and not worth a busy reader's line
@@ -116,13 +116,16 @@ def not_assessed(case: Case) -> CardDraft:
         lines.append(words("risk.no_age"))
     lines += [words("risk.failed", model=name) for name in failed]
     lines += risk_missing.unusable(case)
+    if sexless := _either_sex(case):
+        lines += _performance(case, RISK)
+    told = "detail" if case.record.age is not None else "ageless"
     return CardDraft(
         topic=NOT_ASSESSED,
         rank="information",
         indicator="info",
-        summary=words("risk.not_assessed.summary"),
+        summary=words("risk.not_assessed.sexless" if sexless else "risk.not_assessed.summary"),
         detail=wording.paragraphs(
-            words("risk.not_assessed.detail" if case.record.age is not None else "risk.not_assessed.ageless"),
+            sexless or words(f"risk.not_assessed.{told}"),
             wording.bullets(lines),
             wording.rests_on(words, list(case.assessments.values()), case.policy, case.record),
         ),
@@ -130,6 +133,16 @@ def not_assessed(case: Case) -> CardDraft:
         models=tuple(case.assessments),
         repeat="each-time",
     )
+
+
+def _either_sex(case: Case) -> str:
+    """What the risk would be with either sex, where that could make a card and the patient's is not known."""
+    words, found, limit = case.words, risk_missing.by_sex(case), case.parameters.risk_at_least
+    if max(found, default=0.0) < limit:
+        return ""
+    female, male = (wording.chance(words, one) for one in found)
+    key = "both" if min(found) >= limit else "one"
+    return words(f"risk.not_assessed.{key}", female=female, male=male, limit=wording.chance(words, limit))
 
 
 def _section(case: Case, name: str, lines: Sequence[str]) -> str:
@@ -252,21 +265,24 @@ def _sure(case: Case, trigger: Trigger) -> list[str]:
         lines.append(words("risk.sure.bilirubin", limit=words.number(limit, 1), molar=molar))
     if trigger.refers:
         lines.append(words("risk.sure.no_jaundice"))
-    for model in (RISK, "endpac"):
-        prediction = case.prediction(model)
-        if prediction is not None:
-            title = words.pick(prediction.manifest.words.title)
-            lines.append(
-                words("risk.sure.performance", model=title, text=wording.performance(words, prediction.manifest))
-            )
-    if case.prediction(RISK) is not None:
-        lines.append(words("risk.sure.qcancer"))
+    lines += _performance(case, RISK, SCORE)
     lines += [
         words("risk.failed", model=words.pick(a.manifest.words.title))
         for a in case.assessments.values()
         if isinstance(a, Failed)
     ]
     return lines
+
+
+def _performance(case: Case, *models: str) -> list[str]:
+    """How far to trust the figures the card shows."""
+    words, used = case.words, {a.manifest.id: a.manifest for a in _used(case)}
+    told = [used[model] for model in models if model in used]
+    lines = [
+        words("risk.sure.performance", model=words.pick(m.words.title), text=wording.performance(words, m))
+        for m in told
+    ]
+    return [*lines, words("risk.sure.qcancer")] if RISK in used else lines
 
 
 def _markers(case: Case) -> list[Fact]:
@@ -340,7 +356,9 @@ def _links(case: Case, trigger: Trigger) -> tuple[tuple[str, str], ...]:
 
 
 def _used(case: Case) -> list[Assessment]:
-    return [a for a in case.assessments.values() if isinstance(a, Prediction)]
+    """Whatever gave a figure, were it one for either sex."""
+    found = case.assessments.values()
+    return [a for a in found if isinstance(a, Prediction) or (isinstance(a, NotAssessed) and a.by_sex)]
 
 
 def _source_url(trigger: Trigger) -> str | None:

@@ -82,7 +82,7 @@ class Model:
         if self.graph is None:
             return self._by_rules(features, by_name)
         if lacking := _lacking(features):
-            return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
+            return NotAssessed(self.manifest, "input-absent", {}, features, lacking, self._by_sex(features, lacking))
         return _question(features)
 
     def answered(self, asked: Question) -> Prediction | Failed:
@@ -122,6 +122,14 @@ class Model:
         if lacking := _lacking(features):
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking)
         return self.answered(_question(features))
+
+    def _by_sex(self, features: tuple[Feature, ...], lacking: tuple[Feature, ...]) -> tuple[Prediction, ...]:
+        if [f.input.source for f in lacking] != ["patient.male"]:
+            return ()
+        sexes = [Feature(lacking[0].input, sex, "found") for sex in (0.0, 1.0)]
+        told = [self.again(tuple(sex if f is lacking[0] else f for f in features)) for sex in sexes]
+        found = tuple(one for one in told if isinstance(one, Prediction))
+        return found if len(found) == len(sexes) else ()
 
     def score(self, x: Array) -> dict[str, Array]:
         """Many rows at once. ``x``: [n, inputs] in the inputs' units, never NaN; results [n] or [n, k] by output, found

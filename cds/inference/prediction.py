@@ -104,6 +104,9 @@ class NotAssessed:
     """Why, by language (for ``not-eligible``)."""
     features: tuple[Feature, ...]
     lacking: tuple[Feature, ...] = ()
+    by_sex: tuple[Prediction, ...] = ()
+    """Where nothing but the patient's sex is lacking: what it would say of a woman, and of a man. Neither is the
+    patient's answer."""
     id: str = field(default_factory=new_id)
 
 

@@ -150,6 +150,18 @@ def test_qcancer_refuses_other_ages_and_unknown_sex(registry) -> None:
         assert isinstance(registry["qcancer-2013-pancreas"].assess(patient), NotAssessed)
 
 
+def test_what_lacks_only_the_sex_is_worked_out_for_both_and_is_nobodys_answer(registry) -> None:
+    model = registry["qcancer-2013-pancreas"]
+    assessment = model.assess(coded(record(70, male=None), "abdominal-pain"))
+    assert isinstance(assessment, NotAssessed)
+    woman, man = (model.assess(coded(record(70, male=male), "abdominal-pain")) for male in (False, True))
+    assert [one.outputs for one in assessment.by_sex] == [woman.outputs, man.outputs]
+    assert woman.outputs != man.outputs
+    assert model.assess(record(90, male=None)).by_sex == ()
+    ageless = Record(now=NOW, patient_id="p")
+    assert (len(model.assess(ageless).lacking), model.assess(ageless).by_sex) == (2, ())
+
+
 def metastatic(patient: Record) -> Record:
     coded(patient, "pancreatic-cancer", 40)
     coded(patient, "stage-group", 30, ("stage-iv",))

@@ -1,0 +1,84 @@
+"""Where the record gives neither female nor male as the sex, the two-year risk is not worked out and none is guessed;
+that it would reach the limit with either, or with one, is said all the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from story_house import House
+
+from cds.services import Past
+from hooks import risk_decision
+from hooks.gates import Standing
+from hooks.risk_decision import NOT_ASSESSED, RiskParameters, RiskWeighed
+
+PAIN, THIN, NO_APPETITE, BACK = "21522001", "89362005", "64379006", "161891005"
+
+
+def cards(
+    house: House, gender: str | None, *findings: str, born: str = "1969-01-01", language: str = "en"
+) -> list[dict[str, Any]]:
+    patient: dict[str, Any] = {"resourceType": "Patient", "id": "p1", "birthDate": born}
+    if gender is not None:
+        patient["gender"] = gender
+    problems = [
+        {
+            "resourceType": "Condition",
+            "id": f"c{code}",
+            "code": {"coding": [{"system": "http://snomed.info/sct", "code": code}]},
+            "subject": {"reference": "Patient/p1"},
+            "recordedDate": "2026-11-01",
+        }
+        for code in findings
+    ]
+    return house.cards_for("pancreas-risk", patient, *problems, language=language)
+
+
+@pytest.mark.parametrize("gender", ["other", "unknown", None])
+def test_a_risk_that_is_high_with_either_sex_is_no_silence(house: House, gender: str | None) -> None:
+    (card,) = cards(house, gender, PAIN, THIN, NO_APPETITE)
+    assert card["summary"] == "Two-year pancreatic cancer risk not worked out: sex is not on record as female or male"
+    assert (card["indicator"], card.get("suggestions", [])) == ("info", [])
+    assert "the record gives neither as the sex" in card["detail"]
+    for sex, chance in (("female", "{} in a woman"), ("male", "{} in a man")):
+        (known,) = cards(house, sex, PAIN, THIN, NO_APPETITE)
+        risk = known["summary"].removeprefix("Pancreatic cancer risk ").partition(" over")[0]
+        assert chance.format(risk) in card["detail"]
+    assert "with either, a CT of the pancreas would be proposed here (from about 2 in 100)" in card["detail"]
+    assert "QCancer gives no interval for one patient" in card["detail"]
+    assert "Nothing alarming" not in card["detail"]
+
+
+def test_a_risk_that_is_high_with_one_sex_only_is_said_to_be(house: House) -> None:
+    found = {sex: cards(house, sex, PAIN, THIN, NO_APPETITE, born="1973-01-01") for sex in ("female", "male", "other")}
+    assert [len(found[sex]) for sex in ("female", "male")] == [0, 1]
+    (card,) = found["other"]
+    assert "with one of them, and not with the other, a CT of the pancreas would be proposed" in card["detail"]
+
+
+def test_a_risk_that_is_low_with_either_sex_needs_no_word(house: House) -> None:
+    assert cards(house, "other", PAIN) == []
+
+
+def test_it_says_so_in_dutch(house: House) -> None:
+    (card,) = cards(house, None, PAIN, THIN, NO_APPETITE, language="nl")
+    assert card["summary"].startswith("Tweejaarsrisico op alvleesklierkanker niet berekend: geslacht niet vastgelegd")
+    assert "bij allebei zou hier een CT van de alvleesklier worden voorgesteld" in card["detail"]
+
+
+def test_a_card_that_rests_on_the_guideline_says_what_the_equation_lacks(house: House) -> None:
+    (card,) = cards(house, "other", THIN, BACK, born="1955-03-02")
+    assert card["summary"].startswith("Weight loss and back pain at 71")
+    assert "QCancer could not be worked out: it is made for women and men" in card["detail"]
+    assert "QCancer 2013 equations" in card["detail"].rpartition("Rests on")[2]
+
+
+def test_another_limit_of_the_policy_is_tried_on_what_was_weighed(house: House) -> None:
+    weighed = RiskWeighed(Standing(age=57), {}, by_sex=(0.026, 0.06))
+    past = Past({}, {risk_decision.TOPIC: msgspec.to_builtins(weighed)})
+    policy = house.engine.policies.current()
+    for limit, topics in ((0.02, [NOT_ASSESSED]), (0.05, [NOT_ASSESSED]), (0.07, [])):
+        found = risk_decision.decide(past, RiskParameters(risk_at_least=limit), policy)
+        assert [one.topic for one in found] == topics
