@@ -7,6 +7,7 @@ Classic CT says it once per instance, enhanced and legacy-converted CT in functi
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -17,7 +18,11 @@ from cds.imaging.reasons import Note, Reason, Remark, Unusable
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 """Enhanced CT, Legacy Converted Enhanced CT."""
-_PROJECTIONS = frozenset({"MIP", "MAX_IP", "MINIP", "MIN_IP", "PROJECTION IMAGE", "VRT", "VOLREN", "VOLUME_RENDER"})
+_WORDS = re.compile(r"[A-Z0-9]+")
+_PROJECTION = re.compile(
+    r"\b(?:T?MIPS?|MINIPS?|(?:MAX|MIN|AVG|AVE|MEAN) ?IP|MAXIMUM|MINIMUM|PROJECTION|VRT|VOLREN|VOLUME RENDER\w*)\b"
+)
+"""As words: makers write CT_SOM5 MIP, MIP THIN, MAX_IP. MAXIMUM and MINIMUM stand in enhanced images (C.8.16.1.4)."""
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _HOUNSFIELD = ("", "HU", "US")
 """Rescale Type: Hounsfield units, or not said. Others are maps of iodine, energy and the like."""
@@ -176,7 +181,9 @@ def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | R
     kind = {part.upper() for part in source.image_type}
     if "LOCALIZER" in kind:
         return Reason.LOCALIZER
-    if kind & _PROJECTIONS:
+    # what was acquired may be meant for a projection and say so; what was computed and says so is one
+    says = source.image_type if "ORIGINAL" in kind else (*source.image_type, text(dataset, "SeriesDescription"))
+    if any(map(_projected, says)):
         return Reason.PROJECTION
     position = numbers(source.position, "ImagePositionPatient")
     orientation = numbers(source.orientation, "ImageOrientationPatient")
@@ -212,6 +219,10 @@ def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | R
         time=source.time,
         frame_of_reference=text(dataset, "FrameOfReferenceUID"),
     )
+
+
+def _projected(value: str) -> bool:
+    return _PROJECTION.search(" ".join(_WORDS.findall(value.upper()))) is not None
 
 
 def _time_of(stamp: str) -> str:

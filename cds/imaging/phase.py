@@ -26,20 +26,35 @@ class Phase(StrEnum):
 
 Phases = frozenset[Phase]
 NOT_SAID: Phases = frozenset()
-_SEPARATORS = re.compile(r"[\s_\-./\\^+(),;:=]+")
+_SEPARATORS = re.compile(r"[\s_\-./\\^+&(),;:=]+")
 _ATTRIBUTE = re.compile(r"\b(?:late|laat|sp[aä]t|early|vroeg|fr[uü]h)\s?(?=arteri)")
+_VENOUS = r"ven(?:ous|eus|euze|[oö]s)\w*|v[ei]+neu(?:x|ses?)"
+_IV = re.compile(rf"\bintra ?(?:{_VENOUS})\b|\bi v\b")
+# the way in or a disease, not a phase: a "native" or arterial series with intravenous contrast is not venous
+_NO_PHASE = re.compile(
+    rf"\bintra ?arteri\w*|\barterio ?(?:{_VENOUS})|\b(?:pulm\w*|cerebral|central|deep|sinus) (?:{_VENOUS})|"
+    rf"\b(?:{_VENOUS}) (?:sinus|access|line|catheter|malformation|insuff\w*|thromb\w*)|"
+    r"\bport(?:al|ale) (?:hypertens\w*|(?:vein )?thromb\w*|vein emboli\w*)|"
+    rf"\b(?:non|not|no|niet|nicht|geen|kein\w*) ?(?:\w*arteri\w*|(?:port\w* ?)?(?:{_VENOUS})|portal\w*)|"
+    r"\b(?:with|w|met|mit|avec)(?: (?:and|en|und|et))? (?:without|w ?o|zonder|ohne|sans)\b|"
+    r"\b(?:without|w ?o|zonder|ohne|sans) (?:and|en|und|et) (?:with|w|met|mit|avec)\b"
+)
 _SECONDS = r"\b(?:{}) ?s(?:ec|ek|econds)?\b"
 # words of English, Dutch, German and French series descriptions
 _SAYS = {
     Phase.NATIVE: re.compile(
-        r"\b(?:native|nativ|natief|blanco|blank|unenhanced|plain|ncct|(?:non|pre) ?contrast|without(?: iv)? contrast|"
-        r"zonder(?: iv)? contrast|ohne (?:km|kontrast)|sans (?:iv|injection|contraste)|w o(?: iv)?(?: contrast)?)\b"
+        r"\b(?:native|nativ|natief|blanco|blank|unenhanced|non ?enhanced|plain|ncct|nect|"
+        r"(?:non|pre|no|geen)(?: iv)? ?contrast|"
+        # without it, or just "without": what is said to be missing is not always contrast by the vein
+        r"(?:without|zonder|ohne|sans)(?: (?:iv|iv contrast\w*|contrast\w*|kontrast\w*|km|injection)| ?$)|"
+        r"wo(?: iv)? contrast|w o(?! (?:oral|oraal|orale|rectal|rectaal)\b))\b"
     ),
     Phase.ARTERIAL: re.compile(
         r"\w*arteri\w*|\bart\b|\bangio\w*|\bcta\b|\bparenchym\w*|" + _SECONDS.format("2[05]|3[05]|4[05]")
     ),
     Phase.PORTAL: re.compile(
-        r"\bport(?:al|aal|ale|o|ov|oven)\b|\w*(?:venous|veneus|veneuze|ven[oö]s|veineux|veineuse)\w*|"
+        r"\bport(?:al|aal|ale|o|ov|oven)\b|"
+        rf"\b(?:port\w*?|hepat\w*?|parenchym\w*?|laat|late|sp[aä]t|fr[uü]h|vroeg|early)?(?:{_VENOUS})\b|"
         r"\b(?:ven|pv|pvp|pvf)\b|" + _SECONDS.format("6[05]|7[05]|80|90")
     ),
     Phase.DELAYED: re.compile(
@@ -62,8 +77,13 @@ _LEAST_ML = 200.0
 
 def said(texts: Iterable[str]) -> Phases:
     """The phases that a description, protocol name and the like speak of; several when they do."""
-    text = _ATTRIBUTE.sub("", _SEPARATORS.sub(" ", " ".join(texts).lower()))
-    return frozenset(phase for phase, words in _SAYS.items() if words.search(text))
+    spoken = [_spoken(text) for text in texts]
+    return frozenset(phase for phase, words in _SAYS.items() if any(map(words.search, spoken)))
+
+
+def _spoken(text: str) -> str:
+    plain = _IV.sub("iv", _SEPARATORS.sub(" ", text.lower()).strip())
+    return _NO_PHASE.sub(" ", _ATTRIBUTE.sub("", plain))
 
 
 def timed(bolus_start: str, times: Iterable[str]) -> tuple[Phases, float | None]:

@@ -40,7 +40,7 @@ class Wanted:
     phase: Phase | None = Phase.PORTAL
     """None: any."""
     thickest_mm: float = 5.0
-    """Between slices."""
+    """Of a slice, and from one to the next."""
     shortest_mm: float = 80.0
     """Along the body."""
     writable: bool = False
@@ -147,11 +147,11 @@ def _weigh(series: Series, volume: Volume, wanted: Wanted) -> tuple[list[Point],
         points.append(Point(Evidence.COMPUTED, -1.0))
     elif {"ORIGINAL", "PRIMARY"} <= {part.upper() for part in volume.frames[0].image_type}:
         points.append(Point(Evidence.ORIGINAL, 1.0))
-    spacing = volume.spacing[0]
+    thick = _thick(volume)
     points += [
-        Point(Evidence.THIN, weight, f"{spacing:.2f} mm")
+        Point(Evidence.THIN, weight, f"{thick:.2f} mm")
         for most, weight in ((1.5, 2.0), (3.0, 1.5), (5.0, 0.5))
-        if spacing <= most + 0.01
+        if thick <= most + 0.01
     ][:1]
     points += _kernel(volume.frames[0].kernel)
     refused, detail = _shape(volume, wanted)
@@ -164,13 +164,18 @@ def _computed(volume: Volume) -> bool:
     return any(part.upper() == "DERIVED" for frame in volume.frames for part in frame.image_type)
 
 
+def _thick(volume: Volume) -> float:
+    """mm of the body in one slice: slabs that overlap lie closer together than they are thick."""
+    return max(volume.spacing[0], *(frame.thickness or 0.0 for frame in volume.frames))
+
+
 def _shape(volume: Volume, wanted: Wanted) -> tuple[Reason | None, str]:
     # a segmentation is of many single frames or of one multi-frame image (highdicom, Segmentation)
     images = len({frame.sop_uid for frame in volume.frames})
     if wanted.writable and images > 1 and any(frame.multiframe for frame in volume.frames):
         return Reason.SEVERAL_MULTIFRAMES, f"({images})"
-    if volume.spacing[0] > wanted.thickest_mm + 0.01:
-        return Reason.TOO_THICK, f"({volume.spacing[0]:.1f} mm)"
+    if _thick(volume) > wanted.thickest_mm + 0.01:
+        return Reason.TOO_THICK, f"({_thick(volume):.1f} mm)"
     if volume.coverage_mm < wanted.shortest_mm:
         return Reason.TOO_SHORT, f"({volume.coverage_mm:.0f} mm)"
     sample = volume.hu[:: max(1, len(volume.hu) // 20), ::8, ::8]

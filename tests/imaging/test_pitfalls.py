@@ -440,9 +440,19 @@ def test_slices_that_are_not_axial_are_refused(orientation: tuple[float, ...]) -
     assert reason_for(slices_of(HU, orientation=orientation)) is Reason.NOT_AXIAL
 
 
-@pytest.mark.parametrize("kind", ["MIP", "MINIP", "PROJECTION IMAGE", "VOLREN"])
+@pytest.mark.parametrize(
+    "kind",
+    ["MIP", "MINIP", "MIN_IP", "PROJECTION IMAGE", "VOLREN", "CT_SOM5 MIP", "CT_SOM5 MINIP", "MIP THIN", "MAXIMUM"],
+)
 def test_a_projection_is_refused(kind: str) -> None:
-    assert reason_for(good(ImageType=["DERIVED", "SECONDARY", "AXIAL", kind])) is Reason.PROJECTION
+    assert reason_for(good(ImageType=["DERIVED", "PRIMARY", "AXIAL", kind])) is Reason.PROJECTION
+
+
+def test_a_description_tells_a_projection_among_computed_images_only(plain: Volume) -> None:
+    computed = ["DERIVED", "PRIMARY", "AXIAL"]
+    assert reason_for(good(ImageType=computed, SeriesDescription="Abd portal MIP_10/3")) is Reason.PROJECTION
+    assert same(volume_of(good(SeriesDescription="Abd portal 1.0, source of the MIP")), plain)
+    assert same(volume_of(good(ImageType=computed, SeriesDescription="Abd portal, Mipkes")), plain)
 
 
 def test_a_derived_axial_reformat_is_no_projection_and_is_said_to_be_one(plain: Volume) -> None:

@@ -69,6 +69,30 @@ def number_of(choice: Choice) -> int:
         ("Delayed abdomen", {Phase.DELAYED}),
         ("CT Body 3.0", set()),
         ("Abdomen", set()),
+        # what lies in other words: the way of the contrast, diseases, what is denied
+        ("CT abdomen with intravenous contrast", set()),
+        ("met intraveneus contrast", set()),
+        ("Abdomen met intraveneuze contrasttoediening", set()),
+        ("Oberbauch nach intravenöser KM-Gabe", set()),
+        ("injection intraveineuse", set()),
+        ("ABD with I.V. contrast", set()),
+        ("intra-venous contrast", set()),
+        ("nonvenous", set()),
+        ("non-venous phase", set()),
+        ("arteriovenous malformation", set()),
+        ("portal vein thrombosis", set()),
+        ("Pulmonary venous", set()),
+        ("endovenous laser", set()),
+        ("Late venous", {Phase.PORTAL, Phase.DELAYED}),
+        ("IV contrast, portoveneuze fase", {Phase.PORTAL}),
+        ("CT Abdomen without intravenous contrast", {Phase.NATIVE}),
+        ("zonder intraveneus contrast", {Phase.NATIVE}),
+        ("Oberbauch ohne intravenöses KM", {Phase.NATIVE}),
+        ("W/O I.V. CONTRAST", {Phase.NATIVE}),
+        ("Abdomen zonder", {Phase.NATIVE}),
+        ("without oral contrast, venous", {Phase.PORTAL}),
+        ("Abdomen w/o oral contrast", set()),
+        ("with and without contrast", set()),
         ("Aventurine protocol", set()),
         ("Spatial test", set()),
         ("", set()),
@@ -174,6 +198,14 @@ def test_a_description_that_timing_or_content_contradicts_is_not_believed(phase:
     assert choice.reason is Reason.PHASE_CONFLICT
 
 
+@pytest.mark.parametrize("description", ["CT abdomen with intravenous contrast", "met intraveneus contrast"])
+@pytest.mark.parametrize("phase", ["arterial", "portal", "delayed"])
+def test_contrast_by_the_vein_is_no_venous_phase(phase: str, description: str) -> None:
+    choice = chosen(made(1, phase, description))
+    assert choice.volume is None
+    assert choice.reason is (Reason.WRONG_PHASE if phase == "arterial" else Reason.PHASE_UNKNOWN)
+
+
 def test_a_study_with_only_the_wrong_phase_is_indeterminate() -> None:
     choice = chosen(made(1, "native", "Abdomen blanco"))
     assert (choice.volume, choice.chosen, choice.reason) == (None, None, Reason.WRONG_PHASE)
@@ -199,6 +231,17 @@ def test_among_equals_the_thin_soft_original_series_wins() -> None:
     repaired = next(v for v in choice.considered if v.series_uid.endswith(".5"))
     assert Note.INTERPOLATED in {remark.note for remark in repaired.remarks}
     assert Evidence.REPAIRED in {point.evidence for point in repaired.points}
+
+
+def test_slabs_that_overlap_are_as_thick_as_they_are_not_as_close_as_they_lie() -> None:
+    good = "Abdomen portal venous"
+    slabs = made(1, "portal", good, spacing=(3.0, 5.0, 5.0), SliceThickness=15.0)
+    choice = chosen(slabs, made(2, "portal", good, spacing=(5.0, 5.0, 5.0)), wanted=Wanted(shortest_mm=50.0))
+    assert number_of(choice) == 2
+    assert (choice.considered[1].refused, choice.considered[1].detail) == (Reason.TOO_THICK, "(15.0 mm)")
+    thick_and_near = made(3, "portal", good, spacing=(3.0, 5.0, 5.0), SliceThickness=5.0)
+    (judged,) = chosen(thick_and_near, wanted=Wanted(shortest_mm=50.0)).considered
+    assert [point.measure for point in judged.points if point.evidence is Evidence.THIN] == ["5.00 mm"]
 
 
 @pytest.mark.parametrize(
