@@ -56,6 +56,8 @@ class Frame:
     acquisition: str = ""
     time: str = ""
     """Of acquisition, HHMMSS.f."""
+    made: str = ""
+    """Time of the image itself: stands in where that of acquisition is not said."""
     frame_of_reference: str = ""
     multiframe: bool = False
     """Of an instance made for several frames."""
@@ -126,10 +128,10 @@ class _Source:
     temporal: str
     acquisition: str
     time: str
+    made: str = ""
 
 
 def _classic(dataset: Dataset) -> _Source:
-    stamp = text(dataset, "AcquisitionTime") or _time_of(text(dataset, "AcquisitionDateTime"))
     return _Source(
         number=1,
         position=dataset,
@@ -140,7 +142,8 @@ def _classic(dataset: Dataset) -> _Source:
         kernel=text(dataset, "ConvolutionKernel"),
         temporal=text(dataset, "TemporalPositionIdentifier"),
         acquisition=text(dataset, "AcquisitionNumber"),
-        time=stamp or text(dataset, "ContentTime"),
+        time=text(dataset, "AcquisitionTime") or _time_of(text(dataset, "AcquisitionDateTime")),
+        made=text(dataset, "ContentTime"),
     )
 
 
@@ -217,12 +220,19 @@ def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | R
         temporal=source.temporal,
         acquisition=source.acquisition,
         time=source.time,
+        made=source.made,
         frame_of_reference=text(dataset, "FrameOfReferenceUID"),
     )
 
 
 def _projected(value: str) -> bool:
     return _PROJECTION.search(" ".join(_WORDS.findall(value.upper()))) is not None
+
+
+def seconds(time: str) -> float | None:
+    """Since midnight, of a time as DICOM writes it (HHMMSS.f); None for none."""
+    found = re.match(r"(\d\d):?(\d\d):?(\d\d(?:\.\d+)?)", time)
+    return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
 
 
 def _time_of(stamp: str) -> str:

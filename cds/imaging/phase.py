@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from cds.imaging.frames import seconds
 from cds.imaging.resample import resample
 from cds.imaging.volume import Volume
 
@@ -92,8 +93,8 @@ def timed(bolus_start: str, times: Iterable[str]) -> tuple[Phases, float | None]
     The bounds are those that TotalSegmentator's phase classifier uses (``pi_time_to_phase``: arterial from 10 s,
     portal venous 60-100 s), with the ranges in which its versions differ or are unsure left to both neighbours.
     """
-    start = _seconds(bolus_start)
-    scanned = sorted(t for t in map(_seconds, times) if t is not None)
+    start = seconds(bolus_start)
+    scanned = sorted(t for t in map(seconds, times) if t is not None)
     if start is None or not scanned:
         return NOT_SAID, None
     delay = (scanned[len(scanned) // 2] - start) % 86400  # a scan may run past midnight
@@ -137,8 +138,3 @@ def _smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
         along = np.moveaxis(values, axis, 0)
         values = np.moveaxis((along[:-2] + along[1:-1] + along[2:]) / np.float32(3), 0, axis)
     return values
-
-
-def _seconds(time: str) -> float | None:
-    found = re.match(r"(\d\d):?(\d\d):?(\d\d(?:\.\d+)?)", time)
-    return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])

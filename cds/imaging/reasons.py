@@ -94,6 +94,8 @@ class Note(StrEnum):
     INTERPOLATED = "slices-interpolated"
     DUPLICATES = "duplicates-dropped"
     SPLIT = "phases-split"
+    STRAYS = "strays-dropped"
+    NOT_WHOLE = "passes-not-whole"
     GROUPS = "several-geometries"
     COMPUTED = "computed-images"
     OTHERS_INCOMPLETE = "other-series-incomplete"

@@ -189,7 +189,7 @@ def _phase(series: Series, volume: Volume, wanted: Phase | None) -> tuple[list[P
     if wanted is None:
         return [], None
     named = said((series.about.description, series.about.protocol))
-    times, delay = timed(series.about.bolus_start, (frame.time for frame in volume.frames))
+    times, delay = timed(series.about.bolus_start, (frame.time or frame.made for frame in volume.frames))
     shown, share = seen(volume)
     witnesses: list[tuple[Evidence, float, Phases, str]] = [
         (Evidence.DESCRIPTION, 3.0, named, ", ".join(sorted(named))),

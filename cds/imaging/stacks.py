@@ -1,20 +1,22 @@
 """Which slices make up one volume: same geometry, one at each place, one pass over the body.
 
 Never by file order, instance number or frame of reference alone: the first two are arbitrary, the last is broken by
-anonymisers. A series may hold several passes (phases) at the same places; they are separated when a header element
-tells them apart and each is a whole stack, otherwise the stack is refused as ambiguous.
+anonymisers. A series may hold several passes (phases) over the same part of the body; they are separated when a header
+element tells them apart and each is a whole stack. What a header tells apart and is not whole is dropped or refused as
+ambiguous: a volume in which phases alternate looks like anatomy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cds.imaging.frames import Frame
+from cds.imaging.frames import Frame, seconds
 from cds.imaging.pixels import Slab
 from cds.imaging.reasons import Note, Reason, Remark
 
@@ -23,6 +25,8 @@ _SAME_DIRECTION = 2e-3
 _SAME_SPACING = 2e-3
 """Relative."""
 _SAME_PLACE_MM = 0.05
+_PAUSE_S = 3.0
+"""Between images of one pass at most: within it a rotation and a step of the table, between passes a move back."""
 FEWEST = 3
 """Slices without which there is no volume."""
 
@@ -102,10 +106,24 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
     parts = _split(ordered)
     if parts:
         remarks = [*remarks, Remark(Note.SPLIT, str(len(parts)))]
-        return [Stack(tuple(part), tuple(remarks)) for part in parts]
+        return [stack for part in parts for stack in _passes(part, remarks)]
+    told_apart = [_parts(ordered, tell) for tell in _TELL_PASSES]
+    for parts in told_apart:
+        kept = _without_strays(ordered, parts)
+        if len(kept) < len(ordered):
+            return _passes(kept, [*remarks, Remark(Note.STRAYS, str(len(ordered) - len(kept)))])
+    for parts in filter(_overlap, told_apart):
+        whole = [part for part in parts if _whole(part)]
+        if not whole:
+            return [_ambiguous(ordered, remarks)]
+        remarks = [*remarks, Remark(Note.NOT_WHOLE, str(len(parts) - len(whole)))]
+        return [stack for part in whole for stack in _passes(part, remarks)]
     crowded = bool((np.diff(places([one.frame for one in ordered])) < _SAME_PLACE_MM).any())
-    refused = Reason.NO_EXTENT if crowded and _one_place(ordered) else Reason.AMBIGUOUS if crowded else None
-    return [Stack(tuple(ordered), tuple(remarks), refused)]
+    return [_ambiguous(ordered, remarks) if crowded else Stack(tuple(ordered), tuple(remarks))]
+
+
+def _ambiguous(ordered: list[Slice], remarks: list[Remark]) -> Stack:
+    return Stack(tuple(ordered), tuple(remarks), Reason.NO_EXTENT if _one_place(ordered) else Reason.AMBIGUOUS)
 
 
 def _without_copies(ordered: list[Slice], where: NDArray[np.float64]) -> tuple[list[Slice], int]:
@@ -125,20 +143,51 @@ def _one_place(ordered: list[Slice]) -> bool:
     return bool(where[-1] - where[0] < _SAME_PLACE_MM)
 
 
+def _bursts(frames: Sequence[Frame]) -> list[int]:
+    """Numbers of the runs of acquisition without a pause, one a frame: where each slice has a time of its own."""
+    times = [seconds(frame.time) for frame in frames]
+    known = sorted({time for time in times if time is not None})
+    starts = [after for before, after in pairwise(known) if after - before > _PAUSE_S]
+    return [-1 if time is None else bisect_right(starts, time) for time in times]
+
+
+_Telling = Callable[[Sequence[Frame]], Sequence[Hashable]]
+_TELL_PASSES: tuple[_Telling, ...] = (
+    lambda frames: [frame.temporal for frame in frames],
+    lambda frames: [frame.acquisition for frame in frames],
+    _bursts,
+)
+_MAY_TELL: tuple[_Telling, ...] = (lambda frames: [f.time for f in frames], lambda frames: [f.made for f in frames])
+"""Believed when what they tell apart is whole: images of one pass are often made out of order."""
+
+
+def _parts(ordered: list[Slice], tell: _Telling) -> list[list[Slice]]:
+    parts: dict[Hashable, list[Slice]] = {}
+    for said, one in zip(tell([one.frame for one in ordered]), ordered, strict=True):
+        parts.setdefault(said, []).append(one)
+    return list(parts.values())
+
+
 def _split(ordered: list[Slice]) -> list[list[Slice]]:
-    """One list a pass, [] when there is but one or nothing tells them apart."""
-    keys: tuple[Callable[[Frame], str], ...] = (
-        lambda frame: frame.temporal,
-        lambda frame: frame.acquisition,
-        lambda frame: frame.time,
-    )
-    for key in keys:
-        parts: dict[str, list[Slice]] = {}
-        for one in ordered:
-            parts.setdefault(key(one.frame), []).append(one)
-        if len(parts) > 1 and all(_whole(part) for part in parts.values()) and _overlap(list(parts.values())):
-            return list(parts.values())
+    """One list a pass, [] when there is but one or nothing tells whole ones apart."""
+    for tell in (*_TELL_PASSES, *_MAY_TELL):
+        parts = _parts(ordered, tell)
+        if all(_whole(part) for part in parts) and _overlap(parts):
+            return parts
     return []
+
+
+def _without_strays(ordered: list[Slice], parts: list[list[Slice]]) -> list[Slice]:
+    """All but the parts that are no stack and lie within one that may be: images that time the contrast, at one place
+    again and again."""
+    stacked = [part for part in parts if not _stray(part)]
+    strays = (part for part in parts if _stray(part) and any(_overlap([part, other]) for other in stacked))
+    dropped = {id(one) for part in strays for one in part}
+    return [one for one in ordered if id(one) not in dropped]
+
+
+def _stray(part: list[Slice]) -> bool:
+    return len(part) < FEWEST or _one_place(part)
 
 
 def _whole(part: list[Slice]) -> bool:
@@ -153,4 +202,4 @@ def _overlap(parts: list[list[Slice]]) -> bool:
     """Passes cover the same part of the body at least in part; consecutive blocks of one pass do not."""
     ranges = [places([part[0].frame, part[-1].frame]) for part in parts]
     ranges.sort(key=lambda ends: float(ends[0]))
-    return any(float(before[1] - after[0]) > _SAME_PLACE_MM for before, after in pairwise(ranges))
+    return any(float(before[1] - after[0]) > -_SAME_PLACE_MM for before, after in pairwise(ranges))

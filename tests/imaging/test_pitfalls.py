@@ -228,40 +228,6 @@ def test_images_that_all_lie_at_one_place_are_no_volume() -> None:
     assert reason_for(slices_of(HU, positions=at([0.0] * 12))) is Reason.NO_EXTENT
 
 
-@pytest.mark.parametrize(
-    ("keyword", "values"),
-    [
-        ("TemporalPositionIdentifier", (1, 2)),
-        ("AcquisitionNumber", (3, 4)),
-        ("AcquisitionTime", ("100035", "100110")),
-    ],
-)
-@pytest.mark.parametrize("shift_mm", [0.0, 1.4])
-def test_two_phases_in_one_series_are_split(keyword: str, values: tuple[Any, Any], shift_mm: float) -> None:
-    arterial, portal = phantom(12, 48, "arterial"), phantom(12, 48, "portal")
-    first = slices_of(arterial, study_uid="1.2.3", series_uid="1.2.3.4", **{keyword: values[0]})
-    second = slices_of(
-        portal,
-        study_uid="1.2.3",
-        series_uid="1.2.3.4",
-        positions=at([3.0 * k + shift_mm for k in range(12)]),
-        **{keyword: values[1]},
-    )
-    mixed = [ds for pair in zip(first, second, strict=True) for ds in pair]
-    volumes = volumes_of(mixed)
-    assert len(volumes) == 2
-    assert all(Remark(Note.SPLIT, "2") in v.remarks for v in volumes)
-    assert any(np.array_equal(v.hu, arterial) for v in volumes)
-    assert any(np.array_equal(v.hu, portal) for v in volumes)
-
-
-def test_consecutive_blocks_of_one_pass_stay_together(plain: Volume) -> None:
-    blocks = good()
-    for k, ds in enumerate(blocks):
-        ds.AcquisitionNumber = 1 + k // 4
-    assert same(volume_of(blocks), plain)
-
-
 def test_two_kernels_or_fields_of_view_in_one_series_are_two_volumes() -> None:
     lung = slices_of(HU, study_uid="1.2.3", series_uid="1.2.3.4", ConvolutionKernel="B70f")
     zoomed = slices_of(HU, study_uid="1.2.3", series_uid="1.2.3.4", spacing=(3.0, 3.0, 3.0))

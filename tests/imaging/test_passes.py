@@ -1,0 +1,136 @@
+"""Several passes over the body in one series: told apart and separated, or dropped, and never mixed into one volume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from ct_series import phantom, slices_of
+from pydicom.dataset import Dataset
+from series_reading import notes, reason_for, same, volume_of, volumes_of
+from test_pitfalls import at, good
+
+from cds.imaging.reasons import Note, Reason, Remark
+from cds.imaging.volume import Volume
+
+
+@pytest.fixture(scope="module")
+def plain() -> Volume:
+    return volume_of(good())
+
+
+@pytest.mark.parametrize(
+    ("keyword", "values"),
+    [
+        ("TemporalPositionIdentifier", (1, 2)),
+        ("AcquisitionNumber", (3, 4)),
+        ("AcquisitionTime", ("100035", "100110")),
+    ],
+)
+@pytest.mark.parametrize("shift_mm", [0.0, 1.4])
+def test_two_phases_in_one_series_are_split(keyword: str, values: tuple[Any, Any], shift_mm: float) -> None:
+    arterial, portal = phantom(12, 48, "arterial"), phantom(12, 48, "portal")
+    first = slices_of(arterial, study_uid="1.2.3", series_uid="1.2.3.4", **{keyword: values[0]})
+    second = slices_of(
+        portal,
+        study_uid="1.2.3",
+        series_uid="1.2.3.4",
+        positions=at([3.0 * k + shift_mm for k in range(12)]),
+        **{keyword: values[1]},
+    )
+    mixed = [ds for pair in zip(first, second, strict=True) for ds in pair]
+    volumes = volumes_of(mixed)
+    assert len(volumes) == 2
+    assert all(Remark(Note.SPLIT, "2") in v.remarks for v in volumes)
+    assert any(np.array_equal(v.hu, arterial) for v in volumes)
+    assert any(np.array_equal(v.hu, portal) for v in volumes)
+
+
+def a_pass(phase: str, shift_mm: float = 0.0, **elements: Any) -> list[Dataset]:
+    """One of several in the same series."""
+    where = at([3.0 * k + shift_mm for k in range(12)])
+    return slices_of(phantom(12, 48, phase), study_uid="1.2.3", series_uid="1.2.3.4", positions=where, **elements)
+
+
+def each_at(datasets: list[Dataset], times: list[str]) -> list[Dataset]:
+    """With a time of its own for every slice, as helical scanners write it."""
+    for ds, time in zip(datasets, times, strict=True):
+        ds.AcquisitionTime = time
+    return datasets
+
+
+PASSES: dict[str, list[dict[str, Any]]] = {
+    "temporal": [{"TemporalPositionIdentifier": 1}, {"TemporalPositionIdentifier": 2}],
+    "acquisition": [{"AcquisitionNumber": 1}, {"AcquisitionNumber": 3}],
+    "time": [{"AcquisitionTime": "100035"}, {"AcquisitionTime": "100110"}],
+}
+
+
+@pytest.mark.parametrize("shift_mm", [0.0, 1.5])
+@pytest.mark.parametrize("told_by", list(PASSES))
+def test_a_pass_that_lost_a_slice_is_dropped_and_never_mixed_into_the_whole_one(told_by: str, shift_mm: float) -> None:
+    arterial, portal = PASSES[told_by]
+    first, second = a_pass("arterial", shift_mm, **arterial), a_pass("portal", **portal)
+    volume = volume_of([*first[:5], *first[6:], *second])
+    assert np.array_equal(volume.hu, phantom(12, 48, "portal"))
+    assert Remark(Note.NOT_WHOLE, "1") in volume.remarks
+    assert reason_for([*first[:5], *first[6:], *second[:7], *second[8:]]) is Reason.AMBIGUOUS
+
+
+@pytest.mark.parametrize("lost", [[], [5]])
+def test_passes_whose_slices_each_have_their_own_time_are_told_apart_by_the_pause_between_them(lost: list[int]) -> None:
+    first = each_at(a_pass("arterial", 1.5), [f"1000{35 + 0.3 * k:05.2f}" for k in range(12)])
+    second = each_at(a_pass("portal"), [f"1001{10 + 0.3 * k:05.2f}" for k in range(12)])
+    volumes = volumes_of([*(ds for k, ds in enumerate(first) if k not in lost), *second])
+    assert len(volumes) == (1 if lost else 2)
+    assert any(np.array_equal(volume.hu, phantom(12, 48, "portal")) for volume in volumes)
+
+
+@pytest.mark.parametrize("places", [[13.2], [13.2, 14.2], [13.2] * 5, [15.0], [33.0]])
+def test_images_that_time_the_contrast_are_no_anatomy_between_the_slices(places: list[float]) -> None:
+    """Taken before the scan, at one place or two, and left in its series."""
+    timing = slices_of(
+        phantom(len(places), 48, "native", noise=60.0),
+        study_uid="1.2.3",
+        series_uid="1.2.3.4",
+        positions=at(places),
+        AcquisitionNumber=1,
+        SliceThickness=10.0,
+    )
+    volume = volume_of([*timing, *a_pass("portal", AcquisitionNumber=3)])
+    assert np.array_equal(volume.hu, phantom(12, 48, "portal"))
+    assert Remark(Note.STRAYS, str(len(places))) in volume.remarks
+
+
+@pytest.mark.parametrize("pause_s", [0.4, 20.0])
+@pytest.mark.parametrize("each", [1, 2, 5])
+def test_blocks_one_after_the_other_are_one_pass_however_many_numbers_and_times_they_have(
+    each: int, pause_s: float, plain: Volume
+) -> None:
+    """Breath holds, step and shoot; the last block is shorter than the others."""
+    blocks = good()
+    for k, ds in enumerate(blocks):
+        ds.AcquisitionNumber = 1 + k // each
+        ds.AcquisitionTime = f"10{(minute := int(k // each * pause_s)) // 60:02d}{minute % 60 + k * 0.01:05.2f}"
+    volume = volume_of(blocks)
+    assert same(volume, plain)
+    assert volume.remarks == ()
+    lacking = volume_of([ds for k, ds in enumerate(blocks) if k != 6])
+    assert notes(lacking) == {Note.INTERPOLATED}
+
+
+def test_times_at_which_images_were_made_tell_no_passes_apart(plain: Volume) -> None:
+    """A computer that makes them side by side finishes them in any order."""
+    made = good()
+    for k, ds in enumerate(made):
+        del ds.AcquisitionTime
+        ds.ContentTime = ("100110", "100120")[k in (1, 2, 3, 8)]
+    assert same(volume_of(made), plain)
+
+
+def test_consecutive_blocks_of_one_pass_stay_together(plain: Volume) -> None:
+    blocks = good()
+    for k, ds in enumerate(blocks):
+        ds.AcquisitionNumber = 1 + k // 4
+    assert same(volume_of(blocks), plain)
