@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from operator import mul
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -30,6 +31,14 @@ _LARGEST_SLOPE = 1_000.0
 """HU a stored step: 8 bits that span all of CT need 16. Beyond it the tag is damaged, and 32 bits overflow."""
 _LARGEST_INTERCEPT = 100_000.0
 """HU: scanners write -1024, -8192, at most the half of 16 bits."""
+
+_WIDEST_MM = 1_000.0
+"""Of an image: no scanner's opening is wider than 90 cm. Beyond it the spacing is damaged, and a volume resampled by it
+takes gigabytes."""
+_FARTHEST_MM = 100_000.0
+"""From the origin, along any axis; a table moves 2 m."""
+_SQUARE = 5e-3
+"""Most that a direction may lack of unit length, or two of a right angle: three decimals, rounded, lack 2e-3."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +200,8 @@ def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | R
     position = numbers(source.position, "ImagePositionPatient")
     orientation = numbers(source.orientation, "ImageOrientationPatient")
     spacing = numbers(source.measures, "PixelSpacing")
-    if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
+    size = (int(number(dataset, "Rows") or 0), int(number(dataset, "Columns") or 0))
+    if not (_somewhere(position) and _square(orientation) and _on_a_body(spacing, size)):
         return Reason.NO_GEOMETRY
     if text(source.rescale, "RescaleType").upper() not in _HOUNSFIELD:
         return Reason.HOUNSFIELD
@@ -210,7 +220,7 @@ def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | R
         position=position,
         orientation=orientation,
         spacing=spacing,
-        size=(int(number(dataset, "Rows") or 0), int(number(dataset, "Columns") or 0)),
+        size=size,
         slope=1.0 if slope is None else slope,
         intercept=0.0 if intercept is None else intercept,
         image_type=source.image_type,
@@ -223,6 +233,23 @@ def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | R
         made=source.made,
         frame_of_reference=text(dataset, "FrameOfReferenceUID"),
     )
+
+
+def _somewhere(position: tuple[float, ...]) -> bool:
+    return len(position) == 3 and max(map(abs, position)) <= _FARTHEST_MM
+
+
+def _square(orientation: tuple[float, ...]) -> bool:
+    """Two unit vectors at a right angle: DICOM PS3.3 C.7.6.2.1.1."""
+    if len(orientation) != 6:
+        return False
+    rows, columns = orientation[:3], orientation[3:]
+    lengths_off = max(abs(math.hypot(*direction) - 1) for direction in (rows, columns))
+    return lengths_off <= _SQUARE and abs(sum(map(mul, rows, columns))) <= _SQUARE
+
+
+def _on_a_body(spacing: tuple[float, ...], size: tuple[int, int]) -> bool:
+    return len(spacing) == 2 and all(mm > 0 and mm * n <= _WIDEST_MM for mm, n in zip(spacing, size, strict=True))
 
 
 def _projected(value: str) -> bool:

@@ -27,6 +27,8 @@ _OFF_LINE_MM = 1.0
 _UNEVEN = 0.05
 """Of the spacing."""
 _WIDEST_GAP_MM = 10.0
+_LONGEST_MM = 3_000.0
+"""Of a volume: a table moves 2 m."""
 _MOST_MISSING = 2
 """Slices in a row that may be filled in."""
 
@@ -67,8 +69,8 @@ class Volume:
 
 
 def build(stack: Stack) -> Volume:
-    """Raises Unusable: the stack's own reason, too-few-slices, not-axial, no-extent, scattered-slices, gap,
-    missing-slices."""
+    """Raises Unusable: the stack's own reason, too-few-slices, not-axial, no-geometry, no-extent, scattered-slices,
+    gap, missing-slices."""
     if stack.refused is not None:
         raise Unusable(stack.refused)
     if len(stack.slices) < FEWEST:
@@ -78,6 +80,8 @@ def build(stack: Stack) -> Volume:
     if abs(normal[2]) < _AXIAL:
         raise Unusable(Reason.NOT_AXIAL, f"(normal {np.round(normal, 2).tolist()})")
     where = places(frames)
+    if where[-1] - where[0] > _LONGEST_MM:
+        raise Unusable(Reason.NO_GEOMETRY, f"({where[-1] - where[0]:.0f} mm long)")
     lean = _lean(frames, where, normal)
     remarks = [*stack.remarks, *_remarks(frames)]
     grid, filled, uneven = _grid(where)
@@ -150,6 +154,9 @@ def _grid(where: Matrix) -> tuple[Matrix, tuple[int, ...], list[Remark]]:
         remark = Remark(Note.INTERPOLATED, str(missing))
         grid = np.linspace(where[0], where[-1], len(where) + missing)
     else:
+        if (where[-1] - where[0]) / nominal > 2 * len(where):
+            # a few slices that lie apart among many that hardly do: most of the volume would be made up
+            raise Unusable(Reason.GAP, f"({widest:.1f} mm)")
         remark = Remark(Note.SPACING, f"{steps.min():.2f}-{widest:.2f} mm")
         grid = np.arange(where[0], where[-1] + 1e-6, nominal)
     below = _below(grid, where)

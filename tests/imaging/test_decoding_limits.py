@@ -52,6 +52,7 @@ def vast(count: int, **uids: str) -> list[Dataset]:
     for ds in made:
         compressed(ds, JPEGLSLossless)
         ds.Rows = ds.Columns = SIDE
+        ds.PixelSpacing = [0.1, 0.1]
         ds.PixelData = frame
     return made
 
