@@ -240,6 +240,7 @@ def test_a_compressed_frame_that_claims_to_be_larger_than_its_image_is_refused(f
 def test_an_image_of_impossible_size_is_refused(fetch: Callable[..., Series]) -> None:
     vast = datasets()[0]
     vast.Rows = vast.Columns = 65535
+    vast.PixelSpacing = [0.01, 0.01]
     assert refused(lambda: fetch(sends_series([stored(vast)]))) is Reason.PIXEL_FORMAT
 
 

@@ -78,6 +78,16 @@ def test_a_pass_that_lost_a_slice_is_dropped_and_never_mixed_into_the_whole_one(
     assert reason_for([*first[:5], *first[6:], *second[:7], *second[8:]]) is Reason.AMBIGUOUS
 
 
+def test_what_one_number_holds_is_told_apart_by_its_times() -> None:
+    """Two passes whose slices alternate evenly look like one whole stack."""
+    several = [
+        *a_pass("arterial", 1.5, AcquisitionNumber=1, AcquisitionTime="100035"),
+        *a_pass("portal", AcquisitionNumber=1, AcquisitionTime="100110"),
+        *a_pass("delayed", AcquisitionNumber=2, AcquisitionTime="100500"),
+    ]
+    assert sorted(len(volume.hu) for volume in volumes_of(several)) == [12, 12, 12]
+
+
 @pytest.mark.parametrize("lost", [[], [5]])
 def test_passes_whose_slices_each_have_their_own_time_are_told_apart_by_the_pause_between_them(lost: list[int]) -> None:
     first = each_at(a_pass("arterial", 1.5), [f"1000{35 + 0.3 * k:05.2f}" for k in range(12)])
