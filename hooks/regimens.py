@@ -60,17 +60,23 @@ def recognise(record: Record, drafts: Record) -> Recognised | None:
     drafted = drafts.of(*DRUGS)
     if not drafted:
         return None
-    recent = [
-        f
-        for f in record.of(*DRUGS)
-        if f.status in ("active", "draft") and f.when and abs(f.when.days_before(record.now)) <= _CYCLE_DAYS
-    ]
-    drugs = {plain(f): f for f in (*recent, *drafted)}
-    known = {f.source for f in drugs.values()}
-    if any(f.source not in known for f in drafts.of(PARTNER)):
+    ordered = [*_recent(record, *DRUGS), *drafted]
+    drugs = {plain(f): f for f in ordered}
+    # every order of ours, not one a drug: of a bolus and an infusion the class code matches both
+    ours = {f.source for f in ordered}
+    if any(f.source not in ours for f in (*_recent(record, PARTNER), *drafts.of(PARTNER))):
         return None
     regimen = _by_drugs(frozenset(drugs))
     return Recognised(regimen, tuple(drugs.values())) if regimen else None
+
+
+def _recent(record: Record, *concepts: str) -> list[Fact]:
+    """Ordered for the same cycle, and standing."""
+    return [
+        f
+        for f in record.of(*concepts)
+        if f.status in ("active", "draft") and f.when and abs(f.when.days_before(record.now)) <= _CYCLE_DAYS
+    ]
 
 
 def plain(fact: Fact) -> str:

@@ -39,6 +39,9 @@ def _drafts(call: HookCall, vocabulary: Vocabulary, at: datetime, zone: ZoneInfo
             raise MalformedRequest("context.draftOrders is not a Bundle")
         malformed = found.malformed
         chosen = call.context.selections
+        for number, resource in enumerate(found.resources):
+            # an order that is not stored yet may have none; two of them are still two
+            resource.id = resource.id or f"#{number}"
         reader.read(
             [r for r in found.resources if chosen is None or isinstance(r, fhir.Medication) or _selected(r, chosen)],
             attributed=True,

@@ -100,6 +100,11 @@ def test_one_drug_drafted_in_place_of_a_regimen_that_still_stands_is_not_that_re
     assert regimens.recognise(standing, record(*drugs("gemcitabine"))) is None
 
 
+def test_a_partner_ordered_the_day_before_makes_it_another_regimen() -> None:
+    standing = record(fact("antineoplastic", 1, status="active"))
+    assert regimens.recognise(standing, record(*drugs("gemcitabine"))) is None
+
+
 def test_a_regimen_drug_is_not_its_own_partner() -> None:
     """The class code matches the regimen's own drugs as well: the same order is no second drug."""
     gemcitabine = fact("gemcitabine", 0, status="draft")
@@ -107,6 +112,26 @@ def test_a_regimen_drug_is_not_its_own_partner() -> None:
     found = regimens.recognise(record(), record(gemcitabine, same))
     assert found is not None
     assert found.regimen is Regimen.gemcitabine
+
+
+@pytest.mark.parametrize(
+    ("drafted", "regimen"),
+    [
+        (("fluorouracil", *FOLFIRINOX), Regimen.folfirinox),
+        (("gemcitabine", "nab-paclitaxel") * 3, Regimen.gemcitabine_nab_paclitaxel),
+        (("gemcitabine",) * 2, Regimen.gemcitabine),
+        (("gemcitabine", "gemcitabine", "cisplatin"), None),
+    ],
+)
+def test_a_drug_ordered_twice_is_no_partner_of_itself(drafted: tuple[str, ...], regimen: Regimen | None) -> None:
+    """As order sets in ATC codes have it: each order is of the class as well, the second of a drug too."""
+    made = []
+    for number, name in enumerate(drafted):
+        source = f"MedicationRequest/{number}"
+        named = ("antineoplastic",) if name == "cisplatin" else (name, "antineoplastic")
+        made += [Fact(concept, source, parse("2026-11-23"), status="draft") for concept in named]
+    found = regimens.recognise(record(), record(*made))
+    assert (found.regimen if found else None) is regimen
 
 
 @pytest.mark.parametrize(
