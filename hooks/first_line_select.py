@@ -8,7 +8,7 @@ from cds.cards import wording
 from cds.inference.prediction import NotAssessed, Prediction
 from cds.services import CardDraft, Case, Finding, Proposal, Suppressed, service
 from hooks import regimens, stage
-from hooks.first_line_sign import READS, FirstLineParameters
+from hooks.first_line_sign import READS, FirstLineParameters, passed_over
 from hooks.line import line
 from hooks.regimens import Recognised
 from hooks.stage import Extent
@@ -29,12 +29,12 @@ TOPIC = "pancreas-first-line-data"
 )
 def first_line_select(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)
-    if case.drafts.lost:
+    if regimens.unread(case.record, case.drafts):
         yield Suppressed(TOPIC, "patient-facing" if case.patient_facing else "orders-unreadable", models=MODELS)
         return
     if found is None:
-        if regimens.drafts_cancer_drugs(case.drafts):
-            yield Suppressed(TOPIC, "unrecognised-regimen", models=MODELS)
+        if reason := passed_over(case):
+            yield Suppressed(TOPIC, reason, models=MODELS)
         return
     extent = stage.extent(case.record)
     if reason := _silent(case, found, extent):

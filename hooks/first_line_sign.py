@@ -45,19 +45,28 @@ class FirstLineParameters(BaseModel):
 )
 def first_line_sign(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)
-    lost = bool(case.drafts.lost)
-    if found is None and not lost:
-        if regimens.drafts_cancer_drugs(case.drafts):
-            yield Suppressed(TOPIC, "unrecognised-regimen", models=MODELS)
+    unread = regimens.unread(case.record, case.drafts)
+    if found is None and not unread:
+        if reason := passed_over(case):
+            yield Suppressed(TOPIC, reason, models=MODELS)
     elif case.patient_facing:
         yield Suppressed(TOPIC, "patient-facing", models=MODELS)
     elif case.record.deceased:
         yield Suppressed(TOPIC, "deceased", models=MODELS)
-    elif lost or found is None:
+    elif unread or found is None:
         # with an order missing, what is left may look like another regimen
         yield from _unreadable(case)
     else:
         yield from _speak(case, found)
+
+
+def passed_over(case: Case) -> str | None:
+    """Why nothing is said of orders that make up no regimen; None where none of them is our business."""
+    if regimens.drafts_cancer_drugs(case.drafts):
+        return "unrecognised-regimen"
+    if case.drafts.untold and stage.extent(case.record).known != "absent":
+        return "drugs-not-told"
+    return None
 
 
 def _unreadable(case: Case) -> Iterable[Finding]:
@@ -89,7 +98,7 @@ def _estimate(case: Case, found: Recognised, extent: Extent, reached: Line) -> I
     if isinstance(full, Prediction):
         yield survival_words.estimate(case, found, full, case.prediction(COMPARATOR), reached, TOPIC)
     elif score is not None and may_stand_in(full):
-        yield survival_words.score_only(case, found, score, full, TOPIC)
+        yield survival_words.score_only(case, found, score, full, reached, TOPIC)
     elif full is None and FALLBACK not in case.assessments:
         # the hospital switched both off, or its committee did, and then a card says so
         yield Suppressed(TOPIC, "no-model-in-use", models=MODELS)

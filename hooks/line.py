@@ -26,6 +26,8 @@ class Line:
 
     kind: str
     begun: Fact | None = None
+    untold: int = 0
+    """Drugs given when an earlier line would have been, of which neither code nor text tells what they were."""
 
 
 def line(record: Record, found: Recognised, extent: Extent) -> Line:
@@ -35,8 +37,14 @@ def line(record: Record, found: Recognised, extent: Extent) -> Line:
         return Line("not-first", earlier[-1])
     begun = earlier[-1] if earlier else None
     if begun is None or begun.when is None or begun.when.days_before(record.now) <= _NEXT_CYCLE_DAYS:
-        return Line("first")
-    return Line("not-first" if begun.when.days_before(record.now) > _LATE_DAYS else "later-cycle", begun)
+        return Line("first", untold=_untold(record, extent))
+    kind = "not-first" if begun.when.days_before(record.now) > _LATE_DAYS else "later-cycle"
+    return Line(kind, begun, _untold(record, extent))
+
+
+def _untold(record: Record, extent: Extent) -> int:
+    unnamed = (f for f in record.untold if not regimens.named(f))
+    return sum(regimens.before_this_cycle(f, record) and _counts(f, record, extent) for f in unnamed)
 
 
 def _counts(fact: Fact, record: Record, extent: Extent) -> bool:

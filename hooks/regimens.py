@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+import msgspec
+
 from cds.record.facts import Fact, Record
 
 _CYCLE_DAYS = 3.0
@@ -27,6 +29,21 @@ DRUGS = (
     "nab-paclitaxel",
     "capecitabine",
 )
+_NAMES = {
+    "fluorouracil": "fluorouracil",
+    "5-fu": "fluorouracil",
+    "irinotecan": "irinotecan",
+    "onivyde": "irinotecan",
+    "oxaliplatin": "oxaliplatin",
+    "folfirinox": "oxaliplatin",
+    "nalirifox": "oxaliplatin",
+    "folfox": "oxaliplatin",
+    "gemcitabin": "gemcitabine",
+    "paclitaxel": "paclitaxel",
+    "abraxane": "paclitaxel",
+    "capecitabin": "capecitabine",
+}
+"""Of drugs and regimens as texts have them in English and Dutch."""
 PARTNER = "antineoplastic"
 """Any other anticancer drug: with one of these a combination is none of ours."""
 
@@ -57,17 +74,33 @@ class Recognised:
 
 def recognise(record: Record, drafts: Record) -> Recognised | None:
     """The regimen that the drafted drugs, with those ordered in the same cycle, make up. None if none of ours."""
+    drugs = _ordered(record, drafts)
+    regimen = _by_drugs(frozenset(drugs))
+    return Recognised(regimen, tuple(drugs.values())) if regimen else None
+
+
+def unread(record: Record, drafts: Record) -> int:
+    """Drafts that could not be read and that may make another regimen of what could."""
+    drugs = frozenset(_ordered(record, drafts))
+    regimen = _by_drugs(drugs)
+    # a text says nothing where no drug is ours, nor where no further drug would make it so
+    begun = drugs and any(drugs - _RESCUE <= whole for whole in _MADE_OF)
+    open_ended = regimen in _BUILT_ON if regimen else begun
+    return drafts.lost + (len(drafts.untold) if open_ended else 0)
+
+
+def _ordered(record: Record, drafts: Record) -> dict[str, Fact]:
+    """The drugs of the cycle being signed; none where one of them is of no regimen here."""
     drafted = drafts.of(*DRUGS)
     if not drafted:
-        return None
+        return {}
     ordered = [*_recent(record, *DRUGS), *drafted]
     drugs = {plain(f): f for f in ordered}
     # every order of ours, not one a drug: of a bolus and an infusion the class code matches both
     ours = {f.source for f in ordered}
     if any(f.source not in ours for f in (*_recent(record, PARTNER), *drafts.of(PARTNER))):
-        return None
-    regimen = _by_drugs(frozenset(drugs))
-    return Recognised(regimen, tuple(drugs.values())) if regimen else None
+        return {}
+    return drugs
 
 
 def _recent(record: Record, *concepts: str) -> list[Fact]:
@@ -93,6 +126,8 @@ _MADE_OF = {
     frozenset({"gemcitabine"}): Regimen.gemcitabine,
 }
 _RESCUE = frozenset({"leucovorin"})
+_BUILT_ON = frozenset({Regimen.gemcitabine, Regimen.gemcitabine_nab_paclitaxel})
+"""What is given with cisplatin, capecitabine or a drug under study as well; the regimens of three drugs stand."""
 
 
 def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
@@ -102,7 +137,20 @@ def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
 
 def previous(record: Record) -> list[Fact]:
     """Every earlier order or administration of a first-line drug, newest first; those of this very cycle left out."""
-    return [f for f in record.of(*DRUGS) if f.when is not None and f.when.days_before(record.now) > _CYCLE_DAYS]
+    told = [*record.of(*DRUGS), *(fact for untold in record.untold for fact in named(untold))]
+    return sorted((f for f in told if before_this_cycle(f, record)), key=lambda f: -f.when.stamp if f.when else 0.0)
+
+
+def before_this_cycle(fact: Fact, record: Record) -> bool:
+    return fact.when is not None and fact.when.days_before(record.now) > _CYCLE_DAYS
+
+
+def named(untold: Fact) -> list[Fact]:
+    """As of the first-line drugs that its text names. For what was given before, and for nothing else: there a word
+    read wrongly can only hold an estimate back."""
+    text = untold.title.lower()
+    concepts = dict.fromkeys(concept for word, concept in _NAMES.items() if word in text)
+    return [msgspec.structs.replace(untold, concept=concept) for concept in concepts]
 
 
 def drafts_cancer_drugs(drafts: Record) -> bool:

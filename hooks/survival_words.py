@@ -10,7 +10,7 @@ from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Proposal
 from cds.survival import Curve
-from hooks import standing_in, trials
+from hooks import regimens, standing_in, trials
 from hooks.line import Line
 from hooks.regimens import Recognised, Regimen
 from hooks.stage import Extent
@@ -45,13 +45,15 @@ def estimate(
         _section(case, "why", wording.bullets(_why(case, full))),
         _section(case, "missing", wording.bullets(_missing(case, full))),
         _section(case, "sure", wording.bullets(_sure(case, full, comparator, reached))),
-        _section(case, "gaps", wording.bullets(wording.gaps(words, case.evidence, case.record))),
+        _section(case, "gaps", wording.bullets(_gaps(case, reached))),
         wording.rests_on(words, [a for a in (full, comparator) if a is not None], case.policy, case.record),
     )
     return _draft(case, topic, words("survival.summary", regimen=found.regimen.title), detail, found)
 
 
-def score_only(case: Case, found: Recognised, score: Prediction, full: Assessment | None, topic: str) -> CardDraft:
+def score_only(
+    case: Case, found: Recognised, score: Prediction, full: Assessment | None, reached: Line, topic: str
+) -> CardDraft:
     """The group's range when the full model lacks its inputs. Percentages are not published, so none are shown."""
     words = case.words
     points = round(score.number("group"))
@@ -91,7 +93,7 @@ def score_only(case: Case, found: Recognised, score: Prediction, full: Assessmen
                 [words("survival.sure.performance", model=title, text=wording.performance(words, score.manifest))]
             ),
         ),
-        _section(case, "gaps", wording.bullets(wording.gaps(words, case.evidence, case.record))),
+        _section(case, "gaps", wording.bullets(_gaps(case, reached))),
         wording.rests_on(words, [score], case.policy, case.record),
     )
     draft = _draft(case, topic, words("survival.fallback.summary", regimen=found.regimen.title), detail, found)
@@ -110,7 +112,8 @@ def none(case: Case, found: Recognised | None, why: str, extent: Extent, whose: 
         items=words.join(wording.absence(words, f) for f in lacking),
         stage=wording.fact_text(words, extent.facts[-1]) if extent.facts else "",
         says=words.pick(whose.says) if isinstance(whose, NotAssessed) else "",
-        count=case.drafts.lost,
+        count=case.drafts.lost + len(case.drafts.untold),
+        drugs=words.join(dict.fromkeys(words.concept(f.concept) for f in case.drafts.of(*regimens.DRUGS))) or "–",
     )
     resting = standing_in.silent(case)
     return CardDraft(
@@ -249,6 +252,16 @@ def _trial_line(case: Case, arm: Arm) -> str:
         high=words.number(arm.hazard_ratio.high, 2),
         favoured=arm.arm if arm.hazard_ratio.favours == "arm" else arm.other,
     )
+
+
+def _gaps(case: Case, reached: Line) -> list[str]:
+    """Drugs that could not be told too, since the regimen and the line hang on what is ordered and was given."""
+    lines = wording.gaps(case.words, case.evidence, case.record)
+    if case.drafts.untold:
+        lines.append(case.words.counted("survival.gaps.orders", len(case.drafts.untold)))
+    if reached.untold:
+        lines.append(case.words.counted("survival.gaps.given", reached.untold))
+    return lines
 
 
 def _why(case: Case, full: Prediction) -> list[str]:

@@ -116,6 +116,9 @@ class Record:
     unnamed: int = 0
     """Drugs that could not be told: a reference that leads nowhere, no code at all, or none of a code system that is
     known here (the G-Standaard's, say, without ATC beside it and not in the site's ConceptMap)."""
+    untold: list[Fact] = field(default_factory=list)
+    """Drugs of no concept that may be any: known by a text alone, or by a code of a system of which only the
+    ingredients are known here (an RxNorm product)."""
     foreign: int = 0
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0

@@ -229,7 +229,12 @@ class Reader:
             period.start if period else None,
         )
         names, _ = self._names(code, "Medication")
-        self.record.unnamed += not names and not self._vocabulary.tells_drug(code.coding)
+        if not names and not self._vocabulary.tells_drug(code.coding):
+            self.record.unnamed += 1
+        elif not names and not self._vocabulary.tells_it_is_another(code.coding):
+            self.record.untold.append(
+                Fact("", _reference(resource), when, status=resource.status, title=_display(code))
+            )
         for name in names:
             if not self._in_future(when):
                 self.record.add(Fact(name, _reference(resource), when, status=resource.status, title=_display(code)))

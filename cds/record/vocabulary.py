@@ -27,6 +27,7 @@ from cds.yaml_lines import YamlFault, parse, read_text
 
 CONCEPT_SYSTEM = "urn:cds:concept"
 SNOMED = "http://snomed.info/sct"
+ATC = "http://www.whocc.no/atc"
 GENOMIC = "urn:cds:genomic"
 """Stands for no concept of its own: a site's codes that mean a genomic result in general."""
 
@@ -39,7 +40,7 @@ SYSTEMS = {
     "urn:oid:2.16.840.1.113883.6.3": "http://hl7.org/fhir/sid/icd-10",
     "urn:oid:2.16.840.1.113883.6.90": "http://hl7.org/fhir/sid/icd-10-cm",
     "urn:oid:2.16.840.1.113883.6.88": "http://www.nlm.nih.gov/research/umls/rxnorm",
-    "urn:oid:2.16.840.1.113883.6.73": "http://www.whocc.no/atc",
+    "urn:oid:2.16.840.1.113883.6.73": ATC,
     "https://loinc.org": "http://loinc.org",
     "https://snomed.info/sct": SNOMED,
     "http://hl7.org/fhir/sid/icd-10-nl": "http://hl7.org/fhir/sid/icd-10",
@@ -50,9 +51,7 @@ SYSTEMS = {
     ),
 }
 # systems whose codes hold their parents' as a beginning
-HIERARCHICAL = frozenset(
-    {"http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", "http://www.whocc.no/atc"}
-)
+HIERARCHICAL = frozenset({"http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", ATC})
 
 Key = tuple[str, str]
 _Spelt = tuple[str, str | None, str | None, Key | None]
@@ -90,6 +89,7 @@ class Vocabulary:
     """Those computed from others where they were not recorded."""
     variants: dict[str, Variant] = field(init=False)
     genomic: dict[Key, GenomicCode] = field(init=False)
+    _whole_drug_systems: set[str] = field(default_factory=lambda: {ATC})
     _exact: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _prefixes: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _excluded: dict[str, frozenset[Key]] = field(default_factory=dict)
@@ -177,6 +177,11 @@ class Vocabulary:
         systems = [canonical_system(c.system or "") for c in codings if c.code]
         return not (systems and self.drug_systems) or any(system in self.drug_systems for system in systems)
 
+    def tells_it_is_another(self, codings: Iterable[Coding]) -> bool:
+        """Of a drug that is no concept's: True where a code of a system that is known here whole says so. Of RxNorm the
+        ingredients are known and the products are not, unless the site has said which of its codes matter."""
+        return any(canonical_system(c.system or "") in self._whole_drug_systems for c in codings if c.code)
+
     def spelling(self, name: str, text: str | None, code: str | None, matched: Key | None) -> Spelling:
         """What a unit, sent as text and code with a value of the site's code ``matched``, means for a concept."""
         key = (name, text, code, matched)
@@ -245,6 +250,7 @@ class Vocabulary:
                 self._local[name].append(written)
                 if self.concepts[name].resource == "Medication":
                     self.drug_systems.add(key[0])
+                    self._whole_drug_systems.add(key[0])
         self.local_units.update({(canonical_system(system), code): u for (system, code), u in mapping.units.items()})
         self._resolved.clear()
         self._of_kind.clear()

@@ -9,12 +9,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 from hook_context import hook_context
 
 from cds.app import create_app
 from cds.demo.fhir_endpoint import create_fhir_app
 from cds.engine import Engine
+from cds.ledger import tables
 from cds.ledger.migrate import upgrade
 from cds.settings import load
 from hooks import stories
@@ -89,6 +91,19 @@ class House:
         assert answer.status_code == 200, answer.get_data(as_text=True)
         cards: list[dict[str, Any]] = answer.get_json()["cards"]
         return cards
+
+
+def untold(house: House) -> set[tuple[str, str]]:
+    """(topic, reason) of everything the ledger says was left unsaid since the last time it was asked."""
+    engine = sa.create_engine(house.engine.settings.ledger_url)
+    try:
+        with engine.begin() as connection:
+            found = connection.execute(sa.select(tables.suppressions.c.topic, tables.suppressions.c.reason))
+            pairs = {(topic, reason) for topic, reason in found}
+            connection.execute(sa.delete(tables.suppressions))
+    finally:
+        engine.dispose()
+    return pairs
 
 
 @contextmanager

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from story_house import TODAY, House, opened
+from story_house import TODAY, House, opened, untold
 
-from cds.ledger import tables
 from hooks import stories
 
 HOOKS = ("order-select", "order-sign")
@@ -30,19 +28,6 @@ Ask = Callable[..., set[str]]
 
 def topics(cards: dict[str, list[dict[str, Any]]]) -> set[str]:
     return {card["source"]["topic"]["code"] for found in cards.values() for card in found}
-
-
-def untold(house: House) -> set[tuple[str, str]]:
-    """(topic, reason) of everything the ledger says was left unsaid since the last time it was asked."""
-    engine = sa.create_engine(house.engine.settings.ledger_url)
-    try:
-        with engine.begin() as connection:
-            found = connection.execute(sa.select(tables.suppressions.c.topic, tables.suppressions.c.reason))
-            pairs = {(topic, reason) for topic, reason in found}
-            connection.execute(sa.delete(tables.suppressions))
-    finally:
-        engine.dispose()
-    return pairs
 
 
 @pytest.fixture(params=["Patient/x", "RelatedPerson/x", "portal"])

@@ -25,6 +25,7 @@ from cds.record.vocabulary import Vocabulary, read_concept_map, read_folder
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CONCEPTS = read_folder(Path(__file__).parents[2] / "models" / "vocabulary")
 SHARED = Vocabulary(CONCEPTS)
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CANCER = [(SNOMED, "372142002"), (ICD_NL, "C25.0")]
 
 
@@ -144,6 +145,20 @@ def test_a_product_without_atc_is_a_gap_that_is_told_of_and_the_sites_map_fills(
 def test_a_drug_of_a_known_system_that_no_model_reads_is_no_gap() -> None:
     assert read(*sent.zib_medication_agreement((PRK, "1"), (ATC, "N02BE01"))).unnamed == 0
     assert read(*sent.zib_medication_agreement((PRK, "1"), ("urn:oid:2.16.840.1.113883.6.73", "N02BE01"))).unnamed == 0
+
+
+def test_an_rxnorm_product_may_be_any_drug_until_the_site_has_mapped_its_own(tmp_path: Path) -> None:
+    order = sent.zib_medication_agreement
+    [untold] = read(*order((RXNORM, "583218"))).untold
+    assert (untold.title, untold.status) == ("een middel", "active")
+    assert untold.when is not None and untold.when.text == "2026-03-02"
+    assert len(read(*order()).untold) == 1  # a text alone
+    assert not read(*order((RXNORM, "583218"), (ATC, "A04AA01"))).untold
+    assert not read(*order((RXNORM, "56946"))).untold  # paclitaxel, the ingredient
+
+    vocabulary = mapped(tmp_path, RXNORM, "583218", (RXNORM, "56946"))
+    assert only(read(*order((RXNORM, "583218")), vocabulary=vocabulary), "paclitaxel")
+    assert not read(*order((RXNORM, "1")), vocabulary=vocabulary).untold
 
 
 def test_an_agreement_to_stop_begins_nothing_on_the_day_of_stopping() -> None:
