@@ -64,6 +64,8 @@ def passed_over(case: Case) -> str | None:
     """Why nothing is said of orders that make up no regimen; None where none of them is our business."""
     if regimens.drafts_cancer_drugs(case.drafts):
         return "unrecognised-regimen"
+    if regimens.ends_cancer_drugs(case.drafts):
+        return "not-being-ordered"
     if case.drafts.untold and stage.extent(case.record).known != "absent":
         return "drugs-not-told"
     return None

@@ -94,11 +94,13 @@ def _ordered(record: Record, drafts: Record) -> dict[str, Fact]:
     drafted = drafts.of(*DRUGS)
     if not drafted:
         return {}
-    ordered = [*_recent(record, *DRUGS), *drafted]
+    ended = {f.source for f in drafts.ended}
+    recent = [f for f in _recent(record, *DRUGS, PARTNER) if f.source not in ended]
+    ordered = [*(f for f in recent if f.concept != PARTNER), *drafted]
     drugs = {plain(f): f for f in ordered}
     # every order of ours, not one a drug: of a bolus and an infusion the class code matches both
     ours = {f.source for f in ordered}
-    if any(f.source not in ours for f in (*_recent(record, PARTNER), *drafts.of(PARTNER))):
+    if any(f.source not in ours for f in (*recent, *drafts.of(PARTNER))):
         return {}
     return drugs
 
@@ -155,3 +157,7 @@ def named(untold: Fact) -> list[Fact]:
 
 def drafts_cancer_drugs(drafts: Record) -> bool:
     return bool(drafts.of(*DRUGS, PARTNER))
+
+
+def ends_cancer_drugs(drafts: Record) -> bool:
+    return any(fact.concept in (*DRUGS, PARTNER) for fact in drafts.ended)

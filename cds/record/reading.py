@@ -24,6 +24,7 @@ _OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
 _INACTIVE = frozenset({"inactive", "resolved", "remission"})
 _REFUTED = frozenset({"refuted", "entered-in-error"})
 _NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken", "draft", "unknown"})
+_BEING_ORDERED = frozenset({"draft", "active", None})
 _NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
 _NOT_IMAGED = frozenset({"entered-in-error", "cancelled"})
 _OLDEST = 130.0  # years
@@ -46,11 +47,11 @@ class Reader:
     def __init__(
         self, vocabulary: Vocabulary, patient_id: str, now: datetime, zone: tzinfo, *, drafts: bool = False
     ) -> None:
-        """``drafts``: the resources are orders in the making, whose status ``draft`` does not disqualify them."""
+        """``drafts``: the resources are orders in the making, whose status ``draft`` does not disqualify them; what is
+        signed to end an order does."""
         self._vocabulary = vocabulary
         self._zone = zone
         self._drafts = drafts
-        self._not_taken = _NOT_TAKEN - {"draft"} if drafts else _NOT_TAKEN
         self.record = Record(now=now, patient_id=patient_id, day=moments.day_at(now, zone))
         self._latest = now + TOLERATED_AHEAD
         self._genomics = Genomics(vocabulary)
@@ -206,11 +207,13 @@ class Reader:
             )
 
     def _medication(self, resource: Any, shared: dict[str, fhir.Medication]) -> None:
-        if resource.status in self._not_taken or getattr(resource, "doNotPerform", False):
+        stands = resource.status in _BEING_ORDERED if self._drafts else resource.status not in _NOT_TAKEN
+        stands = stands and not getattr(resource, "doNotPerform", False)
+        if not (stands or self._drafts):
             return
         code = resource.medicationCodeableConcept or _referenced(resource, shared)
         if code is None or not (code.coding or code.text):
-            self.record.unnamed += 1
+            self.record.unnamed += stands
             return
         period = getattr(resource, "effectivePeriod", None)
         authored = getattr(resource, "authoredOn", None)
@@ -219,25 +222,29 @@ class Reader:
                 stopped = agreements.stops(resource)
                 authored = agreements.began(resource) if stopped and not self._drafts else authored
             except ValueError:
-                self.record.malformed += 1
+                self.record.malformed += stands
                 return
-            if stopped and (self._drafts or authored is None):  # what was taken until then, the one it ends says
+            if stopped and authored is None:  # what was taken until then, the one it ends says
                 return
+            stands = stands and not (stopped and self._drafts)
         when = self._moment(
             authored,
             getattr(resource, "effectiveDateTime", None),
             period.start if period else None,
         )
         names, _ = self._names(code, "Medication")
-        if not names and not self._vocabulary.tells_drug(code.coding):
+        for name in names:
+            if not self._in_future(when):
+                fact = Fact(name, _reference(resource), when, status=resource.status, title=_display(code))
+                self.record.add(fact) if stands else self.record.ended.append(fact)
+        if names or not stands:
+            return
+        if not self._vocabulary.tells_drug(code.coding):
             self.record.unnamed += 1
-        elif not names and not self._vocabulary.tells_it_is_another(code.coding):
+        elif not self._vocabulary.tells_it_is_another(code.coding):
             self.record.untold.append(
                 Fact("", _reference(resource), when, status=resource.status, title=_display(code))
             )
-        for name in names:
-            if not self._in_future(when):
-                self.record.add(Fact(name, _reference(resource), when, status=resource.status, title=_display(code)))
 
     def _procedure(self, procedure: fhir.Procedure) -> None:
         if procedure.status in _NOT_DONE:

@@ -33,11 +33,12 @@ def sign(
     language: str = "en",
     beside: tuple[dict[str, Any], ...] = (),
     story: stories.Story = FIRST_LINE,
+    service: str = "pancreas-first-line",
 ) -> list[dict[str, Any]]:
     subject = {"reference": f"Patient/{story.id}"}
     entries = [{"resource": order | {"subject": subject}} for order in orders]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
-    return house.ask(story, "order-sign", language, beside, draftOrders=bundle)["pancreas-first-line"]
+    return house.ask(story, "order-sign", language, beside, draftOrders=bundle)[service]
 
 
 def test_two_orders_without_an_id_are_two(house: House) -> None:
@@ -46,6 +47,7 @@ def test_two_orders_without_an_id_are_two(house: House) -> None:
     assert sign(house, ordered((ATC, "L01BC05")), ordered((ATC, "L01XA01"))) == []  # with cisplatin
 
 
+CAPECITABINE = ordered((ATC, "L01BC06"))
 GEMCITABINE, NAB_TEXT = ordered((ATC, "L01BC05")), ordered(text="nab-paclitaxel (Abraxane) 125 mg/m2 iv")
 PRODUCT = ordered((RXNORM, "583218"), text="paclitaxel protein-bound 100 MG [Abraxane]")
 FOLFIRINOX = tuple(ordered((ATC, code)) for code in ("L01BC02", "V03AF03", "L01CE02", "L01XA03"))
@@ -114,3 +116,26 @@ def test_an_earlier_line_known_by_its_text_alone_is_one(house: House, text: str)
 def test_a_first_cycle_known_by_its_text_alone_is_the_same_line(house: House) -> None:
     (card,) = sign(house, GEMCITABINE, beside=(given("Gemcitabine 1000 mg/m2"),))
     assert "gemcitabine ordered" in card["summary"] and "on record from before" not in card["detail"]
+
+
+@pytest.mark.parametrize("status", ["stopped", "completed", "on-hold", "cancelled", "entered-in-error", "unknown"])
+def test_an_order_signed_to_end_it_is_not_being_ordered(house: House, status: str) -> None:
+    untold(house)
+    assert sign(house, GEMCITABINE | {"status": status}) == []
+    assert ("pancreas-survival", "not-being-ordered") in untold(house)
+    assert sign(house, CAPECITABINE | {"status": status}, service="pancreas-dosing") == []
+
+
+@pytest.mark.parametrize("status", [None, "active"])
+def test_an_order_that_the_ehr_calls_active_already_is_being_ordered(house: House, status: str | None) -> None:
+    (card,) = sign(house, GEMCITABINE | {"status": status})
+    assert "gemcitabine ordered" in card["summary"]
+    (advice,) = sign(house, CAPECITABINE | {"status": status}, service="pancreas-dosing")
+    assert "No DPYD result on record" in advice["summary"]
+
+
+def test_what_is_stopped_while_another_regimen_is_signed_is_no_part_of_it(house: House) -> None:
+    standing = GEMCITABINE | {"id": "standing", "status": "active"}
+    assert sign(house, *FOLFIRINOX, beside=(standing,)) == []
+    (card,) = sign(house, *FOLFIRINOX, standing | {"status": "stopped"}, beside=(standing,))
+    assert "FOLFIRINOX ordered" in card["summary"]
