@@ -76,6 +76,20 @@ def test_every_fixture_is_valid_fhir() -> None:
         fhir.resources.R4B.get_fhir_model_class(resource["resourceType"]).model_validate(resource)
 
 
+# DICOM, as an archive's FHIR side writes it
+
+REGIONS = ["818981001", "818982008", "416550000", "416775004", "416152001", "416319003", "113345001", "416949008"]
+
+
+@pytest.mark.parametrize(("region", "known"), [*((code, True) for code in REGIONS), ("816094009", False)])
+def test_a_scan_of_the_abdomen_is_known_by_the_regions_of_dicom(region: str, known: bool) -> None:
+    """816094009: the chest alone."""
+    series = {"uid": "1.2", "modality": {"code": "CT"}, "bodySite": {"system": SNOMED, "code": region}}
+    study = {"resourceType": "ImagingStudy", "id": "ct", "status": "available", "subject": sent.PATIENT}
+    record = read(study | {"started": "2026-11-20T09:00:00+01:00", "series": [series]})
+    assert [fact.modalities for fact in record.of("abdomen-or-pancreas")] == ([("CT",)] if known else [])
+
+
 # Nictiz nl-core, zibs 2020
 
 
