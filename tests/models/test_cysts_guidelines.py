@@ -41,6 +41,8 @@ def said(registry, model: str, *facts: Fact) -> str | None:
 
 
 SMALL = fact("cyst-size", 20, 15)
+HBA1C = fact("hba1c", 600, 6.3), fact("hba1c", 60, 6.6)
+GLUCOSE = fact("glucose-fasting", 600, 118), fact("glucose-fasting", 60, 131)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,11 @@ SMALL = fact("cyst-size", 20, 15)
     [
         ((SMALL,), "no-indication", "in-surveillance"),
         ((fact("cyst-size", 20, 32),), "no-indication", "worrisome-features"),
+        # a value just above the limit after one just below it: new, unless diabetes has been known for longer
+        ((SMALL, *HBA1C), "relative-indication", "worrisome-features"),
+        ((SMALL, *HBA1C, fact("type-1-diabetes", 9_000, status="active")), "no-indication", "in-surveillance"),
+        ((SMALL, *GLUCOSE), "relative-indication", "worrisome-features"),
+        ((SMALL, *GLUCOSE, fact("hba1c", 900, 7.1)), "no-indication", "in-surveillance"),
         ((fact("cyst-size", 20, 40),), "relative-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 22), fact("cyst-size", 20, 25)), "no-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 18), fact("cyst-size", 20, 24)), "relative-indication", "worrisome-features"),
