@@ -129,7 +129,11 @@ class Lookup:
             raise
 
     def _recent(self, study: About) -> bool:
-        return study.day is not None and self._age(study.day) <= self._imaging.lookback_days
+        return study.day is not None and not self._too_old(study)
+
+    def _too_old(self, study: About) -> bool:
+        """To be read unasked."""
+        return study.day is not None and self._age(study.day) > self._imaging.lookback_days
 
     def _today(self) -> date:
         return self._now().date()
@@ -195,7 +199,9 @@ class Lookup:
         """The newest other scan that may have been made after the one that was read."""
         since = sight.when(read)
         others = {job.item: sight.when(job) for job in sight.jobs if job.item}
-        others |= {item: study.when for item, study in sight.unasked.items()}
+        # beside a reading without a date no old scan is the newest
+        unasked = {i: study for i, study in sight.unasked.items() if since is not None or not self._too_old(study)}
+        others |= {item: study.when for item, study in unasked.items()}
         others.pop(read.item or "", None)
         found = [
             (item, when)
@@ -210,13 +216,13 @@ class Lookup:
 
     def _foremost(self, sight: _Sight) -> tuple[str, Moment | None]:
         """The scan of which to speak where none was read: the newest, but for one too old to be read unasked, before
-        which one without a date comes."""
+        which come one without a date and any that somebody asked for."""
         last = max(sight.jobs, key=sight.order, default=None)
         found = [(last.item or "", sight.when(last))] if last is not None else []
         unasked = sorted(
             sight.unasked.items(), key=lambda pair: (self._recent(pair[1]), pair[1].day is None), reverse=True
         )
-        found += [(item, study.when) for item, study in unasked[:1]]
+        found += [(item, study.when) for item, study in unasked[:1] if last is None or not self._too_old(study)]
         return max(found, key=lambda pair: order(pair[1]), default=("", None))
 
     def _without(self, reading: StudyReading, taken_back: Sequence[Job]) -> StudyReading:

@@ -129,3 +129,19 @@ def test_a_scan_without_a_date_is_said_and_not_asked_for_and_its_reading_is_not_
     assert "Beoordeeld: een scan zonder geldige datum; niemand weet hoe oud hij is." in detail
     _, detail = only(cards(house, study()))
     assert "Read: the scan of 20 Nov 2026 (3 days old)." in detail, "the chart has its date by now"
+
+
+def test_work_on_a_scan_without_a_date_is_told_of_beside_an_old_scan(house: House) -> None:
+    chart = undated(), study(OTHER, "2015-03-01")
+    house.ask(why="hand")
+    _, detail = only(cards(house, *chart))
+    assert "A scan without a valid date is being analysed, asked for just now." in detail
+    [job] = house.jobs.newest()
+    house.jobs.cancel(job.id)
+    _, detail = only(cards(house, *chart))
+    assert "A scan without a valid date was not assessed. The analysis was cancelled." in detail
+    house.ask(why="hand")
+    work(house)
+    _, detail = only(cards(house, *chart))
+    assert "Read: a scan without a valid date" in detail
+    assert "2015" not in detail and "too old" not in detail
