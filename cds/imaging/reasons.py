@@ -58,6 +58,8 @@ class Reason(StrEnum):
     MISSING_SLICES = "missing-slices"
     AMBIGUOUS = "ambiguous-slices"
     SEVERAL_MULTIFRAMES = "several-multiframes"
+    # the record
+    WITHDRAWN = "study-withdrawn"
     # the choice
     NO_CT = "no-ct-series"
     TOO_THICK = "too-thick"

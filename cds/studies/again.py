@@ -28,6 +28,9 @@ AWAY = frozenset(
 )
 """The archive could not be asked, or answered as one that is being mended does; the study is as it was."""
 
+_COMES_BACK = AWAY | {Reason.WITHDRAWN}
+"""What is asked for again by whoever has the study: its archive may answer by now, the EHR may have given it back."""
+
 OF_THE_STUDY = frozenset({Reason.PACS_REFUSED, Reason.PACS_MALFORMED})
 """Where the same archive has just said what the study holds, it is not away: it is this study that it does not give."""
 
@@ -62,11 +65,17 @@ def grown(job: Job, images: int | None, now: datetime, count: Count = lambda: No
 
 
 def lost(job: Job, now: datetime) -> bool:
-    """Its archive was away for longer than anybody waits: whoever asks next, asks for it again. When that was of no
-    use either, not before a day has passed, or each open chart would have it tried for ever."""
-    if job.state != DEAD or job.reason not in AWAY:
+    """Its archive was away for longer than anybody waits, or the EHR had withdrawn it: whoever asks next, asks for it
+    again. When that was of no use either, not before a day has passed, or each open chart would have it tried for
+    ever."""
+    if job.state != DEAD or job.reason not in _COMES_BACK:
         return False
     return not job.payload.get("revived") or job.finished_at is None or now - job.finished_at >= _REVIVED_AFTER
+
+
+def withdrawn_unread(job: Job) -> bool:
+    """The EHR had withdrawn the study before it was read even once."""
+    return job.state == DEAD and job.reason == Reason.WITHDRAWN and before(job) is None
 
 
 def more(result: Mapping[str, Any], images: int | None) -> bool:
@@ -112,7 +121,7 @@ def repeat(
 ) -> bool:
     """``told``: images that the news spoke of. False: somebody else was quicker. Raises LedgerError."""
     payload = {name: value for name, value in job.payload.items() if name not in _OF_ATTEMPTS}
-    if job.state == DEAD and job.reason in AWAY:
+    if job.state == DEAD and job.reason in _COMES_BACK:
         payload["revived"] = True
     payload["reading"] = number(job.payload) + 1
     if told is not None:

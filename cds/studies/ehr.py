@@ -55,9 +55,12 @@ class Ehrs:
         if answer.fault is not None:
             raise Unusable(Reason.RECORD_FAILED, f"({answer.fault.code})")
         found = [r for page in answer.pages for r in page.resources if isinstance(r, fhir.ImagingStudy)]
-        found = [study for study in found if uid_of(study) == uid and not withdrawn(study)]
+        entries = [study for study in found if uid_of(study) == uid]
+        if not entries:
+            raise Unusable(Reason.RECORD_REFUSED, "(the EHR has no ImagingStudy of it)")
+        found = [study for study in entries if not withdrawn(study)]
         if not found:
-            raise Unusable(Reason.RECORD_REFUSED, "(the EHR has no ImagingStudy of it, or has withdrawn it)")
+            raise Unusable(Reason.WITHDRAWN)
         if len({fhir.subject_of(study) for study in found}) > 1:
             raise Unusable(Reason.SEVERAL_PATIENTS)
         return found[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -34,10 +35,17 @@ def author_of(manifest: Manifest, bundle: Bundle) -> Author:
 
 
 def measure(
-    job: Job, author: Author, bundle: Bundle, found: Assessed, volume: Volume, series_uid: str, jobs: Jobs | None
+    job: Job,
+    author: Author,
+    bundle: Bundle,
+    found: Assessed,
+    volume: Volume,
+    series_uid: str,
+    jobs: Jobs | None,
+    theirs: Callable[[Job], bool],
 ) -> tuple[Findings, Comparison | None]:
     """With earlier scans where the patient is known and has any. Raises Unfinished never: a look-up that fails leaves
-    the scan without a comparison, which is said by its absence."""
+    the scan without a comparison, which is said by its absence. ``theirs``: an earlier scan is still the patient's."""
     findings = measured(
         found,
         volume,
@@ -47,12 +55,12 @@ def measure(
         series_uid=series_uid,
         scanned=str(job.payload.get("scan") or "").replace("-", ""),
     )
-    before = _earlier(job, jobs) if jobs is not None and job.subject is not None else []
+    before = _earlier(job, jobs, theirs) if jobs is not None and job.subject is not None else []
     comparison = compared(before, findings, bundle.operating_points[0].category)
     return (comparison.findings if comparison is not None else findings), comparison
 
 
-def _earlier(job: Job, jobs: Jobs) -> list[Findings]:
+def _earlier(job: Job, jobs: Jobs, theirs: Callable[[Job], bool]) -> list[Findings]:
     """Oldest first. Only scans with a day before this one's: of others nobody can say what came first."""
     try:
         found = jobs.concerning(KIND, subject=job.subject, most=_MOST)
@@ -65,7 +73,7 @@ def _earlier(job: Job, jobs: Jobs) -> list[Findings]:
         day, raw = scan_day(one), (kept(one) or {}).get("findings")
         if raw is None or day is None or own is None or day >= own:
             continue
-        if one.payload.get("model") != job.payload.get("model"):
+        if one.payload.get("model") != job.payload.get("model") or not theirs(one):
             continue
         try:
             read.append((day, restored(raw)))

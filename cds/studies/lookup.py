@@ -30,7 +30,7 @@ from cds.studies.about import (
     uid_of,
     withdrawn,
 )
-from cds.studies.again import kept, lost, of_subject, uncompared
+from cds.studies.again import kept, lost, of_subject, uncompared, withdrawn_unread
 from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, scan_day, study_id
 from cds.studies.reasons import at_stage, words
 
@@ -94,7 +94,8 @@ class Lookup:
         unread: list[tuple[str, About]] = []
         for model in models:
             of_model = [job for job in jobs if job.payload.get("model") == model.manifest.id]
-            own = [job for job in of_model if job.item not in gone]
+            # what ended since the study was withdrawn, of one that stands again, was never asked for
+            own = [job for job in of_model if job.item not in gone and not withdrawn_unread(job)]
             fit = [s for s in studies if not fits(_bundle(model), s)]
             keys = {job.key for job in own if not lost(job, self._now())}
             unasked = {ids[s.uid]: s for s in fit if job_key(ids[s.uid], model) not in keys}

@@ -257,14 +257,18 @@ class Pipeline:
 
     def _of_somebody(self, job: Job) -> Job:
         """With the patient whose earlier scans this one is compared with: an archive's news comes without, and a study
-        may have been moved since. The EHR knows; one that has it for several patients has nobody's read."""
+        may have been moved since. The EHR knows; one that has it for several patients has nobody's read, nor one that
+        has withdrawn it, which is nobody's then. Raises Unusable."""
         client = str(job.payload["client"])
         if job.item is None:
             return job
         try:
             patient = self._ehrs.owner(client, str(job.payload["study"]))
         except (Unusable, SourceError, SettingsError) as error:
-            if isinstance(error, Unusable) and error.reason in IDENTITY:
+            reason = error.reason if isinstance(error, Unusable) else None
+            if reason is ImageReason.WITHDRAWN and job.subject is not None:
+                self._jobs.leave([job.item], job.subject)
+            if reason is ImageReason.WITHDRAWN or reason in IDENTITY:
                 raise
             _log.warning("study.nobodys job=%s error=%s", job.id, error)
             return job
@@ -275,6 +279,14 @@ class Pipeline:
             return job
         self._jobs.belong([job.item], subject)
         return replace(job, subject=subject)
+
+    def _still_theirs(self, job: Job, subject: str | None) -> bool:
+        """The EHR has not taken an earlier scan back, or given it to somebody else, as far as it can be asked."""
+        try:
+            return self._of_somebody(job).subject == subject
+        except Unusable as error:
+            _log.warning("study.not_theirs job=%s reason=%s", job.id, error.reason.value)
+            return False
 
     def _ended_at(self, job: Job, images: int | None) -> datetime:
         """When the analysis ended. An attempt to write again what the same images gave says the same time."""
@@ -303,7 +315,12 @@ class Pipeline:
         assert choice.volume is not None and choice.chosen is not None
         author, client = author_of(model.manifest, bundle), str(job.payload["client"])
         volume, series = choice.volume, choice.chosen.series_uid
-        findings, comparison = measure(job, author, bundle, found, volume, series, self._jobs)
+
+        def theirs(earlier: Job) -> bool:
+            alive()
+            return self._still_theirs(earlier, job.subject)
+
+        findings, comparison = measure(job, author, bundle, found, volume, series, self._jobs, theirs)
         done: dict[str, Any] = {"findings": findings.stored(), "written": {}}
         if comparison is not None:
             done["comparison"] = told(comparison) | {"of": job.subject}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
-from servers import fhir_server, gives, searchset
+from servers import FhirServer, fhir_server, gives, searchset
 from study_calls import study
 from study_charts import Json, cards, only, work
 from study_house import Build, House
@@ -84,5 +85,50 @@ def test_the_ehrs_own_answer_counts_no_withdrawn_study(tmp_path: Path, archive: 
         ehr.on("ImagingStudy", gives(searchset([taken_back(patient="p2"), study()])))
         assert ehrs.owner("demo", STUDY) == "p1"
         ehr.on("ImagingStudy", gives(searchset([taken_back()])))
-        with pytest.raises(Unusable, match="or has withdrawn it"):
+        with pytest.raises(Unusable, match="withdrawn from the record"):
             ehrs.owner("demo", STUDY)
+
+
+@pytest.fixture
+def ehr() -> Iterator[FhirServer]:
+    with fhir_server() as server:
+        server.on("ImagingStudy", gives(searchset([study()])))
+        yield server
+
+
+@pytest.fixture
+def asking(build: Build, archive: Archive, ehr: FhirServer) -> House:
+    """A worker that may ask the EHR itself, and a scan that waits."""
+    archive.holds()
+    house = build(client={"fhir_servers": (ehr.base,), "studies": {"fhir_base": ehr.base}})
+    house.ask(why="hand", day=date(2026, 11, 20))
+    return house
+
+
+def test_one_that_the_ehr_withdraws_while_it_waits_is_not_read_until_it_is_given_back(
+    asking: House, ehr: FhirServer
+) -> None:
+    ehr.on("ImagingStudy", gives(searchset([taken_back()])))
+    job = asking.work()
+    assert job is not None
+    assert (job.state, job.reason, job.subject) == ("dead", "study-withdrawn", None)
+    assert asking.predictions() == []
+    ehr.on("ImagingStudy", gives(searchset([study()])))
+    assert "withdrawn" not in only(cards(asking, study()))[1]
+    work(asking)
+    assert only(cards(asking, study()))[0].endswith("suspicion high")
+
+
+@pytest.mark.parametrize(("entry", "owner"), [(taken_back(), None), (study(patient="p2"), "p2")])
+def test_no_scan_is_compared_with_one_that_the_ehr_withdrew_or_moved_and_no_chart_told_of(
+    asking: House, archive: Archive, ehr: FhirServer, entry: Json, owner: str | None
+) -> None:
+    work(asking)
+    archive.holds(LATER, ct(LATER), t00080020="20261122")
+    ehr.on("ImagingStudy", gives(searchset([entry, study(LATER, "2026-11-22")])))
+    asking.ask(LATER, why="hand", day=date(2026, 11, 22))
+    work(asking)
+    later, earlier = asking.jobs.newest()
+    assert later.result is not None and "comparison" not in later.result
+    key = asking.engine.ledger.patient_key
+    assert (later.subject, earlier.subject) == (key("demo", "p1"), owner and key("demo", owner))
