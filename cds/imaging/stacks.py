@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ _SAME_SPACING = 2e-3
 _SAME_PLACE_MM = 0.05
 _PAUSE_S = 3.0
 """Between images of one pass at most: within it a rotation and a step of the table, between passes a move back."""
+_SAME_PART = 0.8
+"""Of the shorter of two passes that must lie within the longer one: blocks of one pass share a border at most."""
 FEWEST = 3
 """Slices without which there is no volume."""
 
@@ -114,7 +116,7 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
             return _passes(kept, [*remarks, Remark(Note.STRAYS, str(len(ordered) - len(kept)))])
     for parts in filter(_overlap, told_apart):
         whole = [part for part in parts if _whole(part)]
-        if not whole:
+        if not whole or not _nested([part for part in parts if not _stray(part)]):
             return [_ambiguous(ordered, remarks)]
         remarks = [*remarks, Remark(Note.NOT_WHOLE, str(len(parts) - len(whole)))]
         return [stack for part in whole for stack in _passes(part, remarks)]
@@ -172,7 +174,7 @@ def _split(ordered: list[Slice]) -> list[list[Slice]]:
     """One list a pass, [] when there is but one or nothing tells whole ones apart."""
     for tell in (*_TELL_PASSES, *_MAY_TELL):
         parts = _parts(ordered, tell)
-        if all(_whole(part) for part in parts) and _overlap(parts):
+        if len(parts) > 1 and all(_whole(part) for part in parts) and _nested(parts):
             return parts
     return []
 
@@ -203,3 +205,12 @@ def _overlap(parts: list[list[Slice]]) -> bool:
     ranges = [places([part[0].frame, part[-1].frame]) for part in parts]
     ranges.sort(key=lambda ends: float(ends[0]))
     return any(float(before[1] - after[0]) > -_SAME_PLACE_MM for before, after in pairwise(ranges))
+
+
+def _nested(parts: list[list[Slice]]) -> bool:
+    """Of any two, one covers nearly all that the other does: none is but half a pass whose rest is in another."""
+    ranges = [places([part[0].frame, part[-1].frame]) for part in parts]
+    return all(
+        min(a[1], b[1]) - max(a[0], b[0]) >= _SAME_PART * min(a[1] - a[0], b[1] - b[0])
+        for a, b in combinations(ranges, 2)
+    )

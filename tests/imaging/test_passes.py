@@ -144,3 +144,40 @@ def test_consecutive_blocks_of_one_pass_stay_together(plain: Volume) -> None:
     for k, ds in enumerate(blocks):
         ds.AcquisitionNumber = 1 + k // 4
     assert same(volume_of(blocks), plain)
+
+
+def halves(*bounds: tuple[int, int], phase: str = "portal", first: int = 1) -> list[Dataset]:
+    """A pass in several breath holds, each with an acquisition number and noise of its own."""
+    return [
+        ds
+        for number, (start, end) in enumerate(bounds, start=first)
+        for ds in slices_of(
+            phantom(12, 48, phase)[start:end] + np.int16(number),
+            study_uid="1.2.3",
+            series_uid="1.2.3.4",
+            positions=at([3.0 * k for k in range(start, end)]),
+            AcquisitionNumber=number,
+            AcquisitionTime=f"10{number:02d}00",
+        )
+    ]
+
+
+def test_half_a_scan_is_never_taken_for_the_scan() -> None:
+    assert reason_for(halves((0, 7), (6, 12))) is Reason.AMBIGUOUS
+    lacking = [ds for k, ds in enumerate(halves((0, 7), (6, 12))) if k != 9]
+    assert reason_for(lacking) is Reason.AMBIGUOUS
+    both = [*halves((0, 6), (6, 12), phase="arterial"), *halves((0, 6), (6, 12), first=3)]
+    assert reason_for(both) is Reason.AMBIGUOUS
+
+
+def test_blocks_that_share_a_border_are_one_volume_when_its_slice_is_a_copy() -> None:
+    blocks = halves((0, 7), (6, 12))
+    blocks[6].PixelData = blocks[7].PixelData
+    volume = volume_of(blocks)
+    assert len(volume.hu) == 12
+    assert Remark(Note.DUPLICATES, "1") in volume.remarks
+
+
+def test_a_pass_over_the_liver_alone_stands_beside_one_over_all_of_the_abdomen() -> None:
+    volumes = volumes_of([*halves((6, 12), phase="arterial"), *halves((0, 12), first=2)])
+    assert sorted(len(volume.hu) for volume in volumes) == [6, 12]
