@@ -9,7 +9,7 @@ ambiguous: a volume in which phases alternate looks like anatomy.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -29,6 +29,8 @@ _PAUSE_S = 3.0
 """Between images of one pass at most: within it a rotation and a step of the table, between passes a move back."""
 _SAME_PART = 0.8
 """Of the shorter of two passes that must lie within the longer one: blocks of one pass share a border at most."""
+_SAME_STEP = 0.75
+"""Of the step from slice to slice: what lies nearer than that is between two, of another pass."""
 FEWEST = 3
 """Slices without which there is no volume."""
 
@@ -120,7 +122,7 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
             return [_ambiguous(ordered, remarks)]
         remarks = [*remarks, Remark(Note.NOT_WHOLE, str(len(parts) - len(whole)))]
         return [stack for part in whole for stack in _passes(part, remarks)]
-    crowded = bool((np.diff(places([one.frame for one in ordered])) < _SAME_PLACE_MM).any())
+    crowded = _crowded([one.frame for one in ordered])
     return [_ambiguous(ordered, remarks) if crowded else Stack(tuple(ordered), tuple(remarks))]
 
 
@@ -140,34 +142,72 @@ def _without_copies(ordered: list[Slice], where: NDArray[np.float64]) -> tuple[l
     return kept, len(ordered) - len(kept)
 
 
+def _crowded(frames: Sequence[Frame]) -> bool:
+    return bool((np.diff(places(frames)) < _SAME_PLACE_MM).any())
+
+
 def _one_place(ordered: list[Slice]) -> bool:
     where = places([one.frame for one in ordered])
     return bool(where[-1] - where[0] < _SAME_PLACE_MM)
 
 
-def _bursts(frames: Sequence[Frame]) -> list[int]:
-    """Numbers of the runs of acquisition without a pause, one a frame: where each slice has a time of its own."""
+def _bursts(frames: Sequence[Frame]) -> list[str]:
+    """Names of the runs of acquisition without a pause, one a frame: where each slice has a time of its own."""
     times = [seconds(frame.time) for frame in frames]
     known = sorted({time for time in times if time is not None})
     starts = [after for before, after in pairwise(known) if after - before > _PAUSE_S]
-    return [-1 if time is None else bisect_right(starts, time) for time in times]
+    return ["" if time is None else str(bisect_right(starts, time)) for time in times]
 
 
-_Telling = Callable[[Sequence[Frame]], Sequence[Hashable]]
+def _made(frames: Sequence[Frame]) -> list[str]:
+    """When the images were made: a computer that makes them side by side stamps one pass in turns. Believed where the
+    acquisition has no time, or several images lie at one place."""
+    timed = any(frame.time for frame in frames)
+    return [frame.made if not timed or _crowded(frames) else "" for frame in frames]
+
+
+_Telling = Callable[[Sequence[Frame]], list[str]]
+"""What each frame says, "" for nothing."""
 _TELL_PASSES: tuple[_Telling, ...] = (
     lambda frames: [frame.temporal for frame in frames],
     lambda frames: [frame.acquisition for frame in frames],
     _bursts,
 )
-_MAY_TELL: tuple[_Telling, ...] = (lambda frames: [f.time for f in frames], lambda frames: [f.made for f in frames])
+_MAY_TELL: tuple[_Telling, ...] = (lambda frames: [frame.time for frame in frames], _made)
 """Believed when what they tell apart is whole: images of one pass are often made out of order."""
 
 
 def _parts(ordered: list[Slice], tell: _Telling) -> list[list[Slice]]:
-    parts: dict[Hashable, list[Slice]] = {}
-    for said, one in zip(tell([one.frame for one in ordered]), ordered, strict=True):
-        parts.setdefault(said, []).append(one)
+    frames = [one.frame for one in ordered]
+    said = tell(frames)
+    parts = _gathered(ordered, said)
+    silent = parts.pop("", [])
+    if silent and parts and not _overlap(list(parts.values())):
+        parts = _gathered(ordered, _with_neighbours(places(frames), said))
+    elif silent:
+        parts[""] = silent
     return list(parts.values())
+
+
+def _gathered(ordered: list[Slice], said: list[str]) -> dict[str, list[Slice]]:
+    parts: dict[str, list[Slice]] = {}
+    for what, one in zip(said, ordered, strict=True):
+        parts.setdefault(what, []).append(one)
+    return parts
+
+
+def _with_neighbours(where: NDArray[np.float64], said: list[str]) -> list[str]:
+    """What says nothing, as the nearest that does, if all of it lies where that has a hole or ends: not between."""
+    tells = np.array([bool(what) for what in said])
+    telling, silent = np.flatnonzero(tells), np.flatnonzero(~tells)
+    step = float(np.median(np.diff(where[telling]))) if len(telling) > 1 else 0.0
+    apart = np.abs(where[silent][:, None] - where[telling])
+    if apart.min() < max(_SAME_STEP * step, _SAME_PLACE_MM):
+        return said
+    filled = list(said)
+    for index, nearest in zip(silent.tolist(), telling[apart.argmin(axis=1)].tolist(), strict=True):
+        filled[index] = said[nearest]
+    return filled
 
 
 def _split(ordered: list[Slice]) -> list[list[Slice]]:

@@ -181,3 +181,37 @@ def test_blocks_that_share_a_border_are_one_volume_when_its_slice_is_a_copy() ->
 def test_a_pass_over_the_liver_alone_stands_beside_one_over_all_of_the_abdomen() -> None:
     volumes = volumes_of([*halves((6, 12), phase="arterial"), *halves((0, 12), first=2)])
     assert sorted(len(volume.hu) for volume in volumes) == [6, 12]
+
+
+@pytest.mark.parametrize("keyword", ["AcquisitionTime", "AcquisitionNumber", "TemporalPositionIdentifier"])
+@pytest.mark.parametrize("silent", [[5], [0, 3, 7, 8], [10, 11]])
+def test_slices_that_do_not_say_belong_to_the_pass_around_them(keyword: str, silent: list[int], plain: Volume) -> None:
+    some = good()
+    for k, ds in enumerate(some):
+        setattr(ds, keyword, None if k in silent else "100100" if keyword == "AcquisitionTime" else 1)
+    volume = volume_of(some)
+    assert same(volume, plain)
+    assert volume.remarks == ()
+
+
+@pytest.mark.parametrize("shift_mm", [0.0, 1.5])
+def test_a_pass_that_does_not_say_is_not_mixed_into_one_that_does(shift_mm: float) -> None:
+    first, second = a_pass("arterial", shift_mm, AcquisitionNumber=None), a_pass("portal", AcquisitionNumber=1)
+    for ds in (*first, *second):
+        ds.AcquisitionTime = "100035"
+    for lost in ([], [5]):
+        found = [v.hu for v in volumes_of([*(ds for k, ds in enumerate(first) if k not in lost), *second])]
+        assert len(found) == (1 if lost else 2)
+        assert any(np.array_equal(hu, phantom(12, 48, "portal")) for hu in found)
+
+
+def test_images_made_side_by_side_are_one_pass_and_tell_two_at_one_place_apart(plain: Volume) -> None:
+    made = good(AcquisitionTime="100100")
+    for k, ds in enumerate(made):
+        ds.ContentTime = ("100200", "100201")[k % 2]
+    assert same(volume_of(made), plain)
+    phases = [a_pass(name, ContentTime=at_s) for name, at_s in (("arterial", "100200"), ("portal", "100300"))]
+    both = [ds for one in phases for ds in one]
+    for ds in both:
+        ds.AcquisitionTime = "100035"
+    assert len(volumes_of(both)) == 2
