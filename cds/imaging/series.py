@@ -165,8 +165,10 @@ def _computed(volume: Volume) -> bool:
 
 
 def _thick(volume: Volume) -> float:
-    """mm of the body in one slice: slabs that overlap lie closer together than they are thick."""
-    return max(volume.spacing[0], *(frame.thickness or 0.0 for frame in volume.frames))
+    """mm of the body in one slice: slabs that overlap lie closer together than they are thick. Of what the slices say
+    the median: one among many may say another's."""
+    said = [frame.thickness for frame in volume.frames if frame.thickness is not None]
+    return max(volume.spacing[0], float(np.median(said)) if said else 0.0)
 
 
 def _shape(volume: Volume, wanted: Wanted) -> tuple[Reason | None, str]:
