@@ -21,9 +21,11 @@ ENHANCED = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 """Enhanced CT, Legacy Converted Enhanced CT."""
 _WORDS = re.compile(r"[A-Z0-9]+")
 _PROJECTION = re.compile(
-    r"\b(?:T?MIPS?|MINIPS?|(?:MAX|MIN|AVG|AVE|MEAN) ?IP|MAXIMUM|MINIMUM|PROJECTION|VRT|VOLREN|VOLUME RENDER\w*)\b"
+    r"\b(?:(?:\d+|SLAB|THIN|THICK)?(?:T?MIPS?|MINIPS?)(?:\d\w*|THIN|THICK|SLAB)?|"
+    r"(?:MAX|MIN|AVG|AVE|MEAN) ?IP|MAXIMUM|MINIMUM|PROJECTION|VRT|VOLREN|VOLUME RENDER\w*)\b"
 )
-"""As words: makers write CT_SOM5 MIP, MIP THIN, MAX_IP. MAXIMUM and MINIMUM stand in enhanced images (C.8.16.1.4)."""
+"""As words: makers write CT_SOM5 MIP, MIP THIN, MIP10, SlabMIP, MAX_IP. MAXIMUM and MINIMUM stand in enhanced images
+(C.8.16.1.4)."""
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _HOUNSFIELD = ("", "HU", "US")
 """Rescale Type: Hounsfield units, or not said. Others are maps of iodine, energy and the like."""
