@@ -30,12 +30,16 @@ NOT_SAID: Phases = frozenset()
 _SEPARATORS = re.compile(r"[\s_\-./\\^+&(),;:=]+")
 _ATTRIBUTE = re.compile(r"\b(?:late|laat|sp[aä]t|early|vroeg|fr[uü]h)\s?(?=arteri)")
 _VENOUS = r"ven(?:ous|eus|euze|[oö]s)\w*|v[ei]+neu(?:x|ses?)"
-_IV = re.compile(rf"\bintra ?(?:{_VENOUS})\b|\bi v\b")
+_LINK = r"malform\w*|fist[ue]l\w*|shunt\w*"
+_IV = re.compile(rf"\b\w*intra ?(?:{_VENOUS})\b|\bi v\b")
 # the way in or a disease, not a phase: a "native" or arterial series with intravenous contrast is not venous
 _NO_PHASE = re.compile(
-    rf"\bintra ?arteri\w*|\barterio ?(?:{_VENOUS})|\b(?:pulm\w*|cerebral|central|deep|sinus) (?:{_VENOUS})|"
+    rf"\bintra ?arteri\w*|\bendo ?(?:{_VENOUS})|"
+    rf"\bart[eé]rio ?(?:{_VENOUS}) (?:{_LINK})|\b(?:{_LINK}) art[eé]rio ?(?:{_VENOUS})|"
+    # of a region scanned along with the abdomen it is the abdomen's phase, too
+    rf"\b(?:(?<!abdomen )(?<!abd )pulm\w*|cerebral|central|deep|sinus) (?:{_VENOUS})|"
     rf"\b(?:{_VENOUS}) (?:sinus|access|line|catheter|malformation|insuff\w*|thromb\w*)|"
-    r"\bport(?:al|ale) (?:hypertens\w*|(?:vein )?thromb\w*|vein emboli\w*)|"
+    r"\bport(?:al|ale) (?:hypertens\w*(?! protocol)\b|(?:vein )?thromb\w*|vein emboli\w*)|"
     rf"\b(?:non|not|no|niet|nicht|geen|kein\w*) ?(?:\w*arteri\w*|(?:port\w* ?)?(?:{_VENOUS})|portal\w*)|"
     r"\b(?:with|w|met|mit|avec)(?: (?:and|en|und|et))? (?:without|w ?o|zonder|ohne|sans)\b|"
     r"\b(?:without|w ?o|zonder|ohne|sans) (?:and|en|und|et) (?:with|w|met|mit|avec)\b"
@@ -55,12 +59,14 @@ _SAYS = {
     ),
     Phase.PORTAL: re.compile(
         r"\bport(?:al|aal|ale|o|ov|oven)\b|"
-        rf"\b(?:port\w*?|hepat\w*?|parenchym\w*?|laat|late|sp[aä]t|fr[uü]h|vroeg|early)?(?:{_VENOUS})\b|"
+        # makers and technicians glue it to what stands before: AbdVenous, spätportalvenös
+        rf"\b\w*(?:{_VENOUS})\b|"
         r"\b(?:ven|pv|pvp|pvf)\b|" + _SECONDS.format("6[05]|7[05]|80|90")
     ),
     Phase.DELAYED: re.compile(
         r"\b(?:delay|delayed|late|laat|late fase|sp[aä]t(?:e|er|phase)?|tardi\w*|excret\w*|uitscheiding\w*|"
-        r"nephrogra\w*|equilib\w*|urogra\w*)\b|\b(?:3|5|8|10|15) ?min\w*\b"
+        rf"nephrogra\w*|equilib\w*|urogra\w*|\w*(?:laat|late|sp[aä]t)\w{{0,12}}?(?:{_VENOUS}))\b|"
+        r"\b(?:3|5|8|10|15) ?min\w*\b"
     ),
 }
 _COARSE_MM = 4.0

@@ -83,6 +83,25 @@ def number_of(choice: Choice) -> int:
         ("portal vein thrombosis", set()),
         ("Pulmonary venous", set()),
         ("endovenous laser", set()),
+        ("shunt artério-veineux", set()),
+        ("arterioveneuze fistel", set()),
+        # glued to what stands before
+        ("AbdVenous 3.0", {Phase.PORTAL}),
+        ("LeberVenös", {Phase.PORTAL}),
+        ("AbdPortalVenous", {Phase.PORTAL}),
+        ("ThoraxAbdomenVeneus", {Phase.PORTAL}),
+        ("leverveneus", {Phase.PORTAL}),
+        ("TAPveineux", {Phase.PORTAL}),
+        ("3.0mmVenous", {Phase.PORTAL}),
+        ("Abdomen arteriovenös 3.0", {Phase.ARTERIAL, Phase.PORTAL}),
+        ("Portale hypertensie protocol", {Phase.PORTAL}),
+        ("portale hypertensie", set()),
+        ("Abdomen/Pulm. venous", {Phase.PORTAL}),
+        ("postintravenous", set()),
+        ("spätvenös", {Phase.PORTAL, Phase.DELAYED}),
+        ("Abdomen laatveneus", {Phase.PORTAL, Phase.DELAYED}),
+        ("latevenous", {Phase.PORTAL, Phase.DELAYED}),
+        ("spätportalvenös", {Phase.PORTAL, Phase.DELAYED}),
         ("Late venous", {Phase.PORTAL, Phase.DELAYED}),
         ("IV contrast, portoveneuze fase", {Phase.PORTAL}),
         ("CT Abdomen without intravenous contrast", {Phase.NATIVE}),
@@ -286,6 +305,20 @@ def test_what_does_not_fit_is_indeterminate_with_its_reason(
         assert raised.value.reason is reason
     else:
         assert chosen(datasets, wanted=wanted).reason is reason
+
+
+@pytest.mark.parametrize("word", ["MIP10", "MIP5", "MIPTHIN", "SlabMIP", "5MIP", "MIP3mm"])
+def test_a_projection_is_known_by_its_name_however_glued(word: str) -> None:
+    with pytest.raises(Unusable) as raised:
+        series_of(made(1, "portal", f"Abd ven {word} ax", ImageType=["DERIVED", "SECONDARY", "AXIAL"]))
+    assert raised.value.reason is Reason.PROJECTION
+
+
+def test_one_slice_that_says_another_thickness_does_not_make_a_series_thick() -> None:
+    one_odd = made(1, "portal", "portal venous")
+    one_odd[7].SliceThickness = 10.0
+    one_odd[8].SliceThickness = None
+    assert chosen(one_odd).volume is not None
 
 
 @pytest.mark.parametrize("shift", [1500, -1000])
