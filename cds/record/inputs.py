@@ -174,8 +174,8 @@ class Input(Strict):
     preceded_by: Duration | None = None
     """``first_at_least``: a lower value must lie at most this long before."""
     unless: tuple[Known, ...] = ()
-    """``first_at_least``: what makes the crossing no first one when it has been on record for longer than ``within``: a
-    diagnosis, or another measurement that says the same."""
+    """``new``, ``first_at_least``: what makes it no first time when it has been on record for longer than ``within``: a
+    diagnosis, or a measurement that says the same."""
     gap: Duration | None = None
     """``course``, ``line``: a longer pause between two facts ends one and begins the next."""
     values: dict[str, float] = Field(default_factory=dict)
@@ -209,8 +209,10 @@ class Input(Strict):
             raise ValueError(f"input '{self.name}' is a constant: give 'constant'")
         if self.reduce is Reduce.first_at_least and self.threshold is None:
             raise ValueError(f"input '{self.name}' reduces by first_at_least: give 'threshold'")
-        if self.unless and (self.reduce is not Reduce.first_at_least or self.within is None):
-            raise ValueError(f"input '{self.name}' has 'unless': that needs 'reduce: first_at_least' and 'within'")
+        if self.unless and (self.reduce not in (Reduce.new, Reduce.first_at_least) or self.within is None):
+            raise ValueError(
+                f"input '{self.name}' has 'unless': that needs 'reduce: new' or 'first_at_least', and 'within'"
+            )
         if self.reduce is Reduce.coded and not self.values:
             raise ValueError(f"input '{self.name}' is coded: give 'values', answer -> number")
         if self.reduce in (Reduce.nearest, Reduce.change_per_year, Reduce.ratio) and self.anchor is None:

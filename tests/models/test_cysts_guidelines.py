@@ -55,6 +55,9 @@ GLUCOSE = fact("glucose-fasting", 600, 118), fact("glucose-fasting", 60, 131)
         ((SMALL, *HBA1C, fact("type-1-diabetes", 9_000, status="active")), "no-indication", "in-surveillance"),
         ((SMALL, *GLUCOSE), "relative-indication", "worrisome-features"),
         ((SMALL, *GLUCOSE, fact("hba1c", 900, 7.1)), "no-indication", "in-surveillance"),
+        # nor is it new on the day that somebody codes it at last
+        ((SMALL, fact("diabetes", 60)), "relative-indication", "worrisome-features"),
+        ((SMALL, fact("diabetes", 60), fact("hba1c", 900, 7.1)), "no-indication", "in-surveillance"),
         ((fact("cyst-size", 20, 40),), "relative-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 22), fact("cyst-size", 20, 25)), "no-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 18), fact("cyst-size", 20, 24)), "relative-indication", "worrisome-features"),

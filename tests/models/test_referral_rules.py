@@ -98,6 +98,11 @@ def test_old_symptoms_and_old_diabetes_do_not_count(registry) -> None:
     assert fired(registry, record(70, weight_loss=30, diabetes=1200)) == ()
 
 
+@pytest.mark.parametrize(("values", "expected"), [({"d1200": 8.0}, ()), ({"d1200": 6.0}, ("NG12-1.2.5",))])
+def test_diabetes_coded_years_after_the_laboratory_told_of_it_is_not_new(registry, values, expected) -> None:
+    assert fired(registry, with_values(record(70, weight_loss=30, diabetes=40), "hba1c", **values)) == expected
+
+
 @pytest.mark.parametrize("drug", ["insulin", "metformin"])
 def test_a_diabetes_drug_is_no_onset_of_diabetes(registry, drug) -> None:
     assert fired(registry, record(70, weight_loss=30, **{drug: 20})) == ()

@@ -76,6 +76,13 @@ def test_new_is_true_only_when_the_first_ever_lies_in_the_window() -> None:
     assert one(new, record()).value == 0
 
 
+def test_new_is_false_where_something_else_has_said_the_same_for_longer() -> None:
+    new = spec(reduce="new", within="12m", unless=[{"concepts": ["b"], "at_least": 6.5}])
+    for days_ago, value, expected in ((900, 8.0, 0.0), (900, 6.0, 1.0), (100, 8.0, 1.0)):
+        feature = one(new, record(fact("a", 100), fact("b", days_ago, value)))
+        assert (feature.value, feature.state) == (expected, "found")
+
+
 def test_presence_ignores_what_is_inactive() -> None:
     assert one(spec(reduce="presence"), record(fact("a", 100, status="inactive"))).value == 0
 
@@ -158,7 +165,7 @@ def test_a_crossing_can_be_void_only_where_it_says_what_is_long() -> None:
     )
     without = {key: value for key, value in ONSET.items() if key != "within"}
     for wrong in ({**without, "unless": known}, {"reduce": "presence", "within": "12m", "unless": known}):
-        with pytest.raises(ValueError, match="'unless': that needs 'reduce: first_at_least' and 'within'"):
+        with pytest.raises(ValueError, match="'unless': that needs 'reduce: new' or 'first_at_least', and 'within'"):
             spec(**wrong)
 
 
