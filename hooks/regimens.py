@@ -80,13 +80,19 @@ def recognise(record: Record, drafts: Record) -> Recognised | None:
 
 
 def unread(record: Record, drafts: Record) -> int:
-    """Drafts that could not be read and that may make another regimen of what could."""
+    """Orders that could not be read and that may make another regimen of what could."""
     drugs = frozenset(_ordered(record, drafts))
     regimen = _by_drugs(drugs)
     # a text says nothing where no drug is ours, nor where no further drug would make it so
     begun = drugs and any(drugs - _RESCUE <= whole for whole in _MADE_OF)
     open_ended = regimen in _BUILT_ON if regimen else begun
-    return drafts.lost + (len(drafts.untold) if open_ended else 0)
+    return drafts.lost + (untold(record, drafts) if open_ended else 0)
+
+
+def untold(record: Record, drafts: Record) -> int:
+    """Orders of this cycle that no code tells, drafted or standing already."""
+    elsewhere = {f.source for f in (*drafts.untold, *drafts.ended)}
+    return len(drafts.untold) + sum(_of_this_cycle(f, record) and f.source not in elsewhere for f in record.untold)
 
 
 def _ordered(record: Record, drafts: Record) -> dict[str, Fact]:
@@ -106,12 +112,14 @@ def _ordered(record: Record, drafts: Record) -> dict[str, Fact]:
 
 
 def _recent(record: Record, *concepts: str) -> list[Fact]:
-    """Ordered for the same cycle, and standing."""
-    return [
-        f
-        for f in record.of(*concepts)
-        if f.status in ("active", "draft") and f.when and abs(f.when.days_before(record.now)) <= _CYCLE_DAYS
-    ]
+    return [f for f in record.of(*concepts) if _of_this_cycle(f, record)]
+
+
+def _of_this_cycle(fact: Fact, record: Record) -> bool:
+    """Ordered for it, and standing."""
+    if fact.when is None or fact.status not in ("active", "draft"):
+        return False
+    return abs(fact.when.days_before(record.now)) <= _CYCLE_DAYS
 
 
 def plain(fact: Fact) -> str:

@@ -112,7 +112,7 @@ def none(case: Case, found: Recognised | None, why: str, extent: Extent, whose: 
         items=words.join(wording.absence(words, f) for f in lacking),
         stage=wording.fact_text(words, extent.facts[-1]) if extent.facts else "",
         says=words.pick(whose.says) if isinstance(whose, NotAssessed) else "",
-        count=case.drafts.lost + len(case.drafts.untold),
+        count=case.drafts.lost + regimens.untold(case.record, case.drafts),
         drugs=words.join(dict.fromkeys(words.concept(f.concept) for f in case.drafts.of(*regimens.DRUGS))) or "–",
     )
     resting = standing_in.silent(case)
@@ -257,8 +257,8 @@ def _trial_line(case: Case, arm: Arm) -> str:
 def _gaps(case: Case, reached: Line) -> list[str]:
     """Drugs that could not be told too, since the regimen and the line hang on what is ordered and was given."""
     lines = wording.gaps(case.words, case.evidence, case.record)
-    if case.drafts.untold:
-        lines.append(case.words.counted("survival.gaps.orders", len(case.drafts.untold)))
+    if untold := regimens.untold(case.record, case.drafts):
+        lines.append(case.words.counted("survival.gaps.orders", untold))
     if reached.untold:
         lines.append(case.words.counted("survival.gaps.given", reached.untold))
     return lines

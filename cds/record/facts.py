@@ -120,7 +120,8 @@ class Record:
     """Drugs of no concept that may be any: known by a text alone, or by a code of a system of which only the
     ingredients are known here (an RxNorm product)."""
     ended: list[Fact] = field(default_factory=list)
-    """Among drafts: drugs whose order is signed to end it, or does not stand; none of them is being ordered."""
+    """Among drafts: drugs, of no concept too, whose order is signed to end it, or does not stand; none of them is being
+    ordered."""
     foreign: int = 0
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0

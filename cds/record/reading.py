@@ -237,14 +237,13 @@ class Reader:
             if not self._in_future(when):
                 fact = Fact(name, _reference(resource), when, status=resource.status, title=_display(code))
                 self.record.add(fact) if stands else self.record.ended.append(fact)
-        if names or not stands:
+        if names:
             return
         if not self._vocabulary.tells_drug(code.coding):
-            self.record.unnamed += 1
+            self.record.unnamed += stands
         elif not self._vocabulary.tells_it_is_another(code.coding):
-            self.record.untold.append(
-                Fact("", _reference(resource), when, status=resource.status, title=_display(code))
-            )
+            fact = Fact("", _reference(resource), when, status=resource.status, title=_display(code))
+            self.record.untold.append(fact) if stands else self.record.ended.append(fact)
 
     def _procedure(self, procedure: fhir.Procedure) -> None:
         if procedure.status in _NOT_DONE:

@@ -62,6 +62,23 @@ def test_a_partner_that_no_code_tells_may_make_it_another_regimen(house: House, 
     assert "Gelezen: gemcitabine." in sign(house, GEMCITABINE, partner, language="nl")[0]["detail"]
 
 
+@pytest.mark.parametrize("partner", [NAB_TEXT, PRODUCT])
+def test_a_partner_signed_already_in_this_cycle_that_no_code_tells_is_one_too(
+    house: House, partner: dict[str, Any]
+) -> None:
+    standing = partner | {"id": "standing", "status": "active", "authoredOn": "2026-11-21"}
+    for drafted, beside in (((GEMCITABINE,), (standing,)), ((GEMCITABINE, standing), (standing,))):
+        (card,) = sign(house, *drafted, beside=beside)
+        assert "1 of the orders could not be read, or no code here tells the drug" in card["detail"]
+    for ended in ("stopped", "cancelled"):  # signed off beside it, or no longer standing
+        (card,) = sign(house, GEMCITABINE, standing | {"status": ended}, beside=(standing,))
+        assert "gemcitabine ordered" in card["summary"]
+        (card,) = sign(house, GEMCITABINE, beside=(standing | {"status": ended},))
+        assert "gemcitabine ordered" in card["summary"]
+    (card,) = sign(house, *FOLFIRINOX, beside=(standing,))
+    assert "One of the orders could not be read: no code here tells the drug." in card["detail"]
+
+
 def test_a_drug_of_a_class_without_cancer_drugs_is_no_partner(house: House) -> None:
     ondansetron, pegfilgrastim = ordered((ATC, "A04AA01")), ordered((RXNORM, "1"), (ATC, "L03AA13"))
     (card,) = sign(house, GEMCITABINE, ondansetron, pegfilgrastim)
