@@ -85,6 +85,18 @@ def _bounds(case: Case) -> list[Refused]:
     return list(found.values())
 
 
+def reached(case: Case) -> bool:
+    """Whether a result known as a bound only is at or above the diagnostic value all the same: above 400 is above 126."""
+    models = [a.manifest for a in (case.assessments.get(RULES), case.assessments.get(SCORE)) if a is not None]
+    limits = {c: i.threshold for m in models for i in m.inputs if i.threshold is not None for c in i.concepts}
+    return any(
+        fact.original == bound.detail and fact.reaches(limits[bound.concept])
+        for bound in _bounds(case)
+        if bound.concept in limits
+        for fact in case.record.of(bound.concept)
+    )
+
+
 def _findings_ahead(case: Case) -> list[Refused]:
     """Jaundice of the year 2062 is a slip of the pen, and no absence of jaundice."""
     rules = case.assessments.get(RULES)

@@ -118,7 +118,10 @@ def not_assessed(case: Case) -> CardDraft:
     lines += risk_missing.unusable(case)
     if sexless := _either_sex(case):
         lines += _performance(case, RISK)
-    told = "detail" if case.record.age is not None else "ageless"
+    if case.record.age is None:
+        told = "ageless"
+    else:
+        told = "reached" if risk_missing.reached(case) else "detail"
     return CardDraft(
         topic=NOT_ASSESSED,
         rank="information",

@@ -133,6 +133,22 @@ def test_where_nothing_else_speaks_a_bound_is_no_silence(
 
 
 @pytest.mark.parametrize(
+    ("language", "sent", "first"),
+    [
+        ("en", (*RISE, *LOSS), "A result at or above the diagnostic value could not be scored; this is no low risk."),
+        ("nl", (*RISE, *LOSS), "Een uitslag op of boven de diagnostische waarde kon niet in de score worden meegenomen;"),
+        ("en", (bound(HBA1C, ">", 5, "%", "2026-09-10"),), "Nothing alarming was found in what could be read,"),
+        ("en", (*RISE[:1], bound(FASTING, ">", 100, "mg/dL", "2026-09-10"), *LOSS), "Nothing alarming was found"),
+    ],
+)
+def test_a_bound_beyond_the_diagnostic_value_is_not_nothing_alarming(
+    house: House, language: str, sent: tuple[dict[str, Any], ...], first: str
+) -> None:
+    (card,) = of_someone(house, *sent, language=language)
+    assert card["detail"].startswith(first)
+
+
+@pytest.mark.parametrize(
     "sent",
     [
         pytest.param((bound(HBA1C, ">", 14, "%", "2026-09-10"),), id="high, and nothing lower before it"),
