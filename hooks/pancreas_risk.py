@@ -62,7 +62,8 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
     refers = trigger is not None and trigger.refers
     held = risk_decision.held_back(weighed, kind, parameters, refers=refers)
     if held is not None:
-        if trigger is not None or held.reason in ("known-cancer", "deceased", "hospice-or-palliative"):
+        sexless = parameters.say_when_not_assessed and risk_decision.hangs_on_sex(weighed, parameters)
+        if trigger is not None or sexless or held.reason in ("known-cancer", "deceased", "hospice-or-palliative"):
             yield Suppressed(TOPIC, held.reason, held.until, MODELS, held.source)
         return
     if trigger is not None:
@@ -81,7 +82,7 @@ def _weighed(case: Case) -> RiskWeighed:
     """Whichever of the three would speak under another policy: what then has to be known of the record."""
     newest: dict[str, float] = {}
     for kind, model in risk_decision.MODEL_OF.items():
-        prediction = case.prediction(model)
+        prediction = case.prediction(model) or next(iter(risk_missing.either(case, model)), None)
         if kind == "bilirubin" or prediction is None or (kind == "guideline" and not prediction.rules):
             continue
         moment = Trigger(kind, prediction, "info").newest

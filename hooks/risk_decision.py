@@ -129,7 +129,12 @@ def kind(answer: Callable[[str], Answer | None], weighed: RiskWeighed, parameter
 
 def unsaid(weighed: RiskWeighed, parameters: RiskParameters) -> bool:
     """Whether "no card" would be taken for "no risk": of a sex that is not known, only where it could make a card."""
-    return weighed.unassessed or max(weighed.by_sex, default=0.0) >= parameters.risk_at_least
+    return weighed.unassessed or hangs_on_sex(weighed, parameters)
+
+
+def hangs_on_sex(weighed: RiskWeighed, parameters: RiskParameters) -> bool:
+    """Whether the two-year risk would make a card, with either sex or with one of them, were the patient's known."""
+    return max(weighed.by_sex, default=0.0) >= parameters.risk_at_least
 
 
 def jaundice_since(weighed: RiskWeighed, parameters: RiskParameters) -> float | None:
@@ -166,6 +171,8 @@ def held_back(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameter
 def _since(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameters) -> float | None:
     if kind == "bilirubin":
         return jaundice_since(weighed, parameters)
+    if kind is None and hangs_on_sex(weighed, parameters):
+        kind = "risk"  # the findings are the same, and as new
     return weighed.newest.get(kind) if kind is not None else None
 
 

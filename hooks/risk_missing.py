@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cds.cards import wording
 from cds.inference.explain import spreads
-from cds.inference.prediction import NotAssessed
+from cds.inference.prediction import NotAssessed, Prediction
 from cds.record.facts import Refused
 from cds.record.features import Feature
 from cds.record.inputs import days
@@ -41,8 +41,13 @@ def lines(case: Case) -> list[str]:
 
 def by_sex(case: Case) -> tuple[float, ...]:
     """Two-year risk of a woman, and of a man, with the patient's findings; empty where it is not the sex that lacks."""
-    risk = case.assessments.get(RISK)
-    return tuple(one.number("risk") for one in risk.by_sex) if isinstance(risk, NotAssessed) else ()
+    return tuple(one.number("risk") for one in either(case, RISK))
+
+
+def either(case: Case, model: str) -> tuple[Prediction, ...]:
+    """A model's answers for a woman, and for a man, where only the sex is lacking."""
+    found = case.assessments.get(model)
+    return found.by_sex if isinstance(found, NotAssessed) else ()
 
 
 def unusable(case: Case, told: Iterable[str] = ()) -> list[str]:
@@ -86,7 +91,7 @@ def _bounds(case: Case) -> list[Refused]:
 
 
 def reached(case: Case) -> bool:
-    """Whether a result known as a bound only is at or above the diagnostic value all the same: above 400 is above 126."""
+    """Whether a result known as a bound only is at or above the diagnostic value: above 400 is above 126."""
     models = [a.manifest for a in (case.assessments.get(RULES), case.assessments.get(SCORE)) if a is not None]
     limits = {c: i.threshold for m in models for i in m.inputs if i.threshold is not None for c in i.concepts}
     return any(

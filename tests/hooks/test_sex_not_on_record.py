@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from story_house import House
+from story_house import House, untold
 
 from cds.services import Past
 from hooks import risk_decision
@@ -18,7 +18,12 @@ PAIN, THIN, NO_APPETITE, BACK = "21522001", "89362005", "64379006", "161891005"
 
 
 def cards(
-    house: House, gender: str | None, *findings: str, born: str = "1969-01-01", language: str = "en"
+    house: House,
+    gender: str | None,
+    *findings: str,
+    born: str = "1969-01-01",
+    language: str = "en",
+    beside: tuple[dict[str, Any], ...] = (),
 ) -> list[dict[str, Any]]:
     patient: dict[str, Any] = {"resourceType": "Patient", "id": "p1", "birthDate": born}
     if gender is not None:
@@ -33,7 +38,7 @@ def cards(
         }
         for code in findings
     ]
-    return house.cards_for("pancreas-risk", patient, *problems, language=language)
+    return house.cards_for("pancreas-risk", patient, *problems, *beside, language=language)
 
 
 @pytest.mark.parametrize("gender", ["other", "unknown", None])
@@ -60,6 +65,36 @@ def test_a_risk_that_is_high_with_one_sex_only_is_said_to_be(house: House) -> No
 
 def test_a_risk_that_is_low_with_either_sex_needs_no_word(house: House) -> None:
     assert cards(house, "other", PAIN) == []
+
+
+def scan(on: str) -> dict[str, Any]:
+    ct = {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}
+    abdomen = {"system": "http://snomed.info/sct", "code": "416775004"}
+    return {
+        "resourceType": "ImagingStudy",
+        "id": f"ct-{on}",
+        "status": "available",
+        "subject": {"reference": "Patient/p1"},
+        "started": on,
+        "modality": [ct],
+        "series": [{"uid": "1.2", "modality": ct, "bodySite": abdomen}],
+    }
+
+
+@pytest.mark.parametrize("gender", ["male", "other"])
+def test_a_scan_from_before_the_findings_is_no_reason_for_silence(house: House, gender: str) -> None:
+    untold(house)
+    assert len(cards(house, gender, PAIN, THIN, NO_APPETITE, beside=(scan("2026-10-15"),))) == 1
+    assert untold(house) == set()
+
+
+@pytest.mark.parametrize("gender", ["male", "other"])
+def test_one_from_after_them_is_and_the_reason_is_kept(house: House, gender: str) -> None:
+    untold(house)
+    assert cards(house, gender, PAIN, THIN, NO_APPETITE, beside=(scan("2026-11-12"),)) == []
+    assert untold(house) == {("pancreas-risk", "recent-imaging (ImagingStudy/ct-2026-11-12)")}
+    assert cards(house, "other", PAIN, beside=(scan("2026-11-12"),)) == []
+    assert untold(house) == set()
 
 
 def test_it_says_so_in_dutch(house: House) -> None:

@@ -136,7 +136,7 @@ def test_where_nothing_else_speaks_a_bound_is_no_silence(
     ("language", "sent", "first"),
     [
         ("en", (*RISE, *LOSS), "A result at or above the diagnostic value could not be scored; this is no low risk."),
-        ("nl", (*RISE, *LOSS), "Een uitslag op of boven de diagnostische waarde kon niet in de score worden meegenomen;"),
+        ("nl", (*RISE, *LOSS), "Een uitslag op of boven de diagnostische waarde kon niet in de score worden"),
         ("en", (bound(HBA1C, ">", 5, "%", "2026-09-10"),), "Nothing alarming was found in what could be read,"),
         ("en", (*RISE[:1], bound(FASTING, ">", 100, "mg/dL", "2026-09-10"), *LOSS), "Nothing alarming was found"),
     ],
