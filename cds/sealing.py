@@ -36,16 +36,26 @@ def chain_keys(material: bytes) -> tuple[bytes, ...]:
     return tuple(derived(one, PURPOSE) for one in materials(material))
 
 
-def require_own_key(url: str, material: bytes) -> bool:
+def require_own_key(url: str, material: bytes, *, for_persons: bool = True) -> bool:
     """Under any other key nobody of the ledger is found, and what is linked breaks its chain. False: nothing is linked
-    yet, so there is nothing to tell by. Raises SettingsError, LedgerError."""
+    yet, so there is nothing to tell by. ``for_persons``: rows are looked for by whose they are, the oldest as well.
+    Raises SettingsError, LedgerError."""
     with Book(url) as book:
-        ours = Chain(book, *chain_keys(material)).ours()
+        chain = Chain(book, *chain_keys(material))
+        ours = chain.ours()
+        begun = not for_persons or chain.begun_by_us()
     if ours is False:
         raise SettingsError(
             "the ledger key is not this ledger's: the newest link of its audit was made with another key (or changed "
             "since), and under another key nobody is found. Put the key that the service runs with into CDS_LEDGER_KEY "
             "or ledger_key_file; `cds audit verify` with that key says whether a link was changed"
+        )
+    if begun is False:
+        raise SettingsError(
+            "the ledger key is not this ledger's alone: its audit was begun with another key (or its first link was "
+            "changed since), and nobody is found in rows of that time. A key is replaced by `cds ledger rekey` only; "
+            "did this one gain or lose a line end? Put the one before back into CDS_LEDGER_KEY or ledger_key_file and "
+            "start the service; `cds audit verify` names the links of another key"
         )
     return ours is not None
 

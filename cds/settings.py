@@ -319,7 +319,7 @@ class Settings(BaseSettings):
         In a demo one is made and kept in ``data_dir``.
         """
         if self.ledger_key is not None:
-            key = self.ledger_key.get_secret_value().encode().strip()
+            key = self.ledger_key.get_secret_value().encode()  # blanks at its ends count: rows are kept under them
         elif self.ledger_key_file is not None:
             try:
                 key = self.ledger_key_file.read_bytes().strip()

@@ -156,12 +156,23 @@ class Chain:
     def ours(self) -> bool | None:
         """Whether the newest link was made with the key in use here, and with as many before it; None: there is no link
         to tell."""
-        question = sa.select(audit_links).order_by(audit_links.c.seq.desc()).limit(2)
-        newest = self._book.read(lambda c: c.execute(question).mappings().all())
-        if not newest:
+        return self._made_here(sa.select(audit_links).order_by(audit_links.c.seq.desc()).limit(1))
+
+    def begun_by_us(self) -> bool | None:
+        """Of the newest segment's first link, the same: a service whose key was changed without more goes on with links
+        of its own, and the newest tells nothing of it."""
+        segment = sa.select(audit_links.c.segment).order_by(audit_links.c.seq.desc()).limit(1).scalar_subquery()
+        begun = sa.select(audit_links).where(audit_links.c.segment == segment).order_by(audit_links.c.seq).limit(1)
+        return self._made_here(begun)
+
+    def _made_here(self, question: sa.Select[Any]) -> bool | None:
+        row = self._book.read(lambda c: c.execute(question).mappings().first())
+        if row is None:
             return None
-        before = Head(newest[1]["seq"], newest[1]["link"]) if len(newest) > 1 else BEGIN
-        return newest[0]["segment"] == len(self._keys) - 1 and self._holds(newest[0], Checked(head=before))
+        linked = sa.select(audit_links.c.seq, audit_links.c.link).where(audit_links.c.seq == row["seq"] - 1)
+        before = self._book.read(lambda c: c.execute(linked).first())
+        head = BEGIN if before is None else Head(before[0], before[1])
+        return row["segment"] == len(self._keys) - 1 and self._holds(row, Checked(head=head))
 
     @staticmethod
     def _head(connection: sa.Connection) -> Head:

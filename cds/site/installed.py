@@ -72,6 +72,12 @@ def look(settings: Settings, findings: Findings) -> Installed:
     with findings.of("ledger key") as say:
         settings.load_ledger_key()
         say("strong enough")
+    if settings.ledger_key is not None and (given := settings.ledger_key.get_secret_value()) != given.strip():
+        findings.note(
+            "ledger key",
+            "begins or ends with blanks or a line end, which are part of it: people are found with them alone. "
+            "Keep them once there are rows; without them it would be another key, as in a ledger_key_file",
+        )
     start.look(settings, loaded.models, findings)
     if not settings.clients:
         findings.note("clients", "none is set: every call will be refused with 401")

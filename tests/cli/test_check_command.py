@@ -95,6 +95,13 @@ def test_a_missing_ledger_key_is_a_fault_with_what_to_do(tmp_path: Path) -> None
     assert "openssl rand -hex 32" in result.stdout
 
 
+def test_a_ledger_key_with_a_line_end_is_noted(tmp_path: Path) -> None:
+    result = cds("check", "--offline", settings=written(tmp_path, KEY.replace('tests"', 'tests\\n"')))
+    assert result.exit_code == 0
+    verdict, why = verdicts(result.stdout)["ledger key"]
+    assert verdict == "note" and why.startswith("begins or ends with blanks or a line end, which are part of it")
+
+
 @pytest.mark.parametrize(
     ("line", "what", "told"),
     [

@@ -258,13 +258,31 @@ def test_when_the_key_was_replaced_the_old_one_is_another(
     assert "2 calls" in run(settings, "erase", *of).output
 
 
-def test_the_line_end_of_a_key_from_the_environment_is_no_part_of_it(
-    kept: Ledger, settings: Path, url: str, monkeypatch: pytest.MonkeyPatch
+def test_the_line_end_of_a_key_from_the_environment_is_part_of_it(
+    url: str, settings: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As a Secret made of a file has it: rows were kept so, and no other key finds them."""
+    migrate.upgrade(url)
+    fill(opened(url, f"{KEY}\n".encode()), NORTH, "p1")
     monkeypatch.setenv("CDS_LEDGER_KEY", f"{KEY}\n")
     result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
-    assert "2 calls" in result.output
+    assert "1 calls" in result.output
     assert "the key could not be tried" in result.stderr  # no row is linked yet
+
+
+def test_a_key_changed_without_more_stays_visible_after_links_of_its_own(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, opened: Open
+) -> None:
+    sealed(url, KEY.encode())
+    (tmp_path / "ledger.key").write_text(ANOTHER, encoding="utf-8")
+    fill(opened(url, ANOTHER.encode()), NORTH, "p2")
+    sealed(url, ANOTHER.encode())
+    before = counts(url)
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert result.exit_code == 2 and "not this ledger's alone" in result.stderr
+    assert counts(url) == before
+    # whose rows are is not asked of what is old
+    assert run(settings, "purge", "--older-than", "1", "--yes").exit_code == 0
 
 
 def test_that_nobody_was_there_is_told_and_no_erasure_kept(kept: Ledger, settings: Path, url: str) -> None:

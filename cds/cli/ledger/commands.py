@@ -68,7 +68,8 @@ def purge(ctx: click.Context, days: int, dry_run: bool, yes: bool) -> None:
     click.echo(f"Before {before:%Y-%m-%d}: {told}; {len(rejected)} rejected on this machine's spool")
     if dry_run or not (any(found.values()) or rejected):
         return
-    require_own_key(settings.ledger_url, settings.load_ledger_key())  # the chain is told of what goes
+    # the chain is told of what goes
+    require_own_key(settings.ledger_url, settings.load_ledger_key(), for_persons=False)
     if not yes:
         click.confirm("Remove them for ever?", abort=True)
     with _audit(settings) as chained, Progress(console=Console(stderr=True), transient=True) as progress:
