@@ -25,6 +25,12 @@ _REFERRED_FROM = 40
 KINDS = ("referral", "ct", "endpac", "risk")
 """The heaviest first: a snooze of one silences it and those after it."""
 
+Modality = Literal[
+    "CT", "MR", "PT", "US", "ES", "NM", "XA", "RF", "CR", "DX", "RG", "OT", "AR", "BDUS", "BI", "BMD", "CFM", "DG", "DMS",
+    "GM", "IO", "IVOCT", "IVUS", "KER", "LEN", "LS", "MG", "OAM", "OCT", "OP", "OPM", "OPT", "OPTBSV", "OPTENF", "OPV",
+    "OSS", "PA", "PX", "RTIMAGE", "SM", "SRF", "TG", "VA", "XC",
+]  # fmt: skip
+"""Those DICOM has for taking images (PS3.16, CID 29), and OT for what is none of them; of the abdomen first."""
 Kind = Literal["guideline", "bilirubin", "endpac", "risk"]
 MODEL_OF: dict[Kind, str] = {
     "guideline": "nice-ng12",
@@ -52,19 +58,28 @@ class RiskParameters(BaseModel):
     model_indicator: Literal["info", "warning"] = Field("info", description="Urgency of a card that rests on a model.")
     recent_imaging: Length = Field("3m", description="A CT or MR of the abdomen this recent holds the card back.")
     active_order: Length = Field("3m", description="A work-up ordered this recently holds the card back.")
-    imaging_modalities: tuple[Literal["CT", "MR", "PT", "US", "ES"], ...] = Field(
+    imaging_modalities: tuple[Modality, ...] = Field(
         ("CT", "MR"),
-        description="DICOM modalities that count as imaging: CT, MR, PT for PET, US for ultrasound, ES for endoscopy "
-        "(how some sites file endoscopic ultrasound).",
+        description="DICOM modalities that count as imaging, such as CT, MR, PT for PET, US for ultrasound, ES for "
+        "endoscopy (how some sites file endoscopic ultrasound).",
     )
     marker_within: Length = Field("6m", description="A CA 19-9 or bilirubin older than this is not mentioned.")
-    marker_above: float = Field(37, gt=0, description="CA 19-9 in U/mL from which a card mentions it, and its limits.")
+    marker_above: float = Field(
+        37,
+        gt=0,
+        allow_inf_nan=True,
+        description="CA 19-9 in U/mL from which a card mentions it, and its limits; .inf: never.",
+    )
     bilirubin_confounds_above: float = Field(
-        2.0, gt=0, description="Bilirubin in mg/dL above which a raised CA 19-9 is put down to cholestasis first."
+        2.0,
+        gt=0,
+        allow_inf_nan=True,
+        description="Bilirubin in mg/dL above which a raised CA 19-9 is put down to cholestasis first; .inf: never.",
     )
     bilirubin_as_jaundice: float | None = Field(
         risk_jaundice.USUALLY_SHOWS,
         ge=2,
+        allow_inf_nan=True,
         description="Bilirubin in mg/dL from which, at 40 or over, a card asks to look for jaundice nobody recorded; "
         "3 is 51 µmol/L, from where it usually shows. Empty: bilirubin never brings a card.",
     )

@@ -20,10 +20,12 @@ def setting(what: str) -> Policy:
     [
         ("ages: [99, 40]", "ages: nobody is from 99 to 40 years old: the youngest age comes first"),
         ("risk_at_least: .nan", "such as 0.02, not nan"),
-        ("marker_above: .inf", "such as 0.02, not inf"),
+        ("marker_above: .nan", "must be more than 0, not nan"),
+        ("bilirubin_confounds_above: -.inf", "must be more than 0, not -inf"),
+        ("endpac_at_least: .inf", "such as 0.02, not inf"),
         ("imaging_modalities: [CT, MRI]", "did you mean 'MR'?"),
         ("imaging_modalities: [ct]", "not 'ct'; did you mean 'CT'?"),
-        ("imaging_modalities: [X]", "must be 'CT', 'MR', 'PT', 'US' or 'ES', not 'X'"),
+        ("imaging_modalities: [SEG]", "'VA' or 'XC', not 'SEG'"),
     ],
 )
 def test_what_would_hold_every_card_back_or_none_is_refused_with_its_line(what: str, told: str) -> None:
@@ -33,6 +35,17 @@ def test_what_would_hold_every_card_back_or_none_is_refused_with_its_line(what: 
     assert str(caught.value).endswith(told)
 
 
-@pytest.mark.parametrize("what", ["ages: [50, 50]", "imaging_modalities: [US, ES]", "imaging_modalities: []"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "ages: [50, 50]",
+        "imaging_modalities: [US, ES]",
+        "imaging_modalities: []",
+        "imaging_modalities: [CT, NM, OT, XA]",
+        "marker_above: .inf",
+        "bilirubin_confounds_above: .inf",
+        "bilirubin_as_jaundice: .inf",
+    ],
+)
 def test_what_a_lead_may_want_is_taken(what: str) -> None:
     setting(what)
