@@ -3,7 +3,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* 42: the longest name made from it is a CronJob's (-retention), which may have 52. No dot: a Service may have none. */}}
+{{/* 50, as it has always been: another name would be another Service. No dot: a Service may have none. */}}
 {{- define "cds.fullname" -}}
 {{- $name := include "cds.name" . -}}
 {{- $full := printf "%s-%s" .Release.Name $name -}}
@@ -12,7 +12,18 @@
 {{- else if contains $name .Release.Name -}}
 {{- $full = .Release.Name -}}
 {{- end -}}
-{{- $full | replace "." "-" | trunc 42 | trimSuffix "-" -}}
+{{- $full | replace "." "-" | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Of what may have no more than 52, a CronJob or a StatefulSet: (dict "root" $ "suffix" "-report"). One that is cut
+ends with a hash, since the beginnings of two names may be the same. */}}
+{{- define "cds.shortName" -}}
+{{- $full := include "cds.fullname" .root -}}
+{{- $room := int (sub 52 (len .suffix)) -}}
+{{- if gt (len $full) $room -}}
+{{- $full = printf "%s-%s" ($full | trunc (int (sub $room 7)) | trimSuffix "-") ($full | sha256sum | trunc 6) -}}
+{{- end -}}
+{{- $full }}{{ .suffix -}}
 {{- end -}}
 
 {{- define "cds.selector" -}}

@@ -62,6 +62,18 @@ def test_every_name_is_one_the_cluster_takes_however_long_the_release_s(helm: He
         assert len(name) <= longest and re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name), (kind, name)
 
 
+def test_only_what_was_too_long_is_named_otherwise_and_never_as_its_neighbour_is(helm: Helm) -> None:
+    """Another name would be another Service: of a release that runs, all that the cluster took keeps its own."""
+    jobs = []
+    for full in ("r" * 43 + "-north", "r" * 43 + "-south", "r" * 42):
+        wanted = {"fullnameOverride": full, "retention": {"enabled": True}, "report": {"enabled": True, "claim": "c"}}
+        manifests = helm.template({**HOSPITAL, **wanted})
+        for kind in ("Service", "Deployment"):
+            assert full in [manifest["metadata"]["name"] for manifest in of_kind(manifests, kind)]
+        jobs += [manifest["metadata"]["name"] for manifest in of_kind(manifests, "CronJob")]
+    assert len(set(jobs)) == 6 and {full + "-report", full + "-retention"} <= set(jobs)
+
+
 def test_the_service_listens_where_its_pod_has_addresses(helm: Helm) -> None:
     assert environment(sole_container(web(helm.template({"listen": "::"}))))["CDS_HOST"] == "::"
 
