@@ -26,9 +26,9 @@ KINDS = ("referral", "ct", "endpac", "risk")
 """The heaviest first: a snooze of one silences it and those after it."""
 
 Modality = Literal[
-    "CT", "MR", "PT", "US", "ES", "NM", "XA", "RF", "CR", "DX", "RG", "OT", "AR", "BDUS", "BI", "BMD", "CFM", "DG", "DMS",
-    "GM", "IO", "IVOCT", "IVUS", "KER", "LEN", "LS", "MG", "OAM", "OCT", "OP", "OPM", "OPT", "OPTBSV", "OPTENF", "OPV",
-    "OSS", "PA", "PX", "RTIMAGE", "SM", "SRF", "TG", "VA", "XC",
+    "CT", "MR", "PT", "US", "ES", "NM", "XA", "RF", "CR", "DX", "RG", "OT", "AR", "BDUS", "BI", "BMD", "CFM", "DG",
+    "DMS", "GM", "IO", "IVOCT", "IVUS", "KER", "LEN", "LS", "MG", "OAM", "OCT", "OP", "OPM", "OPT", "OPTBSV", "OPTENF",
+    "OPV", "OSS", "PA", "PX", "RTIMAGE", "SM", "SRF", "TG", "VA", "XC",
 ]  # fmt: skip
 """Those DICOM has for taking images (PS3.16, CID 29), and OT for what is none of them; of the abdomen first."""
 Kind = Literal["guideline", "bilirubin", "endpac", "risk"]
