@@ -30,7 +30,7 @@ def mine(tmp_path: Path) -> Path:
 def test_a_good_folder_ends_well(mine: Path) -> None:
     result = cds("models", "check", mine)
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == ["my-rules 1.0.2: good", "1 model, no faults"]
+    assert result.stdout.splitlines() == ["my-rules 1.0.3: good", "1 model, no faults"]
 
 
 def test_without_a_path_every_model_of_the_site_is_checked(mine: Path) -> None:
