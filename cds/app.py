@@ -88,8 +88,7 @@ def create_engine(settings: Settings, now: Callable[[], datetime] = utc_now, arc
     OwnKeys(settings.signing_keys).jwks()  # raises for a key that can't be used
     key = settings.load_ledger_key()
     ledger = Ledger(settings.ledger_url, key, settings.data_dir / "spool", now=now)
-    two_people = settings.environment == "production"
-    known = known_here(models, services, two_people=two_people)
+    known = known_here(models, services, two_people=settings.environment == "production")
     policies = policy_book(settings, packages, known, ledger, now)
     zone = ZoneInfo(settings.timezone)
     jobs = Jobs(settings.ledger_url, now=now, lease=timedelta(seconds=settings.imaging.lease_s))

@@ -216,9 +216,8 @@ def _refuse(config: dict[str, Any], listed: list[dict[str, Any]], where: str) ->
         | {f"preprocessing has {name}": name in ("Compose", _WINDOWS) or name not in _ARGUMENTS for name in names}
         | {f"preprocessing has {name} {order.count(name)} times": order.count(name) > 1 for name in order}
         | {
-            f"preprocessing has {' before '.join(order)}, not {' before '.join(_NEEDED)}": len(set(order))
-            == len(order)
-            == len(_NEEDED)
+            f"preprocessing has {' before '.join(order)}, not {' before '.join(_NEEDED)}": sorted(order)
+            == sorted(_NEEDED)
             and order != list(_NEEDED),
             f"network '{network}' (known are {', '.join(NETWORKS)})": network not in NETWORKS,
             f"network '{network}' of '{module}', not of MONAI": module not in ("", "monai.networks.nets"),

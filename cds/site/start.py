@@ -44,4 +44,4 @@ def look(settings: Settings, models: Registry | None, findings: Findings) -> Non
             good = False
             findings.fault("start", f"`cds serve` does not start: {error.code}: {error}", what)
     if good:
-        findings.good("start", "nothing keeps `cds serve` from starting")
+        findings.good("start", "what `cds serve` makes before it listens can be made")
