@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 from called_service import DEADLINE_S, CalledService
 from chart_calls import NOW
+from ready_ledger import ready
 from servers import FhirServer, fhir_server
 
 from cds.app import create_app, warm
-from cds.ledger.migrate import upgrade
 from cds.settings import load
 
 
@@ -38,7 +38,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, _own_fhir: FhirServer) -> 
         fhir={"deadline_s": DEADLINE_S, "connect_timeout_s": 0.3},
         clients={"demo": {"authentication": "loopback", "fhir_servers": [_own_fhir.base]}},
     )
-    upgrade(settings.ledger_url)
+    ready(settings.ledger_url)
     app = create_app(settings, now=lambda: NOW)
     warm(app)
     ledger = sa.create_engine(settings.ledger_url)

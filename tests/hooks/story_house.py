@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 from hook_context import hook_context
+from ready_ledger import ready
 
 from cds.app import create_app
 from cds.demo.fhir_endpoint import create_fhir_app
 from cds.engine import Engine
 from cds.ledger import tables
-from cds.ledger.migrate import upgrade
 from cds.settings import load
 from hooks import stories
 from hooks.stories.concept_map import concept_map
@@ -40,7 +40,7 @@ class House:
             concept_map=folder / "map.json",
             clients={"demo": {"authentication": "loopback", **client}},
         )
-        upgrade(settings.ledger_url)
+        ready(settings.ledger_url)
         app = create_app(settings, now=lambda: NOW)
         self.engine: Engine = app.extensions["cds"]
         self.http: FlaskClient = app.test_client()

@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from ready_ledger import ready
 
 from cds.jobs import Jobs
-from cds.ledger import migrate
 
 LEASE = timedelta(seconds=2)
 
@@ -20,7 +20,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     else:
         new_database: Callable[[], str] = request.getfixturevalue("postgres_database")
         made = new_database()
-    migrate.upgrade(made)
+    ready(made)
     return made
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import ledger_entries
 import pytest
+from ready_ledger import ready
 
-from cds.ledger import Ledger, migrate
+from cds.ledger import Ledger
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -35,5 +36,5 @@ def open_ledger(tmp_path: Path) -> Iterator[Callable[[str], Ledger]]:
 @pytest.fixture
 def ledger(url: str, open_ledger: Callable[[str], Ledger]) -> Ledger:
     """A ledger on an up-to-date database, once of each kind."""
-    migrate.upgrade(url)
+    ready(url)
     return open_ledger(url)

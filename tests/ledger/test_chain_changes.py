@@ -13,9 +13,10 @@ import ledger_entries
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from ready_ledger import ready
 
 from cds.cli import main
-from cds.ledger import Ledger, migrate
+from cds.ledger import Ledger
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
 from cds.ledger.chained import BY_NAME, digests
@@ -50,7 +51,7 @@ def book(url: str) -> Iterator[Book]:
 def calls(url: str, settings: Path, tmp_path: Path, book: Book) -> dict[str, str]:
     """p1 and p2, each with a call, what it was made from, feedback and an outcome; an old call of p3. All are linked.
     Patient -> call."""
-    migrate.upgrade(url)
+    ready(url)
     ledger = Ledger(url, KEY.encode(), tmp_path / "spool", now=lambda: ledger_entries.NOW)
     seal = Seal(derived(KEY.encode(), "call snapshot"))
     made = {}

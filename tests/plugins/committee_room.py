@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from ready_ledger import ready
 
 from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry
 from cds.ledger.book import Book
 from cds.ledger.database import store_within
-from cds.ledger.migrate import upgrade
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = b"k" * 16 + b"0123456789abcdef"
@@ -104,7 +104,7 @@ class Room:
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[Room]:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    upgrade(url)
+    ready(url)
     ledger = Ledger(url, KEY, tmp_path / "spool", now=lambda: NOW)
     with Book(url) as book:
         yield Room(url, ledger, book, tmp_path)

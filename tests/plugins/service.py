@@ -20,11 +20,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from flask import Flask
 from flask.testing import FlaskClient
+from ready_ledger import ready
 from werkzeug.test import TestResponse
 
 from cds.app import create_app, warm
 from cds.demo.fhir_endpoint import create_fhir_app
-from cds.ledger.migrate import upgrade
 from cds.settings import load
 from hooks.stories import all_resources, draft_orders, story
 from hooks.stories.concept_map import concept_map
@@ -70,7 +70,7 @@ def make_app(tmp_path_factory: pytest.TempPathFactory) -> MakeApp:
         empty = folder / "cds.toml"
         empty.touch()
         given = load(empty, **{"data_dir": folder, "concept_map": codes, "public_url": PUBLIC_URL, **settings})
-        upgrade(given.ledger_url)
+        ready(given.ledger_url)
         app = create_app(given, now=now)
         warm(app)
         return app

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry, migrate
+from ready_ledger import ready
+
+from cds.ledger import CallEntry, CardEntry, Ledger, PredictionEntry
 from cds.ledger.book import Book
 from cds.ledger.committee_tables import outcome_events, outcome_sweeps
 from cds.ledger.outcomes import OutcomeEvent, Sweep
@@ -29,7 +31,7 @@ class Hospital:
     """Of the installed models."""
 
     def __post_init__(self) -> None:
-        migrate.upgrade(self.url)
+        ready(self.url)
         self.ledger = Ledger(self.url, KEY, self.folder / "spool")
         self._calls = self._sweeps = 0
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from ct_series import phantom, slices_of, stored
 from orthanc import Orthanc
+from ready_ledger import ready
 from sekmet_house import load as load_into
 from sekmet_house import sekmet
 from service import Keys
 from walked_site import NL, NOW, SERIES, STUDY, US, Walked, site_settings
 
-from cds.ledger.migrate import upgrade
 from cds.site.findings import Finding
 from cds.site.walk import Walk
 from hooks.stories import bundle, story
@@ -36,7 +36,7 @@ def walked(
         orthanc_server.start()
     orthanc_server.forget()
     orthanc_server.store(map(stored, slices_of(phantom(12, 64), study_uid=STUDY, series_uid=SERIES)))
-    upgrade(settings.ledger_url)
+    ready(settings.ledger_url)
     steps: list[str] = []
     told: list[Finding] = []
     walk = Walk(settings, {"us": US, "nl": NL}, STUDY, lambda: NOW, lambda title, *_: steps.append(title), told.append)

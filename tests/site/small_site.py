@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cds.ledger.migrate import upgrade
+from ready_ledger import ready
+
 from cds.settings import Settings, load
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1960-01-01"}
@@ -60,5 +61,5 @@ def settings_for(folder: Path, base: str, *, fhir_settings: dict[str, Any] | Non
     )
     if not (folder / "data").exists():
         (folder / "data").mkdir()
-        upgrade(found.ledger_url)
+        ready(found.ledger_url)
     return found

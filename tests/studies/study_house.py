@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from ready_ledger import ready
 from study_scene import MODEL, STUDY, Archive, jobs_due_now, settings_of, write_model
 
 from cds.app import create_app
 from cds.engine import Engine
 from cds.jobs import Job, Jobs, Worker
-from cds.ledger import migrate, tables
+from cds.ledger import tables
 from cds.settings import Settings, load
 from cds.studies.about import About
 from cds.studies.analysed import Writer
@@ -99,7 +100,7 @@ def build(tmp_path: Path, archive: Archive) -> Iterator[Build]:
         empty = tmp_path / "cds.toml"
         empty.touch()
         settings = load(empty, **settings_of(tmp_path, archive, **changed))
-        migrate.upgrade(settings.ledger_url)
+        ready(settings.ledger_url)
         made.append(House(create_app(settings, now=now), settings, archive))
         return made[-1]
 

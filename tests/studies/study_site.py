@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from ready_ledger import ready
 from study_calls import body, study
 from study_scene import MODEL, STUDY, Archive, jobs_due_now, settings_of, write_model, write_toml
 
 from cds.app import create_engine
 from cds.engine import Engine
 from cds.jobs import Job
-from cds.ledger import migrate, tables
+from cds.ledger import tables
 from cds.ledger.database import parse_url
 from cds.settings import load
 from cds.studies.about import About
@@ -124,7 +125,7 @@ def site(tmp_path: Path, archive: Archive) -> Iterator[Open]:
         imaging = {"lease_s": LEASE_S, **changed.pop("imaging", {})}
         toml = write_toml(tmp_path / "cds.toml", settings_of(tmp_path, archive, imaging=imaging, **changed))
         settings = load(toml)
-        migrate.upgrade(settings.ledger_url)
+        ready(settings.ledger_url)
         made.append(Site(toml, tmp_path / "work.log", create_engine(settings)))
         return made[-1]
 

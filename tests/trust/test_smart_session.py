@@ -11,9 +11,10 @@ from typing import Any
 
 import ledger_entries as made
 import pytest
+from ready_ledger import ready
 
 from cds.errors import NoReportSession
-from cds.ledger import Ledger, migrate
+from cds.ledger import Ledger
 from cds.settings import Settings, load
 from cds.trust.smart import ReportSession, ReportSessions
 
@@ -30,7 +31,7 @@ class House:
     hours: float = 0.0
 
     def __post_init__(self) -> None:
-        migrate.upgrade(self.url)
+        ready(self.url)
         self.ledger = self.opened()
 
     def now(self) -> Any:
