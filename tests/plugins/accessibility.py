@@ -38,6 +38,7 @@ def violations(page: Page, source: str, *, most: str = "minor") -> list[str]:
     """What axe finds, from ``most`` on: rule, impact and where. The page's own policy stays as it is: the script is
     evaluated by the browser's debugger, not put into the page."""
     page.wait_for_load_state()  # of a page that a click has just asked for, the style comes after the text
+    page.emulate_media(reduced_motion="reduce")  # a colour on its way to another is neither
     page.evaluate(source)
     found: dict[str, Any] = page.evaluate(
         "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})", _RULES

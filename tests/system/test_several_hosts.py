@@ -40,6 +40,7 @@ services:
   pancreas-risk: {enabled: false}
 """
 SIGNED = ("--person", "A. Bee", "--second", "C. Dee", "--reason", "found to be wrong in the audit of May")
+OWN_BOOK_ONLY = "used tokens are kept on this host alone"
 SECONDS = 50.0
 """Far less than the minute that is promised; measured are one or two, more beside the other tests."""
 
@@ -138,12 +139,15 @@ def done(*words: str | Path, settings: Path) -> str:
 def test_hosts_that_share_a_database_are_one_service(hosts: Hosts, ehr: Ehr) -> None:
     a, b, c = hosts.web
 
-    # a token is good for one call
-    token = ehr.token(f"{KNOWN_AS}/cds-services/pancreas-risk")
-    assert [host.call(story_calls.patient_view(), token=token).status_code for host in (a, b, c, a)] == [
-        200,
-        *[401] * 3,
-    ]
+    # a token is good for one call. A host whose database did not answer in time says so and goes by its own book: on a
+    # machine as busy as this one that may be, and is asked again
+    for _ in range(3):
+        known = sum(host.log.count(OWN_BOOK_ONLY) for host in hosts.web)
+        token = ehr.token(f"{KNOWN_AS}/cds-services/pancreas-risk")
+        answers = [host.call(story_calls.patient_view(), token=token).status_code for host in (a, b, c, a)]
+        if sum(host.log.count(OWN_BOOK_ONLY) for host in hosts.web) == known:
+            break
+    assert answers == [200, *[401] * 3]
 
     # what is asked of one is done by one worker, and seen through each
     scan = {"day": f"{datetime.now(UTC):%Y-%m-%d}"}
