@@ -114,18 +114,26 @@ class Chain:
             while True:
                 begin = time.perf_counter()
                 look = partial(unchained, kind=kind, links=audit_links, since=bound, after=after, most=_SEALED_AT_ONCE)
-                found = self._book.read(look)
+                found, said = self._book.read(partial(self._read, look=look, kind=kind))
                 if found:
                     after = found[-1]
-                    keys = [key for _, key in found]
-                    said: dict[str, str] = {}
-                    for at in range(0, len(keys), _READ_AT_ONCE):
-                        said |= self._book.read(partial(digests, kind=kind, keys=keys[at : at + _READ_AT_ONCE]))
                     made += self._book.write(partial(self._seal, kind=kind, said=said, now=now))
                 if len(found) < _SEALED_AT_ONCE:
                     break
                 rest(time.perf_counter() - begin)
         return made
+
+    @staticmethod
+    def _read(
+        connection: sa.Connection, *, look: Callable[[sa.Connection], list[Place]], kind: Kind
+    ) -> tuple[list[Place], dict[str, str]]:
+        """What ``look`` finds, and the rows' digests."""
+        found = look(connection)
+        keys = [key for _, key in found]
+        said: dict[str, str] = {}
+        for at in range(0, len(keys), _READ_AT_ONCE):
+            said |= digests(connection, kind, keys[at : at + _READ_AT_ONCE])
+        return found, said
 
     def _seal(self, connection: sa.Connection, *, kind: Kind, said: Mapping[str, str], now: datetime) -> int:
         """``said``: rows' digests. A row does not change once it is there, but others may have linked or removed it."""

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -97,11 +98,30 @@ def contents(
 ) -> dict[str, bytes]:
     """By key: all a row says, its parts included. Rows that are not there are left out, and so are the row's columns
     ``without``."""
-    question = sa.select(*(c for c in kind.table.c if c.name not in without)).where(kind.name_of.in_(keys))
-    found = {str(row[kind.key]): _given(row) for row in connection.execute(question).mappings()}
+    rows = connection.execute(_question(kind, without), {"keys": keys}).mappings()
+    found = {str(row[kind.key]): _given(row) for row in rows}
     if kind.name == "call":
         _add_parts(connection, found)
     return {key: _written(content) for key, content in found.items()}
+
+
+# questions made once: to make one anew, and to find what it was compiled to, costs what its answer does
+_KEYS = sa.bindparam("keys", expanding=True)
+
+
+@lru_cache(maxsize=64)
+def _question(kind: Kind, without: frozenset[str]) -> sa.Select[Any]:
+    return sa.select(*(c for c in kind.table.c if c.name not in without)).where(kind.name_of.in_(_KEYS))
+
+
+_OF_CALLS = tuple(
+    (table, sa.select(table).where(table.c.call_id.in_(_KEYS)).order_by(table.c[order])) for table, order in _PARTS
+)
+_OF_CARDS = (
+    sa.select(card_predictions)
+    .where(card_predictions.c.card_id.in_(_KEYS))
+    .order_by(card_predictions.c.card_id, card_predictions.c.position)
+)
 
 
 def digests(
@@ -118,10 +138,9 @@ def present(connection: sa.Connection, kind: Kind, keys: Sequence[str]) -> froze
 
 
 def _add_parts(connection: sa.Connection, found: Mapping[str, dict[str, Any]]) -> None:
-    for table, order in _PARTS:
+    for table, question in _OF_CALLS:
         parts: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        question = sa.select(table).where(table.c.call_id.in_(list(found))).order_by(table.c[order])
-        for row in connection.execute(question).mappings():
+        for row in connection.execute(question, {"keys": list(found)}).mappings():
             parts[row["call_id"]].append(_given(row))
         for key, content in found.items():
             if key in parts:
@@ -130,12 +149,7 @@ def _add_parts(connection: sa.Connection, found: Mapping[str, dict[str, Any]]) -
     given = [card["id"] for content in found.values() for card in content.get("/cards", ())]
     for start in range(0, len(given), 500):
         some = given[start : start + 500]
-        question = (
-            sa.select(card_predictions)
-            .where(card_predictions.c.card_id.in_(some))
-            .order_by(card_predictions.c.card_id, card_predictions.c.position)
-        )
-        for card_id, position, prediction_id in connection.execute(question):
+        for card_id, position, prediction_id in connection.execute(_OF_CARDS, {"keys": some}):
             links[card_id].append([position, prediction_id])
     for content in found.values():
         for card in content.get("/cards", ()):
