@@ -98,7 +98,7 @@ half. The rest is for libpq and the network: PGSSLROOTCERT and the like. */}}
 {{- define "cds.jobVolumes" -}}
 {{- include "cds.secretVolumes" . -}}
 {{- range .Values.extraVolumes -}}
-{{- if or .secret .configMap .projected }}
+{{- if or .secret .configMap .projected .csi }}
 {{ list . | toYaml }}
 {{- end -}}
 {{- end -}}
@@ -107,7 +107,7 @@ half. The rest is for libpq and the network: PGSSLROOTCERT and the like. */}}
 {{- define "cds.jobMounts" -}}
 {{- $names := list -}}
 {{- range .Values.extraVolumes -}}
-{{- if or .secret .configMap .projected -}}
+{{- if or .secret .configMap .projected .csi -}}
 {{- $names = append $names .name -}}
 {{- end -}}
 {{- end -}}

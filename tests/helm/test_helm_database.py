@@ -97,8 +97,16 @@ def test_jobs_have_what_is_for_the_way_to_the_database_and_no_part_of_settings_t
         **HOSPITAL,
         "retention": {"enabled": True},
         "extraEnv": [*HOSPITAL["extraEnv"], {"name": "PGSSLCERT", "value": "/run/own/tls.crt"}],
-        "extraVolumes": [*HOSPITAL["extraVolumes"], {"name": "own", "secret": {"secretName": "cds-own"}}],
-        "extraVolumeMounts": [*HOSPITAL["extraVolumeMounts"], {"name": "own", "mountPath": "/run/own"}],
+        "extraVolumes": [
+            *HOSPITAL["extraVolumes"],
+            {"name": "own", "secret": {"secretName": "cds-own"}},
+            {"name": "vault", "csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": True}},
+        ],
+        "extraVolumeMounts": [
+            *HOSPITAL["extraVolumeMounts"],
+            {"name": "own", "mountPath": "/run/own"},
+            {"name": "vault", "mountPath": "/run/vault", "readOnly": True},
+        ],
     }
     manifests = helm.template(values)
     for job in (only(manifests, "Job"), only(manifests, "CronJob")):
@@ -106,16 +114,16 @@ def test_jobs_have_what_is_for_the_way_to_the_database_and_no_part_of_settings_t
         assert environment(container)["PGSSLCERT"] == "/run/own/tls.crt"
         assert "CDS_LANGUAGE" not in environment(container)
         assert {"name": "own", "mountPath": "/run/own"} in container["volumeMounts"]
+        assert {"name": "vault", "mountPath": "/run/vault", "readOnly": True} in container["volumeMounts"]
         # a claim may be held by another node
         assert "models" not in {mount["name"] for mount in container["volumeMounts"]}
-    (volume,) = [
-        volume
+    (volumes,) = [
+        {volume["name"]: volume for volume in spec["volumes"]}
         for metadata, spec in pods(manifests)
         if metadata["labels"]["app.kubernetes.io/component"] == "migrations"
-        for volume in spec["volumes"]
-        if volume["name"] == "own"
     ]
-    assert volume["secret"] == {"secretName": "cds-own"}
+    assert volumes["own"]["secret"] == {"secretName": "cds-own"}
+    assert volumes["vault"]["csi"]["driver"] == "secrets-store.csi.k8s.io"
 
 
 def test_without_a_database_there_is_nothing_to_migrate_ahead(rendered: Rendered) -> None:
