@@ -62,6 +62,12 @@ def test_every_name_is_one_the_cluster_takes_however_long_the_release_s(helm: He
         assert len(name) <= longest and re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name), (kind, name)
 
 
+def test_of_a_full_name_as_much_counts_as_the_values_say(helm: Helm) -> None:
+    (said,) = re.findall(r"its first (\d+) characters count", (CHART / "values.yaml").read_text(encoding="utf-8"))
+    full = "ab" * 30
+    assert web(helm.template({"fullnameOverride": full}))["metadata"]["name"] == full[: int(said)]
+
+
 def test_only_what_was_too_long_is_named_otherwise_and_never_as_its_neighbour_is(helm: Helm) -> None:
     """Another name would be another Service: of a release that runs, all that the cluster took keeps its own."""
     jobs = []
