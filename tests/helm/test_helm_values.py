@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from chart_values import HOSPITAL, SHIPPED, VALUE_SETS
 from manifests import environment, only, sole_container, web
+from pydantic import BaseModel
 from service import Keys
 
-from cds.settings import load
+from cds.settings import Settings, load
 from cds.trust.keys import read_key_set
 from helm import CHART, Helm, Manifest
 
@@ -87,6 +88,13 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"settings": 'pacs.main = {url = "x", "\\U00000070assword"="s3cret"}\n'}, "a key is written with a backslash"),
     ({"settings": 'a = "amqps://cds:s3cret@rabbit"\n'}, "settings: holds an address with its password"),
     ({"settings": 'a = """' + _KEY.format("EC ", "EC ") + '"""\n'}, "settings: holds a private key"),
+    # what looks like a comment and is none, and what tells all the same
+    (
+        {"settings": 'pacs.main = {url = """\n# """, password = "s3cret"}\n'},
+        "'password' is a secret and a ConfigMap is none",
+    ),
+    ({"settings": '  # pacs.main.password = "s3cret"\n'}, "'password' is a secret and a ConfigMap is none"),
+    ({"settings": "# " + _KEY.format("", "").replace("\n", "\n# ")}, "settings: holds a private key"),
     ({"policy": "# https://me:s3cret@wiki.example\n"}, "policy: holds an address with its password"),
     (
         {"files": {"key.pem": _KEY.format("", "")}},
@@ -109,6 +117,47 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
             ("SIGNING", _KEY.format("RSA ", "RSA ")),
             ("CDS_PACS", '{"main": {"user": "cds", "password": "s3cret"}}'),
             ("CDS_PACS", '{"main": {"user": "cds", "pass\\u0077ord": "s3cret"}}'),
+            ("GOOGLE_APPLICATION_CREDENTIALS", "s3cret"),
+            # of a password only a part is by reference
+            ("HTTPS_PROXY", "http://cds:$(PASSWORD)s3cret@proxy.example"),
+            ("API_TOKEN", "$$(s3cret)"),
+        )
+    ),
+    (
+        {
+            "extraEnv": [
+                {"name": "PROXY", "value": "s3cret"},
+                {"name": "HTTPS_PROXY", "value": "http://cds:$(PROXY)@proxy.example"},
+            ]
+        },
+        "extraEnv: HTTPS_PROXY has a secret as its value",
+    ),
+    *(
+        ({"extraEnv": [{"name": "OTEL_EXPORTER_OTLP_HEADERS", "value": value}]}, "HEADERS has headers as its value")
+        for value in ("authorization=Basic s3cret", "tenant=$(TENANT),authorization=Bearer%20s3cret")
+    ),
+    *(
+        ({"extraEnv": [{"name": name, "value": value}]}, f"extraEnv: {name} has its file in the ConfigMap")
+        for name, value in (
+            ("CDS_PACS__MAIN__PASSWORD_FILE", "/etc/cds/settings/pacs"),
+            ("CDS_PACS", '{"main": {"user": "cds", "password_file": "/etc/cds/settings/pacs"}}'),
+            ("CDS_SIGNING_KEYS", '["/etc/cds/secrets/own/new.pem", "/etc/cds/settings/own.pem"]'),
+            ("CDS_PACS__MAIN__KEY", "/etc/cds/settings/tls"),
+            ("GOOGLE_APPLICATION_CREDENTIALS", "/etc/cds/settings/gcp.json"),
+            ("PGPASSFILE", "/etc/cds/settings/pgpass"),
+        )
+    ),
+    *(
+        ({"settings": settings}, f"settings: '{key}' has its file in the ConfigMap")
+        for key, settings in (
+            ("token_file", 'pacs.main = {ca_file = "/etc/cds/settings/ca", token_file="/etc/cds/settings/t"}\n'),
+            ("token_file", "[pacs.main]\n'token_file' = '/etc/cds/secrets/../settings/t'\n"),
+            ("token_file", 'token_file = """\n/etc/cds/settings/t"""\n'),
+            ("key", '[pacs.main]\ntoken_file = ""\nkey = "/etc/cds/settings/k"\n'),
+            (
+                "signing_keys",
+                'signing_keys = [\n"/etc/cds/secrets/own/new.pem",\n"/etc/cds//settings/own.pem",\n]\n',
+            ),
         )
     ),
     (
@@ -198,16 +247,61 @@ def test_what_only_resembles_a_secret_is_taken(helm: Helm, client_keys: Keys) ->
     """Paths, references, public keys, and texts with colons and backslashes in them."""
     values = {
         "settings": 'a = "C:\\\\x = y"\nb = ["caf\\u00e9"]\nc = "https://host:8443/a@b"\n'
-        '[pacs.main]\npassword_file = "/etc/cds/secrets/x/y"\n',
+        '[pacs.main]\npassword_file = "/etc/cds/secrets/x/y"\nca_file = "/etc/cds/settings/ca.pem"\n'
+        '# a password, secret = in the Secret pacs, never pacs.main.password = "..." here\n'
+        "  # the address is postgresql://user:password@host/database and lies in the Secret cds-ledger\n"
+        '# token_file = "/etc/cds/settings/t" was refused\n',
         "files": {"ehr.jwks.json": json.dumps(client_keys.public_set()), "ca.pem": "-----BEGIN CERTIFICATE-----\n"},
         "extraEnv": [
             {"name": "CDS_PACS__MAIN__KEY", "value": "/etc/cds/secrets/pacs/tls.key"},
             {"name": "CDS_PACS__MAIN__PASSWORD", "valueFrom": _BY_REFERENCE},
             {"name": "CDS_PACS__MAIN__PASSWORD_FILE", "value": "/etc/cds/secrets/pacs/password"},
             {"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"},
+            {"name": "PROXY", "valueFrom": _BY_REFERENCE},
+            {"name": "HTTP_PROXY", "value": "http://cds:$(PROXY)@proxy.example:3128"},
+            {"name": "ARCHIVE", "value": "postgresql://db/cds?user=cds&password=$(PROXY)&sslmode=require"},
+            {"name": "ARCHIVE_PASSWORD", "value": "$(PROXY)"},
+            {"name": "CDS_PACS", "value": '{"main": {"user": "cds", "password": "$(PROXY)"}}'},
+            {"name": "OTEL_EXPORTER_OTLP_HEADERS", "value": "tenant=$(TENANT),authorization=Bearer%20$(PROXY)"},
+            {"name": "GOOGLE_APPLICATION_CREDENTIALS", "value": "/etc/cds/secrets/gcp/key.json"},
         ],
     }
     assert environment(sole_container(web(helm.template(values))))["CDS_PACS__MAIN__PASSWORD"] == _BY_REFERENCE
+
+
+def test_no_setting_may_have_its_secret_in_a_file_of_the_config_map(helm: Helm) -> None:
+    """Whatever file a setting names is among those anybody may read, or is refused there."""
+    named = set(files_of(Settings))
+    assert named >= OPEN
+    for key in named - OPEN:
+        said = helm.refusal({"files": {"f": "s3cret"}, "settings": f'x.{key} = "/etc/cds/settings/f"\n'})
+        assert f"'{key}' has its file in the ConfigMap" in said
+    every = "".join(f'{key} = "/etc/cds/settings/f"\n' for key in OPEN)
+    assert helm.template({"settings": every})
+
+
+OPEN = {
+    *("data_dir", "model_dirs", "hook_dirs", "wording_dir", "concept_map"),
+    *("policy_file", "charter_file", "jwks_file", "ca_file", "certificate"),
+}
+
+
+def files_of(block: type[BaseModel]) -> Iterator[str]:
+    """Names of the settings that are files or folders, however deep."""
+
+    def kinds(annotation: Any) -> Iterator[Any]:
+        within = get_args(annotation)
+        for one in within:
+            yield from kinds(one)
+        if not within:
+            yield annotation
+
+    for name, field in block.model_fields.items():
+        for kind in kinds(field.annotation):
+            if kind is Path:
+                yield name
+            elif isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from files_of(kind)
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)
