@@ -126,6 +126,9 @@ def page(runs: list[Run]) -> str:
             f"in the log), a call of more than {LONGEST_S:.0f} s of CPU, or any input that takes {HANG_S} s by the "
             "clock. The counts are those of the last run of each target by each engine.",
             "",
+            "Requests made from `openapi.yaml` are not among these: schemathesis sends them in every run of the tests "
+            "(`tests/contract/test_openapi_fuzz.py`), where each answer has to be one the contract describes.",
+            "",
             f"**{sum(run.inputs for run in shown):,} inputs, {sum(bool(run.fault) for run in shown)} faults** under "
             f"Python {sys.version.split()[0]}.",
             "",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
-from fuzz_runs import Run, page, told
+from fuzz_runs import PAGE, REPOSITORY, Run, page, told
 
 FIRST = Run("fhir", "FHIR resources into facts", "atheris 3.0.0", 1_234_567, 110, 0.25, "", "2026-01-01")
 
@@ -25,3 +26,9 @@ def test_a_later_run_takes_the_place_of_its_own_row_alone(tmp_path: Path) -> Non
     path = tmp_path / "fuzzing.md"
     path.write_text(page([FIRST, other, again]), encoding="utf-8")
     assert told(path) == [again, other]
+
+
+def test_the_page_says_which_engine_is_not_on_it_and_where_that_one_runs() -> None:
+    (place,) = set(re.findall(r"schemathesis .*\(`(.+?)`\)", page([FIRST])))
+    assert "import schemathesis" in (REPOSITORY / place).read_text(encoding="utf-8")
+    assert place in PAGE.read_text(encoding="utf-8")
