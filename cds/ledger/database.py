@@ -43,7 +43,7 @@ def parse_url(url: str) -> sa.URL:
             "write @ as %40, / as %2F and : as %3A"
         ) from None
     if parsed.drivername in _POSTGRES:
-        return parsed.set(drivername="postgresql+psycopg")
+        return _paired(parsed.set(drivername="postgresql+psycopg"))
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         # an address of SQLite's own (file:...) would be taken for a name of a file
         if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
@@ -69,6 +69,22 @@ def _of_several_hosts(url: str) -> sa.URL | None:
     ports = [host["port"] or "" for host in hosts if host is not None]
     query = {"host": ",".join(host["ipv6"] or host["name"] for host in hosts if host is not None)}
     return parsed.update_query_dict(query | ({"port": ",".join(ports)} if any(ports) else {}))
+
+
+def _paired(url: sa.URL) -> sa.URL:
+    """With a port for each host. One port alone is every host's, as libpq has it (PostgreSQL 17's manual, 34.1.1.3);
+    SQLAlchemy refuses that, or forgets the port. Raises SettingsError where they can't be paired."""
+    hosts, ports = url.query.get("host"), url.query.get("port", str(url.port or ""))
+    if isinstance(hosts, str) and isinstance(ports, str) and ports and "," in hosts and "," not in ports:
+        url = url.update_query_dict({"port": ",".join([ports] * len(hosts.split(",")))})
+    try:
+        url.get_dialect()().create_connect_args(url)
+    except (ArgumentError, ValueError):
+        raise SettingsError(
+            "database_url: its hosts and ports do not go together: write one port for all hosts or one for each, as "
+            "numbers, either in host1:5432,host2:5432 or in ?host=host1,host2&port=5432,5432"
+        ) from None
+    return url
 
 
 def make_engine(url: sa.URL, *, statement_s: float, connect_s: float, **options: Any) -> sa.Engine:

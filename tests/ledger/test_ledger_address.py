@@ -78,6 +78,27 @@ def test_an_address_that_is_none_is_a_sentence_without_its_password(
 
 
 @pytest.mark.parametrize(
+    "query", ["host=h1,h2&port=1,2,3", "host=h1,h2,h3&port=1,2", "host=h1,h2&port=x", "host=h1:1&host=h2:2&port=3"]
+)
+def test_hosts_and_ports_that_can_not_be_paired_are_a_sentence(
+    query: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = upgrade(f"postgresql://cds:{PASSWORD}@/db?{query}")
+    assert "CDS-101" in told and "hosts and ports do not go together" in told
+
+
+def test_one_port_is_every_hosts(postgres_database: Callable[[], str]) -> None:
+    """On a server: the second of the two is where it listens."""
+    address, _, name = postgres_database().rpartition("/")
+    user, _, at = address.rpartition("@")
+    host, _, port = at.partition(":")
+    url = f"{user}@/{name}?host=127.0.0.2,{host}&port={port}"
+    migrate.upgrade(url)
+    assert migrate.current(f"{user}@:{port}/{name}?host=127.0.0.2,{host}") == migrate.current(url) is not None
+
+
+@pytest.mark.parametrize(
     ("url", "host", "port"),
     [
         ("postgresql://cds:a,b@h1:5432/db", "h1", 5432),
@@ -86,6 +107,9 @@ def test_an_address_that_is_none_is_a_sentence_without_its_password(
         ("postgresql+psycopg://h1,h2", "h1,h2", ","),
         (" postgresql://cds@h1/db\n", "h1", None),
         ("postgresql://cds@/db?host=h1:1&host=h2:2", "h1,h2", "1,2"),
+        ("postgresql:///db?host=h1,h2&port=5433", "h1,h2", "5433,5433"),
+        ("postgresql://cds@:5433/db?host=h1,h2,h3", "h1,h2,h3", "5433,5433,5433"),
+        ("postgresql://cds@/db?host=h1,h2&port=5433,5434", "h1,h2", "5433,5434"),
     ],
 )
 def test_hosts_are_read_and_a_comma_in_a_password_is_none(url: str, host: str, port: object) -> None:
