@@ -1,4 +1,5 @@
-"""What is wrong with a certificate on the way to PostgreSQL, in words of our own: the driver's name hosts and users."""
+"""What is wrong with certificates and TLS on the way to PostgreSQL, in words of our own: the driver's name hosts and
+users."""
 
 from __future__ import annotations
 
@@ -29,12 +30,34 @@ _MEANINGS = tuple(
             "the server's certificate is for another host; write the host in database_url as its certificate has it",
         ),
         (
-            r"valid client certificate|alert certificate required|alert handshake failure",
+            r"valid client certificate|alert certificate required",
             f"the server wants a certificate of the client; {_OWN}",
+        ),
+        (
+            # of TLS 1.2 and older this alert may mean either (RFC 5246, sections 7.2.2 and 7.4.6)
+            r"alert handshake failure",
+            "the server broke off the TLS handshake: it speaks no version of TLS or no cipher that this machine takes "
+            "(ssl_min_protocol_version, ssl_max_protocol_version and ssl_ciphers at the server), or it wants a "
+            f"certificate of the client; {_OWN}",
+        ),
+        (
+            r"alert protocol version|unsupported protocol|no protocols available",
+            "the server and this machine have no version of TLS in common; let the server speak TLS 1.2 or later "
+            "(ssl_max_protocol_version)",
         ),
         (
             r"alert (?:unknown ca|bad certificate|certificate expired|decrypt error)|certificate authentication failed",
             f"the server refuses the client's certificate; {_OWN}",
+        ),
+        (
+            r"has group or world access",
+            "others than its owner may read the client's key, so it is not used; give the file of sslkey mode 0600, "
+            "or 0640 where root owns it (in a Secret: defaultMode)",
+        ),
+        (
+            r"must be owned by the current user or root",
+            "the client's key is another user's, so it is not used; let the file of sslkey belong to the user of this "
+            "process or to root",
         ),
         (
             r"(?:certificate|private key) file",
@@ -43,6 +66,27 @@ _MEANINGS = tuple(
         (
             r"does not support SSL",
             "the server speaks without TLS and sslmode in database_url asks for it; switch it on at the server",
+        ),
+        (
+            r"invalid sslmode value",
+            "sslmode in database_url is none that there is; write verify-full (others are verify-ca, require, prefer, "
+            "allow and disable)",
+        ),
+        (
+            r"weak sslmode",
+            "sslrootcert=system in database_url goes with sslmode=verify-full only; write that, or "
+            "sslrootcert=FILE with another",
+        ),
+        (
+            # where both ways were tried both are told, and the one with TLS counts
+            r"pg_hba\.conf (?:entry|rejects connection) for .*(?:SSL encryption|SSL on)",
+            "the server's pg_hba.conf lets this user, from here and into this database, not in with TLS either; it "
+            "needs a line for them",
+        ),
+        (
+            r"pg_hba\.conf (?:entry|rejects connection) for .*(?:no encryption|SSL off)",
+            "the server's pg_hba.conf lets this user, from here and into this database, not in without TLS; write "
+            "sslmode=verify-full in database_url where it has a line for them with TLS, else it needs one",
         ),
     )
 )

@@ -1,4 +1,4 @@
-"""A PostgreSQL with TLS, and each way its certificates can be wrong: said in words, with what to do."""
+"""A PostgreSQL with TLS, and each way its certificates and TLS can be wrong: said in words, with what to do."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from postgres_server import PostgresServer
 
 from cds.cli import main
 from cds.ledger import migrate
+from cds.ledger.certificate_faults import certificate_fault
 from cds.ledger.tables import HEAD
 
 pytestmark = pytest.mark.system
@@ -45,9 +46,14 @@ def server(folder: Path) -> Iterator[PostgresServer]:
     with (data / "postgresql.conf").open("a") as settings:
         settings.write("ssl=on\nssl_ca_file='ca.pem'\nssl_cert_file='server.pem'\nssl_key_file='server.pem'\n")
     rules = data / "pg_hba.conf"
-    rules.write_text("hostssl strict all 127.0.0.1/32 trust clientcert=verify-ca\n" + rules.read_text())
+    strict = "hostssl strict all 127.0.0.1/32 trust clientcert=verify-ca\nhostssl secret all 127.0.0.1/32 trust\n"
+    strict += "hostssl nobodys all 127.0.0.1/32 reject\nhostnossl secret,nobodys all 127.0.0.1/32 reject\n"
+    rules.write_text(strict + rules.read_text())
     found.start()
-    found.create_database("strict")
+    for name in ("strict", "secret", "nobodys"):
+        found.create_database(name)
+    shutil.copy(folder / "hospital" / "localhost.pem", folder / "hospital" / "open.pem")
+    (folder / "hospital" / "open.pem").chmod(0o644)
     yield found
     found.stop()
 
@@ -79,16 +85,61 @@ OWN = "sslcert={folder}/%s&sslkey={folder}/%s"
         ),
         ("localhost", f"{TRUST}&{OWN % ('hospital/localhost.pem', 'stranger/stranger.pem')}", "its key can't be used"),
         ("localhost", f"{TRUST}&{OWN % ('hospital/localhost.pem', 'none.pem')}", "its key can't be used"),
+        (
+            "localhost",
+            f"{TRUST}&{OWN % ('hospital/localhost.pem', 'hospital/open.pem')}",
+            "others than its owner may read the client's key, so it is not used; give the file of sslkey mode 0600",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_certificate_is_said(
     server: PostgresServer, folder: Path, where: str, query: str, sentence: str
 ) -> None:
     url = f"postgresql://cds:s3cret@{where}:{server.port}/strict?sslmode=verify-full&{query.format(folder=folder)}"
+    refused(url, folder, sentence)
+
+
+def refused(url: str, folder: Path, sentence: str) -> None:
     result = CliRunner().invoke(main, ["ledger", "upgrade"], env={"CDS_DATABASE_URL": url})
     assert result.exit_code == 2
     assert "CDS-800" in result.stderr and sentence in result.stderr
     assert "s3cret" not in result.output and str(folder) not in result.output
+
+
+@pytest.mark.parametrize(
+    ("database", "query", "sentence"),
+    [
+        ("secret", "sslmode=disable", "not in without TLS; write sslmode=verify-full in database_url"),
+        ("nobodys", "sslmode=require", "not in with TLS either; it needs a line for them"),
+        ("nobodys", "sslmode=prefer", "not in with TLS either; it needs a line for them"),
+        ("secret", "sslmode=verify_full", "sslmode in database_url is none that there is; write verify-full"),
+        ("secret", "sslmode=require&sslrootcert=system", "goes with sslmode=verify-full only"),
+    ],
+)
+def test_what_is_wrong_with_tls_itself_is_said(
+    server: PostgresServer, folder: Path, database: str, query: str, sentence: str
+) -> None:
+    refused(f"postgresql://cds:s3cret@localhost:{server.port}/{database}?{query}", folder, sentence)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("SSL error: ssl/tls alert handshake failure", "no version of TLS or no cipher that this machine takes"),
+        ("SSL error: ssl/tls alert handshake failure", "or it wants a certificate of the client"),
+        ("SSL error: tlsv1 alert protocol version", "have no version of TLS in common"),
+        (
+            'private key file "k" must be owned by the current user or root',
+            "the client's key is another user's, so it is not used",
+        ),
+        ('no pg_hba.conf entry for host "h", user "u", database "d", SSL off', "not in without TLS"),
+        ('password authentication failed for user "cds"', None),
+    ],
+)
+def test_what_only_other_servers_say_is_understood(said: str, sentence: str | None) -> None:
+    """Old ones, and such as this machine's PostgreSQL can't be made to be."""
+    meaning = certificate_fault(Exception(f"connection failed: FATAL:  {said}"))
+    assert (sentence in meaning) if meaning is not None and sentence is not None else meaning == sentence
 
 
 def test_with_the_right_ones_the_ledger_is_made(server: PostgresServer, folder: Path) -> None:
