@@ -15,7 +15,7 @@ from pathlib import Path
 from cds.errors import CdsError, SettingsError
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
-from cds.ledger.patient_hash import materials
+from cds.ledger_key import materials
 from cds.settings import Settings
 from cds.trust.smart.secrets import derived
 

@@ -23,6 +23,7 @@ from cds.committee_settings import AuditSettings, CommitteeSettings, ConsoleSett
 from cds.ehr_settings import BackendSettings, DialectSettings, StudySource
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
+from cds.ledger_key import whole
 from cds.smart_settings import SmartSettings
 from cds.tracing_settings import TracingSettings
 
@@ -313,13 +314,12 @@ class Settings(BaseSettings):
         return self
 
     def load_ledger_key(self) -> bytes:
-        """The HMAC key of patient hashes.
+        """The HMAC key of patient hashes, or all of them (cds.ledger_key). In a demo one is kept in ``data_dir``.
 
         Raises SettingsError when there is none: without a key the hash could be reversed by trying every number.
-        In a demo one is made and kept in ``data_dir``.
         """
         if self.ledger_key is not None:
-            key = self.ledger_key.get_secret_value().encode()  # blanks at its ends count: rows are kept under them
+            key = self.ledger_key.get_secret_value().encode()  # of a lone key blanks at its ends count
         elif self.ledger_key_file is not None:
             try:
                 key = self.ledger_key_file.read_bytes().strip()
@@ -334,7 +334,7 @@ class Settings(BaseSettings):
             )
         if len(key) < 32 or len(set(key)) < 8:
             raise SettingsError("the ledger key is too weak: use 32 random characters or more")
-        return key
+        return whole(key)
 
 
 def _made_once(path: Path) -> bytes:

@@ -19,9 +19,10 @@ from cds.ledger.chain import Checked
 from cds.ledger.chain_changes import Chained
 from cds.ledger.committee_tables import WHOLE, call_snapshots, outcome_events
 from cds.ledger.outcomes import OutcomeEvent
-from cds.ledger.patient_hash import chain, moved, person
+from cds.ledger.patient_hash import moved, person
 from cds.ledger.privacy import record
 from cds.ledger.tables import jobs, predictions
+from cds.ledger_key import chain, materials, whole
 
 KIND = "rekey"
 _PEOPLE = ("patient_key", "subject", "user_key")
@@ -29,7 +30,7 @@ _PEOPLE = ("patient_key", "subject", "user_key")
 
 def fingerprint(material: bytes) -> str:
     """Of the whole chain; leads back to no key."""
-    return hashlib.sha256(b"ledger key " + material).hexdigest()[:16]
+    return hashlib.sha256(b"ledger key " + whole(material)).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,21 @@ def done(book: Book, after: bytes) -> bool:
     return book.read(lambda c: c.execute(question).first()) is not None
 
 
+def require_one_more(before: bytes, after: bytes) -> None:
+    """Raises LedgerError."""
+    if materials(after)[:-1] != materials(before):
+        raise LedgerError(
+            "the new key file must hold the keys of the old one, and one more as its last line; name a file that is "
+            "not there yet, and it is written so"
+        )
+
+
+def require_rest(connection: sa.Connection) -> None:
+    """Raises LedgerError while a scan is being read."""
+    if connection.execute(sa.select(jobs.c.id).where(jobs.c.state == "running").limit(1)).first() is not None:
+        raise LedgerError("a scan is being read: stop the workers and the service first")
+
+
 def rekey(
     connection: sa.Connection,
     before: bytes,
@@ -62,18 +78,11 @@ def rekey(
     ``reseal``: a call's snapshot under the new key, by the call's id; None where it can't be opened, which leaves it as
     it is. Rows of the audit's chain are linked again under the new key. Raises LedgerError while a scan is being read.
     """
-    *kept, new = chain(after)
-    if tuple(kept) != chain(before):
-        raise LedgerError("the new key file must hold the keys of the old one, and one more as its last line")
-    if b"\n".join(kept) != before:
-        raise LedgerError(
-            "the key file in use has spaces or other line ends about its keys: write it without them first"
-        )
-    mark = _mark(after)
+    require_one_more(before, after)
+    mark, new = _mark(after), chain(after)[-1]
     if connection.execute(sa.select(jobs.c.id).where(jobs.c.key == mark)).first() is not None:
         return None
-    if connection.execute(sa.select(jobs.c.id).where(jobs.c.state == "running").limit(1)).first() is not None:
-        raise LedgerError("a scan is being read: stop the workers and the service first")
+    require_rest(connection)
     count = sum(_moved(connection, column, new) for column in _columns())
     count += _studies(connection, chain(after))
     _snapshots(connection, reseal)

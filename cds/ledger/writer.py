@@ -41,11 +41,12 @@ from cds.ledger.entries import (
     StoredCard,
     StoredPrediction,
 )
-from cds.ledger.patient_hash import chain, person
+from cds.ledger.patient_hash import person
 from cds.ledger.process import PURGE_S, Process
 from cds.ledger.spool import Entry, Spool
 from cds.ledger.standings import Standing
 from cds.ledger.tables import HEAD
+from cds.ledger_key import chain
 from cds.steady import Steady
 
 _log = logging.getLogger("cds.ledger")

@@ -11,6 +11,7 @@ from cds.cards import site_wording
 from cds.cards.phrasebook import Catalogues
 from cds.errors import ServiceError
 from cds.inference import registry
+from cds.ledger_key import whole
 from cds.pages.report.display import Display, displayed
 from cds.policy.packaged import packaged_policy
 from cds.policy.schema import Known, Policy, parse
@@ -72,7 +73,8 @@ def look(settings: Settings, findings: Findings) -> Installed:
     with findings.of("ledger key") as say:
         settings.load_ledger_key()
         say("strong enough")
-    if settings.ledger_key is not None and (given := settings.ledger_key.get_secret_value()) != given.strip():
+    given = settings.ledger_key.get_secret_value().encode() if settings.ledger_key is not None else b""
+    if whole(given) != given.strip():
         findings.note(
             "ledger key",
             "begins or ends with blanks or a line end, which are part of it: people are found with them alone. "

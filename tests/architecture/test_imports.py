@@ -38,6 +38,7 @@ ROOMS: dict[str, str] = {
     "host_memory": "",
     "ids": "",
     "leaving": "",
+    "ledger_key": "",
     "sharing": "",
     "steady": "",
     "timings": "tracing",
@@ -52,8 +53,10 @@ ROOMS: dict[str, str] = {
     "imaging_settings": "addresses",
     "ehr_settings": "",
     "committee_settings": "addresses smart_settings",
-    "settings": "addresses committee_settings ehr_settings errors imaging_settings smart_settings tracing_settings",
-    "ledger": "clock errors ids steady",
+    "settings": (
+        "addresses committee_settings ehr_settings errors imaging_settings ledger_key smart_settings tracing_settings"
+    ),
+    "ledger": "clock errors ids ledger_key steady",
     "jobs": "clock errors ledger tracing",
     # what a record says, what models make of it, what the clinical lead makes of that
     "record": "errors fhir.resources yaml_lines",
@@ -107,12 +110,13 @@ ROOMS: dict[str, str] = {
         "audit cards cards.phrasebook case_again committee editions errors fhir fhir.resources guidelines inference "
         "ledger measures policy protocol record services snapshot"
     ),
-    "sealing": "errors ledger settings trust.smart",
+    "sealing": "errors ledger ledger_key settings trust.smart",
     "auditing": "ledger",
     "serve": "admission app arrival correlation errors host_memory leaving ledger sealing settings sharing",
     "site": (
         "addresses app cards cards.phrasebook committee engine errors fhir fhir.resources guidelines imaging inference "
-        "jobs ledger pages.report policy record sealing services settings studies tracing trust trust.smart"
+        "jobs ledger ledger_key pages.report policy record sealing services settings studies tracing trust "
+        "trust.smart"
     ),
     # what people hold in their hands
     "charts": "errors measures",
@@ -135,8 +139,9 @@ ROOMS: dict[str, str] = {
     "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
     "cli": (
         "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources guidelines inference ledger "
-        "modelcards modelcheck networks pages.committee pages.preview policy preview record app auditing engine replay "
-        "sealing snapshot jobs serve services settings simulation site studies survival trust trust.smart validation"
+        "ledger_key modelcards modelcheck networks pages.committee pages.preview policy preview record app auditing "
+        "engine replay sealing snapshot jobs serve services settings simulation site studies survival trust "
+        "trust.smart validation"
     ),
     "__main__": "cli",
 }

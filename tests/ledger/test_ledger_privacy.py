@@ -23,9 +23,11 @@ from cds.ledger.chain import Chain
 from cds.ledger.chain_changes import Chained
 from cds.ledger.committee_tables import WHOLE as metadata
 from cds.ledger.database import make_engine, parse_url
-from cds.ledger.patient_hash import chain, moved, person
+from cds.ledger.patient_hash import moved, person
 from cds.ledger.spool import Spool
+from cds.ledger_key import chain, whole, with_one_more
 from cds.sealing import chain_keys
+from cds.settings import load
 
 KEY = "an-example-key-of-the-privacy-tests-0123456789"
 NORTH, OTHER = "north", "south"
@@ -544,12 +546,70 @@ def test_a_key_file_that_does_not_continue_the_old_one_changes_nothing(
 
 
 def test_a_scan_in_hand_stops_it(kept: Ledger, settings: Path, url: str, tmp_path: Path) -> None:
+    """And no file is left of a key that is not in use."""
     kept.close()
     jobs = Jobs(url)
     assert jobs.claim("worker", ["study"]) is not None
     jobs.close()
     result = run(settings, "rekey", str(tmp_path / "new.key"), "--yes")
     assert result.exit_code == 2 and "stop the workers" in result.stderr
+    assert not (tmp_path / "new.key").exists()
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\n", f" {KEY}", f"{KEY}\t", "ü" * 8 + KEY])
+def test_a_key_that_is_no_line_of_text_can_be_replaced_as_well(
+    url: str, settings: Path, tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Its line end is part of it, as long as it is alone; then it stands in the file in hexadecimal."""
+    migrate.upgrade(url)
+    monkeypatch.setenv("CDS_LEDGER_KEY", key)
+    fill(opened(url, key.encode()), NORTH, "p1")
+    sealed(url, key.encode())
+    of = ("--client", NORTH, "--patient", "p1", "--dry-run")
+    for name in ("second.key", "third.key"):
+        result = run(settings, "rekey", str(tmp_path / name), "--yes")
+        assert result.exit_code == 0, result.output
+        assert "CDS_LEDGER_KEY is set and goes before ledger_key_file" in result.output
+        content = (tmp_path / name).read_text(encoding="ascii")
+        assert content.startswith("key-in-hex:" + key.encode().hex())
+        monkeypatch.setenv("CDS_LEDGER_KEY", content)
+        assert "1 calls" in run(settings, "erase", *of).output
+        verified = CliRunner().invoke(main, ["--settings", str(settings), "audit", "verify"], prog_name="cds")
+        assert verified.exit_code == 0, verified.output
+
+
+@pytest.mark.parametrize("place", ["CDS_LEDGER_KEY", "CDS_LEDGER_KEY_FILE"])
+def test_the_file_of_a_new_key_is_the_same_key_wherever_it_is_put(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The environment hands the line end at its end over, and a file may have those of another system."""
+    sealed(url, KEY.encode())
+    new = tmp_path / "new.key"
+    assert run(settings, "rekey", str(new), "--yes").exit_code == 0
+    monkeypatch.setenv(place, new.read_text() if place == "CDS_LEDGER_KEY" else str(new))
+    new.write_bytes(new.read_bytes().replace(b"\n", b" \r\n"))
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--dry-run")
+    assert "2 calls" in result.output
+    assert load(settings).load_ledger_key() == b"\n".join(line.strip() for line in new.read_bytes().splitlines())
+
+
+def test_a_fault_of_the_audit_leaves_no_file_of_a_new_key(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path
+) -> None:
+    sealed(url, ANOTHER.encode())
+    result = run(settings, "rekey", str(tmp_path / "new.key"), "--yes")
+    assert result.exit_code == 2 and "fault(s)" in result.stderr
+    assert not (tmp_path / "new.key").exists()
+
+
+def test_a_key_in_hexadecimal_is_read_as_it_was_written_and_no_other_line_is() -> None:
+    second = b"k" * 40
+    for key in (b"\x00\x01\n" + bytes(range(40, 80)), "ü".encode() * 20, b"key-in-hex:" + b"61" * 40, KEY.encode()):
+        material = with_one_more(key, second)
+        assert chain(material) == (key, second) and whole(material + b"\n") == material
+        assert chain(with_one_more(material, b"z" * 40)) == (key, second, b"z" * 40)
+    for line in (b"key-in-hex:" + KEY.encode().hex().encode(), b"key-in-hex:" + b"FF" * 40, b"key-in-hex:" + b"f" * 41):
+        assert chain(line + b"\n" + second) == (line, second)
 
 
 def test_the_hash_of_a_lone_key_is_what_it_was_before_keys_could_be_replaced() -> None:

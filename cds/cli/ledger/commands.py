@@ -21,8 +21,9 @@ from cds.ledger import migrate, privacy, rekeying, retention
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
 from cds.ledger.chain_changes import Chained
-from cds.ledger.patient_hash import chain, person
+from cds.ledger.patient_hash import person
 from cds.ledger.spool import Spool, Spooled
+from cds.ledger_key import chain, whole, with_one_more
 from cds.sealing import chain_keys, require_own_key
 from cds.settings import Settings, load
 from cds.snapshot import readable, resealed
@@ -178,8 +179,8 @@ def rekey(ctx: click.Context, file: Path, yes: bool, despite_faults: bool) -> No
     """Replace the key of the hash: FILE becomes the new key file, and every hash in the database is moved under it.
 
     FILE holds the keys so far and a new one: the old alone, with the database, then finds nobody. Stop the service and
-    its workers first, with empty spools; then name FILE in `ledger_key_file` (or put its content into the Secret) and
-    start them. Open reports and links of cards end. When it was broken off, run it again with the same FILE.
+    its workers first, with empty spools; then put FILE in the place of the old key, as is told at the end, and start
+    them. Open reports and links of cards end. When it was broken off, run it again with the same FILE.
 
     The audit is verified first, and each of its rows is linked again under the new key: the chain says so, and what is
     kept for replays is sealed again.
@@ -193,12 +194,9 @@ def rekey(ctx: click.Context, file: Path, yes: bool, despite_faults: bool) -> No
         )
     if not yes:
         click.confirm("Are the service and all workers stopped, and all spools empty?", abort=True)
-    if not file.exists():
-        lines = [*chain(before), os.urandom(32).hex().encode()]
-        if not all(line.isascii() and len(line) >= 32 and b"\n" not in line for line in lines):
-            raise SettingsError("the key in use is no line of text; move to one of text before replacing it")
-        _write_once(file, b"\n".join(lines) + b"\n")
-    after = file.read_bytes().strip()
+    there = file.exists()
+    after = whole(file.read_bytes().strip()) if there else with_one_more(before, os.urandom(32).hex().encode())
+    rekeying.require_one_more(before, after)
     with Book(settings.ledger_url) as book:
         checked = Chain(book, *chain_keys(before)).verify(most_faults=1_000_000)
         if checked.faults and not despite_faults and not rekeying.done(book, after):
@@ -206,6 +204,10 @@ def rekey(ctx: click.Context, file: Path, yes: bool, despite_faults: bool) -> No
                 f"the audit has {len(checked.faults)} fault(s), and a new key would make it harder to look into them: "
                 "see `cds audit verify` first, or go on with --despite-faults"
             )
+        if not there:
+            book.read(rekeying.require_rest)
+            # before the database is under it: without the file nobody of the ledger is found
+            _write_once(file, after + b"\n")
         audit = rekeying.Audit(Chained(Chain(book, *chain_keys(after)), datetime.now(UTC)), checked)
         count = privacy.in_one_transaction(
             settings.ledger_url, lambda c: rekeying.rekey(c, before, after, audit, resealed(before, after))
@@ -214,7 +216,12 @@ def rekey(ctx: click.Context, file: Path, yes: bool, despite_faults: bool) -> No
         click.echo(f"The database is under {file} already.")
     else:
         click.echo(f"{count} hashes are now under {file}.")
-    click.echo("Name it in ledger_key_file, or put its content into the Secret, and start the service.")
+    click.echo(
+        "Put it in place for the service, its workers and all commands, and start them: name it in ledger_key_file, or "
+        "put its content, all lines of it, into the Secret. A line end after the last line counts for nothing."
+    )
+    if settings.ledger_key is not None:
+        click.echo("CDS_LEDGER_KEY is set and goes before ledger_key_file: give it the content, or take it away.")
 
 
 @contextmanager

@@ -28,7 +28,8 @@ from cds.committee.charter_file import charter_path, read_charter
 from cds.errors import PolicyError
 from cds.inference import registry
 from cds.ledger.past import Before, PastCalls
-from cds.ledger.patient_hash import chain, person
+from cds.ledger.patient_hash import person
+from cds.ledger_key import chain
 from cds.policy.schema import Known, address
 from cds.policy.standing import Standing, standing
 from cds.policy.store import text_of
