@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds.ledger.database import Database, fault, row_at_fault
-from cds.ledger.inserts import Inserts
+from cds.errors import LedgerError
+from cds.ledger.database import fault, row_at_fault
+from cds.ledger.erased import may_remain, remains
+from cds.ledger.process import Process
 from cds.ledger.spool import Entry, Spool
 
 _log = logging.getLogger("cds.ledger")
@@ -26,11 +27,11 @@ class Drain:
     """One pass over a spool. Entries are idempotent, so a pass cut off anywhere is simply repeated."""
 
     spool: Spool
-    database: Database
-    inserts: Inserts
+    process: Process
+    keys: tuple[bytes, ...]
+    """Of the ledger's hashes."""
     prove: Callable[[], None]
     """Raises LedgerError when the database is down: asked when a single entry failed for no fault of its own."""
-    stop: Event
 
     def run(self) -> int:
         """How many entries were moved; 0 when another process is at it. Raises LedgerError when the database goes
@@ -39,9 +40,9 @@ class Drain:
         with self.spool.turn() as mine:
             waiting = self.spool.waiting() if mine else []
             for start in range(0, len(waiting), _BATCH):
-                if self.stop.is_set():
+                if self.process.stop.is_set():
                     break
-                moved += self._move(self._readable(waiting[start : start + _BATCH]))
+                moved += self._move(self._wanted(self._readable(waiting[start : start + _BATCH])))
         if moved:
             _log.warning("ledger.drained entries=%d", moved)
         return moved
@@ -51,7 +52,7 @@ class Drain:
             return 0
         try:
             # the files are removed next: what replaces them must be on the disk
-            self.database.store([self.inserts.write(entry) for _, entry in found], at_once=True)
+            self.process.database.store([self.process.inserts.write(entry) for _, entry in found], at_once=True)
         except SQLAlchemyError as error:
             if len(found) > 1:
                 return sum(self._move([one]) for one in found)
@@ -61,6 +62,23 @@ class Drain:
             with _held(path):
                 path.unlink()
         return len(found)
+
+    def _wanted(self, found: Sequence[tuple[Path, Entry]]) -> Sequence[tuple[Path, Entry]]:
+        """Without what speaks of calls that were erased while it waited here: that goes as they went. Raises
+        LedgerError."""
+        if not any(may_remain(entry) for _, entry in found):
+            return found
+        try:
+            gone = self.process.database.read(lambda c: remains(c, self.keys))
+        except SQLAlchemyError as error:
+            raise LedgerError(f"the ledger's database did not answer ({fault(error)})") from error
+        left = [path for path, entry in found if gone(entry)]
+        for path in left:
+            with _held(path):
+                path.unlink()
+        if left:
+            _log.warning("ledger.erased_elsewhere entries=%d", len(left))
+        return [(path, entry) for path, entry in found if path not in left]
 
     def _refused(self, path: Path, error: SQLAlchemyError) -> None:
         if row_at_fault(error):

@@ -100,10 +100,13 @@ class Spool:
         """Files that no database takes, oldest first: they stay until a person has looked."""
         return _entries_in(self._rejected)
 
+    def left(self) -> list[Path]:
+        """Files that a process was killed at before they had their names: nobody stores them."""
+        return [path for path in self._halves() if _kept_s(path) < time.time() - _WRITTEN_IN_S]
+
     def all(self) -> Iterator[Spooled]:
         """What waits, what was rejected and what was left half done, in the order in which it was kept."""
-        left = [path for path in self._halves() if _kept_s(path) < time.time() - _WRITTEN_IN_S]
-        for path in sorted([*self.waiting(), *self.rejected(), *left], key=lambda path: path.name):
+        for path in sorted([*self.waiting(), *self.rejected(), *self.left()], key=lambda path: path.name):
             try:
                 entry = self.read(path)
             except (msgspec.MsgspecError, OSError):
@@ -217,7 +220,12 @@ def _encode(entry: Entry) -> bytes:
 def _kept_s(path: Path) -> float:
     """When a file was written: its name says so, wherever it was moved since."""
     written = path.name.split("-")[0]
-    return int(written) / 1e9 if written.isascii() and written.isdigit() else path.stat().st_mtime
+    if written.isascii() and written.isdigit():
+        return int(written) / 1e9
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # it was moved since it was listed
+        return time.time()
 
 
 def _reason(path: Path) -> str:

@@ -286,8 +286,8 @@ class Ledger:
         return len(self._spool.waiting()) + len(self._process().held)
 
     def rejected(self) -> int:
-        """Entries on this machine's spool that no database takes."""
-        return len(self._spool.rejected())
+        """Entries on this machine's spool that no database takes, and files that were left half done."""
+        return len(self._spool.rejected()) + len(self._spool.left())
 
     def drain(self) -> int:
         """Move the spool into the database now; how many entries this process moved, 0 when another process is at it.
@@ -397,4 +397,4 @@ class Ledger:
         process.held.give(lambda row: self._spool.put([row]))
 
     def _drain(self, process: Process) -> int:
-        return Drain(self._spool, process.database, process.inserts, lambda: self._upgrade(process), process.stop).run()
+        return Drain(self._spool, process, self._keys, lambda: self._upgrade(process)).run()

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +168,18 @@ def test_what_a_killed_process_left_behind_is_moved_in_by_the_next(tmp_path: Pat
     ledger.record_call(made.call())
     eventually(lambda: ledger.spooled() == 0)
     assert ledger.call(left.id) == left
+
+
+def test_what_a_killed_process_left_half_done_is_told_with_what_was_rejected(tmp_path: Path, ledger: Ledger) -> None:
+    """Nobody stores it, and it is lost with the machine. What was begun just now is being written."""
+    spool = Spool(tmp_path / "spool")
+    spool.put([made.call(), made.call()])
+    for path, name in zip(spool.waiting(), ("0000000001-old.part", f"{time.time_ns():020d}-young.part"), strict=True):
+        path.rename(path.with_name(name))
+    (tmp_path / "spool" / "copied.part").touch()
+    assert (ledger.spooled(), ledger.rejected()) == (0, 1)
+    os.utime(tmp_path / "spool" / "copied.part", (1, 1))
+    assert ledger.rejected() == 2
 
 
 def test_draining_an_empty_spool_is_nothing(ledger: Ledger) -> None:
