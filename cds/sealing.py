@@ -55,9 +55,25 @@ def require_own_key(url: str, material: bytes, *, for_persons: bool = True) -> b
             "the ledger key is not this ledger's alone: its audit was begun with another key (or its first link was "
             "changed since), and nobody is found in rows of that time. A key is replaced by `cds ledger rekey` only; "
             "did this one gain or lose a line end? Put the one before back into CDS_LEDGER_KEY or ledger_key_file and "
-            "start the service; `cds audit verify` names the links of another key"
+            "start the service; rows of the time between are then found under this one only. `cds audit verify` names "
+            "the links of another key"
         )
     return ours is not None
+
+
+def require_no_other_key(url: str, material: bytes) -> bool:
+    """As ``require_own_key``, and of every link: a key that was in use for a while between leaves rows that no other
+    finds. Takes one HMAC a link. Raises SettingsError, LedgerError."""
+    linked = require_own_key(url, material)
+    with Book(url) as book:
+        others = Chain(book, *chain_keys(material)).others()
+    if others is not None:
+        raise SettingsError(
+            f"{others.count} link(s) of the ledger's audit, of {others.first:%Y-%m-%d %H:%M} to "
+            f"{others.last:%Y-%m-%d %H:%M} UTC, were made with another key than this one (or changed since), and "
+            "nobody is found under this one in rows that were kept under that: `cds audit verify` names them"
+        )
+    return linked
 
 
 class Sealer:

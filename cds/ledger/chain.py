@@ -35,6 +35,8 @@ from cds.ledger.outcomes import of_nobody_left
 
 _AT_ONCE = 50
 """Rows that a check reads; a call with all that was said in it is tens of kilobytes."""
+_LINKS_AT_ONCE = 1000
+"""Links alone are a few hundred bytes each."""
 _SEALED_AT_ONCE = 20
 """Rows; calls wait while their links are written."""
 _READ_AT_ONCE = 4
@@ -88,6 +90,15 @@ class Checked:
     faults: list[Fault] = field(default_factory=list)
     head_known: bool | None = None
     """Whether the head that was asked for is in the chain; None: none was."""
+
+
+@dataclass(frozen=True)
+class Others:
+    """Links of other keys, or changed since."""
+
+    count: int
+    first: datetime
+    last: datetime
 
 
 class Chain:
@@ -182,6 +193,18 @@ class Chain:
         head = BEGIN if before is None else Head(before[0], before[1])
         return row["segment"] == len(self._keys) - 1 and self._holds(row, Checked(head=head))
 
+    def others(self) -> Others | None:
+        """Links that were not made with the keys in use here, each in its time; None: there are none. Only the links
+        are read."""
+        checked, found = Checked(), None
+        for batch in self._batches(_LINKS_AT_ONCE):
+            for row in batch:
+                self._check_link(row, checked)
+                if checked.faults:
+                    checked.faults.clear()
+                    found = Others(found.count + 1 if found else 1, found.first if found else row["at"], row["at"])
+        return found
+
     @staticmethod
     def _head(connection: sa.Connection) -> Head:
         last = sa.select(audit_links.c.seq, audit_links.c.link).order_by(audit_links.c.seq.desc()).limit(1)
@@ -228,11 +251,11 @@ class Chain:
         }
         return checked
 
-    def _batches(self) -> Iterator[Sequence[Any]]:
+    def _batches(self, at_once: int = _AT_ONCE) -> Iterator[Sequence[Any]]:
         after = 0
         while True:
             question = (
-                sa.select(audit_links).where(audit_links.c.seq > after).order_by(audit_links.c.seq).limit(_AT_ONCE)
+                sa.select(audit_links).where(audit_links.c.seq > after).order_by(audit_links.c.seq).limit(at_once)
             )
             batch = self._book.read(lambda c, question=question: c.execute(question).mappings().all())  # type: ignore[misc]
             if not batch:

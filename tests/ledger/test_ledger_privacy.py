@@ -181,11 +181,19 @@ def test_whose_id_it_is_has_to_be_said_where_there_are_several_hospitals(kept: L
     assert "--client: there is not just one" in result.stderr
 
 
+def ids_of(connection: sa.Connection, table: str) -> list[str]:
+    return list(connection.scalars(sa.select(metadata.tables[table].c.id)))
+
+
 def test_that_it_was_done_is_kept_and_not_to_whom(kept: Ledger, settings: Path, url: str) -> None:
+    with Book(url) as book:
+        ids = [id for table in ("calls", "cards") for id in book.read(lambda c, t=table: ids_of(c, t))]  # type: ignore[misc]
     run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
     jobs = Jobs(url)
     [row] = [job for job in jobs.newest() if job.kind == "erase"]
     jobs.close()
+    assert row.result is not None and len(row.result["gone"]) == 2 + 2  # calls and cards
+    assert not any(id in json.dumps(row.result) for id in ids)
     assert row.result is not None and row.result["rows"]["calls"] == 2
     told = json.dumps([row.key, row.payload, row.result])
     assert "p1" not in told and person(chain(KEY.encode()), NORTH, "p1") not in told
@@ -287,6 +295,60 @@ def test_a_key_changed_without_more_stays_visible_after_links_of_its_own(
     assert run(settings, "purge", "--older-than", "1", "--yes").exit_code == 0
 
 
+@pytest.fixture
+def between(kept: Ledger, settings: Path, url: str, opened: Open, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """Another key was in use for a while, and the one before is back: what the newest link and the first are of."""
+    monkeypatch.setattr("cds.ledger.chain._LINKS_AT_ONCE", 3)
+    sealed(url, KEY.encode())
+    ledger = opened(url, ANOTHER.encode())
+    fill(ledger, NORTH, "p1")
+    sealed(url, ANOTHER.encode())
+    fill(kept, NORTH, "p2")
+    sealed(url, KEY.encode())
+    return ledger
+
+
+def test_a_key_that_was_in_use_for_a_while_between_stays_visible(
+    between: Ledger, settings: Path, url: str, tmp_path: Path
+) -> None:
+    """Its rows would be told as if they were not there."""
+    before = counts(url)
+    of = ("--client", NORTH, "--patient", "p1")
+    for command in (("erase", *of, "--yes"), ("erase", *of, "--dry-run"), ("export", str(tmp_path / "mine.json"), *of)):
+        result = run(settings, *command)
+        assert result.exit_code == 2, result.output
+        # a call, feedback and a problem
+        assert "CDS-101: 3 link(s) of the ledger's audit, of " in result.stderr
+        assert "With --despite-key the command goes on" in result.stderr
+    assert counts(url) == before and not (tmp_path / "mine.json").exists()
+
+
+def test_despite_other_keys_a_person_is_found_under_one_key_at_a_time(
+    between: Ledger, settings: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = ("--client", NORTH, "--patient", "p1", "--despite-key")
+    before = counts(url)["calls"]
+    for key, calls in ((ANOTHER, 1), (KEY, 2)):
+        monkeypatch.setenv("CDS_LEDGER_KEY", key)
+        exported = run(settings, "export", str(tmp_path / f"{calls}.json"), *of)
+        content = json.loads((tmp_path / f"{calls}.json").read_text(encoding="utf-8"))
+        assert len(content["rows"]["calls"]) == calls and content["about"].startswith("Some of the rows")
+        result = run(settings, "erase", *of, "--yes")
+        assert f"Removed: {calls} calls" in result.output
+        nothing = run(settings, "erase", *of, "--yes")
+        assert "nothing of this patient" in nothing.output
+        for one in (exported, result, nothing):
+            assert one.exit_code == 1 and "This is not all: rows that were kept under another key" in one.stderr
+        before -= calls
+        assert counts(url)["calls"] == before
+
+
+def test_with_the_ledgers_own_key_the_option_changes_nothing(kept: Ledger, settings: Path, url: str) -> None:
+    sealed(url, KEY.encode())
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes", "--despite-key")
+    assert result.exit_code == 0 and "2 calls" in result.output and "not all" not in result.output
+
+
 def test_that_nobody_was_there_is_told_and_no_erasure_kept(kept: Ledger, settings: Path, url: str) -> None:
     before = counts(url)
     result = run(settings, "erase", "--client", NORTH, "--patient", "nobody", "--yes")
@@ -329,6 +391,85 @@ def test_no_row_of_the_spool_comes_back_between_the_database_and_the_spool(
     assert drainer.moved and not any(drainer.moved)
     assert opened(url, KEY.encode()).newest_card(NORTH, key) is None
     assert list(Spool(tmp_path / "spool").all()) == []
+
+
+def test_a_row_that_is_stored_while_it_is_looked_for_is_found(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the database was counted, before the spool is: it would be in neither."""
+    kept.close()
+    drainer, look = opened(url, KEY.encode()), privacy.in_one_transaction
+    moved: list[int] = []
+    Spool(tmp_path / "spool").put([ledger_entries.call(client=NORTH, patient_key=kept.patient_key(NORTH, "p9"))])
+
+    def counted(url: str, work: Callable[[Any], Any]) -> Any:
+        found = look(url, work)
+        moved.append(drainer.drain())
+        return found
+
+    monkeypatch.setattr(privacy, "in_one_transaction", counted)
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p9", "--yes")
+    assert moved and "Removed: 1 from this machine's spool" in result.output, result.output
+    assert (
+        drainer.newest_card(NORTH, kept.patient_key(NORTH, "p9")) is None and Spool(tmp_path / "spool").waiting() == []
+    )
+
+
+@pytest.fixture
+def elsewhere(kept: Ledger, settings: Path, tmp_path: Path) -> tuple[Path, Spool]:
+    """Settings of another machine, and its spool: feedback on stored cards of p1 and p2, and problems."""
+    file = tmp_path / "elsewhere.toml"
+    lines = settings.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([f'data_dir = "{tmp_path}/elsewhere"', *lines[1:]]), encoding="utf-8")
+    spool = Spool(tmp_path / "elsewhere" / "spool")
+    for patient in ("p1", "p2"):
+        card = kept.newest_card(NORTH, kept.patient_key(NORTH, patient))
+        assert card is not None
+        stored = kept.card(card)
+        assert stored is not None
+        problem = ProblemEntry(
+            patient, ledger_entries.NOW, stored.call_id, None, NORTH, None, "wrong-data", SECRET, "open"
+        )
+        spool.put([ledger_entries.feedback(card, client=NORTH, reason_code="late"), problem])
+    return file, spool
+
+
+def test_what_waits_on_another_machine_does_not_come_back_after_an_erasure(
+    elsewhere: tuple[Path, Spool], settings: Path, url: str, tmp_path: Path
+) -> None:
+    assert run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes").exit_code == 0
+    before = counts(url)
+    ledger = Ledger(url, KEY.encode(), tmp_path / "elsewhere" / "spool", now=lambda: ledger_entries.NOW)
+    assert ledger.drain() == 2
+    after = counts(url)
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {
+        "feedback": 1, "problems": 1
+    }  # fmt: skip
+    assert {problem.id for problem in ledger.problems()} >= {"p2"} and ledger.spooled() == ledger.rejected() == 0
+    assert "p1" not in {problem.id for problem in ledger.problems()}
+    ledger.close()
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_what_was_rejected_on_another_machine_is_found_after_an_erasure(
+    elsewhere: tuple[Path, Spool], settings: Path, url: str, tmp_path: Path, renewed: bool
+) -> None:
+    """Whoever is asked for then, and under the next key as well."""
+    file, spool = elsewhere
+    for path in spool.waiting():
+        (tmp_path / "elsewhere" / "spool" / "rejected").mkdir(exist_ok=True)
+        spool.set_aside(path, "DataError")
+    assert run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes").exit_code == 0
+    if renewed:
+        assert run(settings, "rekey", str(tmp_path / "new.key"), "--yes").exit_code == 0
+        (tmp_path / "ledger.key").write_bytes((tmp_path / "new.key").read_bytes())
+    exported = run(file, "export", str(tmp_path / "theirs.json"), "--client", NORTH, "--patient", "nobody")
+    assert exported.exit_code == 0 and json.loads((tmp_path / "theirs.json").read_text())["spool"] == []
+    result = run(file, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert "nothing; 2 on this machine's spool speak of cards that were erased before" in result.output
+    assert "Removed: 2 from this machine's spool" in result.output
+    left = [spool.read(path) for path in spool.rejected()]
+    assert len(left) == 2 and "p1" not in {getattr(entry, "id", None) for entry in left}
 
 
 def test_where_the_database_fails_nothing_is_removed_from_the_spool_either(

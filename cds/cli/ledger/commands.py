@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -17,16 +17,26 @@ from rich.progress import Progress
 
 from cds.cli.ledger import handover
 from cds.errors import AuditFailed, LedgerError, SettingsError
-from cds.ledger import migrate, privacy, rekeying, retention
+from cds.ledger import erased, migrate, privacy, rekeying, retention
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
 from cds.ledger.chain_changes import Chained
 from cds.ledger.patient_hash import person
-from cds.ledger.spool import Spool, Spooled
+from cds.ledger.spool import Entry, Spool, Spooled
 from cds.ledger_key import chain, whole, with_one_more
-from cds.sealing import chain_keys, require_own_key
+from cds.sealing import chain_keys, require_no_other_key, require_own_key
 from cds.settings import Settings, load
 from cds.snapshot import readable, resealed
+
+_EACH = (
+    "run it once with each key that was in use (as CDS_LEDGER_KEY of that one command), the service's own last, and "
+    "each time with --despite-key"
+)
+_despite_key = click.option(
+    "--despite-key",
+    is_flag=True,
+    help="Go on although other keys than this one were in use: for the rows that this one finds. Ends with status 1.",
+)
 
 
 @click.group()
@@ -89,24 +99,36 @@ def purge(ctx: click.Context, days: int, dry_run: bool, yes: bool) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Count, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@_despite_key
 @click.pass_context
-def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, yes: bool) -> None:
+def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, yes: bool, despite_key: bool) -> None:
     """Remove everything of one patient: calls, predictions, cards, feedback, problems, work, and what waits on this
     machine's spool.
 
-    They are found by the keyed hash of their id. That it was done is kept, and not to whom. Other machines' spools have
-    to be empty (cds_ledger_waiting and cds_ledger_rejected in /metrics); results in the PACS and the EHR are theirs to
-    remove; backups keep what they have until they are overwritten.
+    They are found by the keyed hash of their id. That it was done is kept, and not to whom. Run it first on every
+    machine whose spool is not empty (cds_ledger_waiting and cds_ledger_rejected in /metrics), then once more on any:
+    what speaks of erased cards and still waits elsewhere is dropped there. Results in the PACS and the EHR are theirs
+    to remove; backups keep what they have until they are overwritten.
     """
     settings = load(ctx.find_root().obj)
-    keys = _hashes(settings, client, patient)
-    spool = Spool(settings.data_dir / "spool")
-    theirs, count = privacy.in_one_transaction(settings.ledger_url, lambda c: _counted(c, keys))
-    spooled = len(_spooled(spool, theirs))
-    if not count and not spooled:
+    keys, whole_ledger = _hashes(settings, client, patient, despite_key)
+    _erase(settings, keys, dry_run, yes)
+    if not whole_ledger:
+        _own_up()
+
+
+def _erase(settings: Settings, keys: frozenset[str], dry_run: bool, yes: bool) -> None:
+    spool, own = Spool(settings.data_dir / "spool"), chain(settings.load_ledger_key())
+    with spool.still():  # a row that moves meanwhile would be in neither
+        count, spooled, remains = privacy.in_one_transaction(
+            settings.ledger_url, lambda c: _counted(c, keys, own, spool)
+        )
+    if not count and not spooled and not remains:
         click.echo("The ledger has nothing of this patient.")
         return
-    click.echo(f"Of this patient: {_told(count)}" + (f"; {spooled} on this machine's spool" if spooled else ""))
+    beside = f"; {spooled} on this machine's spool" if spooled else ""
+    beside += f"; {remains} on this machine's spool speak of cards that were erased before" if remains else ""
+    click.echo(f"Of this patient: {_told(count)}{beside}")
     if dry_run:
         return
     if not yes:
@@ -114,10 +136,12 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
 
     def work(connection: Any) -> tuple[dict[str, int], list[Path]]:
         theirs = privacy.whose(connection, keys)
-        waiting = [one.path for one in _spooled(spool, theirs)]
+        ours, before = _found(spool, theirs, erased.remains(connection, own))
+        waiting = [one.path for one in (*ours, *before)]
         chained.let_go(connection, "erase", lambda: privacy.linked(connection, theirs))
         removed = privacy.erase(connection, theirs)
-        privacy.record(connection, "erase", f"erase:{uuid.uuid4()}", {"rows": removed, "spool": len(waiting)})
+        done = {"rows": removed, "spool": len(waiting), **erased.kept(own, theirs.calls | theirs.cards)}
+        privacy.record(connection, erased.KIND, f"erase:{uuid.uuid4()}", done)
         return removed, waiting
 
     # until the last file is gone nothing is stored from the spool: a row moved meanwhile would be back
@@ -135,16 +159,17 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
 @click.option(
     "--patient", prompt="Id of the Patient", help="Asked for if not given, which keeps it out of the history."
 )
+@_despite_key
 @click.pass_context
-def export(ctx: click.Context, file: Path, client: str | None, patient: str) -> None:
+def export(ctx: click.Context, file: Path, client: str | None, patient: str, despite_key: bool) -> None:
     """Write everything the ledger has of one patient to FILE (JSON), readable by its owner alone: to answer a person
     who asks for their data.
 
-    What cards were made from is opened, and what waits on this machine's spool or was rejected is there as well. Other
-    machines' spools have to be empty (cds_ledger_waiting and cds_ledger_rejected in /metrics).
+    What cards were made from is opened, and what waits on this machine's spool or was rejected is there as well. Run it
+    on every machine whose spool is not empty (cds_ledger_waiting and cds_ledger_rejected in /metrics).
     """
     settings = load(ctx.find_root().obj)
-    keys = _hashes(settings, client, patient)
+    keys, whole_ledger = _hashes(settings, client, patient, despite_key)
     opened, spool = readable(settings.load_ledger_key()), Spool(settings.data_dir / "spool")
     found: dict[str, list[dict[str, Any]]] = {}
     waiting: list[dict[str, Any]] = []
@@ -153,12 +178,13 @@ def export(ctx: click.Context, file: Path, client: str | None, patient: str) -> 
         theirs = privacy.whose(connection, keys)
         for table, row in privacy.rows(connection, theirs):
             found.setdefault(table, []).append(handover.row(table, row, opened))
-        waiting.extend(handover.spooled(one, opened) for one in _spooled(spool, theirs))
+        waiting.extend(handover.spooled(one, opened) for one in _found(spool, theirs)[0])
 
     with spool.still():  # a row that moves meanwhile would be in neither
         privacy.in_one_transaction(settings.ledger_url, work)
     content = {
-        "about": "All rows that this decision support service keeps of one patient. Persons are keyed hashes.",
+        "about": f"{'All' if whole_ledger else 'Some of the'} rows that this decision support service keeps of one "
+        "patient. Persons are keyed hashes.",
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "service": settings.public_url,
         "rows": found,
@@ -168,6 +194,8 @@ def export(ctx: click.Context, file: Path, client: str | None, patient: str) -> 
     count = {table: len(rows) for table, rows in found.items()}
     beside = f"; {len(waiting)} from this machine's spool" if waiting else ""
     click.echo(f"{sum(count.values())} rows written to {file}: {_told(count)}{beside}")
+    if not whole_ledger:
+        _own_up()
 
 
 @ledger.command()
@@ -231,8 +259,9 @@ def _audit(settings: Settings) -> Iterator[Chained]:
         yield Chained(Chain(book, *chain_keys(settings.load_ledger_key())), datetime.now(UTC))
 
 
-def _hashes(settings: Settings, client: str | None, patient: str) -> frozenset[str]:
-    """Raises SettingsError, under another key than the ledger's as well: nothing found would then mean nothing."""
+def _hashes(settings: Settings, client: str | None, patient: str, despite_key: bool) -> tuple[frozenset[str], bool]:
+    """And whether all of the ledger is under this key. Raises SettingsError where it is not, unless ``despite_key``:
+    nothing found would then mean nothing."""
     if client is None:
         if len(settings.clients) != 1:
             raise SettingsError("--client: there is not just one; name the EHR that the id is of")
@@ -240,28 +269,54 @@ def _hashes(settings: Settings, client: str | None, patient: str) -> frozenset[s
     if not patient.strip():
         raise SettingsError("--patient: an id is needed")
     key = settings.load_ledger_key()
-    if not require_own_key(settings.ledger_url, key):
-        click.echo("No row of this ledger is linked in its audit yet, so the key could not be tried on it.", err=True)
+    whole_ledger = True
+    try:
+        if not require_no_other_key(settings.ledger_url, key):
+            click.echo(
+                "No row of this ledger is linked in its audit yet, so the key could not be tried on it.", err=True
+            )
+    except SettingsError as error:
+        if not despite_key:
+            raise SettingsError(f"{error}. With --despite-key the command goes on with this key: {_EACH}") from error
+        click.echo(f"{error.code}: {error}", err=True)
+        whole_ledger = False
     # a client that is no longer in the settings may still have rows
-    return frozenset({person(chain(key), client, patient.strip().removeprefix("Patient/"))})
+    return frozenset({person(chain(key), client, patient.strip().removeprefix("Patient/"))}), whole_ledger
 
 
-def _counted(connection: Any, keys: frozenset[str]) -> tuple[privacy.Whose, dict[str, int]]:
+def _own_up() -> NoReturn:
+    click.echo(
+        f"This is not all: rows that were kept under another key are not found under this one; {_EACH}", err=True
+    )
+    raise click.exceptions.Exit(1)
+
+
+def _counted(
+    connection: Any, keys: frozenset[str], own: tuple[bytes, ...], spool: Spool
+) -> tuple[dict[str, int], int, int]:
+    """Rows by table, and on the spool: the person's, and what remains of others who were erased."""
     theirs, count = privacy.whose(connection, keys), dict[str, int]()
     for table, _ in privacy.rows(connection, theirs):
         count[table] = count.get(table, 0) + 1
-    return theirs, count
+    ours, before = _found(spool, theirs, erased.remains(connection, own))
+    return count, len(ours), len(before)
 
 
-def _spooled(spool: Spool, theirs: privacy.Whose) -> list[Spooled]:
-    """The person's rows on this machine's spool; a file that can't be read may be anybody's, and is named."""
-    of, found = privacy.spooled_of(theirs), list[Spooled]()
+def _found(
+    spool: Spool, theirs: privacy.Whose, remains: Callable[[Entry], bool] = lambda entry: False
+) -> tuple[list[Spooled], list[Spooled]]:
+    """The person's rows on this machine's spool, and those that remain of an erasure; a file that can't be read may be
+    anybody's, and is named."""
+    of = privacy.spooled_of(theirs)
+    ours, before = list[Spooled](), list[Spooled]()
     for one in spool.all():
         if one.entry is None:
             click.echo(f"{one.path} can't be read: whose it is has to be looked up by hand.", err=True)
         elif of(one.entry):
-            found.append(one)
-    return found
+            ours.append(one)
+        elif remains(one.entry):
+            before.append(one)
+    return ours, before
 
 
 def _told(rows: dict[str, int]) -> str:
