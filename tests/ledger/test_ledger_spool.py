@@ -177,6 +177,7 @@ def test_what_a_killed_process_left_half_done_is_told_with_what_was_rejected(tmp
     for path, name in zip(spool.waiting(), ("0000000001-old.part", f"{time.time_ns():020d}-young.part"), strict=True):
         path.rename(path.with_name(name))
     (tmp_path / "spool" / "copied.part").touch()
+    (tmp_path / "spool" / "moved-meanwhile.part").symlink_to("nothing")
     assert (ledger.spooled(), ledger.rejected()) == (0, 1)
     os.utime(tmp_path / "spool" / "copied.part", (1, 1))
     assert ledger.rejected() == 2
