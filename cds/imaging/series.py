@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,12 @@ from cds.imaging.dicomweb import SeriesRow
 from cds.imaging.fetch import Series
 from cds.imaging.phase import NOT_SAID, Phase, Phases, said, seen, timed
 from cds.imaging.reasons import Evidence, Note, Reason, Remark, Unusable, words
-from cds.imaging.stacks import FEWEST, stacks
+from cds.imaging.stacks import FEWEST, Stack, another_pass, stacks
 from cds.imaging.volume import Volume, build
 
 _REPAIRS = frozenset({Note.TILT, Note.SPACING, Note.INTERPOLATED, Note.LOSSY, Note.RESCALE_ASSUMED})
+_UNSEEN = frozenset({Reason.AMBIGUOUS, Reason.GAP, Reason.MISSING_SLICES})
+"""Slices are there, and what they show together is not known."""
 _AIR_HU, _TISSUE_HU = -500, -100
 # kernels by maker: a number that grows with sharpness, or names
 _NUMBERED = re.compile(r"(FC|[A-Z]{1,2})(\d{1,2})[A-Z]*", re.IGNORECASE)
@@ -114,34 +116,72 @@ def choose(series: Iterable[Series | Verdict], wanted: Wanted) -> Choice:
     return Choice(None, None, reason, tuple(considered))
 
 
+@dataclass(frozen=True, eq=False)
+class _Witness:
+    """What one source says of the contrast phase."""
+
+    evidence: Evidence
+    weight: float
+    phases: Phases
+    measure: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """A stack of the series with the volume it makes, or why it makes none, and what tells its contrast phase."""
+
+    stack: Stack
+    made: Volume | Unusable
+    heard: tuple[_Witness, ...] = ()
+
+    def may_show(self, phase: Phase) -> bool:
+        """Also where it can't be looked at: a pass that lost too many slices."""
+        if isinstance(self.made, Unusable):
+            return self.made.reason in _UNSEEN
+        return all(phase in witness.phases for witness in self.heard)
+
+
 def judge(series: Series, wanted: Wanted) -> list[tuple[Verdict, Volume | None]]:
     """Every volume in the series with its verdict."""
     found: list[tuple[Verdict, Volume | None]] = []
-    for stack in stacks(series.slices):
-        about = Verdict(series.uid, series.about.description)
-        try:
-            volume = build(stack)
-        except Unusable as error:
-            found.append((_with(about, refused=error.reason, detail=error.detail), None))
+    passes = [_pass(series, stack, wanted.phase) for stack in stacks(series.slices)]
+    for one in passes:
+        about = Verdict(series.uid, series.about.description, scanner=series.about.scanner)
+        volume = one.made
+        if isinstance(volume, Unusable):
+            found.append((replace(about, refused=volume.reason, detail=volume.detail, scanner=""), None))
             continue
-        points, refused, detail = _weigh(series, volume, wanted)
+        points, refused, detail = _weigh(volume, wanted)
+        phase_points, phase_refused = _phase(one, wanted.phase, _rivalled(one, passes, wanted.phase))
+        points += phase_points
         computed = (Remark(Note.COMPUTED),) if _computed(volume) else ()
         remarks = tuple(dict.fromkeys((*series.remarks, *volume.remarks, *computed)))
         repairs = sum(remark.note in _REPAIRS for remark in remarks)
         if repairs:
             points.append(Point(Evidence.REPAIRED, -1.0 * repairs))
-        made_by = series.about.scanner
-        verdict = Verdict(series.uid, series.about.description, tuple(points), refused, detail, remarks, made_by)
+        refused = refused or phase_refused
+        verdict = replace(about, points=tuple(points), refused=refused, detail=detail, remarks=remarks)
         found.append((verdict, volume))
     return found
 
 
-def _with(verdict: Verdict, *, refused: Reason, detail: str) -> Verdict:
-    return Verdict(verdict.series_uid, verdict.description, (), refused, detail)
+def _pass(series: Series, stack: Stack, phase: Phase | None) -> _Pass:
+    try:
+        volume = build(stack)
+    except Unusable as error:
+        return _Pass(stack, error)
+    return _Pass(stack, volume, _heard(series, volume) if phase is not None else ())
 
 
-def _weigh(series: Series, volume: Volume, wanted: Wanted) -> tuple[list[Point], Reason | None, str]:
-    """(points, reason to refuse, its measure)."""
+def _rivalled(one: _Pass, passes: Sequence[_Pass], phase: Phase | None) -> bool:
+    """Whether another pass of the series may show the phase as well: the description is of both."""
+    return phase is not None and any(
+        other is not one and other.may_show(phase) and another_pass(one.stack, other.stack) for other in passes
+    )
+
+
+def _weigh(volume: Volume, wanted: Wanted) -> tuple[list[Point], Reason | None, str]:
+    """(points, reason to refuse, its measure), but for the phase."""
     points: list[Point] = []
     if _computed(volume):
         points.append(Point(Evidence.COMPUTED, -1.0))
@@ -154,9 +194,7 @@ def _weigh(series: Series, volume: Volume, wanted: Wanted) -> tuple[list[Point],
         if thick <= most + 0.01
     ][:1]
     points += _kernel(volume.frames[0].kernel)
-    refused, detail = _shape(volume, wanted)
-    phase_points, phase_refused = _phase(series, volume, wanted.phase)
-    return points + phase_points, refused or phase_refused, detail
+    return points, *_shape(volume, wanted)
 
 
 def _computed(volume: Volume) -> bool:
@@ -187,31 +225,42 @@ def _shape(volume: Volume, wanted: Wanted) -> tuple[Reason | None, str]:
     return None, ""
 
 
-def _phase(series: Series, volume: Volume, wanted: Phase | None) -> tuple[list[Point], Reason | None]:
-    if wanted is None:
-        return [], None
+def _heard(series: Series, volume: Volume) -> tuple[_Witness, ...]:
     named = said((series.about.description, series.about.protocol))
     times, delay = timed(series.about.bolus_start, (frame.time or frame.made for frame in volume.frames))
     shown, share = seen(volume)
-    witnesses: list[tuple[Evidence, float, Phases, str]] = [
-        (Evidence.DESCRIPTION, 3.0, named, ", ".join(sorted(named))),
-        (Evidence.TIMING, 3.0, times, "" if delay is None else f"{delay:.0f} s"),
-        (Evidence.CONTENT, 2.0, shown, "" if share is None else f"{share:.0%} > 80 HU"),
-    ]
-    heard = [witness for witness in witnesses if witness[2] != NOT_SAID]
+    witnesses = (
+        _Witness(Evidence.DESCRIPTION, 3.0, named, ", ".join(sorted(named))),
+        _Witness(Evidence.TIMING, 3.0, times, "" if delay is None else f"{delay:.0f} s"),
+        _Witness(Evidence.CONTENT, 2.0, shown, "" if share is None else f"{share:.0%} > 80 HU"),
+    )
+    return tuple(witness for witness in witnesses if witness.phases != NOT_SAID)
+
+
+def _phase(one: _Pass, wanted: Phase | None, rivalled: bool) -> tuple[list[Point], Reason | None]:
+    """``rivalled``: the series has another pass that may show it, so what it is called is no proof of this one."""
+    if wanted is None:
+        return [], None
     points = [
-        Point(evidence, weight if wanted in phases else -weight, measure) for evidence, weight, phases, measure in heard
+        Point(witness.evidence, witness.weight if wanted in witness.phases else -witness.weight, witness.measure)
+        for witness in one.heard
     ]
-    left = frozenset(Phase)
-    for _evidence, _weight, phases, _measure in heard:
-        left &= phases
+    left = _left(one.heard)
+    proven = _left([w for w in one.heard if w.evidence is not Evidence.DESCRIPTION]) if rivalled else left
     if left == {wanted}:
-        return points, None
+        return points, None if proven == {wanted} else Reason.PHASE_UNKNOWN
     if wanted in left:
         return points, Reason.PHASE_UNKNOWN
-    if any(wanted in phases for _evidence, _weight, phases, _measure in heard):
+    if any(wanted in witness.phases for witness in one.heard):
         return points, Reason.PHASE_CONFLICT
     return points, Reason.WRONG_PHASE
+
+
+def _left(heard: Iterable[_Witness]) -> Phases:
+    left = frozenset(Phase)
+    for witness in heard:
+        left &= witness.phases
+    return left
 
 
 def _kernel(kernel: str) -> list[Point]:

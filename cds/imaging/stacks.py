@@ -2,8 +2,8 @@
 
 Never by file order, instance number or frame of reference alone: the first two are arbitrary, the last is broken by
 anonymisers. A series may hold several passes (phases) over the same part of the body; they are separated when a header
-element tells them apart and each is a whole stack. What a header tells apart and is not whole is dropped or refused as
-ambiguous: a volume in which phases alternate looks like anatomy.
+element tells them apart and each is a whole stack, but for single slices that can be filled in. What a header tells
+apart and is not whole is dropped or refused as ambiguous: a volume in which phases alternate looks like anatomy.
 """
 
 from __future__ import annotations
@@ -31,6 +31,13 @@ _SAME_PART = 0.8
 """Of the shorter of two passes that must lie within the longer one: blocks of one pass share a border at most."""
 _SAME_STEP = 0.75
 """Of the step from slice to slice: what lies nearer than that is between two, of another pass."""
+_OTHER_SCAN_S = 20.0
+"""Between the middles of two scans, at least: a late arterial phase comes 35-45 s after the injection, the portal
+venous one from 65 s on, and images made twice of one scan have its times."""
+_MOST_LACKING = 0.2
+"""Of a pass, in slices that may be filled in: two blocks in turns would lack half."""
+MOST_MISSING = 2
+"""Slices in a row that may be filled in."""
 FEWEST = 3
 """Slices without which there is no volume."""
 
@@ -72,11 +79,25 @@ def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
 
 
 def stacks(slices: Sequence[Slice]) -> list[Stack]:
-    """All stacks in a series' slices, the largest first."""
+    """All stacks in a series' slices, the largest first; those that can't be used last."""
     groups = _by_geometry(slices)
     remarks = [Remark(Note.GROUPS, str(len(groups)))] if len(groups) > 1 else []
     found = [stack for group in groups for stack in _passes(group, remarks)]
-    return sorted(found, key=lambda stack: -len(stack.slices))
+    return sorted(found, key=lambda stack: (stack.refused is not None, -len(stack.slices)))
+
+
+def another_pass(a: Stack, b: Stack) -> bool:
+    """Whether two stacks of one series show one part of the body at two times, not one scan made into images twice."""
+    one, other = ([each.frame for each in stack.slices] for stack in (a, b))
+    if _same_geometry(one[0], other[0]):
+        return True  # what told them apart was no kernel and no field of view
+    if not _nested([list(a.slices), list(b.slices)]):
+        return False
+    numbers = [{frame.acquisition for frame in frames} for frames in (one, other)]
+    if "" not in numbers[0] | numbers[1] and not numbers[0] & numbers[1]:
+        return True
+    middles = [sorted(t for frame in frames if (t := seconds(frame.time)) is not None) for frames in (one, other)]
+    return all(middles) and bool(abs(np.median(middles[0]) - np.median(middles[1])) >= _OTHER_SCAN_S)
 
 
 def _by_geometry(slices: Sequence[Slice]) -> list[list[Slice]]:
@@ -121,7 +142,8 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
         if not whole or not _nested([part for part in parts if not _stray(part)]):
             return [_ambiguous(ordered, remarks)]
         remarks = [*remarks, Remark(Note.NOT_WHOLE, str(len(parts) - len(whole)))]
-        return [stack for part in whole for stack in _passes(part, remarks)]
+        dropped = [Stack(tuple(part), tuple(remarks), Reason.MISSING_SLICES) for part in parts if not _whole(part)]
+        return [stack for part in whole for stack in _passes(part, remarks)] + dropped
     crowded = _crowded([one.frame for one in ordered])
     return [_ambiguous(ordered, remarks) if crowded else Stack(tuple(ordered), tuple(remarks))]
 
@@ -233,11 +255,14 @@ def _stray(part: list[Slice]) -> bool:
 
 
 def _whole(part: list[Slice]) -> bool:
-    """A stack by itself: enough slices, one at a place, no hole."""
+    """A stack by itself: enough slices, one at a place, no hole but such as can be filled in."""
     if len(part) < FEWEST:
         return False
     steps = np.diff(places([one.frame for one in part]))
-    return bool(steps.min() >= _SAME_PLACE_MM and steps.max() <= 1.5 * np.median(steps))
+    if steps.min() < _SAME_PLACE_MM:
+        return False
+    missing = np.round(steps / np.median(steps)) - 1
+    return bool(missing.max() <= MOST_MISSING and missing.sum() <= _MOST_LACKING * len(part))
 
 
 def _overlap(parts: list[list[Slice]]) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cds.imaging.frames import Frame
 from cds.imaging.pixels import AIR, Slab
 from cds.imaging.reasons import Note, Reason, Remark, Unusable
-from cds.imaging.stacks import FEWEST, Stack, directions, places
+from cds.imaging.stacks import FEWEST, MOST_MISSING, Stack, directions, places
 
 _AXIAL = 0.85
 """Least cosine between the normal and the body's axis; a gantry tilts by 30 degrees (0.87) at most."""
@@ -29,8 +29,6 @@ _UNEVEN = 0.05
 _WIDEST_GAP_MM = 10.0
 _LONGEST_MM = 3_000.0
 """Of a volume: a table moves 2 m."""
-_MOST_MISSING = 2
-"""Slices in a row that may be filled in."""
 
 Matrix = NDArray[np.float64]
 
@@ -149,7 +147,7 @@ def _grid(where: Matrix) -> tuple[Matrix, tuple[int, ...], list[Remark]]:
     multiples = np.round(steps / nominal)
     missing = int((multiples - 1).clip(0).sum())
     if missing and np.abs(steps / nominal - multiples).max() <= _UNEVEN:
-        if multiples.max() - 1 > _MOST_MISSING:
+        if multiples.max() - 1 > MOST_MISSING:
             raise Unusable(Reason.MISSING_SLICES, f"({int(multiples.max()) - 1} in a row)")
         remark = Remark(Note.INTERPOLATED, str(missing))
         grid = np.linspace(where[0], where[-1], len(where) + missing)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from ct_series import phantom, slices_of
 from pydicom.dataset import Dataset
-from series_reading import notes, reason_for, same, volume_of, volumes_of
+from series_reading import notes, reason_for, same, series_of, volume_of, volumes_of
 from test_pitfalls import at, good
 
 from cds.imaging.reasons import Note, Reason, Remark
-from cds.imaging.volume import Volume
+from cds.imaging.stacks import stacks
+from cds.imaging.volume import Volume, build
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,10 @@ def a_pass(phase: str, shift_mm: float = 0.0, **elements: Any) -> list[Dataset]:
     return slices_of(phantom(12, 48, phase), study_uid="1.2.3", series_uid="1.2.3.4", positions=where, **elements)
 
 
+def without(lost: list[int], datasets: list[Dataset]) -> list[Dataset]:
+    return [ds for k, ds in enumerate(datasets) if k not in lost]
+
+
 def each_at(datasets: list[Dataset], times: list[str]) -> list[Dataset]:
     """With a time of its own for every slice, as helical scanners write it."""
     for ds, time in zip(datasets, times, strict=True):
@@ -69,13 +74,36 @@ PASSES: dict[str, list[dict[str, Any]]] = {
 
 @pytest.mark.parametrize("shift_mm", [0.0, 1.5])
 @pytest.mark.parametrize("told_by", list(PASSES))
-def test_a_pass_that_lost_a_slice_is_dropped_and_never_mixed_into_the_whole_one(told_by: str, shift_mm: float) -> None:
+@pytest.mark.parametrize("lost", [[5], [5, 6]])
+def test_a_pass_that_lost_a_slice_or_two_is_whole_and_they_are_filled_in(
+    lost: list[int], told_by: str, shift_mm: float
+) -> None:
     arterial, portal = PASSES[told_by]
     first, second = a_pass("arterial", shift_mm, **arterial), a_pass("portal", **portal)
-    volume = volume_of([*first[:5], *first[6:], *second])
+    whole, repaired = volumes_of([*without(lost, first), *second])
+    assert np.array_equal(whole.hu, phantom(12, 48, "portal"))
+    kept = [k for k in range(12) if k not in lost]
+    assert np.array_equal(repaired.hu[kept], phantom(12, 48, "arterial")[kept])
+    assert notes(whole) == {Note.SPLIT}
+    assert (notes(repaired), repaired.filled) == ({Note.SPLIT, Note.INTERPOLATED}, tuple(lost))
+    both = volumes_of([*without(lost, first), *without([7], second)])
+    assert [volume.filled for volume in both] in ([tuple(lost), (7,)], [(7,), tuple(lost)])
+
+
+@pytest.mark.parametrize("shift_mm", [0.0, 1.5])
+@pytest.mark.parametrize("told_by", list(PASSES))
+@pytest.mark.parametrize("lost", [[4, 5, 6], [2, 4, 7]])
+def test_a_pass_that_lost_more_is_dropped_and_said_and_never_mixed_into_the_whole_one(
+    lost: list[int], told_by: str, shift_mm: float
+) -> None:
+    arterial, portal = PASSES[told_by]
+    first, second = a_pass("arterial", shift_mm, **arterial), a_pass("portal", **portal)
+    whole, dropped = stacks(series_of([*without(lost, first), *second]).slices)
+    volume = build(whole)
     assert np.array_equal(volume.hu, phantom(12, 48, "portal"))
     assert Remark(Note.NOT_WHOLE, "1") in volume.remarks
-    assert reason_for([*first[:5], *first[6:], *second[:7], *second[8:]]) is Reason.AMBIGUOUS
+    assert (dropped.refused, len(dropped.slices)) == (Reason.MISSING_SLICES, 9)
+    assert reason_for([*without(lost, first), *without([4, 5, 6], second)]) is Reason.AMBIGUOUS
 
 
 def test_what_one_number_holds_is_told_apart_by_its_times() -> None:
@@ -92,8 +120,8 @@ def test_what_one_number_holds_is_told_apart_by_its_times() -> None:
 def test_passes_whose_slices_each_have_their_own_time_are_told_apart_by_the_pause_between_them(lost: list[int]) -> None:
     first = each_at(a_pass("arterial", 1.5), [f"1000{35 + 0.3 * k:05.2f}" for k in range(12)])
     second = each_at(a_pass("portal"), [f"1001{10 + 0.3 * k:05.2f}" for k in range(12)])
-    volumes = volumes_of([*(ds for k, ds in enumerate(first) if k not in lost), *second])
-    assert len(volumes) == (1 if lost else 2)
+    volumes = volumes_of([*without(lost, first), *second])
+    assert sorted(volume.filled for volume in volumes) == [(), tuple(lost)]
     assert any(np.array_equal(volume.hu, phantom(12, 48, "portal")) for volume in volumes)
 
 
@@ -200,9 +228,9 @@ def test_a_pass_that_does_not_say_is_not_mixed_into_one_that_does(shift_mm: floa
     for ds in (*first, *second):
         ds.AcquisitionTime = "100035"
     for lost in ([], [5]):
-        found = [v.hu for v in volumes_of([*(ds for k, ds in enumerate(first) if k not in lost), *second])]
-        assert len(found) == (1 if lost else 2)
-        assert any(np.array_equal(hu, phantom(12, 48, "portal")) for hu in found)
+        found = volumes_of([*without(lost, first), *second])
+        assert sorted(volume.filled for volume in found) == [(), tuple(lost)]
+        assert any(np.array_equal(volume.hu, phantom(12, 48, "portal")) for volume in found)
 
 
 def test_images_made_side_by_side_are_one_pass_and_tell_two_at_one_place_apart(plain: Volume) -> None:
@@ -215,3 +243,11 @@ def test_images_made_side_by_side_are_one_pass_and_tell_two_at_one_place_apart(p
     for ds in both:
         ds.AcquisitionTime = "100035"
     assert len(volumes_of(both)) == 2
+
+
+def test_two_blocks_in_turns_are_no_two_passes_with_slices_lost() -> None:
+    """Each lacks half of what it covers, two slices in a row at most."""
+    turns = good()
+    for k, ds in enumerate(turns):
+        ds.AcquisitionTime = ("100100", "100101")[k // 2 % 2]
+    assert len(volume_of(turns).hu) == 12

@@ -197,6 +197,53 @@ def test_the_parts_of_one_series_are_judged_by_their_own_time() -> None:
     assert np.array_equal(choice.volume.hu, VOLUMES["portal"])
 
 
+ONE_SERIES = "Abdomen portal venous 3.0"
+PORTAL = {"AcquisitionNumber": 2, "AcquisitionTime": "100110"}
+DELAYED = {"AcquisitionNumber": 3, "AcquisitionTime": "100500"}
+
+
+@pytest.mark.parametrize("lost", [[], [9]])
+@pytest.mark.parametrize("other", ["portal", "delayed"])
+def test_what_a_series_of_several_passes_is_called_does_not_say_which_of_them_is_meant(
+    other: str, lost: list[int]
+) -> None:
+    """The other one lies like the portal venous one or (as a pancreatic phase does) is enhanced like it."""
+    first = [ds for k, ds in enumerate(made(1, "portal", ONE_SERIES, **PORTAL)) if k not in lost]
+    choice = chosen([*first, *made(1, other, ONE_SERIES, AcquisitionNumber=1, AcquisitionTime="100045", origin=HIGHER)])
+    assert (choice.volume, choice.reason) == (None, Reason.PHASE_UNKNOWN)
+    assert [verdict.refused for verdict in choice.considered] == [Reason.PHASE_UNKNOWN] * 2
+
+
+HIGHER = (-160.0, -170.0, -96.0)
+
+
+def test_a_pass_that_can_not_be_looked_at_may_be_the_one_that_is_meant() -> None:
+    first = [ds for k, ds in enumerate(made(1, "portal", ONE_SERIES, **PORTAL)) if k not in (9, 10, 11)]
+    choice = chosen([*first, *made(1, "delayed", ONE_SERIES, **DELAYED)])
+    assert choice.volume is None
+    assert [verdict.refused for verdict in choice.considered] == [Reason.PHASE_UNKNOWN, Reason.MISSING_SLICES]
+
+
+def test_of_several_passes_timing_or_content_may_leave_one() -> None:
+    timing = {"ContrastBolusStartTime": "100000"}
+    told = chosen(
+        [*made(1, "portal", ONE_SERIES, **PORTAL, **timing), *made(1, "delayed", ONE_SERIES, **DELAYED, **timing)]
+    )
+    seen_apart = chosen([*made(1, "arterial", ONE_SERIES, **DELAYED), *made(1, "portal", ONE_SERIES, **PORTAL)])
+    for choice in (told, seen_apart):
+        assert choice.volume is not None
+        assert np.array_equal(choice.volume.hu, VOLUMES["portal"])
+
+
+def test_two_passes_with_fields_of_view_of_their_own_are_two_passes_all_the_same() -> None:
+    wide = made(1, "delayed", ONE_SERIES, spacing=(4.0, 5.5, 5.5), AcquisitionNumber=3, AcquisitionTime="100110")
+    assert chosen([*made(1, "portal", ONE_SERIES, **PORTAL), *wide]).reason is Reason.PHASE_UNKNOWN
+    later = made(1, "delayed", ONE_SERIES, spacing=(4.0, 5.5, 5.5), AcquisitionNumber=2, AcquisitionTime="100500")
+    assert chosen([*made(1, "portal", ONE_SERIES, **PORTAL), *later]).reason is Reason.PHASE_UNKNOWN
+    again = made(1, "portal", ONE_SERIES, spacing=(4.0, 5.5, 5.5), **PORTAL)
+    assert chosen([*made(1, "portal", ONE_SERIES, **PORTAL), *again]).volume is not None
+
+
 def test_enhancement_alone_does_not_prove_the_portal_venous_phase() -> None:
     choice = chosen(made(1, "portal", "Abdomen"))
     assert choice.volume is None
