@@ -7,6 +7,7 @@ that is enhanced tells native from enhanced, not portal venous from delayed.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -28,24 +29,38 @@ class Phase(StrEnum):
 Phases = frozenset[Phase]
 NOT_SAID: Phases = frozenset()
 _SEPARATORS = re.compile(r"[\s_\-./\\^+&(),;:=]+")
-_ATTRIBUTE = re.compile(r"\b(?:late|laat|sp[aä]t|early|vroeg|fr[uü]h)\s?(?=arteri)")
-_VENOUS = r"ven(?:ous|eus|euze|[oö]s)\w*|v[ei]+neu(?:x|ses?)"
+_UMLAUT = re.compile(r"(?<=[aou])e(?=[a-z])")
+_ATTRIBUTE = re.compile(r"\b(?:late|laat|spat|early|vroeg|fruh)\s?(?=arteri)")
+_VENOUS = r"ven(?:ous|eus|euze|os)\w*|v[ei]+neu(?:x|ses?)"
+_LATE = r"spat(?:e[rsn]?|phase|aufnahme)?|delay(?:ed)?|verzogert\w*|vertraagd\w*"
 _LINK = r"malform\w*|fist[ue]l\w*|shunt\w*"
 _IV = re.compile(rf"\b\w*intra ?(?:{_VENOUS})\b|\bi v\b")
 # the way in or a disease, not a phase: a "native" or arterial series with intravenous contrast is not venous
 _NO_PHASE = re.compile(
     rf"\bintra ?arteri\w*|\bendo ?(?:{_VENOUS})|"
-    rf"\bart[eé]rio ?(?:{_VENOUS}) (?:{_LINK})|\b(?:{_LINK}) art[eé]rio ?(?:{_VENOUS})|"
+    rf"\barterio ?(?:{_VENOUS}) (?:{_LINK})|\b(?:{_LINK}) arterio ?(?:{_VENOUS})|"
     # of a region scanned along with the abdomen it is the abdomen's phase, too
     rf"\b(?:(?<!abdomen )(?<!abd )pulm\w*|cerebral|central|deep|sinus) (?:{_VENOUS})|"
     rf"\b(?:{_VENOUS}) (?:sinus|access|line|catheter|malformation|insuff\w*|thromb\w*)|"
     r"\bport(?:al|ale) (?:hypertens\w*(?! protocol)\b|(?:vein )?thromb\w*|vein emboli\w*)|"
-    rf"\b(?:non|not|no|niet|nicht|geen|kein\w*) ?(?:\w*arteri\w*|(?:port\w* ?)?(?:{_VENOUS})|portal\w*)|"
+    r"\b(?:non|not|no|niet|nicht|geen|kein\w*) ?"
+    rf"(?:\w*arteri\w*|(?:port\w* ?)?(?:{_VENOUS})|portal\w*|(?:{_LATE}|late|laat)\b)|"
     r"\b(?:with|w|met|mit|avec)(?: (?:and|en|und|et))? (?:without|w ?o|zonder|ohne|sans)\b|"
     r"\b(?:without|w ?o|zonder|ohne|sans) (?:and|en|und|et) (?:with|w|met|mit|avec)\b"
 )
-_SECONDS = r"\b(?:{}) ?s(?:ec|ek|econds)?\b"
-# words of English, Dutch, German and French series descriptions
+_TIME = re.compile(
+    r"(?<![a-z0-9.,])((?:\d{1,3} ?[-/+&] ?)*\d{1,3}|\d{1,2}[.,]\d)[ _-]?"
+    r"(?:(s(?:e[ck](?:s|unden?|ond(?:s|es|en)?)?)?)|min(?:s|ut\w*|uut)?)\.?(?![a-z0-9])(?! ?ip\b)"
+)
+"""Seconds or minutes, several where they share a unit: 70s, 35/70 sec, 2.5 min. No number glued to a letter before it,
+which is a kernel (B30s)."""
+_SHORTEST_S, _LONGEST_S = 15, 600
+"""Of what is said in seconds: shorter are increments and turns of the gantry (Abd 5s, 0.5 s), longer stands in
+minutes."""
+_DELAY = r"(?:delay(?:ed)?|verzogerung|verzogert\w*|vertraging|vertraagd\w*)"
+_TIMED_DELAY = re.compile(rf"(?:(?<![a-z]){_DELAY}[\s_\-:=(]*)?\x00(?:[\s_\-)]*{_DELAY}(?![a-z]))?")
+"""A delay beside its time is that time, not the delayed phase: 70 sec delay."""
+# words of English, Dutch, German and French series descriptions, without accents
 _SAYS = {
     Phase.NATIVE: re.compile(
         r"\b(?:native|nativ|natief|blanco|blank|unenhanced|non ?enhanced|plain|ncct|nect|"
@@ -54,21 +69,29 @@ _SAYS = {
         r"(?:without|zonder|ohne|sans)(?: (?:iv|iv contrast\w*|contrast\w*|kontrast\w*|km|injection)| ?$)|"
         r"wo(?: iv)? contrast|w o(?! (?:oral|oraal|orale|rectal|rectaal)\b))\b"
     ),
-    Phase.ARTERIAL: re.compile(
-        r"\w*arteri\w*|\bart\b|\bangio\w*|\bcta\b|\bparenchym\w*|" + _SECONDS.format("2[05]|3[05]|4[05]")
-    ),
+    Phase.ARTERIAL: re.compile(r"\w*arteri\w*|\bart\b|\bangio\w*|\bcta\b|\bparenchym\w*"),
     Phase.PORTAL: re.compile(
         r"\bport(?:al|aal|ale|o|ov|oven)\b|"
         # makers and technicians glue it to what stands before: AbdVenous, spätportalvenös
         rf"\b\w*(?:{_VENOUS})\b|"
-        r"\b(?:ven|pv|pvp|pvf)\b|" + _SECONDS.format("6[05]|7[05]|80|90")
+        r"\b(?:ven|pv|pvp|pvf)\b"
     ),
     Phase.DELAYED: re.compile(
-        r"\b(?:delay|delayed|late|laat|late fase|sp[aä]t(?:e|er|phase)?|tardi\w*|excret\w*|uitscheiding\w*|"
-        rf"nephrogra\w*|equilib\w*|urogra\w*|\w*(?:laat|late|sp[aä]t)\w{{0,12}}?(?:{_VENOUS}))\b|"
-        r"\b(?:3|5|8|10|15) ?min\w*\b"
+        rf"\b(?:{_LATE}|late|laat|late fase|tardi\w*|excret\w*|uitscheiding\w*|ausscheidung\w*|"
+        rf"nephrogra\w*|equilib\w*|urogra\w*|\w*(?:laat|late|spat)\w{{0,12}}?(?:{_VENOUS}))\b"
     ),
 }
+_UNTIL_S = (
+    (10, {Phase.NATIVE}),
+    (50, {Phase.ARTERIAL}),
+    (60, {Phase.ARTERIAL, Phase.PORTAL}),
+    (100, {Phase.PORTAL}),
+    (150, {Phase.PORTAL, Phase.DELAYED}),
+    (1800, {Phase.DELAYED}),
+)
+"""After the injection's start. The bounds are those that TotalSegmentator's phase classifier uses
+(``pi_time_to_phase``: arterial from 10 s, portal venous 60-100 s), with the ranges in which its versions differ or are
+unsure left to both neighbours."""
 _COARSE_MM = 4.0
 _EVEN_HU = 20.0
 """Standard deviation within 12 mm below which tissue is one organ, not an edge, bone or bowel."""
@@ -83,38 +106,53 @@ _LEAST_ML = 200.0
 
 
 def said(texts: Iterable[str]) -> Phases:
-    """The phases that a description, protocol name and the like speak of; several when they do."""
-    spoken = [_spoken(text) for text in texts]
-    return frozenset(phase for phase, words in _SAYS.items() if any(map(words.search, spoken)))
+    """The phases that the first of a description, protocol name and the like speaks of that speaks of any; several when
+    it does. A protocol is of all the series that it makes, so it counts only where a description is silent."""
+    return next((phases for phases in map(_said, texts) if phases), NOT_SAID)
+
+
+def _said(text: str) -> Phases:
+    plain = _folded(text)
+    late = (seconds for found in _TIME.finditer(plain) for seconds in _seconds(found))
+    named = frozenset().union(*map(_by_delay, late))
+    spoken = _spoken(_TIMED_DELAY.sub(" ", _TIME.sub(lambda found: "\x00" if any(_seconds(found)) else " ", plain)))
+    return named | {phase for phase, words in _SAYS.items() if words.search(spoken)}
+
+
+def _folded(text: str) -> str:
+    """Without accents and case; ä, ae and a are one, and so are ö and oe, ü and ue."""
+    letters = unicodedata.normalize("NFKD", text.lower())
+    return _UMLAUT.sub("", "".join(letter for letter in letters if not unicodedata.combining(letter)))
+
+
+def _seconds(found: re.Match[str]) -> list[float]:
+    """The delays in a time that is said; [] where it can't be one."""
+    said = [float(number.replace(",", ".")) for number in re.findall(r"\d+(?:[.,]\d)?", found[1])]
+    if found[2]:
+        return [value for value in said if _SHORTEST_S <= value <= _LONGEST_S]
+    return [value * 60 for value in said if value * 60 >= _SHORTEST_S]
 
 
 def _spoken(text: str) -> str:
-    plain = _IV.sub("iv", _SEPARATORS.sub(" ", text.lower()).strip())
+    plain = _IV.sub("iv", _SEPARATORS.sub(" ", text).strip())
     return _NO_PHASE.sub(" ", _ATTRIBUTE.sub("", plain))
 
 
 def timed(bolus_start: str, times: Iterable[str]) -> tuple[Phases, float | None]:
-    """(phases, seconds) from the injection's start to the middle of the scan; times as DICOM writes them, HHMMSS.f.
-
-    The bounds are those that TotalSegmentator's phase classifier uses (``pi_time_to_phase``: arterial from 10 s,
-    portal venous 60-100 s), with the ranges in which its versions differ or are unsure left to both neighbours.
-    """
+    """(phases, seconds) from the injection's start to the middle of the scan; times as DICOM writes them, HHMMSS.f."""
     start = seconds(bolus_start)
     scanned = sorted(t for t in map(seconds, times) if t is not None)
     if start is None or not scanned:
         return NOT_SAID, None
     delay = (scanned[len(scanned) // 2] - start) % 86400  # a scan may run past midnight
-    for until, phases in (
-        (10, {Phase.NATIVE}),
-        (50, {Phase.ARTERIAL}),
-        (60, {Phase.ARTERIAL, Phase.PORTAL}),
-        (100, {Phase.PORTAL}),
-        (150, {Phase.PORTAL, Phase.DELAYED}),
-        (1800, {Phase.DELAYED}),
-    ):
+    return _by_delay(delay), delay
+
+
+def _by_delay(delay: float) -> Phases:
+    for until, phases in _UNTIL_S:
         if delay < until:
-            return frozenset(phases), delay
-    return NOT_SAID, delay  # no scan waits for half an hour: clocks differ, or another injection is meant
+            return frozenset(phases)
+    return NOT_SAID  # no scan waits for half an hour: clocks differ, or another injection is meant
 
 
 def seen(volume: Volume) -> tuple[Phases, float | None]:

@@ -112,6 +112,36 @@ def number_of(choice: Choice) -> int:
         ("without oral contrast, venous", {Phase.PORTAL}),
         ("Abdomen w/o oral contrast", set()),
         ("with and without contrast", set()),
+        # written without umlauts, with loose ones, and what is later still
+        ("Abd ven spaet 3.0 B30f", {Phase.PORTAL, Phase.DELAYED}),
+        ("Leber spaet 3.0", {Phase.DELAYED}),
+        ("Spa\u0308tphase Leber", {Phase.DELAYED}),
+        ("Leber portalvenoes", {Phase.PORTAL}),
+        ("Leber verzoegert", {Phase.DELAYED}),
+        ("Oberbauch Ausscheidungsphase", {Phase.DELAYED}),
+        ("buik vertraagd", {Phase.DELAYED}),
+        ("frueharteriell", {Phase.ARTERIAL}),
+        ("Ven. Phase, kein spaet", {Phase.PORTAL}),
+        # times after the injection, by the bounds of ``timed``
+        ("Abdomen venös 180s", {Phase.PORTAL, Phase.DELAYED}),
+        ("Portal 120 sec", {Phase.PORTAL, Phase.DELAYED}),
+        ("Venous 4 min", {Phase.PORTAL, Phase.DELAYED}),
+        ("Abd Pel PV 2min", {Phase.PORTAL, Phase.DELAYED}),
+        ("Abdomen_2.5_min", {Phase.DELAYED}),
+        ("Abdomen 72 Sek.", {Phase.PORTAL}),
+        ("Leber 35/70s", {Phase.ARTERIAL, Phase.PORTAL}),
+        ("ABD/PEL 70 SEC DELAY", {Phase.PORTAL}),
+        ("ABD_DELAY_70s", {Phase.PORTAL}),
+        ("delay 3 min", {Phase.DELAYED}),
+        ("Abd spaet 70s", {Phase.PORTAL, Phase.DELAYED}),
+        # no times: increments, turns of the gantry, kernels, thickness, counts, projections
+        ("Abd ven 5s", {Phase.PORTAL}),
+        ("Abd ven 0.35 s", {Phase.PORTAL}),
+        ("Abd 3.0 s", set()),
+        ("Abd 1.5 mm B30s", set()),
+        ("Abd 30 sections", set()),
+        ("Abd 999 s", set()),
+        ("Abd 5 min IP", set()),
         ("Aventurine protocol", set()),
         ("Spatial test", set()),
         ("", set()),
@@ -119,6 +149,13 @@ def number_of(choice: Choice) -> int:
 )
 def test_descriptions_in_four_languages_name_their_phase(description: str, phases: set[Phase]) -> None:
     assert said([description]) == phases
+
+
+def test_a_protocol_names_the_phase_only_where_the_description_does_not() -> None:
+    """One makes several series: native, arterial, portal venous, late."""
+    assert said(["Abd portal 3.0", "Leber_nat_art_port_spät"]) == {Phase.PORTAL}
+    assert said(["Leber spaet 3.0", "Leber art ven"]) == {Phase.DELAYED}
+    assert said(["Abdomen 3.0", "Abdomen portal venous"]) == {Phase.PORTAL}
 
 
 @pytest.mark.parametrize(
@@ -270,6 +307,36 @@ def test_contrast_by_the_vein_is_no_venous_phase(phase: str, description: str) -
     choice = chosen(made(1, phase, description))
     assert choice.volume is None
     assert choice.reason is (Reason.WRONG_PHASE if phase == "arterial" else Reason.PHASE_UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"SeriesDescription": "Abd ven spaet 3.0 B30f"},
+        {"SeriesDescription": "Leber spaet 3.0", "ProtocolName": "Leber art ven"},
+        {"SeriesDescription": "Abdomen venös 180s", "SpecificCharacterSet": "ISO_IR 192"},
+        {"SeriesDescription": "Portal 120 sec"},
+        {"SeriesDescription": "Venous 4 min"},
+        {"SeriesDescription": "Abd Pel PV 2min"},
+    ],
+)
+def test_a_late_phase_is_not_taken_for_the_portal_venous_one(elements: dict[str, str]) -> None:
+    description = elements.pop("SeriesDescription")
+    choice = chosen(made(1, "delayed", description, **elements))
+    assert choice.volume is None
+    assert choice.reason in (Reason.PHASE_UNKNOWN, Reason.PHASE_CONFLICT)
+
+
+@pytest.mark.parametrize(
+    ("description", "protocol"),
+    [
+        ("Leber portalvenoes 3.0", "Leber"),
+        ("Abd portal 3.0", "Liver triphasic art portal delayed"),
+        ("ABD/PEL 70 SEC DELAY", "CAP"),
+    ],
+)
+def test_a_portal_venous_series_is_known_among_its_protocols_phases(description: str, protocol: str) -> None:
+    assert chosen(made(1, "portal", description, ProtocolName=protocol)).volume is not None
 
 
 def test_a_study_with_only_the_wrong_phase_is_indeterminate() -> None:
