@@ -68,7 +68,7 @@ class Frame:
     time: str = ""
     """Of acquisition, HHMMSS.f."""
     made: str = ""
-    """Time of the image itself: stands in where that of acquisition is not said."""
+    """Time of the image itself: at or after that of acquisition."""
     frame_of_reference: str = ""
     multiframe: bool = False
     """Of an instance made for several frames."""

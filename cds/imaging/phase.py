@@ -140,12 +140,31 @@ def _spoken(text: str) -> str:
 
 def timed(bolus_start: str, times: Iterable[str]) -> tuple[Phases, float | None]:
     """(phases, seconds) from the injection's start to the middle of the scan; times as DICOM writes them, HHMMSS.f."""
-    start = seconds(bolus_start)
-    scanned = sorted(t for t in map(seconds, times) if t is not None)
-    if start is None or not scanned:
+    delay = _after(bolus_start, times)
+    return (NOT_SAID, None) if delay is None else (_by_delay(delay), delay)
+
+
+def made_by(bolus_start: str, times: Iterable[str]) -> tuple[Phases, float | None]:
+    """(phases that can have begun by then, seconds) from the injection's start to when the images were made.
+
+    That is when a computer was done (Siemens), minutes after the scan maybe: no scan is later than its images, and
+    nothing else is known of it.
+    """
+    delay = _after(bolus_start, times)
+    if delay is None or not _by_delay(delay):
         return NOT_SAID, None
-    delay = (scanned[len(scanned) // 2] - start) % 86400  # a scan may run past midnight
-    return _by_delay(delay), delay
+    starts = (0, *(until for until, _phases in _UNTIL_S))
+    begun = frozenset().union(*(phases for since, (_, phases) in zip(starts, _UNTIL_S, strict=False) if since <= delay))
+    return (NOT_SAID if begun == frozenset(Phase) else begun), delay
+
+
+def _after(bolus_start: str, times: Iterable[str]) -> float | None:
+    """Seconds from the injection's start to the middle of these times."""
+    start = seconds(bolus_start)
+    known = sorted(t for t in map(seconds, times) if t is not None)
+    if start is None or not known:
+        return None
+    return (known[len(known) // 2] - start) % 86400  # a scan may run past midnight
 
 
 def _by_delay(delay: float) -> Phases:

@@ -14,7 +14,7 @@ import numpy as np
 
 from cds.imaging.dicomweb import SeriesRow
 from cds.imaging.fetch import Series
-from cds.imaging.phase import NOT_SAID, Phase, Phases, said, seen, timed
+from cds.imaging.phase import NOT_SAID, Phase, Phases, made_by, said, seen, timed
 from cds.imaging.reasons import Evidence, Note, Reason, Remark, Unusable, words
 from cds.imaging.stacks import FEWEST, Stack, another_pass, stacks
 from cds.imaging.volume import Volume, build
@@ -170,7 +170,7 @@ def _pass(series: Series, stack: Stack, phase: Phase | None) -> _Pass:
         volume = build(stack)
     except Unusable as error:
         return _Pass(stack, error)
-    return _Pass(stack, volume, _heard(series, volume) if phase is not None else ())
+    return _Pass(stack, volume, _heard(series, volume, phase) if phase is not None else ())
 
 
 def _rivalled(one: _Pass, passes: Sequence[_Pass], phase: Phase | None) -> bool:
@@ -225,9 +225,15 @@ def _shape(volume: Volume, wanted: Wanted) -> tuple[Reason | None, str]:
     return None, ""
 
 
-def _heard(series: Series, volume: Volume) -> tuple[_Witness, ...]:
+def _heard(series: Series, volume: Volume, wanted: Phase) -> tuple[_Witness, ...]:
     named = said((series.about.description, series.about.protocol))
-    times, delay = timed(series.about.bolus_start, (frame.time or frame.made for frame in volume.frames))
+    start = series.about.bolus_start
+    times, delay = timed(start, (frame.time for frame in volume.frames))
+    if delay is None:
+        times, delay = made_by(start, (frame.made for frame in volume.frames))
+        if wanted in times:
+            # could have begun by then, and so could an earlier phase whose images were made late
+            times = NOT_SAID
     shown, share = seen(volume)
     witnesses = (
         _Witness(Evidence.DESCRIPTION, 3.0, named, ", ".join(sorted(named))),

@@ -14,7 +14,7 @@ from series_reading import series_of, volume_of
 
 from cds.imaging.dicomweb import DicomWeb, SeriesRow
 from cds.imaging.pacs import Pacs
-from cds.imaging.phase import Phase, said, seen, timed
+from cds.imaging.phase import Phase, made_by, said, seen, timed
 from cds.imaging.reasons import Evidence, Note, Reason, Unusable
 from cds.imaging.series import Choice, Verdict, Wanted, choose, worth_fetching
 from cds.imaging.study import choose_volume
@@ -178,6 +178,32 @@ def test_a_protocol_names_the_phase_only_where_the_description_does_not() -> Non
 )
 def test_the_time_since_injection_names_the_phase(start: str, scan: str, phases: set[Phase]) -> None:
     assert timed(start, [scan])[0] == phases
+
+
+@pytest.mark.parametrize(
+    ("made", "phases"),
+    [
+        ("100005", {Phase.NATIVE}),
+        ("100040", {Phase.NATIVE, Phase.ARTERIAL}),
+        ("100120", {Phase.NATIVE, Phase.ARTERIAL, Phase.PORTAL}),
+        ("100300", set()),
+        ("095900", set()),
+        ("", set()),
+    ],
+)
+def test_no_scan_is_later_than_its_images(made: str, phases: set[Phase]) -> None:
+    assert made_by("100000", [made])[0] == phases
+
+
+def test_when_images_were_made_excludes_a_phase_and_proves_none() -> None:
+    """A pancreatic phase scanned at 45 s, whose images were made at 70 s, is enhanced like a portal venous one."""
+    start = {"ContrastBolusStartTime": "100000", "AcquisitionTime": ""}
+    late = chosen(made(1, "portal", "Pankreas 3.0", ContentTime="100110", **start))
+    assert (late.volume, late.reason) == (None, Reason.PHASE_UNKNOWN)
+    early = chosen(made(1, "portal", "Pankreas portal venous", ContentTime="100045", **start))
+    assert (early.volume, early.reason) == (None, Reason.PHASE_CONFLICT)
+    assert Evidence.TIMING in {point.evidence for point in early.considered[0].points}
+    assert chosen(made(1, "portal", "Pankreas portal venous", ContentTime="100500", **start)).volume is not None
 
 
 @pytest.mark.parametrize("noise", [8.0, 25.0])
