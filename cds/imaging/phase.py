@@ -112,14 +112,14 @@ def said(texts: Iterable[str]) -> Phases:
 
 
 def _said(text: str) -> Phases:
-    plain = _folded(text)
+    plain = folded(text)
     late = (seconds for found in _TIME.finditer(plain) for seconds in _seconds(found))
     named = frozenset().union(*map(_by_delay, late))
     spoken = _spoken(_TIMED_DELAY.sub(" ", _TIME.sub(lambda found: "\x00" if any(_seconds(found)) else " ", plain)))
     return named | {phase for phase, words in _SAYS.items() if words.search(spoken)}
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Without accents and case; ä, ae and a are one, and so are ö and oe, ü and ue."""
     letters = unicodedata.normalize("NFKD", text.lower())
     return _UMLAUT.sub("", "".join(letter for letter in letters if not unicodedata.combining(letter)))

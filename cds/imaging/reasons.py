@@ -113,6 +113,8 @@ class Evidence(StrEnum):
     SOFT_KERNEL = "soft-kernel"
     SHARP_KERNEL = "sharp-kernel"
     REPAIRED = "repaired"
+    ABDOMEN = "abdomen"
+    ELSEWHERE = "elsewhere"
 
 
 LANGUAGES = ("en", "nl")

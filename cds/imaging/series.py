@@ -16,6 +16,7 @@ from cds.imaging.dicomweb import SeriesRow
 from cds.imaging.fetch import Series
 from cds.imaging.phase import NOT_SAID, Phase, Phases, made_by, said, seen, timed
 from cds.imaging.reasons import Evidence, Note, Reason, Remark, Unusable, words
+from cds.imaging.region import shows_abdomen
 from cds.imaging.stacks import FEWEST, Stack, another_pass, stacks
 from cds.imaging.volume import Volume, build
 
@@ -23,15 +24,19 @@ _REPAIRS = frozenset({Note.TILT, Note.SPACING, Note.INTERPOLATED, Note.LOSSY, No
 _UNSEEN = frozenset({Reason.AMBIGUOUS, Reason.GAP, Reason.MISSING_SLICES})
 """Slices are there, and what they show together is not known."""
 _AIR_HU, _TISSUE_HU = -500, -100
-# kernels by maker: a number that grows with sharpness, or names
+# kernels by maker: a number that grows with sharpness, or names. Of Siemens' B30 and B40 are for body tissue, from B50
+# on they are sharper, as for the thorax (SOMATOM Sensation, operating instructions); Br40 is today's standard, each
+# step 4 % sharper, and an l means the lung (diagnosticradphys.com/physicspulse/ct/siemens-reconstruction-kernels)
+_SHARP_FROM = 54
 _NUMBERED = re.compile(r"(FC|[A-Z]{1,2})(\d{1,2})[A-Z]*", re.IGNORECASE)
 _SOFT_NAMES = ("STANDARD", "SOFT", "A", "B", "SB")
 _SHARP_NAMES = ("LUNG", "BONE", "BONEPLUS", "EDGE", "D", "E", "L", "YA", "YB")
 _SCOUT = re.compile(
-    r"\b(?:scout|topogra\w*|localizer|surview|scanogra\w*|dos(?:e|is) (?:report|info\w*)|patient protocol|"
-    r"smartprep|(?:pre ?)?monitoring|bolus ?track\w*|test ?bolus)\b",
+    r"\b(?:scout|topogra\w*|localizer|surview|scanogra\w*|dos(?:e|is) (?:report|info\w*)|patient protocol)\b",
     re.IGNORECASE,
 )
+# also names the scan that such images started: SmartPrep portal
+_TIMES_CONTRAST = re.compile(r"\b(?:smartprep|(?:pre ?)?monitoring|bolus ?track\w*|test ?bolus)\b", re.IGNORECASE)
 _PLANE = re.compile(r"\b(?:cor|coronal|coronaal|sag|sagittal|sagittaal|mip|mpr|3d|vrt)\b", re.IGNORECASE)
 
 
@@ -152,6 +157,7 @@ def judge(series: Series, wanted: Wanted) -> list[tuple[Verdict, Volume | None]]
             found.append((replace(about, refused=volume.reason, detail=volume.detail, scanner=""), None))
             continue
         points, refused, detail = _weigh(volume, wanted)
+        points += _region(series)
         phase_points, phase_refused = _phase(one, wanted.phase, _rivalled(one, passes, wanted.phase))
         points += phase_points
         computed = (Remark(Note.COMPUTED),) if _computed(volume) else ()
@@ -190,11 +196,21 @@ def _weigh(volume: Volume, wanted: Wanted) -> tuple[list[Point], Reason | None, 
     thick = _thick(volume)
     points += [
         Point(Evidence.THIN, weight, f"{thick:.2f} mm")
-        for most, weight in ((1.5, 2.0), (3.0, 1.5), (5.0, 0.5))
+        # less apart than kernels are: thin slices of a lung kernel are the noisier images
+        for most, weight in ((1.5, 1.0), (3.0, 0.75), (5.0, 0.25))
         if thick <= most + 0.01
     ][:1]
     points += _kernel(volume.frames[0].kernel)
     return points, *_shape(volume, wanted)
+
+
+def _region(series: Series) -> list[Point]:
+    about = series.about
+    abdomen = shows_abdomen(about.description, about.body_part)
+    if abdomen is None:
+        return []
+    measure = ", ".join(filter(None, (about.description, about.body_part)))
+    return [Point(Evidence.ABDOMEN, 1.0, measure) if abdomen else Point(Evidence.ELSEWHERE, -1.0, measure)]
 
 
 def _computed(volume: Volume) -> bool:
@@ -273,8 +289,12 @@ def _kernel(kernel: str) -> list[Point]:
     name = kernel.upper().strip()
     numbered = _NUMBERED.fullmatch(name)
     if numbered:
-        number = int(numbered[2])
-        soft, sharp = (number < 20, number >= 30) if numbered[1] == "FC" else (20 <= number < 50, number >= 60)
+        family, number = numbered[1], int(numbered[2])
+        if family == "FC":
+            soft, sharp = number < 20, number >= 30
+        else:
+            sharp = number >= _SHARP_FROM or family == "BL"
+            soft = 20 <= number < 50 and not sharp
     else:
         soft, sharp = name in _SOFT_NAMES, name in _SHARP_NAMES
     if soft:
@@ -285,26 +305,34 @@ def _kernel(kernel: str) -> list[Point]:
 def worth_fetching(rows: Sequence[SeriesRow], wanted: Wanted) -> tuple[list[SeriesRow], list[Verdict]]:
     """(series to fetch, the likeliest first; those that need not be fetched, with their reason).
 
-    By what the PACS says of them. A description orders and never excludes, except scouts and dose reports.
+    By what the PACS says of them. A description orders and never excludes, except scouts and dose reports, and images
+    that time the contrast where there are too few for a scan.
     """
+    least = wanted.shortest_mm / wanted.thickest_mm
     fetch: list[SeriesRow] = []
     refused: list[Verdict] = []
     for row in rows:
         reason = None
+        name = row.description.replace("_", " ")
         if row.modality != "CT":
             reason = Reason.SOP_CLASS
-        elif _SCOUT.search(row.description.replace("_", " ")):
+        elif _SCOUT.search(name) or (
+            # one may be an enhanced instance of many frames
+            _TIMES_CONTRAST.search(name) and row.instances is not None and 1 < row.instances < least
+        ):
             reason = Reason.LOCALIZER
         if reason is None:
             fetch.append(row)
         else:
             refused.append(Verdict(row.uid, row.description, refused=reason))
 
-    def likely(row: SeriesRow) -> tuple[bool, bool, bool, int]:
+    def likely(row: SeriesRow) -> tuple[bool, bool, bool, bool, int]:
         phases = said((row.description,))
         few = row.instances is not None and row.instances < FEWEST  # may be one enhanced instance
         other = bool(phases) and wanted.phase is not None and wanted.phase not in phases
         unnamed = not phases and wanted.phase is not None
-        return other, bool(_PLANE.search(row.description.replace("_", " "))) or few, unnamed, -(row.instances or 0)
+        elsewhere = shows_abdomen(row.description, row.body_part) is False
+        plane = bool(_PLANE.search(row.description.replace("_", " ")))
+        return other, plane or few, elsewhere, unnamed, -(row.instances or 0)
 
     return sorted(fetch, key=likely), refused

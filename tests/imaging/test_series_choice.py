@@ -16,6 +16,7 @@ from cds.imaging.dicomweb import DicomWeb, SeriesRow
 from cds.imaging.pacs import Pacs
 from cds.imaging.phase import Phase, made_by, said, seen, timed
 from cds.imaging.reasons import Evidence, Note, Reason, Unusable
+from cds.imaging.region import shows_abdomen
 from cds.imaging.series import Choice, Verdict, Wanted, choose, worth_fetching
 from cds.imaging.study import choose_volume
 
@@ -412,6 +413,10 @@ def test_slabs_that_overlap_are_as_thick_as_they_are_not_as_close_as_they_lie() 
         ("STANDARD", Evidence.SOFT_KERNEL),
         ("FC08", Evidence.SOFT_KERNEL),
         ("B", Evidence.SOFT_KERNEL),
+        ("B50f", None),
+        ("Br54", Evidence.SHARP_KERNEL),
+        ("Br59", Evidence.SHARP_KERNEL),
+        ("Bl49", Evidence.SHARP_KERNEL),
         ("B70f", Evidence.SHARP_KERNEL),
         ("Bl64", Evidence.SHARP_KERNEL),
         ("LUNG", Evidence.SHARP_KERNEL),
@@ -425,6 +430,48 @@ def test_kernels_of_several_makers_are_known(kernel: str, evidence: Evidence | N
     assert choice.chosen is not None
     kernels = {Evidence.SOFT_KERNEL, Evidence.SHARP_KERNEL}
     assert {p.evidence for p in choice.chosen.points} & kernels == ({evidence} if evidence else set())
+
+
+@pytest.mark.parametrize("kernel", ["Br59", "Bl57d", "UNHEARD"])
+def test_the_kernel_weighs_more_than_thin_slices(kernel: str) -> None:
+    thin = made(1, "portal", "Abd Ven 1.0", spacing=(1.5, 5.0, 5.0), ConvolutionKernel=kernel)
+    thick = made(2, "portal", "Abd Ven 5.0", spacing=(5.0, 5.0, 5.0), ConvolutionKernel="Br40")
+    assert number_of(chosen(thin, thick, wanted=Wanted(shortest_mm=30.0))) == 2
+
+
+@pytest.mark.parametrize(
+    ("description", "body_part", "abdomen"),
+    [
+        ("Thorax Ven 1.0 Br40", "CHEST", False),
+        ("Abdomen Ven 3.0", "CHEST", True),
+        ("Thorax-Abdomen PV", "CHEST", True),
+        ("TAP veineux", "", True),
+        ("CAP PV", "", True),
+        ("Oberbauch portalvenös", "", True),
+        ("Pankreas venoes", "", True),
+        ("Schädel nativ", "", False),
+        ("PV craniocaudal", "", None),
+        ("Portal venous 3.0", "CHEST", False),
+        ("Portal venous 3.0", "CHESTABDPELVIS", True),
+        ("Chest to pelvis PV", "", True),
+        ("PV coronal", "", None),
+        ("Ven 3.0", "", None),
+    ],
+)
+def test_the_region_is_heard(description: str, body_part: str, abdomen: bool | None) -> None:
+    assert shows_abdomen(description, body_part) is abdomen
+
+
+def test_a_scan_of_the_abdomen_goes_before_one_of_the_chest() -> None:
+    chest = made(1, "portal", "Thorax Ven 1.0 Br40", spacing=(1.5, 5.0, 5.0), BodyPartExamined="CHEST")
+    abdomen = made(2, "portal", "Abdomen Ven 3.0 Br40", spacing=(3.0, 5.0, 5.0))
+    choice = chosen(chest, abdomen, wanted=Wanted(shortest_mm=30.0))
+    assert number_of(choice) == 2
+    assert choice.chosen is not None
+    assert "+1 description or body part names the abdomen (Abdomen Ven 3.0 Br40, ABDOMEN)" in choice.chosen.explained(
+        "en"
+    )
+    assert "-1 beschrijving of lichaamsdeel noemt een andere regio dan de buik" in choice.considered[1].explained("nl")
 
 
 @pytest.mark.parametrize(
@@ -500,8 +547,8 @@ def test_the_choice_is_explained_in_the_readers_language(language: str, says: st
 # --- what need not be fetched
 
 
-def rows(*described: tuple[str, str]) -> Sequence[SeriesRow]:
-    return [SeriesRow(f"1.2.{k}", modality, k, text, "", 100) for k, (modality, text) in enumerate(described)]
+def rows(*described: tuple[str, str], instances: int | None = 100) -> Sequence[SeriesRow]:
+    return [SeriesRow(f"1.2.{k}", modality, k, text, "", instances) for k, (modality, text) in enumerate(described)]
 
 
 def test_scouts_reports_and_other_modalities_are_not_fetched() -> None:
@@ -510,6 +557,21 @@ def test_scouts_reports_and_other_modalities_are_not_fetched() -> None:
     )
     assert [row.description for row in fetch] == ["Low dose abdomen"]
     assert {v.refused for v in refused} == {Reason.LOCALIZER, Reason.SOP_CLASS}
+
+
+@pytest.mark.parametrize(
+    "name", ["Abd Portal SmartPrep", "Bolus tracking portal venous", "Abdomen Portal post monitoring", "TestBolus"]
+)
+def test_a_scan_named_after_what_timed_its_contrast_is_fetched_when_it_is_long_enough(name: str) -> None:
+    for instances in (100, 16, 1, None):
+        assert worth_fetching(rows(("CT", name), instances=instances), Wanted())[1] == []
+    for few in (2, 15):
+        assert worth_fetching(rows(("CT", name), instances=few), Wanted())[1][0].refused is Reason.LOCALIZER
+
+
+def test_series_of_other_regions_are_fetched_later() -> None:
+    fetch, _ = worth_fetching(rows(("CT", "Thorax ven"), ("CT", "Abd ven"), ("CT", "Ven 3.0")), Wanted())
+    assert [row.description for row in fetch] == ["Abd ven", "Ven 3.0", "Thorax ven"]
 
 
 def test_the_likeliest_series_is_fetched_first() -> None:
