@@ -21,11 +21,14 @@ ENHANCED = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 """Enhanced CT, Legacy Converted Enhanced CT."""
 _WORDS = re.compile(r"[A-Z0-9]+")
 _PROJECTION = re.compile(
-    r"\b(?:(?:\d+|SLAB|THIN|THICK)?(?:T?MIPS?|MINIPS?)(?:\d\w*|THIN|THICK|SLAB)?|"
-    r"(?:MAX|MIN|AVG|AVE|MEAN) ?IP|MAXIMUM|MINIMUM|PROJECTION|VRT|VOLREN|VOLUME RENDER\w*)\b"
+    r"\b(?:(?!\w*(?:HE|SE)MIP)\w*?(?:MI?NIP|MIP)S?(?:\d\w*|THIN|THICK|SLAB|PV|VEN\w*|ART\w*|AX\w*|COR\w*|SAG\w*|R|Z)?|"
+    r"(?:AVG|AVE|MEAN) ?IP|(?:MAX|MIN)(?:IMUM)? ?(?:IP|INTENSITY)|PROJECTION|RAY ?SUM|"
+    r"VRT?|SSD|VOLREN|VOLUME RENDER\w*)\b"
 )
-"""As words: makers write CT_SOM5 MIP, MIP THIN, MIP10, SlabMIP, MAX_IP. MAXIMUM and MINIMUM stand in enhanced images
-(C.8.16.1.4)."""
+"""As words: makers write CT_SOM5 MIP, MIP THIN, MIP10, SlabMIP, AXMIP, 8x3MIP, MNIP, MAX_IP. No hemiparesis."""
+_PROJECTED_KIND = re.compile(r"\b(?:MAXIMUM|MINIMUM)\b")
+"""In enhanced images (C.8.16.1.4); in descriptions it may be the dose that is minimal."""
+_NO_PROJECTION = re.compile(r"\b(?:NO|NON|WITHOUT|W O|OHNE|KEINE?|ZONDER|GEEN|SANS) \w*(?:MI?NIP|MIP)S?\b")
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _HOUNSFIELD = ("", "HU", "US")
 """Rescale Type: Hounsfield units, or not said. Others are maps of iodine, energy and the like."""
@@ -195,9 +198,10 @@ def _frame(dataset: Dataset, source: _Source, remarks: set[Remark]) -> Frame | R
     kind = {part.upper() for part in source.image_type}
     if "LOCALIZER" in kind:
         return Reason.LOCALIZER
+    if any(projected(part) or _PROJECTED_KIND.search(_as_words(part)) for part in kind):
+        return Reason.PROJECTION
     # what was acquired may be meant for a projection and say so; what was computed and says so is one
-    says = source.image_type if "ORIGINAL" in kind else (*source.image_type, text(dataset, "SeriesDescription"))
-    if any(map(_projected, says)):
+    if "ORIGINAL" not in kind and projected(text(dataset, "SeriesDescription")):
         return Reason.PROJECTION
     position = numbers(source.position, "ImagePositionPatient")
     orientation = numbers(source.orientation, "ImageOrientationPatient")
@@ -254,8 +258,13 @@ def _on_a_body(spacing: tuple[float, ...], size: tuple[int, int]) -> bool:
     return len(spacing) == 2 and all(mm > 0 and mm * n <= _WIDEST_MM for mm, n in zip(spacing, size, strict=True))
 
 
-def _projected(value: str) -> bool:
-    return _PROJECTION.search(" ".join(_WORDS.findall(value.upper()))) is not None
+def projected(says: str) -> bool:
+    """Whether a description or image type names a projection."""
+    return _PROJECTION.search(_NO_PROJECTION.sub(" ", _as_words(says))) is not None
+
+
+def _as_words(value: str) -> str:
+    return " ".join(_WORDS.findall(value.upper()))
 
 
 def seconds(time: str) -> float | None:

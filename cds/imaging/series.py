@@ -14,6 +14,7 @@ import numpy as np
 
 from cds.imaging.dicomweb import SeriesRow
 from cds.imaging.fetch import Series
+from cds.imaging.frames import projected
 from cds.imaging.phase import NOT_SAID, Phase, Phases, made_by, said, seen, timed
 from cds.imaging.reasons import Evidence, Note, Reason, Remark, Unusable, words
 from cds.imaging.region import shows_abdomen
@@ -23,6 +24,8 @@ from cds.imaging.volume import Volume, build
 _REPAIRS = frozenset({Note.TILT, Note.SPACING, Note.INTERPOLATED, Note.LOSSY, Note.RESCALE_ASSUMED})
 _UNSEEN = frozenset({Reason.AMBIGUOUS, Reason.GAP, Reason.MISSING_SLICES})
 """Slices are there, and what they show together is not known."""
+_SLAB = 1.5
+"""Thickness by the step between slices, from which on they are slabs."""
 _AIR_HU, _TISSUE_HU = -500, -100
 # kernels by maker: a number that grows with sharpness, or names. Of Siemens' B30 and B40 are for body tissue, from B50
 # on they are sharper, as for the thorax (SOMATOM Sensation, operating instructions); Br40 is today's standard, each
@@ -156,7 +159,7 @@ def judge(series: Series, wanted: Wanted) -> list[tuple[Verdict, Volume | None]]
         if isinstance(volume, Unusable):
             found.append((replace(about, refused=volume.reason, detail=volume.detail, scanner=""), None))
             continue
-        points, refused, detail = _weigh(volume, wanted)
+        points, refused, detail = _weigh(volume, wanted, series.about.description)
         points += _region(series)
         phase_points, phase_refused = _phase(one, wanted.phase, _rivalled(one, passes, wanted.phase))
         points += phase_points
@@ -186,7 +189,7 @@ def _rivalled(one: _Pass, passes: Sequence[_Pass], phase: Phase | None) -> bool:
     )
 
 
-def _weigh(volume: Volume, wanted: Wanted) -> tuple[list[Point], Reason | None, str]:
+def _weigh(volume: Volume, wanted: Wanted, description: str) -> tuple[list[Point], Reason | None, str]:
     """(points, reason to refuse, its measure), but for the phase."""
     points: list[Point] = []
     if _computed(volume):
@@ -201,7 +204,7 @@ def _weigh(volume: Volume, wanted: Wanted) -> tuple[list[Point], Reason | None, 
         if thick <= most + 0.01
     ][:1]
     points += _kernel(volume.frames[0].kernel)
-    return points, *_shape(volume, wanted)
+    return points, *_shape(volume, wanted, description)
 
 
 def _region(series: Series) -> list[Point]:
@@ -225,7 +228,15 @@ def _thick(volume: Volume) -> float:
     return max(volume.spacing[0], float(np.median(said)) if said else 0.0)
 
 
-def _shape(volume: Volume, wanted: Wanted) -> tuple[Reason | None, str]:
+def _slabs(volume: Volume) -> bool:
+    """Whether the slices overlap by far, as slabs of a projection do; those that one is made from are as thick as they
+    lie apart."""
+    return _thick(volume) >= _SLAB * volume.spacing[0]
+
+
+def _shape(volume: Volume, wanted: Wanted, description: str) -> tuple[Reason | None, str]:
+    if _slabs(volume) and projected(description):
+        return Reason.PROJECTION, f"({description})"
     # a segmentation is of many single frames or of one multi-frame image (highdicom, Segmentation)
     images = len({frame.sop_uid for frame in volume.frames})
     if wanted.writable and images > 1 and any(frame.multiframe for frame in volume.frames):

@@ -494,11 +494,45 @@ def test_what_does_not_fit_is_indeterminate_with_its_reason(
         assert chosen(datasets, wanted=wanted).reason is reason
 
 
-@pytest.mark.parametrize("word", ["MIP10", "MIP5", "MIPTHIN", "SlabMIP", "5MIP", "MIP3mm"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("MIP10", "MIP5", "MIPTHIN", "SlabMIP", "5MIP", "MIP3mm", "AXMIP", "SSMIP", "STSMIP", "LUNGMIP", "MIPPV"),
+        *("8x3MIP", "10mmMIP", "MIPs", "MNIP", "MinIP", "MAXIMUM_IP", "MAX INTENSITY", "VR", "VRT", "SSD", "RAYSUM"),
+    ],
+)
 def test_a_projection_is_known_by_its_name_however_glued(word: str) -> None:
     with pytest.raises(Unusable) as raised:
-        series_of(made(1, "portal", f"Abd ven {word} ax", ImageType=["DERIVED", "SECONDARY", "AXIAL"]))
+        series_of(made(1, "portal", f"Abd ven {word} ax", ImageType=COMPUTED))
     assert raised.value.reason is Reason.PROJECTION
+
+
+COMPUTED = ["DERIVED", "SECONDARY", "AXIAL"]
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Abd Ven no MIP",
+        "Ven ohne MIPs",
+        "PV without MIP",
+        "Minimum dose venous",
+        "Ven hemiparesis",
+        "PV SSDE",
+        "PV Omnipaque",
+    ],
+)
+def test_what_only_sounds_like_a_projection_is_none(description: str) -> None:
+    assert len(series_of(made(1, "portal", description, ImageType=COMPUTED)).slices) == 26
+
+
+def test_original_images_that_are_called_a_projection_are_one_where_they_are_slabs() -> None:
+    slabs = made(1, "portal", "PV MIP 5mm", spacing=(3.0, 5.0, 5.0), SliceThickness=5.0)
+    assert chosen(slabs, wanted=Wanted(shortest_mm=50.0)).reason is Reason.PROJECTION
+    source = made(1, "portal", "PV 4.0 for MIP", SliceThickness=4.0)
+    overlapping = made(1, "portal", "PV 5mm", spacing=(3.0, 5.0, 5.0), SliceThickness=5.0)
+    for one in (source, overlapping):
+        assert chosen(one, wanted=Wanted(shortest_mm=50.0)).volume is not None
 
 
 def test_one_slice_that_says_another_thickness_does_not_make_a_series_thick() -> None:
