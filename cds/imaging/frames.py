@@ -21,7 +21,7 @@ ENHANCED = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 """Enhanced CT, Legacy Converted Enhanced CT."""
 _WORDS = re.compile(r"[A-Z0-9]+")
 _PROJECTION = re.compile(
-    r"\b(?:(?!\w*(?:HE|SE)MIP)\w*?(?:MI?NIP|MIP)S?(?:\d\w*|THIN|THICK|SLAB|PV|VEN\w*|ART\w*|AX\w*|COR\w*|SAG\w*|R|Z)?|"
+    r"\b(?:\w*(?:MI?NIP|MIP)S?(?:\d\w*|THIN|THICK|SLAB|PV|VEN\w*|ART\w*|AX\w*|COR\w*|SAG\w*|R|Z)?|"
     r"(?:AVG|AVE|MEAN) ?IP|(?:MAX|MIN)(?:IMUM)? ?(?:IP|INTENSITY)|PROJECTION|RAY ?SUM|"
     r"VRT?|SSD|VOLREN|VOLUME RENDER\w*)\b"
 )

@@ -34,6 +34,10 @@ _SAME_STEP = 0.75
 _OTHER_SCAN_S = 20.0
 """Between the middles of two scans, at least: a late arterial phase comes 35-45 s after the injection, the portal
 venous one from 65 s on, and images made twice of one scan have its times."""
+_FEW_STEPS = 5
+"""Backwards, that the table's way may seem to go within a pass: slices of one turn of the gantry come in any order."""
+_SPANNED = 1.5
+"""Of a slice's thickness: beyond it lies a hole."""
 _MOST_LACKING = 0.2
 """Of a pass, in slices that may be filled in: two blocks in turns would lack half."""
 MOST_MISSING = 2
@@ -96,7 +100,7 @@ def another_pass(a: Stack, b: Stack) -> bool:
     numbers = [{frame.acquisition for frame in frames} for frames in (one, other)]
     if "" not in numbers[0] | numbers[1] and not numbers[0] & numbers[1]:
         return True
-    middles = [sorted(t for frame in frames if (t := seconds(frame.time)) is not None) for frames in (one, other)]
+    middles = [_times(a.slices), _times(b.slices)]
     return all(middles) and bool(abs(np.median(middles[0]) - np.median(middles[1])) >= _OTHER_SCAN_S)
 
 
@@ -137,7 +141,9 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
         kept = _without_strays(ordered, parts)
         if len(kept) < len(ordered):
             return _passes(kept, [*remarks, Remark(Note.STRAYS, str(len(ordered) - len(kept)))])
-    for parts in filter(_overlap, told_apart):
+    for parts in told_apart:
+        if not _overlap(parts) or _interspaced(parts):
+            continue
         whole = [part for part in parts if _whole(part)]
         if not whole or not _nested([part for part in parts if not _stray(part)]):
             return [_ambiguous(ordered, remarks)]
@@ -173,19 +179,43 @@ def _one_place(ordered: list[Slice]) -> bool:
     return bool(where[-1] - where[0] < _SAME_PLACE_MM)
 
 
-def _bursts(frames: Sequence[Frame]) -> list[str]:
-    """Names of the runs of acquisition without a pause, one a frame: where each slice has a time of its own."""
-    times = [seconds(frame.time) for frame in frames]
+def _bursts(stamps: Sequence[str]) -> list[str]:
+    """Names of the runs without a pause, one a time: where each slice has a time of its own."""
+    times = [seconds(stamp) for stamp in stamps]
     known = sorted({time for time in times if time is not None})
     starts = [after for before, after in pairwise(known) if after - before > _PAUSE_S]
     return ["" if time is None else str(bisect_right(starts, time)) for time in times]
 
 
+def _turns(frames: Sequence[Frame]) -> list[str]:
+    """Names of the runs of the table in one direction, one a frame: a shuttle goes back without a pause."""
+    times = [seconds(frame.time) for frame in frames]
+    if None in times:
+        return [""] * len(frames)
+    order = np.lexsort((places(frames), np.array(times, float)))
+    where = places(frames)[order]
+    back = _FEW_STEPS * float(np.median(np.abs(np.diff(where)))) if len(where) > 1 else 0.0
+    starts, farthest, direction = [0], 0, 0.0
+    for index in range(1, len(where)):
+        if not direction and abs(where[index] - where[starts[-1]]) > back:
+            direction = float(np.sign(where[index] - where[starts[-1]]))
+        on = float(where[index] - where[farthest]) * direction
+        if on >= 0:
+            farthest = index
+        elif on < -back:
+            # the way back began behind the farthest point, a few slices ago
+            starts.append(farthest + 1)
+            farthest, direction = index, float(np.sign(where[index] - where[starts[-1]]))
+    names = np.empty(len(where), int)
+    names[order] = np.searchsorted(starts, np.arange(len(where)), side="right")
+    return [str(name) for name in names]
+
+
 def _made(frames: Sequence[Frame]) -> list[str]:
     """When the images were made: a computer that makes them side by side stamps one pass in turns. Believed where the
-    acquisition has no time, or several images lie at one place."""
-    timed = any(frame.time for frame in frames)
-    return [frame.made if not timed or _crowded(frames) else "" for frame in frames]
+    acquisition has no time, or the same for all as a copy of the series' has, or several images lie at one place."""
+    told = len({frame.time for frame in frames}) > 1
+    return [frame.made if not told or _crowded(frames) else "" for frame in frames]
 
 
 _Telling = Callable[[Sequence[Frame]], list[str]]
@@ -193,9 +223,14 @@ _Telling = Callable[[Sequence[Frame]], list[str]]
 _TELL_PASSES: tuple[_Telling, ...] = (
     lambda frames: [frame.temporal for frame in frames],
     lambda frames: [frame.acquisition for frame in frames],
-    _bursts,
+    lambda frames: _bursts([frame.time for frame in frames]),
 )
-_MAY_TELL: tuple[_Telling, ...] = (lambda frames: [frame.time for frame in frames], _made)
+_MAY_TELL: tuple[_Telling, ...] = (
+    lambda frames: [frame.time for frame in frames],
+    _made,
+    lambda frames: _bursts(_made(frames)),
+    _turns,
+)
 """Believed when what they tell apart is whole: images of one pass are often made out of order."""
 
 
@@ -236,7 +271,7 @@ def _split(ordered: list[Slice]) -> list[list[Slice]]:
     """One list a pass, [] when there is but one or nothing tells whole ones apart."""
     for tell in (*_TELL_PASSES, *_MAY_TELL):
         parts = _parts(ordered, tell)
-        if len(parts) > 1 and all(_whole(part) for part in parts) and _nested(parts):
+        if len(parts) > 1 and all(_whole(part) for part in parts) and _nested(parts) and not _interspaced(parts):
             return parts
     return []
 
@@ -263,6 +298,26 @@ def _whole(part: list[Slice]) -> bool:
         return False
     missing = np.round(steps / np.median(steps)) - 1
     return bool(missing.max() <= MOST_MISSING and missing.sum() <= _MOST_LACKING * len(part))
+
+
+def _interspaced(parts: list[list[Slice]]) -> bool:
+    """Whether one scan took its slices in turns: each part has holes that its slices are too thin for, together they
+    have none. Slices of two phases are as thick as they lie apart within each."""
+    if len(parts) < 2 or min(map(len, parts)) < FEWEST:
+        return False
+    frames = [one.frame for part in parts for one in part]
+    thick = [frame.thickness for frame in frames if frame.thickness is not None]
+    middles = [np.median(known) for part in parts if (known := _times(part))]
+    if not thick or len({frame.temporal for frame in frames}) > 1 or (middles and np.ptp(middles) >= _OTHER_SCAN_S):
+        return False
+    apart = min(float(np.median(np.diff(places([one.frame for one in part])))) for part in parts)
+    together = float(np.median(np.diff(np.sort(places(frames)))))
+    span = _SPANNED * float(np.median(thick))
+    return _SAME_PLACE_MM <= together <= span <= apart
+
+
+def _times(part: Sequence[Slice]) -> list[float]:
+    return [time for one in part if (time := seconds(one.frame.time)) is not None]
 
 
 def _overlap(parts: list[list[Slice]]) -> bool:

@@ -195,6 +195,12 @@ def test_half_a_scan_is_never_taken_for_the_scan() -> None:
     lacking = [ds for k, ds in enumerate(halves((0, 7), (6, 12))) if k != 9]
     assert reason_for(lacking) is Reason.AMBIGUOUS
     both = [*halves((0, 6), (6, 12), phase="arterial"), *halves((0, 6), (6, 12), first=3)]
+    portal = phantom(12, 48) + np.repeat([3, 4], 6)[:, None, None]
+    volumes = volumes_of(both)
+    assert len(volumes) == 2
+    assert any(np.array_equal(volume.hu, portal) for volume in volumes)
+    for ds in both:
+        ds.AcquisitionTime = ""
     assert reason_for(both) is Reason.AMBIGUOUS
 
 
@@ -251,3 +257,56 @@ def test_two_blocks_in_turns_are_no_two_passes_with_slices_lost() -> None:
     for k, ds in enumerate(turns):
         ds.AcquisitionTime = ("100100", "100101")[k // 2 % 2]
     assert len(volume_of(turns).hu) == 12
+
+
+def running(
+    datasets: list[Dataset], start_s: float, step_s: float = 0.1, keyword: str = "AcquisitionTime"
+) -> list[Dataset]:
+    """With times that run on from slice to slice, in seconds after ten."""
+    for k, ds in enumerate(datasets):
+        setattr(ds, keyword, f"10{int(start_s // 60):02d}{start_s % 60 + step_s * k:05.2f}")
+    return datasets
+
+
+@pytest.mark.parametrize("each_its_own", [False, True])
+def test_where_the_acquisition_time_is_a_copy_the_time_the_images_were_made_tells(each_its_own: bool) -> None:
+    first, second = (
+        a_pass(name, shift, AcquisitionTime="100000") for name, shift in (("arterial", 1.5), ("portal", 0.0))
+    )
+    step = 0.5 if each_its_own else 0.0
+    both = [*running(first, 60.0, step, "ContentTime"), *running(second, 150.0, step, "ContentTime")]
+    volumes = volumes_of(both)
+    assert len(volumes) == 2
+    assert any(np.array_equal(volume.hu, phantom(12, 48, "portal")) for volume in volumes)
+
+
+@pytest.mark.parametrize("there_and_back", [False, True])
+def test_a_shuttle_that_goes_back_without_a_pause_makes_two_passes(there_and_back: bool) -> None:
+    first, second = running(a_pass("arterial", 1.5), 30.0), a_pass("portal")
+    running(second[::-1] if there_and_back else second, 33.0)
+    volumes = volumes_of([*first, *second])
+    assert len(volumes) == 2
+    assert any(np.array_equal(volume.hu, phantom(12, 48, "portal")) for volume in volumes)
+
+
+@pytest.mark.parametrize("lost", [[], [5]])
+@pytest.mark.parametrize("told_by", ["number", "pause", "turn"])
+def test_slices_taken_in_turns_are_one_pass(told_by: str, lost: list[int], plain: Volume) -> None:
+    """Interspaced axial scans: each run has holes as wide as its slices."""
+    turns = good()
+    for k, ds in enumerate(turns):
+        if told_by == "number":
+            ds.AcquisitionNumber = 1 + k % 2
+        else:
+            ds.AcquisitionTime = f"1000{30 + (8 if told_by == 'pause' else 3) * (k % 2) + 0.1 * k:05.2f}"
+    volume = volume_of(without(lost, turns))
+    assert len(volume.hu) == 12
+    assert volume.filled == tuple(lost)
+    if not lost:
+        assert same(volume, plain)
+
+
+def test_two_phases_of_widely_spaced_slices_are_no_slices_taken_in_turns() -> None:
+    first = a_pass("arterial", 1.5, SliceThickness=1.5, AcquisitionTime="100035")
+    volumes = volumes_of([*first, *a_pass("portal", SliceThickness=1.5, AcquisitionTime="100110")])
+    assert len(volumes) == 2
