@@ -101,6 +101,29 @@ def newest_first(studies: Iterable[About]) -> list[About]:
     return sorted(studies, key=lambda about: order(about.when), reverse=True)
 
 
+def one_each(studies: Iterable[About]) -> list[About]:
+    """One of each UID, the newest first: an EHR may have several entries of a study, such as one for each order. It was
+    made on the newest day that is told, at the time that is told for that day; whatever any entry names, is in it."""
+    by_uid: dict[str, list[About]] = {}
+    for study in newest_first(studies):
+        by_uid.setdefault(study.uid, []).append(study)
+    return newest_first(_one(entries) for entries in by_uid.values())
+
+
+def _one(entries: list[About]) -> About:
+    """Of one study's ``entries``, the newest first."""
+    day = max((e.day for e in entries if e.day is not None), default=None)
+    of_day = [e for e in entries if e.day == day]
+    # a day's middle may come before a time of that day, and says less
+    first = next((e for e in of_day if e.when is not None and e.when.earliest == e.when.latest), of_day[0])
+    return replace(
+        first,
+        modalities=frozenset[str]().union(*(e.modalities for e in entries)),
+        texts=tuple(dict.fromkeys(text for e in entries for text in e.texts)),
+        images=max((e.images for e in entries if e.images is not None), default=None),
+    )
+
+
 def credible(about: About, today: date) -> About:
     """Without a day that is yet to come: somebody's slip, and a scan of 2126 would be the newest for a century."""
     return about if happened(about.day, today) else replace(about, day=None, began=None)

@@ -24,7 +24,7 @@ from cds.studies.about import (
     credible,
     from_resource,
     happened,
-    newest_first,
+    one_each,
     order,
     surely_before,
     uid_of,
@@ -74,7 +74,7 @@ class Lookup:
         # a study of somebody else, or of nobody, is none of this patient's
         charted = [r for r in resources if isinstance(r, fhir.ImagingStudy) and fhir.subject_of(r) == patient_id]
         told = (s for r in charted if (s := from_resource(r, age)) is not None)
-        studies = newest_first(credible(s, self._today()) for s in told)
+        studies = one_each(credible(s, self._today()) for s in told)
         ids = {study.uid: study_id(self._ledger, client, study.uid) for study in studies}
         try:
             subject = self._ledger.patient_key(client, patient_id)
@@ -308,4 +308,5 @@ def _stored_day(job: Job, today: date) -> date | None:
 
 
 def _day(when: Moment | None) -> date | None:
+    """The day as it was written: where the scan was made, UTC's may be another one."""
     return None if when is None else date.fromisoformat(when.text)

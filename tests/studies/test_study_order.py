@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 from study_calls import study
@@ -11,7 +12,7 @@ from study_house import House
 from study_scene import STUDY, Archive, ct
 
 from cds.record.moments import parse
-from cds.studies.about import About, credible, surely_before
+from cds.studies.about import About, credible, one_each, surely_before
 
 OTHER = f"{STUDY[:-1]}2"
 EARLY, LATE = "2026-11-20T08:00:00Z", "2026-11-20T16:00:00Z"
@@ -56,6 +57,75 @@ def test_a_day_to_come_is_no_day_and_tomorrow_may_have_begun_at_the_hospital() -
     today = date(2026, 11, 23)
     days = [credible(About(STUDY, day=date(2026, 11, day)), today).day for day in (23, 24, 25)]
     assert days == [date(2026, 11, 23), date(2026, 11, 24), None]
+
+
+SECOND_ENTRIES = pytest.mark.parametrize(
+    "second",
+    [{"started": "2020-01-01"}, {"started": None}, {"started": "2126-01-01"}],
+    ids=["of another day", "undated", "of a day to come"],
+)
+
+
+def entry(**changed: Any) -> Json:
+    """One more of the study of 20 November, as for another order."""
+    made = study(id="another-entry", **changed)
+    return {name: value for name, value in made.items() if value is not None}
+
+
+@SECOND_ENTRIES
+@pytest.mark.parametrize("first", [True, False])
+def test_a_second_entry_of_a_study_makes_its_reading_no_older(
+    read: House, archive: Archive, second: Json, first: bool
+) -> None:
+    archive.holds(OTHER, ct(OTHER))
+    earlier = study(OTHER, "2026-05-01")
+    read.ask(why="hand", uid=OTHER, day=date(2026, 5, 1))
+    work(read)
+    both = [entry(**second), study(started=EARLY)]
+    _, detail = only(cards(read, earlier, *(both if first else reversed(both))))
+    assert "Read: the scan of 20 Nov 2026 (3 days old)." in detail
+    assert "newer" not in detail and "Another" not in detail and "without" not in detail
+
+
+@SECOND_ENTRIES
+@pytest.mark.parametrize("first", [True, False])
+def test_a_second_entry_of_a_study_nobody_read_keeps_it_from_no_worker(house: House, second: Json, first: bool) -> None:
+    both = [entry(**second), study(started=EARLY)]
+    _, detail = only(cards(house, *(both if first else reversed(both))))
+    assert "The scan of 20 Nov 2026 was not assessed. The scan has not been analysed yet" in detail
+    assert asked(house) == [STUDY]
+
+
+def test_of_a_study_s_entries_the_newest_day_counts_with_its_time_and_what_any_of_them_names() -> None:
+    day = date(2026, 11, 20)
+    entries = [
+        About(STUDY, frozenset({"SR"}), ("Report",), day, images=3),
+        About(OTHER, day=date(2026, 11, 22)),
+        About(STUDY, frozenset({"CT"}), ("CT abdomen",), day, images=200, began=parse(EARLY)),
+        About(STUDY, texts=("CT thorax",), day=date(2026, 5, 1), began=parse("2026-05-01T23:00:00Z")),
+    ]
+    for order in (entries, entries[::-1]):
+        other, one = one_each(order)
+        assert other.uid == OTHER
+        assert (one.day, one.began, one.images) == (day, parse(EARLY), 200)
+        assert one.modalities == {"CT", "SR"} and set(one.texts) == {"Report", "CT abdomen", "CT thorax"}
+
+
+@pytest.mark.parametrize(
+    ("started", "said"),
+    [
+        ("٢٠٢٦-١١-٢٠", "The scan of 20 Nov 2026"),
+        (" 2026-11-20T08:00:00Z", "A scan without a valid date"),
+        ("2026-11-20T08:00:00Z ", "The scan of 20 Nov 2026"),
+        # in UTC it was the day before
+        ("2026-11-20T00:30:00+01:00", "The scan of 20 Nov 2026"),
+        ("2026-11", "A scan without a valid date"),
+        ("0000-00-00", "A scan without a valid date"),
+    ],
+)
+def test_whatever_an_ehr_writes_for_a_day_there_is_a_card(house: House, started: str, said: str) -> None:
+    _, detail = only(cards(house, study(started=started)))
+    assert f"{said} was not assessed." in detail
 
 
 def test_of_two_scans_of_a_day_the_later_is_asked_for_and_counts_in_whatever_order_they_are_listed(
