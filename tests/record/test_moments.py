@@ -39,9 +39,15 @@ def test_a_leap_second_does_not_stop_the_reading() -> None:
     assert parse("2016-12-31T23:59:60Z") is not None
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-02-30", "12/03/2026", "99999", "2026-1-1"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-13-01", "2026-02-30", "12/03/2026", "99999", "2026-1-1", "٢٠٢٦-١١-٢٠"]
+)
 def test_what_is_no_fhir_date_is_none(text: str) -> None:
     assert parse(text) is None
+
+
+def test_spaces_around_a_day_are_no_part_of_it() -> None:
+    assert (spaced := parse(" 2026-11-20 ")) is not None and spaced.text == "2026-11-20"
 
 
 @pytest.mark.parametrize(("birth", "age"), [("1956-11-23", 70), ("1956-11-24", 69), ("1956-01-01", 70)])
