@@ -83,8 +83,8 @@ class Status(StrEnum):
 
     @property
     def for_patients(self) -> bool:
-        """A network of this status may be for clinical use, if it says that it is."""
-        return self not in (Status.demonstration, Status.unverified)
+        """A network of this status may be for clinical use, if it says that it is: somebody has validated it."""
+        return self in (Status.established, Status.local_fit)
 
 
 class Output(Strict):

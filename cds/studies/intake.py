@@ -16,7 +16,7 @@ from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About, credible
 from cds.studies.again import Count, grown, lost, repeat, unread
-from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, job_key, plan, study_id, volume_models
+from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, allowed, job_key, plan, study_id, volume_models
 
 _log = logging.getLogger("cds.studies")
 _AT_ONCE = frozenset({"hand"})
@@ -36,6 +36,8 @@ class Asked:
     """(job, is it new)"""
     declined: tuple[tuple[str, str], ...] = ()
     """(model, why not): ``other-region`` and its like, or ``queue-full``: to be asked again later."""
+    held: tuple[tuple[str, str], ...] = ()
+    """(model, why) of those asked for by hand whose results are only for whoever asked."""
 
     @property
     def waits(self) -> bool:
@@ -110,7 +112,9 @@ class Intake:
                 jobs.append(self._enqueue(one, about, study, client, homes, why, subject, count))
         if full and any(not p.declined for p in planned):
             _log.warning("studies.queue_full why=%s limit=%s", why, self._settings.imaging.queue_limit)
-        return Asked(study, tuple(jobs), tuple(declined))
+        run = [p.model for p in planned if not (p.declined or full)]
+        held = ((m.manifest.id, allowed(m, policy, self._settings.environment, by_hand=False)) for m in run)
+        return Asked(study, tuple(jobs), tuple(declined), tuple((model, why) for model, why in held if why))
 
     def _enqueue(
         self,

@@ -321,10 +321,13 @@ class Pipeline:
             return self._still_theirs(earlier, job.subject)
 
         findings, comparison = measure(job, author, bundle, found, volume, series, self._jobs, theirs)
-        done: dict[str, Any] = {"findings": findings.stored(), "written": {}}
+        # what a person may have read by hand is put where others look only if it would have been read unasked
+        held = allowed(model, self._policies.current(client), self._settings.environment, by_hand=False)
+        unwritten = {writer.name: {"reason": held} for writer in self._writers if held}
+        done: dict[str, Any] = {"findings": findings.stored(), "written": unwritten}
         if comparison is not None:
             done["comparison"] = told(comparison) | {"of": job.subject}
-        for writer in self._writers:
+        for writer in () if held else self._writers:
             alive()
             given = Analysed(
                 job=job,

@@ -88,7 +88,8 @@ def scan_day(job: Job) -> date | None:
 
 def allowed(model: Model, policy: Policy, environment: str, *, by_hand: bool) -> str:
     """Why this model must not run here; "" when it may. A network that is not for clinical use runs unasked in a
-    demonstration only: what it finds could reach nobody."""
+    demonstration only: what it finds could reach nobody. ``by_hand``: for whoever asked and nobody else; nothing is
+    written of what might not run unasked as well."""
     bundle, manifest = bundle_of(model), model.manifest
     if bundle is None:
         return "not-a-volume-model"

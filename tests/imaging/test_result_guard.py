@@ -88,7 +88,7 @@ def test_no_permit_can_be_made_by_hand_either(claimed: Any) -> None:
         replace(DEMO, environment="production")
 
 
-@pytest.mark.parametrize("status", [Status.demonstration, Status.unverified])
+@pytest.mark.parametrize("status", [Status.demonstration, Status.unverified, Status.research])
 def test_a_network_of_such_a_status_gets_none_though_it_says_that_it_is_for_clinical_use(
     status: Status, tmp_path: Path
 ) -> None:
@@ -101,7 +101,7 @@ def test_a_network_of_such_a_status_gets_none_though_it_says_that_it_is_for_clin
     assert labelled(BOOK, claims, "Suspicion high") == "DEMONSTRATION: Suspicion high"
 
 
-@pytest.mark.parametrize("status", [Status.established, Status.local_fit, Status.research])
+@pytest.mark.parametrize("status", [Status.established, Status.local_fit])
 def test_one_that_a_hospital_has_validated_gets_it(status: Status, tmp_path: Path) -> None:
     validated = network(clinical_use=True, status=status)
     assert not permit(validated, settings(tmp_path)).test

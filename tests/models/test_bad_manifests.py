@@ -215,7 +215,7 @@ WRONG_NETWORKS: dict[str, tuple[Change, str, str]] = {
         f"a network of status '{status}' can't be for clinical use: once it is validated, give it the status "
         "'local-fit' or 'established'; until then, 'clinical_use: false'",
     )
-    for status in ("demonstration", "unverified")
+    for status in ("demonstration", "unverified", "research")
 }
 
 

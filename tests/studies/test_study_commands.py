@@ -70,6 +70,16 @@ def test_from_asking_to_the_result(toml: Path, archive: Archive) -> None:
     assert "has ended: assessed" in cds(toml, "study", "cancel", str(job), code=1)
 
 
+def test_who_asks_for_what_the_policy_has_not_enabled_is_told_that_nobody_else_will_see_it(
+    tmp_path: Path, archive: Archive, toml: Path
+) -> None:
+    only = "Its result is stored for you to see, and reaches no card, no archive and no patient's record."
+    assert only not in cds(toml, "study", "analyse", STUDY, "--model", MODEL)
+    write_toml(toml, settings_of(tmp_path, archive, named=False))
+    told = " ".join(cds(toml, "study", "analyse", STUDY, "--model", MODEL).split())
+    assert f"{MODEL}: The policy has switched the model off. {only}" in told
+
+
 @pytest.mark.parametrize("uid", ["not-a-uid", "", "../../studies", "1..2", "1." * 40 + "1"])
 def test_what_is_no_uid_is_asked_of_no_archive(uid: str, toml: Path) -> None:
     for words in (("analyse", uid, "--model", MODEL), ("id", uid)):

@@ -279,6 +279,32 @@ def test_a_network_that_is_not_for_clinical_use_does_not_run_unasked_in_producti
     assert house.ask(why="hand").jobs
 
 
+@pytest.mark.parametrize("production", [True, False])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_what_the_policy_has_not_enabled_is_read_by_hand_and_written_nowhere(
+    build: Build, archive: Archive, client_keys: Keys, production: bool, enabled: bool
+) -> None:
+    archive.holds()
+    wrote: list[str] = []
+
+    class Wall:
+        name = "fhir"
+
+        def write(self, analysed: Analysed) -> dict[str, Any]:
+            wrote.append(analysed.model.manifest.id)
+            return {}
+
+    client = {"authentication": "jwt", "issuer": "https://ehr.example", "jwks": client_keys.public_set()}
+    where = {"environment": "production", "ledger_key": "0123456789abcdef-imaging-tests-x", "client": client}
+    house = build(model={"clinical_use": True}, named=enabled, **(where if production else {}))
+    house.writers = (Wall(),)
+    assert house.ask(why="hand").held == (() if enabled else ((MODEL, "policy-disabled"),))
+    result = done(house).result
+    assert result is not None and result["outcome"] == "assessed"
+    assert result["written"] == {"fhir": {} if enabled else {"reason": "policy-disabled"}}
+    assert wrote == ([MODEL] if enabled else [])
+
+
 def test_a_model_of_another_version_leaves_the_job_of_the_old_one_alone(build: Build, archive: Archive) -> None:
     archive.holds()
     house = build()

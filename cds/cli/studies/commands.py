@@ -62,7 +62,8 @@ def analyse(
     """Ask for the analysis of the study with this Study Instance UID. What is asked for twice is done once.
 
     A failed, cancelled or indeterminate analysis is tried again. By hand a network may also run that the policy has
-    not switched on, or that is not for clinical use: its result is stored, and reaches no card and no patient's record.
+    not switched on, or that is not for clinical use: its result is stored, and reaches no card, no archive and no
+    patient's record.
     """
     settings = load(ctx.find_root().obj)
     client, pacs = _client(settings, client), _pacs(settings, pacs)
@@ -75,6 +76,9 @@ def analyse(
         console.print(
             f"  job {job.id}  {job.payload['model']}: {'asked for' if new else state_of(job)}", highlight=False
         )
+    for model, reason in found.held:
+        only = "Its result is stored for you to see, and reaches no card, no archive and no patient's record."
+        console.print(f"  {model}: {words(reason)['en']} {only}", style="yellow", highlight=False)
     for model, reason in found.declined:
         console.print(f"  {model}: not asked for. {words(reason)['en']}", style="yellow", highlight=False)
     if not found.jobs:
