@@ -37,6 +37,8 @@ def lines(case: Case, model: str) -> list[str]:
     words = case.words
     age = "" if reading.age_days is None else words.counted("engine.days", reading.age_days)
     found = [_of(words, "scan", reading.scan, age=age)]
+    if reading.result.get("cut_off"):
+        found.append(words("engine.study.cut_off"))
     if reading.state == "stale" and not reading.newer and age:
         found.append(words("engine.study.stale"))
     if reading.newer:

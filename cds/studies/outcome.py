@@ -63,6 +63,8 @@ def result_of(
             ],
             "distances": found.distances,
         }
+        if found.cut_off:
+            result["cut_off"] = True
     else:
         result["reason"] = found.code if isinstance(found, Reason) else found.reason
         result["stage"] = found.stage

@@ -17,8 +17,11 @@ from spox.opset.ai.onnx import v17 as op
 
 from cds.errors import ModelError
 from cds.inference import registry
-from cds.inference.volumes.bundle import Stage
+from cds.inference.volumes.analyse import Analysis, Assessed, Indeterminate
+from cds.inference.volumes.bundle import Bundle, Stage
+from cds.inference.volumes.extent import TRACE_MM2, cut_off
 from cds.inference.volumes.golden import GPU_TOLERANCE
+from cds.inference.volumes.grid import Grid
 from cds.inference.volumes.network import Device, Network
 
 PATCH = (4, 6, 8)
@@ -112,3 +115,96 @@ def test_a_network_cast_to_16_bits_says_nearly_the_same(tmp_path: Path, number: 
 def test_windows_of_another_size_are_a_failure_with_a_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the graph failed"):
         Network(stage(fold(tmp_path, 1)), tmp_path, CPU)(np.zeros((1, 1, 4, 6, 9), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "ends", "cut"),
+    [
+        (0, 0, (True, True), False),
+        (12, 12, (True, True), False),
+        (13, 0, (True, True), True),
+        (0, 13, (True, True), True),
+        (13, 0, (False, True), False),
+        (0, 13, (True, False), False),
+        (13, 13, (False, False), False),
+    ],
+)
+def test_a_scan_ends_inside_an_organ_of_which_more_than_a_trace_lies_in_its_first_or_last_slice(
+    first: int, last: int, ends: tuple[bool, bool], cut: bool
+) -> None:
+    """Voxels of 4 mm2 in each end slice, not all of them together."""
+    assert TRACE_MM2 == 50
+    organ = np.zeros((6, 10, 10), bool)
+    organ[2:4] = True
+    for at, count in ((0, first), (-1, last)):
+        organ[at].flat[: count * 2 : 2] = True
+    assert cut_off(organ, Grid((6, 10, 10), (3.0, 2.0, 2.0)), ends) is cut
+
+
+def shipped(**changed: Any) -> Analysis:
+    """The demonstration network without its gates, as most imported ones are."""
+    bundle = registry.read(SHIPPED).manifest.runtime.volume
+    assert bundle is not None
+    return Analysis(bundle.model_copy(update={"gates": (), **changed}), SHIPPED, CPU)
+
+
+def told(found: Assessed | Indeterminate) -> tuple[str, str, bool]:
+    if isinstance(found, Indeterminate):
+        return found.reason, found.stage, False
+    return "", found.category, found.cut_off
+
+
+def test_a_scan_that_ends_inside_the_organ_is_never_of_the_lowest_category(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SHIPPED))
+    import phantom
+
+    clear, mass = phantom.make(4_000_007), phantom.make(4_000_006)
+    analysis = shipped()
+    assert told(analysis(clear.ct, clear.spacing)) == ("", "low", False)
+    assert told(analysis(clear.ct[35:], clear.spacing)) == ("cut-off", "detect", False)
+    assert told(analysis(mass.ct, mass.spacing)) == ("", "raised", False)
+    assert told(analysis(mass.ct[29:], mass.spacing)) == ("", "raised", True), "what was found does not go"
+
+
+def test_either_stage_may_see_that_the_organ_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SHIPPED))
+    import phantom
+
+    # the second network loses the gland in the last slices, or the first one gives another class
+    made, analysis = phantom.make(4_000_023), shipped()
+    part = made.ct[37:]
+    assert told(analysis(part, made.spacing))[:2] == ("cut-off", "detect")
+    first, last = analysis.bundle.stages
+    first = first.model_copy(update={"classes": ("background", "trunk"), "keep": ("trunk",)})
+    trunk = shipped(stages=(first, last))
+    assert told(trunk(part, made.spacing)) == ("", "low", False)
+    clear = phantom.make(4_000_007)
+    assert told(trunk(clear.ct[35:], clear.spacing)) == ("cut-off", "detect", False)
+
+
+def test_where_all_scans_are_of_one_category_a_lesion_stands_and_its_absence_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(SHIPPED))
+    import phantom
+
+    point = {"category": "unrated", "at_least": 0}
+    one = Bundle.model_validate(shipped().bundle.model_dump() | {"operating_points": [point]})
+    clear, mass = phantom.make(4_000_007), phantom.make(4_000_012)
+    analysis = shipped(operating_points=one.operating_points)
+    assert told(analysis(clear.ct[35:], clear.spacing)) == ("cut-off", "detect", False)
+    assert told(analysis(mass.ct[27:], mass.spacing)) == ("", "unrated", True)
+
+
+def test_where_no_class_is_said_to_be_the_organ_nothing_is_claimed_of_the_scans_ends() -> None:
+    bundle = shipped().bundle
+    silent = bundle.model_copy(
+        update={
+            "legend": bundle.legend.model_copy(update={"structures": {}}),
+            "likelihood": bundle.likelihood.model_copy(update={"within": ()}),
+        }
+    )
+    assert bundle.organ == ("duct", "lesion", "pancreas")
+    assert silent.organ == ()
+    by_legend = silent.model_copy(update={"legend": bundle.legend})
+    assert by_legend.organ == ("lesion", "pancreas")

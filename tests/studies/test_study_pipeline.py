@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import pytest
 from dicomweb_answers import drops, sends_series, truncates
 from servers import fhir_server, hangs_up, sends, status
 from service import Keys
+from study_calls import study
+from study_charts import cards, only
 from study_house import Build, House
 from study_scene import MODEL, STUDY, Archive, away, ct, graph
 
@@ -277,6 +280,29 @@ def test_a_network_that_is_not_for_clinical_use_does_not_run_unasked_in_producti
     house = build(environment="production", ledger_key="0123456789abcdef-imaging-tests-x", client=client)
     assert house.ask(why="call").declined == ((MODEL, "not-for-clinical-use"),)
     assert house.ask(why="hand").jobs
+
+
+ORGAN = {"structures": {"lesion": {"code": {"value": "15776009", "meaning": "Pancreas"}, "role": "organ"}}}
+
+
+@pytest.mark.parametrize("raised", [True, False])
+def test_a_scan_that_ends_inside_the_organ_gives_a_finding_that_says_so_or_no_reading(
+    build: Build, archive: Archive, raised: bool
+) -> None:
+    archive.holds()
+    unlikely = {} if raised else {"calibration": {"intercept": -9, "slope": 0.1}}
+    house = build(model={"legend": ORGAN, **unlikely})
+    house.ask(why="hand", day=date(2026, 11, 20))
+    result = done(house).result
+    assert result is not None
+    _, detail = only(cards(house, study()))
+    if raised:
+        assert (result["outcome"], result["category"], result["cut_off"]) == ("assessed", "high", True)
+        assert "The scan ends inside the organ the network looks at; beyond, nobody has looked." in detail
+    else:
+        assert (result["outcome"], result["reason"], result["stage"]) == ("indeterminate", "cut-off", "look")
+        assert "The scan ends inside the organ the network looks at, and beyond nobody has looked" in detail
+        assert "That is no reassurance" in detail
 
 
 @pytest.mark.parametrize("production", [True, False])

@@ -1,13 +1,13 @@
 """One volume through all stages: where to look, what is there, how likely, or why nothing can be said.
 
-"Not found" and "not of the kind the network was made for" end in ``indeterminate`` with a reason, never in a low
-likelihood.
+"Not found", "not of the kind the network was made for" and "nothing in the part that the scan shows" end in
+``indeterminate`` with a reason, never in a low likelihood.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from cds.inference.open_inference import ModelServer
 from cds.inference.volumes import golden, resize, windows
 from cds.inference.volumes.bundle import Bundle, Stage
 from cds.inference.volumes.candidates import Found, find
+from cds.inference.volumes.extent import cut_off
 from cds.inference.volumes.gate import Gate
 from cds.inference.volumes.grid import Box, Grid, Triple, bounding_box, coarsened, moved, moved_by_centres, resampled
 from cds.inference.volumes.network import Device, Network
@@ -28,6 +29,8 @@ _log = logging.getLogger("cds.inference")
 
 Array = NDArray[np.float32]
 Progress = Callable[[str, float], None]
+_ENDS = [0, -1]
+"""First and last slice."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Assessed:
     """z y x from the scan's first voxel's outer corner to the grid's."""
     distances: dict[str, float]
     """By gate: how far the scan was from the training views, 1 being the limit."""
+    cut_off: bool = False
+    """The scan ends inside the organ: beyond, nobody has looked."""
 
     def volume_ml(self, *names: str) -> float:
         """Of the voxels whose likeliest class is one of ``names``."""
@@ -57,7 +62,7 @@ class Indeterminate:
     """Nothing can be said, and that is no reassurance."""
 
     reason: str
-    """``not-found``, ``not-plausible``, ``out-of-domain``"""
+    """``not-found``, ``not-plausible``, ``out-of-domain``, ``cut-off``"""
     stage: str
     distances: dict[str, float]
 
@@ -94,7 +99,7 @@ class Analysis:
         shape = hu.shape
         box: Box = (slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2]))
         distances: dict[str, float] = {}
-        count = len(self.bundle.stages)
+        count, cut = len(self.bundle.stages), False
         for number, stage in enumerate(self.bundle.stages):
             part = Grid(_size(box), spacing)
 
@@ -106,8 +111,11 @@ class Analysis:
             far = self._distance(stage, features, distances)
             if far:
                 return Indeterminate("out-of-domain", stage.name, distances)
+            ends = box[0].start == 0, box[0].stop == shape[0]
             if number == count - 1:
-                return self._assessed(stage, chances, *_lying(box, part, grid, stage.resample.align), distances)
+                # all its parts: where a scan ends the gland may be in two
+                cut = cut or cut_off(_mask(stage, chances[:, _ENDS], self.bundle.organ), grid, ends)
+                return self._assessed(stage, chances, *_lying(box, part, grid, stage.resample.align), distances, cut)
             kept = _kept(stage, chances)
             volume = float(kept.sum()) * grid.voxel_ml
             # a published pipeline may assume that there is something to find, and stop with an error where there is not
@@ -115,6 +123,8 @@ class Analysis:
                 return Indeterminate("not-found", stage.name, distances)
             if volume > stage.largest_ml:
                 return Indeterminate("not-plausible", stage.name, distances)
+            seen = kept[_ENDS] & _mask(stage, chances[:, _ENDS], set(stage.keep) & set(self.bundle.organ))
+            cut = cut or cut_off(seen, grid, ends)
             move = moved if stage.box == "edges" else moved_by_centres
             inner = move(bounding_box(kept), grid, part, stage.margin_mm)
             box = _within(box, inner)
@@ -192,8 +202,15 @@ class Analysis:
         return shut
 
     def _assessed(
-        self, stage: Stage, chances: Array, grid: Grid, origin: tuple[float, float, float], distances: dict[str, float]
+        self,
+        stage: Stage,
+        chances: Array,
+        grid: Grid,
+        origin: tuple[float, float, float],
+        distances: dict[str, float],
+        cut: bool,
     ) -> Assessed | Indeterminate:
+        """``cut``: a stage saw the organ go on beyond the scan."""
         if stage.keep:
             volume = float(_kept(stage, chances).sum()) * grid.voxel_ml
             if volume < stage.smallest_ml:
@@ -206,7 +223,17 @@ class Analysis:
             return Indeterminate("not-found", stage.name, distances)
         likelihood = self.bundle.likelihood_of(found.likelihood)
         category = self.bundle.category(likelihood)
-        return Assessed(likelihood, category, found, chances, stage.classes, grid, origin, distances)
+        if cut and not self._suspicious(category, stage, chances):
+            return Indeterminate("cut-off", stage.name, distances)
+        return Assessed(likelihood, category, found, chances, stage.classes, grid, origin, distances, cut)
+
+    def _suspicious(self, category: str, stage: Stage, chances: Array) -> bool:
+        """Something was found, which stands whatever lies beyond the scan. Where all scans are of one category, it is
+        a lesion that is anywhere the likeliest class."""
+        points = self.bundle.operating_points
+        if len(points) > 1:
+            return category != points[0].category
+        return bool((chances.argmax(axis=0) == stage.classes.index(self.bundle.likelihood.of)).any())
 
 
 def _normalised(stage: Stage, volume: NDArray[np.generic]) -> Array:
@@ -214,10 +241,15 @@ def _normalised(stage: Stage, volume: NDArray[np.generic]) -> Array:
     return np.asarray((np.clip(volume, *normal.clip) - normal.mean) / normal.deviation, dtype=np.float32)
 
 
+def _mask(stage: Stage, chances: Array, names: Iterable[str]) -> NDArray[np.bool_]:
+    """Where one of the classes is the likeliest."""
+    return np.isin(chances.argmax(axis=0), [stage.classes.index(name) for name in names])
+
+
 def _kept(stage: Stage, chances: Array) -> NDArray[np.bool_]:
     """The classes to keep; of several connected parts the largest, so that specks elsewhere don't widen the box, unless
     the stage keeps all."""
-    mask = np.isin(chances.argmax(axis=0), [stage.classes.index(name) for name in stage.keep])
+    mask = _mask(stage, chances, stage.keep)
     if stage.parts == "all":
         return mask
     labels, count = ndimage.label(mask)

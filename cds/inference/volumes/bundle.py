@@ -196,6 +196,13 @@ class Bundle(Strict):
         """SHA-256 of the stages as declared; the graphs' own hashes are in there."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    @property
+    def organ(self) -> tuple[str, ...]:
+        """Classes of the last stage that together are the organ where lesions lie, lesions and all; none where the
+        manifest names none."""
+        named = {*self.legend.named("organ"), *self.likelihood.within}
+        return tuple(sorted(named | {self.likelihood.of})) if named else ()
+
     def likelihood_of(self, score: float) -> float:
         """What the operating points stand on: the network's score, calibrated where the bundle says how."""
         return self.calibration.of(score) if self.calibration is not None else score
