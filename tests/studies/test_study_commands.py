@@ -70,6 +70,14 @@ def test_from_asking_to_the_result(toml: Path, archive: Archive) -> None:
     assert "has ended: assessed" in cds(toml, "study", "cancel", str(job), code=1)
 
 
+def test_a_finding_on_a_scan_that_ends_inside_the_organ_is_shown_with_that(toml: Path, tmp_path: Path) -> None:
+    lesion = {"code": {"value": "15776009", "meaning": "Pancreas"}, "role": "organ"}
+    write_model(tmp_path, legend={"structures": {"lesion": lesion}})
+    job = asked(toml)
+    work(toml)
+    assert "the scan ends inside the organ, and beyond nobody has looked" in cds(toml, "study", "show", str(job))
+
+
 def test_who_asks_for_what_the_policy_has_not_enabled_is_told_that_nobody_else_will_see_it(
     tmp_path: Path, archive: Archive, toml: Path
 ) -> None:

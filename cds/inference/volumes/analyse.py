@@ -223,17 +223,11 @@ class Analysis:
             return Indeterminate("not-found", stage.name, distances)
         likelihood = self.bundle.likelihood_of(found.likelihood)
         category = self.bundle.category(likelihood)
-        if cut and not self._suspicious(category, stage, chances):
+        points = self.bundle.operating_points
+        # where all scans are of one category there is none that would say "little"; what was found stands in any case
+        if cut and len(points) > 1 and category == points[0].category:
             return Indeterminate("cut-off", stage.name, distances)
         return Assessed(likelihood, category, found, chances, stage.classes, grid, origin, distances, cut)
-
-    def _suspicious(self, category: str, stage: Stage, chances: Array) -> bool:
-        """Something was found, which stands whatever lies beyond the scan. Where all scans are of one category, it is
-        a lesion that is anywhere the likeliest class."""
-        points = self.bundle.operating_points
-        if len(points) > 1:
-            return category != points[0].category
-        return bool((chances.argmax(axis=0) == stage.classes.index(self.bundle.likelihood.of)).any())
 
 
 def _normalised(stage: Stage, volume: NDArray[np.generic]) -> Array:
