@@ -273,11 +273,19 @@ class Reader:
         when = self._moment(study.started)
         if self._in_future(when):
             return
-        sites = [s.bodySite for s in study.series if s.bodySite is not None]
-        codes = fhir.CodeableConcept(coding=[*sites, *(c for p in study.procedureCode for c in p.coding)])
-        modalities = {m.code for m in study.modality if m.code}
-        modalities |= {s.modality.code for s in study.series if s.modality is not None and s.modality.code}
-        for name in self._names(codes, "ImagingStudy")[0]:
+        taken: dict[str, set[str]] = {}
+        studied = {m.code for m in study.modality if m.code}
+        of_all = studied | {s.modality.code for s in study.series if s.modality is not None and s.modality.code}
+        for name in self._names(_joined(study.procedureCode), "ImagingStudy")[0]:
+            taken[name] = set(of_all)
+        for series in study.series:  # a CT of the head beside an ultrasound of the abdomen is no CT of the abdomen
+            if series.bodySite is None:
+                continue
+            own = {series.modality.code} if series.modality is not None and series.modality.code else set()
+            alone = studied if len(studied) == 1 else set()
+            for name in self._names(fhir.CodeableConcept(coding=[series.bodySite]), "ImagingStudy")[0]:
+                taken.setdefault(name, set()).update(own or alone)
+        for name, modalities in taken.items():
             self.record.add(
                 Fact(
                     name,
@@ -318,6 +326,10 @@ def _code(concept: fhir.CodeableConcept | None, system: str) -> str | None:
     own = next((c.code for c in codings if (c.system or "").endswith("/" + system)), None)
     dutch = (_DUTCH_STATUS.get((canonical_system(c.system or ""), c.code or "")) for c in codings if own is None)
     return own or next((code for code in dutch if code), None) or next((c.code for c in codings if c.code), None)
+
+
+def _joined(concepts: Iterable[fhir.CodeableConcept]) -> fhir.CodeableConcept:
+    return fhir.CodeableConcept(coding=[c for concept in concepts for c in concept.coding])
 
 
 def _display(concept: fhir.CodeableConcept | None) -> str:

@@ -239,3 +239,55 @@ def test_the_official_status_counts_beside_a_local_one(vocabulary: Vocabulary) -
     official = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
     coding = [{"system": "https://local", "code": "R"}, {"system": official, "code": "refuted"}]
     assert not read(vocabulary, condition(verificationStatus={"coding": coding})).of("tumour")
+
+
+def series(modality: str | None, site: str | None) -> dict[str, Any]:
+    made: dict[str, Any] = {"uid": f"1.{modality}.{site}"}
+    made |= {"modality": {"code": modality}} if modality else {}
+    return made | ({"bodySite": {"system": SNOMED, "code": site}} if site else {})
+
+
+ABDOMEN, HEAD = "818983003", "69536005"
+
+
+@pytest.mark.parametrize(
+    ("study", "modalities"),
+    [
+        ([series("CT", HEAD), series("US", ABDOMEN)], ("US",)),
+        ([series("CT", ABDOMEN), series("US", HEAD)], ("CT",)),
+        ([series("CT", ABDOMEN), series("US", ABDOMEN)], ("CT", "US")),
+        ([series("CT", ABDOMEN), series("SR", None)], ("CT",)),
+        # the region's series says nothing of its modality, and the study names two
+        ([series("CT", HEAD), series(None, ABDOMEN)], ()),
+    ],
+)
+def test_a_region_was_seen_by_what_its_own_series_was_taken_with(
+    vocabulary: Vocabulary, study: list[dict[str, Any]], modalities: tuple[str, ...]
+) -> None:
+    resource = {
+        "resourceType": "ImagingStudy",
+        "id": "i1",
+        "status": "available",
+        "subject": {"reference": "Patient/p1"},
+        "started": "2026-11-10",
+        "modality": [{"code": "CT"}, {"code": "US"}],
+        "series": study,
+    }
+    (fact,) = read(vocabulary, resource).of("scan")
+    assert fact.modalities == modalities
+    named = resource | {"procedureCode": [{"coding": [{"system": SNOMED, "code": ABDOMEN}]}]}
+    (fact,) = read(vocabulary, named).of("scan")
+    assert {"CT", "US"} <= set(fact.modalities), "what the study as a whole is called holds for all of it"
+
+
+def test_a_study_of_one_modality_says_it_for_a_series_that_does_not(vocabulary: Vocabulary) -> None:
+    study = {
+        "resourceType": "ImagingStudy",
+        "id": "i1",
+        "status": "available",
+        "subject": {"reference": "Patient/p1"},
+        "started": "2026-11-10",
+        "modality": [{"code": "CT"}],
+        "series": [series(None, ABDOMEN)],
+    }
+    assert [f.modalities for f in read(vocabulary, study).of("scan")] == [("CT",)]
