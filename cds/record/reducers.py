@@ -166,12 +166,14 @@ def _presence(spec: Input, record: Record, before: Mapping[str, Feature]) -> Fea
 
 
 def _new(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
-    facts = [f for f in record.of(*spec.concepts) if f.when is not None]
+    told = record.of(*spec.concepts)
+    told = [f for f in told if not f.provisional] or told  # a suspicion is no first time of what was confirmed later
+    facts = [f for f in told if f.when is not None]
     if not facts and spec.unrecorded == "unknown":
         return Feature(spec, None, "missing")
     if _known_before(spec, record):  # by what says the same: a "no", as an old entry of its own is
         return Feature(spec, 0.0, "found")
-    undated = any(f.when is None for f in record.of(*spec.concepts))  # may be older than all the dated ones
+    undated = any(f.when is None for f in told)  # may be older than all the dated ones
     standing = any(f.status != "inactive" for f in facts)
     is_new = bool(facts) and not undated and standing and _recent(facts[-1], spec, record)
     return Feature(spec, float(is_new), "found", tuple(facts[-1:]) if is_new else (), _at(facts[-1:]))

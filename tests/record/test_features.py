@@ -76,6 +76,18 @@ def test_new_is_true_only_when_the_first_ever_lies_in_the_window() -> None:
     assert one(new, record()).value == 0
 
 
+@pytest.mark.parametrize("days_ago", [900, None])
+def test_a_suspicion_from_before_makes_a_diagnosis_no_less_new(days_ago: int | None) -> None:
+    new, confirmed = spec(reduce="new", within="12m"), fact("a", 100, verification="confirmed")
+    when = None if days_ago is None else fact("a", days_ago).when
+    for verification, expected in (("provisional", 1.0), ("differential", 1.0), ("confirmed", 0.0), (None, 0.0)):
+        before = Fact("a", "Condition/before", when, verification=verification)
+        feature = one(new, record(confirmed, before))
+        assert (feature.value, feature.facts == (confirmed,)) == (expected, bool(expected))
+    alone = record(fact("a", 100, verification="provisional"), fact("a", 900, verification="provisional"))
+    assert one(new, alone).value == 0.0
+
+
 def test_new_is_false_where_something_else_has_said_the_same_for_longer() -> None:
     new = spec(reduce="new", within="12m", unless=[{"concepts": ["b"], "at_least": 6.5}])
     for days_ago, value, expected in ((900, 8.0, 0.0), (900, 6.0, 1.0), (100, 8.0, 1.0)):
