@@ -13,7 +13,7 @@ import msgspec
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.record.features import Feature
 from cds.services import Again, Case, Dial, Finding, Suppressed, Weighed, service
-from hooks import gates, risk_decision, risk_jaundice, risk_missing, risk_words
+from hooks import gates, risk_decision, risk_jaundice, risk_known, risk_missing, risk_words
 from hooks.risk_decision import TOPIC, Kind, RiskParameters, RiskWeighed
 from hooks.risk_words import Trigger
 
@@ -68,7 +68,10 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
         return
     if trigger is not None:
         yield risk_words.card(case, trigger, TOPIC, risk_decision.flags(weighed, parameters))
-    elif parameters.say_when_not_assessed and risk_decision.unsaid(weighed, parameters):
+        return
+    if known := risk_known.in_the_way(case, parameters):
+        yield Suppressed(TOPIC, risk_known.KNOWN_BEFORE, models=MODELS, source=known.source)
+    if parameters.say_when_not_assessed and risk_decision.unsaid(weighed, parameters):
         yield risk_words.not_assessed(case)
 
 

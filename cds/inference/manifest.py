@@ -246,13 +246,15 @@ class Need(Strict):
     concepts: tuple[str, ...] = ()
     """Names from the vocabulary, any of which counts; or give ``input``."""
     at_least: float | None = None
-    """The input's lowest acceptable value; of ``concepts``, only a measurement of this much or more counts."""
+    """The input's lowest acceptable value; of ``concepts``, only a measurement of this much or more counts. With
+    ``older_than`` a single one does not where a lower one came after it and before the window, of the same kind or of
+    one so tested before it."""
     at_most: float | None = None
     """The input's highest acceptable value."""
     present: bool | None = None
     """true: must be on record; false: must not be."""
     older_than: Duration | None = None
-    """With ``present: false``: only a fact recorded longer ago than this excludes."""
+    """With ``present: false``: only a fact recorded longer ago than this excludes, unless called off since."""
 
     @model_validator(mode="after")
     def _input_or_concepts(self) -> Need:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
-from cds.inference import marginal, ordinary, rules, sanity
+from cds.inference import eligibility, marginal, ordinary, rules, sanity
 from cds.inference.attributes import Attributes
-from cds.inference.manifest import Eligibility, Manifest, Need, days
+from cds.inference.manifest import Manifest
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value, WhatIf
 from cds.inference.runtime import OnnxGraph
 from cds.record.facts import Record
@@ -72,13 +72,16 @@ class Model:
             return NotAssessed(self.manifest, "no-study", {}, ())
         features = extract(self.manifest.inputs, record, self.kinds, already)
         by_name = {f.input.name: f for f in features}
-        for test in self.manifest.population.eligibility:
-            if not _eligible(test, by_name, record):
+        tests = self.manifest.population.eligibility
+        for test in tests:
+            if not eligibility.holds(test, by_name, record, tests):
                 # a diagnosis not found in a problem list that could not be read is unknown, not absent
                 wanted = {c for need in test.needs if need.present is True for c in need.concepts}
                 unknown = any(self.kinds.get(c) in record.unread for c in wanted)
                 reason = "eligibility-unread" if unknown else "not-eligible"
-                return NotAssessed(self.manifest, reason, test.says, features)
+                return NotAssessed(
+                    self.manifest, reason, test.says, features, otherwise=self._otherwise(features, by_name, record)
+                )
         if self.graph is None:
             return self._by_rules(features, by_name)
         if lacking := _lacking(features):
@@ -115,7 +118,7 @@ class Model:
         features = _worked_out(features)
         by_name = {f.input.name: f for f in features}
         for test in self.manifest.population.eligibility:
-            if not _eligible(test, by_name, None):
+            if not eligibility.holds(test, by_name, None):
                 return NotAssessed(self.manifest, "not-eligible", test.says, features)
         if self.graph is None:
             return self._by_rules(features, by_name)
@@ -130,6 +133,17 @@ class Model:
         told = [self.again(tuple(sex if f is lacking[0] else f for f in features)) for sex in sexes]
         found = tuple(one for one in told if isinstance(one, Prediction))
         return found if len(found) == len(sexes) else ()
+
+    def _otherwise(
+        self, features: tuple[Feature, ...], by_name: Mapping[str, Feature], record: Record
+    ) -> Prediction | None:
+        """Of a risk alone: there "not for this patient" may be taken for safety."""
+        tests = self.manifest.population.eligibility
+        failed = [t for t in tests if not eligibility.holds(t, by_name, record, tests)]
+        if self.manifest.task != "risk" or any(not eligibility.of_age(test) for test in failed):
+            return None
+        found = self.again(features)
+        return found if isinstance(found, Prediction) else None
 
     def score(self, x: Array) -> dict[str, Array]:
         """Many rows at once. ``x``: [n, inputs] in the inputs' units, never NaN; results [n] or [n, k] by output, found
@@ -290,41 +304,3 @@ def _rows(results: Mapping[str, Array]) -> list[dict[str, Value]]:
         values.tolist() if values.ndim == 1 else [tuple(row) for row in values.tolist()] for values in results.values()
     ]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _eligible(test: Eligibility, features: Mapping[str, Feature], record: Record | None) -> bool:
-    return _one_holds([(need, features.get(need.input or "")) for need in test.needs], record)
-
-
-def _one_holds(needs: Sequence[tuple[Need, Feature | None]], record: Record | None) -> bool:
-    """Of several, one that is known must hold; when nothing is known, what absence does is declared with the inputs.
-    Without a record, tests of it are taken as before."""
-    known = [(need, feature) for need, feature in needs if feature is None or feature.value is not None]
-    if len(needs) == 1 or not known:
-        known = list(needs)
-    return any(
-        _inside(need, feature) if feature is not None else record is None or _on_record(need, record)
-        for need, feature in known
-    )
-
-
-def _on_record(test: Need, record: Record) -> bool:
-    if test.older_than is not None:
-        limit = days(test.older_than)
-        found = record.known_for(*test.concepts, longer_than=limit, at_least=test.at_least) is not None
-    else:  # a suspicion neither makes a patient eligible nor rules one out
-        facts = (f for f in record.of(*test.concepts) if not f.provisional)
-        found = any(test.at_least is None or f.reaches(test.at_least) for f in facts)
-    return found is test.present
-
-
-def _inside(test: Need, feature: Feature) -> bool:
-    value = feature.value
-    if value is None:
-        # an absent input is not a failed test: what its absence does is declared with the input
-        return feature.state != "out-of-range" and not rules.ruled_out(feature, test.at_least, test.at_most)
-    if test.at_least is not None and value < test.at_least:
-        return False
-    if test.at_most is not None and value > test.at_most:
-        return False
-    return test.present is None or bool(value) is test.present

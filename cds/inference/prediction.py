@@ -107,6 +107,9 @@ class NotAssessed:
     by_sex: tuple[Prediction, ...] = ()
     """Where nothing but the patient's sex is lacking: what it would say of a woman, and of a man. Neither is the
     patient's answer."""
+    otherwise: Prediction | None = None
+    """What a risk would have been, where nothing stands against it but that something has been known for longer. It is
+    shown to nobody."""
     id: str = field(default_factory=new_id)
 
 

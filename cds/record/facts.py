@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from math import isclose
@@ -164,14 +165,29 @@ class Record:
                 return fact
         return None
 
-    def known_for(self, *concepts: str, longer_than: float, at_least: float | None = None) -> Fact | None:
-        """The newest fact older than that many days; suspicions aside, and of measurements only one of ``at_least``."""
-        for fact in self.of(*concepts):
-            if fact.provisional or fact.when is None or fact.when.days_before(self.now) <= longer_than:
-                continue
-            if at_least is None or fact.reaches(at_least):
-                return fact
-        return None
+    def known_for(self, *concepts: str, longer_than: float, standing: bool = False) -> Fact | None:
+        """The newest fact older than that many days; suspicions aside, and with ``standing`` what is inactive, too."""
+        old = self._before(longer_than, *concepts)
+        return next((f for f in old if not (standing and f.status == "inactive")), None)
+
+    def measured_for(
+        self, *concepts: str, longer_than: float, at_least: float, beside: Mapping[str, float]
+    ) -> Fact | None:
+        """The newest measurement of ``at_least`` that is older than that many days. A single high value with a lower
+        one of that age after it is no diagnosis, and does not count. ``beside``: limits of other concepts, by which it
+        is confirmed or contradicted as well."""
+        limits = {**beside, **dict.fromkeys(concepts, at_least)}
+        old = self._before(longer_than, *limits)
+        high = [f for f in old if f.reaches(limits[f.concept])]
+        found = next((f for f in high if f.concept in concepts), None)
+        if found is None or found.when is None or taken_on(high) > 1:
+            return found
+        since = (f for f in old if f.when is not None and f.when.middle > found.when.middle)
+        return None if any(f.reaches(limits[f.concept]) is False for f in since) else found
+
+    def _before(self, longer_than: float, *concepts: str) -> list[Fact]:
+        told = (f for f in self.of(*concepts) if f.when is not None and not f.provisional)
+        return [f for f in told if f.when is not None and f.when.days_before(self.now) > longer_than]
 
     def add(self, fact: Fact) -> None:
         self.facts.setdefault(fact.concept, []).append(fact)
@@ -182,6 +198,11 @@ class Record:
                 facts.sort(key=_newest_first)
         if len(self.refused) > 1:
             self.refused.sort(key=_newest_first)
+
+
+def taken_on(measured: Iterable[Fact]) -> int:
+    """How many times something was measured: two values of one concept and one day are one sample in two units."""
+    return len({(f.concept, f.when.middle.date()) for f in measured if f.when is not None})
 
 
 def _newest_first(fact: Fact | Refused) -> float:

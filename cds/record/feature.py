@@ -34,6 +34,10 @@ class Feature(msgspec.Struct, frozen=True):
     """The moment the value stands for; other inputs may be anchored on it."""
     detail: str = ""
     """The value as sent, where it could not be used."""
+    known: Fact | None = None
+    """What has been on record for longer, where it alone makes this no first time."""
+    otherwise: Feature | None = None
+    """What it would be without ``known``."""
 
     @property
     def found(self) -> bool:

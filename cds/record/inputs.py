@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import Enum
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -92,13 +93,26 @@ class Anchor(Strict):
         return value
 
 
+class Limited(Protocol):
+    @property
+    def concepts(self) -> tuple[str, ...]: ...
+    @property
+    def at_least(self) -> float | None: ...
+
+
 class Known(Strict):
     """What may be on record: a coded fact, or a measurement this high."""
 
     concepts: tuple[str, ...] = Field(min_length=1)
     """Names from the vocabulary, any of which counts."""
     at_least: float | None = None
-    """Of measurements: only one of this much or more counts."""
+    """Of measurements: only one of this much or more counts, and a single one not where a lower one came after it and
+    before the window, of the same kind or of one named before it."""
+
+
+def limits_of(several: Iterable[Limited]) -> dict[str, float]:
+    """By concept, from what value on a measurement counts."""
+    return {concept: one.at_least for one in several if one.at_least is not None for concept in one.concepts}
 
 
 class Reduce(Enum):

@@ -8,9 +8,9 @@ from functools import partial
 
 from msgspec import structs
 
-from cds.record.facts import Fact, Record, Refused
+from cds.record.facts import Fact, Record, Refused, taken_on
 from cds.record.feature import HALF_REPORTED, Feature
-from cds.record.inputs import Anchor, Input, Reduce, days
+from cds.record.inputs import Anchor, Input, Reduce, days, limits_of
 from cds.record.lines import lines
 from cds.record.moments import YEAR_DAYS, Moment
 
@@ -171,12 +171,19 @@ def _new(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     facts = [f for f in told if f.when is not None]
     if not facts and spec.unrecorded == "unknown":
         return Feature(spec, None, "missing")
-    if _known_before(spec, record):  # by what says the same: a "no", as an old entry of its own is
-        return Feature(spec, 0.0, "found")
     undated = any(f.when is None for f in told)  # may be older than all the dated ones
     standing = any(f.status != "inactive" for f in facts)
     is_new = bool(facts) and not undated and standing and _recent(facts[-1], spec, record)
-    return Feature(spec, float(is_new), "found", tuple(facts[-1:]) if is_new else (), _at(facts[-1:]))
+    if is_new:
+        found = Feature(spec, 1.0, "found", tuple(facts[-1:]), _at(facts[-1:]))
+        known = _known_before(spec, record)  # what says the same makes it a "no", as an old entry of its own does
+        return found if known is None else Feature(spec, 0.0, "found", known=known, otherwise=found)
+    again = [f for f in facts if f.status != "inactive" and _recent(f, spec, record)]
+    called_off = all(f.status == "inactive" for f in facts if not _recent(f, spec, record))
+    if undated or not again or not called_off:
+        return Feature(spec, 0.0, "found", (), _at(facts[-1:]))
+    found = Feature(spec, 1.0, "found", tuple(again[-1:]), _at(again[-1:]))
+    return Feature(spec, 0.0, "found", (), _at(facts[-1:]), known=facts[-1], otherwise=found)
 
 
 def _at(facts: list[Fact]) -> datetime | None:
@@ -184,12 +191,24 @@ def _at(facts: list[Fact]) -> datetime | None:
 
 
 def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
+    found = _crossing(spec, record)
+    # a diagnosis that was called off is none that a fall below the limit, and the rise after it, could be part of
+    lower = found is not None and len(found.facts) > 1 and _recent(found.facts[1], spec, record)
+    known = _known_before(spec, record, standing=lower)
+    if known is not None:
+        return Feature(spec, None, "known-before", known=known if found else None, otherwise=found)
+    if found is not None:
+        return found
+    # of a bound it may not be known which side of the threshold it is on
     threshold = spec.threshold or 0.0
-    if _known_before(spec, record):
-        return Feature(spec, None, "known-before")
+    open_ = (f for f in record.of(*spec.concepts) if f.reaches(threshold) is None and _recent(f, spec, record))
+    return _absent(spec, record, open_)
+
+
+def _crossing(spec: Input, record: Record) -> Feature | None:
     for concept in spec.concepts:
-        facts = [f for f in reversed(record.of(concept)) if f.when and f.reaches(threshold) is not None]
-        crossing = next((i for i, f in enumerate(facts) if f.reaches(threshold)), None)
+        facts = _decided(spec, record, concept)
+        crossing = next((i for i, f in enumerate(facts) if f.reaches(spec.threshold or 0.0)), None)
         if crossing is None:
             continue
         fact = facts[crossing]
@@ -204,14 +223,34 @@ def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) 
             continue
         age, told = record.age_at(fact.when.middle), (fact, *lower[-1:])
         return Feature(spec, age, "no-birth-date" if age is None else "found", told, fact.when.middle)
-    # of a bound it may not be known which side of the threshold it is on
-    open_ = (f for f in record.of(*spec.concepts) if f.reaches(threshold) is None and _recent(f, spec, record))
-    return _absent(spec, record, open_)
+    return None
 
 
-def _known_before(spec: Input, record: Record) -> bool:
+def _decided(spec: Input, record: Record, concept: str) -> list[Fact]:
+    """Values known to be on one side of the threshold, oldest first; without a single high one from before the window
+    that a lower one followed. Whether that was the disease all the same, ``unless`` says."""
+    threshold = spec.threshold or 0.0
+    facts = [f for f in reversed(record.of(concept)) if f.when and f.reaches(threshold) is not None]
+    first = next((i for i, f in enumerate(facts) if f.reaches(threshold)), None)
+    if first is None or _recent(facts[first], spec, record):
+        return facts
+    high = [f for f in facts if f.reaches(threshold) and not _recent(f, spec, record)]
+    single = taken_on(high) == 1 and any(not f.reaches(threshold) for f in facts[first:])
+    return [f for f in facts if f not in high] if single else facts
+
+
+def _known_before(spec: Input, record: Record, *, standing: bool = False) -> Fact | None:
+    """What has been on record for longer than ``within``; with ``standing``, an inactive diagnosis aside."""
     limit = days(spec.within) if spec.within is not None else 0.0
-    return any(record.known_for(*k.concepts, longer_than=limit, at_least=k.at_least) for k in spec.unless)
+    for i, known in enumerate(spec.unless):
+        if known.at_least is None:
+            found = record.known_for(*known.concepts, longer_than=limit, standing=standing)
+        else:
+            first = limits_of(spec.unless[:i])
+            found = record.measured_for(*known.concepts, longer_than=limit, at_least=known.at_least, beside=first)
+        if found is not None:
+            return found
+    return None
 
 
 def _coded(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:

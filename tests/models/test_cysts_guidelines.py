@@ -42,6 +42,8 @@ def said(registry, model: str, *facts: Fact) -> str | None:
 
 SMALL = fact("cyst-size", 20, 15)
 HBA1C = fact("hba1c", 600, 6.3), fact("hba1c", 60, 6.6)
+SPIKE = fact("hba1c", 1_500, 6.6), fact("hba1c", 1_200, 5.6)
+"""One high value years ago and a lower one after it: no diabetes."""
 GLUCOSE = fact("glucose-fasting", 600, 118), fact("glucose-fasting", 60, 131)
 
 
@@ -58,6 +60,8 @@ GLUCOSE = fact("glucose-fasting", 600, 118), fact("glucose-fasting", 60, 131)
         # nor is it new on the day that somebody codes it at last
         ((SMALL, fact("diabetes", 60)), "relative-indication", "worrisome-features"),
         ((SMALL, fact("diabetes", 60), fact("hba1c", 900, 7.1)), "no-indication", "in-surveillance"),
+        ((SMALL, fact("diabetes", 60), *SPIKE), "relative-indication", "worrisome-features"),
+        ((SMALL, *HBA1C, *SPIKE), "relative-indication", "worrisome-features"),
         ((fact("cyst-size", 20, 40),), "relative-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 22), fact("cyst-size", 20, 25)), "no-indication", "worrisome-features"),
         ((fact("cyst-size", 385, 18), fact("cyst-size", 20, 24)), "relative-indication", "worrisome-features"),

@@ -122,6 +122,43 @@ def test_what_does_not_say_that_diabetes_is_older_leaves_it_new(registry, beside
     assert registry["nice-ng12"].assess(patient).rules == ("NG12-1.2.5",)
 
 
+def test_a_score_kept_back_for_what_is_known_is_worked_out_for_the_ledger_alone(registry) -> None:
+    patient = with_values(record(72), "glucose-fasting", d60=142, d425=98)
+    with_values(patient, "body-weight", d60=74.0, d425=81.0)
+    plain = registry["endpac"].assess(patient)
+    kept = registry["endpac"].assess(coded(patient, "type-2-diabetes", 6_000))
+    assert isinstance(kept, NotAssessed)
+    assert kept.otherwise is not None
+    assert kept.otherwise.outputs == plain.outputs
+    assert registry["endpac"].assess(coded(patient, "type-1-diabetes", 6_000)).otherwise is None, "for another reason"
+
+
+def high_then_normal(patient: Record) -> Record:
+    return with_values(with_values(patient, "glucose-fasting", d2000=130), "hba1c", d1500=5.6)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        pytest.param(lambda p: with_values(p, "hba1c", d2000=6.6, d1500=5.6), id="one high HbA1c, then a lower"),
+        pytest.param(lambda p: with_values(p, "glucose-fasting", d2000=130, d1500=96), id="one high glucose"),
+        pytest.param(high_then_normal, id="one high glucose, then a lower HbA1c"),
+        pytest.param(lambda p: called_off(p, "diabetes"), id="diabetes that was called off"),
+    ],
+)
+def test_what_was_contradicted_long_ago_keeps_no_score_back(registry, beside) -> None:
+    patient = with_values(record(72), "glucose-fasting", d60=142, d425=98)
+    assessment = registry["endpac"].assess(beside(with_values(patient, "body-weight", d60=74.0, d425=81.0)))
+    assert isinstance(assessment, Prediction)
+    assert assessment.number("score") == 10
+
+
+def called_off(patient: Record, concept: str) -> Record:
+    patient.add(Fact(concept, "Condition/old", on(13_000), status="inactive"))
+    patient.arrange()
+    return patient
+
+
 def test_a_suspicion_of_diabetes_long_ago_makes_nothing_old(registry) -> None:
     patient = coded(with_values(record(71), "hba1c", d60=6.6, d620=6.3), "weight-loss")
     suspected = Fact("diabetes", "Condition/d", on(6_000), status="active", verification="provisional")

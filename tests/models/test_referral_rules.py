@@ -103,6 +103,63 @@ def test_diabetes_coded_years_after_the_laboratory_told_of_it_is_not_new(registr
     assert fired(registry, with_values(record(70, weight_loss=30, diabetes=40), "hba1c", **values)) == expected
 
 
+@pytest.mark.parametrize(
+    ("concept", "values", "expected"),
+    [
+        ("hba1c", {"d2400": 6.6, "d2000": 5.6, "d900": 5.7, "d60": 9.1}, ("NG12-1.2.5",)),
+        ("hba1c", {"d2400": 6.6, "d2350": 7.0, "d2000": 5.6, "d900": 5.7, "d60": 9.1}, ()),  # repeated
+        ("hba1c", {"d2400": 6.6, "d1800": 5.6, "d1300": 6.7, "d900": 5.7, "d60": 9.1}, ()),  # and again later
+        ("hba1c", {"d2400": 6.6, "d900": 5.7, "d60": 9.1}, ()),  # not known to have been lower before the window
+        ("glucose-fasting", {"d4000": 128, "d2000": 98, "d900": 95, "d60": 170}, ("NG12-1.2.5",)),
+    ],
+)
+def test_one_high_value_long_ago_with_a_lower_one_after_it_is_no_diabetes(registry, concept, values, expected) -> None:
+    for coded in ({}, {"diabetes": 40}):
+        patient = with_values(record(68, weight_loss=30, **coded), concept, **values)
+        assert fired(registry, patient) == expected
+
+
+def test_two_results_of_one_day_are_one_sample(registry) -> None:
+    patient = with_values(record(68, weight_loss=30, diabetes=40), "hba1c", d2400=6.6, d2000=5.6)
+    again = parse((NOW - timedelta(days=2400)).isoformat())
+    patient.add(Fact("hba1c", "Observation/in-mmol-per-mol", again, value=6.63, unit="x"))
+    patient.arrange()
+    assert fired(registry, patient) == ("NG12-1.2.5",)
+
+
+@pytest.mark.parametrize(
+    ("glucose", "hba1c", "expected"),
+    [
+        ({"d4000": 128}, {"d2000": 5.6}, ("NG12-1.2.5",)),
+        ({"d4000": 128}, {"d4100": 5.6}, ()),  # from before it
+        ({"d4000": 128}, {"d900": 5.6}, ()),
+        ({"d4000": 128}, {"d3900": 6.9, "d2000": 5.6}, ()),  # one confirms the other
+        ({"d1500": 118}, {"d2000": 7.1}, ()),  # a fasting glucose tells of one morning
+    ],
+)
+def test_a_fasting_glucose_of_long_ago_yields_to_an_hba1c_and_not_the_other_way(
+    registry, glucose, hba1c, expected
+) -> None:
+    patient = with_values(record(68, weight_loss=30, diabetes=40), "glucose-fasting", **glucose)
+    assert fired(registry, with_values(patient, "hba1c", **hba1c)) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "values", "expected"),
+    [
+        ("inactive", {"d900": 5.7, "d60": 9.1}, ("NG12-1.2.5",)),
+        ("active", {"d900": 5.7, "d60": 9.1}, ()),
+        ("inactive", {"d1150": 5.7, "d1000": 9.1}, ()),  # not known to have been lower in the window
+        ("inactive", {"d2000": 7.0, "d1900": 7.2, "d900": 5.7, "d60": 9.1}, ()),  # the laboratory says so, too
+    ],
+)
+def test_diabetes_called_off_long_ago_does_not_void_a_rise(registry, status, values, expected) -> None:
+    patient = with_values(record(68, weight_loss=30, diabetes=40), "hba1c", **values)
+    patient.add(Fact("diabetes", "Condition/old", parse("1990-03-01"), status=status))
+    patient.arrange()
+    assert fired(registry, patient) == expected
+
+
 @pytest.mark.parametrize("drug", ["insulin", "metformin"])
 def test_a_diabetes_drug_is_no_onset_of_diabetes(registry, drug) -> None:
     assert fired(registry, record(70, weight_loss=30, **{drug: 20})) == ()

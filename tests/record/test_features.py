@@ -123,6 +123,8 @@ ONSET = {"name": "onset", "reduce": "first_at_least", "threshold": 126, "precede
         ([(900, 97), (30, 141)], False),  # the lower value is too old to date the onset
         ([(1500, 97), (1400, 141), (30, 150)], False),  # long ago
         ([(400, 97), (30, 110)], False),
+        ([(1400, 141), (400, 97), (30, 150)], True),  # one high value long ago, and lower since
+        ([(1400, 141), (1300, 150), (400, 97), (30, 150)], False),
     ],
 )
 def test_an_onset_needs_a_lower_value_before_it(series: list[tuple[int, float]], found: bool) -> None:

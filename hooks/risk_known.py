@@ -1,0 +1,35 @@
+"""Diabetes that has been known for longer is not new, and brings no card; where it alone was in the way of one, that is
+said to the clinical lead, since what stands in a record for years may be wrong."""
+
+from __future__ import annotations
+
+from cds.inference import eligibility, rules
+from cds.inference.prediction import NotAssessed, Prediction
+from cds.record.facts import Fact
+from cds.services import Case
+from hooks.risk_decision import MODEL_OF, RiskParameters
+
+KNOWN_BEFORE = "known-before"
+
+
+def in_the_way(case: Case, parameters: RiskParameters) -> Fact | None:
+    """What kept the guideline's rule from holding, or the score from being given that asks for a card."""
+    guideline = case.prediction(MODEL_OF["guideline"])
+    return (_of_rules(guideline) if guideline is not None else None) or _of_score(case, parameters)
+
+
+def _of_rules(guideline: Prediction) -> Fact | None:
+    features = {f.input.name: f.otherwise or f for f in guideline.features}
+    for rule in guideline.manifest.runtime.rules:
+        if rule.id not in guideline.rules and rules.fires(rule, features):
+            return next((f.known for f in guideline.features if f.known is not None), None)
+    return None
+
+
+def _of_score(case: Case, parameters: RiskParameters) -> Fact | None:
+    score = case.assessments.get(MODEL_OF["endpac"])
+    if not isinstance(score, NotAssessed) or score.otherwise is None:
+        return None
+    if score.otherwise.number("score") < parameters.endpac_at_least:
+        return None
+    return eligibility.known_before(score.manifest.population.eligibility, case.record)
