@@ -13,7 +13,7 @@ import msgspec
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.record.features import Feature
 from cds.services import Again, Case, Dial, Finding, Suppressed, Weighed, service
-from hooks import gates, risk_decision, risk_jaundice, risk_known, risk_missing, risk_words
+from hooks import gates, risk_decision, risk_jaundice, risk_known, risk_missing, risk_not_assessed, risk_words
 from hooks.risk_decision import TOPIC, Kind, RiskParameters, RiskWeighed
 from hooks.risk_words import Trigger
 
@@ -72,7 +72,7 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
     if known := risk_known.in_the_way(case, parameters):
         yield Suppressed(TOPIC, risk_known.KNOWN_BEFORE, models=MODELS, source=known.source)
     if parameters.say_when_not_assessed and risk_decision.unsaid(weighed, parameters):
-        yield risk_words.not_assessed(case)
+        yield risk_not_assessed.card(case)
 
 
 def _trigger(case: Case, kind: Kind, parameters: RiskParameters) -> Trigger:

@@ -149,7 +149,14 @@ def unsaid(weighed: RiskWeighed, parameters: RiskParameters) -> bool:
 
 def hangs_on_sex(weighed: RiskWeighed, parameters: RiskParameters) -> bool:
     """Whether the two-year risk would make a card, with either sex or with one of them, were the patient's known."""
-    return max(weighed.by_sex, default=0.0) >= parameters.risk_at_least
+    return bool(by_sex_at_least(weighed.by_sex, parameters))
+
+
+def by_sex_at_least(by_sex: tuple[float, ...], parameters: RiskParameters) -> Literal["", "one", "both"]:
+    """With which of the sexes the two-year risk would make a card."""
+    if max(by_sex, default=0.0) < parameters.risk_at_least:
+        return ""
+    return "both" if min(by_sex) >= parameters.risk_at_least else "one"
 
 
 def jaundice_since(weighed: RiskWeighed, parameters: RiskParameters) -> float | None:
@@ -240,4 +247,7 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
             flags=flags(weighed, parameters) if MODEL_OF["guideline"] in past.answers else (),
         )
     elif parameters.say_when_not_assessed and unsaid(weighed, parameters):
-        yield Would(NOT_ASSESSED, repeat="each-time")
+        if by_sex_at_least(weighed.by_sex, parameters) == "both":  # a scan is due whatever the sex
+            yield Would(NOT_ASSESSED, rank="action", indicator=parameters.model_indicator, repeat="each-time")
+        else:
+            yield Would(NOT_ASSESSED, repeat="each-time")

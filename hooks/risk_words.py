@@ -15,7 +15,7 @@ from cds.record.facts import Fact
 from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
 from hooks import risk_decision, risk_jaundice, risk_missing
-from hooks.risk_decision import NOT_ASSESSED, REFERRAL_RULE, Kind
+from hooks.risk_decision import REFERRAL_RULE, Kind
 from hooks.risk_missing import RISK, SCORE
 
 NG12_URL = "https://www.nice.org.uk/guidance/ng12"
@@ -69,10 +69,10 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...]) -> Ca
     age = case.record.age if case.record.age is not None else words("engine.undated")
     detail = wording.paragraphs(
         f"**{_recommendation(case, trigger)}**",
-        _section(case, "why", _why(case, trigger)),
-        _section(case, "likely", _likely(case, trigger)),
-        _section(case, "sure", [*_sure(case, trigger), *risk_missing.lines(case), *_confounders(case)]),
-        _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
+        section(case, "why", _why(case, trigger)),
+        section(case, "likely", _likely(case, trigger)),
+        section(case, "sure", [*_sure(case, trigger), *risk_missing.lines(case), *_confounders(case)]),
+        section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
         wording.rests_on(words, _used(case), case.policy, case.record, beside=_beside(case, trigger)),
     )
     return CardDraft(
@@ -85,7 +85,7 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...]) -> Ca
         detail=detail,
         source_label=words(f"risk.source.{trigger.kind}"),
         source_url=_source_url(trigger),
-        proposals=_proposals(case, trigger),
+        proposals=proposals(case, trigger),
         links=_links(case, trigger),
         models=tuple(case.assessments),
         band=_band(case, trigger),
@@ -107,48 +107,7 @@ def red_flags(case: Case) -> tuple[str, ...]:
     return tuple(dict.fromkeys("new-diabetes" if name in _DIABETES else name for name in found))
 
 
-def not_assessed(case: Case) -> CardDraft:
-    """Modest and visible: something stood in the way, and that is not a low risk."""
-    words = case.words
-    failed = [words.pick(a.manifest.words.title) for a in case.assessments.values() if isinstance(a, Failed)]
-    lines = wording.gaps(words, case.evidence, case.record)
-    if case.record.age is None:
-        lines.append(words("risk.no_age"))
-    lines += [words("risk.failed", model=name) for name in failed]
-    lines += risk_missing.unusable(case)
-    if sexless := _either_sex(case):
-        lines += _performance(case, RISK)
-    if case.record.age is None:
-        told = "ageless"
-    else:
-        told = "reached" if risk_missing.reached(case) else "detail"
-    return CardDraft(
-        topic=NOT_ASSESSED,
-        rank="information",
-        indicator="info",
-        summary=words("risk.not_assessed.sexless" if sexless else "risk.not_assessed.summary"),
-        detail=wording.paragraphs(
-            sexless or words(f"risk.not_assessed.{told}"),
-            wording.bullets(lines),
-            wording.rests_on(words, list(case.assessments.values()), case.policy, case.record),
-        ),
-        source_label=words("engine.source"),
-        models=tuple(case.assessments),
-        repeat="each-time",
-    )
-
-
-def _either_sex(case: Case) -> str:
-    """What the risk would be with either sex, where that could make a card and the patient's is not known."""
-    words, found, limit = case.words, risk_missing.by_sex(case), case.parameters.risk_at_least
-    if max(found, default=0.0) < limit:
-        return ""
-    female, male = (wording.chance(words, one) for one in found)
-    key = "both" if min(found) >= limit else "one"
-    return words(f"risk.not_assessed.{key}", female=female, male=male, limit=wording.chance(words, limit))
-
-
-def _section(case: Case, name: str, lines: Sequence[str]) -> str:
+def section(case: Case, name: str, lines: Sequence[str]) -> str:
     return f"**{case.words(f'risk.heading.{name}')}**\n{wording.bullets(lines)}" if lines else ""
 
 
@@ -206,19 +165,24 @@ def _holding(case: Case, trigger: Trigger) -> list[str]:
 
 def _why(case: Case, trigger: Trigger) -> list[str]:
     """The patient's own facts, three to six, the ones that count most first, none twice."""
-    words, lines = case.words, list[str]()
+    lines: list[str] = []
     if trigger.kind == "bilirubin":
         value, day = _bilirubin(case)
-        lines.append(words("risk.why.bilirubin", value=value, day=day))
-    seen: set[str] = set()
-    for prediction, names in _telling(case, trigger):
+        lines.append(case.words("risk.why.bilirubin", value=value, day=day))
+    return [*lines, *reasons(case, _telling(case, trigger))][:5]
+
+
+def reasons(case: Case, telling: Sequence[tuple[Prediction, Sequence[str]]]) -> list[str]:
+    """A line for each finding among the inputs named, of each answer in turn."""
+    lines, seen = list[str](), set[str]()
+    for prediction, names in telling:
         for name in names:
             feature = prediction.feature(name)
             sources = {f.source for f in feature.facts}
             if not feature.found or not feature.value or not sources or sources <= seen:
                 continue
             seen |= sources
-            lines.append(wording.reason(words, feature))
+            lines.append(wording.reason(case.words, feature))
     return lines[:5]
 
 
@@ -230,10 +194,14 @@ def _telling(case: Case, trigger: Trigger) -> list[tuple[Prediction, list[str]]]
     if (score := case.prediction("endpac")) is not None and trigger.kind != "risk":
         found.append((score, [f.input.name for f in score.features]))
     if (risk := case.prediction(RISK)) is not None:
-        weights = dict(zip((f.input.name for f in risk.features), risk.series("contributions"), strict=True))
-        raising = [n for n in sorted(weights, key=lambda n: -weights[n]) if weights[n] > _TELLING and n != "age"]
-        found.append((risk, raising))
+        found.append((risk, raising(risk)))
     return found
+
+
+def raising(risk: Prediction) -> list[str]:
+    """Names of what makes the two-year risk higher than that of others of this age, the most telling first."""
+    weights = dict(zip((f.input.name for f in risk.features), risk.series("contributions"), strict=True))
+    return [n for n in sorted(weights, key=lambda n: -weights[n]) if weights[n] > _TELLING and n != "age"]
 
 
 def _likely(case: Case, trigger: Trigger) -> list[str]:
@@ -268,7 +236,7 @@ def _sure(case: Case, trigger: Trigger) -> list[str]:
         lines.append(words("risk.sure.bilirubin", limit=words.number(limit, 1), molar=molar))
     if trigger.refers:
         lines.append(words("risk.sure.no_jaundice"))
-    lines += _performance(case, RISK, SCORE)
+    lines += performance(case, RISK, SCORE)
     lines += [
         words("risk.failed", model=words.pick(a.manifest.words.title))
         for a in case.assessments.values()
@@ -277,7 +245,7 @@ def _sure(case: Case, trigger: Trigger) -> list[str]:
     return lines
 
 
-def _performance(case: Case, *models: str) -> list[str]:
+def performance(case: Case, *models: str) -> list[str]:
     """How far to trust the figures the card shows."""
     words, used = case.words, {a.manifest.id: a.manifest for a in _used(case)}
     told = [used[model] for model in models if model in used]
@@ -325,7 +293,7 @@ def _confounders(case: Case) -> list[str]:
     return [case.words("risk.marker.plain", value=text) for text in told]
 
 
-def _proposals(case: Case, trigger: Trigger) -> tuple[Proposal, ...]:
+def proposals(case: Case, trigger: Trigger) -> tuple[Proposal, ...]:
     words = case.words
     reason = words("risk.order_reason")
     ct = Proposal("ct-pancreas", words("risk.order.ct"), "urgent", reason, recommended=not trigger.refers)

@@ -41,17 +41,32 @@ def cards(
     return house.cards_for("pancreas-risk", patient, *problems, *beside, language=language)
 
 
+def labels(card: dict[str, Any]) -> list[str]:
+    return [suggestion["label"] for suggestion in card.get("suggestions", [])]
+
+
+def why(card: dict[str, Any]) -> list[str]:
+    """The findings it names."""
+    return str(card["detail"]).partition("**Why**\n")[2].partition("\n\n")[0].splitlines()
+
+
 @pytest.mark.parametrize("gender", ["other", "unknown", None])
 def test_a_risk_that_is_high_with_either_sex_is_no_silence(house: House, gender: str | None) -> None:
     (card,) = cards(house, gender, PAIN, THIN, NO_APPETITE)
-    assert card["summary"] == "Two-year pancreatic cancer risk not worked out: sex is not on record as female or male"
-    assert (card["indicator"], card.get("suggestions", [])) == ("info", [])
+    assert (card["indicator"], card["detail"].partition("\n")[0]) == ("info", "**Consider a CT of the pancreas.**")
     assert "the record gives neither as the sex" in card["detail"]
     for sex, chance in (("female", "{} in a woman"), ("male", "{} in a man")):
         (known,) = cards(house, sex, PAIN, THIN, NO_APPETITE)
         risk = known["summary"].removeprefix("Pancreatic cancer risk ").partition(" over")[0]
         assert chance.format(risk) in card["detail"]
-    assert "with either, a CT of the pancreas would be proposed here (from about 2 in 100)" in card["detail"]
+        assert labels(card) == labels(known)
+        assert why(card) == why(known)
+        assert len(why(card)) == 3
+        if sex == "female":  # the lower of the two
+            assert card["summary"] == (
+                f"Pancreatic cancer risk at least {risk} over 2 years, sex not on record: consider CT of the pancreas"
+            )
+    assert "with either, a CT of the pancreas is proposed here (from about 2 in 100)" in card["detail"]
     assert "QCancer gives no interval for one patient" in card["detail"]
     assert "Nothing alarming" not in card["detail"]
 
@@ -61,6 +76,9 @@ def test_a_risk_that_is_high_with_one_sex_only_is_said_to_be(house: House) -> No
     assert [len(found[sex]) for sex in ("female", "male")] == [0, 1]
     (card,) = found["other"]
     assert "with one of them, and not with the other, a CT of the pancreas would be proposed" in card["detail"]
+    assert card["summary"] == "Two-year pancreatic cancer risk not worked out: sex is not on record as female or male"
+    assert labels(card) == []
+    assert why(card) == why(*found["male"])
 
 
 def test_a_risk_that_is_low_with_either_sex_needs_no_word(house: House) -> None:
@@ -99,8 +117,10 @@ def test_one_from_after_them_is_and_the_reason_is_kept(house: House, gender: str
 
 def test_it_says_so_in_dutch(house: House) -> None:
     (card,) = cards(house, None, PAIN, THIN, NO_APPETITE, language="nl")
-    assert card["summary"].startswith("Tweejaarsrisico op alvleesklierkanker niet berekend: geslacht niet vastgelegd")
-    assert "bij allebei zou hier een CT van de alvleesklier worden voorgesteld" in card["detail"]
+    said = card["summary"].partition(" ten minste ")
+    assert said[0] == "Risico op alvleesklierkanker"
+    assert said[2].endswith(" in 2 jaar, geslacht niet vastgelegd: overweeg CT van de alvleesklier")
+    assert "bij allebei wordt hier een CT van de alvleesklier voorgesteld" in card["detail"]
 
 
 def test_a_card_that_rests_on_the_guideline_says_what_the_equation_lacks(house: House) -> None:
@@ -114,6 +134,8 @@ def test_another_limit_of_the_policy_is_tried_on_what_was_weighed(house: House) 
     weighed = RiskWeighed(Standing(age=57), {}, by_sex=(0.026, 0.06))
     past = Past({}, {risk_decision.TOPIC: msgspec.to_builtins(weighed)})
     policy = house.engine.policies.current()
-    for limit, topics in ((0.02, [NOT_ASSESSED]), (0.05, [NOT_ASSESSED]), (0.07, [])):
-        found = risk_decision.decide(past, RiskParameters(risk_at_least=limit), policy)
-        assert [one.topic for one in found] == topics
+    due, told = (NOT_ASSESSED, "action", "warning"), (NOT_ASSESSED, "information", "info")
+    for limit, cards in ((0.02, [due]), (0.05, [told]), (0.07, [])):
+        parameters = RiskParameters(risk_at_least=limit, model_indicator="warning")
+        found = risk_decision.decide(past, parameters, policy)
+        assert [(one.topic, one.rank, one.indicator) for one in found] == cards

@@ -1,0 +1,70 @@
+"""The card in place of a risk card, where something stood in the way of an answer: modest and visible, for that is no
+low risk. Where only the sex is lacking and a scan is due for either, it asks for the scan."""
+
+from __future__ import annotations
+
+from cds.cards import wording
+from cds.inference.prediction import Failed
+from cds.services import CardDraft, Case
+from hooks import risk_decision, risk_missing, risk_words
+from hooks.risk_decision import NOT_ASSESSED
+from hooks.risk_missing import RISK
+from hooks.risk_words import Trigger
+
+
+def card(case: Case) -> CardDraft:
+    words = case.words
+    failed = [words.pick(a.manifest.words.title) for a in case.assessments.values() if isinstance(a, Failed)]
+    lines = wording.gaps(words, case.evidence, case.record)
+    if case.record.age is None:
+        lines.append(words("risk.no_age"))
+    lines += [words("risk.failed", model=name) for name in failed]
+    lines += risk_missing.unusable(case)
+    sexless = risk_decision.by_sex_at_least(risk_missing.by_sex(case), case.parameters)
+    if sexless:
+        lines += risk_words.performance(case, RISK)
+    if case.record.age is None:
+        told = "ageless"
+    else:
+        told = "reached" if risk_missing.reached(case) else "detail"
+    due = sexless == "both"
+    return CardDraft(
+        topic=NOT_ASSESSED,
+        rank="action" if due else "information",
+        indicator=case.parameters.model_indicator if due else "info",
+        summary=_summary(case, sexless),
+        detail=wording.paragraphs(
+            f"**{words('risk.recommend.risk')}**" if due else "",
+            _either_sex(case, sexless) if sexless else words(f"risk.not_assessed.{told}"),
+            risk_words.section(case, "why", _findings(case)) if sexless else "",
+            risk_words.section(case, "sure", lines) if sexless else wording.bullets(lines),
+            wording.rests_on(words, list(case.assessments.values()), case.policy, case.record),
+        ),
+        source_label=words("engine.source"),
+        proposals=risk_words.proposals(case, _lower(case)) if due else (),
+        models=tuple(case.assessments),
+        repeat="each-time",
+    )
+
+
+def _summary(case: Case, sexless: str) -> str:
+    words = case.words
+    if sexless == "both":
+        return words("risk.not_assessed.at_least", chance=wording.chance(words, min(risk_missing.by_sex(case))))
+    return words("risk.not_assessed.sexless" if sexless else "risk.not_assessed.summary")
+
+
+def _either_sex(case: Case, sexless: str) -> str:
+    """What the risk would be with either sex."""
+    words, limit = case.words, case.parameters.risk_at_least
+    female, male = (wording.chance(words, one) for one in risk_missing.by_sex(case))
+    return words(f"risk.not_assessed.{sexless}", female=female, male=male, limit=wording.chance(words, limit))
+
+
+def _findings(case: Case) -> list[str]:
+    return risk_words.reasons(case, [(one, risk_words.raising(one)) for one in risk_missing.either(case, RISK)])
+
+
+def _lower(case: Case) -> Trigger:
+    lower = min(risk_missing.either(case, RISK), key=lambda one: one.number("risk"))
+    return Trigger("risk", lower, case.parameters.model_indicator)
