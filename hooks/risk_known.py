@@ -10,12 +10,22 @@ from cds.services import Case
 from hooks.risk_decision import MODEL_OF, RiskParameters
 
 KNOWN_BEFORE = "known-before"
+_SOURCES = {"Condition": "conditions", "Observation": "observations"}
 
 
 def in_the_way(case: Case, parameters: RiskParameters) -> Fact | None:
     """What kept the guideline's rule from holding, or the score from being given that asks for a card."""
     guideline = case.prediction(MODEL_OF["guideline"])
     return (_of_rules(guideline) if guideline is not None else None) or _of_score(case, parameters)
+
+
+def unread(case: Case, prediction: Prediction) -> list[str]:
+    """Where older diabetes may stand that nobody could read, beside what an answer takes for new; as keys of the
+    prefetch."""
+    lost = frozenset[str]().union(*(f.unsure for f in prediction.features))
+    if any(eligibility.of_age(test) for test in prediction.manifest.population.eligibility):
+        lost |= case.record.unread
+    return [key for kind, key in _SOURCES.items() if kind in lost]
 
 
 def _of_rules(guideline: Prediction) -> Fact | None:

@@ -14,7 +14,7 @@ from cds.inference.rules import holds
 from cds.record.facts import Fact
 from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
-from hooks import risk_decision, risk_jaundice, risk_missing
+from hooks import risk_decision, risk_jaundice, risk_known, risk_missing
 from hooks.risk_decision import REFERRAL_RULE, Kind
 from hooks.risk_missing import RISK, SCORE
 
@@ -122,7 +122,8 @@ def _summary(case: Case, trigger: Trigger, age: int | str) -> str:
     if trigger.kind == "bilirubin":
         return words("risk.summary.bilirubin", age=age, value=_bilirubin(case)[0])
     if trigger.kind == "endpac":
-        return words("risk.summary.endpac", score=words.number(trigger.prediction.number("score"), 0))
+        key = "endpac_maybe_new" if _maybe_older(case, trigger) else "endpac"
+        return words(f"risk.summary.{key}", score=words.number(trigger.prediction.number("score"), 0))
     risk = case.prediction(RISK)
     if trigger.kind == "risk":
         return words("risk.summary.risk", chance=wording.chance(words, trigger.prediction.number("risk")))
@@ -152,9 +153,10 @@ def _holding(case: Case, trigger: Trigger) -> list[str]:
     New diabetes is one finding, whether the problem list, HbA1c or glucose says so.
     """
     words, prediction, rule = case.words, trigger.prediction, _rule(trigger)
+    new = "maybe_new" if _maybe_older(case, trigger) else "new"
 
     def label(name: str) -> str:
-        return words("risk.new_diabetes") if name in _DIABETES else words.pick(prediction.feature(name).input.label)
+        return words(f"risk.{new}_diabetes") if name in _DIABETES else words.pick(prediction.feature(name).input.label)
 
     labels = [label(c.input) for c in rule.all if prediction.feature(c.input).facts]
     features = {f.input.name: f for f in prediction.features}
@@ -169,7 +171,19 @@ def _why(case: Case, trigger: Trigger) -> list[str]:
     if trigger.kind == "bilirubin":
         value, day = _bilirubin(case)
         lines.append(case.words("risk.why.bilirubin", value=value, day=day))
-    return [*lines, *reasons(case, _telling(case, trigger))][:5]
+    told = [*lines, *reasons(case, _telling(case, trigger))][:5]
+    return [*told, *(case.words(f"risk.why.older_{key}") for key in _maybe_older(case, trigger))]
+
+
+def _maybe_older(case: Case, trigger: Trigger) -> list[str]:
+    """Where diabetes that the card rests on as new may stand as old, unread."""
+    new = trigger.kind == "endpac" or (trigger.kind == "guideline" and _on_diabetes(trigger))
+    return risk_known.unread(case, trigger.prediction) if new else []
+
+
+def _on_diabetes(trigger: Trigger) -> bool:
+    features = {f.input.name: f for f in trigger.prediction.features}
+    return any(c.input in _DIABETES and holds(c, features) is True for c in _rule(trigger).any)
 
 
 def reasons(case: Case, telling: Sequence[tuple[Prediction, Sequence[str]]]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from msgspec import structs
+
 from cds.record.facts import Record
 from cds.record.feature import Feature, Kinds
 from cds.record.inputs import Input, Reduce
@@ -47,11 +49,19 @@ def _if_read(feature: Feature, record: Record, kinds: Kinds) -> Feature:
     # of lines, what was not read may be an earlier one: only a second is certain
     certain = (feature.value or 0.0) > 1.0 if feature.input.reduce is Reduce.line else bool(feature.facts)
     if certain:
-        return feature
+        return _unsure(feature, record, kinds)
     if any(kinds.get(concept) in record.unread for concept in feature.input.concepts):
         lost = {kinds.get(concept) for concept in feature.input.concepts} & record.unread
         return Feature(feature.input, None, "unsupported" if lost <= record.unsupported else "unread")
     return feature
+
+
+def _unsure(feature: Feature, record: Record, kinds: Kinds) -> Feature:
+    """Found, and perhaps not for the first time: what would make it old may be in what was not read."""
+    if not feature.value or not feature.input.unless:
+        return feature
+    lost = record.unread.intersection(kinds.get(concept, "") for concept in feature.input.reads)
+    return structs.replace(feature, unsure=lost) if lost else feature
 
 
 def _in_range(feature: Feature) -> Feature:

@@ -71,13 +71,18 @@ class House:
             cards[found["id"]] = self._answer(found, context, prefetch, language)
         return cards
 
-    def cards_for(self, service: str, *chart: dict[str, Any], language: str = "en") -> list[dict[str, Any]]:
-        """Of a patient-view service, for a patient of whom nothing else is known. ``chart``: the Patient among it."""
+    def cards_for(
+        self, service: str, *chart: dict[str, Any], language: str = "en", cut: str = ""
+    ) -> list[dict[str, Any]]:
+        """Of a patient-view service, for a patient of whom nothing else is known. ``chart``: the Patient among it;
+        ``cut``: the key of a prefetch that has more pages, which nobody can fetch."""
         patient = next(r["id"] for r in chart if r["resourceType"] == "Patient")
         record = create_fhir_app(list(chart), page_size=1000).test_client()
         (found,) = (s for s in self.services if s["id"] == service and s["hook"] == "patient-view")
         asked = {key: text.replace("{{context.patientId}}", patient) for key, text in found["prefetch"].items()}
         prefetch = {key: record.get(f"/fhir/{query}").get_json() for key, query in asked.items()}
+        if cut:
+            prefetch[cut]["link"] = [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]
         return self._answer(found, hook_context("patient-view", patient), prefetch, language)
 
     def _answer(

@@ -109,3 +109,36 @@ def test_where_it_alone_is_in_the_way_the_reason_is_kept(
 )
 def test_where_there_was_nothing_to_say_there_is_no_reason(house: House, chart: tuple[dict[str, Any], ...]) -> None:
     assert told(house, *chart) == ([], set())
+
+
+PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1958-03-01"}
+LIST = "the problem list was not read whole"
+LABORATORY = "laboratory results were not read whole"
+
+
+@pytest.mark.parametrize(("cut", "where"), [("conditions", LIST), ("observations", LABORATORY)])
+@pytest.mark.parametrize(
+    ("chart", "new"),
+    [((NEW[0], *RISE), "Weight loss and {} at 68"), (NEW[:2], "Weight loss and {} at 68"), (SCORED, "{} with END-PAC")],
+)
+def test_what_was_not_read_may_hold_older_diabetes_and_the_card_says_so(
+    house: House, chart: tuple[dict[str, Any], ...], new: str, cut: str, where: str
+) -> None:
+    for missing, word in (("", "new-onset"), (cut, "possibly new")):
+        (card,) = house.cards_for("pancreas-risk", PATIENT, *chart, cut=missing)
+        headline = new.format(f"{word} diabetes")
+        assert card["summary"].startswith(headline[0].upper() + headline[1:])
+        said = f"- Older diabetes could not be ruled out: {where}." in card["detail"].partition("**How likely**")[0]
+        assert said is bool(missing)
+
+
+def test_it_is_said_in_dutch_and_only_of_diabetes(house: House) -> None:
+    (card,) = house.cards_for("pancreas-risk", PATIENT, *NEW, cut="conditions", language="nl")
+    assert card["summary"].startswith("Gewichtsverlies en mogelijk nieuwe diabetes")
+    assert "Oudere diabetes kon niet worden uitgesloten: de probleemlijst is niet in zijn geheel" in card["detail"]
+    (other,) = house.cards_for("pancreas-risk", PATIENT, NEW[0], problem("161891005", "2026-10-20"), cut="conditions")
+    assert other["summary"].startswith("Weight loss and back pain")
+    assert "lder diabetes" not in other["detail"]
+    (yellow,) = house.cards_for("pancreas-risk", PATIENT, problem("18165001", "2026-11-10"), *RISE, cut="conditions")
+    assert yellow["summary"].startswith("Jaundice at 68")
+    assert "Older diabetes" not in yellow["detail"], "what the card rests on is no diabetes"
