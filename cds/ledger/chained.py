@@ -106,7 +106,7 @@ def contents(
 
 
 # questions made once: to make one anew, and to find what it was compiled to, costs what its answer does
-_KEYS = sa.bindparam("keys", expanding=True)
+_KEYS: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
 
 
 @lru_cache(maxsize=64)
