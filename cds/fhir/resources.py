@@ -117,6 +117,7 @@ class MedicationRequest(Resource):
     medicationReference: Reference | None = None
     subject: Reference | None = None
     authoredOn: str | None = None
+    priorPrescription: Reference | None = None
     contained: list[msgspec.Raw] = []
     extension: msgspec.Raw = msgspec.Raw(b"")
     modifierExtension: msgspec.Raw = msgspec.Raw(b"")

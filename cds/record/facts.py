@@ -56,8 +56,10 @@ class Fact(msgspec.Struct, frozen=True):
     """ImagingStudy: DICOM modality codes."""
     title: str = ""
     """The code's text as sent, for showing; never for matching a concept."""
+    texts: tuple[str, ...] = ()
+    """Drugs: all that it is called, the text and every code's display, each once; of a formulation only these tell."""
     codes: tuple[tuple[str, str], ...] = ()
-    """ServiceRequest: (system, code) as ordered, so that a site's own order codes can be recognised."""
+    """ServiceRequests and drugs: (system, code) as ordered, so that a site's own order codes can be recognised."""
     reference_range: ReferenceRange | None = None
     """Measurements: the laboratory's own; None when it sent none that is plainly this result's."""
 
@@ -114,15 +116,22 @@ class Record:
     """Every ServiceRequest that stands, whatever its code."""
     drafts: Record | None = None
     """Orders in the making, read like a record of their own; None where the hook has none."""
-    unnamed: int = 0
-    """Drugs that could not be told: a reference that leads nowhere, no code at all, or none of a code system that is
-    known here (the G-Standaard's, say, without ATC beside it and not in the site's ConceptMap)."""
+    unrecognised: list[Fact] = field(default_factory=list)
+    """Drugs of no concept that could not be told: a reference that leads nowhere, no code at all, or none of a code
+    system that is known here (the G-Standaard's, say, without ATC beside it and not in the site's ConceptMap)."""
     untold: list[Fact] = field(default_factory=list)
     """Drugs of no concept that may be any: known by a text alone, or by a code of a system of which only the
     ingredients are known here (an RxNorm product)."""
+    supposed: list[Fact] = field(default_factory=list)
+    """Drugs of no concept that are taken for others than ours: the site maps what matters of their code system, and not
+    them. Their texts are read still, in case it missed one."""
     ended: list[Fact] = field(default_factory=list)
     """Among drafts: drugs, of no concept too, whose order is signed to end it, or does not stand; none of them is being
     ordered."""
+    stops: list[Fact] = field(default_factory=list)
+    """Among ``ended``: agreements to stop a drug that don't say which order they end, and so end every one of it."""
+    replaced: set[str] = field(default_factory=set)
+    """Among drafts: ``Type/id`` of the orders in whose place they come (``priorPrescription``)."""
     foreign: int = 0
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0
@@ -135,6 +144,11 @@ class Record:
     @property
     def today(self) -> date:
         return self.day or self.now.date()
+
+    @property
+    def unnamed(self) -> int:
+        """Drugs that could not be told."""
+        return len(self.unrecognised)
 
     @property
     def lost(self) -> int:

@@ -6,12 +6,13 @@ value sets of each resource.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from typing import Any
 
 from cds.fhir import resources as fhir
-from cds.record import agreements, moments, quantities
+from cds.record import agreements, medications, moments, quantities
 from cds.record.concepts import Concept
 from cds.record.facts import Fact, Record, Refused
 from cds.record.family import Family
@@ -25,6 +26,7 @@ _INACTIVE = frozenset({"inactive", "resolved", "remission"})
 _REFUTED = frozenset({"refuted", "entered-in-error"})
 _NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken", "draft", "unknown"})
 _BEING_ORDERED = frozenset({"draft", "active", None})
+_VOID = frozenset({"entered-in-error", "cancelled"})
 _NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
 _NOT_IMAGED = frozenset({"entered-in-error", "cancelled"})
 _OLDEST = 130.0  # years
@@ -52,6 +54,7 @@ class Reader:
         self._vocabulary = vocabulary
         self._zone = zone
         self._drafts = drafts
+        self._seen: Counter[str] = Counter()
         self.record = Record(now=now, patient_id=patient_id, day=moments.day_at(now, zone))
         self._latest = now + TOLERATED_AHEAD
         self._genomics = Genomics(vocabulary)
@@ -211,12 +214,9 @@ class Reader:
         stands = stands and not getattr(resource, "doNotPerform", False)
         if not (stands or self._drafts):
             return
-        code = resource.medicationCodeableConcept or _referenced(resource, shared)
-        if code is None or not (code.coding or code.text):
-            self.record.unnamed += stands
-            return
         period = getattr(resource, "effectivePeriod", None)
         authored = getattr(resource, "authoredOn", None)
+        stopped = False
         if isinstance(resource, fhir.MedicationRequest):
             try:
                 stopped = agreements.stops(resource)
@@ -224,26 +224,65 @@ class Reader:
             except ValueError:
                 self.record.malformed += stands
                 return
-            if stopped and authored is None:  # what was taken until then, the one it ends says
+            if stopped and authored is None and not self._drafts:  # what was taken until then, the one it ends says
                 return
-            stands = stands and not (stopped and self._drafts)
+            if self._drafts:
+                stands, stopped = self._ends(resource, stands, stopped)
         when = self._moment(
             authored,
             getattr(resource, "effectiveDateTime", None),
             period.start if period else None,
         )
+        code = medications.drug(resource, shared)
         names, _ = self._names(code, "Medication")
-        for name in names:
-            if not self._in_future(when):
-                fact = Fact(name, _reference(resource), when, status=resource.status, title=_display(code))
-                self.record.add(fact) if stands else self.record.ended.append(fact)
-        if names:
-            return
-        if not self._vocabulary.tells_drug(code.coding):
-            self.record.unnamed += stands
-        elif not self._vocabulary.tells_it_is_another(code.coding):
-            fact = Fact("", _reference(resource), when, status=resource.status, title=_display(code))
-            self.record.untold.append(fact) if stands else self.record.ended.append(fact)
+        source = self._source(resource) if stands else _reference(resource)
+        for name in names or ("",):
+            if name and self._in_future(when):
+                continue
+            fact = Fact(
+                name,
+                source,
+                when,
+                status=resource.status,
+                title=_display(code),
+                texts=medications.texts(code),
+                codes=tuple((c.system or "", c.code) for c in code.coding if c.code),
+            )
+            if stands:
+                self._ordered(fact, code)
+            else:
+                self.record.ended.append(fact)
+                self.record.stops.extend([fact] if stopped else [])
+
+    def _ends(self, request: fhir.MedicationRequest, stands: bool, stopped: bool) -> tuple[bool, bool]:
+        """Whether it is being ordered itself, and whether it stops whatever there is of its drug: an agreement to stop
+        is a resource of its own. What it says that it replaces is all that it ends."""
+        if request.status in _VOID or request.doNotPerform or not (stands or stopped):
+            return False, False
+        prior = request.priorPrescription.reference if request.priorPrescription else None
+        if prior:
+            self.record.replaced.add(medications.relative(prior))
+        return stands and not stopped, stopped and not prior
+
+    def _source(self, resource: Any) -> str:
+        """Two orders in the making under one id, such as ``new``, are still two."""
+        reference = _reference(resource)
+        if not self._drafts:
+            return reference
+        self._seen[reference] += 1
+        return reference if self._seen[reference] == 1 else f"{reference}#{self._seen[reference]}"
+
+    def _ordered(self, fact: Fact, code: fhir.CodeableConcept) -> None:
+        if fact.concept:
+            self.record.add(fact)
+        elif not (code.coding or code.text) or not self._vocabulary.tells_drug(code.coding):
+            self.record.unrecognised.append(fact)
+        elif self._vocabulary.tells_it_is_another(code.coding):
+            pass
+        elif self._vocabulary.leaves_out(code.coding):
+            self.record.supposed.append(fact)
+        else:
+            self.record.untold.append(fact)
 
     def _procedure(self, procedure: fhir.Procedure) -> None:
         if procedure.status in _NOT_DONE:
@@ -336,20 +375,6 @@ def _display(concept: fhir.CodeableConcept | None) -> str:
     if concept is None:
         return ""
     return concept.text or next((c.display for c in concept.coding if c.display), "")
-
-
-def _referenced(resource: Any, shared: dict[str, fhir.Medication]) -> fhir.CodeableConcept | None:
-    reference = resource.medicationReference.reference if resource.medicationReference else None
-    if not reference:
-        return None
-    if reference.startswith("#"):
-        for raw in resource.contained:
-            inner = fhir.decode(bytes(raw)).resources
-            if inner and isinstance(inner[0], fhir.Medication) and inner[0].id == reference[1:]:
-                return inner[0].code
-        return None
-    found = shared.get("/".join(reference.split("/_history/")[0].split("/")[-2:]))
-    return found.code if found else None
 
 
 def _derive(record: Record, vocabulary: Vocabulary) -> None:

@@ -27,6 +27,7 @@ from cds.yaml_lines import YamlFault, parse, read_text
 
 CONCEPT_SYSTEM = "urn:cds:concept"
 SNOMED = "http://snomed.info/sct"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC = "http://www.whocc.no/atc"
 GENOMIC = "urn:cds:genomic"
 """Stands for no concept of its own: a site's codes that mean a genomic result in general."""
@@ -39,7 +40,7 @@ SYSTEMS = {
     "urn:oid:2.16.840.1.113883.6.96": SNOMED,
     "urn:oid:2.16.840.1.113883.6.3": "http://hl7.org/fhir/sid/icd-10",
     "urn:oid:2.16.840.1.113883.6.90": "http://hl7.org/fhir/sid/icd-10-cm",
-    "urn:oid:2.16.840.1.113883.6.88": "http://www.nlm.nih.gov/research/umls/rxnorm",
+    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
     "urn:oid:2.16.840.1.113883.6.73": ATC,
     "https://loinc.org": "http://loinc.org",
     "https://snomed.info/sct": SNOMED,
@@ -89,7 +90,8 @@ class Vocabulary:
     """Those computed from others where they were not recorded."""
     variants: dict[str, Variant] = field(init=False)
     genomic: dict[Key, GenomicCode] = field(init=False)
-    _whole_drug_systems: set[str] = field(default_factory=lambda: {ATC})
+    _mapped_drugs: dict[str, list[frozenset[str]]] = field(default_factory=lambda: defaultdict(list))
+    _whole_drug_systems: set[str] = field(default_factory=set)
     _exact: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _prefixes: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _excluded: dict[str, frozenset[Key]] = field(default_factory=dict)
@@ -178,9 +180,29 @@ class Vocabulary:
         return not (systems and self.drug_systems) or any(system in self.drug_systems for system in systems)
 
     def tells_it_is_another(self, codings: Iterable[Coding]) -> bool:
-        """Of a drug that is no concept's: True where a code of a system that is known here whole says so. Of RxNorm the
-        ingredients are known and the products are not, unless the site has said which of its codes matter."""
+        """Of a drug that is no concept's: True where a code of a system that is known here whole says so. Of RxNorm
+        ingredients are known and the products are not."""
+        return any(canonical_system(c.system or "") == ATC for c in codings if c.code)
+
+    def leaves_out(self, codings: Iterable[Coding]) -> bool:
+        """Of a drug that is no concept's: True where it has a code of a system of which the site mapped all that
+        matters (``_whole``), so that what is left is taken for another."""
         return any(canonical_system(c.system or "") in self._whole_drug_systems for c in codings if c.code)
+
+    def _whole(self, mapped: list[frozenset[str]]) -> bool:
+        """Every drug that is of a class here (ATC's L01, of cancer drugs) and one more of the class. One that was
+        mapped for something else, metformin say, tells nothing of a partner drug."""
+        atc = {prefix: names for (system, prefix), names in self._prefixes.items() if system == ATC}
+        classes = {name for names in atc.values() for name in names}
+        of_a_class = {
+            name
+            for (system, code), names in self._exact.items()
+            if system == ATC and code.startswith(tuple(atc))
+            for name in names
+        }
+        members = of_a_class - classes
+        further = frozenset().union(*(names for names in mapped if not names & members))
+        return bool(classes) and members <= frozenset().union(*mapped) and classes <= further
 
     def spelling(self, name: str, text: str | None, code: str | None, matched: Key | None) -> Spelling:
         """What a unit, sent as text and code with a value of the site's code ``matched``, means for a concept."""
@@ -248,9 +270,13 @@ class Vocabulary:
             self._exact[key] = tuple(dict.fromkeys((*self._exact.get(key, ()), *names)))
             for name in names:
                 self._local[name].append(written)
-                if self.concepts[name].resource == "Medication":
-                    self.drug_systems.add(key[0])
-                    self._whole_drug_systems.add(key[0])
+            drugs = frozenset(name for name in names if self.concepts[name].resource == "Medication")
+            if drugs:
+                self.drug_systems.add(key[0])
+                self._mapped_drugs[key[0]].append(drugs)
+        # a site's own table holds what the hospital stocks; of RxNorm's products nobody maps all
+        whole = (system for system, mapped in self._mapped_drugs.items() if self._whole(mapped))
+        self._whole_drug_systems = {system for system in whole if system != RXNORM}
         self.local_units.update({(canonical_system(system), code): u for (system, code), u in mapping.units.items()})
         self._resolved.clear()
         self._of_kind.clear()

@@ -41,14 +41,16 @@ def only(record: Record, concept: str) -> Fact:
     return fact
 
 
-def mapped(folder: Path, source: str, code: str, target: tuple[str, str], unit: str = "") -> Vocabulary:
-    """The vocabulary of a site whose ConceptMap names one code of its own."""
-    element: dict[str, Any] = {"code": code, "target": [{"code": target[1], "equivalence": "equivalent"}]}
-    if unit:
-        element["extension"] = [{"url": "urn:cds:unit", "valueString": unit}]
-    group = {"source": source, "target": target[0], "element": [element]}
+def mapped(folder: Path, source: str, targets: dict[str, tuple[str, str]], unit: str = "") -> Vocabulary:
+    """The vocabulary of a site whose ConceptMap names codes of its own."""
+    groups = []
+    for code, target in targets.items():
+        element: dict[str, Any] = {"code": code, "target": [{"code": target[1], "equivalence": "equivalent"}]}
+        if unit:
+            element["extension"] = [{"url": "urn:cds:unit", "valueString": unit}]
+        groups.append({"source": source, "target": target[0], "element": [element]})
     path = folder / "codes.json"
-    path.write_text(json.dumps({"resourceType": "ConceptMap", "status": "draft", "group": [group]}))
+    path.write_text(json.dumps({"resourceType": "ConceptMap", "status": "draft", "group": groups}))
     vocabulary = Vocabulary(CONCEPTS)
     vocabulary.add_site_codes(read_concept_map(path))
     return vocabulary
@@ -108,14 +110,14 @@ def test_a_panel_gives_the_values_of_its_tests() -> None:
 @pytest.mark.parametrize("written", [NHG_45, NHG_45_OID])
 @pytest.mark.parametrize("system", [NHG_45, NHG_45_OID])
 def test_a_test_of_a_general_practice_is_read_through_the_sites_map(tmp_path: Path, written: str, system: str) -> None:
-    vocabulary = mapped(tmp_path, written, "2000", (sent.LOINC, "24108-3"), unit="kU/L")
+    vocabulary = mapped(tmp_path, written, {"2000": (sent.LOINC, "24108-3")}, unit="kU/L")
     test = sent.zib_laboratory_test(sent.coded((system, "2000")), {"value": 412})
     assert only(read(test, vocabulary=vocabulary), "ca19-9").value == 412
     assert not read(test).facts
 
 
 def test_the_server_is_asked_for_a_code_as_the_site_writes_it(tmp_path: Path) -> None:
-    vocabulary = mapped(tmp_path, NHG_45_OID, "2000", (sent.LOINC, "24108-3"))
+    vocabulary = mapped(tmp_path, NHG_45_OID, {"2000": (sent.LOINC, "24108-3")})
     assert (NHG_45_OID, "2000") in vocabulary.codes_of("ca19-9")
     assert "2.4.4.30.45" in str(plan(["ca19-9"], vocabulary))
 
@@ -149,11 +151,11 @@ def test_a_product_without_atc_is_a_gap_that_is_told_of_and_the_sites_map_fills(
     ]
     assert gaps(record, "nl")[0].startswith("Eén geneesmiddel in het dossier is niet herkend")
 
-    filled = read(*agreement, vocabulary=mapped(tmp_path, PRK, "1", (ATC, "L01BC05")))
+    filled = read(*agreement, vocabulary=mapped(tmp_path, PRK, {"1": (ATC, "L01BC05")}))
     assert only(filled, "gemcitabine") and filled.unnamed == 0
     # a site that maps the table has said which of its products matter
     other = sent.zib_medication_agreement((PRK, "999"))
-    assert read(*other, vocabulary=mapped(tmp_path, PRK, "1", (ATC, "L01BC05"))).unnamed == 0
+    assert read(*other, vocabulary=mapped(tmp_path, PRK, {"1": (ATC, "L01BC05")})).unnamed == 0
 
 
 def test_a_drug_of_a_known_system_that_no_model_reads_is_no_gap() -> None:
@@ -161,7 +163,7 @@ def test_a_drug_of_a_known_system_that_no_model_reads_is_no_gap() -> None:
     assert read(*sent.zib_medication_agreement((PRK, "1"), ("urn:oid:2.16.840.1.113883.6.73", "N02BE01"))).unnamed == 0
 
 
-def test_an_rxnorm_product_may_be_any_drug_until_the_site_has_mapped_its_own(tmp_path: Path) -> None:
+def test_an_rxnorm_product_may_be_any_drug_until_the_site_has_mapped_it(tmp_path: Path) -> None:
     order = sent.zib_medication_agreement
     [untold] = read(*order((RXNORM, "583218"))).untold
     assert (untold.title, untold.status) == ("een middel", "active")
@@ -170,9 +172,42 @@ def test_an_rxnorm_product_may_be_any_drug_until_the_site_has_mapped_its_own(tmp
     assert not read(*order((RXNORM, "583218"), (ATC, "A04AA01"))).untold
     assert not read(*order((RXNORM, "56946"))).untold  # paclitaxel, the ingredient
 
-    vocabulary = mapped(tmp_path, RXNORM, "583218", (RXNORM, "56946"))
+    vocabulary = mapped(tmp_path, RXNORM, {"583218": (RXNORM, "56946")})
     assert only(read(*order((RXNORM, "583218")), vocabulary=vocabulary), "paclitaxel")
-    assert not read(*order((RXNORM, "1")), vocabulary=vocabulary).untold
+    assert len(read(*order((RXNORM, "1")), vocabulary=vocabulary).untold) == 1  # of those not mapped it tells nothing
+
+
+def test_an_rxnorm_ingredient_that_is_no_cancer_drug_is_known_for_another() -> None:
+    order = sent.zib_medication_agreement
+    for code in ("26225", "3264", "29046"):  # ondansetron, dexamethasone, lisinopril
+        record = read(*order((RXNORM, code)))
+        assert list(record.facts) == ["no-anticancer-drug"] and not record.untold
+
+
+CANCER_DRUGS = {code: (ATC, code) for code in ("L01BC02", "L01CE02", "L01XA03", "L01BC05", "L01CD01", "L01BC06")}
+CANCER_DRUGS["L01XK01"] = (ATC, "L01XK01")
+
+
+@pytest.mark.parametrize(
+    ("system", "targets", "whole"),
+    [
+        (PRK, {"1": (ATC, "A10BA02")}, False),  # metformin: mapped for another model
+        (PRK, {"1": (ATC, "L01BC05")}, False),
+        (PRK, CANCER_DRUGS, False),  # and its other cancer drugs?
+        (PRK, CANCER_DRUGS | {"2": (ATC, "L01XA01")}, True),
+        (RXNORM, CANCER_DRUGS | {"2": (ATC, "L01XA01")}, False),  # products have codes without end
+    ],
+)
+def test_what_a_site_did_not_map_is_another_drug_only_where_it_mapped_all_that_matter(
+    tmp_path: Path, system: str, targets: dict[str, tuple[str, str]], whole: bool
+) -> None:
+    vocabulary = mapped(tmp_path, system, targets)
+    record = read(*sent.zib_medication_agreement((system, "999")), vocabulary=vocabulary)
+    found = [fact.title for fact in record.supposed], [fact.title for fact in record.untold]
+    assert found == ((["een middel"], []) if whole else ([], ["een middel"]))
+    # an ATC code beside it tells
+    record = read(*sent.zib_medication_agreement((system, "999"), (ATC, "N02BE01")), vocabulary=vocabulary)
+    assert not (record.supposed or record.untold)
 
 
 def test_an_agreement_to_stop_begins_nothing_on_the_day_of_stopping() -> None:
@@ -181,6 +216,40 @@ def test_an_agreement_to_stop_begins_nothing_on_the_day_of_stopping() -> None:
     assert fact.when is not None and (fact.when.text, fact.status) == ("2026-03-02", "stopped")
     assert not read(*sent.zib_medication_agreement(gemcitabine, stop=True, period="")).facts
     assert not read(*sent.zib_medication_agreement(gemcitabine, stop=True), drafts=True).facts
+
+
+@pytest.mark.parametrize("status", ["stopped", "active", "draft", "completed"])
+@pytest.mark.parametrize("authored", ["2026-11-23", None])
+def test_an_agreement_to_stop_ends_every_order_of_its_drug(status: str, authored: str | None) -> None:
+    agreement, product = sent.zib_medication_agreement((ATC, "L01BC05"), stop=True)
+    record = read(agreement | {"status": status, "authoredOn": authored}, product, drafts=True)
+    assert not record.facts
+    assert {fact.concept for fact in record.stops} == {"gemcitabine", "antineoplastic"} and record.ended == record.stops
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_an_order_in_place_of_another_ends_that_one_alone(stop: bool) -> None:
+    agreement, product = sent.zib_medication_agreement((ATC, "L01BC05"), stop=stop)
+    prior = {"priorPrescription": {"reference": "https://ehr.example/fhir/MedicationRequest/old/_history/2"}}
+    record = read(agreement | prior, product, drafts=True)
+    assert record.replaced == {"MedicationRequest/old"} and not record.stops
+    for status in ("cancelled", "entered-in-error"):
+        void = read(agreement | prior | {"status": status}, product, drafts=True)
+        assert not (void.replaced or void.stops)
+    assert not read(agreement | prior, product).replaced  # what the record holds ends nothing now
+
+
+def test_two_drafts_under_one_id_are_two() -> None:
+    agreement, product = sent.zib_medication_agreement((ATC, "L01BC05"))
+    other = agreement | {"medicationReference": None, "medicationCodeableConcept": sent.coded((ATC, "L01XA01"))}
+    record = read(agreement, other, product, drafts=True)
+    assert len({fact.source for fact in record.of("gemcitabine", "antineoplastic")}) == 2
+
+
+def test_all_that_a_drug_is_called_is_kept() -> None:
+    agreement, product = sent.zib_medication_agreement((ATC, "L01CE02"))
+    product["code"]["coding"][0]["display"] = "irinotecan liposomal"
+    assert only(read(agreement, product), "irinotecan").texts == ("een middel", "irinotecan liposomal")
 
 
 GARBAGE = ["stop", {"url": 1}, [["x"]], [{"url": 7}], [{"valueBoolean": True}]]
@@ -234,7 +303,7 @@ def test_a_problem_in_a_thesaurus_of_its_own_is_read_through_the_sites_map(
 ) -> None:
     problem = sent.zib_problem((system, code))
     assert not read(problem).facts
-    assert only(read(problem, vocabulary=mapped(tmp_path, written, code, (ICD, "C25.9"))), "pancreatic-cancer")
+    assert only(read(problem, vocabulary=mapped(tmp_path, written, {code: (ICD, "C25.9")})), "pancreatic-cancer")
 
 
 @pytest.mark.parametrize(

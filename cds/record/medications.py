@@ -1,0 +1,37 @@
+"""What a resource says of its drug: in a code of its own, or in a Medication that it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cds.fhir import resources as fhir
+
+
+def drug(resource: Any, shared: Mapping[str, fhir.Medication]) -> fhir.CodeableConcept:
+    """Empty where a reference leads nowhere. ``shared``: Medications sent beside it, by ``Type/id``."""
+    return resource.medicationCodeableConcept or _referenced(resource, shared) or fhir.CodeableConcept()
+
+
+def _referenced(resource: Any, shared: Mapping[str, fhir.Medication]) -> fhir.CodeableConcept | None:
+    reference = resource.medicationReference.reference if resource.medicationReference else None
+    if not reference:
+        return None
+    if reference.startswith("#"):
+        for raw in resource.contained:
+            inner = fhir.decode(bytes(raw)).resources
+            if inner and isinstance(inner[0], fhir.Medication) and inner[0].id == reference[1:]:
+                return inner[0].code
+        return None
+    found = shared.get(relative(reference))
+    return found.code if found else None
+
+
+def relative(reference: str) -> str:
+    """``Type/id``, of whatever server and version."""
+    return "/".join(reference.split("/_history/")[0].split("/")[-2:])
+
+
+def texts(concept: fhir.CodeableConcept) -> tuple[str, ...]:
+    """All that a drug is called, each once."""
+    return tuple(dict.fromkeys(text for text in (concept.text, *(c.display for c in concept.coding)) if text))
