@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from cds.inference.prediction import Assessment, Prediction
 from cds.services import Case, Finding, Suppressed, service
 from hooks import regimens, stage, survival_words, trials
+from hooks.drug_names import PARTNER
 from hooks.line import Line, line
 from hooks.regimens import Recognised
 from hooks.stage import Extent
 from hooks.standing_in import COMPARATOR, FALLBACK, FULL, MODELS, may_stand_in, why_not
 
 TOPIC = "pancreas-survival"
-READS = (*stage.READS, *regimens.DRUGS, regimens.PARTNER)
+READS = (*stage.READS, *regimens.DRUGS, PARTNER)
 
 
 class FirstLineParameters(BaseModel):
@@ -66,7 +67,7 @@ def passed_over(case: Case) -> str | None:
         return "unrecognised-regimen"
     if regimens.ends_cancer_drugs(case.drafts):
         return "not-being-ordered"
-    if case.drafts.untold and stage.extent(case.record).known != "absent":
+    if (case.drafts.untold or case.drafts.unrecognised) and stage.extent(case.record).known != "absent":
         return "drugs-not-told"
     return None
 

@@ -26,14 +26,15 @@ class Line:
 
     kind: str
     begun: Fact | None = None
-    untold: int = 0
-    """Drugs given when an earlier line would have been, of which neither code nor text tells what they were."""
+    untold: tuple[Fact, ...] = ()
+    """Drugs given when an earlier line would have been, of which neither code nor text tells what they were; each once,
+    however often it was given."""
 
 
 def line(record: Record, found: Recognised, extent: Extent) -> Line:
     ordered = {regimens.plain(fact) for fact in found.drugs} | {"leucovorin"}  # a rescue, ordered or not
     earlier = [f for f in regimens.previous(record) if _counts(f, record, extent)]
-    if any(regimens.plain(f) not in ordered for f in earlier):
+    if any(not regimens.is_one_of(f, ordered) for f in earlier):
         return Line("not-first", earlier[-1])
     begun = earlier[-1] if earlier else None
     if begun is None or begun.when is None or begun.when.days_before(record.now) <= _NEXT_CYCLE_DAYS:
@@ -42,9 +43,12 @@ def line(record: Record, found: Recognised, extent: Extent) -> Line:
     return Line(kind, begun, _untold(record, extent))
 
 
-def _untold(record: Record, extent: Extent) -> int:
-    unnamed = (f for f in record.untold if not regimens.named(f))
-    return sum(regimens.before_this_cycle(f, record) and _counts(f, record, extent) for f in unnamed)
+def _untold(record: Record, extent: Extent) -> tuple[Fact, ...]:
+    given = (f for f in record.untold if regimens.before_this_cycle(f, record) and _counts(f, record, extent))
+    each: dict[tuple[object, ...], Fact] = {}
+    for fact in given:
+        each.setdefault((fact.title.lower(), fact.codes), fact)
+    return tuple(fact for fact in each.values() if not regimens.named(fact))
 
 
 def _counts(fact: Fact, record: Record, extent: Extent) -> bool:

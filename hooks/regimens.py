@@ -14,9 +14,10 @@ from enum import Enum
 import msgspec
 
 from cds.record.facts import Fact, Record
+from hooks import drug_names
+from hooks.drug_names import PARTNER
 
 _CYCLE_DAYS = 3.0
-_LIPOSOMAL = ("lipos", "onivyde", "nal-iri")
 
 DRUGS = (
     "fluorouracil",
@@ -29,23 +30,6 @@ DRUGS = (
     "nab-paclitaxel",
     "capecitabine",
 )
-_NAMES = {
-    "fluorouracil": "fluorouracil",
-    "5-fu": "fluorouracil",
-    "irinotecan": "irinotecan",
-    "onivyde": "irinotecan",
-    "oxaliplatin": "oxaliplatin",
-    "folfirinox": "oxaliplatin",
-    "nalirifox": "oxaliplatin",
-    "folfox": "oxaliplatin",
-    "gemcitabin": "gemcitabine",
-    "paclitaxel": "paclitaxel",
-    "abraxane": "paclitaxel",
-    "capecitabin": "capecitabine",
-}
-"""Of drugs and regimens as texts have them in English and Dutch."""
-PARTNER = "antineoplastic"
-"""Any other anticancer drug: with one of these a combination is none of ours."""
 
 
 class Regimen(Enum):
@@ -74,41 +58,91 @@ class Recognised:
 
 def recognise(record: Record, drafts: Record) -> Recognised | None:
     """The regimen that the drafted drugs, with those ordered in the same cycle, make up. None if none of ours."""
-    drugs = _ordered(record, drafts)
+    drugs = {plain(f): f for f in _ordered(record, drafts)}
     regimen = _by_drugs(frozenset(drugs))
     return Recognised(regimen, tuple(drugs.values())) if regimen else None
 
 
 def unread(record: Record, drafts: Record) -> int:
     """Orders that could not be read and that may make another regimen of what could."""
-    drugs = frozenset(_ordered(record, drafts))
+    lost = drafts.foreign + drafts.malformed
+    drugs = frozenset(plain(f) for f in _ordered(record, drafts))
     regimen = _by_drugs(drugs)
-    # a text says nothing where no drug is ours, nor where no further drug would make it so
-    begun = drugs and any(drugs - _RESCUE <= whole for whole in _MADE_OF)
-    open_ended = regimen in _BUILT_ON if regimen else begun
-    return drafts.lost + (untold(record, drafts) if open_ended else 0)
+    if regimen is None and not any(_begins(drugs, whole) for whole in _MADE_OF):
+        # a text says nothing where no drug is ours, nor where no further drug would make it so
+        nothing_read = not drafts_cancer_drugs(drafts)
+        return lost + sum(nothing_read and _may_be_more(f, drugs) for f in drafts.unrecognised)
+    if regimen in (Regimen.folfirinox, Regimen.nalirifox):
+        return lost
+    standing = _standing_untold(record, drafts)
+    if regimen is Regimen.gemcitabine_nab_paclitaxel:
+        # premedication as a text is no third drug; one that its text names is
+        beside = (*drafts.untold, *drafts.unrecognised, *drafts.supposed, *standing)
+        return lost + sum(_names_more(f, drugs) for f in beside)
+    lost += sum(plain(f) == _OF_EITHER_KIND for f in _ordered(record, drafts))
+    lost += len(drafts.untold) + len(drafts.unrecognised)
+    return lost + sum(_names_more(f, drugs) for f in drafts.supposed) + sum(_may_be_more(f, drugs) for f in standing)
+
+
+def of_either_kind(record: Record, drafts: Record) -> bool:
+    """An order of irinotecan whose texts contradict one another on its formulation."""
+    return any(plain(f) == _OF_EITHER_KIND for f in _ordered(record, drafts))
 
 
 def untold(record: Record, drafts: Record) -> int:
-    """Orders of this cycle that no code tells, drafted or standing already."""
-    elsewhere = {f.source for f in (*drafts.untold, *drafts.ended)}
-    return len(drafts.untold) + sum(_of_this_cycle(f, record) and f.source not in elsewhere for f in record.untold)
+    """Orders of this cycle that no code tells, drafted or standing already. Of those that stand, what is coded in
+    systems that are not known here is told of with the record's gaps."""
+    told = {f.source for f in record.unrecognised}
+    standing = sum(f.source not in told for f in _standing_untold(record, drafts))
+    return len(drafts.untold) + len(drafts.unrecognised) + sum(map(bool, map(named, drafts.supposed))) + standing
 
 
-def _ordered(record: Record, drafts: Record) -> dict[str, Fact]:
-    """The drugs of the cycle being signed; none where one of them is of no regimen here."""
+def _standing_untold(record: Record, drafts: Record) -> list[Fact]:
+    elsewhere = {f.source for f in (*drafts.untold, *drafts.unrecognised, *drafts.supposed)} | _ended(record, drafts)
+    found = [*record.untold, *record.unrecognised, *(f for f in record.supposed if named(f))]
+    return [f for f in found if _of_this_cycle(f, record) and f.source not in elsewhere]
+
+
+def _names_more(untold: Fact, drugs: frozenset[str]) -> bool:
+    return any(plain(f) not in drugs | _RESCUE for f in named(untold))
+
+
+def _may_be_more(untold: Fact, drugs: frozenset[str]) -> bool:
+    """A cancer drug beside these: its text names one, or there is none to tell."""
+    return not _called(untold) or _names_more(untold, drugs)
+
+
+def _ended(record: Record, drafts: Record) -> set[str]:
+    """What is being signed ends or replaces them: by their id, by a reference to them, or by the drug where it is an
+    agreement to stop one."""
+    ended = {f.source for f in drafts.ended} | drafts.replaced
+    stopped = {key for f in drafts.stops for key in _keys(f)}
+    if stopped:
+        of_concepts = record.of(*DRUGS, PARTNER)
+        standing = (*of_concepts, *record.untold, *record.unrecognised, *record.supposed)
+        ended |= {f.source for f in standing if not stopped.isdisjoint(_keys(f))}
+    return ended
+
+
+def _keys(fact: Fact) -> set[object]:
+    """What two orders of one drug have in common. The class of cancer drugs is not it."""
+    found: set[object] = {fact.concept, *fact.codes, *(text.lower() for text in fact.texts)}
+    return found - {"", PARTNER}
+
+
+def _ordered(record: Record, drafts: Record) -> list[Fact]:
+    """The drugs of the cycle being signed, each order; none where one of them is of no regimen here."""
     drafted = drafts.of(*DRUGS)
     if not drafted:
-        return {}
-    ended = {f.source for f in drafts.ended}
+        return []
+    ended = _ended(record, drafts)
     recent = [f for f in _recent(record, *DRUGS, PARTNER) if f.source not in ended]
     ordered = [*(f for f in recent if f.concept != PARTNER), *drafted]
-    drugs = {plain(f): f for f in ordered}
     # every order of ours, not one a drug: of a bolus and an infusion the class code matches both
-    ours = {f.source for f in ordered}
-    if any(f.source not in ours for f in (*recent, *drafts.of(PARTNER))):
-        return {}
-    return drugs
+    of_record, of_drafts = {f.source for f in recent if f.concept != PARTNER}, {f.source for f in drafted}
+    if any(f.source not in of_record | of_drafts for f in recent):
+        return []
+    return [] if any(f.source not in of_drafts for f in drafts.of(PARTNER)) else ordered
 
 
 def _recent(record: Record, *concepts: str) -> list[Fact]:
@@ -124,9 +158,14 @@ def _of_this_cycle(fact: Fact, record: Record) -> bool:
 
 def plain(fact: Fact) -> str:
     """The drug as regimens tell it apart: by its formulation where that matters."""
-    if fact.concept == "irinotecan" and any(word in fact.title.lower() for word in _LIPOSOMAL):
-        return "irinotecan-liposomal"
+    if fact.concept == "irinotecan":
+        liposomal = drug_names.liposomal(_called(fact))
+        return _OF_EITHER_KIND if liposomal is None else "irinotecan-liposomal" if liposomal else "irinotecan"
     return "nab-paclitaxel" if fact.concept == "paclitaxel" else fact.concept
+
+
+def _called(fact: Fact) -> tuple[str, ...]:
+    return fact.texts or tuple(filter(None, [fact.title]))
 
 
 _MADE_OF = {
@@ -136,8 +175,7 @@ _MADE_OF = {
     frozenset({"gemcitabine"}): Regimen.gemcitabine,
 }
 _RESCUE = frozenset({"leucovorin"})
-_BUILT_ON = frozenset({Regimen.gemcitabine, Regimen.gemcitabine_nab_paclitaxel})
-"""What is given with cisplatin, capecitabine or a drug under study as well; the regimens of three drugs stand."""
+_OF_EITHER_KIND = "irinotecan-of-either-kind"
 
 
 def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
@@ -145,10 +183,26 @@ def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
     return _MADE_OF.get(drugs - _RESCUE)
 
 
+def _begins(drugs: frozenset[str], whole: frozenset[str]) -> bool:
+    """A further drug could make it this one."""
+    either = {"irinotecan", "irinotecan-liposomal"} if _OF_EITHER_KIND in drugs else whole
+    return bool(drugs) and drugs - _RESCUE - {_OF_EITHER_KIND} <= whole and not whole.isdisjoint(either)
+
+
 def previous(record: Record) -> list[Fact]:
-    """Every earlier order or administration of a first-line drug, newest first; those of this very cycle left out."""
-    told = [*record.of(*DRUGS), *(fact for untold in record.untold for fact in named(untold))]
+    """Every earlier order or administration of a cancer drug, newest first; those of this very cycle left out."""
+    drugs = record.of(*DRUGS)
+    ours = {f.source for f in drugs}  # the class code matches them too
+    partners = [f for f in record.of(PARTNER) if f.source not in ours]
+    texts = (*record.untold, *record.unrecognised, *record.supposed)
+    told = (*drugs, *partners, *(fact for untold in texts for fact in named(untold)))
     return sorted((f for f in told if before_this_cycle(f, record)), key=lambda f: -f.when.stamp if f.when else 0.0)
+
+
+def is_one_of(fact: Fact, drugs: set[str]) -> bool:
+    """One of these drugs as regimens tell them apart, or one that may be."""
+    kinds = {"irinotecan", "irinotecan-liposomal"}
+    return not drugs.isdisjoint(kinds if plain(fact) == _OF_EITHER_KIND else {plain(fact)})
 
 
 def before_this_cycle(fact: Fact, record: Record) -> bool:
@@ -156,10 +210,8 @@ def before_this_cycle(fact: Fact, record: Record) -> bool:
 
 
 def named(untold: Fact) -> list[Fact]:
-    """As of the first-line drugs that its text names. For what was given before, and for nothing else: there a word
-    read wrongly can only hold an estimate back."""
-    text = untold.title.lower()
-    concepts = dict.fromkeys(concept for word, concept in _NAMES.items() if word in text)
+    """As of the cancer drugs that its texts name: a word read wrongly can only hold an estimate back."""
+    concepts = dict.fromkeys(concept for text in _called(untold) for concept in drug_names.named(text))
     return [msgspec.structs.replace(untold, concept=concept) for concept in concepts]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from cds.cards import answers, wording
 from cds.inference.explain import spreads
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value
+from cds.record.facts import Fact
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Proposal
 from cds.survival import Curve
@@ -17,6 +19,8 @@ from hooks.stage import Extent
 from hooks.trials import Arm
 
 MILESTONES = (6, 12, 24)
+_ODD = re.compile(r"[^\w/%+,() '-]|_")
+_LONGEST, _NAMED = 40, 3
 
 
 def curve_of(prediction: Prediction, outputs: Mapping[str, Value] | None = None) -> Curve:
@@ -112,9 +116,11 @@ def none(case: Case, found: Recognised | None, why: str, extent: Extent, whose: 
         items=words.join(wording.absence(words, f) for f in lacking),
         stage=wording.fact_text(words, extent.facts[-1]) if extent.facts else "",
         says=words.pick(whose.says) if isinstance(whose, NotAssessed) else "",
-        count=case.drafts.lost + regimens.untold(case.record, case.drafts),
+        count=regimens.unread(case.record, case.drafts),
         drugs=words.join(dict.fromkeys(words.concept(f.concept) for f in case.drafts.of(*regimens.DRUGS))) or "–",
     )
+    if why == "unreadable" and regimens.of_either_kind(case.record, case.drafts):
+        reason = f"{reason} {words('survival.none.either_kind')}"
     resting = standing_in.silent(case)
     return CardDraft(
         topic="pancreas-survival-none",
@@ -260,8 +266,18 @@ def _gaps(case: Case, reached: Line) -> list[str]:
     if untold := regimens.untold(case.record, case.drafts):
         lines.append(case.words.counted("survival.gaps.orders", untold))
     if reached.untold:
-        lines.append(case.words.counted("survival.gaps.given", reached.untold))
+        lines.append(case.words.counted("survival.gaps.given", len(reached.untold), drugs=_first(case, reached.untold)))
     return lines
+
+
+def _first(case: Case, drugs: Sequence[Fact]) -> str:
+    """What the first of them are called. Cards are Markdown: without brackets, dots and colons a text from the chart
+    can't become a link, an image or a tag in the EHR."""
+    names = [
+        _ODD.sub("", f.title or next(code for _, code in f.codes))[:_LONGEST].strip() or "–" for f in drugs[:_NAMED]
+    ]
+    named = case.words.join(names)
+    return named if len(drugs) <= _NAMED else case.words("survival.gaps.first", drugs=named)
 
 
 def _why(case: Case, full: Prediction) -> list[str]:

@@ -152,3 +152,45 @@ def test_the_line_of_treatment(metastatic_since: int, given: tuple[str, ...], da
     found = regimens.recognise(made, record(*drugs(*FOLFIRINOX)))
     assert found is not None
     assert line(made, found, stage.extent(made)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("mFOLFIRINOX kuur 3", {"fluorouracil", "irinotecan", "oxaliplatin"}),
+        ("FOLFIRI", {"fluorouracil", "irinotecan"}),
+        ("NALIRIFOX", {"fluorouracil", "irinotecan-liposomal", "oxaliplatin"}),
+        ("FOLFOX-6", {"fluorouracil", "oxaliplatin"}),
+        ("XELOX", {"capecitabine", "oxaliplatin"}),
+        ("CAPOX", {"capecitabine", "oxaliplatin"}),
+        ("GEMOX", {"gemcitabine", "oxaliplatin"}),
+        ("S-1 40 mg", {"antineoplastic"}),
+        ("TS\u20111", {"antineoplastic"}),
+        ("Teysuno", {"antineoplastic"}),
+        ("Xeloda 500 mg", {"capecitabine"}),
+        ("Abraxane", {"paclitaxel"}),
+        ("Onivyde", {"irinotecan"}),
+        ("cisplatine", {"antineoplastic"}),
+        ("NMS-10 zalf, L5-S1", set()),
+        ("paracetamol 500 mg", set()),
+    ],
+)
+def test_the_cancer_drugs_that_a_text_names(text: str, names: set[str]) -> None:
+    assert {f.concept for f in regimens.named(fact("", 40, title=text))} == names
+
+
+def test_a_drug_that_the_site_did_not_map_is_another_unless_its_text_names_a_cancer_drug() -> None:
+    for text, known in (("omeprazol", True), ("cisplatine", False)):
+        drafts = record(*drugs("gemcitabine"))
+        drafts.supposed.append(fact("", 0, status="draft", title=text))
+        assert (regimens.unread(record(), drafts), regimens.untold(record(), drafts)) == ((0, 0) if known else (1, 1))
+        past = record()
+        past.supposed.append(fact("", 40, status="completed", title=text))
+        assert bool(regimens.previous(past)) is not known
+
+
+def test_an_earlier_irinotecan_whose_texts_contradict_each_other_may_be_the_same_line() -> None:
+    given = fact("irinotecan", 46, status="completed", texts=("irinotecan, non-liposomal", "Onivyde"))
+    made = record(cancer(500), liver(60), given)
+    found = regimens.recognise(made, record(*drugs(*FOLFIRINOX)))
+    assert found is not None and line(made, found, stage.extent(made)).kind == "later-cycle"

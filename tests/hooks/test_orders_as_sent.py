@@ -11,6 +11,8 @@ from hooks import stories
 
 ATC = "http://www.whocc.no/atc"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+NDC = "http://hl7.org/fhir/sid/ndc"
+STOP = {"url": "http://nictiz.nl/fhir/StructureDefinition/ext-StopType"}
 FIRST_LINE = stories.story("two-labs")
 
 
@@ -91,9 +93,114 @@ def test_three_drugs_are_their_regimen_whatever_else_is_ordered(house: House) ->
     assert "One of the orders could not be read: no code here tells the drug." in card["detail"]
 
 
+UNREAD = "No survival estimate: an order could not be read (treatment ordered)"
+NAB = ordered((ATC, "L01CD01"))
+
+
+def test_ordinary_orders_take_no_estimate_away(house: House) -> None:
+    ingredients = [ordered((RXNORM, code)) for code in ("26225", "3264")]  # ondansetron, dexamethasone
+    for orders in ([], [NAB]):
+        (card,) = sign(house, GEMCITABINE, *orders, *ingredients)
+        assert "gemcitabine" in card["summary"] and "could not be read" not in card["summary"] + card["detail"]
+    paracetamol = ordered(text="paracetamol 500 mg", id="ward", status="active", authoredOn="2026-11-22")
+    for orders in ([GEMCITABINE], [GEMCITABINE, NAB]):  # ordered by the ward the day before
+        (card,) = sign(house, *orders, beside=(paracetamol,))
+        assert card["summary"].startswith("Prognosis information available")
+        assert "One of the orders could not be read: no code here tells the drug." in card["detail"]
+    (card,) = sign(house, GEMCITABINE, beside=(paracetamol,), language="nl")
+    assert "Eén voorschrift was niet te lezen: geen code vertelt hier om welk middel het gaat." in card["detail"]
+
+
+@pytest.mark.parametrize("coding", [[], [(RXNORM, "104894")], [(NDC, "0143-9890-05")]])
+def test_premedication_that_no_code_tells_is_named_beside_a_regimen(
+    house: House, coding: list[tuple[str, str]]
+) -> None:
+    ondansetron = ordered(*coding, text="ondansetron 8 mg")
+    for orders in ([GEMCITABINE, NAB], FOLFIRINOX):
+        (card,) = sign(house, *orders, ondansetron)
+        assert card["summary"].startswith("Prognosis information available")
+        assert "One of the orders could not be read: no code here tells the drug." in card["detail"]
+    (card,) = sign(house, GEMCITABINE, ondansetron)  # gemcitabine alone: it may be anything
+    assert card["summary"] == UNREAD
+
+
+@pytest.mark.parametrize("text", ["Cisplatine 25 mg/m2", "S-1", "erlotinib 100 mg", "Xeloda", ""])
+@pytest.mark.parametrize("coding", [(RXNORM, "1736854"), (NDC, "1")])
+def test_a_standing_order_counts_where_its_text_names_a_cancer_drug_or_there_is_none(
+    house: House, text: str, coding: tuple[str, str]
+) -> None:
+    standing = ordered(coding, text=text, id="standing", status="active", authoredOn="2026-11-22")
+    assert sign(house, GEMCITABINE, beside=(standing,))[0]["summary"] == UNREAD
+    (card,) = sign(house, GEMCITABINE, NAB, beside=(standing,))
+    # beside two drugs only a third that is named
+    assert (card["summary"] == UNREAD) is bool(text)
+
+
+def test_an_unread_order_of_another_patient_takes_a_whole_regimen_away(house: House) -> None:
+    orders = [*FOLFIRINOX, GEMCITABINE | {"subject": {"reference": "Patient/another"}}]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order} for order in orders]}
+    (card,) = house.ask(FIRST_LINE, "order-sign", "en", draftOrders=bundle)["pancreas-first-line"]
+    assert card["summary"] == UNREAD
+
+
+@pytest.mark.parametrize(
+    ("text", "display", "summary"),
+    [
+        ("irinotecan, non-liposomal", "", "FOLFIRINOX ordered"),
+        ("irinotecan (niet-liposomaal) 180 mg/m2", "", "FOLFIRINOX ordered"),
+        ("irinotecan niet in liposomen", "", "FOLFIRINOX ordered"),
+        ("conventional irinotecan (not Onivyde)", "", "FOLFIRINOX ordered"),
+        ("Irinotecan", "irinotecan liposomal (Onivyde)", "NALIRIFOX ordered"),
+        ("nal-IRI", "irinotecan", "NALIRIFOX ordered"),
+        ("irinotecan, non-pegylated liposomal", "", "NALIRIFOX ordered"),
+        ("irinotecan, non-liposomal", "irinotecan liposomal (Onivyde)", "could not be read (treatment ordered)"),
+    ],
+)
+def test_the_form_of_irinotecan_is_what_all_texts_of_the_order_say(
+    house: House, text: str, display: str, summary: str
+) -> None:
+    irinotecan = ordered((ATC, "L01CE02"), text=text)
+    irinotecan["medicationCodeableConcept"]["coding"][0]["display"] = display
+    others = [order for order in FOLFIRINOX if "L01CE02" not in str(order)]
+    (card,) = sign(house, *others, irinotecan)
+    assert summary in card["summary"]
+    if "could not be read" in summary:
+        assert "contradicts itself on whether it is the liposomal form" in card["detail"]
+        (card,) = sign(house, *others, irinotecan, language="nl")
+        assert "spreekt zichzelf tegen over de liposomale vorm" in card["detail"]
+
+
+def test_two_orders_under_one_id_are_two(house: House) -> None:
+    new = {"id": "new"}
+    assert sign(house, GEMCITABINE | new, ordered((ATC, "L01XA01")) | new) == []  # with cisplatin
+
+
+@pytest.mark.parametrize("authored", [{"authoredOn": "2026-11-23"}, {"authoredOn": None}])
+@pytest.mark.parametrize("id", ["standing", "agreement"])
+def test_an_agreement_to_stop_ends_the_orders_of_its_drug(house: House, id: str, authored: dict[str, Any]) -> None:
+    standing = GEMCITABINE | {"id": "standing", "status": "active", "authoredOn": "2026-11-22"}
+    stop = GEMCITABINE | {"id": id, "modifierExtension": [STOP]} | authored
+    (card,) = sign(house, *FOLFIRINOX, stop, beside=(standing,))
+    assert "FOLFIRINOX ordered" in card["summary"]
+    untold(house)
+    assert sign(house, stop, beside=(standing,)) == []
+    assert ("pancreas-survival", "not-being-ordered") in untold(house)
+    # cisplatin stands: of the same class, and another drug
+    cisplatin = standing | {"medicationCodeableConcept": ordered((ATC, "L01XA01"))["medicationCodeableConcept"]}
+    assert sign(house, *FOLFIRINOX, stop | {"id": "agreement"}, beside=(cisplatin,)) == []
+
+
+def test_an_order_in_whose_place_another_is_signed_is_ended(house: House) -> None:
+    standing = GEMCITABINE | {"id": "standing", "status": "active", "authoredOn": "2026-11-22"}
+    prior = {"priorPrescription": {"reference": "MedicationRequest/standing"}}
+    (card,) = sign(house, FOLFIRINOX[0] | prior, *FOLFIRINOX[1:], beside=(standing,))
+    assert "FOLFIRINOX ordered" in card["summary"]
+
+
 @pytest.mark.parametrize(
     ("orders", "reason"),
     [
+        ([ordered((NDC, "1"), text="paracetamol")], "drugs-not-told"),
         ([ordered(text=drug) for drug in ("oxaliplatin", "irinotecan", "5-FU")], "drugs-not-told"),
         # no further drug makes this one of ours
         ([GEMCITABINE, ordered((ATC, "L01XA01")), NAB_TEXT], "unrecognised-regimen"),
@@ -119,8 +226,44 @@ def given(text: str, *codings: tuple[str, str], on: str = "2026-11-10") -> dict[
 def test_drugs_given_before_that_nothing_tells_may_have_been_an_earlier_line(house: House) -> None:
     before = (given("study drug"), given("", (RXNORM, "1736781")), given("", (ATC, "N02BE01")), given("x", on="2020"))
     (card,) = sign(house, GEMCITABINE, beside=before)
-    assert "2 drugs on record from before this cycle have no code that tells here what they are." in card["detail"]
+    told = (
+        "2 drugs on record from before this cycle have no code that tells here what they are: study drug and 1736781."
+    )
+    assert told in card["detail"]
     assert "on record from before this cycle" not in sign(house, GEMCITABINE)[0]["detail"]
+
+
+def test_a_drug_given_many_times_that_nothing_tells_is_one(house: House) -> None:
+    before = [given("paracetamol 500 mg", on=f"2026-10-{day:02}") for day in range(1, 25)]
+    (card,) = sign(house, GEMCITABINE, beside=tuple(before))
+    assert (
+        "One drug on record from before this cycle has no code that tells here what it is: paracetamol 500 mg."
+        in (card["detail"])
+    )
+    before += [given(text) for text in ("Paracetamol 500 mg", "movicolon", "[x](http://y)", "lisinopril")]
+    (card,) = sign(house, GEMCITABINE, beside=tuple(before))
+    assert "4 drugs on record from before this cycle" in card["detail"]
+    assert ": for example paracetamol 500 mg, movicolon, and x(http//y)." in card["detail"]
+    (card,) = sign(house, GEMCITABINE, beside=tuple(before), language="nl")
+    assert (
+        "vertelt geen code hier wat het is: bijvoorbeeld paracetamol 500 mg, movicolon en x(http//y)." in card["detail"]
+    )
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        given("S-1", (ATC, "L01BC53")),
+        given("cisplatin", (ATC, "L01XA01")),
+        given("cisplatin", (RXNORM, "2555")),
+        given("teysuno"),
+        given("Cisplatine 75 mg/m2", (NDC, "1")),
+        given("FOLFIRI kuur 4"),
+    ],
+)
+def test_an_earlier_line_of_another_cancer_drug_is_one(house: House, before: dict[str, Any]) -> None:
+    (card,) = sign(house, GEMCITABINE, ordered((ATC, "L01CD01")), beside=(before,))
+    assert "this is not the start of first-line treatment" in card["summary"]
 
 
 @pytest.mark.parametrize("text", ["Oxaliplatin 5 MG/ML Injection", "mFOLFIRINOX kuur 3", "gemcitabine/Abraxane"])
