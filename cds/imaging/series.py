@@ -212,8 +212,8 @@ def _region(series: Series) -> list[Point]:
     abdomen = shows_abdomen(about.description, about.body_part)
     if abdomen is None:
         return []
-    measure = ", ".join(filter(None, (about.description, about.body_part)))
-    return [Point(Evidence.ABDOMEN, 1.0, measure) if abdomen else Point(Evidence.ELSEWHERE, -1.0, measure)]
+    # without the words themselves: what a header says is shown to nobody
+    return [Point(Evidence.ABDOMEN, 1.0) if abdomen else Point(Evidence.ELSEWHERE, -1.0)]
 
 
 def _computed(volume: Volume) -> bool:
@@ -236,7 +236,7 @@ def _slabs(volume: Volume) -> bool:
 
 def _shape(volume: Volume, wanted: Wanted, description: str) -> tuple[Reason | None, str]:
     if _slabs(volume) and projected(description):
-        return Reason.PROJECTION, f"({description})"
+        return Reason.PROJECTION, f"({_thick(volume):.1f} mm, {volume.spacing[0]:.1f} mm apart)"
     # a segmentation is of many single frames or of one multi-frame image (highdicom, Segmentation)
     images = len({frame.sop_uid for frame in volume.frames})
     if wanted.writable and images > 1 and any(frame.multiframe for frame in volume.frames):

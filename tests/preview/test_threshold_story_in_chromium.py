@@ -35,6 +35,8 @@ def previewed(house: House, file: Path) -> Iterator[str]:
         [sys.executable, "-m", "cds", "--settings", str(house.settings), *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=house.folder,
         env={name: value for name, value in os.environ.items() if not name.startswith("CDS_")},
+        # a run in a shell's background ignores Ctrl-C, and so would what it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - takes no lock
     )  # fmt: skip
     try:
         assert process.stdout is not None and process.stderr is not None
