@@ -43,6 +43,11 @@ def read_text(path: Path) -> str:
         raise YamlFault("is not UTF-8 text: save it as UTF-8", content.count(b"\n", 0, error.start) + 1) from error
 
 
+def plain(text: str) -> Any:
+    """What a text that comes with the product says, as ``yaml.safe_load``. Raises yaml.YAMLError."""
+    return yaml.load(text, Loader)
+
+
 def parse(text: str) -> tuple[Any, yaml.Node | None]:
     """What the text says, and its nodes for ``line_of``. Raises YamlFault."""
     try:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from cds import yaml_lines
 from cds.services.comparison import ComparedArm, Comparison
 from hooks.regimens import Regimen
 
@@ -170,7 +170,7 @@ _file: TypeAdapter[tuple[Trial, ...]] = TypeAdapter(tuple[Trial, ...])
 
 def read(path: Path) -> tuple[Trial, ...]:
     """Raises pydantic's ValidationError naming trial, key and fault."""
-    return _file.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return _file.validate_python(yaml_lines.plain(path.read_text(encoding="utf-8")))
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "longest_early",
+    "frozen_heap",
     "postgres_server",
     "background",
     "cohorts",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from cds import yaml_lines
 from cds.errors import ServiceError
 
 FILE = "occasions.yaml"
@@ -21,7 +22,7 @@ class Occasions:
             if not path.exists():
                 continue
             try:
-                found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+                found = yaml_lines.plain(path.read_text(encoding="utf-8")) or {}
             except (OSError, yaml.YAMLError) as error:
                 raise ServiceError(f"{path}: {error}") from error
             self._when.update({str(key): str(said) for key, said in found.items()})

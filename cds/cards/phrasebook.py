@@ -23,6 +23,7 @@ from babel.lists import format_list
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
+from cds import yaml_lines
 from cds.errors import ServiceError
 from cds.record.moments import Moment
 
@@ -186,7 +187,7 @@ def _tags(wish: str | None) -> tuple[str, ...]:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = yaml_lines.plain(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError) as error:
         raise ServiceError(f"{path}: {error}") from error
     return dict(flat(content, ""))

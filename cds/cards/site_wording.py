@@ -16,6 +16,7 @@ import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import PoFileError, read_po, write_po
 
+from cds import yaml_lines
 from cds.cards.phrasebook import Phrasebook, fields_of, flat
 from cds.errors import SettingsError
 
@@ -48,7 +49,7 @@ def read(folder: Path, packaged: Mapping[str, Mapping[str, str]]) -> dict[str, d
 
 
 def _yaml(path: Path) -> dict[str, str]:
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    content = yaml_lines.plain(path.read_text(encoding="utf-8")) or {}
     if not isinstance(content, dict):
         raise ValueError("it must be keys with sentences")
     return dict(flat(content, ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from cds import yaml_lines
 from cds.inference.registry import installed_folders, load
 from cds.policy.packaged import packaged_policy
 from cds.services.declaration import installed_packages
@@ -14,7 +15,7 @@ def research_policy() -> str:
 
     Not the networks that read scans: they need an image archive, and settings of their own.
     """
-    content = yaml.safe_load(packaged_policy(installed_packages()).read_text(encoding="utf-8"))
+    content = yaml_lines.plain(packaged_policy(installed_packages()).read_text(encoding="utf-8"))
     models = content.setdefault("models", {})
     for id, model in load(installed_folders()).models.items():
         manifest = model.manifest

@@ -26,6 +26,7 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress
 
+from cds import yaml_lines
 from cds.demo.hospital import ARCHIVE, stories
 from cds.errors import CdsError, SourceRefused
 from cds.imaging.dicomweb import DicomWeb
@@ -99,7 +100,7 @@ def _private(path: Path, secret: str) -> None:
 
 def policy_with(text: str, model: str) -> str:
     """A policy that names the network as well, so that it may speak here."""
-    content = yaml.safe_load(text)
+    content = yaml_lines.plain(text)
     content.setdefault("models", {})[model] = {"enabled": True}
     content["name"] = f"{content['name']}, with the demonstration's network for scans"
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

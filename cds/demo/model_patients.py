@@ -16,6 +16,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cds import yaml_lines
 from cds.errors import SettingsError
 
 FILE = "demo.yaml"
@@ -124,7 +125,7 @@ def brought(folders: Iterable[Path]) -> tuple[ModelPatient, ...]:
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return _File.model_validate(yaml_lines.plain(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -21,6 +21,7 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress
 
+from cds import yaml_lines
 from cds.cli import call, show
 from cds.demo.authorization import REPORT_APP
 from cds.demo.hospital import everybody, stories
@@ -210,7 +211,7 @@ client_id = "{REPORT_APP}"
 def _for_one_clinician(policy: str) -> str:
     """Whoever evaluates opens every patient's chart within minutes, as one clinician: a day's budget would end that,
     and is left out. What was shown is not repeated after the visit, as in a hospital."""
-    content = yaml.safe_load(policy)
+    content = yaml_lines.plain(policy)
     content["budget"] = {**content.get("budget", {}), "per_clinician_day": None}
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 

@@ -12,8 +12,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-import yaml
-
+from cds import yaml_lines
 from cds.errors import ImagingError
 
 
@@ -124,7 +123,7 @@ LANGUAGES = ("en", "nl")
 def catalogue() -> dict[str, dict[str, str]]:
     """Sentences by code and language."""
     text = resources.files(__package__).joinpath("reasons.yaml").read_text(encoding="utf-8")
-    found: dict[str, dict[str, str]] = yaml.safe_load(text)
+    found: dict[str, dict[str, str]] = yaml_lines.plain(text)
     return found
 
 

@@ -14,7 +14,7 @@ from cds.inference import vectors
 from cds.inference.manifest import Manifest
 from cds.inference.model import Model
 from cds.record.concepts import Concept
-from cds.yaml_lines import line_of
+from cds.yaml_lines import Loader, line_of
 
 LANGUAGES = ("en", "nl")
 """Every sentence of a model is there in each of them."""
@@ -71,7 +71,7 @@ class Subject:
 
     @cached_property
     def node(self) -> yaml.Node | None:
-        return yaml.compose(self.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        return yaml.compose(self.path.read_text(encoding="utf-8"), Loader=Loader)
 
     @property
     def vectors_path(self) -> Path:
@@ -79,7 +79,7 @@ class Subject:
 
     @cached_property
     def vectors_node(self) -> yaml.Node | None:
-        return yaml.compose(self.vectors_path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        return yaml.compose(self.vectors_path.read_text(encoding="utf-8"), Loader=Loader)
 
     def finding(self, message: str, *key: int | str) -> Finding:
         """At ``key`` of model.yaml, or at the deepest part of it that is written there."""

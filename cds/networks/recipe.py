@@ -13,6 +13,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from cds import yaml_lines
 from cds.errors import ManifestError
 from cds.inference.origin import Licence
 from cds.inference.volumes.bundle import Likelihood, OperatingPoint, Resample, Triple
@@ -64,7 +65,7 @@ class Recipe(Strict):
 def read(path: Path) -> Recipe:
     """Raises ManifestError."""
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Recipe.model_validate(yaml_lines.plain(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ManifestError(f"{path} can't be read: {error.strerror}") from error
     except yaml.YAMLError as error:

@@ -8,8 +8,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
+from cds import yaml_lines
 from cds.committee.charter import Charter, version_of
 from cds.inference.manifest import Manifest
 
@@ -36,7 +35,7 @@ class Fault:
 @cache
 def faults() -> Mapping[str, Fault]:
     """By name, in the order of the table."""
-    content = yaml.safe_load((_FOLDER / "faults.yaml").read_text(encoding="utf-8"))
+    content = yaml_lines.plain((_FOLDER / "faults.yaml").read_text(encoding="utf-8"))
     return {
         name: Fault(name, row["says"], tuple((s["measure"], s["about"]) for s in row["seen_by"]), row["within_d"])
         for name, row in content.items()
@@ -45,7 +44,7 @@ def faults() -> Mapping[str, Fault]:
 
 @cache
 def manifest() -> Manifest:
-    return Manifest.model_validate(yaml.safe_load((_FOLDER / "model.yaml").read_text(encoding="utf-8")))
+    return Manifest.model_validate(yaml_lines.plain((_FOLDER / "model.yaml").read_text(encoding="utf-8")))
 
 
 @cache
@@ -55,5 +54,5 @@ def charter_text() -> str:
 
 @cache
 def charter() -> Charter:
-    found = Charter.model_validate(yaml.safe_load(charter_text()))
+    found = Charter.model_validate(yaml_lines.plain(charter_text()))
     return found.model_copy(update={"version": version_of(charter_text())})

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from cds import yaml_lines
 from cds.errors import SettingsError
 
 _FOLDER = Path(__file__).parent / "profiles"
@@ -84,7 +84,7 @@ class Golden(_Block):
 def profiles() -> Mapping[str, Profile]:
     """By name, in alphabetical order."""
     return {
-        path.stem: Profile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        path.stem: Profile.model_validate(yaml_lines.plain(path.read_text(encoding="utf-8")))
         for path in sorted(_FOLDER.glob("*.yaml"))
     }
 

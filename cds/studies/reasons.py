@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-import yaml
-
+from cds import yaml_lines
 from cds.imaging import reasons as imaging
 
 
@@ -15,7 +14,7 @@ from cds.imaging import reasons as imaging
 def catalogue() -> dict[str, dict[str, str]]:
     """Sentences by code and language."""
     text = resources.files(__package__).joinpath("reasons.yaml").read_text(encoding="utf-8")
-    found: dict[str, dict[str, str]] = yaml.safe_load(text)
+    found: dict[str, dict[str, str]] = yaml_lines.plain(text)
     return found
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-import yaml
-
+from cds import yaml_lines
 from cds.imaging.results.comparison import Comparison
 from cds.imaging.results.findings import Findings
 from cds.imaging.results.guard import Permit
@@ -31,7 +30,7 @@ AS_SENT = Naming()
 @cache
 def _catalogue() -> dict[str, dict[str, str]]:
     text = resources.files(__package__).joinpath("words.yaml").read_text(encoding="utf-8")
-    found: dict[str, dict[str, str]] = yaml.safe_load(text)
+    found: dict[str, dict[str, str]] = yaml_lines.plain(text)
     return found
 
 
