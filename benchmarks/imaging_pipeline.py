@@ -166,11 +166,17 @@ def _beside_cards(section: Any, pacs: Any, folder: Path, *, first: int, seconds:
 
 def _service(ehr: Any, pacs: Any, place: Path, *, write: bool = False) -> tuple[Any, Path]:
     """A service as a hospital runs it, with the PACS in its settings; and the settings, for a worker. ``write``: what
-    it finds goes back to the PACS, which is for demonstrations with this network."""
+    it finds goes back to the PACS, which is for demonstrations with this network, and for policies that enable it."""
     import servers
 
+    import hooks
+    from cds.demo.imaging import policy_with
+
     place.mkdir()
-    service = servers.ours(ehr, place, **({"environment": "demo"} if write else {}))
+    opened = place / "policy.yaml"
+    packaged = (Path(hooks.__file__).parent / "policy.yaml").read_text(encoding="utf-8")
+    opened.write_text(policy_with(packaged, MODEL), encoding="utf-8")
+    service = servers.ours(ehr, place, **({"environment": "demo", "policy_file": str(opened)} if write else {}))
     settings = place / "cds.toml"
     with settings.open("a", encoding="utf-8") as file:
         file.write(
