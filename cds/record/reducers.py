@@ -236,7 +236,7 @@ def _decided(spec: Input, record: Record, concept: str) -> list[Fact]:
         return facts
     high = [f for f in facts if f.reaches(threshold) and not _recent(f, spec, record)]
     single = taken_on(high) == 1 and any(not f.reaches(threshold) for f in facts[first:])
-    return [f for f in facts if f not in high] if single else facts
+    return [f for f in facts if not f.reaches(threshold) or _recent(f, spec, record)] if single else facts
 
 
 def _known_before(spec: Input, record: Record, *, standing: bool = False) -> Fact | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -170,6 +171,15 @@ def test_a_bound_explains_an_absence_only_where_the_value_was_looked_for(
     made = record(fact("a", 200, 97.0), fact("a", 30, 141.0), fact("a", days, value, comparator=sign))
     inputs = [spec(**ONSET), spec(name="then", **year_before, reduce="nearest")]
     assert extract(inputs, made, {})[1].state == state
+
+
+def test_many_values_from_before_the_window_are_read_in_time_that_grows_with_their_number() -> None:
+    # all at one moment: one sample, with lower values after it
+    high, low = (fact("a", days_ago, value) for days_ago, value in ((2_000, 130.0), (1_500, 100.0)))
+    series = (*[high] * 8_000, *[low] * 8_000, fact("a", 10, value=130.0))
+    began = time.process_time()
+    assert one(spec(reduce="first_at_least", threshold=126, within="36m"), record(*series)).found
+    assert time.process_time() - began < 1.0
 
 
 def test_a_crossing_can_be_void_only_where_it_says_what_is_long() -> None:
