@@ -235,6 +235,8 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
     named = weight(found, answer.rules) if found is not None and answer is not None else ""
     if held_back(weighed, found, parameters, refers=named == "referral") is not None:
         return
+    # they are the guideline's findings: where it does not run, nobody has them
+    seen = flags(weighed, parameters) if MODEL_OF["guideline"] in past.answers else ()
     if found is not None and answer is not None:
         yield Would(
             TOPIC,
@@ -243,11 +245,18 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
             rank="action",
             indicator=indicator(found, parameters),
             band=band(found, answer.number("risk") if found == "risk" else 0.0, parameters),
-            # they are the guideline's findings: where it does not run, nobody has them
-            flags=flags(weighed, parameters) if MODEL_OF["guideline"] in past.answers else (),
+            flags=seen,
         )
     elif parameters.say_when_not_assessed and unsaid(weighed, parameters):
         if by_sex_at_least(weighed.by_sex, parameters) == "both":  # a scan is due whatever the sex
-            yield Would(NOT_ASSESSED, rank="action", indicator=parameters.model_indicator, repeat="each-time")
+            yield Would(
+                NOT_ASSESSED,
+                "risk",
+                ("risk",),
+                rank="action",
+                indicator=parameters.model_indicator,
+                band=band("risk", min(weighed.by_sex), parameters),
+                flags=seen,
+            )
         else:
             yield Would(NOT_ASSESSED, repeat="each-time")

@@ -12,7 +12,8 @@ from hooks.risk_missing import RISK
 from hooks.risk_words import Trigger
 
 
-def card(case: Case) -> CardDraft:
+def card(case: Case, flags: tuple[str, ...]) -> CardDraft:
+    """``flags``: of the findings, for which a scan that is due is asked for again."""
     words = case.words
     failed = [words.pick(a.manifest.words.title) for a in case.assessments.values() if isinstance(a, Failed)]
     lines = wording.gaps(words, case.evidence, case.record)
@@ -30,6 +31,7 @@ def card(case: Case) -> CardDraft:
     due = sexless == "both"
     return CardDraft(
         topic=NOT_ASSESSED,
+        kind="risk" if due else "",  # one that only tells of the sex does not stand for it
         rank="action" if due else "information",
         indicator=case.parameters.model_indicator if due else "info",
         summary=_summary(case, sexless),
@@ -43,7 +45,9 @@ def card(case: Case) -> CardDraft:
         source_label=words("engine.source"),
         proposals=risk_words.proposals(case, _lower(case)) if due else (),
         models=tuple(case.assessments),
-        repeat="each-time",
+        band=risk_decision.band("risk", min(risk_missing.by_sex(case)), case.parameters) if due else 0,
+        flags=flags if due else (),
+        repeat="once" if due else "each-time",  # as the card of a known sex
     )
 
 

@@ -28,10 +28,14 @@ class Ward:
     clock: Clock
     fire: StoryCalls
 
-    def opens(self, patient: str, user: str = "Practitioner/gp", *more: dict[str, Any]) -> list[dict[str, Any]]:
-        """``more``: conditions that the chart holds, too."""
+    def opens(
+        self, patient: str, user: str = "Practitioner/gp", *more: dict[str, Any], gender: str = ""
+    ) -> list[dict[str, Any]]:
+        """``more``: conditions that the chart holds, too; ``gender``: instead of the patient's own."""
         prefetch = self.fire.prefetch_of(patient)
         for bundle in prefetch.values():
+            if gender and bundle["resourceType"] == "Patient":
+                bundle["gender"] = gender
             if any(e["resource"]["resourceType"] == "Condition" for e in bundle.get("entry", ())):
                 bundle["entry"] = [*bundle["entry"], *({"resource": one} for one in more)]
         context = context_of(patient, "patient-view") | {"userId": user}
@@ -139,6 +143,17 @@ def test_a_higher_band_speaks(make_ward: MakeWard) -> None:
     ward.clock.now = NOW + DAY
     assert ward.opens("new-diabetes") == []
     assert len(ward.opens("new-diabetes", "Practitioner/gp", pancreatitis)) == 1
+
+
+def test_a_scan_that_is_due_whatever_the_sex_is_asked_for_once_and_again_for_what_is_new(make_ward: MakeWard) -> None:
+    ward = make_ward()
+    told = [card["summary"] for card in ward.opens("chronic-pancreatitis", gender="other")]
+    assert [text.partition("at least")[0] for text in told] == ["Pancreatic cancer risk "]
+    ward.clock.now = NOW + DAY
+    assert ward.opens("chronic-pancreatitis", gender="other") == []
+    assert suppressions(ward.app) == {"pancreas-risk-not-assessed/risk": "shown-before"}
+    pain = condition("chronic-pancreatitis", "161891005", "Backache", "2026-11-24")
+    assert len(ward.opens("chronic-pancreatitis", "Practitioner/gp", pain, gender="other")) == 1
 
 
 def test_over_a_clinicians_day_a_warning_still_goes_out_and_the_rest_is_kept(make_ward: MakeWard) -> None:

@@ -134,8 +134,12 @@ def test_another_limit_of_the_policy_is_tried_on_what_was_weighed(house: House) 
     weighed = RiskWeighed(Standing(age=57), {}, by_sex=(0.026, 0.06))
     past = Past({}, {risk_decision.TOPIC: msgspec.to_builtins(weighed)})
     policy = house.engine.policies.current()
-    due, told = (NOT_ASSESSED, "action", "warning"), (NOT_ASSESSED, "information", "info")
+    due = (f"{NOT_ASSESSED}/risk", "action", "warning", "once")
+    told = (NOT_ASSESSED, "information", "info", "each-time")
     for limit, cards in ((0.02, [due]), (0.05, [told]), (0.07, [])):
         parameters = RiskParameters(risk_at_least=limit, model_indicator="warning")
-        found = risk_decision.decide(past, parameters, policy)
-        assert [(one.topic, one.rank, one.indicator) for one in found] == cards
+        found = list(risk_decision.decide(past, parameters, policy))
+        assert [(one.memory, one.rank, one.indicator, one.repeat) for one in found] == cards
+        assert [one.band for one in found] == [0] * len(cards)
+    found = risk_decision.decide(past, RiskParameters(risk_bands=(0.02, 0.03)), policy)
+    assert [one.band for one in found] == [1], "by the lower of the two"
