@@ -113,7 +113,7 @@ def test_where_there_was_nothing_to_say_there_is_no_reason(house: House, chart: 
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1958-03-01"}
 LIST = "the problem list was not read whole"
-LABORATORY = "laboratory results were not read whole"
+LABORATORY = "not all laboratory results could be read"
 
 
 @pytest.mark.parametrize(("cut", "where"), [("conditions", LIST), ("observations", LABORATORY)])

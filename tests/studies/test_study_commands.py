@@ -75,7 +75,9 @@ def test_a_finding_on_a_scan_that_ends_inside_the_organ_is_shown_with_that(toml:
     write_model(tmp_path, legend={"structures": {"lesion": lesion}})
     job = asked(toml)
     work(toml)
-    assert "the scan ends inside the organ, and beyond nobody has looked" in cds(toml, "study", "show", str(job))
+    assert "the scan ends inside the organ, and the network has not seen what lies beyond" in cds(
+        toml, "study", "show", str(job)
+    )
 
 
 def test_who_asks_for_what_the_policy_has_not_enabled_is_told_that_nobody_else_will_see_it(

@@ -298,10 +298,15 @@ def test_a_scan_that_ends_inside_the_organ_gives_a_finding_that_says_so_or_no_re
     _, detail = only(cards(house, study()))
     if raised:
         assert (result["outcome"], result["category"], result["cut_off"]) == ("assessed", "high", True)
-        assert "The scan ends inside the organ the network looks at; beyond, nobody has looked." in detail
+        assert (
+            "The scan ends inside the organ the network looks at; what lies beyond, the network has not seen." in detail
+        )
     else:
         assert (result["outcome"], result["reason"], result["stage"]) == ("indeterminate", "cut-off", "look")
-        assert "The scan ends inside the organ the network looks at, and beyond nobody has looked" in detail
+        assert (
+            "The scan ends inside the organ the network looks at, and the network has not seen what lies beyond"
+            in detail
+        )
         assert "That is no reassurance" in detail
 
 

@@ -271,7 +271,9 @@ def _told(console: Console, job: Job) -> None:
         "found": f"{result.get('category')}, likelihood {result.get('likelihood'):.3f}"
         if "likelihood" in result
         else "",
-        "beyond": "the scan ends inside the organ, and beyond nobody has looked" if result.get("cut_off") else "",
+        "beyond": "the scan ends inside the organ, and the network has not seen what lies beyond"
+        if result.get("cut_off")
+        else "",
         "before": f"{last.get('category')}, likelihood {last.get('likelihood'):.3f}; more images have come since"
         if last is not None and state_of(job) != "assessed"
         else "",
