@@ -271,13 +271,16 @@ def _gaps(case: Case, reached: Line) -> list[str]:
 
 
 def _first(case: Case, drugs: Sequence[Fact]) -> str:
-    """What the first of them are called. Cards are Markdown: without brackets, dots and colons a text from the chart
-    can't become a link, an image or a tag in the EHR."""
-    names = [
-        _ODD.sub("", f.title or next(code for _, code in f.codes))[:_LONGEST].strip() or "–" for f in drugs[:_NAMED]
-    ]
-    named = case.words.join(names)
+    """What the first of them are called."""
+    named = case.words.join([called(f) for f in drugs[:_NAMED]])
     return named if len(drugs) <= _NAMED else case.words("survival.gaps.first", drugs=named)
+
+
+def called(drug: Fact) -> str:
+    """As the chart has it, else by its code. Cards are Markdown: without brackets, dots and colons a text from the
+    chart can't become a link, an image or a tag in the EHR."""
+    name = drug.title or next((code for _, code in drug.codes), "")
+    return _ODD.sub("", name)[:_LONGEST].strip() or "–"
 
 
 def _why(case: Case, full: Prediction) -> list[str]:

@@ -275,7 +275,7 @@ class Reader:
     def _ordered(self, fact: Fact, code: fhir.CodeableConcept) -> None:
         if fact.concept:
             self.record.add(fact)
-        elif not (code.coding or code.text) or not self._vocabulary.tells_drug(code.coding):
+        elif not (fact.codes or fact.texts) or not self._vocabulary.tells_drug(code.coding):
             self.record.unrecognised.append(fact)
         elif self._vocabulary.tells_it_is_another(code.coding):
             pass

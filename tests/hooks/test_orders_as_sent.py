@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from story_house import House, untold
 
-from hooks import stories
+from cds.record.facts import Fact
+from hooks import stories, survival_words
 
 ATC = "http://www.whocc.no/atc"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -231,6 +232,25 @@ def test_drugs_given_before_that_nothing_tells_may_have_been_an_earlier_line(hou
     )
     assert told in card["detail"]
     assert "on record from before this cycle" not in sign(house, GEMCITABINE)[0]["detail"]
+
+
+MASKED = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]}
+
+
+@pytest.mark.parametrize("coding", [{"system": "urn:x"}, MASKED])
+def test_a_drug_given_before_with_neither_code_nor_text_is_a_gap_of_the_record(
+    house: House, coding: dict[str, Any]
+) -> None:
+    masked = given("") | {"medicationCodeableConcept": {"coding": [coding]}}
+    (card,) = sign(house, GEMCITABINE, beside=(masked,))
+    assert "gemcitabine ordered" in card["summary"]
+    assert "One drug on record could not be recognised and was not counted" in card["detail"]
+    assert "on record from before this cycle" not in card["detail"]
+
+
+def test_a_drug_with_neither_code_nor_text_is_called_by_a_dash() -> None:
+    drug = Fact("", "MedicationRequest/1", None)
+    assert survival_words.called(drug) == "–"
 
 
 def test_a_drug_given_many_times_that_nothing_tells_is_one(house: House) -> None:
