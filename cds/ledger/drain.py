@@ -28,8 +28,6 @@ class Drain:
 
     spool: Spool
     process: Process
-    keys: tuple[bytes, ...]
-    """Of the ledger's hashes."""
     prove: Callable[[], None]
     """Raises LedgerError when the database is down: asked when a single entry failed for no fault of its own."""
 
@@ -69,7 +67,7 @@ class Drain:
         if not any(may_remain(entry) for _, entry in found):
             return found
         try:
-            gone = self.process.database.read(lambda c: remains(c, self.keys))
+            gone = self.process.database.read(remains)
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger's database did not answer ({fault(error)})") from error
         left = [path for path, entry in found if gone(entry)]

@@ -397,4 +397,4 @@ class Ledger:
         process.held.give(lambda row: self._spool.put([row]))
 
     def _drain(self, process: Process) -> int:
-        return Drain(self._spool, process, self._keys, lambda: self._upgrade(process)).run()
+        return Drain(self._spool, process, lambda: self._upgrade(process)).run()

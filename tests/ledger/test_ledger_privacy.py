@@ -472,6 +472,46 @@ def test_what_was_rejected_on_another_machine_is_found_after_an_erasure(
     assert len(left) == 2 and "p1" not in {getattr(entry, "id", None) for entry in left}
 
 
+@pytest.mark.parametrize("rejected", [False, True])
+def test_what_speaks_of_a_call_that_only_waited_does_not_come_back_either(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path, rejected: bool
+) -> None:
+    """The call was on the spool of the machine that the erasure is run on and in no database; on another machine waits
+    what was said of it."""
+    entry = ledger_entries.call(client=NORTH, patient_key=kept.patient_key(NORTH, "p1"))
+    here, there = Spool(tmp_path / "spool"), Spool(tmp_path / "elsewhere" / "spool")
+    here.put([entry])
+    if rejected:
+        [path] = here.waiting()
+        (tmp_path / "spool" / "rejected").mkdir()
+        here.set_aside(path, "DataError")
+    problem = ProblemEntry("theirs", ledger_entries.NOW, entry.id, None, NORTH, None, "wrong-data", SECRET, "open")
+    there.put([ledger_entries.feedback(entry.cards[0].id, client=NORTH), problem])
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert "Removed: 1 from this machine's spool" in result.output
+    ledger = Ledger(url, KEY.encode(), tmp_path / "elsewhere" / "spool", now=lambda: ledger_entries.NOW)
+    assert ledger.drain() == 0
+    assert ledger.spooled() == ledger.rejected() == 0
+    assert ledger.feedback_on(entry.cards[0].id) == () and "theirs" not in {one.id for one in ledger.problems()}
+    ledger.close()
+
+
+def test_what_waits_elsewhere_does_not_come_back_when_another_key_found_the_person(
+    between: Ledger, settings: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service, which stores what waits, has its own key alone."""
+    card = between.newest_card(NORTH, between.patient_key(NORTH, "p1"))
+    assert card is not None
+    of_theirs = between.feedback_on(card)
+    Spool(tmp_path / "elsewhere" / "spool").put([ledger_entries.feedback(card, client=NORTH, reason_code="late")])
+    monkeypatch.setenv("CDS_LEDGER_KEY", ANOTHER)
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--despite-key", "--yes")
+    assert "Removed: 1 calls" in result.output and len(of_theirs) == 1
+    ledger = Ledger(url, KEY.encode(), tmp_path / "elsewhere" / "spool", now=lambda: ledger_entries.NOW)
+    assert ledger.drain() == 0 and ledger.feedback_on(card) == ()
+    ledger.close()
+
+
 def test_where_the_database_fails_nothing_is_removed_from_the_spool_either(
     kept: Ledger, settings: Path, url: str, tmp_path: Path
 ) -> None:

@@ -118,11 +118,9 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
 
 
 def _erase(settings: Settings, keys: frozenset[str], dry_run: bool, yes: bool) -> None:
-    spool, own = Spool(settings.data_dir / "spool"), chain(settings.load_ledger_key())
+    spool = Spool(settings.data_dir / "spool")
     with spool.still():  # a row that moves meanwhile would be in neither
-        count, spooled, remains = privacy.in_one_transaction(
-            settings.ledger_url, lambda c: _counted(c, keys, own, spool)
-        )
+        count, spooled, remains = privacy.in_one_transaction(settings.ledger_url, lambda c: _counted(c, keys, spool))
     if not count and not spooled and not remains:
         click.echo("The ledger has nothing of this patient.")
         return
@@ -136,11 +134,12 @@ def _erase(settings: Settings, keys: frozenset[str], dry_run: bool, yes: bool) -
 
     def work(connection: Any) -> tuple[dict[str, int], list[Path]]:
         theirs = privacy.whose(connection, keys)
-        ours, before = _found(spool, theirs, erased.remains(connection, own))
+        ours, before = _found(spool, theirs, erased.remains(connection))
         waiting = [one.path for one in (*ours, *before)]
         chained.let_go(connection, "erase", lambda: privacy.linked(connection, theirs))
         removed = privacy.erase(connection, theirs)
-        done = {"rows": removed, "spool": len(waiting), **erased.kept(own, theirs.calls | theirs.cards)}
+        gone = erased.kept(theirs.calls | theirs.cards, (one.entry for one in ours))
+        done = {"rows": removed, "spool": len(waiting), **gone}
         privacy.record(connection, erased.KIND, f"erase:{uuid.uuid4()}", done)
         return removed, waiting
 
@@ -291,14 +290,12 @@ def _own_up() -> NoReturn:
     raise click.exceptions.Exit(1)
 
 
-def _counted(
-    connection: Any, keys: frozenset[str], own: tuple[bytes, ...], spool: Spool
-) -> tuple[dict[str, int], int, int]:
+def _counted(connection: Any, keys: frozenset[str], spool: Spool) -> tuple[dict[str, int], int, int]:
     """Rows by table, and on the spool: the person's, and what remains of others who were erased."""
     theirs, count = privacy.whose(connection, keys), dict[str, int]()
     for table, _ in privacy.rows(connection, theirs):
         count[table] = count.get(table, 0) + 1
-    ours, before = _found(spool, theirs, erased.remains(connection, own))
+    ours, before = _found(spool, theirs, erased.remains(connection))
     return count, len(ours), len(before)
 
 
