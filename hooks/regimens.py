@@ -14,6 +14,7 @@ from enum import Enum
 import msgspec
 
 from cds.record.facts import Fact, Record
+from cds.record.vocabulary import canonical_system
 from hooks import drug_names
 from hooks.drug_names import PARTNER
 
@@ -126,8 +127,14 @@ def _ended(record: Record, drafts: Record) -> set[str]:
 
 def _keys(fact: Fact) -> set[object]:
     """What two orders of one drug have in common. The class of cancer drugs is not it."""
-    found: set[object] = {fact.concept, *fact.codes, *(text.lower() for text in fact.texts)}
+    codes = {(canonical_system(system), code) for system, code in fact.codes if not system.endswith(_OF_NOTHING)}
+    found: set[object] = {fact.concept, *codes, *(text.lower() for text in fact.texts)}
     return found - {"", PARTNER}
+
+
+# code systems that say why there is no code: HL7's null flavours under its address of now, its older one and its OID
+# (HL7 Terminology), and what FHIR has for it
+_OF_NOTHING = ("NullFlavor", ":2.16.840.1.113883.5.1008", "data-absent-reason")
 
 
 def _ordered(record: Record, drafts: Record) -> list[Fact]:

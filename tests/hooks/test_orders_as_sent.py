@@ -191,6 +191,32 @@ def test_an_agreement_to_stop_ends_the_orders_of_its_drug(house: House, id: str,
     assert sign(house, *FOLFIRINOX, stop | {"id": "agreement"}, beside=(cisplatin,)) == []
 
 
+def signed_beside_a_stop(house: House, standing: dict[str, Any], stop: dict[str, Any]) -> str:
+    standing = standing | {"id": "standing", "status": "active", "authoredOn": "2026-11-22"}
+    (card,) = sign(house, GEMCITABINE, stop | {"id": "stop", "modifierExtension": [STOP]}, beside=(standing,))
+    return str(card["summary"])
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        "http://terminology.hl7.org/CodeSystem/v3-NullFlavor",
+        "http://hl7.org/fhir/v3/NullFlavor",
+        "urn:oid:2.16.840.1.113883.5.1008",
+        "http://terminology.hl7.org/CodeSystem/data-absent-reason",
+    ],
+)
+def test_an_agreement_to_stop_what_has_no_code_ends_no_other_drug(house: House, nothing: str) -> None:
+    cisplatin, prednisone = (ordered((nothing, "OTH"), text=text) for text in ("cisplatine 25 mg/m2", "prednison"))
+    assert signed_beside_a_stop(house, cisplatin, prednisone) == UNREAD
+    assert "gemcitabine ordered" in signed_beside_a_stop(house, cisplatin, cisplatin)  # by its text
+
+
+def test_an_agreement_to_stop_ends_a_drug_whose_code_system_has_another_address(house: House) -> None:
+    oid = ordered(("urn:oid:2.16.840.1.113883.6.88", "1736854"), text="cisplatin 50 MG Injection")
+    assert "gemcitabine ordered" in signed_beside_a_stop(house, oid, ordered((RXNORM, "1736854"), text="cisplatin"))
+
+
 def test_an_order_in_whose_place_another_is_signed_is_ended(house: House) -> None:
     standing = GEMCITABINE | {"id": "standing", "status": "active", "authoredOn": "2026-11-22"}
     prior = {"priorPrescription": {"reference": "MedicationRequest/standing"}}
