@@ -71,8 +71,10 @@ def unread(record: Record, drafts: Record) -> int:
     regimen = _by_drugs(drugs)
     if regimen is None and not any(_begins(drugs, whole) for whole in _MADE_OF):
         # a text says nothing where no drug is ours, nor where no further drug would make it so
-        nothing_read = not drafts_cancer_drugs(drafts)
-        return lost + sum(nothing_read and _may_be_more(f, drugs) for f in drafts.unrecognised)
+        if drafts_cancer_drugs(drafts):
+            return lost
+        lost += sum(_may_be_more(f, drugs) for f in drafts.unrecognised)
+        return lost + sum(_names_more(f, drugs) for f in drafts.supposed)
     if regimen in (Regimen.folfirinox, Regimen.nalirifox):
         return lost
     standing = _standing_untold(record, drafts)

@@ -189,6 +189,16 @@ def test_a_drug_that_the_site_did_not_map_is_another_unless_its_text_names_a_can
         assert bool(regimens.previous(past)) is not known
 
 
+def test_a_cancer_drug_alone_that_the_site_did_not_map_is_an_order_that_could_not_be_read() -> None:
+    """Else it would get neither card nor reason."""
+    for text, unread in (("gemcitabine 2000 mg", 1), ("omeprazol", 0)):
+        drafts = record()
+        drafts.supposed.append(fact("", 0, status="draft", title=text))
+        assert regimens.unread(record(), drafts) == unread
+        drafts.add(fact("antineoplastic", 0, status="draft"))  # none of ours, whatever it is
+        assert regimens.unread(record(), drafts) == 0
+
+
 def test_an_earlier_irinotecan_whose_texts_contradict_each_other_may_be_the_same_line() -> None:
     given = fact("irinotecan", 46, status="completed", texts=("irinotecan, non-liposomal", "Onivyde"))
     made = record(cancer(500), liver(60), given)
