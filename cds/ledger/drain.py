@@ -12,9 +12,8 @@ from pathlib import Path
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds.errors import LedgerError
 from cds.ledger.database import fault, row_at_fault
-from cds.ledger.erased import may_remain, remains
+from cds.ledger.erased import Gone, may_remain
 from cds.ledger.process import Process
 from cds.ledger.spool import Entry, Spool
 
@@ -34,13 +33,13 @@ class Drain:
     def run(self) -> int:
         """How many entries were moved; 0 when another process is at it. Raises LedgerError when the database goes
         down on the way; what was moved until then stays moved."""
-        moved = 0
+        moved, gone = 0, Gone()
         with self.spool.turn() as mine:
             waiting = self.spool.waiting() if mine else []
             for start in range(0, len(waiting), _BATCH):
                 if self.process.stop.is_set():
                     break
-                moved += self._move(self._wanted(self._readable(waiting[start : start + _BATCH])))
+                moved += self._move(self._wanted(self._readable(waiting[start : start + _BATCH]), gone))
         if moved:
             _log.warning("ledger.drained entries=%d", moved)
         return moved
@@ -61,16 +60,20 @@ class Drain:
                 path.unlink()
         return len(found)
 
-    def _wanted(self, found: Sequence[tuple[Path, Entry]]) -> Sequence[tuple[Path, Entry]]:
+    def _wanted(self, found: Sequence[tuple[Path, Entry]], gone: Gone) -> Sequence[tuple[Path, Entry]]:
         """Without what speaks of calls that were erased while it waited here: that goes as they went. Raises
-        LedgerError."""
+        LedgerError when the database is down."""
         if not any(may_remain(entry) for _, entry in found):
             return found
         try:
-            gone = self.process.database.read(remains)
+            self.process.database.read(gone.look)
         except SQLAlchemyError as error:
-            raise LedgerError(f"the ledger's database did not answer ({fault(error)})") from error
-        left = [path for path, entry in found if gone(entry)]
+            self.prove()
+            # the database is well, and this question alone took too long: calls need no answer to it
+            held = [path for path, entry in found if may_remain(entry)]
+            _log.error("ledger.held entries=%d reason=%s", len(held), fault(error))
+            return [(path, entry) for path, entry in found if path not in held]
+        left = [path for path, entry in found if gone.left(entry)]
         for path in left:
             with _held(path):
                 path.unlink()

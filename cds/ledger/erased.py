@@ -28,11 +28,31 @@ def kept(ids: Iterable[str], waiting: Iterable[Entry | None]) -> dict[str, list[
     return {_GONE: sorted(_hash(id) for id in gone)}
 
 
+class Gone:
+    """What was erased, as far as it was read: all of it at the first look, and from then on what came since."""
+
+    def __init__(self) -> None:
+        self._hashes: set[str] = set()
+        self._through = 0
+
+    def look(self, connection: sa.Connection) -> None:
+        # kind has no index. Work on a study is most of the table and has an item, so ix_jobs_item finds the rest. What
+        # is erased has the audit's lock until its row is there: rows come in the order of their ids
+        wanted = jobs.c.item.is_(None) & (jobs.c.kind == KIND) & (jobs.c.id > self._through)
+        for id, result in connection.execute(sa.select(jobs.c.id, jobs.c.result).where(wanted)):
+            self._hashes.update((result or {}).get(_GONE, ()))
+            self._through = max(self._through, id)
+
+    def left(self, entry: Entry) -> bool:
+        """Whether it speaks of a call or card that was erased."""
+        return any(_hash(id) in self._hashes for id in _named(entry))
+
+
 def remains(connection: sa.Connection) -> Callable[[Entry], bool]:
     """Whether an entry speaks of a call or card that was erased."""
-    found = connection.scalars(sa.select(jobs.c.result).where(jobs.c.kind == KIND))
-    gone = {one for result in found for one in (result or {}).get(_GONE, ())}
-    return lambda entry: any(_hash(id) in gone for id in _named(entry))
+    gone = Gone()
+    gone.look(connection)
+    return gone.left
 
 
 def may_remain(entry: Entry) -> bool:

@@ -21,6 +21,7 @@ from postgres_server import PostgresServer
 
 from cds.errors import LedgerError
 from cds.ledger import CallEntry, Ledger, migrate
+from cds.ledger.spool import Spool
 
 FIRST_S = 2.0
 """Bound for a call that finds the database gone."""
@@ -147,6 +148,24 @@ def test_while_it_is_down_questions_fail_at_once_and_feedback_and_policies_wait(
     assert ledger.feedback_on(answer.card_id) == (answer,)
     assert ledger.policy("v") == "text"
     assert len(ledger.overrides(entry.patient_key, made.NOW - timedelta(days=1))) == 1
+
+
+def test_what_cannot_be_asked_in_time_holds_up_neither_calls_nor_the_database(
+    served: tuple[str, Ledger], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was erased stands in the table of work, which another has for longer than is waited."""
+    url, ledger = served
+    entry = made.call()
+    answer = made.feedback(entry.cards[0].id)
+    Spool(tmp_path / "spool").put([entry, answer])
+    with psycopg.connect(url) as other, caplog.at_level(logging.INFO, logger="cds"):
+        other.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+        assert ledger.drain() == 1
+        assert ledger.call(entry.id) == entry and ledger.feedback_on(answer.card_id) == ()
+        assert ledger.spooled() == 1 and ledger.record_call(made.call())
+    assert "ledger.down" not in caplog.text and "ledger.held entries=1 reason=" in caplog.text
+    assert ledger.drain() == 1
+    assert ledger.feedback_on(answer.card_id) == (answer,)
 
 
 @pytest.mark.threat("phi-in-traces")

@@ -17,12 +17,13 @@ from click.testing import CliRunner, Result
 
 from cds.cli import main
 from cds.jobs import Jobs
-from cds.ledger import Ledger, ProblemEntry, migrate, privacy, rekeying, retention
+from cds.ledger import Ledger, ProblemEntry, erased, migrate, privacy, rekeying, retention
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
 from cds.ledger.chain_changes import Chained
 from cds.ledger.committee_tables import WHOLE as metadata
 from cds.ledger.database import make_engine, parse_url
+from cds.ledger.drain import Drain
 from cds.ledger.patient_hash import moved, person
 from cds.ledger.spool import Spool
 from cds.ledger_key import chain, whole, with_one_more
@@ -450,6 +451,48 @@ def test_what_waits_on_another_machine_does_not_come_back_after_an_erasure(
     ledger.close()
 
 
+def test_what_is_erased_while_rows_are_being_stored_elsewhere_does_not_come_back_with_the_next(
+    elsewhere: tuple[Path, Spool], settings: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Feedback on p1 was looked at before, the problem is in the batch that follows."""
+    monkeypatch.setattr("cds.ledger.drain._BATCH", 1)
+    ledger = Ledger(url, KEY.encode(), tmp_path / "elsewhere" / "spool", now=lambda: ledger_entries.NOW)
+    move, done = Drain._move, list[Result]()
+
+    def moved(drain: Drain, found: Any) -> int:
+        if not done:
+            done.append(run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes"))
+        return move(drain, found)
+
+    monkeypatch.setattr(Drain, "_move", moved)
+    assert ledger.drain() == 3
+    assert done[0].exit_code == 0 and ledger.spooled() == 0
+    assert "p1" not in {problem.id for problem in ledger.problems()}
+    ledger.close()
+
+
+def test_what_was_erased_is_found_without_going_over_all_work(url: str) -> None:
+    """A service gives up after half a second, and a hospital's studies are many."""
+    migrate.upgrade(url)
+    engine = make_engine(parse_url(url), statement_s=5, connect_s=5)
+    jobs, asked = metadata.tables["jobs"], list[tuple[str, Any]]()
+    work = {"payload": {}, "state": "done", "priority": 0, "attempts": 1, "most_attempts": 1, "stage": ""}
+    work |= {"run_at": ledger_entries.NOW, "created_at": ledger_entries.NOW, "progress": 1.0, "reason": ""}
+    studies = [{**work, "kind": "study", "key": f"s{n}", "item": f"{n}", "cancel_asked": False} for n in range(3000)]
+    with engine.begin() as connection:
+        connection.execute(sa.insert(jobs), studies)
+        privacy.record(connection, erased.KIND, "erase:1", erased.kept(["gone"], []))
+        connection.exec_driver_sql("ANALYZE jobs")
+        sa.event.listen(connection, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+        of = erased.remains(connection)
+        [(question, row)] = asked
+        explain = "EXPLAIN " if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+        plan = str(connection.exec_driver_sql(explain + question, row).fetchall())
+    engine.dispose()
+    assert of(ledger_entries.feedback("gone")) and not of(ledger_entries.feedback("there"))
+    assert "ix_jobs_item" in plan, plan
+
+
 @pytest.mark.parametrize("renewed", [False, True])
 def test_what_was_rejected_on_another_machine_is_found_after_an_erasure(
     elsewhere: tuple[Path, Spool], settings: Path, url: str, tmp_path: Path, renewed: bool
@@ -566,8 +609,8 @@ def test_what_waits_or_was_rejected_is_handed_over_as_well(kept: Ledger, setting
     assert found["spool"][0]["entry"]["cards"][0]["body"]["summary"] == "Consider a scan"
     assert "4 from this machine's spool" in result.output
     assert "0-broken.json can't be read" in result.stderr
-    erased = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
-    assert "4 on this machine's spool" in erased.output and "Removed: 4 from this machine's spool" in erased.output
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert "4 on this machine's spool" in result.output and "Removed: 4 from this machine's spool" in result.output
     assert [one.kind for one in spool.all()] == ["", "call", "feedback"]
     assert exported(settings, tmp_path / "then.json")[0]["spool"] == []
 
@@ -587,8 +630,8 @@ def test_what_a_killed_process_left_half_done_is_handed_over_and_erased_as_well(
     found, result = exported(settings, tmp_path / "mine.json")
     assert [(one["entry"]["id"], one["state"]) for one in found["spool"]] == [(ours[0].id, "rejected")]
     assert "0-broken.part can't be read" in result.stderr
-    erased = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
-    assert "Removed: 1 from this machine's spool" in erased.output
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes")
+    assert "Removed: 1 from this machine's spool" in result.output
     assert [path.name for path in sorted(folder.glob("*.part"))] == ["0-broken.part", young.with_suffix(".part").name]
 
 
