@@ -23,13 +23,14 @@ _NAMES: dict[str, tuple[str, ...]] = {
     r"\bgem[-/ ]?cap\b": ("gemcitabine", "capecitabine"),
     r"\bgem[-/ ]?cis\b": ("gemcitabine", PARTNER),
     r"\bsox\b": ("oxaliplatin", PARTNER),
-    r"fluoro-?urac|\b5-?fu\b": ("fluorouracil",),
+    r"fluoro-?urac|\b5[- ]?fu\b": ("fluorouracil",),
     r"irinotecan|onivyde|\bnal-?iri\b": ("irinotecan",),
     r"oxaliplatin": ("oxaliplatin",),
     r"gemcitabin|gemzar": ("gemcitabine",),
-    r"paclitaxel|abraxane": ("paclitaxel",),
+    r"paclitaxel|abraxane|pazenir": ("paclitaxel",),
     r"capecitabin|xeloda": ("capecitabine",),
-    r"tegafur|teysuno|\bt?s[-\u2010\u2011\u2013]1\b": (PARTNER,),
+    # not the unit mL.s-1
+    r"tegafur|teysuno|(?<![.\u00b7*])\bt?s-1\b": (PARTNER,),
     r"cisplatin|carboplatin|docetaxel|(?:doxo|epi)rubicin|mitomycin|streptozo[ct]|trifluridin|lonsurf": (PARTNER,),
     r"erlotinib|tarceva|sunitinib|trametinib|dabrafenib|entrectinib|larotrectinib|sotorasib|adagrasib": (PARTNER,),
     r"olaparib|lynparza|niraparib|rucaparib": (PARTNER,),
@@ -38,10 +39,20 @@ _NAMES: dict[str, tuple[str, ...]] = {
 _COMPILED = tuple((re.compile(words), concepts) for words, concepts in _NAMES.items())
 _ANY = re.compile("|".join(_NAMES))
 
+# as word processors write a hyphen (hyphen, non-breaking hyphen, figure and en dash, minus; the soft one is none) and a
+# space that no line ends at
+_TYPOGRAPHY = str.maketrans(
+    {**dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"), "\u00ad": "", "\u00a0": " ", "\u202f": " "}
+)
+
+
+def _written(text: str) -> str:
+    return text.lower().translate(_TYPOGRAPHY)
+
 
 def named(text: str) -> tuple[str, ...]:
     """Concepts of the cancer drugs that a text names, each once."""
-    text = text.lower()
+    text = _written(text)
     if not _ANY.search(text):
         return ()
     return tuple(dict.fromkeys(name for words, concepts in _COMPILED if words.search(text) for name in concepts))
@@ -51,14 +62,17 @@ _LIPOSOMAL = re.compile(r"lipos|onivyde|\bnal-?iri\b")
 _PLAIN = re.compile(r"\bconvention\w+")
 # "not liposomal", "niet in liposomen": a short word may stand between
 _DENIED = re.compile(r"\b(?:non|not|no|niet|geen)(?:[\s(-]+[a-z]{1,4})?[\s(-]*$|\bconvention\w+[\s(-]*$")
+_FAR = 40
+"""Characters before a word in which its denial is looked for: a text may be long, and have the word many times."""
 
 
 def liposomal(texts: Iterable[str]) -> bool | None:
     """What all texts of an order together say of its irinotecan: None where they contradict one another, False where
     none says anything."""
     said = set()
-    for text in (text.lower() for text in texts):
-        said |= {_DENIED.search(text, 0, match.start()) is None for match in _LIPOSOMAL.finditer(text)}
+    for text in map(_written, texts):
+        for match in _LIPOSOMAL.finditer(text):
+            said.add(_DENIED.search(text, max(0, match.start() - _FAR), match.start()) is None)
         if _PLAIN.search(text):
             said.add(False)
     return None if len(said) > 1 else said == {True}

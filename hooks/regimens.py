@@ -148,8 +148,9 @@ def _ordered(record: Record, drafts: Record) -> list[Fact]:
     recent = [f for f in _recent(record, *DRUGS, PARTNER) if f.source not in ended]
     ordered = [*(f for f in recent if f.concept != PARTNER), *drafted]
     # every order of ours, not one a drug: of a bolus and an infusion the class code matches both
-    of_record, of_drafts = {f.source for f in recent if f.concept != PARTNER}, {f.source for f in drafted}
-    if any(f.source not in of_record | of_drafts for f in recent):
+    of_drafts = {f.source for f in drafted}
+    ours = of_drafts | {f.source for f in recent if f.concept != PARTNER}
+    if any(f.source not in ours for f in recent):
         return []
     return [] if any(f.source not in of_drafts for f in drafts.of(PARTNER)) else ordered
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from time import process_time
 from typing import Any
 
 import pytest
 
 from cds.record.facts import Fact, Record
 from cds.record.moments import parse
-from hooks import regimens, stage
+from hooks import drug_names, regimens, stage
 from hooks.line import line
 from hooks.regimens import Regimen
 
@@ -171,12 +172,46 @@ def test_the_line_of_treatment(metastatic_since: int, given: tuple[str, ...], da
         ("Abraxane", {"paclitaxel"}),
         ("Onivyde", {"irinotecan"}),
         ("cisplatine", {"antineoplastic"}),
+        ("S-1/oxaliplatin", {"antineoplastic", "oxaliplatin"}),
+        ("5 FU 2400 mg/m2", {"fluorouracil"}),
+        ("5\u2011FU pomp", {"fluorouracil"}),
+        ("5\u00a0FU", {"fluorouracil"}),
+        ("Pazenir 100 mg", {"paclitaxel"}),
+        ("gem\u2011cap", {"gemcitabine", "capecitabine"}),
         ("NMS-10 zalf, L5-S1", set()),
+        ("natriumchloride 0,9% 2 mL.s-1", set()),
+        ("2 mL\u00b7s\u22121", set()),
         ("paracetamol 500 mg", set()),
     ],
 )
 def test_the_cancer_drugs_that_a_text_names(text: str, names: set[str]) -> None:
     assert {f.concept for f in regimens.named(fact("", 40, title=text))} == names
+
+
+def test_a_hyphen_that_does_not_break_denies_too() -> None:
+    assert drug_names.liposomal(["irinotecan, non\u2011liposomal"]) is False
+    assert drug_names.liposomal(["nal\u2011IRI"]) is True
+
+
+def test_a_long_text_costs_no_more_than_its_length() -> None:
+    """An order's text comes from outside: ten times as long, ten times the work and not a hundred times."""
+    times = {}
+    for words in (2_000, 20_000):
+        text = "irinotecan " + "lipos" * words
+        start = process_time()
+        drug_names.liposomal([text])
+        times[words] = process_time() - start
+    assert times[20_000] < 40 * times[2_000]
+
+
+def test_many_standing_orders_cost_no_more_than_their_number() -> None:
+    times = {}
+    for orders in (500, 5_000):
+        standing = record(*(Fact("gemcitabine", f"X/{n}", parse("2026-11-22"), status="active") for n in range(orders)))
+        start = process_time()
+        assert regimens.recognise(standing, record(*drugs("gemcitabine"))) is not None
+        times[orders] = process_time() - start
+    assert times[5_000] < 40 * times[500]
 
 
 def test_a_drug_that_the_site_did_not_map_is_another_unless_its_text_names_a_cancer_drug() -> None:
