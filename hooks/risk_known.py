@@ -3,6 +3,7 @@ said to the clinical lead, since what stands in a record for years may be wrong.
 
 from __future__ import annotations
 
+from cds.cards import wording
 from cds.inference import eligibility, rules
 from cds.inference.prediction import NotAssessed, Prediction
 from cds.record.facts import Fact
@@ -19,13 +20,29 @@ def in_the_way(case: Case, parameters: RiskParameters) -> Fact | None:
     return (_of_rules(guideline) if guideline is not None else None) or _of_score(case, parameters)
 
 
-def unread(case: Case, prediction: Prediction) -> list[str]:
-    """Where older diabetes may stand that nobody could read, beside what an answer takes for new; as keys of the
-    prefetch."""
+def doubts(case: Case, prediction: Prediction) -> list[str]:
+    """Why diabetes that an answer takes for new may be older, a sentence each: it was called off once, one high value
+    of long ago was followed by a lower one, or it may stand where nobody could read."""
+    tests = prediction.manifest.population.eligibility
+    told = [*(fact for f in prediction.features for fact in f.aside), *eligibility.set_aside(tests, case.record)]
+    aside = {fact.source: fact for fact in told}.values()
+    return [*(_once(case, fact) for fact in aside), *_unread(case, prediction)]
+
+
+def _once(case: Case, fact: Fact) -> str:
+    words = case.words
+    if fact.value is None:
+        year = str(fact.when.middle.year) if fact.when is not None else words("engine.undated")
+        return words("risk.why.older_called_off", year=year)
+    label = wording.capital(words.concept(fact.concept))
+    return words("risk.why.older_lower", label=label, value=wording.fact_text(words, fact))
+
+
+def _unread(case: Case, prediction: Prediction) -> list[str]:
     lost = frozenset[str]().union(*(f.unsure for f in prediction.features))
     if any(eligibility.of_age(test) for test in prediction.manifest.population.eligibility):
         lost |= case.record.unread
-    return [key for kind, key in _SOURCES.items() if kind in lost]
+    return [case.words(f"risk.why.older_{key}") for kind, key in _SOURCES.items() if kind in lost]
 
 
 def _of_rules(guideline: Prediction) -> Fact | None:
@@ -42,4 +59,5 @@ def _of_score(case: Case, parameters: RiskParameters) -> Fact | None:
         return None
     if score.otherwise.number("score") < parameters.endpac_at_least:
         return None
-    return eligibility.known_before(score.manifest.population.eligibility, case.record)
+    features = {f.input.name: f for f in score.features}
+    return eligibility.known_before(score.manifest.population.eligibility, features, case.record)

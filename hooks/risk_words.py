@@ -172,13 +172,13 @@ def _why(case: Case, trigger: Trigger) -> list[str]:
         value, day = _bilirubin(case)
         lines.append(case.words("risk.why.bilirubin", value=value, day=day))
     told = [*lines, *reasons(case, _telling(case, trigger))][:5]
-    return [*told, *(case.words(f"risk.why.older_{key}") for key in _maybe_older(case, trigger))]
+    return [*told, *_maybe_older(case, trigger)]
 
 
 def _maybe_older(case: Case, trigger: Trigger) -> list[str]:
-    """Where diabetes that the card rests on as new may stand as old, unread."""
+    """Why diabetes that the card rests on as new may be older."""
     new = trigger.kind == "endpac" or (trigger.kind == "guideline" and _on_diabetes(trigger))
-    return risk_known.unread(case, trigger.prediction) if new else []
+    return risk_known.doubts(case, trigger.prediction) if new else []
 
 
 def _on_diabetes(trigger: Trigger) -> bool:

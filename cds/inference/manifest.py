@@ -254,7 +254,8 @@ class Need(Strict):
     present: bool | None = None
     """true: must be on record; false: must not be."""
     older_than: Duration | None = None
-    """With ``present: false``: only a fact recorded longer ago than this excludes, unless called off since."""
+    """With ``present: false``: only a fact recorded longer ago than this excludes, unless called off since. What is in
+    remission is not called off, nor what an active entry followed before the crossing that ``first_at_least`` reads."""
 
     @model_validator(mode="after")
     def _input_or_concepts(self) -> Need:

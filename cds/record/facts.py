@@ -50,6 +50,8 @@ class Fact(msgspec.Struct, frozen=True):
     """``<`` and its like: the value is only a bound."""
     status: str | None = None
     """Conditions: ``active`` or ``inactive``; orders and drugs: their own status."""
+    remission: bool = False
+    """Conditions: inactive, and not over: without treatment or under it, the disease is known still."""
     verification: str | None = None
     """Conditions: the verification status as sent; None when none was."""
     modalities: tuple[str, ...] = ()
@@ -179,10 +181,22 @@ class Record:
                 return fact
         return None
 
-    def known_for(self, *concepts: str, longer_than: float, standing: bool = False) -> Fact | None:
-        """The newest fact older than that many days; suspicions aside, and with ``standing`` what is inactive, too."""
+    def known_for(self, *concepts: str, longer_than: float, risen: datetime | None = None) -> Fact | None:
+        """The newest fact older than that many days; suspicions aside. ``risen``: when a measurement rose from a lower
+        one, which what was called off could not be part of. It could be all the same where that is in remission, or
+        where an active entry followed it before that moment: then it was coded anew, and never over."""
         old = self._before(longer_than, *concepts)
-        return next((f for f in old if not (standing and f.status == "inactive")), None)
+        if risen is None:
+            return next(iter(old), None)
+        told = (f.when for f in self.of(*concepts) if f.when and f.status != "inactive" and not f.provisional)
+        again = max((when.middle for when in told if when.latest < risen), default=None)
+        return next((f for f in old if f.status != "inactive" or f.remission or _before_that(f, again)), None)
+
+    def once_for(self, *concepts: str, longer_than: float, at_least: float | None) -> Fact | None:
+        """The newest fact older than that many days, suspicions aside; of measurements, the newest of ``at_least``.
+        What was called off counts, and so does what a lower value followed."""
+        old = self._before(longer_than, *concepts)
+        return next((f for f in old if at_least is None or f.reaches(at_least)), None)
 
     def measured_for(
         self, *concepts: str, longer_than: float, at_least: float, beside: Mapping[str, float]
@@ -217,6 +231,10 @@ class Record:
 def taken_on(measured: Iterable[Fact]) -> int:
     """How many times something was measured: two values of one concept and one day are one sample in two units."""
     return len({(f.concept, f.when.middle.date()) for f in measured if f.when is not None})
+
+
+def _before_that(fact: Fact, moment: datetime | None) -> bool:
+    return moment is not None and fact.when is not None and fact.when.middle < moment
 
 
 def _newest_first(fact: Fact | Refused) -> float:

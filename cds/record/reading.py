@@ -193,8 +193,7 @@ class Reader:
             return
         period = condition.onsetPeriod
         when = self._moment(condition.onsetDateTime, period.start if period else None, condition.recordedDate)
-        names, _ = self._names(condition.code, "Condition")
-        for name in names:
+        for name in self._names(condition.code, "Condition")[0]:
             if self._in_future(when):
                 self._refuse(name, condition, "in-the-future", when.text if when else "")
                 continue
@@ -204,6 +203,7 @@ class Reader:
                     _reference(condition),
                     when,
                     status="inactive" if clinical in _INACTIVE else "active",
+                    remission=clinical == "remission",
                     verification=verification,
                     title=_display(condition.code),
                 )

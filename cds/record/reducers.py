@@ -177,7 +177,9 @@ def _new(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     if is_new:
         found = Feature(spec, 1.0, "found", tuple(facts[-1:]), _at(facts[-1:]))
         known = _known_before(spec, record)  # what says the same makes it a "no", as an old entry of its own does
-        return found if known is None else Feature(spec, 0.0, "found", known=known, otherwise=found)
+        if known is not None:
+            return Feature(spec, 0.0, "found", known=known, otherwise=found)
+        return structs.replace(found, aside=_set_aside(spec, record))
     again = [f for f in facts if f.status != "inactive" and _recent(f, spec, record)]
     called_off = all(f.status == "inactive" for f in facts if not _recent(f, spec, record))
     if undated or not again or not called_off:
@@ -192,17 +194,22 @@ def _at(facts: list[Fact]) -> datetime | None:
 
 def _first_at_least(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     found = _crossing(spec, record)
-    # a diagnosis that was called off is none that a fall below the limit, and the rise after it, could be part of
-    lower = found is not None and len(found.facts) > 1 and _recent(found.facts[1], spec, record)
-    known = _known_before(spec, record, standing=lower)
+    known = _known_before(spec, record, risen=risen(found, record) if found is not None else None)
     if known is not None:
         return Feature(spec, None, "known-before", known=known if found else None, otherwise=found)
     if found is not None:
-        return found
+        return structs.replace(found, aside=_set_aside(spec, record))
     # of a bound it may not be known which side of the threshold it is on
     threshold = spec.threshold or 0.0
     open_ = (f for f in record.of(*spec.concepts) if f.reaches(threshold) is None and _recent(f, spec, record))
     return _absent(spec, record, open_)
+
+
+def risen(crossed: Feature, record: Record) -> datetime | None:
+    """When a first value at the threshold came after a lower one of the window: a diagnosis that was called off is none
+    that a fall below the limit, and the rise after it, could be part of."""
+    lower = crossed.facts[1:2]
+    return crossed.at if lower and _recent(lower[0], crossed.input, record) else None
 
 
 def _crossing(spec: Input, record: Record) -> Feature | None:
@@ -239,18 +246,25 @@ def _decided(spec: Input, record: Record, concept: str) -> list[Fact]:
     return [f for f in facts if not f.reaches(threshold) or _recent(f, spec, record)] if single else facts
 
 
-def _known_before(spec: Input, record: Record, *, standing: bool = False) -> Fact | None:
-    """What has been on record for longer than ``within``; with ``standing``, an inactive diagnosis aside."""
+def _known_before(spec: Input, record: Record, *, risen: datetime | None = None) -> Fact | None:
+    """What has been on record for longer than ``within``; beside a rise, what was over before it aside."""
     limit = days(spec.within) if spec.within is not None else 0.0
     for i, known in enumerate(spec.unless):
         if known.at_least is None:
-            found = record.known_for(*known.concepts, longer_than=limit, standing=standing)
+            found = record.known_for(*known.concepts, longer_than=limit, risen=risen)
         else:
             first = limits_of(spec.unless[:i])
             found = record.measured_for(*known.concepts, longer_than=limit, at_least=known.at_least, beside=first)
         if found is not None:
             return found
     return None
+
+
+def _set_aside(spec: Input, record: Record) -> tuple[Fact, ...]:
+    """What of ``unless`` was on record longer ago than ``within``, where none of it stands."""
+    limit = days(spec.within) if spec.within is not None else 0.0
+    found = (record.once_for(*one.concepts, longer_than=limit, at_least=one.at_least) for one in spec.unless)
+    return tuple(fact for fact in found if fact is not None)
 
 
 def _coded(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:

@@ -44,26 +44,85 @@ SCORED = (
 )
 
 
+PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1958-03-01"}
+
+
 def told(house: House, *chart: dict[str, Any]) -> tuple[list[str], set[tuple[str, str]]]:
     untold(house)
-    patient = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1958-03-01"}
-    cards = house.cards_for("pancreas-risk", patient, *chart)
+    cards = house.cards_for("pancreas-risk", PATIENT, *chart)
     return [card["summary"] for card in cards], untold(house)
 
 
+ONCE_HIGH = "HbA1c {} (1 May 2020), lower since: diabetes may be older."
+RESOLVED = "Diabetes of {} is on record as resolved: this may be the same."
+
+
 @pytest.mark.parametrize(
-    "beside",
+    ("beside", "doubt"),
     [
-        (),
-        (result(HBA1C, 6.6, "2020-05-01"), result(HBA1C, 5.6, "2021-05-01")),
-        (result(FASTING, 128, "2015-03-01"), result(HBA1C, 5.6, "2021-05-01")),
-        (problem(DIABETES, "1990-03-01", "resolved"),),
+        ((), ""),
+        ((result(HBA1C, 6.6, "2020-05-01"), result(HBA1C, 5.6, "2021-05-01")), ONCE_HIGH.format("6.6 %")),
+        (
+            (result(FASTING, 128, "2015-03-01"), result(HBA1C, 5.6, "2021-05-01")),
+            "Fasting glucose 128 mg/dL (1 Mar 2015), lower since: diabetes may be older.",
+        ),
+        ((problem(DIABETES, "1990-03-01", "resolved"),), RESOLVED.format(1990)),
     ],
 )
-def test_what_was_contradicted_since_silences_nothing(house: House, beside: tuple[dict[str, Any], ...]) -> None:
-    cards, unsaid = told(house, *NEW, *beside)
-    assert [card.partition(" at 68")[0] for card in cards] == ["Weight loss and new-onset diabetes"]
-    assert unsaid == set()
+@pytest.mark.parametrize(
+    ("chart", "headline"), [(NEW, "Weight loss and {} diabetes at 68"), (SCORED, "{} diabetes with END-PAC score")]
+)
+def test_what_was_contradicted_since_silences_nothing_and_the_card_tells_of_it(
+    house: House, chart: tuple[dict[str, Any], ...], headline: str, beside: tuple[dict[str, Any], ...], doubt: str
+) -> None:
+    untold(house)
+    (card,) = house.cards_for("pancreas-risk", PATIENT, *chart, *beside)
+    expected = headline.format("possibly new" if doubt else "new-onset")
+    assert card["summary"].startswith(expected[0].upper() + expected[1:])
+    why = card["detail"].partition("**How likely**")[0]
+    assert [line for line in why.splitlines() if "may be" in line] == ([f"- {doubt}"] if doubt else [])
+    assert untold(house) == set()
+
+
+BARELY = (result(HBA1C, 6.2, "2022-05-01"), result(HBA1C, 6.3, "2024-12-01"), result(HBA1C, 6.8, "2026-09-28"))
+OVER = problem(DIABETES, "2012-03-01", "resolved")
+
+
+@pytest.mark.parametrize("rise", [(problem(THIN, "2026-10-20"), *BARELY), SCORED])
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param((problem(DIABETES, "2012-03-01", "remission"),), id="in remission"),
+        pytest.param((OVER, problem(TYPE_2, "2025-06-01")), id="coded anew before the rise"),
+    ],
+)
+def test_diabetes_that_was_coded_anew_or_is_in_remission_was_never_over(
+    house: House, rise: tuple[dict[str, Any], ...], entries: tuple[dict[str, Any], ...]
+) -> None:
+    assert told(house, *rise, *entries) == ([], {("pancreas-risk", f"known-before (Condition/{DIABETES}-2012-03-01)")})
+
+
+@pytest.mark.parametrize(
+    ("beside", "doubt"),
+    [
+        ((OVER,), RESOLVED.format(2012)),
+        ((OVER, problem(TYPE_2, "2026-09-28")), RESOLVED.format(2012)),  # what the rise itself was coded as
+        ((result(HBA1C, 9.8, "2020-05-01"),), ONCE_HIGH.format("9.8 %")),
+    ],
+)
+def test_diabetes_that_may_have_been_over_or_well_treated_is_possibly_new(
+    house: House, beside: tuple[dict[str, Any], ...], doubt: str
+) -> None:
+    (card,) = house.cards_for("pancreas-risk", PATIENT, problem(THIN, "2026-10-20"), *BARELY, *beside)
+    assert card["summary"].startswith("Weight loss and possibly new diabetes at 68")
+    assert f"- {doubt}\n" in card["detail"].partition("**How likely**")[0]
+
+
+def test_where_no_rise_is_measured_one_high_value_of_long_ago_makes_a_new_entry_possibly_new(house: House) -> None:
+    contradicted = (result(HBA1C, 6.6, "2020-05-01"), result(HBA1C, 5.6, "2021-05-01"))
+    (card,) = house.cards_for("pancreas-risk", PATIENT, *NEW[:2], *contradicted)
+    assert card["summary"].startswith("Weight loss and possibly new diabetes at 68")
+    assert f"- {ONCE_HIGH.format('6.6 %')}\n" in card["detail"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +170,6 @@ def test_where_there_was_nothing_to_say_there_is_no_reason(house: House, chart: 
     assert told(house, *chart) == ([], set())
 
 
-PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1958-03-01"}
 LIST = "the problem list was not read whole"
 LABORATORY = "not all laboratory results could be read"
 
@@ -136,6 +194,11 @@ def test_it_is_said_in_dutch_and_only_of_diabetes(house: House) -> None:
     (card,) = house.cards_for("pancreas-risk", PATIENT, *NEW, cut="conditions", language="nl")
     assert card["summary"].startswith("Gewichtsverlies en mogelijk nieuwe diabetes")
     assert "Oudere diabetes kon niet worden uitgesloten: de probleemlijst is niet in zijn geheel" in card["detail"]
+    (once,) = house.cards_for(
+        "pancreas-risk", PATIENT, *NEW, OVER, *BARELY[:1], result(HBA1C, 9.8, "2020-05-01"), language="nl"
+    )
+    assert "- Diabetes van 2012 staat vastgelegd als niet meer actueel: dit kan dezelfde zijn.\n" in once["detail"]
+    assert "- HbA1c 9,8 % (1 mei 2020), daarna lager: de diabetes kan ouder zijn.\n" in once["detail"]
     (other,) = house.cards_for("pancreas-risk", PATIENT, NEW[0], problem("161891005", "2026-10-20"), cut="conditions")
     assert other["summary"].startswith("Weight loss and back pain")
     assert "lder diabetes" not in other["detail"]

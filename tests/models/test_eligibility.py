@@ -153,6 +153,19 @@ def test_what_was_contradicted_long_ago_keeps_no_score_back(registry, beside) ->
     assert assessment.number("score") == 10
 
 
+@pytest.mark.parametrize(
+    ("lower", "speaks"),
+    [(425, True), (1_110, False)],  # the second not known to have been lower in the window
+)
+def test_the_score_takes_what_was_called_off_as_the_guideline_does(registry, lower: int, speaks: bool) -> None:
+    risen = lower - 365
+    patient = with_values(record(72), "glucose-fasting", **{f"d{risen}": 142, f"d{lower}": 98})
+    with_values(patient, "body-weight", **{f"d{risen}": 74.0, f"d{lower}": 81.0})
+    coded(called_off(patient, "diabetes"), "weight-loss")
+    assert isinstance(registry["endpac"].assess(patient), Prediction) is speaks
+    assert bool(registry["nice-ng12"].assess(patient).rules) is speaks
+
+
 def called_off(patient: Record, concept: str) -> Record:
     patient.add(Fact(concept, "Condition/old", on(13_000), status="inactive"))
     patient.arrange()
