@@ -36,12 +36,19 @@ def chain_keys(material: bytes) -> tuple[bytes, ...]:
     return tuple(derived(one, PURPOSE) for one in materials(material))
 
 
+def chain_of(book: Book, material: bytes) -> Chain:
+    """The chain, to be checked. Where the environment handed several keys over with a line end after the last, that was
+    part of what an earlier version derived the last one's from."""
+    also = {at: derived(one + b"\n", PURPOSE) for at, one in enumerate(materials(material)) if at}
+    return Chain(book, *chain_keys(material), also=also)
+
+
 def require_own_key(url: str, material: bytes, *, for_persons: bool = True) -> bool:
     """Under any other key nobody of the ledger is found, and what is linked breaks its chain. False: nothing is linked
     yet, so there is nothing to tell by. ``for_persons``: rows are looked for by whose they are, the oldest as well.
     Raises SettingsError, LedgerError."""
     with Book(url) as book:
-        chain = Chain(book, *chain_keys(material))
+        chain = chain_of(book, material)
         ours = chain.ours()
         begun = not for_persons or chain.begun_by_us()
     if ours is False:
@@ -66,7 +73,7 @@ def require_no_other_key(url: str, material: bytes) -> bool:
     finds. Takes one HMAC a link. Raises SettingsError, LedgerError."""
     linked = require_own_key(url, material)
     with Book(url) as book:
-        others = Chain(book, *chain_keys(material)).others()
+        others = chain_of(book, material).others()
     if others is not None:
         raise SettingsError(
             f"{others.count} link(s) of the ledger's audit, of {others.first:%Y-%m-%d %H:%M} to "

@@ -20,7 +20,7 @@ from cds.ledger.chain import BEGIN, Chain, Head
 from cds.ledger.chained import KINDS
 from cds.ledger.migrate import upgrade
 from cds.record.inputs import days
-from cds.sealing import chain_keys
+from cds.sealing import chain_of
 from cds.settings import Settings, load
 
 
@@ -42,10 +42,10 @@ def audit() -> None:
 @contextmanager
 def _chain(ctx: click.Context) -> Iterator[tuple[Settings, Book, Chain]]:
     settings = load(ctx.find_root().obj)
-    keys = chain_keys(settings.load_ledger_key())
+    material = settings.load_ledger_key()
     upgrade(settings.ledger_url)
     with Book(settings.ledger_url) as book:
-        yield settings, book, Chain(book, *keys)
+        yield settings, book, chain_of(book, material)
 
 
 def _head(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Head | None:

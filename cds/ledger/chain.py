@@ -102,10 +102,12 @@ class Others:
 
 
 class Chain:
-    def __init__(self, book: Book, *keys: bytes) -> None:
-        """``keys``: the chain's own, derived from each of the ledger's so far; the last is the one in use."""
+    def __init__(self, book: Book, *keys: bytes, also: Mapping[int, bytes] | None = None) -> None:
+        """``keys``: the chain's own, derived from each of the ledger's so far; the last is the one in use. ``also``: by
+        segment, from the same keys as an earlier version derived it; links made so hold, and none is made."""
         self._book = book
         self._keys = keys
+        self._also = also or {}
 
     def seal(
         self,
@@ -226,13 +228,9 @@ class Chain:
     ) -> tuple[Head, dict[str, Any]]:
         seq = head.seq + 1
         segment = len(self._keys) - 1
-        link = self._link(segment, head.link, seq, kind, row_id, digest, note)
+        link = _link(self._keys[segment], head.link, seq, kind, row_id, digest, note)
         row = {"seq": seq, "at": at, "kind": kind, "row_id": row_id, "digest": digest, "link": link, "note": note}
         return Head(seq, link), {**row, "segment": segment}
-
-    def _link(self, segment: int, before: str, seq: int, kind: str, row_id: str, digest: str, note: Any) -> str:
-        said = orjson.dumps([before, seq, kind, row_id, digest, note], option=orjson.OPT_SORT_KEYS)
-        return hmac.digest(self._keys[segment], said, "sha256").hex()
 
     def verify(self, known: Head | None = None, most_faults: int = 100) -> Checked:
         """Go over every link and row. ``known``: a head that was told earlier; the chain must hold it."""
@@ -320,9 +318,9 @@ class Chain:
         """A segment ends for good where the next begins: who has an old key alone must not go on in it."""
         if not checked.segments - 1 <= row["segment"] < len(self._keys):
             return False
-        before = checked.head.link
-        names = ("seq", "kind", "row_id", "digest", "note")
-        return hmac.compare_digest(self._link(row["segment"], before, *(row[name] for name in names)), row["link"])
+        said = (checked.head.link, *(row[name] for name in ("seq", "kind", "row_id", "digest", "note")))
+        keys = (self._keys[row["segment"]], self._also.get(row["segment"]))
+        return any(key is not None and hmac.compare_digest(_link(key, *said), row["link"]) for key in keys)
 
     @staticmethod
     def _check_row(row: Any, digest: str | None, checked: Checked, excused: Excused) -> None:
@@ -394,3 +392,8 @@ class Chain:
 
 def _fault(checked: Checked, row: Any, what: str) -> None:
     checked.faults.append(Fault(row["seq"], row["kind"], row["row_id"], what))
+
+
+def _link(key: bytes, before: str, seq: int, kind: str, row_id: str, digest: str, note: Any) -> str:
+    said = orjson.dumps([before, seq, kind, row_id, digest, note], option=orjson.OPT_SORT_KEYS)
+    return hmac.digest(key, said, "sha256").hex()

@@ -24,7 +24,7 @@ from cds.ledger.chain_changes import Chained
 from cds.ledger.patient_hash import person
 from cds.ledger.spool import Entry, Spool, Spooled
 from cds.ledger_key import chain, whole, with_one_more
-from cds.sealing import chain_keys, require_no_other_key, require_own_key
+from cds.sealing import chain_keys, chain_of, require_no_other_key, require_own_key
 from cds.settings import Settings, load
 from cds.snapshot import readable, resealed
 
@@ -225,7 +225,7 @@ def rekey(ctx: click.Context, file: Path, yes: bool, despite_faults: bool) -> No
     after = whole(file.read_bytes().strip()) if there else with_one_more(before, os.urandom(32).hex().encode())
     rekeying.require_one_more(before, after)
     with Book(settings.ledger_url) as book:
-        checked = Chain(book, *chain_keys(before)).verify(most_faults=1_000_000)
+        checked = chain_of(book, before).verify(most_faults=1_000_000)
         if checked.faults and not despite_faults and not rekeying.done(book, after):
             raise AuditFailed(
                 f"the audit has {len(checked.faults)} fault(s), and a new key would make it harder to look into them: "
@@ -285,7 +285,7 @@ def _hashes(settings: Settings, client: str | None, patient: str, despite_key: b
 
 def _own_up() -> NoReturn:
     click.echo(
-        f"This is not all: rows that were kept under another key are not found under this one; {_EACH}", err=True
+        f"This may not be all: rows that were kept under another key are not found under this one; {_EACH}", err=True
     )
     raise click.exceptions.Exit(1)
 
