@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict, Field
 
 from cds.inference.prediction import Assessment, Prediction
+from cds.record.facts import Fact
 from cds.services import Case, Finding, Suppressed, service
 from hooks import regimens, stage, survival_words, trials
 from hooks.drug_names import PARTNER
@@ -90,7 +91,7 @@ def _speak(case: Case, found: Recognised) -> Iterable[Finding]:
     elif extent.known != "metastatic":
         yield from _none(case, found, extent.known.replace("-", "_"), extent)
     elif (reached := line(case.record, found, extent)).kind == "not-first":
-        yield from _none(case, found, "not_first", extent)
+        yield from _none(case, found, "not_first", extent, begun=reached.begun)
     else:
         yield from _estimate(case, found, extent, reached)
 
@@ -111,9 +112,14 @@ def _estimate(case: Case, found: Recognised, extent: Extent, reached: Line) -> I
 
 
 def _none(
-    case: Case, found: Recognised, why: str, extent: Extent, whose: Assessment | None = None
+    case: Case,
+    found: Recognised,
+    why: str,
+    extent: Extent,
+    whose: Assessment | None = None,
+    begun: Fact | None = None,
 ) -> Iterable[Finding]:
     if case.parameters.say_when_not_possible:
-        yield survival_words.none(case, found, why, extent, whose)
+        yield survival_words.none(case, found, why, extent, whose, begun)
     else:
         yield Suppressed(TOPIC, f"no-estimate:{why}", models=MODELS)

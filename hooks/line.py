@@ -6,12 +6,14 @@ outlook; a late cycle has lived part of the estimate already.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cds.record.facts import Fact, Record
 from hooks import regimens
 from hooks.regimens import Recognised
 from hooks.stage import Extent
+from hooks.used_elsewhere import used_elsewhere
 
 # Drugs given longer ago than half a year, and before the disease was known to have spread, are taken for an adjuvant
 # course and make no second line. The half year is this product's choice; the models' cohorts do not settle it.
@@ -26,29 +28,39 @@ class Line:
 
     kind: str
     begun: Fact | None = None
+    """The first of the regimen's own drugs; where it is not the first line by another drug, the newest such."""
     untold: tuple[Fact, ...] = ()
     """Drugs given when an earlier line would have been, of which neither code nor text tells what they were; each once,
     however often it was given."""
+    elsewhere: tuple[Fact, ...] = ()
+    """Drugs given then that may have been for another disease; each once."""
 
 
 def line(record: Record, found: Recognised, extent: Extent) -> Line:
     ordered = {regimens.plain(fact) for fact in found.drugs} | {"leucovorin"}  # a rescue, ordered or not
-    earlier = [f for f in regimens.previous(record) if _counts(f, record, extent)]
-    if any(not regimens.is_one_of(f, ordered) for f in earlier):
-        return Line("not-first", earlier[-1])
+    counted = [f for f in regimens.previous(record) if _counts(f, record, extent)]
+    elsewhere = _each(f for f in counted if used_elsewhere(f))
+    earlier = [f for f in counted if not used_elsewhere(f)]
+    others = [f for f in earlier if not regimens.is_one_of(f, ordered)]
+    if others:
+        return Line("not-first", others[0])
     begun = earlier[-1] if earlier else None
     if begun is None or begun.when is None or begun.when.days_before(record.now) <= _NEXT_CYCLE_DAYS:
-        return Line("first", untold=_untold(record, extent))
+        return Line("first", None, _untold(record, extent), elsewhere)
     kind = "not-first" if begun.when.days_before(record.now) > _LATE_DAYS else "later-cycle"
-    return Line(kind, begun, _untold(record, extent))
+    return Line(kind, begun, _untold(record, extent), elsewhere)
 
 
 def _untold(record: Record, extent: Extent) -> tuple[Fact, ...]:
     given = (f for f in record.untold if regimens.before_this_cycle(f, record) and _counts(f, record, extent))
+    return tuple(fact for fact in _each(given) if not regimens.named(fact))
+
+
+def _each(drugs: Iterable[Fact]) -> tuple[Fact, ...]:
     each: dict[tuple[object, ...], Fact] = {}
-    for fact in given:
+    for fact in drugs:
         each.setdefault((fact.title.lower(), fact.codes), fact)
-    return tuple(fact for fact in each.values() if not regimens.named(fact))
+    return tuple(each.values())
 
 
 def _counts(fact: Fact, record: Record, extent: Extent) -> bool:

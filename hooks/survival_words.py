@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from cds.cards import answers, wording
+from cds.cards.phrasebook import Phrasebook
 from cds.inference.explain import spreads
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value
 from cds.record.facts import Fact
@@ -106,8 +107,16 @@ def score_only(
     return CardDraft(**{**draft.__dict__, "proposals": _proposals(case, full), "models": resting})
 
 
-def none(case: Case, found: Recognised | None, why: str, extent: Extent, whose: Assessment | None) -> CardDraft:
-    """Quietly: what stands in the way of an estimate. ``whose``: the model whose reason it is, where it is one's."""
+def none(
+    case: Case,
+    found: Recognised | None,
+    why: str,
+    extent: Extent,
+    whose: Assessment | None,
+    begun: Fact | None = None,
+) -> CardDraft:
+    """Quietly: what stands in the way of an estimate. ``whose``: the model whose reason it is, where it is one's;
+    ``begun``: the drug that tells of an earlier line."""
     words = case.words
     regimen = found.regimen.title if found is not None else words("survival.none.some_regimen")
     lacking = whose.lacking if isinstance(whose, NotAssessed) else ()
@@ -118,6 +127,8 @@ def none(case: Case, found: Recognised | None, why: str, extent: Extent, whose: 
         says=words.pick(whose.says) if isinstance(whose, NotAssessed) else "",
         count=regimens.unread(case.record, case.drafts),
         drugs=words.join(dict.fromkeys(words.concept(f.concept) for f in case.drafts.of(*regimens.DRUGS))) or "–",
+        begun=called(words, begun) if begun is not None else "–",
+        day=words.day(begun.when if begun is not None else None),
     )
     if why == "unreadable" and regimens.of_either_kind(case.record, case.drafts):
         reason = f"{reason} {words('survival.none.either_kind')}"
@@ -267,19 +278,22 @@ def _gaps(case: Case, reached: Line) -> list[str]:
         lines.append(case.words.counted("survival.gaps.orders", untold))
     if reached.untold:
         lines.append(case.words.counted("survival.gaps.given", len(reached.untold), drugs=_first(case, reached.untold)))
+    if other := reached.elsewhere:
+        lines.append(case.words.counted("survival.gaps.elsewhere", len(other), drugs=_first(case, other)))
     return lines
 
 
 def _first(case: Case, drugs: Sequence[Fact]) -> str:
     """What the first of them are called."""
-    named = case.words.join([called(f) for f in drugs[:_NAMED]])
+    named = case.words.join([called(case.words, f) for f in drugs[:_NAMED]])
     return named if len(drugs) <= _NAMED else case.words("survival.gaps.first", drugs=named)
 
 
-def called(drug: Fact) -> str:
-    """As the chart has it, else by its code. Cards are Markdown: without brackets, dots and colons a text from the
-    chart can't become a link, an image or a tag in the EHR."""
-    name = drug.title or next((code for _, code in drug.codes), "")
+def called(words: Phrasebook, drug: Fact) -> str:
+    """As the chart has it, else the name it has here, else its code. Cards are Markdown: without brackets, dots and
+    colons a text from the chart can't become a link, an image or a tag in the EHR."""
+    own = words.concept(drug.concept) if drug.concept in regimens.DRUGS else ""
+    name = drug.title or own or next((code for _, code in drug.codes), "")
     return _ODD.sub("", name)[:_LONGEST].strip() or "–"
 
 

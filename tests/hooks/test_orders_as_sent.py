@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from story_house import House, untold
 
+from cds.cards.phrasebook import Phrasebook
 from cds.record.facts import Fact
 from hooks import stories, survival_words
 
@@ -276,7 +277,7 @@ def test_a_drug_given_before_with_neither_code_nor_text_is_a_gap_of_the_record(
 
 def test_a_drug_with_neither_code_nor_text_is_called_by_a_dash() -> None:
     drug = Fact("", "MedicationRequest/1", None)
-    assert survival_words.called(drug) == "–"
+    assert survival_words.called(Phrasebook("en", {}), drug) == "–"
 
 
 def test_a_drug_given_many_times_that_nothing_tells_is_one(house: House) -> None:
@@ -309,6 +310,57 @@ def test_a_drug_given_many_times_that_nothing_tells_is_one(house: House) -> None
 )
 def test_an_earlier_line_of_another_cancer_drug_is_one(house: House, before: dict[str, Any]) -> None:
     (card,) = sign(house, GEMCITABINE, ordered((ATC, "L01CD01")), beside=(before,))
+    assert "this is not the start of first-line treatment" in card["summary"]
+    drug = before["medicationCodeableConcept"]["text"]
+    assert f"has {drug} of 10 Nov 2026, which is taken for earlier treatment" in card["detail"]
+
+
+def test_an_earlier_line_is_named_with_its_day(house: House) -> None:
+    before = [given("", (ATC, "L01XA03"), on=f"2026-10-{day}") for day in (10, 24)]
+    (card,) = sign(house, GEMCITABINE, beside=tuple(before))
+    assert "The record has oxaliplatin of 24 Oct 2026, which is taken for earlier treatment" in card["detail"]
+    (card,) = sign(house, GEMCITABINE, beside=tuple(before), language="nl")
+    assert "In het dossier staat oxaliplatine van 24 okt 2026; dat geldt als eerdere behandeling" in card["detail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "codings"),
+    [
+        ("bevacizumab intravitreaal", [(ATC, "L01FG01")]),
+        ("Avastin 1,25 mg oog", [("urn:oid:2.16.840.1.113883.6.73", "L01XC07")]),
+        ("bevacizumab in het oog", []),
+        ("methotrexaat 10 mg 1x per week", [(ATC, "L01BA01")]),
+        ("rituximab", [(ATC, "L01FA01")]),
+        ("MabThera", [(ATC, "L01XC02")]),
+        ("mercaptopurine 50 mg", [(ATC, "L01BB02")]),
+        ("hydroxycarbamide", [(ATC, "L01XX05")]),
+    ],
+)
+def test_a_drug_given_before_that_other_diseases_are_treated_with_may_be_no_earlier_line(
+    house: House, text: str, codings: list[tuple[str, str]]
+) -> None:
+    many = [given(text, *codings, on=f"2026-10-{day}") for day in (10, 17, 24)]
+    (card,) = sign(house, GEMCITABINE, beside=tuple(many))
+    assert "gemcitabine ordered" in card["summary"]
+    assert f"used in cancer and in other diseases: {text}. If it was a treatment of this cancer" in card["detail"]
+    assert "no code that tells" not in card["detail"]
+    (card,) = sign(house, GEMCITABINE, beside=(*many, given("oxaliplatin", (ATC, "L01XA03"))))
+    assert "The record has oxaliplatin of 10 Nov 2026" in card["detail"]
+
+
+def test_two_drugs_that_other_diseases_are_treated_with_are_told_in_dutch(house: House) -> None:
+    before = (given("methotrexaat", (ATC, "L01BA01"), on="2026-11-01"), given("rituximab", (ATC, "L01FA01")))
+    (card,) = sign(house, GEMCITABINE, beside=before, language="nl")
+    assert (
+        "2 geneesmiddelen in het dossier van vóór deze kuur worden bij kanker en bij andere ziekten" in card["detail"]
+    )
+    assert "gebruikt: rituximab en methotrexaat. Was een daarvan een behandeling van deze kanker" in card["detail"]
+    (card,) = sign(house, GEMCITABINE, beside=before[:1], language="nl")
+    assert "ziekten gebruikt: methotrexaat. Was het een behandeling van deze kanker" in card["detail"]
+
+
+def test_such_a_drug_beside_another_in_one_text_is_an_earlier_line(house: House) -> None:
+    (card,) = sign(house, GEMCITABINE, beside=(given("capecitabine/bevacizumab", (ATC, "L01FG01")),))
     assert "this is not the start of first-line treatment" in card["summary"]
 
 
