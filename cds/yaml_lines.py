@@ -44,8 +44,13 @@ def read_text(path: Path) -> str:
 
 
 def plain(text: str) -> Any:
-    """What a text that comes with the product says, as ``yaml.safe_load``. Raises yaml.YAMLError."""
-    return yaml.load(text, Loader)
+    """What the text says, as PyYAML's safe loading has it and sooner: for what comes with the product, and is read
+    whenever a process starts. Raises yaml.YAMLError."""
+    loader = Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def parse(text: str) -> tuple[Any, yaml.Node | None]:

@@ -64,7 +64,7 @@ ROOMS: dict[str, str] = {
     "survival": "",
     "measures": "",
     "cohort": "errors inference measures record yaml_lines",
-    "networks": "errors inference modelcards record",
+    "networks": "errors inference modelcards record yaml_lines",
     "modelcards": "errors inference record",
     "modelcheck": "errors inference modelcards record yaml_lines",
     "policy": "errors ledger plain_faults record yaml_lines",
@@ -73,22 +73,25 @@ ROOMS: dict[str, str] = {
     "trust": "clock errors host_memory settings",
     "trust.smart": "addresses errors ledger settings smart_settings trust",
     "fhir": "errors fhir.resources protocol record settings tracing trust",
-    "imaging": "coding_schemes errors inference settings trust",
+    "imaging": "coding_schemes errors inference settings trust yaml_lines",
     "studies": (
         "cards.coded cards.phrasebook clock errors fhir fhir.resources imaging inference jobs ledger policy record "
-        "settings tracing trust trust.smart"
+        "settings tracing trust trust.smart yaml_lines"
     ),
     "committee": (
         "errors fhir fhir.resources ids inference jobs ledger measures plain_faults policy record services settings "
         "trust yaml_lines"
     ),
     # the committee's monitors, put to the proof
-    "simulation": "committee errors ids inference ledger measures policy record",
+    "simulation": "committee errors ids inference ledger measures policy record yaml_lines",
     # services and their cards
-    "cards.phrasebook": "errors record",
+    "cards.phrasebook": "errors record yaml_lines",
     "cards.coded": "cards.phrasebook coding_schemes",
     "services": "cards.phrasebook errors fhir inference policy protocol record",
-    "cards": "cards.coded cards.phrasebook errors fhir guidelines ids inference ledger policy protocol record services",
+    "cards": (
+        "cards.coded cards.phrasebook errors fhir guidelines ids inference ledger policy protocol record services "
+        "yaml_lines"
+    ),
     # a call from end to end
     "audit": "errors inference ledger policy protocol record services trust",
     "snapshot": ("cards cards.phrasebook errors fhir inference record services trust.smart"),
@@ -114,9 +117,9 @@ ROOMS: dict[str, str] = {
     "auditing": "ledger",
     "serve": "admission app arrival correlation errors host_memory leaving ledger sealing settings sharing",
     "site": (
-        "addresses app cards cards.phrasebook committee engine errors fhir fhir.resources guidelines imaging inference "
-        "jobs ledger ledger_key pages.report policy record sealing services settings studies tracing trust "
-        "trust.smart"
+        "addresses app cards cards.phrasebook committee engine errors fhir fhir.resources guidelines imaging "
+        "inference jobs ledger ledger_key pages.report policy record sealing services settings studies tracing trust "
+        "trust.smart yaml_lines"
     ),
     # what people hold in their hands
     "charts": "errors measures",
@@ -136,12 +139,12 @@ ROOMS: dict[str, str] = {
         "cards cards.phrasebook committee errors inference modelcards policy services settings simulation "
         "smart_settings"
     ),
-    "demo": "cards.phrasebook cli errors imaging inference pages policy record services settings studies",
+    "demo": ("cards.phrasebook cli errors imaging inference pages policy record services settings studies yaml_lines"),
     "cli": (
-        "cards cards.phrasebook cohort committee demo docs errors fhir fhir.resources guidelines inference ledger "
-        "ledger_key modelcards modelcheck networks pages.committee pages.preview policy preview record app auditing "
-        "engine replay sealing snapshot jobs serve services settings simulation site studies survival trust "
-        "trust.smart validation"
+        "app auditing cards cards.phrasebook cohort committee demo docs engine errors fhir fhir.resources guidelines "
+        "inference jobs ledger ledger_key modelcards modelcheck networks pages.committee pages.preview policy preview "
+        "record replay sealing serve services settings simulation site snapshot studies survival trust trust.smart "
+        "validation yaml_lines"
     ),
     "__main__": "cli",
 }
