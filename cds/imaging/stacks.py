@@ -38,6 +38,12 @@ _FEW_STEPS = 5
 """Backwards, that the table's way may seem to go within a pass: slices of one turn of the gantry come in any order."""
 _SPANNED = 1.5
 """Of a slice's thickness: beyond it lies a hole."""
+_SIDE_BY_SIDE = 0.1
+"""Of a slice's thickness, by which the step between slices that were taken in turns may differ from it."""
+_EVEN = 0.05
+"""Of that step, by which each single one may differ from a multiple of it."""
+_MOSTLY = 0.9
+"""Of those steps that are so: the table may be off once."""
 _MOST_LACKING = 0.2
 """Of a pass, in slices that may be filled in: two blocks in turns would lack half."""
 MOST_MISSING = 2
@@ -302,18 +308,23 @@ def _whole(part: list[Slice]) -> bool:
 
 def _interspaced(parts: list[list[Slice]]) -> bool:
     """Whether one scan took its slices in turns: each part has holes that its slices are too thin for, together they
-    have none. Slices of two phases are as thick as they lie apart within each."""
+    lie side by side, evenly and as far apart as they are thick. Slices of two phases are as thick as they lie apart
+    within each; where they are thinner, those of the second lie anywhere between those of the first."""
     if len(parts) < 2 or min(map(len, parts)) < FEWEST:
         return False
     frames = [one.frame for part in parts for one in part]
-    thick = [frame.thickness for frame in frames if frame.thickness is not None]
-    middles = [np.median(known) for part in parts if (known := _times(part))]
-    if not thick or len({frame.temporal for frame in frames}) > 1 or (middles and np.ptp(middles) >= _OTHER_SCAN_S):
+    known = [frame.thickness for frame in frames if frame.thickness is not None]
+    middles = [np.median(times) for part in parts if (times := _times(part))]
+    if not known or len({frame.temporal for frame in frames}) > 1 or (middles and np.ptp(middles) >= _OTHER_SCAN_S):
         return False
+    thick = float(np.median(known))
     apart = min(float(np.median(np.diff(places([one.frame for one in part])))) for part in parts)
-    together = float(np.median(np.diff(np.sort(places(frames)))))
-    span = _SPANNED * float(np.median(thick))
-    return _SAME_PLACE_MM <= together <= span <= apart
+    steps = np.diff(np.sort(places(frames)))
+    together = float(np.median(steps))
+    if together < _SAME_PLACE_MM or abs(together - thick) > _SIDE_BY_SIDE * thick or apart < _SPANNED * thick:
+        return False
+    multiples = np.maximum(np.round(steps / together), 1)
+    return bool((np.abs(steps / together - multiples) <= _EVEN).mean() >= _MOSTLY)
 
 
 def _times(part: Sequence[Slice]) -> list[float]:

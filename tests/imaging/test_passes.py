@@ -310,3 +310,26 @@ def test_two_phases_of_widely_spaced_slices_are_no_slices_taken_in_turns() -> No
     first = a_pass("arterial", 1.5, SliceThickness=1.5, AcquisitionTime="100035")
     volumes = volumes_of([*first, *a_pass("portal", SliceThickness=1.5, AcquisitionTime="100110")])
     assert len(volumes) == 2
+
+
+@pytest.mark.parametrize("time", ["100035", ""])
+@pytest.mark.parametrize(("step_mm", "shift_mm"), [(5.0, 1.5), (5.0, 2.5), (6.0, 2.8)])
+def test_two_phases_whose_slices_leave_holes_are_no_slices_taken_in_turns(
+    step_mm: float, shift_mm: float, time: str
+) -> None:
+    """Slices of 3 mm, two passes with one time for both or none: together they would be one alternating volume."""
+    both = [
+        slices_of(
+            phantom(12, 48, phase),
+            study_uid="1.2.3",
+            series_uid="1.2.3.4",
+            positions=at([step_mm * k + shift for k in range(12)]),
+            SliceThickness=3.0,
+            AcquisitionNumber=number,
+            AcquisitionTime=time,
+        )
+        for phase, shift, number in (("arterial", shift_mm, 1), ("portal", 0.0, 2))
+    ]
+    found = stacks(series_of([ds for one in both for ds in one]).slices)
+    assert [len(stack.slices) for stack in found] == [12, 12]
+    assert all(len({one.frame.acquisition for one in stack.slices}) == 1 for stack in found)
