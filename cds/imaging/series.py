@@ -25,7 +25,9 @@ _REPAIRS = frozenset({Note.TILT, Note.SPACING, Note.INTERPOLATED, Note.LOSSY, No
 _UNSEEN = frozenset({Reason.AMBIGUOUS, Reason.GAP, Reason.MISSING_SLICES})
 """Slices are there, and what they show together is not known."""
 _SLAB = 1.5
-"""Thickness by the step between slices, from which on they are slabs."""
+"""Thickness by the step between slices, from which on they overlap by far."""
+_SLAB_MM = 4.0
+"""Thickness from which on slices that do may be slabs of a projection."""
 _AIR_HU, _TISSUE_HU = -500, -100
 # kernels by maker: a number that grows with sharpness, or names. Of Siemens' B30 and B40 are for body tissue, from B50
 # on they are sharper, as for the thorax (SOMATOM Sensation, operating instructions); Br40 is today's standard, each
@@ -229,9 +231,9 @@ def _thick(volume: Volume) -> float:
 
 
 def _slabs(volume: Volume) -> bool:
-    """Whether the slices overlap by far, as slabs of a projection do; those that one is made from are as thick as they
-    lie apart."""
-    return _thick(volume) >= _SLAB * volume.spacing[0]
+    """Whether the slices are thick and overlap by far, as slabs of a projection do. Those that one is made from overlap
+    as well, and are thin: 1.5 mm every 1.0 mm, 3.0 every 2.0."""
+    return _thick(volume) >= max(_SLAB_MM, _SLAB * volume.spacing[0])
 
 
 def _shape(volume: Volume, wanted: Wanted, description: str) -> tuple[Reason | None, str]:

@@ -538,6 +538,21 @@ def test_original_images_that_are_called_a_projection_are_one_where_they_are_sla
         assert chosen(one, wanted=Wanted(shortest_mm=50.0)).volume is not None
 
 
+@pytest.mark.parametrize(
+    ("description", "thick_mm", "step_mm"),
+    [
+        ("Abdomen portal venous 1.5 for MIP", 1.5, 1.0),
+        ("PV 1.5 MIP/MPR source", 1.5, 1.0),
+        ("Abd PV thin VRT", 3.0, 2.0),
+    ],
+)
+def test_thin_slices_that_overlap_are_what_a_projection_is_made_from(
+    description: str, thick_mm: float, step_mm: float
+) -> None:
+    source = made(1, "portal", description, spacing=(step_mm, 5.0, 5.0), SliceThickness=thick_mm)
+    assert chosen(source, wanted=Wanted(shortest_mm=20.0)).volume is not None
+
+
 def test_one_slice_that_says_another_thickness_does_not_make_a_series_thick() -> None:
     one_odd = made(1, "portal", "portal venous")
     one_odd[7].SliceThickness = 10.0
