@@ -30,7 +30,8 @@ Phases = frozenset[Phase]
 NOT_SAID: Phases = frozenset()
 _SEPARATORS = re.compile(r"[\s_\-./\\^+&(),;:=]+")
 _UMLAUT = re.compile(r"(?<=[aou])e(?=[a-z])")
-_ATTRIBUTE = re.compile(r"\b(?:late|laat|spat|early|vroeg|fruh)\s?(?=arteri)")
+# as folded: vroeg is vrog
+_ATTRIBUTE = re.compile(r"\b(?:late|laat|spat|early|vrog|fruh)\s?(?=arteri)")
 _VENOUS = r"ven(?:ous|eus|euze|os)\w*|v[ei]+neu(?:x|ses?)"
 _LATE = r"spat(?:e[rsn]?|phase|aufnahme)?|delay(?:ed)?|verzogert\w*|vertraagd\w*"
 _LINK = r"malform\w*|fist[ue]l\w*|shunt\w*"

@@ -123,6 +123,7 @@ def number_of(choice: Choice) -> int:
         ("buik vertraagd", {Phase.DELAYED}),
         ("frueharteriell", {Phase.ARTERIAL}),
         ("Ven. Phase, kein spaet", {Phase.PORTAL}),
+        ("Portaal veneus, geen vroeg arterieel", {Phase.PORTAL}),
         # times after the injection, by the bounds of ``timed``
         ("Abdomen venös 180s", {Phase.PORTAL, Phase.DELAYED}),
         ("Portal 120 sec", {Phase.PORTAL, Phase.DELAYED}),
