@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -70,13 +71,15 @@ def _earlier(job: Job, jobs: Jobs, theirs: Callable[[Job], bool]) -> list[Findin
     own = scan_day(job)
     read: list[tuple[date, Findings]] = []
     for one in found:
-        day, raw = scan_day(one), (kept(one) or {}).get("findings")
+        day, last = scan_day(one), kept(one) or {}
+        raw = last.get("findings")
         if raw is None or day is None or own is None or day >= own:
             continue
         if one.payload.get("model") != job.payload.get("model") or not theirs(one):
             continue
         try:
-            read.append((day, restored(raw)))
+            # what was stored by earlier versions says beside its findings that the scan was cut
+            read.append((day, replace(restored(raw), cut_off=bool(last.get("cut_off")))))
         except msgspec.ValidationError as error:
             _log.warning("study.uncompared job=%s with=%s error=%s", job.id, one.id, type(error).__name__)
     return [findings for _, findings in sorted(read, key=lambda pair: pair[0])]

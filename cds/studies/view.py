@@ -67,7 +67,7 @@ def analysis(job: Job) -> dict[str, Any]:
     return found
 
 
-_OF_RESULT = ("likelihood", "category", "candidates", "demonstration", "written", "prediction")
+_OF_RESULT = ("likelihood", "category", "cut_off", "candidates", "demonstration", "written", "prediction")
 
 
 _OF_LESION = ("number", "category", "likelihood", "position", "volume_ml", "longest_mm", "contacts")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cds.imaging.results.comparison import Comparison, Response, WhyNot, compared
-from cds.imaging.results.findings import Findings, Lesion
+from cds.imaging.results.findings import Findings, Lesion, restored
 
 SHA = "cd" * 32
 
@@ -128,6 +129,41 @@ def test_another_version_of_the_model_is_no_time_point() -> None:
     found = compared([before], findings("2", lesion(1, 40.0)), "low")
     assert found is not None
     assert (found.response, found.why_not, found.changes) == (Response.NOT_EVALUABLE, WhyNot.OTHER_MODEL, ())
+
+
+@pytest.mark.parametrize("cut", ["this", "before"])
+def test_a_scan_that_ends_inside_the_organ_is_compared_with_none(cut: str) -> None:
+    """18 mm of 30 in view are no response, nor 30 after 18 a progression, and the organ's centre is elsewhere."""
+    sizes, far = {"this": (30.0, 18.0), "before": (18.0, 30.0)}[cut], (-50.0, 10.0, 0.0)
+    before = findings("1", lesion(1, sizes[0]), organ_ml=80.0, duct_mm=3.0, cut_off=cut == "before")
+    now = findings("2", lesion(1, sizes[1]), lesion(2, 12.0, far), organ_ml=40.0, duct_mm=6.0, cut_off=cut == "this")
+    found = compared([before], now, "low")
+    assert found is not None
+    assert (found.response, found.why_not) == (Response.NOT_EVALUABLE, WhyNot.CUT_OFF)
+    assert (found.changes, found.new, found.gone, found.organ_ml, found.duct_mm) == ((), (), (), None, None)
+    assert found.since == "20260101"
+    gone = compared([replace(before, lesions=now.lesions)], replace(now, lesions=()), "low")
+    assert gone is not None
+    assert gone.gone == ()
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_scan_that_ends_inside_the_organ_is_no_time_point_of_those_after_it(cut: int) -> None:
+    past: list[Findings] = []
+    for number in (1, 2):
+        one = findings(str(number), lesion(1, 12.0 if number == cut else 30.0), cut_off=number == cut)
+        found = compared(past, one, "low")
+        past.append(found.findings if found is not None else one)
+    found = compared(past, findings("3", lesion(1, 30.0)), "low")
+    assert found is not None
+    assert (found.response, found.first_mm, found.smallest_mm) == (Response.STABLE, 30.0, 30.0)
+    assert found.since == ("20260102" if cut == 1 else "20260101")
+
+
+def test_findings_of_an_earlier_version_are_restored_as_whole() -> None:
+    stored = findings("1", lesion(1, 20.0)).stored()
+    del stored["cut_off"]
+    assert restored(stored) == findings("1", lesion(1, 20.0))
 
 
 def test_the_same_study_again_and_a_first_study_have_nothing_to_compare() -> None:

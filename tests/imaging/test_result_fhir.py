@@ -183,6 +183,20 @@ def test_a_followed_lesion_tells_its_change_and_whose_measure_it_is() -> None:
     assert "2026-01-05" in report["conclusion"]
 
 
+def test_a_scan_that_ends_inside_the_organ_says_so_in_the_report_and_is_compared_with_none() -> None:
+    whole, now = scan(), scan(radius=12.0)
+    cut = replace(now, assessed=replace(now.assessed, cut_off=True))
+    sent = made(cut, earlier=whole)
+    (report,) = of_kind(sent, "DiagnosticReport")
+    assert "The scan ends inside the organ; beyond, nobody has looked" in report["conclusion"]
+    assert "not comparable, one of the two scans ends inside the organ." in report["conclusion"]
+    (overall,) = (o for o in of_kind(sent, "Observation") if o["code"]["text"] == "AI assessment of the scan")
+    assert "The scan ends inside the organ" in overall["note"][0]["text"]
+    text = orjson.dumps(sent).decode()
+    assert "Change of longest diameter" not in text and "not-evaluable" in text
+    assert "ends inside" not in orjson.dumps(made(now)).decode()
+
+
 def connection(base: str) -> Connection:
     limits = Limits(connect_s=1.0, idle_s=20.0, total_s=40.0, attempts=2)
     return Connection(Pacs(base, (base,)), limits)

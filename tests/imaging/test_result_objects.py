@@ -120,6 +120,17 @@ def test_a_report_with_comparison_and_one_without_findings_are_valid(tmp_path: P
     assert [str(item.SegmentLabel) for item in seg.SegmentSequence if "candidate" in item.SegmentLabel] == []
 
 
+def test_the_report_of_a_scan_that_ends_inside_the_organ_says_so(tmp_path: Path) -> None:
+    now = scan(radius=12.0)
+    _, cut = made(replace(now, assessed=replace(now.assessed, cut_off=True)), earlier=scan())
+    assert faults(encoded(cut), tmp_path) == []
+    assert complaints(encoded(cut), tmp_path) == []
+    ends, changed = "Scan ends inside the organ", "Change of longest diameter"
+    assert ends in str(cut) and "Not evaluable by AI" in str(cut) and changed not in str(cut)
+    _, whole = made(now, earlier=scan())
+    assert ends not in str(whole) and changed in str(whole)
+
+
 def test_a_retry_makes_the_same_bytes(seen: Scan) -> None:
     first, again = made(seen), made(seen)
     assert [encoded(ds) for ds in first if ds] == [encoded(ds) for ds in again if ds]

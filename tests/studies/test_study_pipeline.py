@@ -22,6 +22,7 @@ from cds.jobs import Job
 from cds.ledger import tables
 from cds.studies import pipeline
 from cds.studies.analysed import Analysed
+from cds.studies.view import analysis
 
 
 def done(house: House) -> Job:
@@ -301,6 +302,7 @@ def test_a_scan_that_ends_inside_the_organ_gives_a_finding_that_says_so_or_no_re
         assert (
             "The scan ends inside the organ the network looks at; what lies beyond, the network has not seen." in detail
         )
+        assert result["findings"]["cut_off"] and analysis(house.jobs.newest()[0])["result"]["cut_off"]
     else:
         assert (result["outcome"], result["reason"], result["stage"]) == ("indeterminate", "cut-off", "look")
         assert (
@@ -308,6 +310,28 @@ def test_a_scan_that_ends_inside_the_organ_gives_a_finding_that_says_so_or_no_re
             in detail
         )
         assert "That is no reassurance" in detail
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_no_scan_is_compared_with_one_that_ended_inside_the_organ(build: Build, archive: Archive, cut: bool) -> None:
+    """As an earlier version stored it: beside the findings and not in them."""
+    earlier = f"{STUDY[:-1]}0"
+    archive.holds(earlier, ct(earlier), t00080020="20260105")
+    archive.holds()
+    house = build()
+    house.ask(earlier, why="hand", day=date(2026, 1, 5))
+    done(house)
+    house.execute("UPDATE jobs SET result = json_remove(result, '$.findings.cut_off')")
+    if cut:
+        house.execute("UPDATE jobs SET result = json_set(result, '$.cut_off', json('true'))")
+    house.ask(why="hand", day=date(2026, 11, 20))
+    done(house)
+    later = next(job for job in house.jobs.newest() if job.payload["study"] == STUDY)
+    assert later.result is not None
+    assert later.result["comparison"]["since"] == "20260105"
+    assert (later.result["comparison"]["why_not"] == "cut-off") is cut
+    _, detail = only(cards(house, study()))
+    assert ("Not comparable with the scan of" in detail and "ends inside the organ." in detail) is cut
 
 
 @pytest.mark.parametrize("production", [True, False])

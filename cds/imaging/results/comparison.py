@@ -42,6 +42,7 @@ class WhyNot(StrEnum):
     OTHER_MODEL = "other-model"
     NO_TARGET = "no-measurable-lesion"
     NOT_FOUND = "lesion-not-found-again"
+    CUT_OFF = "cut-off"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Comparison:
     """AI-measured throughout."""
 
     since: str
-    """Day of the last scan, YYYYMMDD; "" if not said."""
+    """Day of the last scan, of those that are whole where there is one, YYYYMMDD; "" if not said."""
     findings: Findings
     """Of this scan, with the tracking identifiers that its lesions had before."""
     changes: tuple[Change, ...]
@@ -88,7 +89,8 @@ class Comparison:
 def compared(earlier: Sequence[Findings], now: Findings, lowest: str) -> Comparison | None:
     """``earlier``: oldest first; ``lowest``: the bundle's lowest category. None when there is nothing to compare with.
 
-    Analyses of other images of the same study, and of other versions of the model, are no time points of this series.
+    Analyses of other images of the same study, and of other versions of the model, are no time points of this series,
+    nor are scans that end inside the organ: of a lesion they show a part, and the organ's centre is not where it was.
     """
     past = [one for one in earlier if one.study_uid != now.study_uid]
     if not past:
@@ -97,12 +99,16 @@ def compared(earlier: Sequence[Findings], now: Findings, lowest: str) -> Compari
     last = past[-1]
     if not same or same[-1] is not last:
         return Comparison(last.scanned, now, (), (), (), Response.NOT_EVALUABLE, WhyNot.OTHER_MODEL)
+    whole = [one for one in same if not one.cut_off]
+    if now.cut_off or not whole:
+        return Comparison(last.scanned, now, (), (), (), Response.NOT_EVALUABLE, WhyNot.CUT_OFF)
+    last = whole[-1]
     pairs = _pairs(last.lesions, now.lesions)
     tracked = replace(now, lesions=tuple(_tracked(lesion, pairs.get(lesion.number)) for lesion in now.lesions))
     new = tuple(one.number for one in now.lesions if one.number not in pairs and one.category != lowest)
     matched = {before.number for before in pairs.values()}
     gone = tuple(one.tracking_uid for one in last.lesions if one.number not in matched and one.category != lowest)
-    response, why_not, sums = _response([*same, tracked], bool(new), lowest)
+    response, why_not, sums = _response([*whole, tracked], bool(new), lowest)
     return Comparison(
         since=last.scanned,
         findings=tracked,

@@ -61,6 +61,8 @@ def conclusion(
         said.append(sentence("lesions", language, count=len(findings.lesions), longest=longest, volume=volume))
     else:
         said.append(sentence("no-lesion", language))
+    if findings.cut_off:
+        said.append(sentence("ends-inside", language))
     if findings.duct_mm:
         said.append(sentence("duct", language, width=figure(findings.duct_mm, language)))
     for name, degrees in _contacts(findings).items():

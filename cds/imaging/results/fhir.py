@@ -18,7 +18,7 @@ from cds.coding_schemes import SYSTEMS
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.author import IDENTIFIERS, SYSTEM, Author
 from cds.imaging.results.comparison import Comparison
-from cds.imaging.results.conclusion import AS_SENT, Naming, conclusion
+from cds.imaging.results.conclusion import AS_SENT, Naming, conclusion, sentence
 from cds.imaging.results.findings import Findings, Lesion
 from cds.imaging.results.guard import LABEL, Permit
 from cds.imaging.results.uids import Uids
@@ -212,7 +212,8 @@ class _Making:
         for kind, uid in sorted((self.about.objects or {}).items()):
             name = _own(f"dicom-{kind}", f"DICOM {kind.upper()}, SOP Instance UID")
             parts.append({"code": name, "valueString": uid})
-        return self._observation("scan", _own("scan", "AI assessment of the scan"), parts)
+        ends = sentence("ends-inside", self.about.language) if self.findings.cut_off else ""
+        return self._observation("scan", _own("scan", "AI assessment of the scan"), parts, ends)
 
     def _report(self, roles: list[str]) -> Resource:
         found = self._head("DiagnosticReport", "report") | {

@@ -70,6 +70,8 @@ class Findings:
     """Between the source's slices: what is shorter than twice this can't be measured."""
     contacts_assessed: tuple[str, ...] = ()
     """Vessel classes that were seen, touched or not."""
+    cut_off: bool = False
+    """The scan ends inside the organ: what is measured is of the part in view."""
 
     def stored(self) -> dict[str, Any]:
         """As JSON."""

@@ -66,6 +66,7 @@ def measured(
         duct_mm=max(duct_width(assessed, name) for name in ducts) if ducts else None,
         slice_mm=volume.spacing[0],
         contacts_assessed=tuple(vessels),
+        cut_off=assessed.cut_off,
     )
 
 

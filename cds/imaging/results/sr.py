@@ -53,6 +53,8 @@ _SCORE = own("SUSPICION_SCORE", "AI suspicion score, not calibrated as a probabi
 _SUSPICION = own("SUSPICION", "AI suspicion category")
 _CONTACT = own("VESSEL_CONTACT", "Part of the vessel's outline touching the lesion")
 _CENTRE = tuple(own(f"CENTRE_{axis}", f"Centre of mass, {axis.lower()} in patient coordinates") for axis in "XYZ")
+_COVERAGE = own("COVERAGE", "Coverage of the organ by the scan")
+_ENDS_INSIDE = own("ENDS_INSIDE", "Scan ends inside the organ, measured is the part in view")
 _RESPONSE = own("AI_RESPONSE", "AI-measured response, thresholds of RECIST 1.1, unconfirmed")
 _LESION_CHANGE = own("AI_LESION_CHANGE", "AI-measured change since the earlier scan")
 _LONGER = own("LONGEST_CHANGE", "Change of longest diameter since the earlier scan")
@@ -148,6 +150,8 @@ def _patient(
     comparison: Comparison | None,
 ) -> hd.sr.MeasurementsAndQualitativeEvaluations:
     said = [_status(permit), hd.sr.QualitativeEvaluation(_SUSPICION, _category(findings.category))]
+    if findings.cut_off:
+        said.append(hd.sr.QualitativeEvaluation(_COVERAGE, _ENDS_INSIDE))
     if comparison is not None:
         said.append(hd.sr.QualitativeEvaluation(_RESPONSE, RESPONSES[comparison.response]))
     sizes = []
