@@ -1,4 +1,5 @@
-"""When a study that was read is read again: more images have come, or a person wants it.
+"""When a study that was read is read again: more images have come, a person wants it, or what the policy had not
+enabled then it has now.
 
 Each time is a reading of its own with a prediction of its own; the earlier ones stay in the ledger. Until the new one
 has assessed the scan, and whatever becomes of it, the last one that did is kept and goes on being shown; unless it was
@@ -14,7 +15,7 @@ from typing import Any
 from cds.imaging.reasons import IDENTITY, Reason
 from cds.jobs.job import CANCELLED, DEAD, DONE, Job
 from cds.jobs.queue import Jobs
-from cds.studies.plan import ASSESSED
+from cds.studies.plan import ASSESSED, POLICY_DISABLED
 
 AWAY = frozenset(
     {
@@ -82,6 +83,12 @@ def more(result: Mapping[str, Any], images: int | None) -> bool:
     """There are more images now than that reading looked at, as far as anybody can tell."""
     looked_at = result.get("looked_at")
     return looked_at is None or images is None or images > int(looked_at)
+
+
+def withheld(result: Mapping[str, Any] | None) -> bool:
+    """It was read by hand and nothing was written of it, since the policy had not enabled the network."""
+    written: Mapping[str, Mapping[str, Any]] = (result or {}).get("written") or {}
+    return any(one.get("reason") == POLICY_DISABLED for one in written.values())
 
 
 def unread(job: Job) -> bool:

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cds.inference.model import Model
 from cds.inference.registry import Registry
-from cds.jobs.job import QUEUED, Job
+from cds.jobs.job import DONE, QUEUED, Job
 from cds.jobs.queue import Jobs
 from cds.ledger import Ledger
 from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives
 from cds.studies.about import About, credible
-from cds.studies.again import Count, grown, lost, repeat, unread
+from cds.studies.again import Count, grown, lost, repeat, unread, withheld
 from cds.studies.plan import FROM_PEOPLE, KIND, PRIORITY, Planned, Why, allowed, job_key, plan, study_id, volume_models
 
 _log = logging.getLogger("cds.studies")
@@ -113,8 +114,12 @@ class Intake:
         if full and any(not p.declined for p in planned):
             _log.warning("studies.queue_full why=%s limit=%s", why, self._settings.imaging.queue_limit)
         run = [p.model for p in planned if not (p.declined or full)]
-        held = ((m.manifest.id, allowed(m, policy, self._settings.environment, by_hand=False)) for m in run)
+        held = ((m.manifest.id, self._held(m, client)) for m in run)
         return Asked(study, tuple(jobs), tuple(declined), tuple((model, why) for model, why in held if why))
+
+    def _held(self, model: Model, client: str) -> str:
+        """Why what it finds is only for whoever asked by hand; "" where it is for all."""
+        return allowed(model, self._policies.current(client), self._settings.environment, by_hand=False)
 
     def _enqueue(
         self,
@@ -155,7 +160,9 @@ class Intake:
             _log.info("studies.sooner job=%s", job.id)
             job = self._jobs.get(job.id) or job
         now = self._now()
-        if lost(job, now) or (by_hand and unread(job)) or (why in _ASKS_AGAIN and grown(job, about.images, now, count)):
+        opened = job.state == DONE and withheld(job.result) and not self._held(one.model, client)
+        grew = why in _ASKS_AGAIN and grown(job, about.images, now, count)
+        if lost(job, now) or opened or (by_hand and unread(job)) or grew:
             new = repeat(self._jobs, job, after=after, priority=PRIORITY[why], told=about.images)
             job = self._jobs.get(job.id) or job
         if new:

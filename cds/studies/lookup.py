@@ -14,7 +14,7 @@ from cds.fhir import resources as fhir
 from cds.inference.model import Model
 from cds.inference.volumes.bundle import Bundle
 from cds.inference.volumes.reading import NOTHING_THERE, StudyReading
-from cds.jobs.job import CANCELLED, DEAD, QUEUED, RUNNING, Job
+from cds.jobs.job import CANCELLED, DEAD, DONE, QUEUED, RUNNING, Job
 from cds.jobs.queue import Jobs
 from cds.ledger import Ledger
 from cds.record.moments import Moment, parse
@@ -30,7 +30,7 @@ from cds.studies.about import (
     uid_of,
     withdrawn,
 )
-from cds.studies.again import kept, lost, of_subject, uncompared, withdrawn_unread
+from cds.studies.again import kept, lost, of_subject, uncompared, withdrawn_unread, withheld
 from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, scan_day, study_id
 from cds.studies.reasons import at_stage, words
 
@@ -46,7 +46,7 @@ class Seen:
     readings: Mapping[str, StudyReading] = field(default_factory=dict)
     """By model."""
     unread: tuple[tuple[str, About], ...] = ()
-    """(model, study): eligible, recent, and nobody has asked yet."""
+    """(model, study): eligible, recent, and nobody has asked yet; or read when nothing of it could be written."""
     subject: str = ""
     """Keyed hash of the patient."""
     strays: tuple[str, ...] = ()
@@ -105,6 +105,9 @@ class Lookup:
             since = sight.when(read) if read is not None else fit[0].when if fit else None
             wanted = (s for s in unasked.values() if self._recent(s) and not surely_before(s.when, since))
             unread += [(model.manifest.id, study) for study in wanted]
+            # read by hand before the policy had enabled what now speaks here: to be written as well
+            unwritten = {job.key for job in own if job.state == DONE and withheld(job.result)}
+            unread += [(model.manifest.id, s) for s in fit if job_key(ids[s.uid], model) in unwritten]
             lost_to = [job for job in of_model if job.item in gone and job.subject in (subject, None)]
             readings[model.manifest.id] = self._without(reading, lost_to)
         # of those that are not this patient's the EHR's own resource, which is on the chart, says that they are

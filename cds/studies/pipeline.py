@@ -39,7 +39,7 @@ from cds.ledger import Ledger
 from cds.policy.book import PolicyBook
 from cds.settings import Settings
 from cds.studies import archives, outcome
-from cds.studies.again import AWAY, OF_THE_STUDY, before, more
+from cds.studies.again import AWAY, OF_THE_STUDY, before, more, withheld
 from cds.studies.analysed import Analysed, Writer
 from cds.studies.devices import Devices
 from cds.studies.ehr import Ehrs
@@ -126,7 +126,7 @@ class Pipeline:
         choice: Choice | None = None
         said: dict[str, Any] = {}
         found: Assessed | Indeterminate | outcome.Reason
-        if (last := before(job)) is not None and not more(last, images):
+        if (last := before(job)) is not None and not more(last, images) and not withheld(last):
             return _stands(job, last, counted_again(web, study_uid, images))
         with timings.of("fetch"):
             choice, refused = self._chosen(job, bundle, web, progress)

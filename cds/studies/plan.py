@@ -19,6 +19,8 @@ from cds.studies.about import About
 KIND = "study"
 ASSESSED, INDETERMINATE = "assessed", "indeterminate"
 """What a job that is done may have come to; never "negative"."""
+POLICY_DISABLED = "policy-disabled"
+"""Why a network is not run, and nothing written of what it found by hand, until the policy enables it."""
 Why = Literal["hand", "call", "encounter-start", "appointment-book", "notification", "poll"]
 PRIORITY: dict[str, int] = {
     "hand": 30,
@@ -99,7 +101,7 @@ def allowed(model: Model, policy: Policy, environment: str, *, by_hand: bool) ->
     if environment != "demo" and not manifest.clinical_use and not by_hand:
         return Reason.NOT_CLINICAL.value
     if not policy.model_enabled(manifest.id, needs_enabling=manifest.status.needs_enabling) and not by_hand:
-        return "policy-disabled"
+        return POLICY_DISABLED
     return ""
 
 

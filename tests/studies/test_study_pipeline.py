@@ -21,6 +21,7 @@ from cds.imaging.reasons import Reason, Unusable
 from cds.jobs import Job
 from cds.ledger import tables
 from cds.studies import pipeline
+from cds.studies.again import kept
 from cds.studies.analysed import Analysed
 from cds.studies.view import analysis
 
@@ -358,6 +359,48 @@ def test_what_the_policy_has_not_enabled_is_read_by_hand_and_written_nowhere(
     assert result is not None and result["outcome"] == "assessed"
     assert result["written"] == {"fhir": {} if enabled else {"reason": "policy-disabled"}}
     assert wrote == ([MODEL] if enabled else [])
+
+
+@pytest.mark.parametrize("why", ["hand", "call", "poll", "chart"])
+def test_what_was_read_by_hand_is_written_once_the_policy_has_enabled_the_network(
+    build: Build, archive: Archive, why: str
+) -> None:
+    archive.holds()
+    wrote: list[str] = []
+
+    class Wall:
+        name = "fhir"
+
+        def write(self, analysed: Analysed) -> dict[str, Any]:
+            wrote.append(analysed.model.manifest.id)
+            return {}
+
+    before = build(named=False)
+    before.writers = (Wall(),)
+    before.ask(why="hand")
+    first = done(before).result
+    assert first is not None and first["written"] == {"fhir": {"reason": "policy-disabled"}}
+    ((_, again),) = before.ask(why="hand").jobs
+    assert not again, "as long as it is not enabled there is nothing to do"
+    after = build()
+    after.writers = (Wall(),)
+    if why == "chart":
+        assert only(cards(after, study())), "the reading stands"
+        after.engine.studies.settle()
+        job = after.jobs.newest()[0]
+    else:
+        ((job, new),) = after.ask(why=why).jobs
+        assert new
+    assert job.state == "queued" and kept(job) == first
+    after.move_up()
+    second = done(after).result
+    assert second is not None and second["written"] == {"fhir": {}}
+    assert wrote == [MODEL]
+    assert only(cards(after, study()))
+    after.engine.studies.settle()
+    assert after.jobs.newest()[0].state == "done"
+    ((_, new),) = after.ask(why="call" if why == "chart" else why).jobs
+    assert not new
 
 
 def test_a_model_of_another_version_leaves_the_job_of_the_old_one_alone(build: Build, archive: Archive) -> None:
