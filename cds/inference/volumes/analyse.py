@@ -49,7 +49,7 @@ class Assessed:
     distances: dict[str, float]
     """By gate: how far the scan was from the training views, 1 being the limit."""
     cut_off: bool = False
-    """The scan ends inside the organ: beyond, nobody has looked."""
+    """The scan ends inside the organ: what lies beyond, the network has not seen."""
 
     def volume_ml(self, *names: str) -> float:
         """Of the voxels whose likeliest class is one of ``names``."""
