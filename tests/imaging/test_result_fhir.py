@@ -188,7 +188,7 @@ def test_a_scan_that_ends_inside_the_organ_says_so_in_the_report_and_is_compared
     cut = replace(now, assessed=replace(now.assessed, cut_off=True))
     sent = made(cut, earlier=whole)
     (report,) = of_kind(sent, "DiagnosticReport")
-    assert "The scan ends inside the organ; beyond, nobody has looked" in report["conclusion"]
+    assert "The scan ends inside the organ; the network has not seen what lies beyond" in report["conclusion"]
     assert "not comparable, one of the two scans ends inside the organ." in report["conclusion"]
     (overall,) = (o for o in of_kind(sent, "Observation") if o["code"]["text"] == "AI assessment of the scan")
     assert "The scan ends inside the organ" in overall["note"][0]["text"]
