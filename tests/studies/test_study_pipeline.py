@@ -335,30 +335,35 @@ def test_no_scan_is_compared_with_one_that_ended_inside_the_organ(build: Build, 
     assert ("Not comparable with the scan of" in detail and "ends inside the organ." in detail) is cut
 
 
+class Wall:
+    """A writer, and the models whose results it was given."""
+
+    name = "fhir"
+
+    def __init__(self) -> None:
+        self.wrote: list[str] = []
+
+    def write(self, analysed: Analysed) -> dict[str, Any]:
+        self.wrote.append(analysed.model.manifest.id)
+        return {}
+
+
 @pytest.mark.parametrize("production", [True, False])
 @pytest.mark.parametrize("enabled", [True, False])
 def test_what_the_policy_has_not_enabled_is_read_by_hand_and_written_nowhere(
     build: Build, archive: Archive, client_keys: Keys, production: bool, enabled: bool
 ) -> None:
     archive.holds()
-    wrote: list[str] = []
-
-    class Wall:
-        name = "fhir"
-
-        def write(self, analysed: Analysed) -> dict[str, Any]:
-            wrote.append(analysed.model.manifest.id)
-            return {}
-
+    wall = Wall()
     client = {"authentication": "jwt", "issuer": "https://ehr.example", "jwks": client_keys.public_set()}
     where = {"environment": "production", "ledger_key": "0123456789abcdef-imaging-tests-x", "client": client}
     house = build(model={"clinical_use": True}, named=enabled, **(where if production else {}))
-    house.writers = (Wall(),)
+    house.writers = (wall,)
     assert house.ask(why="hand").held == (() if enabled else ((MODEL, "policy-disabled"),))
     result = done(house).result
     assert result is not None and result["outcome"] == "assessed"
     assert result["written"] == {"fhir": {} if enabled else {"reason": "policy-disabled"}}
-    assert wrote == ([MODEL] if enabled else [])
+    assert wall.wrote == ([MODEL] if enabled else [])
 
 
 @pytest.mark.parametrize("why", ["hand", "call", "poll", "chart"])
@@ -366,24 +371,16 @@ def test_what_was_read_by_hand_is_written_once_the_policy_has_enabled_the_networ
     build: Build, archive: Archive, why: str
 ) -> None:
     archive.holds()
-    wrote: list[str] = []
-
-    class Wall:
-        name = "fhir"
-
-        def write(self, analysed: Analysed) -> dict[str, Any]:
-            wrote.append(analysed.model.manifest.id)
-            return {}
-
+    wall = Wall()
     before = build(named=False)
-    before.writers = (Wall(),)
+    before.writers = (wall,)
     before.ask(why="hand")
     first = done(before).result
     assert first is not None and first["written"] == {"fhir": {"reason": "policy-disabled"}}
     ((_, again),) = before.ask(why="hand").jobs
     assert not again, "as long as it is not enabled there is nothing to do"
     after = build()
-    after.writers = (Wall(),)
+    after.writers = (wall,)
     if why == "chart":
         assert only(cards(after, study())), "the reading stands"
         after.engine.studies.settle()
@@ -395,7 +392,7 @@ def test_what_was_read_by_hand_is_written_once_the_policy_has_enabled_the_networ
     after.move_up()
     second = done(after).result
     assert second is not None and second["written"] == {"fhir": {}}
-    assert wrote == [MODEL]
+    assert wall.wrote == [MODEL]
     assert only(cards(after, study()))
     after.engine.studies.settle()
     assert after.jobs.newest()[0].state == "done"

@@ -1,4 +1,4 @@
-"""Does the scan end inside the organ? What lies beyond its first or last slice nobody has looked at."""
+"""Does the scan end inside the organ? What lies beyond its first or last slice no network has seen."""
 
 from __future__ import annotations
 
