@@ -41,7 +41,7 @@ def test_without_a_path_every_model_of_the_site_is_checked(mine: Path) -> None:
 
 def test_the_models_of_this_product_are_good() -> None:
     result = cds("models", "check", MODELS)
-    assert result.exit_code == 0, result.stdout
+    assert result.exit_code == 0, result.output
 
 
 def test_a_fault_is_a_line_with_its_place_and_the_exit_status_is_1(mine: Path) -> None:

@@ -47,6 +47,7 @@ def page(browser: Browser) -> Iterator[Page]:
 def opened(page: Page, hospital: ScanHospital, name: str) -> Locator:
     page.goto(hospital.url)
     page.get_by_role("button", name=f"Open chart of {name} Testpatient").click()
+    page.wait_for_url("**/charts/*")
     return page.get_by_role("region", name="Scans")
 
 
@@ -201,7 +202,7 @@ def test_axe_finds_nothing_on_a_chart_with_two_scans_and_their_measures(
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, locale="en-GB", color_scheme=scheme)
     chart = context.new_page()
-    assert opened(chart, hospital, "Roos").get_by_role("figure").count() == 2
+    expect(opened(chart, hospital, "Roos").get_by_role("figure")).to_have_count(2)
     chart.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
     assert violations(chart, axe) == []
     context.close()
