@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
+# Hundreds of processes start in the tests: what one has compiled the next need not.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-import test-model-server test-flower audit lock wheel fuzz lint bench clean
 
 demo: $(VENV)/.installed

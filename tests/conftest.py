@@ -1,6 +1,7 @@
 """Fixtures shared by all tests live in ``tests/plugins``, one file a real server or a kind of data."""
 
 pytest_plugins = [
+    "read_once",  # the first: those after it import the product
     "longest_early",
     "frozen_heap",
     "postgres_server",

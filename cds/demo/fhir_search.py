@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cds.record.moments import Moment, parse
@@ -71,28 +71,34 @@ def search(kind: str, resources: list[Resource], terms: Iterable[tuple[str, str]
         elif name == "_sort":
             order = value
         elif name in parameters:
-            resources = [r for r in resources if _matches(r, *parameters[name], value)]
+            matches = _matcher(*parameters[name], value)
+            resources = [r for r in resources if matches(r)]
     return _sorted(resources, parameters, order)
 
 
-def _matches(resource: Resource, kind: str, elements: str, value: str) -> bool:
-    found = [v for element in elements.split() for v in _values(resource, element.split("."))]
+def _matcher(kind: str, elements: str, value: str) -> Callable[[Resource], bool]:
+    """Whether a resource has it. What can be read of ``value`` once is read once: a search goes over all there are."""
+    paths, alternatives = [element.split(".") for element in elements.split()], value.split(",")
     if kind == "date":
-        return any(_in_range(v, value) for v in found)
+        return lambda resource: any(_in_range(v, value) for path in paths for v in _values(resource, path))
     if kind == "reference":
-        wanted = {v if "/" in v else f"Patient/{v}" for v in value.split(",")}
-        return any(v.get("reference") in wanted for v in found)
-    return any(_is_token(coding, token) for v in found for coding in _codings(v) for token in value.split(","))
+        wanted = {v if "/" in v else f"Patient/{v}" for v in alternatives}
+        return lambda resource: any(v.get("reference") in wanted for path in paths for v in _values(resource, path))
+    return lambda resource: any(
+        _is_token(coding, token)
+        for path in paths
+        for v in _values(resource, path)
+        for coding in _codings(v)
+        for token in alternatives
+    )
 
 
-def _values(node: Any, path: list[str]) -> Iterator[Any]:
-    if isinstance(node, list):
-        for item in node:
-            yield from _values(item, path)
-    elif not path:
-        yield node
-    elif isinstance(node, dict) and path[0] in node:
-        yield from _values(node[path[0]], path[1:])
+def _values(resource: Resource, path: list[str]) -> list[Any]:
+    found: list[Any] = [resource]
+    for name in path:
+        held = [node[name] for node in found if isinstance(node, dict) and name in node]
+        found = [v for one in held for v in (one if isinstance(one, list) else [one])]
+    return found
 
 
 def _codings(value: Any) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,12 +42,12 @@ def upgrade(url: str, revision: str = "head") -> str:
 
     Raises LedgerError when the database can't be reached or refuses, SettingsError for a wrong URL.
     """
-    return _change(url, lambda config: command.upgrade(config, revision))
+    return _change(url, revision, lambda config: command.upgrade(config, revision))
 
 
 def downgrade(url: str, revision: str) -> str:
     """Undo back to ``revision`` (``base``: everything, rows included); the revision afterwards."""
-    return _change(url, lambda config: command.downgrade(config, revision))
+    return _change(url, revision, lambda config: command.downgrade(config, revision))
 
 
 def current(url: str) -> str | None:
@@ -59,7 +60,7 @@ def check(url: str) -> tuple[str, ...]:
 
     Raises LedgerError when the database can't be reached.
     """
-    head = ScriptDirectory(str(_FOLDER)).get_current_head()
+    head = _scripts().get_current_head()
 
     def look(connection: sa.Connection) -> tuple[str, ...]:
         found = _revision(connection)
@@ -95,12 +96,19 @@ def _said(change: object) -> str:
     return " ".join(str(p) for p in parts) if isinstance(parts, tuple) else str(parts)
 
 
-def _change(url: str, step: Callable[[Config], None]) -> str:
+@lru_cache(maxsize=1)
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(_FOLDER))
+
+
+def _change(url: str, revision: str, step: Callable[[Config], None]) -> str:
     def work(connection: sa.Connection) -> str:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         before = _revision(connection)
-        known = {s.revision for s in ScriptDirectory(str(_FOLDER)).walk_revisions()}
+        if before is not None and before == _scripts().as_revision_number(revision):
+            return before
+        known = {s.revision for s in _scripts().walk_revisions()}
         if before is not None and before not in known:
             _log.warning("ledger.newer revision=%s", before)
             return before

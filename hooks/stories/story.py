@@ -134,9 +134,10 @@ REASONS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Story:
-    """One row of the table: a patient's key facts; the years around them are made by ``history``."""
+    """One row of the table: a patient's key facts; the years around them are made by ``history``. Each is itself
+    alone, however alike another is, so that what was made of it can be kept by it."""
 
     id: str
     given: str

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from command_line import cds
 
 import models
+from cds import yaml_lines
 
 FOLDER = Path(models.__file__).parent
-MANIFESTS = {p.parent.name: yaml.safe_load(p.read_text(encoding="utf-8")) for p in FOLDER.glob("*/model.yaml")}
+MANIFESTS = {p.parent.name: yaml_lines.plain(p.read_text(encoding="utf-8")) for p in FOLDER.glob("*/model.yaml")}
 
 
 def words(text: str) -> str:

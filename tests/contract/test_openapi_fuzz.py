@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-import yaml
 from flask import Flask
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
@@ -20,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from service import MakeApp, loopback
 
+from cds import yaml_lines
 from cds.committee.accounts import Accounts
 
 FILE = Path(__file__).resolve().parents[2] / "openapi.yaml"
@@ -43,7 +43,7 @@ CHECKS = [
 
 
 schema = schemathesis.openapi.from_dict(
-    yaml.safe_load(FILE.read_text(encoding="utf-8")), config=SchemathesisConfig.from_dict(CONFIG)
+    yaml_lines.plain(FILE.read_text(encoding="utf-8")), config=SchemathesisConfig.from_dict(CONFIG)
 )
 
 

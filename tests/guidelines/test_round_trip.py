@@ -9,12 +9,12 @@ from typing import Any
 
 import fhirpathpy
 import pytest
-import yaml
 from fhir.resources.R4B.library import Library
 from fhir.resources.R4B.plandefinition import PlanDefinition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cds import yaml_lines
 from cds.guidelines.expression import conditions, is_truth, number
 from cds.guidelines.importing import read
 from cds.guidelines.reading import joined, understood
@@ -30,7 +30,7 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 RULES = sorted(
     path.parent.name
     for path in MODELS.glob("*/model.yaml")
-    if yaml.safe_load(path.read_text(encoding="utf-8"))["runtime"]["kind"] == "rules"
+    if yaml_lines.plain(path.read_text(encoding="utf-8"))["runtime"]["kind"] == "rules"
 )
 
 

@@ -21,6 +21,7 @@ from service import TODAY, MakeApp, context_of, filled, loopback, prefetcher, re
 
 import hooks
 import models
+from cds import yaml_lines
 from cds.demo.fhir_endpoint import create_fhir_app
 from cds.demo.hospital import everybody
 from cds.demo.model_patients import ModelPatient
@@ -36,7 +37,7 @@ LANGUAGES = ("en", "nl")
 
 
 MANIFESTS = {
-    path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.parent.name: yaml_lines.plain(path.read_text(encoding="utf-8"))
     for path in sorted(Path(models.__file__).parent.glob("*/model.yaml"))
 }
 OF_SCANS = [id for id, m in MANIFESTS.items() if m["runtime"]["kind"] == "volume"]
