@@ -61,18 +61,24 @@ def named(text: str) -> tuple[str, ...]:
 _LIPOSOMAL = re.compile(r"lipos|onivyde|\bnal-?iri\b")
 _PLAIN = re.compile(r"\bconvention\w+")
 # "not liposomal", "niet in liposomen": a short word may stand between
-_DENIED = re.compile(r"\b(?:non|not|no|niet|geen)(?:[\s(-]+[a-z]{1,4})?[\s(-]*$|\bconvention\w+[\s(-]*$")
+_DENIED = re.compile(r"\b(?:non|not|no|niet|geen|without|zonder)(?:[\s(-]+[a-z]{1,4})?[\s(-]*$|\bconvention\w+[\s(-]*$")
+# "not interchangeable with liposomal irinotecan", "in plaats van Onivyde": of which of the two it is said, nobody knows
+_APART = re.compile(r"\b(?:not|no|niet|geen|instead|plaats|ipv|i\.p\.v)\b[^.,;:]*$|\bi\.p\.v\.\s*$")
 _FAR = 40
 """Characters before a word in which its denial is looked for: a text may be long, and have the word many times."""
 
 
 def liposomal(texts: Iterable[str]) -> bool | None:
-    """What all texts of an order together say of its irinotecan: None where they contradict one another, False where
-    none says anything."""
+    """What all texts of an order together say of its irinotecan: None where they contradict one another or can be read
+    either way, False where none says anything."""
     said = set()
     for text in map(_written, texts):
         for match in _LIPOSOMAL.finditer(text):
-            said.add(_DENIED.search(text, max(0, match.start() - _FAR), match.start()) is None)
+            before = max(0, match.start() - _FAR), match.start()
+            denied = _DENIED.search(text, *before) is not None
+            said.add(not denied)
+            if not denied and _APART.search(text, *before):
+                said.add(False)
         if _PLAIN.search(text):
             said.add(False)
     return None if len(said) > 1 else said == {True}

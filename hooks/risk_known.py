@@ -21,8 +21,8 @@ def in_the_way(case: Case, parameters: RiskParameters) -> Fact | None:
 
 
 def doubts(case: Case, prediction: Prediction) -> list[str]:
-    """Why diabetes that an answer takes for new may be older, a sentence each: it was called off once, one high value
-    of long ago was followed by a lower one, or it may stand where nobody could read."""
+    """Why diabetes that an answer takes for new may be older, a sentence each: it was called off once, it has no date,
+    one high value of long ago was followed by a lower one, or it may stand where nobody could read."""
     tests = prediction.manifest.population.eligibility
     told = [*(fact for f in prediction.features for fact in f.aside), *eligibility.set_aside(tests, case.record)]
     aside = {fact.source: fact for fact in told}.values()
@@ -31,9 +31,10 @@ def doubts(case: Case, prediction: Prediction) -> list[str]:
 
 def _once(case: Case, fact: Fact) -> str:
     words = case.words
+    if fact.when is None:
+        return words("risk.why.older_undated")
     if fact.value is None:
-        year = str(fact.when.middle.year) if fact.when is not None else words("engine.undated")
-        return words("risk.why.older_called_off", year=year)
+        return words("risk.why.older_called_off", year=str(fact.when.middle.year))
     label = wording.capital(words.concept(fact.concept))
     return words("risk.why.older_lower", label=label, value=wording.fact_text(words, fact))
 

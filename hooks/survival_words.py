@@ -20,7 +20,8 @@ from hooks.stage import Extent
 from hooks.trials import Arm
 
 MILESTONES = (6, 12, 24)
-_ODD = re.compile(r"[^\w/%+,() '-]|_")
+# of a number everything stays: 2.5 mg is not 25, 1:1000 and 10–20 mg are no thousands
+_ODD = re.compile(r"[^\w/%+,() '.:–×-]|_|[.:](?!\d)|(?<=[^\W\d])[.:]")
 _LONGEST, _NAMED = 40, 3
 
 
@@ -290,11 +291,14 @@ def _first(case: Case, drugs: Sequence[Fact]) -> str:
 
 
 def called(words: Phrasebook, drug: Fact) -> str:
-    """As the chart has it, else the name it has here, else its code. Cards are Markdown: without brackets, dots and
-    colons a text from the chart can't become a link, an image or a tag in the EHR."""
+    """As the chart has it, else the name it has here, else its code. Cards are Markdown: without brackets, and dots and
+    colons outside numbers, a text from the chart can't become a link, an image or a tag in the EHR."""
     own = words.concept(drug.concept) if drug.concept in regimens.DRUGS else ""
     name = drug.title or own or next((code for _, code in drug.codes), "")
-    return _ODD.sub("", name)[:_LONGEST].strip() or "–"
+    plain = _ODD.sub("", name).strip()
+    if len(plain) > _LONGEST:  # never within a number: of 1000 ml a 1 would be left
+        plain = f"{plain[: _LONGEST + 1].rpartition(' ')[0] or plain[:_LONGEST]} …"
+    return plain or "–"
 
 
 def _why(case: Case, full: Prediction) -> list[str]:

@@ -193,9 +193,10 @@ class Record:
         return next((f for f in old if f.status != "inactive" or f.remission or _before_that(f, again)), None)
 
     def once_for(self, *concepts: str, longer_than: float, at_least: float | None) -> Fact | None:
-        """The newest fact older than that many days, suspicions aside; of measurements, the newest of ``at_least``.
-        What was called off counts, and so does what a lower value followed."""
-        old = self._before(longer_than, *concepts)
+        """The newest fact older than that many days, or else one without a date, suspicions aside; of measurements, the
+        newest of ``at_least``. What was called off counts, and so does what a lower value followed."""
+        undated = (f for f in self.of(*concepts) if f.when is None and not f.provisional)
+        old = (*self._before(longer_than, *concepts), *undated)
         return next((f for f in old if at_least is None or f.reaches(at_least)), None)
 
     def measured_for(

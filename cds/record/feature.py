@@ -35,10 +35,10 @@ class Feature(msgspec.Struct, frozen=True):
     detail: str = ""
     """The value as sent, where it could not be used."""
     known: Fact | None = None
-    """What has been on record for longer, where it alone makes this no first time."""
+    """What has been on record for longer, or may have been, where it alone makes this no first time."""
     aside: tuple[Fact, ...] = ()
-    """What says it may be no first time and was set aside: a diagnosis called off since, or one high value of long ago
-    that a lower one followed."""
+    """What says it may be no first time and was set aside: a diagnosis called off since or without a date, or one high
+    value of long ago that a lower one followed."""
     unsure: frozenset[str] = frozenset()
     """Resource types that could not be had whole, where what is older than this first time may be among them."""
     otherwise: Feature | None = None

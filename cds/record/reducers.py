@@ -171,12 +171,13 @@ def _new(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
     facts = [f for f in told if f.when is not None]
     if not facts and spec.unrecorded == "unknown":
         return Feature(spec, None, "missing")
-    undated = any(f.when is None for f in told)  # may be older than all the dated ones
+    undated = next((f for f in told if f.when is None), None)  # may be older than all the dated ones
     standing = any(f.status != "inactive" for f in facts)
-    is_new = bool(facts) and not undated and standing and _recent(facts[-1], spec, record)
+    is_new = bool(facts) and standing and _recent(facts[-1], spec, record)
     if is_new:
         found = Feature(spec, 1.0, "found", tuple(facts[-1:]), _at(facts[-1:]))
-        known = _known_before(spec, record)  # what says the same makes it a "no", as an old entry of its own does
+        # what says the same makes it a "no", as an old entry of its own does
+        known = undated or _known_before(spec, record)
         if known is not None:
             return Feature(spec, 0.0, "found", known=known, otherwise=found)
         return structs.replace(found, aside=_set_aside(spec, record))

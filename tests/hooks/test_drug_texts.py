@@ -1,0 +1,44 @@
+"""What an order's texts say of a drug: its formulation where no code tells it, and its name as a card has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds.cards.phrasebook import Phrasebook
+from cds.record.facts import Fact
+from hooks import drug_names, survival_words
+
+
+@pytest.mark.parametrize(
+    ("text", "liposomal"),
+    [
+        ("irinotecan (niet uitwisselbaar met Onivyde)", None),
+        ("irinotecan - NOT interchangeable with liposomal irinotecan", None),
+        ("irinotecan, do not confuse with Onivyde", None),
+        ("irinotecan i.p.v. Onivyde", None),
+        ("irinotecan in plaats van liposomaal irinotecan", None),
+        ("irinotecan, geen (pegylated) liposomal", None),
+        ("irinotecan zonder liposomen", False),
+        ("irinotecan without liposomes", False),
+        ("irinotecan, non-pegylated liposomal", True),
+        ("Niet schudden. Irinotecan liposomaal", True),
+        ("irinotecan liposomaal (Onivyde), niet uitwisselbaar met irinotecan", True),
+    ],
+)
+def test_a_warning_against_the_other_form_does_not_name_it(text: str, liposomal: bool | None) -> None:
+    assert drug_names.liposomal([text]) is liposomal
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("methotrexate 2.5 mg tablet", "methotrexate 2.5 mg tablet"),
+        ("adrenaline 1:1000, .5 mL", "adrenaline 1:1000, .5 mL"),
+        ("morphine 10–20 mg", "morphine 10–20 mg"),
+        ("www.x.nl:80 <b>1. 2.</b>", "wwwxnl80 b1 2/b"),
+        ("NaCl 0,9% infuus isotone oplossing zak 1000 ml", "NaCl 0,9% infuus isotone oplossing zak …"),
+        ("1" * 60, "1" * 40 + " …"),
+    ],
+)
+def test_a_dose_in_a_drugs_name_is_told_as_it_is(text: str, told: str) -> None:
+    assert survival_words.called(Phrasebook("en", {}), Fact("", "MedicationRequest/1", None, title=text)) == told
