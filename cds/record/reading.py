@@ -237,7 +237,7 @@ class Reader:
         names, _ = self._names(code, "Medication")
         source = self._source(resource) if stands else _reference(resource)
         for name in names or ("",):
-            if name and self._in_future(when):
+            if name and self._in_future(when) and not self._drafts:  # what is being signed is, whatever its day
                 continue
             fact = Fact(
                 name,
