@@ -102,6 +102,8 @@ class Condition(Resource):
     subject: Reference | None = None
     onsetDateTime: str | None = None
     onsetPeriod: Period | None = None
+    # as sent: what is ill written there must not cost the condition
+    onsetAge: msgspec.Raw = msgspec.Raw(b"")
     recordedDate: str | None = None
 
 

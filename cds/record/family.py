@@ -19,6 +19,7 @@ from cds.fhir import resources as fhir
 from cds.record.concepts import Relatives
 from cds.record.facts import Fact, Record
 from cds.record.moments import Moment
+from cds.record.onset import years
 from cds.record.vocabulary import Vocabulary
 
 _READ = frozenset({"completed", "partial", None})
@@ -75,8 +76,8 @@ class Family:
         for condition in history.condition:
             coded = condition.code.coding if condition.code else ()
             names = {n for c in coded if c.system and c.code for n in self._vocabulary.names(c.system, c.code)}
-            onset, bound = _years(condition.onsetAge), False
-            if onset is None and (died := _years(history.deceasedAge)) is not None:
+            onset, bound = years(condition.onsetAge), False
+            if onset is None and (died := years(history.deceasedAge)) is not None:
                 onset, bound = died, True
             relative = _Affected(f"FamilyMemberHistory/{history.id or ''}", kinship, when, onset, bound)
             for name in names:
@@ -127,14 +128,3 @@ def _related(one: _Affected, other: _Affected) -> bool:
     if kinds == {"parent", "above"}:
         return a.side is not None and a.side == b.side
     return kinds in ({"parent", "sibling"}, {"sibling"}, {"child"})
-
-
-def _years(age: fhir.Quantity | None) -> float | None:
-    """Years, from years or months; None for anything else, and for what no age can be."""
-    if age is None or age.value is None or age.comparator is not None:
-        return None
-    years = {"a": 1.0, "year": 1.0, "years": 1.0, "yr": 1.0, "mo": 1 / 12, "month": 1 / 12, "months": 1 / 12}
-    factor = years.get(age.code or age.unit or "")
-    if factor is None or not 0 <= age.value * factor <= 120:
-        return None
-    return age.value * factor

@@ -19,6 +19,7 @@ from cds.record.family import Family
 from cds.record.genomics import TOLERATED_AHEAD, Genomics
 from cds.record.language import spoken
 from cds.record.moments import Moment, years_between
+from cds.record.onset import began
 from cds.record.vocabulary import SNOMED, Vocabulary, canonical_system
 
 _OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
@@ -63,7 +64,7 @@ class Reader:
     def read(self, resources: Iterable[Any], *, attributed: bool = False) -> None:
         """Add resources. ``attributed``: they came in the hook's context, so a missing subject is no doubt."""
         medications = {f"Medication/{r.id}": r for r in resources if isinstance(r, fhir.Medication)}
-        for resource in resources:
+        for resource in sorted(resources, key=lambda r: not isinstance(r, fhir.Patient)):  # ages count from birth
             reader = _READERS.get(type(resource))
             if reader is None:
                 continue
@@ -191,8 +192,7 @@ class Reader:
         clinical = _code(condition.clinicalStatus, "condition-clinical")
         if verification in _REFUTED:
             return
-        period = condition.onsetPeriod
-        when = self._moment(condition.onsetDateTime, period.start if period else None, condition.recordedDate)
+        when = began(condition, self.record.birth, self.record.now, self._zone)
         for name in self._names(condition.code, "Condition")[0]:
             if self._in_future(when):
                 self._refuse(name, condition, "in-the-future", when.text if when else "")

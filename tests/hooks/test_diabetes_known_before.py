@@ -205,3 +205,14 @@ def test_it_is_said_in_dutch_and_only_of_diabetes(house: House) -> None:
     (yellow,) = house.cards_for("pancreas-risk", PATIENT, problem("18165001", "2026-11-10"), *RISE, cut="conditions")
     assert yellow["summary"].startswith("Jaundice at 68")
     assert "Older diabetes" not in yellow["detail"], "what the card rests on is no diabetes"
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["the patient first", "the patient last"])
+def test_an_age_at_onset_is_heard_whatever_day_the_entry_was_made(house: House, order: int) -> None:
+    entry = problem(TYPE_2, "2026-10-01") | {"recordedDate": "2026-10-01"}
+    del entry["onsetDateTime"]
+    since_45 = entry | {"onsetAge": {"value": 45, "code": "a", "system": "http://unitsofmeasure.org"}}
+    thin = problem(THIN, "2026-10-20")
+    (card,) = house.cards_for("pancreas-risk", PATIENT, thin, entry)
+    assert "new-onset diabetes" in card["summary"]
+    assert house.cards_for("pancreas-risk", *(PATIENT, thin, since_45)[::order]) == []
