@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cds.inference.volumes.bundle import Calibration, Likelihood
 from cds.inference.volumes.candidates import find, longest_in_slice
@@ -103,3 +106,76 @@ def test_calibration_keeps_the_order_of_scores() -> None:
     scale = Calibration(intercept=0.3, slope=0.4)
     told = [scale.of(s) for s in np.linspace(0, 1, 101)]
     assert told == sorted(told)
+
+
+def searched_whole(lesion: np.ndarray, rule: Likelihood) -> list[tuple[float, np.ndarray]]:
+    """(peak, mask) of each candidate, as the published extraction finds them: over the whole map each time."""
+    left, beside, found = lesion.copy(), np.zeros(lesion.shape, bool), []
+    while len(found) < rule.most and (peak := float(left.max())) >= rule.lowest and peak > 0:
+        labels, _ = ndimage.label(left > peak / rule.divide, np.ones((3, 3, 3)))
+        own = labels == labels[np.unravel_index(left.argmax(), left.shape)]
+        left[own] = 0
+        if own.sum() > rule.smallest_voxels and not (own & beside).any():
+            found.append((peak, own))
+            beside |= ndimage.binary_dilation(own, np.ones((3, 3, 3)))
+    return found
+
+
+def shapes() -> list[np.ndarray]:
+    """Empty, all lesion, a spot at each border and corner and in the middle, and random ones."""
+    shape, rng = (7, 9, 10), np.random.default_rng(5)
+    found = [np.zeros(shape, np.float32), np.ones(shape, np.float32), np.full(shape, 0.1, np.float32)]
+    for at in itertools.product(*((0, n // 2, n - 1) for n in shape)):
+        spot = np.zeros(shape, np.float32)
+        spot[tuple(slice(max(0, k - 1), k + 2) for k in at)] = 0.4
+        spot[at] = 0.9
+        found += [spot, np.where(spot == np.float32(0.9), spot, 0)]
+    smooth = [ndimage.gaussian_filter(rng.random(shape), sigma) for sigma in (0, 0.5, 1, 1.5) for _ in range(5)]
+    return [*found, *(((one - one.min()) / np.ptp(one)).astype(np.float32) ** 3 for one in smooth)]
+
+
+@pytest.mark.parametrize(("smallest", "lowest"), [(0, 0.0), (0, 0.1), (3, 0.1), (0, 0.5), (0, 1.0)])
+def test_a_search_of_the_part_that_matters_finds_what_a_search_of_the_whole_map_does(
+    smallest: int, lowest: float
+) -> None:
+    rule = Likelihood(of="lesion", smallest_voxels=smallest, lowest=lowest)
+    for lesion in shapes():
+        found = find(np.stack([1 - lesion, lesion]), ("background", "lesion"), rule, Grid(lesion.shape, (3, 2, 2)))
+        expected = searched_whole(lesion, rule)
+        assert [c.likelihood for c in found.candidates] == [peak for peak, _ in expected]
+        assert all(np.array_equal(c.mask, own) for c, (_, own) in zip(found.candidates, expected, strict=True))
+        assert [c.centre for c in found.candidates] == [ndimage.center_of_mass(own) for _, own in expected]
+
+
+def test_only_the_part_that_holds_lesions_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Round by round, thirty of them for a textured lesion: over the whole map that was a tenth of an analysis."""
+    sizes: list[int] = []
+    label = ndimage.label
+
+    def noted(mask: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, int]:
+        sizes.append(mask.size)
+        found: tuple[np.ndarray, int] = label(mask, *more)
+        return found
+
+    monkeypatch.setattr(ndimage, "label", noted)
+    lesion = np.zeros((20, 30, 30), np.float32)
+    lesion[4:8, 10:15, 12:18] = 0.8
+    [candidate] = find(
+        np.stack([1 - lesion, lesion]),
+        ("background", "lesion"),
+        Likelihood(of="lesion"),
+        Grid(lesion.shape, (3.0, 2.0, 2.0)),
+    ).candidates
+    assert candidate.voxels == 120
+    assert sizes == [120]
+
+
+@pytest.mark.parametrize("dilate", [(1, 1, 1), (3, 5, 5), (2, 4, 6), (25, 3, 3)])
+def test_lesions_may_lie_as_far_from_the_gland_as_a_block_reaches(dilate: tuple[int, int, int]) -> None:
+    rule = Likelihood(of="lesion", within=("gland",), dilate=dilate)
+    for gland in (m > 0.3 for m in shapes()):
+        lesion = np.full(gland.shape, 0.4, np.float32)
+        chances = np.stack([np.where(gland, 0.0, 0.5), gland * 0.6, lesion]).astype(np.float32)
+        found = find(chances, ("background", "gland", "lesion"), rule, Grid(gland.shape, (3.0, 2.0, 2.0)))
+        near = ndimage.binary_dilation(gland, np.ones(dilate))
+        assert np.array_equal(found.map, np.where(near, lesion, 0))

@@ -78,6 +78,17 @@ def test_coarsening_is_a_gaussian_blur_of_the_whole_and_then_resampling(order: i
     assert coarsened(volume, source, target, order, align) == pytest.approx(expected, abs=2e-3)
 
 
+@pytest.mark.parametrize("order", [1, 3])
+def test_much_coarser_grids_leave_no_voxel_out(order: int) -> None:
+    """Coarse voxels by eight take in the fine ones that belong to them: all of them, and the last few as well."""
+    source = Grid((5, 130, 97), (1.2, 0.7, 0.7))
+    target = source.at((1.2, 6.0, 3.0))
+    volume = np.flip(np.random.default_rng(6).integers(-1024, 3072, source.shape).astype(np.int16), (1, 2))
+    sigma = [max(0.0, (b / a - 1) / 2) for a, b in zip(source.spacing, target.spacing, strict=True)]
+    expected = resampled(ndimage.gaussian_filter(volume.astype(np.float64), sigma), source, target, order, "corner")
+    assert coarsened(volume, source, target, order, "corner") == pytest.approx(expected, abs=2e-2)
+
+
 @pytest.mark.parametrize("entrance", ["cds.cli", "cds.serve", "cds.inference.volumes.grid"])
 def test_its_matrices_are_multiplied_in_the_callers_thread_alone(entrance: str) -> None:
     """Threads of a linear algebra library spin while they wait for each other, on processors that others need."""

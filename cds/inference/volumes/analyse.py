@@ -94,7 +94,7 @@ class Analysis:
     ) -> Assessed | Indeterminate:
         """``hu`` [z, y, x] with z towards the head, y towards the back, x towards the left; ``spacing`` mm. Raises
         ModelError for a network that fails and for voxels that are no numbers."""
-        if not np.isfinite(hu).all():
+        if not np.issubdtype(hu.dtype, np.integer) and not np.isfinite(hu).all():
             raise ModelError("the volume holds voxels that are no numbers")
         shape = hu.shape
         box: Box = (slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2]))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cds.inference.volumes.bundle import Likelihood
-from cds.inference.volumes.grid import Grid
+from cds.inference.volumes.grid import Grid, bounding_box
 
 Array = NDArray[np.float32]
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
@@ -49,7 +49,9 @@ def find(chances: Array, classes: tuple[str, ...], rule: Likelihood, grid: Grid)
     if rule.within:
         winners = chances.argmax(axis=0)
         own = np.isin(winners, [classes.index(name) for name in rule.within])
-        lesion = np.where(ndimage.binary_dilation(own, np.ones(rule.dilate, bool)), lesion, 0.0)
+        # what binary dilation by such a block gives, an axis at a time and so in an eighth of the time
+        near = ndimage.grey_dilation(own, rule.dilate, mode="constant", cval=0)
+        lesion = np.where(near, lesion, 0.0)
     lesion = np.asarray(lesion, dtype=np.float32)
     way = _candidates if rule.way == "peaks" else _parts
     candidates = tuple(way(lesion, rule, grid))
@@ -57,8 +59,13 @@ def find(chances: Array, classes: tuple[str, ...], rule: Likelihood, grid: Grid)
 
 
 def _candidates(lesion: Array, rule: Likelihood, grid: Grid) -> list[Candidate]:
-    left = lesion.copy()
-    beside = np.zeros(lesion.shape, bool)
+    # no peak and nothing that belongs to one lies below this, and a search costs as much as the part it looks through
+    high = lesion > rule.lowest / rule.divide
+    if not high.any():
+        return []
+    box = bounding_box(high)
+    left = lesion[box].copy()
+    beside = np.zeros(left.shape, bool)
     found: list[Candidate] = []
     while len(found) < rule.most:
         peak = float(left.max(initial=0.0))
@@ -70,7 +77,9 @@ def _candidates(lesion: Array, rule: Likelihood, grid: Grid) -> list[Candidate]:
         voxels = int(own.sum())
         # what touches a candidate is its faint rim; so does the published extraction see it
         if voxels > rule.smallest_voxels and not (own & beside).any():
-            found.append(_measured(own, peak, voxels, grid))
+            whole = np.zeros(lesion.shape, bool)
+            whole[box] = own
+            found.append(_measured(whole, peak, voxels, grid))
             beside |= ndimage.binary_dilation(own, _NEIGHBOURS)
     return found
 
