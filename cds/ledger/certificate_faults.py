@@ -7,6 +7,8 @@ import re
 
 _ROOT = "name its authority in database_url: sslrootcert=FILE, which this process must be able to read"
 _OWN = "give one in database_url: sslcert=FILE and sslkey=FILE, which this process must be able to read"
+# a server that was tried with TLS and without says something each time, of which the other may be what is wrong
+_NOTHING_ELSE = r"\A(?![\s\S]*FATAL: +(?!.*pg_hba\.conf))[\s\S]*"
 
 # what libpq says -> what that means and what to do; the first that fits counts
 _MEANINGS = tuple(
@@ -79,12 +81,12 @@ _MEANINGS = tuple(
         ),
         (
             # where both ways were tried both are told, and the one with TLS counts
-            r"pg_hba\.conf (?:entry|rejects connection) for .*(?:SSL encryption|SSL on)",
+            _NOTHING_ELSE + r"pg_hba\.conf (?:entry|rejects connection) for .*(?:SSL encryption|SSL on)",
             "the server's pg_hba.conf lets this user, from here and into this database, not in with TLS either; it "
             "needs a line for them",
         ),
         (
-            r"pg_hba\.conf (?:entry|rejects connection) for .*(?:no encryption|SSL off)",
+            _NOTHING_ELSE + r"pg_hba\.conf (?:entry|rejects connection) for .*(?:no encryption|SSL off)",
             "the server's pg_hba.conf lets this user, from here and into this database, not in without TLS; write "
             "sslmode=verify-full in database_url where it has a line for them with TLS, else it needs one",
         ),

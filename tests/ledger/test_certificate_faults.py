@@ -47,6 +47,7 @@ def server(folder: Path) -> Iterator[PostgresServer]:
         settings.write("ssl=on\nssl_ca_file='ca.pem'\nssl_cert_file='server.pem'\nssl_key_file='server.pem'\n")
     rules = data / "pg_hba.conf"
     strict = "hostssl strict all 127.0.0.1/32 trust clientcert=verify-ca\nhostssl secret all 127.0.0.1/32 trust\n"
+    strict += "hostssl locked all 127.0.0.1/32 scram-sha-256\nhostnossl locked all 127.0.0.1/32 reject\n"
     strict += "hostssl nobodys all 127.0.0.1/32 reject\nhostnossl secret,nobodys all 127.0.0.1/32 reject\n"
     rules.write_text(strict + rules.read_text())
     found.start()
@@ -120,6 +121,14 @@ def test_what_is_wrong_with_tls_itself_is_said(
     server: PostgresServer, folder: Path, database: str, query: str, sentence: str
 ) -> None:
     refused(f"postgresql://cds:s3cret@localhost:{server.port}/{database}?{query}", folder, sentence)
+
+
+@pytest.mark.parametrize("query", ["", "?sslmode=prefer", "?sslmode=allow"])
+def test_a_password_that_is_refused_with_tls_is_not_taken_for_a_lack_of_it(
+    server: PostgresServer, folder: Path, query: str
+) -> None:
+    """Without TLS it was tried as well, where nobody is let in."""
+    refused(f"postgresql://cds:s3cret@localhost:{server.port}/locked{query}", folder, "check database_url, that")
 
 
 @pytest.mark.parametrize(
