@@ -7,7 +7,7 @@ names means the same wherever it stands, so a table added later is found as well
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -74,13 +74,17 @@ def _empty_log(engine: sa.Engine) -> None:
         _log.warning("ledger.log_kept reason=%s", fault(error))
 
 
-def whose(connection: sa.Connection, keys: frozenset[str]) -> Whose:
-    """``keys``: the person's hashes. Work on studies that nobody knew to be theirs is found by the study."""
+def whose(connection: sa.Connection, keys: frozenset[str], waiting: Iterable[Entry | None] = ()) -> Whose:
+    """``keys``: the person's hashes. Work on studies that nobody knew to be theirs is found by the study. ``waiting``:
+    what is on the spool: feedback and problems may be stored of a call that is not."""
+    spooled = [entry for entry in waiting if isinstance(entry, CallEntry) and entry.patient_key in keys]
     items = _all(connection, sa.select(jobs.c.item).where(jobs.c.subject.in_(keys), jobs.c.item.is_not(None)))
     own_jobs = _all(connection, sa.select(jobs.c.id).where(jobs.c.subject.in_(keys) | jobs.c.item.in_(items)))
     by_job = calls.c.hook_instance.in_([f"job-{id}" for id in own_jobs]) & (calls.c.hook == "study-job")
     own_calls = _all(connection, sa.select(calls.c.id).where(calls.c.patient_key.in_(keys) | by_job))
+    own_calls |= {entry.id for entry in spooled}
     own_cards = _all(connection, sa.select(cards.c.id).where(cards.c.call_id.in_(own_calls)))
+    own_cards |= {card.id for entry in spooled for card in entry.cards}
     of_theirs = problems.c.call_id.in_(own_calls) | problems.c.card_id.in_(own_cards)
     return Whose(
         keys,

@@ -213,6 +213,29 @@ def test_what_waits_on_the_spool_goes_too(kept: Ledger, settings: Path, tmp_path
     assert json.loads(call.read_text())["entry"]["patient_key"] == person(chain(KEY.encode()), NORTH, "p2")
 
 
+def test_what_is_stored_of_a_call_that_is_on_the_spool_is_found_as_well(
+    kept: Ledger, settings: Path, tmp_path: Path
+) -> None:
+    """A call that no database takes was answered all the same: what is said of its cards is stored."""
+    entry = ledger_entries.call(client=NORTH, patient_key=kept.patient_key(NORTH, "p7"))
+    other = ledger_entries.call(client=NORTH, patient_key=kept.patient_key(NORTH, "p8"))
+    for call in (entry, other):
+        Spool(tmp_path / "spool").reject(call, "DataError")
+        kept.record_feedback([ledger_entries.feedback(call.cards[0].id, client=NORTH)])
+        kept.record_problem(
+            ProblemEntry(call.id, ledger_entries.NOW, call.id, None, NORTH, None, "wrong-data", SECRET, "open")
+        )
+    assert run(settings, "export", "--client", NORTH, "--patient", "p7", str(tmp_path / "f.json")).exit_code == 0
+    rows = json.loads((tmp_path / "f.json").read_text())["rows"]
+    assert [row["card_id"] for row in rows["feedback"]] == [entry.cards[0].id]
+    assert [row["call_id"] for row in rows["problems"]] == [entry.id]
+    result = run(settings, "erase", "--client", NORTH, "--patient", "p7", "--yes")
+    assert "Removed: 1 feedback, 1 problems" in result.output
+    assert kept.feedback_on(entry.cards[0].id) == () and len(kept.feedback_on(other.cards[0].id)) == 1
+    left = {problem.id for problem in kept.problems()}
+    assert entry.id not in left and other.id in left
+
+
 def test_everything_of_a_patient_is_handed_over_and_of_nobody_else(
     kept: Ledger, settings: Path, tmp_path: Path
 ) -> None:

@@ -133,7 +133,7 @@ def _erase(settings: Settings, keys: frozenset[str], dry_run: bool, yes: bool) -
         click.confirm("Remove it for ever?", abort=True)
 
     def work(connection: Any) -> tuple[dict[str, int], list[Path]]:
-        theirs = privacy.whose(connection, keys)
+        theirs = _whose(connection, keys, spool)
         ours, before = _found(spool, theirs, erased.remains(connection))
         waiting = [one.path for one in (*ours, *before)]
         chained.let_go(connection, "erase", lambda: privacy.linked(connection, theirs))
@@ -174,7 +174,7 @@ def export(ctx: click.Context, file: Path, client: str | None, patient: str, des
     waiting: list[dict[str, Any]] = []
 
     def work(connection: Any) -> None:
-        theirs = privacy.whose(connection, keys)
+        theirs = _whose(connection, keys, spool)
         for table, row in privacy.rows(connection, theirs):
             found.setdefault(table, []).append(handover.row(table, row, opened))
         waiting.extend(handover.spooled(one, opened) for one in _found(spool, theirs)[0])
@@ -290,9 +290,13 @@ def _own_up() -> NoReturn:
     raise click.exceptions.Exit(1)
 
 
+def _whose(connection: Any, keys: frozenset[str], spool: Spool) -> privacy.Whose:
+    return privacy.whose(connection, keys, (one.entry for one in spool.all()))
+
+
 def _counted(connection: Any, keys: frozenset[str], spool: Spool) -> tuple[dict[str, int], int, int]:
     """Rows by table, and on the spool: the person's, and what remains of others who were erased."""
-    theirs, count = privacy.whose(connection, keys), dict[str, int]()
+    theirs, count = _whose(connection, keys, spool), dict[str, int]()
     for table, _ in privacy.rows(connection, theirs):
         count[table] = count.get(table, 0) + 1
     ours, before = _found(spool, theirs, erased.remains(connection))
