@@ -33,7 +33,7 @@ _UMLAUT = re.compile(r"(?<=[aou])e(?=[a-z])")
 # as folded: vroeg is vrog
 _ATTRIBUTE = re.compile(r"\b(?:late|laat|spat|early|vrog|fruh)\s?(?=arteri)")
 _VENOUS = r"ven(?:ous|eus|euze|os)\w*|v[ei]+neu(?:x|ses?)"
-_LATE = r"spat(?:e[rsn]?|phase|aufnahme)?|delay(?:ed)?|verzogert\w*|vertraagd\w*"
+_LATE = r"spat(?:e[rsn]?|phase|aufnahme)?|delay(?:ed|s)?|verzogert\w*|vertraagd\w*"
 _LINK = r"malform\w*|fist[ue]l\w*|shunt\w*"
 _IV = re.compile(rf"\b\w*intra ?(?:{_VENOUS})\b|\bi v\b")
 # the way in or a disease, not a phase: a "native" or arterial series with intravenous contrast is not venous
@@ -58,7 +58,7 @@ which is a kernel (B30s)."""
 _SHORTEST_S, _LONGEST_S = 15, 600
 """Of what is said in seconds: shorter are increments and turns of the gantry (Abd 5s, 0.5 s), longer stands in
 minutes."""
-_DELAY = r"(?:delay(?:ed)?|verzogerung|verzogert\w*|vertraging|vertraagd\w*)"
+_DELAY = r"(?:delay(?:ed|s)?|verzogerung|verzogert\w*|vertraging|vertraagd\w*)"
 _TIMED_DELAY = re.compile(rf"(?:(?<![a-z]){_DELAY}[\s_\-:=(]*)?\x00(?:[\s_\-)]*{_DELAY}(?![a-z]))?")
 """A delay beside its time is that time, not the delayed phase: 70 sec delay."""
 # words of English, Dutch, German and French series descriptions, without accents
@@ -79,7 +79,7 @@ _SAYS = {
     ),
     Phase.DELAYED: re.compile(
         rf"\b(?:{_LATE}|late|laat|late fase|tardi\w*|excret\w*|uitscheiding\w*|ausscheidung\w*|"
-        rf"nephrogra\w*|equilib\w*|urogra\w*|\w*(?:laat|late|spat)\w{{0,12}}?(?:{_VENOUS}))\b"
+        rf"(?:nephro|nefro)(?:gra\w*)?|equilib\w*|urogra\w*|\w*(?:laat|late|spat)\w{{0,12}}?(?:{_VENOUS}))\b"
     ),
 }
 _UNTIL_S = (

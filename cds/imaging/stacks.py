@@ -206,7 +206,8 @@ def _turns(frames: Sequence[Frame]) -> list[str]:
         if not direction and abs(where[index] - where[starts[-1]]) > back:
             direction = float(np.sign(where[index] - where[starts[-1]]))
         on = float(where[index] - where[farthest]) * direction
-        if on >= 0:
+        if on > 0:
+            # a shuttle may begin its way back where it ended
             farthest = index
         elif on < -back:
             # the way back began behind the farthest point, a few slices ago

@@ -280,9 +280,10 @@ def test_where_the_acquisition_time_is_a_copy_the_time_the_images_were_made_tell
     assert any(np.array_equal(volume.hu, phantom(12, 48, "portal")) for volume in volumes)
 
 
+@pytest.mark.parametrize("shift_mm", [0.0, 1.5])
 @pytest.mark.parametrize("there_and_back", [False, True])
-def test_a_shuttle_that_goes_back_without_a_pause_makes_two_passes(there_and_back: bool) -> None:
-    first, second = running(a_pass("arterial", 1.5), 30.0), a_pass("portal")
+def test_a_shuttle_that_goes_back_without_a_pause_makes_two_passes(there_and_back: bool, shift_mm: float) -> None:
+    first, second = running(a_pass("arterial", shift_mm), 30.0), a_pass("portal")
     running(second[::-1] if there_and_back else second, 33.0)
     volumes = volumes_of([*first, *second])
     assert len(volumes) == 2

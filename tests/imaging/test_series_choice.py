@@ -121,6 +121,10 @@ def number_of(choice: Choice) -> int:
         ("Leber verzoegert", {Phase.DELAYED}),
         ("Oberbauch Ausscheidungsphase", {Phase.DELAYED}),
         ("buik vertraagd", {Phase.DELAYED}),
+        ("AX RENAL DELAYS", {Phase.DELAYED}),
+        ("70 SEC DELAYS", {Phase.PORTAL}),
+        ("Abd nephro 3.0", {Phase.DELAYED}),
+        ("nefrografische fase", {Phase.DELAYED}),
         ("frueharteriell", {Phase.ARTERIAL}),
         ("Ven. Phase, kein spaet", {Phase.PORTAL}),
         ("Portaal veneus, geen vroeg arterieel", {Phase.PORTAL}),
@@ -346,6 +350,8 @@ def test_contrast_by_the_vein_is_no_venous_phase(phase: str, description: str) -
         {"SeriesDescription": "Portal 120 sec"},
         {"SeriesDescription": "Venous 4 min"},
         {"SeriesDescription": "Abd Pel PV 2min"},
+        {"SeriesDescription": "AX RENAL DELAYS", "ProtocolName": "ABD PELVIS PORTAL VENOUS"},
+        {"SeriesDescription": "Buik nefrografisch", "ProtocolName": "Buik portoveneus"},
     ],
 )
 def test_a_late_phase_is_not_taken_for_the_portal_venous_one(elements: dict[str, str]) -> None:
