@@ -3,7 +3,7 @@ said to the clinical lead, since what stands in a record for years may be wrong.
 
 from __future__ import annotations
 
-from cds.cards import wording
+from cds.cards import doubts as sentence
 from cds.inference import eligibility, rules
 from cds.inference.prediction import NotAssessed, Prediction
 from cds.record.facts import Fact
@@ -11,7 +11,9 @@ from cds.services import Case
 from hooks.risk_decision import MODEL_OF, RiskParameters
 
 KNOWN_BEFORE = "known-before"
-_SOURCES = {"Condition": "conditions", "Observation": "observations"}
+_DISEASE = "diabetes"
+_SOURCES = frozenset({"Condition", "Observation"})
+"""Where diabetes, or a value that shows it, would stand."""
 
 
 def in_the_way(case: Case, parameters: RiskParameters) -> Fact | None:
@@ -26,24 +28,15 @@ def doubts(case: Case, prediction: Prediction) -> list[str]:
     tests = prediction.manifest.population.eligibility
     told = [*(fact for f in prediction.features for fact in f.aside), *eligibility.set_aside(tests, case.record)]
     aside = {fact.source: fact for fact in told}.values()
-    return [*(_once(case, fact) for fact in aside), *_unread(case, prediction)]
+    sentences = [sentence.once(case.words, fact, _DISEASE) for fact in aside]
+    return [*sentences, *sentence.unsure(case.words, _unread(case, prediction), _DISEASE)]
 
 
-def _once(case: Case, fact: Fact) -> str:
-    words = case.words
-    if fact.when is None:
-        return words("risk.why.older_undated")
-    if fact.value is None:
-        return words("risk.why.older_called_off", year=str(fact.when.middle.year))
-    label = wording.capital(words.concept(fact.concept))
-    return words("risk.why.older_lower", label=label, value=wording.fact_text(words, fact))
-
-
-def _unread(case: Case, prediction: Prediction) -> list[str]:
+def _unread(case: Case, prediction: Prediction) -> frozenset[str]:
     lost = frozenset[str]().union(*(f.unsure for f in prediction.features))
     if any(eligibility.of_age(test) for test in prediction.manifest.population.eligibility):
-        lost |= case.record.unread
-    return [case.words(f"risk.why.older_{key}") for kind, key in _SOURCES.items() if kind in lost]
+        lost |= case.record.unread & _SOURCES
+    return lost
 
 
 def _of_rules(guideline: Prediction) -> Fact | None:

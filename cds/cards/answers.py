@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cds.cards import wording
 from cds.inference.explain import headline, spreads
-from cds.inference.manifest import Output, Status
+from cds.inference.manifest import Condition, Output, Rule, Status
 from cds.inference.prediction import Prediction
 from cds.inference.rules import reads
 from cds.record.features import Feature
@@ -144,11 +144,22 @@ def likeness(prediction: Prediction) -> str:
 
 
 def _could_matter(feature: Feature, prediction: Prediction) -> bool:
-    """Of rules, only those up to the one that decided: what a lighter rule reads can't change the answer."""
+    """Of rules, only those up to the one that decided: what a lighter rule reads can't change the answer. Nor does what
+    could not be read where that rule holds by another first time, whose doubt over it the card tells."""
     rules = prediction.manifest.runtime.rules
     decided = next((i for i, rule in enumerate(rules) if rule.id in prediction.rules), len(rules))
     heavier = rules[: decided + 1]
-    return not rules or any(feature.input.name in reads(c) for rule in heavier for c in (*rule.all, *rule.any))
+    return not rules or any(
+        feature.input.name in reads(c) for rule in heavier for c in _open(rule, feature, prediction)
+    )
+
+
+def _open(rule: Rule, feature: Feature, prediction: Prediction) -> tuple[Condition, ...]:
+    """The tests of a rule that the feature, absent, leaves open."""
+    others = (prediction.feature(c.input) for c in rule.any)
+    doubted = any(other.unsure and {*feature.input.concepts} <= {*other.input.reads} for other in others)
+    settled = feature.unread and doubted and rule.id in prediction.rules and rule.needs == 1
+    return tuple(rule.all) if settled else (*rule.all, *rule.any)
 
 
 def spoke(case: Case, prediction: Prediction) -> str:

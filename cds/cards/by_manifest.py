@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
-from cds.cards import answers, by_study, measured, wording
+from cds.cards import answers, by_study, doubts, measured, wording
 from cds.cards.speech import chosen, limits, quieted_by
 from cds.cards.unable import failed
 from cds.inference.contribution import Contribution, Speech
@@ -105,15 +106,18 @@ def _card(
 ) -> CardDraft:
     words, manifest = case.words, prediction.manifest
     fields = _Fields(case, prediction)
+    told = telling(prediction)
+    doubted = doubts.told(words, told)
+    also = [line for line in doubts.told(words, chain.from_iterable(map(telling, beside))) if line not in doubted]
     detail = wording.paragraphs(
         f"**{words.pick(speech.recommendation).format_map(fields)}**",
         words.pick(speech.more).format_map(fields) if speech.more else "",
         by_study.warning(words, manifest),
         _section(case, "scan", by_study.lines(case, manifest.id)),
-        _section(case, "why", [wording.reason(words, f) for f in telling(prediction)][:_MOST_REASONS]),
+        _section(case, "why", [*(wording.reason(words, f) for f in told[:_MOST_REASONS]), *doubted]),
         _section(case, "says", _says(case, prediction)),
         _section(case, "measured", measured.lines(words, manifest, case.studies.get(manifest.id))),
-        _section(case, "beside", [answers.concluded(case, other) for other in beside]),
+        _section(case, "beside", [*(answers.concluded(case, other) for other in beside), *also]),
         _section(case, "sure", _sure(case, prediction)),
         _section(case, "missing", answers.missing(case, prediction)),
         _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
