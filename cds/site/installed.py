@@ -74,7 +74,7 @@ def look(settings: Settings, findings: Findings) -> Installed:
         settings.load_ledger_key()
         say("strong enough")
     given = settings.ledger_key.get_secret_value().encode() if settings.ledger_key is not None else b""
-    if whole(given) != given.strip():
+    if whole(given) == given != given.strip():  # of several keys no blank is a part
         findings.note(
             "ledger key",
             "begins or ends with blanks or a line end, which are part of it: people are found with them alone. "
