@@ -8,6 +8,7 @@ apart and is not whole is dropped or refused as ambiguous: a volume in which pha
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,10 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
         kept = _without_strays(ordered, parts)
         if len(kept) < len(ordered):
             return _passes(kept, [*remarks, Remark(Note.STRAYS, str(len(ordered) - len(kept)))])
-    for parts in told_apart:
+    # what may tell and is whole but for long holes is no order in which one pass's images were made, either
+    may_be = (_parts(ordered, tell) for tell in _MAY_TELL)
+    holed = [parts for parts in may_be if all(_whole(part, math.inf) for part in parts) and _nested(parts)]
+    for parts in told_apart + holed:
         if not _overlap(parts) or _interspaced(parts):
             continue
         whole = [part for part in parts if _whole(part)]
@@ -296,15 +300,16 @@ def _stray(part: list[Slice]) -> bool:
     return len(part) < FEWEST or _one_place(part)
 
 
-def _whole(part: list[Slice]) -> bool:
-    """A stack by itself: enough slices, one at a place, no hole but such as can be filled in."""
+def _whole(part: list[Slice], longest: float = MOST_MISSING) -> bool:
+    """A stack by itself: enough slices, one at a place, no hole but such as can be filled in. ``longest``: slices in a
+    row that may be missing."""
     if len(part) < FEWEST:
         return False
     steps = np.diff(places([one.frame for one in part]))
     if steps.min() < _SAME_PLACE_MM:
         return False
     missing = np.round(steps / np.median(steps)) - 1
-    return bool(missing.max() <= MOST_MISSING and missing.sum() <= _MOST_LACKING * len(part))
+    return bool(missing.max() <= longest and missing.sum() <= _MOST_LACKING * len(part))
 
 
 def _interspaced(parts: list[list[Slice]]) -> bool:

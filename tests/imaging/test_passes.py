@@ -290,6 +290,27 @@ def test_a_shuttle_that_goes_back_without_a_pause_makes_two_passes(there_and_bac
     assert any(np.array_equal(volume.hu, phantom(12, 48, "portal")) for volume in volumes)
 
 
+@pytest.mark.parametrize("told_by", ["made", "turn"])
+def test_a_pass_with_a_long_hole_is_not_mixed_into_the_one_it_goes_before(told_by: str) -> None:
+    """Only when the images were made tells them apart, or the table's way back."""
+    first, second = (
+        slices_of(
+            phantom(20, 48, phase),
+            study_uid="1.2.3",
+            series_uid="1.2.3.4",
+            positions=at([3.0 * k + shift for k in range(20)]),
+            AcquisitionTime="100000",
+        )
+        for phase, shift in (("arterial", 1.5), ("portal", 0.0))
+    )
+    step, keyword = (0.0, "ContentTime") if told_by == "made" else (0.1, "AcquisitionTime")
+    running(first, 30.0, step, keyword)
+    running(second, 33.0, step, keyword)
+    whole, dropped = stacks(series_of([*without([8, 9, 10], first), *second]).slices)
+    assert np.array_equal(build(whole).hu, phantom(20, 48, "portal"))
+    assert (dropped.refused, len(dropped.slices)) == (Reason.MISSING_SLICES, 17)
+
+
 @pytest.mark.parametrize("lost", [[], [5]])
 @pytest.mark.parametrize("told_by", ["number", "pause", "turn"])
 def test_slices_taken_in_turns_are_one_pass(told_by: str, lost: list[int], plain: Volume) -> None:
