@@ -91,6 +91,12 @@ def withheld(result: Mapping[str, Any] | None) -> bool:
     return any(one.get("reason") == POLICY_DISABLED for one in written.values())
 
 
+def only_unwritten(job: Job) -> bool:
+    """It is read again to be written, and no news has told of more images than the last reading counted."""
+    last = before(job)
+    return withheld(last) and int(job.payload.get("told") or 0) <= int((last or {}).get("images") or 0)
+
+
 def unread(job: Job) -> bool:
     """It ended without a reading: failed, cancelled or indeterminate."""
     return job.state in (DEAD, CANCELLED) or (job.state == DONE and not _assessed(job.result))

@@ -30,7 +30,7 @@ from cds.studies.about import (
     uid_of,
     withdrawn,
 )
-from cds.studies.again import kept, lost, of_subject, uncompared, withdrawn_unread, withheld
+from cds.studies.again import kept, lost, of_subject, only_unwritten, uncompared, withdrawn_unread, withheld
 from cds.studies.plan import ASSESSED, KIND, bundle_of, fits, job_key, scan_day, study_id
 from cds.studies.reasons import at_stage, words
 
@@ -181,8 +181,8 @@ class Lookup:
         rival = self._rival(sight, read)
         item, when = rival if rival is not None else (read.item or "", sight.when(read))
         state, reason, says = self._state(sight.of(item), sight.unasked.get(item))
-        # an earlier reading of the job, which has been asked for once more
-        newer = rival is not None or result is not read.result
+        # an earlier reading of the job, which has been asked for once more: of more images, or only to be written
+        newer = rival is not None or not (result is read.result or only_unwritten(read))
         stale = newer or age is None or age > self._imaging.fresh_days
         return StudyReading(
             model,

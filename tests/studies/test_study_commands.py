@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from study_scene import MODEL, STUDY, Archive, ct, settings_of, write_model, write_toml
 
@@ -101,6 +102,25 @@ def test_a_model_that_is_not_there_is_named_with_those_that_are(toml: Path) -> N
     told = " ".join(cds(toml, "study", "analyse", STUDY, "--model", MODEL, "--model", "nope", code=2).split())
     assert f"no model that reads scans is called 'nope'; there are: pancreas-ct-demo, {MODEL}." in told
     assert "No analysis has been asked for." in cds(toml, "study", "list")
+
+
+@pytest.mark.parametrize("written", [{"fhir": {"reason": "policy-disabled"}}, {"fhir": {}}])
+def test_more_images_have_come_where_a_scan_is_not_read_again_only_to_be_written(
+    toml: Path, written: dict[str, dict[str, str]]
+) -> None:
+    job = asked(toml)
+    work(toml)
+    database = sa.create_engine(load(toml).ledger_url)
+    with database.begin() as connection:
+        again = "json_set(payload, '$.before', json_set(result, '$.written', json(:written)))"
+        connection.execute(
+            sa.text(f"UPDATE jobs SET state = 'queued', result = NULL, payload = {again}"),
+            {"written": json.dumps(written)},
+        )
+    database.dispose()
+    shown = cds(toml, "study", "show", str(job))
+    assert "high, likelihood" in shown
+    assert ("more images have come since" in shown) is (written == {"fhir": {}})
 
 
 def test_what_failed_is_shown_in_words_and_tried_again(toml: Path, archive: Archive) -> None:

@@ -400,6 +400,32 @@ def test_what_was_read_by_hand_is_written_once_the_policy_has_enabled_the_networ
     assert not new
 
 
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("images", [20, 45])
+def test_of_a_scan_that_is_read_again_to_be_written_no_card_says_that_more_images_have_come(
+    build: Build, archive: Archive, images: int, fails: bool
+) -> None:
+    """Unless the EHR tells of more."""
+    archive.holds()
+    wall = Wall()
+    before = build(named=False)
+    before.writers = (wall,)
+    before.ask(why="hand")
+    assert done(before).state == "done"
+    after = build()
+    told = study(numberOfInstances=images)
+    first = only(cards(after, told))
+    assert after.jobs.newest()[0].state == "queued"
+    if fails:
+        after.move_up()
+        claimed = after.jobs.claim("w", ["study"])
+        assert claimed is not None
+        after.jobs.fail(claimed, "model-failed", again=False)
+    second = only(cards(after, told))
+    assert ("more images of it have come in" in second[1]) is (images == 45)
+    assert (second == first) is (images == 20)
+
+
 def test_a_model_of_another_version_leaves_the_job_of_the_old_one_alone(build: Build, archive: Archive) -> None:
     archive.holds()
     house = build()

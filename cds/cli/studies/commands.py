@@ -17,7 +17,7 @@ from cds.jobs.job import DEAD, ENDED, QUEUED, STATES, Job
 from cds.jobs.queue import Jobs
 from cds.settings import Settings, load
 from cds.studies.about import About, is_uid
-from cds.studies.again import kept, repeat, unread
+from cds.studies.again import kept, only_unwritten, repeat, unread
 from cds.studies.intake import Intake, queue_full
 from cds.studies.plan import KIND, study_id
 from cds.studies.reasons import words
@@ -274,7 +274,8 @@ def _told(console: Console, job: Job) -> None:
         "beyond": "the scan ends inside the organ, and the network has not seen what lies beyond"
         if result.get("cut_off")
         else "",
-        "before": f"{last.get('category')}, likelihood {last.get('likelihood'):.3f}; more images have come since"
+        "before": f"{last.get('category')}, likelihood {last.get('likelihood'):.3f}"
+        + ("" if only_unwritten(job) else "; more images have come since")
         if last is not None and state_of(job) != "assessed"
         else "",
         "lesions": str(len(result.get("candidates", ()))) if "candidates" in result else "",
