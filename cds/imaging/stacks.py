@@ -225,8 +225,8 @@ def _turns(frames: Sequence[Frame]) -> list[str]:
 def _made(frames: Sequence[Frame]) -> list[str]:
     """When the images were made: a computer that makes them side by side stamps one pass in turns. Believed where the
     acquisition has no time, or the same for all as a copy of the series' has, or several images lie at one place."""
-    told = len({frame.time for frame in frames}) > 1
-    return [frame.made if not told or _crowded(frames) else "" for frame in frames]
+    believed = len({frame.time for frame in frames}) < 2 or _crowded(frames)
+    return [frame.made if believed else "" for frame in frames]
 
 
 _Telling = Callable[[Sequence[Frame]], list[str]]

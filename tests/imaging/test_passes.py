@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,9 @@ from pydicom.dataset import Dataset
 from series_reading import notes, reason_for, same, series_of, volume_of, volumes_of
 from test_pitfalls import at, good
 
+from cds.imaging.frames import Frame
 from cds.imaging.reasons import Note, Reason, Remark
-from cds.imaging.stacks import stacks
+from cds.imaging.stacks import places, stacks
 from cds.imaging.volume import Volume, build
 
 
@@ -288,6 +291,25 @@ def test_a_shuttle_that_goes_back_without_a_pause_makes_two_passes(there_and_bac
     volumes = volumes_of([*first, *second])
     assert len(volumes) == 2
     assert any(np.array_equal(volume.hu, phantom(12, 48, "portal")) for volume in volumes)
+
+
+def test_what_a_long_scan_costs_grows_with_its_slices_and_not_with_their_square(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each slice has a time of its own, as helical scanners write it."""
+    [first, *_] = series_of(good()).slices
+    x, y, _ = first.frame.position
+    located: list[int] = []
+
+    def counted(frames: Sequence[Frame]) -> Any:
+        located.append(len(frames))
+        return places(frames)
+
+    monkeypatch.setattr("cds.imaging.stacks.places", counted)
+    frames = [replace(first.frame, position=(x, y, 0.5 * k), time=f"1000{30 + 0.01 * k:05.2f}") for k in range(500)]
+    [stack] = stacks([replace(first, frame=frame) for frame in frames])
+    assert len(stack.slices) == 500
+    assert sum(located) < 100 * 500
 
 
 @pytest.mark.parametrize("told_by", ["made", "turn"])
