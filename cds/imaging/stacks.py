@@ -148,7 +148,8 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
         kept = _without_strays(ordered, parts)
         if len(kept) < len(ordered):
             return _passes(kept, [*remarks, Remark(Note.STRAYS, str(len(ordered) - len(kept)))])
-    # what may tell and is whole but for long holes is no order in which one pass's images were made, either
+    # what only may tell passes apart is believed where each is whole but for long holes: the images of one pass, in
+    # whatever order they were made, do not fall into such parts
     may_be = (_parts(ordered, tell) for tell in _MAY_TELL)
     holed = [parts for parts in may_be if all(_whole(part, math.inf) for part in parts) and _nested(parts)]
     for parts in told_apart + holed:

@@ -366,15 +366,20 @@ def test_what_the_policy_has_not_enabled_is_read_by_hand_and_written_nowhere(
     assert wall.wrote == ([MODEL] if enabled else [])
 
 
+def by_hand(build: Build) -> tuple[House, Wall]:
+    """A study asked for by hand where the policy has not enabled the network."""
+    house, wall = build(named=False), Wall()
+    house.writers = (wall,)
+    house.ask(why="hand")
+    return house, wall
+
+
 @pytest.mark.parametrize("why", ["hand", "call", "poll", "chart"])
 def test_what_was_read_by_hand_is_written_once_the_policy_has_enabled_the_network(
     build: Build, archive: Archive, why: str
 ) -> None:
     archive.holds()
-    wall = Wall()
-    before = build(named=False)
-    before.writers = (wall,)
-    before.ask(why="hand")
+    before, wall = by_hand(build)
     first = done(before).result
     assert first is not None and first["written"] == {"fhir": {"reason": "policy-disabled"}}
     ((_, again),) = before.ask(why="hand").jobs
@@ -407,10 +412,7 @@ def test_of_a_scan_that_is_read_again_to_be_written_no_card_says_that_more_image
 ) -> None:
     """Unless the EHR tells of more."""
     archive.holds()
-    wall = Wall()
-    before = build(named=False)
-    before.writers = (wall,)
-    before.ask(why="hand")
+    before, _ = by_hand(build)
     assert done(before).state == "done"
     after = build()
     told = study(numberOfInstances=images)
