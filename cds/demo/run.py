@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cds.demo.imaging import Place
 
 _PATIENCE_S = 60.0
+_LEAVING_S = 10.0
 HOOKS = ("patient-view", "order-sign")
 
 
@@ -294,9 +295,10 @@ def _running(*commands: Command, log: Path) -> Iterator[list[subprocess.Popen[by
         finally:
             for process in processes:
                 process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + _LEAVING_S  # of all together: they leave at the same time
             for process in processes:
                 try:
-                    process.wait(10)
+                    process.wait(max(0.0, deadline - time.monotonic()))
                 except subprocess.TimeoutExpired:
                     process.kill()
 

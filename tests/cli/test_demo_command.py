@@ -171,6 +171,26 @@ def test_stopped_it_leaves_no_process_behind(tmp_path: Path, sent: signal.Signal
     assert "Traceback" not in (tmp_path / "printed").read_text()
 
 
+def test_children_that_do_not_leave_are_waited_for_once_and_not_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "_LEAVING_S", 1.0)
+    deaf = "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    deaf += "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+    ready = [tmp_path / str(number) for number in range(3)]
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        children = [demo.Command([sys.executable, "-c", deaf, str(path)]) for path in ready]
+        with demo._running(*children, log=tmp_path / "log") as processes:
+            while not all(path.exists() for path in ready):
+                time.sleep(0.02)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 2.5
+        assert [process.wait(5) for process in processes] == [-signal.SIGKILL] * 3
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_on_request_models_for_research_speak_and_say_what_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], without_scans: None
 ) -> None:
