@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
 
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
+from cds.imaging.elements import number, numbers, text, texts
 from cds.imaging.reasons import Note, Reason, Remark, Unusable
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -75,35 +76,6 @@ class Frame:
     frame_of_reference: str = ""
     multiframe: bool = False
     """Of an instance made for several frames."""
-
-
-def text(dataset: Dataset, keyword: str) -> str:
-    """The first value as text, "" for none."""
-    values = texts(dataset, keyword)
-    return values[0] if values else ""
-
-
-def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    value = dataset.get(keyword)
-    if value is None or value == "":
-        return ()
-    return tuple(str(v).strip() for v in value) if isinstance(value, MultiValue | list) else (str(value).strip(),)
-
-
-def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
-    """Empty for none. Raises Unusable (not-finite) for what is no finite number."""
-    value = dataset.get(keyword)
-    if value is None or value == "":
-        return ()
-    found = tuple(float(v) for v in (value if isinstance(value, MultiValue | list | tuple) else (value,)))
-    if not all(math.isfinite(v) for v in found):
-        raise Unusable(Reason.NOT_FINITE, f"({keyword})")
-    return found
-
-
-def number(dataset: Dataset, keyword: str) -> float | None:
-    values = numbers(dataset, keyword)
-    return values[0] if values else None
 
 
 def frames_of(dataset: Dataset, sop_class: str, remarks: set[Remark]) -> tuple[list[Frame], list[Reason]]:
@@ -258,6 +230,7 @@ def _on_a_body(spacing: tuple[float, ...], size: tuple[int, int]) -> bool:
     return len(spacing) == 2 and all(mm > 0 and mm * n <= _WIDEST_MM for mm, n in zip(spacing, size, strict=True))
 
 
+@lru_cache(maxsize=256)
 def projected(says: str) -> bool:
     """Whether a description or image type names a projection."""
     return _PROJECTION.search(_NO_PROJECTION.sub(" ", _as_words(says))) is not None

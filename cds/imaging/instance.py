@@ -24,7 +24,8 @@ from pydicom.tag import BaseTag
 from cds.errors import ConfigurationError
 from cds.imaging import codecs
 from cds.imaging.codecs import Layout
-from cds.imaging.frames import CT, ENHANCED, Frame, frames_of, number, numbers, text, texts
+from cds.imaging.elements import number, numbers, text, texts
+from cds.imaging.frames import CT, ENHANCED, Frame, frames_of
 from cds.imaging.reasons import Note, Reason, Remark, Unusable
 from cds.imaging.scanner import scanner
 
