@@ -44,7 +44,7 @@ def run(folder: Path, progress: Progress, *, quick: bool) -> Any:
     from orthanc import Orthanc
     from results import Section
 
-    rounds = 1 if quick else 5
+    rounds = 1 if quick else 9
     section = Section(
         "imaging-pipeline",
         "One study from the PACS to its stored result",
