@@ -1,6 +1,7 @@
 """The ledger for whoever has time: commands, the committee, the audit. Nothing on the way of a card uses it.
 
-One connection at a time with a minute's patience; on SQLite a writer takes its turn among the service's.
+One connection at a time with a minute's patience, unless told otherwise; on SQLite a writer takes its turn among the
+service's.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ T = TypeVar("T")
 class Book:
     """Use it in a ``with``. Every question raises LedgerError when the database does not answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience_s: float = _STATEMENT_S) -> None:
+        """``patience_s``: how long a question is waited for."""
         parsed = parse_url(url)
-        self._engine = make_engine(parsed, statement_s=_STATEMENT_S, connect_s=_CONNECT_S, poolclass=sa.NullPool)
-        self._turn = Turn(Path(parsed.database or ""), _STATEMENT_S) if self._engine.dialect.name == "sqlite" else None
+        connect_s = min(_CONNECT_S, patience_s)
+        self._engine = make_engine(parsed, statement_s=patience_s, connect_s=connect_s, poolclass=sa.NullPool)
+        self._turn = Turn(Path(parsed.database or ""), patience_s) if self._engine.dialect.name == "sqlite" else None
 
     def __enter__(self) -> Self:
         return self

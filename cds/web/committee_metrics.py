@@ -15,6 +15,9 @@ from cds.ledger.verdicts import Verdict, newest
 
 LEVELS = ("green", "watch", "act", "stopped")
 _EVERY_S = 60.0
+_PATIENCE_S = 1.0
+"""For each of two questions: Prometheus waits for the whole answer, and what does not come in its time counts as no
+service at all."""
 
 
 class Verdicts:
@@ -26,21 +29,28 @@ class Verdicts:
         self._due = float("-inf")
         self._found: tuple[tuple[Verdict, bool], ...] = ()
 
-    def register(self, registry: CollectorRegistry) -> None:
-        """While the ledger is down, what was known last."""
-        with self._lock:
-            if self._clock() >= self._due:
-                self._due = self._clock() + _EVERY_S
-                try:
-                    with Book(self._url) as book:
-                        held = stops(book.read(every))
-                        self._found = tuple(
-                            (v, (v.model, v.site) in held or (v.model, EVERYWHERE) in held) for v in book.read(newest)
-                        )
-                except LedgerError:
-                    pass
-            found = self._found
-        _tell(registry, found)
+    def register(self, registry: CollectorRegistry, ask: bool = True) -> None:
+        """``ask``: whether the ledger answers. Where it does not, or somebody else is asking, what was known last."""
+        # nobody stands behind one that waits for the database: each holds a thread, which calls need
+        if ask and self._lock.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._lock.release()
+        _tell(registry, self._found)
+
+    def _look(self) -> None:
+        if self._clock() < self._due:
+            return
+        try:
+            with Book(self._url, _PATIENCE_S) as book:
+                held = stops(book.read(every))
+                self._found = tuple(
+                    (v, (v.model, v.site) in held or (v.model, EVERYWHERE) in held) for v in book.read(newest)
+                )
+        except LedgerError:
+            pass
+        self._due = self._clock() + _EVERY_S
 
 
 def _tell(registry: CollectorRegistry, found: Sequence[tuple[Verdict, bool]]) -> None:

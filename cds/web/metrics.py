@@ -101,7 +101,7 @@ def exposition(
     if ready is not None:
         _states(registry, ready)
     if verdicts is not None:
-        verdicts.register(registry)
+        verdicts.register(registry, ask=ready is None or ready["ledger"]["reachable"])
     told = generate_latest(registry)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         counted = CollectorRegistry()
