@@ -247,6 +247,11 @@ def test_a_budget_for_disruptions_comes_with_the_second_replica(helm: Helm, repl
     assert len(of_kind(helm.template({"replicas": replicas}), "PodDisruptionBudget")) == budgets
 
 
+def test_a_budget_comes_with_autoscaling_which_makes_a_second_replica(helm: Helm) -> None:
+    values = {"replicas": 1, "autoscaling": {"enabled": True}}
+    assert only(helm.template(values), "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
 def test_the_chart_is_for_this_version_of_the_service(rendered: Rendered) -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     assert chart["appVersion"] == __version__
