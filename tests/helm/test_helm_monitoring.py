@@ -240,6 +240,14 @@ def test_prometheus_scrapes_the_service_and_finds_it_by_the_site_s_labels(render
     assert only(rendered("three-zones"), "ConfigMap", "-dashboard")["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
+@pytest.mark.parametrize(("interval", "waits"), [("5s", "5s"), ("15s", "10s"), ("1m", "10s")])
+def test_prometheus_waits_no_longer_than_to_its_next_look(helm: Helm, interval: str, waits: str) -> None:
+    """Its operator refuses a monitor that does, and nothing is scraped then."""
+    monitor = helm.template({"monitoring": {"serviceMonitor": {"enabled": True, "interval": interval}}})
+    (endpoint,) = only(monitor, "ServiceMonitor")["spec"]["endpoints"]
+    assert (endpoint["interval"], endpoint["scrapeTimeout"]) == (interval, waits)
+
+
 def test_the_dashboard_asks_the_source_that_is_chosen_on_it(dashboard: dict[str, Any]) -> None:
     variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
     assert variables["datasource"]["type"] == "datasource"
