@@ -63,8 +63,7 @@ class Ledger:
     def __init__(self, url: str, key: bytes, spool_dir: Path, now: Callable[[], datetime] = utc_now) -> None:
         """``key`` is the secret of the patient hash. Connects to nothing. Raises SettingsError for a wrong URL."""
         self._address, self._url = url, parse_url(url)
-        in_a_file = self._url.get_backend_name() == "sqlite"
-        self.file = Path(self._url.database or "").resolve() if in_a_file else None
+        self.file = Path(self._url.database or "").resolve() if self._url.get_backend_name() == "sqlite" else None
         """None: on another machine."""
         self._keys = chain(key)
         self._now, self._steady = now, Steady(now)
@@ -143,13 +142,14 @@ class Ledger:
     def _store(self, entries: Sequence[Entry], *, at_once: bool = True, hold: bool = False) -> int | None:
         """How many were new; None when they are on the spool, or with ``hold`` in memory."""
         process = self._process()
-        if not process.open:
+        wanted = None if process.open else process.to_store(entries)
+        if wanted is not None:
             try:
-                writes = [process.inserts.write(entry) for entry in entries]
+                writes = [process.inserts.write(entry) for entry in wanted]
                 stored = process.database.store(writes, at_once=at_once)
             except SQLAlchemyError as error:
                 if row_at_fault(error):
-                    for entry in entries:
+                    for entry in wanted:
                         self._spool.reject(entry, fault(error))
                     return None
                 self._trip(process, error)

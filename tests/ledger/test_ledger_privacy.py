@@ -511,6 +511,35 @@ def test_what_waits_on_another_machine_does_not_come_back_after_an_erasure(
     ledger.close()
 
 
+def test_what_is_said_of_a_card_that_was_erased_is_not_kept(kept: Ledger, settings: Path, url: str) -> None:
+    """The EHR shows it still, and the report stands open. Nobody would find it with its person."""
+    cards = {one: kept.newest_card(NORTH, kept.patient_key(NORTH, one)) for one in ("p1", "p2")}
+    assert run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes").exit_code == 0
+    before = counts(url)
+    said = [ledger_entries.feedback(card or "", client=NORTH, reason_code="late") for card in cards.values()]
+    assert kept.record_feedback(said) == 1
+    problem = ProblemEntry("p1", ledger_entries.NOW, None, cards["p1"], NORTH, None, "wrong-data", SECRET, "open")
+    assert kept.record_problem(problem)
+    after = counts(url)
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {"feedback": 1}
+    assert kept.spooled() == kept.rejected() == 0
+
+
+def test_what_is_said_of_cards_waits_where_it_can_not_be_told_whether_they_were_erased(
+    kept: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And calls, which need no answer to that, are stored as ever."""
+
+    def slow(self: erased.Gone, connection: sa.Connection) -> None:
+        raise sa.exc.OperationalError("SELECT", None, TimeoutError())
+
+    monkeypatch.setattr(erased.Gone, "look", slow)
+    card = kept.newest_card(NORTH, kept.patient_key(NORTH, "p2")) or ""
+    assert kept.record_feedback([ledger_entries.feedback(card, client=NORTH, reason_code="late")]) == 0
+    assert kept.spooled() == 1
+    assert kept.record_call(ledger_entries.call(client=NORTH))
+
+
 def test_what_is_erased_while_rows_are_being_stored_elsewhere_does_not_come_back_with_the_next(
     elsewhere: tuple[Path, Spool], settings: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
