@@ -13,7 +13,7 @@ from cds.ledger.chain_changes import Chained
 from cds.ledger.committee_tables import incident_events, outcome_events
 from cds.ledger.outcomes import of_nobody_left
 from cds.ledger.privacy import Whose, erase, in_one_transaction, linked
-from cds.ledger.tables import calls, cards, jobs, jti, problems
+from cds.ledger.tables import calls, cards, feedback, jobs, jti, problems
 
 _BATCH = 500
 _OF_THEIR_OWN = frozenset({"problems", "incident_events"})
@@ -28,6 +28,7 @@ def count(url: str, before: datetime) -> dict[str, int]:
             "calls": sa.select(sa.func.count()).select_from(calls).where(calls.c.at < before),
             "jobs": sa.select(sa.func.count()).select_from(jobs).where(_old_jobs(before)),
             "problems": sa.select(sa.func.count()).select_from(problems).where(_old_problems(before)),
+            "feedback": sa.select(sa.func.count()).select_from(feedback).where(_old_feedback(before)),
             "outcome_events": sa.select(sa.func.count()).select_from(outcome_events).where(of_nobody_left(before)),
         }
         return {name: int(connection.execute(query).scalar_one()) for name, query in asked.items()}
@@ -81,17 +82,19 @@ def _outcomes(connection: sa.Connection, chained: Chained) -> dict[str, int]:
 
 
 def _others(connection: sa.Connection, before: datetime, chained: Chained) -> dict[str, int]:
-    """Work that has ended, problems, and tokens that could not be sent again anyway."""
+    """Work that has ended, problems, feedback on no card, and tokens that could not be sent again anyway."""
     told_of = incident_events.c.problem_id.in_(sa.select(problems.c.id).where(_old_problems(before)))
     wanted = {
         jobs: _old_jobs(before),
         incident_events: told_of,
         problems: _old_problems(before),
+        feedback: _old_feedback(before),
         jti: jti.c.expires < before,
     }
     going = {
         "incident": sa.select(incident_events.c.id).where(told_of),
         "problem": sa.select(problems.c.id).where(_old_problems(before)),
+        "feedback": sa.select(feedback.c.id).where(_old_feedback(before)),
     }
     chained.let_go(
         connection, "purge", lambda: {kind: list(connection.scalars(query)) for kind, query in going.items()}
@@ -106,3 +109,9 @@ def _old_jobs(before: datetime) -> sa.ColumnElement[bool]:
 
 def _old_problems(before: datetime) -> sa.ColumnElement[bool]:
     return problems.c.at < before
+
+
+def _old_feedback(before: datetime) -> sa.ColumnElement[bool]:
+    """On no card: the card went before the feedback came, or never was this service's. Other feedback goes with its
+    card."""
+    return (feedback.c.received_at < before) & ~sa.exists().where(cards.c.id == feedback.c.card_id)

@@ -754,6 +754,31 @@ def test_what_is_old_goes_with_all_that_hangs_on_it(
     assert (after["calls"], after["predictions"], after["cards"]) == (left, 4 * left, left)
 
 
+def test_feedback_on_no_card_goes_by_its_own_age(
+    url: str, settings: Path, open_ledger: Callable[[str], Ledger]
+) -> None:
+    """It came when its card had gone, or names one that never was. Feedback on a card stays as long as that does, and
+    the audit misses none of it."""
+    migrate.upgrade(url)
+    ledger = open_ledger(url)
+    from datetime import UTC, datetime
+
+    today = datetime.now(UTC)
+    call = ledger_entries.call(at=today)
+    ledger.record_call(call)
+    for card, age in ((call.cards[0].id, 40), ("gone", 40), ("gone", 5)):
+        at = today - timedelta(days=age)
+        ledger.record_feedback([ledger_entries.feedback(card, received_at=at, outcome_at=at.isoformat())])
+    sealed(url, KEY.encode())
+    counted = run(settings, "purge", "--older-than", "30", "--dry-run")
+    assert "1 feedback" in counted.output
+    assert "Removed: 1 feedback" in run(settings, "purge", "--older-than", "30", "--yes").output
+    assert len(ledger.feedback_on(call.cards[0].id)) == len(ledger.feedback_on("gone")) == 1
+    with Book(url) as book:
+        checked = Chain(book, *chain_keys(KEY.encode())).verify()
+    assert checked.faults == [] and checked.purged == 1
+
+
 def test_what_was_rejected_goes_by_the_age_of_its_file(
     url: str, settings: Path, tmp_path: Path, open_ledger: Callable[[str], Ledger]
 ) -> None:
