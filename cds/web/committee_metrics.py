@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.core import GaugeMetricFamily
 
 from cds.errors import LedgerError
 from cds.ledger.book import Book
@@ -29,7 +29,7 @@ class Verdicts:
         self._due = float("-inf")
         self._found: tuple[tuple[Verdict, bool], ...] = ()
 
-    def register(self, registry: CollectorRegistry, ask: bool = True) -> None:
+    def families(self, ask: bool = True) -> list[GaugeMetricFamily]:
         """``ask``: whether the ledger answers. Where it does not, or somebody else is asking, what was known last."""
         # nobody stands behind one that waits for the database: each holds a thread, which calls need
         if ask and self._lock.acquire(blocking=False):
@@ -37,7 +37,7 @@ class Verdicts:
                 self._look()
             finally:
                 self._lock.release()
-        _tell(registry, self._found)
+        return _told(self._found)
 
     def _look(self) -> None:
         if self._clock() < self._due:
@@ -53,23 +53,26 @@ class Verdicts:
         self._due = self._clock() + _EVERY_S
 
 
-def _tell(registry: CollectorRegistry, found: Sequence[tuple[Verdict, bool]]) -> None:
+def _told(found: Sequence[tuple[Verdict, bool]]) -> list[GaugeMetricFamily]:
     by = ["model", "site"]
-    level = Gauge("cds_committee_verdict", "Newest verdict: 0 green, 1 watch, 2 act, 3 stopped.", by, registry=registry)
-    at = Gauge("cds_committee_evaluated_seconds", "When it was reached, Unix time.", by, registry=registry)
+    level = GaugeMetricFamily("cds_committee_verdict", "Newest verdict: 0 green, 1 watch, 2 act, 3 stopped.", labels=by)
+    at = GaugeMetricFamily("cds_committee_evaluated_seconds", "When it was reached, Unix time.", labels=by)
     about = [*by, "measure", "about"]
-    value = Gauge("cds_committee_measure", "A measure's estimate; those with enough data.", about, registry=registry)
-    low = Gauge("cds_committee_measure_lower", "Lower end of its 95 % interval.", about, registry=registry)
-    high = Gauge("cds_committee_measure_upper", "Upper end of its 95 % interval.", about, registry=registry)
+    measure = "cds_committee_measure"
+    value = GaugeMetricFamily(measure, "A measure's estimate; those with enough data.", labels=about)
+    low = GaugeMetricFamily(f"{measure}_lower", "Lower end of its 95 % interval.", labels=about)
+    high = GaugeMetricFamily(f"{measure}_upper", "Upper end of its 95 % interval.", labels=about)
     for verdict, held in found:
-        level.labels(verdict.model, verdict.site).set(3 if held else min(LEVELS.index(verdict.level), 2))
-        at.labels(verdict.model, verdict.site).set(verdict.at.timestamp())
+        of = [verdict.model, verdict.site]
+        level.add_metric(of, 3 if held else min(LEVELS.index(verdict.level), 2))
+        at.add_metric(of, verdict.at.timestamp())
         for f in verdict.findings:
             if "value" not in f:
                 continue
-            names = (verdict.model, verdict.site, f["measure"], f["about"])
-            value.labels(*names).set(f["value"])
+            names = [*of, f["measure"], f["about"]]
+            value.add_metric(names, f["value"])
             if f["measure"] != "drift":
-                low.labels(*names).set(f["lower"])
+                low.add_metric(names, f["lower"])
                 if f["upper"] is not None:
-                    high.labels(*names).set(f["upper"])
+                    high.add_metric(names, f["upper"])
+    return [level, at, value, low, high]

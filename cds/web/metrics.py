@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
-from prometheus_client.registry import REGISTRY
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest, multiprocess
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import REGISTRY, Collector
 
 from cds import __version__
 from cds.engine import Answer, Engine
@@ -92,16 +93,18 @@ def exposition(
 ) -> bytes:
     """All workers' counts together, when they share ``PROMETHEUS_MULTIPROC_DIR``. ``jobs``: study jobs by state, as the
     ledger has them now. ``ready``: what `/ready` says. ``verdicts``: the committee's."""
-    # of a registry of this answer's own: these are states as they are now, not what processes count together
-    registry = CollectorRegistry()
+    states: list[Metric] = []
     if jobs is not None:
-        queue = Gauge("cds_study_jobs", "Study jobs, by state.", ["state"], registry=registry)
+        queue = GaugeMetricFamily("cds_study_jobs", "Study jobs, by state.", labels=["state"])
         for state, count in jobs.items():
-            queue.labels(state).set(count)
+            queue.add_metric([state], count)
+        states.append(queue)
     if ready is not None:
-        _states(registry, ready)
+        states += _states(ready)
     if verdicts is not None:
-        verdicts.register(registry, ask=ready is None or ready["ledger"]["reachable"])
+        states += verdicts.families(ask=ready is None or ready["ledger"]["reachable"])
+    registry = CollectorRegistry()
+    registry.register(_Now(states))
     told = generate_latest(registry)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         counted = CollectorRegistry()
@@ -110,20 +113,33 @@ def exposition(
     return generate_latest(REGISTRY) + told
 
 
-def _states(registry: CollectorRegistry, ready: Mapping[str, Any]) -> None:
-    def state(name: str, text: str, value: float) -> None:
-        Gauge(name, text, registry=registry).set(value)
+class _Now(Collector):
+    """States as they are now. A ``Gauge``, in whichever registry, goes into the files that workers share, where what
+    each of them told last stays: a database that was away, a policy that is no longer in force."""
 
-    state("cds_ready", "1: takes calls.", ready["ready"])
-    state("cds_ledger_reachable", "1: the ledger's database answers.", ready["ledger"]["reachable"])
-    state("cds_ledger_waiting", "Rows on this host's spool, waiting for the database.", ready["ledger"]["spooled"])
-    state("cds_ledger_rejected", "Rows on this host's spool that no database takes.", ready["ledger"]["rejected"])
-    refused = bool(ready["policy"]["rejected"])
-    state("cds_policy_rejected", "1: the newest policy file was refused, an older one is in force.", refused)
-    state(
-        "cds_models_not_loaded", "Models that could not be loaded; their cards say so.", len(ready["models_not_loaded"])
-    )
-    version = Gauge(
-        "cds_info", "Versions of the service and of the policy in force.", ["version", "policy"], registry=registry
-    )
-    version.labels(__version__, ready["policy"]["version"]).set(1)
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._families)
+
+
+def _states(ready: Mapping[str, Any]) -> Iterator[Metric]:
+    ledger, refused = ready["ledger"], bool(ready["policy"]["rejected"])
+    for name, text, value in (
+        ("cds_ready", "1: takes calls.", ready["ready"]),
+        ("cds_ledger_reachable", "1: the ledger's database answers.", ledger["reachable"]),
+        ("cds_ledger_waiting", "Rows on this host's spool, waiting for the database.", ledger["spooled"]),
+        ("cds_ledger_rejected", "Rows on this host's spool that no database takes.", ledger["rejected"]),
+        ("cds_policy_rejected", "1: the newest policy file was refused, an older one is in force.", refused),
+        (
+            "cds_models_not_loaded",
+            "Models that could not be loaded; their cards say so.",
+            len(ready["models_not_loaded"]),
+        ),
+    ):
+        yield GaugeMetricFamily(name, text, value)
+    versions = ["version", "policy"]
+    info = GaugeMetricFamily("cds_info", "Versions of the service and of the policy in force.", labels=versions)
+    info.add_metric([__version__, ready["policy"]["version"]], 1)
+    yield info

@@ -83,6 +83,33 @@ def test_the_counts_of_all_workers_add_up(service: RunningService) -> None:
     assert {str(pid) for pid in service.workers()} <= files  # both of them worked
 
 
+def test_a_state_is_told_once_and_as_it_is_whichever_worker_was_asked_before(
+    service: RunningService, policy_file: Path
+) -> None:
+    """What a worker told last must not stay: two policies would be in force, and the queue as long as all of theirs."""
+    good = policy_file.read_text(encoding="utf-8")
+    first = service.ready()["policy"]["version"]
+    assert {told(service, "cds_info") for _ in range(6)} == {1}
+    policy_file.write_text("# reviewed\n" + good, encoding="utf-8")
+    _until_every_answer(service, lambda ready: ready["policy"]["version"] != first)
+    for _ in range(6):
+        for name in ("cds_info", "cds_ready", "cds_ledger_reachable", "cds_policy_rejected"):
+            assert told(service, name) == 1, name
+        text = service.get("/metrics").text
+        assert f'policy="{first}"' not in text and 'cds_study_jobs{state="queued"} 0.0' in text
+    heads = [line for line in text.splitlines() if line.startswith("# HELP ")]
+    assert len(heads) == len({line.split()[2] for line in heads}) > 15
+    assert "pid=" not in text
+    policy_file.write_text(good, encoding="utf-8")
+    _until_every_answer(service, lambda ready: ready["policy"]["version"] == first)
+
+
+def told(service: RunningService, name: str) -> int:
+    """How many series there are of this name."""
+    families = text_string_to_metric_families(service.get("/metrics").text)
+    return sum(s.name == name for f in families for s in f.samples)
+
+
 def test_kept_connections_are_shared_among_the_workers(service: RunningService) -> None:
     """All calls on a connection go to one worker, and an EHR keeps its connections."""
     port = int(service.url.rpartition(":")[2])
