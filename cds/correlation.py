@@ -50,6 +50,9 @@ class Lines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        if not record.message.isprintable():
+            # a model's faults, each on its line, or a text of somebody else's: the next line would pass for an event
+            record.message = "; ".join(record.message.splitlines())
         if (ids := _answered.get()) is not None:
             # before all else, so that nothing in a text that follows can pass for them
             event, blank, rest = record.message.partition(" ")

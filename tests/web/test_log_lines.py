@@ -70,6 +70,15 @@ def failing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     return app
 
 
+@pytest.mark.threat("log-injection")
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_an_event_is_one_line_whatever_is_told_in_it(log: Log, end: str) -> None:
+    """A model's faults come one a line; and what looks like an event of its own was none."""
+    logging.getLogger("cds.web").error("model.failed model=%s error=%s", "tiny", end.join(["no version", "no task"]))
+    assert log.text.endswith(" ERROR cds.web model.failed model=tiny error=no version; no task\n")
+    assert len(log.text.splitlines()) == 1
+
+
 def test_two_calls_that_fail_at_once_can_be_told_apart(failing: Flask, log: Log) -> None:
     calls = StoryCalls(failing.test_client(), prefetcher(failing))
     bodies = [calls.body("new-diabetes") for _ in range(2)]
