@@ -58,6 +58,7 @@ def test_from_asking_to_the_result(toml: Path, archive: Archive) -> None:
     job = asked(toml)
     assert asked(toml) == job
     assert "queued" in cds(toml, "study", "list")
+    assert "No analysis is dead." in cds(toml, "study", "list", "--state", "dead")
     assert "1 job(s)" in work(toml)
     told = cds(toml, "study", "list")
     assert "assessed" in told and "high (" in told

@@ -103,7 +103,7 @@ def listing(ctx: click.Context, state: str | None, most: int, as_json: bool) -> 
         return
     console = Console()
     if not found:
-        console.print("No analysis has been asked for.", style="dim")
+        console.print("No analysis has been asked for." if state is None else f"No analysis is {state}.", style="dim")
         return
     table = Table(box=None, pad_edge=False)
     for name in ("job", "study", "model", "state", "progress", "scan", "said"):
