@@ -96,6 +96,10 @@ class Spool:
         """Files to be stored, oldest first."""
         return _entries_in(self._folder)
 
+    def count(self) -> int:
+        """How many are to be stored: asked every few seconds, also when an outage has left tens of thousands."""
+        return len(_names_in(self._folder))
+
     def rejected(self) -> list[Path]:
         """Files that no database takes, oldest first: they stay until a person has looked."""
         return _entries_in(self._rejected)
@@ -201,15 +205,18 @@ class Spool:
 
 
 def _entries_in(folder: Path) -> list[Path]:
+    return [folder / name for name in sorted(_names_in(folder))]
+
+
+def _names_in(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as found:
-            names = sorted(entry.name for entry in found if entry.name.endswith(".json"))
+            return [entry.name for entry in found if entry.name.endswith(".json")]
     except FileNotFoundError:
         return []
     except OSError as error:
         _unreadable(error)
         return []
-    return [folder / name for name in names]
 
 
 def _encode(entry: Entry) -> bytes:

@@ -283,7 +283,7 @@ class Ledger:
 
     def spooled(self) -> int:
         """Entries on this machine's spool or in this process's memory, not yet in the database."""
-        return len(self._spool.waiting()) + len(self._process().held)
+        return self._spool.count() + len(self._process().held)
 
     def rejected(self) -> int:
         """Entries on this machine's spool that no database takes, and files that were left half done."""
@@ -325,7 +325,7 @@ class Ledger:
     def _look_at_spool(self, process: Process) -> None:
         """What a process that was killed left behind is moved in by whoever comes next."""
         process.look_at = time.monotonic() + _LOOK_AT_SPOOL_S
-        if self._spool.waiting():
+        if self._spool.count():
             self._start_drainer(process)
 
     def _start_drainer(self, process: Process) -> None:
@@ -354,7 +354,7 @@ class Ledger:
                 continue
             with process.lock:
                 # under the lock: whoever spools next sees either this thread or none
-                if not process.open and not process.held and not self._spool.waiting():
+                if not process.open and not process.held and not self._spool.count():
                     process.drainer = None
                     return
             # nothing moved, yet files wait: another process is at it, or they are held
