@@ -13,6 +13,8 @@ PARTNER = "antineoplastic"
 """Any other anticancer drug: with one of these a combination is none of ours."""
 
 # names of drugs as the WHO has them (INN) and as they end in Dutch, with the brands under which they are sold in the EU
+# (EMA: the generics of Abraxane are Pazenir, Apexelsin and Naveruclif, one of Xeloda is Ecansya; Fluracedyl and
+# Fluroblastin(e) are older names of fluorouracil). Taxol and Apealea are paclitaxel that is not bound to albumin
 _NAMES: dict[str, tuple[str, ...]] = {
     r"folfirinox": ("fluorouracil", "irinotecan", "oxaliplatin"),
     r"nalirifox": ("fluorouracil", "irinotecan-liposomal", "oxaliplatin"),
@@ -23,15 +25,18 @@ _NAMES: dict[str, tuple[str, ...]] = {
     r"\bgem[-/ ]?cap\b": ("gemcitabine", "capecitabine"),
     r"\bgem[-/ ]?cis\b": ("gemcitabine", PARTNER),
     r"\bsox\b": ("oxaliplatin", PARTNER),
-    r"fluoro-?urac|\b5[- ]?fu\b": ("fluorouracil",),
-    r"irinotecan|onivyde|\bnal-?iri\b": ("irinotecan",),
-    r"oxaliplatin": ("oxaliplatin",),
+    r"\bgem[-/+ ]+nab\b": ("gemcitabine", "paclitaxel"),
+    r"fluoro?-?urac|\b5[- ]?fu\b|fluracedyl|fluroblastin": ("fluorouracil",),
+    r"irinotecan|onivyde|\bnal-?iri\b|\bcampto(?:sar)?\b": ("irinotecan",),
+    r"oxaliplatin|eloxatin": ("oxaliplatin",),
     r"gemcitabin|gemzar": ("gemcitabine",),
-    r"paclitaxel|abraxane|pazenir": ("paclitaxel",),
-    r"capecitabin|xeloda": ("capecitabine",),
+    r"paclitaxel|abraxane|pazenir|apexelsin|naveruclif|\btaxol\b|apealea": ("paclitaxel",),
+    r"capecitabin|xeloda|ecansya": ("capecitabine",),
     # not the unit mL.s-1
     r"tegafur|teysuno|(?<![.\u00b7*])\bt?s-1\b": (PARTNER,),
-    r"cisplatin|carboplatin|docetaxel|(?:doxo|epi)rubicin|mitomycin|streptozo[ct]|trifluridin|lonsurf": (PARTNER,),
+    r"cisplatin|carboplatin|docetaxel|taxotere|(?:doxo|epi)rubicin|mitomycin|streptozo[ct]|trifluridin|lonsurf": (
+        PARTNER,
+    ),
     r"erlotinib|tarceva|sunitinib|trametinib|dabrafenib|entrectinib|larotrectinib|sotorasib|adagrasib": (PARTNER,),
     r"olaparib|lynparza|niraparib|rucaparib": (PARTNER,),
     r"bevacizumab|cetuximab|panitumumab|trastuzumab|pembrolizumab|nivolumab|ipilimumab|durvalumab": (PARTNER,),
