@@ -50,6 +50,9 @@ _TYPOGRAPHY = str.maketrans(
     {**dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"), "\u00ad": "", "\u00a0": " ", "\u202f": " "}
 )
 
+_FAR = 40
+"""Characters beside a word in which its denial is looked for: a text may be long, and have the word many times."""
+
 
 def _written(text: str) -> str:
     return text.lower().translate(_TYPOGRAPHY)
@@ -63,14 +66,43 @@ def named(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for words, concepts in _COMPILED if words.search(text) for name in concepts))
 
 
+# "stop gemcitabine", "geen irinotecan": said of what is not to be given; a word or two may stand between
+_NOT_GIVEN = re.compile(
+    r"\b(?:no|not|without|stop(?:s|ped|ping)?|discontinued?|hold|cancel(?:led)?|instead of|allerg\w+(?: to)?|"
+    r"geen|niet|zonder|stopzetten|gestopt|staak|staken|gestaakt|plaats van|ipv|i\.p\.v\.|allergi\w+(?: voor)?|"
+    # and of what another drug is given with: an antiemetic "before FOLFIRINOX", "24 uur na gemcitabine"
+    r"before|after|during|prior to|premed\w*|voor|v\u00f3\u00f3r|na|bij|tijdens|rond(?:om)?)"
+    r"(?:\s+(?!lipos|pegyl)[^\W\d_]+){0,2}[\s(\"'-]*$"
+)
+_ENDED = re.compile(
+    r"^\w*[\s)(,:-]*(?:(?:is|was|wordt|has been)\s+)?"
+    r"(?:stop(?:zetten|pen)?(?=[\s).]*$)|stopped|discontinued|cancelled|on hold|gestopt|gestaakt|staken|"
+    r"niet (?:geven|toedienen)|allerg\w+|not to be given)\b"
+)
+
+
+def ordered(text: str) -> tuple[str, ...]:
+    """Concepts of the cancer drugs that a text names as to be given, each once: neither what it denies or stops, nor
+    what another drug is given beside."""
+    text = _written(text)
+    if not _ANY.search(text):
+        return ()
+    given = (
+        names
+        for words, names in _COMPILED
+        for match in words.finditer(text)
+        if not _NOT_GIVEN.search(text, max(0, match.start() - _FAR), match.start())
+        and not _ENDED.search(text[match.end() : match.end() + _FAR])
+    )
+    return tuple(dict.fromkeys(name for names in given for name in names))
+
+
 _LIPOSOMAL = re.compile(r"lipos|onivyde|\bnal-?iri\b")
 _PLAIN = re.compile(r"\bconvention\w+")
 # "not liposomal", "niet in liposomen": a short word may stand between
 _DENIED = re.compile(r"\b(?:non|not|no|niet|geen|without|zonder)(?:[\s(-]+[a-z]{1,4})?[\s(-]*$|\bconvention\w+[\s(-]*$")
 # "not interchangeable with liposomal irinotecan", "in plaats van Onivyde": of which of the two it is said, nobody knows
 _APART = re.compile(r"\b(?:not|no|niet|geen|instead|plaats|ipv|i\.p\.v)\b[^.,;:]*$|\bi\.p\.v\.\s*$")
-_FAR = 40
-"""Characters before a word in which its denial is looked for: a text may be long, and have the word many times."""
 
 
 def liposomal(texts: Iterable[str]) -> bool | None:
@@ -87,3 +119,13 @@ def liposomal(texts: Iterable[str]) -> bool | None:
         if _PLAIN.search(text):
             said.add(False)
     return None if len(said) > 1 else said == {True}
+
+
+_ALBUMIN_BOUND = re.compile(r"\bnab\b|\bnab-?pac|albumin|abraxane|pazenir|apexelsin|naveruclif")
+_NOT_BOUND = re.compile(r"\btaxol\b|apealea")
+
+
+def solvent_based(texts: Iterable[str]) -> bool:
+    """Whether the texts of an order of paclitaxel name it by a brand that is not bound to albumin, and by no other."""
+    written = [_written(text) for text in texts]
+    return any(map(_NOT_BOUND.search, written)) and not any(map(_ALBUMIN_BOUND.search, written))

@@ -3,7 +3,8 @@
 Regimen codes are not reliable, so a regimen is inferred from ingredients ordered within one cycle (three days). Two
 formulations share their ingredient's code with the plain drug (liposomal irinotecan, albumin-bound paclitaxel); there
 the order's text decides, and only there. Gemcitabine with paclitaxel is read as the albumin-bound regimen: the
-combination is not used otherwise in this disease; the card says so.
+combination is not used otherwise in this disease; the card says so. Where its brand says that it is not, no regimen is
+taken for granted.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ def unread(record: Record, drafts: Record) -> int:
     if regimen is None and not any(_begins(drugs, whole) for whole in _MADE_OF):
         # a text says nothing where no drug is ours, nor where no further drug would make it so
         if drafts_cancer_drugs(drafts):
-            return lost
+            return lost + not_albumin_bound(record, drafts)
         lost += sum(_may_be_more(f, drugs) for f in drafts.unrecognised)
-        return lost + sum(_names_more(f, drugs) for f in drafts.supposed)
+        return lost + sum(_names_more(f, drugs) for f in drafts.supposed) + _by_text_alone(drafts)
     if regimen in (Regimen.folfirinox, Regimen.nalirifox):
         return lost
     standing = _standing_untold(record, drafts)
@@ -85,6 +86,28 @@ def unread(record: Record, drafts: Record) -> int:
     lost += sum(plain(f) == _OF_EITHER_KIND for f in _ordered(record, drafts))
     lost += len(drafts.untold) + len(drafts.unrecognised)
     return lost + sum(_names_more(f, drugs) for f in drafts.supposed) + sum(_may_be_more(f, drugs) for f in standing)
+
+
+def not_albumin_bound(record: Record, drafts: Record) -> int:
+    """Orders of paclitaxel whose brand is of the other form, where the albumin-bound one would make the regimen."""
+    ordered = _ordered(record, drafts)
+    meant = frozenset("nab-paclitaxel" if f.concept == "paclitaxel" else plain(f) for f in ordered)
+    other = sum(plain(f) == "paclitaxel" for f in ordered)
+    return other if _by_drugs(meant) is Regimen.gemcitabine_nab_paclitaxel else 0
+
+
+def _by_text_alone(drafts: Record) -> int:
+    """Orders whose texts name drugs that are a regimen here, or that a further drug would make one: that a hospital
+    orders in its own words must not be silence. With another drug among them it is none, as with their codes."""
+    named = {f.source: written_for(f) for f in drafts.untold}
+    drugs = frozenset(plain(f) for facts in named.values() for f in facts)
+    return sum(map(bool, named.values())) if any(_begins(drugs, whole) for whole in _MADE_OF) else 0
+
+
+def written(drafts: Record) -> tuple[str, ...]:
+    """Concepts of the cancer drugs that the texts of orders without a code name as to be given, each once."""
+    texts = (*drafts.untold, *drafts.unrecognised, *drafts.supposed)
+    return tuple(dict.fromkeys(f.concept for untold in texts for f in written_for(untold)))
 
 
 def of_either_kind(record: Record, drafts: Record) -> bool:
@@ -171,7 +194,9 @@ def plain(fact: Fact) -> str:
     if fact.concept == "irinotecan":
         liposomal = drug_names.liposomal(_called(fact))
         return _OF_EITHER_KIND if liposomal is None else "irinotecan-liposomal" if liposomal else "irinotecan"
-    return "nab-paclitaxel" if fact.concept == "paclitaxel" else fact.concept
+    if fact.concept == "paclitaxel" and not drug_names.solvent_based(_called(fact)):
+        return "nab-paclitaxel"
+    return fact.concept
 
 
 def _called(fact: Fact) -> tuple[str, ...]:
@@ -222,6 +247,12 @@ def before_this_cycle(fact: Fact, record: Record) -> bool:
 def named(untold: Fact) -> list[Fact]:
     """As of the cancer drugs that its texts name: a word read wrongly can only hold an estimate back."""
     concepts = dict.fromkeys(concept for text in _called(untold) for concept in drug_names.named(text))
+    return [msgspec.structs.replace(untold, concept=concept) for concept in concepts]
+
+
+def written_for(untold: Fact) -> list[Fact]:
+    """As of the cancer drugs that its texts name as to be given."""
+    concepts = dict.fromkeys(concept for text in _called(untold) for concept in drug_names.ordered(text))
     return [msgspec.structs.replace(untold, concept=concept) for concept in concepts]
 
 

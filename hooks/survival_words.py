@@ -131,8 +131,13 @@ def none(
         begun=called(words, begun) if begun is not None else "–",
         day=words.day(begun.when if begun is not None else None),
     )
+    if why == "unreadable" and (named := regimens.written(case.drafts)):
+        texts = words.join(dict.fromkeys(words.concept(concept) for concept in named))
+        reason = f"{reason} {words('survival.none.by_text', drugs=texts)}"
     if why == "unreadable" and regimens.of_either_kind(case.record, case.drafts):
         reason = f"{reason} {words('survival.none.either_kind')}"
+    if why == "unreadable" and regimens.not_albumin_bound(case.record, case.drafts):
+        reason = f"{reason} {words('survival.none.other_paclitaxel')}"
     resting = standing_in.silent(case)
     return CardDraft(
         topic="pancreas-survival-none",

@@ -30,6 +30,28 @@ def test_a_warning_against_the_other_form_does_not_name_it(text: str, liposomal:
 
 
 @pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("gemcitabine 1000 mg/m2", {"gemcitabine"}),
+        ("no gemcitabine", set()),
+        ("stop irinotecan", set()),
+        ("geen indicatie voor oxaliplatin", set()),
+        ("Gemcitabine gestopt", set()),
+        ("oxaliplatine: niet geven", set()),
+        ("ondansetron 30 min voor start FOLFIRINOX", set()),
+        ("pegfilgrastim 24 uur na gemcitabine", set()),
+        ("stop irinotecan, start gemcitabine", {"gemcitabine"}),
+        ("FOLFIRINOX zonder irinotecan", {"fluorouracil", "irinotecan", "oxaliplatin"}),
+        ("niet liposomaal irinotecan", {"irinotecan"}),
+        ("gemcitabine, stop bij koorts", {"gemcitabine"}),
+        ("no later than 24 Nov: gemcitabine", {"gemcitabine"}),
+    ],
+)
+def test_what_a_text_denies_or_gives_another_drug_beside_is_not_ordered(text: str, given: set[str]) -> None:
+    assert set(drug_names.ordered(text)) == given
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("methotrexate 2.5 mg tablet", "methotrexate 2.5 mg tablet"),
