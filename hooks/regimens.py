@@ -18,6 +18,7 @@ from cds.record.facts import Fact, Record
 from cds.record.vocabulary import canonical_system
 from hooks import drug_names
 from hooks.drug_names import PARTNER
+from hooks.used_elsewhere import used_elsewhere
 
 _CYCLE_DAYS = 3.0
 
@@ -72,7 +73,7 @@ def unread(record: Record, drafts: Record) -> int:
     regimen = _by_drugs(drugs)
     if regimen is None and not any(_begins(drugs, whole) for whole in _MADE_OF):
         # a text says nothing where no drug is ours, nor where no further drug would make it so
-        if drafts_cancer_drugs(drafts):
+        if drafts.of(*DRUGS) or not all(map(used_elsewhere, drafts.of(PARTNER))):
             return lost + not_albumin_bound(record, drafts)
         lost += sum(_may_be_more(f, drugs) for f in drafts.unrecognised)
         return lost + sum(_names_more(f, drugs) for f in drafts.supposed) + _by_text_alone(drafts)
@@ -173,9 +174,16 @@ def _ordered(record: Record, drafts: Record) -> list[Fact]:
     # every order of ours, not one a drug: of a bolus and an infusion the class code matches both
     of_drafts = {f.source for f in drafted}
     ours = of_drafts | {f.source for f in recent if f.concept != PARTNER}
-    if any(f.source not in ours for f in recent):
+    if any(f.source not in ours and not used_elsewhere(f) for f in recent):
         return []
-    return [] if any(f.source not in of_drafts for f in drafts.of(PARTNER)) else ordered
+    return [] if any(f.source not in of_drafts for f in drafts.of(PARTNER) if not used_elsewhere(f)) else ordered
+
+
+def beside(record: Record, drafts: Record) -> tuple[Fact, ...]:
+    """Cancer drugs ordered for this cycle that may be for another disease; each order once."""
+    ended = _ended(record, drafts)
+    standing = [f for f in _recent(record, PARTNER) if f.source not in ended]
+    return tuple({f.source: f for f in (*standing, *drafts.of(PARTNER)) if used_elsewhere(f)}.values())
 
 
 def _recent(record: Record, *concepts: str) -> list[Fact]:

@@ -284,6 +284,8 @@ def _gaps(case: Case, reached: Line) -> list[str]:
         lines.append(case.words.counted("survival.gaps.orders", untold))
     if reached.untold:
         lines.append(case.words.counted("survival.gaps.given", len(reached.untold), drugs=_first(case, reached.untold)))
+    if beside := regimens.beside(case.record, case.drafts):
+        lines.append(case.words.counted("survival.gaps.beside", len(beside), drugs=_first(case, beside)))
     if other := reached.elsewhere:
         lines.append(case.words.counted("survival.gaps.elsewhere", len(other), drugs=_first(case, other)))
     return lines

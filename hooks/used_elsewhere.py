@@ -1,7 +1,7 @@
 """Cancer drugs that are in use for other diseases as well: on record before a first line, one may be no line of it.
 
-ATC has one code for both uses (methotrexate in a low dose may have L04AX03 too, and is not always given it).
-Fluorouracil cream is not among them: the models count fluorouracil as a line themselves, by its code.
+ATC has one code for both uses (methotrexate in a low dose may have L04AX03 too, and is not always given it). What a
+route or a form tells to be of the skin or the eye (``cds.record.routes``) is not on record at all.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from hooks.drug_names import PARTNER
 # WHO ATC index, with the codes that antibodies had until 2021 (WHOCC, ATC level alterations, 2022)
 _CODES = frozenset(
     {
+        "L01AA01",  # cyclophosphamide: vasculitis, lupus nephritis
         "L01BA01",  # methotrexate: arthritis, psoriasis
         "L01BB02",  # mercaptopurine: Crohn's disease (Cochrane CD000067)
         "L01FA01",  # rituximab: arthritis, vasculitis

@@ -109,6 +109,7 @@ class Condition(Resource):
 
 class Medication(Resource):
     code: CodeableConcept | None = None
+    form: msgspec.Raw = msgspec.Raw(b"")
 
 
 class MedicationRequest(Resource):
@@ -121,6 +122,7 @@ class MedicationRequest(Resource):
     authoredOn: str | None = None
     priorPrescription: Reference | None = None
     contained: list[msgspec.Raw] = []
+    dosageInstruction: msgspec.Raw = msgspec.Raw(b"")
     extension: msgspec.Raw = msgspec.Raw(b"")
     modifierExtension: msgspec.Raw = msgspec.Raw(b"")
 
@@ -133,6 +135,7 @@ class MedicationStatement(Resource):
     effectiveDateTime: str | None = None
     effectivePeriod: Period | None = None
     contained: list[msgspec.Raw] = []
+    dosage: msgspec.Raw = msgspec.Raw(b"")
 
 
 class MedicationAdministration(Resource):
@@ -143,6 +146,7 @@ class MedicationAdministration(Resource):
     effectiveDateTime: str | None = None
     effectivePeriod: Period | None = None
     contained: list[msgspec.Raw] = []
+    dosage: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Procedure(Resource):

@@ -8,12 +8,14 @@ from typing import Any
 from cds.fhir import resources as fhir
 
 
-def drug(resource: Any, shared: Mapping[str, fhir.Medication]) -> fhir.CodeableConcept:
-    """Empty where a reference leads nowhere. ``shared``: Medications sent beside it, by ``Type/id``."""
-    return resource.medicationCodeableConcept or _referenced(resource, shared) or fhir.CodeableConcept()
+def drug(resource: Any, product: fhir.Medication | None) -> fhir.CodeableConcept:
+    """Empty where there is neither a code of its own nor a Medication that has one."""
+    return resource.medicationCodeableConcept or (product.code if product else None) or fhir.CodeableConcept()
 
 
-def _referenced(resource: Any, shared: Mapping[str, fhir.Medication]) -> fhir.CodeableConcept | None:
+def product(resource: Any, shared: Mapping[str, fhir.Medication]) -> fhir.Medication | None:
+    """The Medication that it refers to. ``shared``: those sent beside it, by ``Type/id``; None where a reference leads
+    nowhere, and where there is none."""
     reference = resource.medicationReference.reference if resource.medicationReference else None
     if not reference:
         return None
@@ -21,10 +23,9 @@ def _referenced(resource: Any, shared: Mapping[str, fhir.Medication]) -> fhir.Co
         for raw in resource.contained:
             inner = fhir.decode(bytes(raw)).resources
             if inner and isinstance(inner[0], fhir.Medication) and inner[0].id == reference[1:]:
-                return inner[0].code
+                return inner[0]
         return None
-    found = shared.get(relative(reference))
-    return found.code if found else None
+    return shared.get(relative(reference))
 
 
 def relative(reference: str) -> str:

@@ -12,8 +12,9 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from cds.fhir import resources as fhir
-from cds.record import agreements, medications, moments, quantities
+from cds.record import agreements, medications, moments, quantities, routes
 from cds.record.concepts import Concept
+from cds.record.derived import derive
 from cds.record.facts import Fact, Record, Refused
 from cds.record.family import Family
 from cds.record.genomics import TOLERATED_AHEAD, Genomics
@@ -81,7 +82,7 @@ class Reader:
         self._genomics.into(self.record)
         self._family.into(self.record)
         self.record.arrange()
-        _derive(self.record, self._vocabulary)
+        derive(self.record, self._vocabulary)
         return self.record
 
     def _names(self, concept: fhir.CodeableConcept | None, kind: str) -> tuple[tuple[str, ...], tuple[str, str] | None]:
@@ -233,7 +234,11 @@ class Reader:
             getattr(resource, "effectiveDateTime", None),
             period.start if period else None,
         )
-        code = medications.drug(resource, shared)
+        product = medications.product(resource, shared)
+        code = medications.drug(resource, product)
+        dosage = resource.dosageInstruction if isinstance(resource, fhir.MedicationRequest) else resource.dosage
+        if routes.local(bytes(dosage), bytes(product.form) if product else b"", medications.texts(code)):
+            return
         names, _ = self._names(code, "Medication")
         source = self._source(resource) if stands else _reference(resource)
         for name in names or ("",):
@@ -375,26 +380,3 @@ def _display(concept: fhir.CodeableConcept | None) -> str:
     if concept is None:
         return ""
     return concept.text or next((c.display for c in concept.coding if c.display), "")
-
-
-def _derive(record: Record, vocabulary: Vocabulary) -> None:
-    """Body-mass index from the newest weight and any height, when none was recorded as new as that weight."""
-    for name, concept in vocabulary.derived.items():
-        weight, height = record.has("body-weight"), record.has("body-height")
-        if weight is None or height is None or not weight.value or not height.value:
-            continue
-        recorded = record.has(name)
-        if recorded and recorded.when and weight.when and recorded.when.middle >= weight.when.middle:
-            continue
-        value = weight.value / (height.value / 100) ** 2
-        if concept.plausible and not concept.plausible[0] <= value <= concept.plausible[1]:
-            continue
-        derived = Fact(
-            name,
-            weight.source,
-            weight.when,
-            value=value,
-            unit="kg/m2",
-            original=f"{weight.original}, {height.original}",
-        )
-        record.facts[name] = [derived, *record.facts.get(name, [])]
