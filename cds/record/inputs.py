@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from cds.record.concepts import Strict, Text
+from cds.record.concepts import ConceptCode, Strict, Text
+from cds.record.vocabulary import canonical_system
 
 _DURATION = re.compile(r"^([+-]?\d+)([dmy])$")
 DAYS = {"d": 1.0, "m": 365.25 / 12, "y": 365.25}
@@ -192,6 +193,8 @@ class Input(Strict):
     diagnosis, or a measurement that says the same."""
     gap: Duration | None = None
     """``course``, ``line``: a longer pause between two facts ends one and begins the next."""
+    except_codes: tuple[ConceptCode, ...] = ()
+    """``course``: drugs of ``concepts`` that are not meant, by their own code: of a class those with another use."""
     values: dict[str, float] = Field(default_factory=dict)
     """Answer or finding -> number: all there is for ``coded``; for ``latest`` and its like, beside plain numbers."""
     anchor: Anchor | None = None
@@ -235,6 +238,8 @@ class Input(Strict):
             raise ValueError(f"input '{self.name}' reduces by new: give 'within'")
         if self.reduce in (Reduce.course, Reduce.line) and self.gap is None:
             raise ValueError(f"input '{self.name}' reduces by {self.reduce.value}: give 'gap', the pause that ends one")
+        if self.except_codes and self.reduce is not Reduce.course:
+            raise ValueError(f"input '{self.name}' has 'except_codes': that needs 'reduce: course'")
         if (self.source == "inputs") is not bool(self.powers):
             raise ValueError(f"input '{self.name}': 'source: inputs' and 'powers' belong together")
         if self.source == "inputs" and self.graph:
@@ -246,6 +251,11 @@ class Input(Strict):
         if self.reduce is Reduce.ratio and self.unit not in ("1", "%"):
             raise ValueError(f"input '{self.name}' is a ratio: its unit is 1 or %")
         return self
+
+    def leaves_out(self, codes: Iterable[tuple[str, str]]) -> bool:
+        """Whether a drug of these codes, as (system, code), is one of ``except_codes``."""
+        left_out = {(one.system, one.code) for one in self.except_codes}
+        return bool(left_out) and any((canonical_system(system), code) in left_out for system, code in codes)
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -334,7 +334,7 @@ def _ratio(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featur
 
 
 def _course(spec: Input, record: Record, before: Mapping[str, Feature]) -> Feature:
-    facts = [f for f in record.of(*spec.concepts) if f.when]
+    facts = [f for f in record.of(*spec.concepts) if f.when and not spec.leaves_out(f.codes)]
     run = [f for f in facts[:1] if _recent(f, spec, record)]
     for fact in facts[1:] if run else ():
         newer = run[-1].when

@@ -66,6 +66,22 @@ def test_the_course_follows_the_value_at_the_start_and_the_lowest(registry, seri
     assert course(registry, patient(series)) == expected
 
 
+ATC = "http://www.whocc.no/atc"
+
+
+@pytest.mark.parametrize("system", [ATC, "urn:oid:2.16.840.1.113883.6.73"])
+@pytest.mark.parametrize(
+    ("code", "begins"),
+    [("L01BA01", False), ("L01AA01", False), ("L01XD04", False), ("L01FG01", False), ("L01XA01", True)],
+)
+def test_a_drug_for_another_disease_begins_no_course(registry, system: str, code: str, begins: bool) -> None:
+    """Methotrexate for arthritis, taken for years, made the marker's start a day years ago, or a treatment of none."""
+    weekly = [fact("antineoplastic", days_ago, codes=((system, code),)) for days_ago in range(3, 120, 14)]
+    series = {65: 1000.0, 4: 500.0}
+    assert course(registry, patient(series, *weekly)) == (None if begins else "falling")  # 65 days: after that start
+    assert (course(registry, patient({110: 1000.0, 4: 500.0}, *weekly, cycles=())) == "falling") is begins
+
+
 @pytest.mark.parametrize(
     "record",
     [

@@ -162,8 +162,16 @@ def test_days_are_counted_from_an_anchor_to_the_newest_fact() -> None:
         {"reduce": "course", "unit": "d"},
         {"reduce": "course", "gap": "56d"},
         {"reduce": "days_since"},
+        {"reduce": "count", "except_codes": [{"system": "urn:x", "code": "1"}]},
     ],
-    ids=["no anchor", "a unit a ratio can't have", "no gap", "a course in no unit", "days in no unit"],
+    ids=[
+        "no anchor",
+        "a unit a ratio can't have",
+        "no gap",
+        "a course in no unit",
+        "days in no unit",
+        "codes of no course",
+    ],
 )
 def test_an_input_that_does_not_hang_together_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="input 'x'"):

@@ -61,7 +61,12 @@ def test_any_other_route_and_none_is_systemic(routes: tuple[dict[str, Any], ...]
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("Fluorouracil crème 50 mg/g", False), ("EFUDIX", False), ("fluorouracil 50 mg/ml", True), ("fluorouracil 5% CREAM", False)],
+    [
+        ("Fluorouracil crème 50 mg/g", False),
+        ("EFUDIX", False),
+        ("fluorouracil 50 mg/ml", True),
+        ("fluorouracil 5% CREAM", False),
+    ],
 )
 def test_without_a_route_the_name_tells_a_cream(text: str, found: bool) -> None:
     assert bool(read(dosed(text=text)).facts) is found
