@@ -21,6 +21,9 @@ from hooks.drug_names import PARTNER
 from hooks.used_elsewhere import used_elsewhere
 
 _CYCLE_DAYS = 3.0
+_STANDING = frozenset({"active", "draft"})
+_GIVEN = frozenset({"completed", "in-progress"})
+_ADMINISTRATION = "MedicationAdministration/"
 
 DRUGS = (
     "fluorouracil",
@@ -127,7 +130,9 @@ def untold(record: Record, drafts: Record) -> int:
 def _standing_untold(record: Record, drafts: Record) -> list[Fact]:
     elsewhere = {f.source for f in (*drafts.untold, *drafts.unrecognised, *drafts.supposed)} | _ended(record, drafts)
     found = [*record.untold, *record.unrecognised, *(f for f in record.supposed if named(f))]
-    return [f for f in found if _of_this_cycle(f, record) and f.source not in elsewhere]
+    found = [f for f in found if _of_this_cycle(f, record) and f.source not in elsewhere]
+    # every infusion and every tablet is given once more: of those only what is named for a cancer drug
+    return [f for f in found if not _administered(f) or named(f)]
 
 
 def _names_more(untold: Fact, drugs: frozenset[str]) -> bool:
@@ -141,14 +146,16 @@ def _may_be_more(untold: Fact, drugs: frozenset[str]) -> bool:
 
 def _ended(record: Record, drafts: Record) -> set[str]:
     """What is being signed ends or replaces them: by their id, by a reference to them, or by the drug where it is an
-    agreement to stop one."""
+    agreement to stop one. What was given of an order that they end is of another cycle with it."""
     ended = {f.source for f in drafts.ended} | drafts.replaced
+    if not ended:
+        return ended
+    of_concepts = record.of(*DRUGS, PARTNER)
+    standing = (*of_concepts, *record.untold, *record.unrecognised, *record.supposed)
     stopped = {key for f in drafts.stops for key in _keys(f)}
-    if stopped:
-        of_concepts = record.of(*DRUGS, PARTNER)
-        standing = (*of_concepts, *record.untold, *record.unrecognised, *record.supposed)
-        ended |= {f.source for f in standing if not stopped.isdisjoint(_keys(f))}
-    return ended
+    ended |= {f.source for f in standing if not stopped.isdisjoint(_keys(f))}
+    over = {key for f in (*drafts.ended, *(f for f in standing if f.source in ended)) for key in _keys(f)}
+    return ended | {f.source for f in standing if _administered(f) and not over.isdisjoint(_keys(f))}
 
 
 def _keys(fact: Fact) -> set[object]:
@@ -191,10 +198,14 @@ def _recent(record: Record, *concepts: str) -> list[Fact]:
 
 
 def _of_this_cycle(fact: Fact, record: Record) -> bool:
-    """Ordered for it, and standing."""
-    if fact.when is None or fact.status not in ("active", "draft"):
+    """Ordered for it, and standing, or given in it."""
+    if fact.when is None or fact.status not in (_GIVEN if _administered(fact) else _STANDING):
         return False
     return abs(fact.when.days_before(record.now)) <= _CYCLE_DAYS
+
+
+def _administered(fact: Fact) -> bool:
+    return fact.source.startswith(_ADMINISTRATION)
 
 
 def plain(fact: Fact) -> str:

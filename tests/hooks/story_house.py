@@ -63,11 +63,11 @@ class House:
                 key: self._record.get("/fhir/" + template.replace("{{context.patientId}}", story.id)).get_json()
                 for key, template in found.get("prefetch", {}).items()
             }
-            for bundle in prefetch.values():
-                asked = next((e["resource"]["resourceType"] for e in bundle.get("entry", ())), "")
+            for key, bundle in prefetch.items():
+                asked = found["prefetch"][key].partition("?")[0]
                 more = [{"resource": r} for r in beside if r["resourceType"] == asked]
                 if more:
-                    bundle["entry"] = [*bundle["entry"], *more]
+                    bundle["entry"] = [*bundle.get("entry", ()), *more]
             cards[found["id"]] = self._answer(found, context, prefetch, language)
         return cards
 

@@ -1,0 +1,69 @@
+"""What was given in this cycle is of it, as what stands ordered is: an order is completed by giving it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from story_house import House, untold
+from test_orders_as_sent import ATC, FOLFIRINOX, GEMCITABINE, NAB, STOP, UNREAD, ordered, sign
+
+CISPLATIN = ordered((ATC, "L01XA01"), text="cisplatine")
+
+
+def given(order: dict[str, Any], on: str = "2026-11-22", status: str = "completed") -> dict[str, Any]:
+    kept = {key: order[key] for key in ("subject", "medicationCodeableConcept")}
+    number = abs(hash(str(order)))
+    return kept | {
+        "resourceType": "MedicationAdministration",
+        "id": f"given-{number}-{on}",
+        "status": status,
+        "effectiveDateTime": on,
+    }
+
+
+@pytest.mark.parametrize("status", ["completed", "in-progress"])
+def test_a_partner_given_yesterday_makes_it_another_regimen(house: House, status: str) -> None:
+    untold(house)
+    assert sign(house, GEMCITABINE, beside=(given(CISPLATIN, status=status),)) == []
+    assert ("pancreas-survival", "unrecognised-regimen") in untold(house)
+    (card,) = sign(house, GEMCITABINE, beside=(given(ordered(text="cisplatine 25 mg/m2"), status=status),))
+    assert card["summary"] == UNREAD
+
+
+@pytest.mark.parametrize("status", ["not-done", "stopped", "on-hold", "entered-in-error"])
+def test_what_was_not_given_is_no_part_of_it(house: House, status: str) -> None:
+    (card,) = sign(house, GEMCITABINE, beside=(given(CISPLATIN, status=status),))
+    assert "gemcitabine ordered" in card["summary"]
+
+
+def test_what_was_given_before_this_cycle_is_an_earlier_line_as_ever(house: House) -> None:
+    (card,) = sign(house, GEMCITABINE, beside=(given(CISPLATIN, "2026-11-12"),))
+    assert "has cisplatine of 12 Nov 2026, which is taken for earlier treatment" in card["detail"]
+
+
+def test_what_is_given_already_and_what_is_signed_make_one_regimen(house: House) -> None:
+    (card,) = sign(house, GEMCITABINE, beside=(given(NAB),))
+    assert "gemcitabine + nab-paclitaxel ordered" in card["summary"]
+    (card,) = sign(house, FOLFIRINOX[0], beside=tuple(map(given, FOLFIRINOX[1:])))
+    assert "FOLFIRINOX ordered" in card["summary"]
+
+
+def test_a_drip_that_no_code_tells_is_no_order_that_could_not_be_read(house: House) -> None:
+    (card,) = sign(house, *FOLFIRINOX, beside=(given(ordered(text="NaCl 0,9%")),))
+    assert "could not be read" not in card["detail"]
+
+
+@pytest.mark.parametrize("how", ["agreement", "resent", "replaced"])
+def test_what_was_given_of_an_order_that_is_signed_off_is_no_part_of_the_next(house: House, how: str) -> None:
+    order = GEMCITABINE | {"id": "standing", "status": "active", "authoredOn": "2026-11-21"}
+    beside = (order, given(GEMCITABINE))
+    assert sign(house, *FOLFIRINOX, beside=beside) == []
+    first, *others = FOLFIRINOX
+    drafted = {
+        "agreement": (*FOLFIRINOX, GEMCITABINE | {"id": "stop", "modifierExtension": [STOP]}),
+        "resent": (*FOLFIRINOX, order | {"status": "stopped"}),
+        "replaced": (first | {"priorPrescription": {"reference": "MedicationRequest/standing"}}, *others),
+    }[how]
+    (card,) = sign(house, *drafted, beside=beside)
+    assert "FOLFIRINOX ordered" in card["summary"]
