@@ -147,15 +147,26 @@ def _may_be_more(untold: Fact, drugs: frozenset[str]) -> bool:
 def _ended(record: Record, drafts: Record) -> set[str]:
     """What is being signed ends or replaces them: by their id, by a reference to them, or by the drug where it is an
     agreement to stop one. What was given of an order that they end is of another cycle with it."""
-    ended = {f.source for f in drafts.ended} | drafts.replaced
-    if not ended:
-        return ended
-    of_concepts = record.of(*DRUGS, PARTNER)
-    standing = (*of_concepts, *record.untold, *record.unrecognised, *record.supposed)
+    standing = _in_the_chart(record) if drafts.ended or drafts.replaced or record.stops or record.replaced else []
     stopped = {key for f in drafts.stops for key in _keys(f)}
-    ended |= {f.source for f in standing if not stopped.isdisjoint(_keys(f))}
-    over = {key for f in (*drafts.ended, *(f for f in standing if f.source in ended)) for key in _keys(f)}
-    return ended | {f.source for f in standing if _administered(f) and not over.isdisjoint(_keys(f))}
+    signed = {f.source for f in drafts.ended} | drafts.replaced
+    signed |= {f.source for f in standing if not stopped.isdisjoint(_keys(f))}
+    recent = [f for f in standing if _of_this_cycle(f, record)]
+    earlier = record.replaced | {f.source for f in recent if any(_stopped_by(stop, f) for stop in record.stops)}
+    ended = [*(f for f in standing if f.source in signed), *(f for f in recent if f.source in earlier)]
+    over = {key for f in (*drafts.ended, *ended) for key in _keys(f)}
+    return signed | earlier | {f.source for f in standing if _administered(f) and not over.isdisjoint(_keys(f))}
+
+
+def _in_the_chart(record: Record) -> list[Fact]:
+    return [*record.of(*DRUGS, PARTNER), *record.untold, *record.unrecognised, *record.supposed]
+
+
+def _stopped_by(stop: Fact, order: Fact) -> bool:
+    """On record: of the same drug, and ordered before that day. A restart on the very day is no part of what ended."""
+    if stop.when is None or order.when is None or order.when.middle >= stop.when.earliest:
+        return False
+    return not _keys(stop).isdisjoint(_keys(order))
 
 
 def _keys(fact: Fact) -> set[object]:

@@ -25,12 +25,12 @@ def read_chart(
     record.malformed += evidence.malformed
     record.unread = evidence.unread(queries)
     record.unsupported = evidence.unsupported(queries)
-    record.drafts = _drafts(call, vocabulary, at, zone)
+    making = Reader(vocabulary, call.patient_id, at, zone, drafts=True, prescriptions=reader.prescriptions)
+    record.drafts = _drafts(call, making)
     return record, record.drafts
 
 
-def _drafts(call: HookCall, vocabulary: Vocabulary, at: datetime, zone: ZoneInfo) -> Record:
-    reader = Reader(vocabulary, call.patient_id, at, zone, drafts=True)
+def _drafts(call: HookCall, reader: Reader) -> Record:
     malformed = 0
     raw = bytes(call.context.draftOrders)
     if raw not in (b"", NULL):

@@ -120,7 +120,8 @@ class MedicationRequest(Resource):
     medicationReference: Reference | None = None
     subject: Reference | None = None
     authoredOn: str | None = None
-    priorPrescription: Reference | None = None
+    identifier: msgspec.Raw = msgspec.Raw(b"")
+    priorPrescription: msgspec.Raw = msgspec.Raw(b"")
     contained: list[msgspec.Raw] = []
     dosageInstruction: msgspec.Raw = msgspec.Raw(b"")
     extension: msgspec.Raw = msgspec.Raw(b"")

@@ -2,12 +2,14 @@
 
 The zib MedicationAgreement (Nictiz nl-core, FHIR R4) is a MedicationRequest. Its modifier extension ``ext-StopType``
 makes it an agreement to stop, and its ``authoredOn`` is then the day of stopping; the day the drug was begun stands in
-the period of use. Read as an order it would start a treatment on the day it ended.
+the period of use. Read as an order it would start a treatment on the day it ended. Which agreement it ends,
+``priorPrescription`` says: by a reference or by an identifier alone, and not always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,10 +24,35 @@ class _Extension(msgspec.Struct, gc=False):
     valuePeriod: msgspec.Raw = msgspec.Raw(b"")
 
 
+class _Identifier(msgspec.Struct, gc=False):
+    system: str | None = None
+    value: str | None = None
+
+
+class _Prior(msgspec.Struct, gc=False):
+    reference: str | None = None
+    identifier: _Identifier | None = None
+
+
+Number = tuple[str, str]
+"""An identifier, as (system, value)."""
+
+
+class Prior(NamedTuple):
+    """What an agreement says that it replaces or ends; neither: nothing."""
+
+    reference: str | None = None
+    number: Number | None = None
+
+
+NO_PRIOR = Prior()
+
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _listed = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _extension = msgspec.json.Decoder(_Extension)
 _period = msgspec.json.Decoder(Period)
+_prior = msgspec.json.Decoder(_Prior | None)
+_identifiers = msgspec.json.Decoder(list[_Identifier] | None)
 
 
 def stops(request: MedicationRequest) -> bool:
@@ -34,17 +61,45 @@ def stops(request: MedicationRequest) -> bool:
     return bool(sent) and any(extension.url == _STOP for extension in _read(sent))
 
 
-def began(request: MedicationRequest) -> str | None:
-    """The first day of its period of use; None where it does not say. Raises ValueError as ``stops`` does."""
+def use(request: MedicationRequest) -> tuple[str | None, str | None]:
+    """First and last day of its period of use, each None where it does not say. Raises ValueError as ``stops`` does."""
+    last: str | None = None
     for extension in _read(bytes(request.extension)):
         if extension.url == _PERIOD_OF_USE and extension.valuePeriod:
             try:
                 period = _period.decode(extension.valuePeriod)
             except _UNREADABLE as error:
                 raise ValueError("a period of use that can't be read") from error
+            last = period.end or last
             if period.start:
-                return period.start
+                return period.start, last
+    return None, last
+
+
+def prior(request: MedicationRequest) -> Prior:
+    """Raises ValueError where it can't be read."""
+    sent = bytes(request.priorPrescription)
+    try:
+        found = _prior.decode(sent) if sent else None
+    except _UNREADABLE as error:
+        raise ValueError("a prior prescription that can't be read") from error
+    return Prior(found.reference, _number(found.identifier)) if found is not None else NO_PRIOR
+
+
+def numbered(number: Number, prescriptions: Iterable[tuple[str, bytes]]) -> str | None:
+    """The prescription of that number. ``prescriptions``: ``Type/id``, and its identifiers as sent."""
+    for source, sent in prescriptions:
+        try:
+            identifiers = (_identifiers.decode(sent) if sent else None) or ()
+        except _UNREADABLE:
+            continue
+        if any(_number(identifier) == number for identifier in identifiers):
+            return source
     return None
+
+
+def _number(identifier: _Identifier | None) -> Number | None:
+    return (identifier.system or "", identifier.value) if identifier is not None and identifier.value else None
 
 
 def _read(sent: bytes) -> Iterator[_Extension]:

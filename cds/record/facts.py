@@ -131,9 +131,10 @@ class Record:
     """Among drafts: drugs, of no concept too, whose order is signed to end it, or does not stand; none of them is being
     ordered."""
     stops: list[Fact] = field(default_factory=list)
-    """Among ``ended``: agreements to stop a drug that don't say which order they end, and so end every one of it."""
+    """Agreements to stop a drug that don't say which order they end, and so end every one of it; among drafts they are
+    of ``ended`` too, and on record those end what was ordered before their day."""
     replaced: set[str] = field(default_factory=set)
-    """Among drafts: ``Type/id`` of the orders in whose place they come (``priorPrescription``)."""
+    """``Type/id`` of the orders in whose place drafts come (``priorPrescription``), or that were stopped on record."""
     foreign: int = 0
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0

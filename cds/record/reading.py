@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from typing import Any
 
+from msgspec import structs
+
 from cds.fhir import resources as fhir
 from cds.record import agreements, medications, moments, quantities, routes
 from cds.record.concepts import Concept
@@ -21,6 +23,7 @@ from cds.record.genomics import TOLERATED_AHEAD, Genomics
 from cds.record.language import spoken
 from cds.record.moments import Moment, years_between
 from cds.record.onset import began
+from cds.record.stops import Stops
 from cds.record.vocabulary import SNOMED, Vocabulary, canonical_system
 
 _OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
@@ -49,16 +52,25 @@ class Reader:
     """Reads resources of one patient into one record."""
 
     def __init__(
-        self, vocabulary: Vocabulary, patient_id: str, now: datetime, zone: tzinfo, *, drafts: bool = False
+        self,
+        vocabulary: Vocabulary,
+        patient_id: str,
+        now: datetime,
+        zone: tzinfo,
+        *,
+        drafts: bool = False,
+        prescriptions: Iterable[tuple[str, bytes]] = (),
     ) -> None:
         """``drafts``: the resources are orders in the making, whose status ``draft`` does not disqualify them; what is
-        signed to end an order does."""
+        signed to end an order does. ``prescriptions``: of the record's reader, which drafts may name by a number."""
         self._vocabulary = vocabulary
         self._zone = zone
         self._drafts = drafts
         self._seen: Counter[str] = Counter()
         self.record = Record(now=now, patient_id=patient_id, day=moments.day_at(now, zone))
         self._latest = now + TOLERATED_AHEAD
+        self.prescriptions = list(prescriptions)
+        self._stops = Stops(self.record, self.prescriptions)
         self._genomics = Genomics(vocabulary)
         self._family = Family(vocabulary)
 
@@ -79,6 +91,7 @@ class Reader:
                 reader(self, resource)
 
     def finish(self) -> Record:
+        self._stops.finish()
         self._genomics.into(self.record)
         self._family.into(self.record)
         self.record.arrange()
@@ -217,57 +230,60 @@ class Reader:
             return
         period = getattr(resource, "effectivePeriod", None)
         authored = getattr(resource, "authoredOn", None)
-        stopped = False
+        stopped, prior, until = False, agreements.NO_PRIOR, None
         if isinstance(resource, fhir.MedicationRequest):
             try:
                 stopped = agreements.stops(resource)
-                authored = agreements.began(resource) if stopped and not self._drafts else authored
+                prior = agreements.prior(resource) if stopped or self._drafts else prior
+                if stopped and not self._drafts:
+                    first, last = agreements.use(resource)
+                    authored, until = first, self._moment(last, authored)
             except ValueError:
                 self.record.malformed += stands
                 return
-            if stopped and authored is None and not self._drafts:  # what was taken until then, the one it ends says
-                return
             if self._drafts:
-                stands, stopped = self._ends(resource, stands, stopped)
-        when = self._moment(
-            authored,
-            getattr(resource, "effectiveDateTime", None),
-            period.start if period else None,
-        )
+                stands, stopped = self._ends(resource, prior, stands, stopped)
+            else:
+                self.prescriptions.append((_reference(resource), bytes(resource.identifier)))
+        when = self._moment(authored, getattr(resource, "effectiveDateTime", None), period.start if period else None)
         product = medications.product(resource, shared)
         code = medications.drug(resource, product)
         dosage = resource.dosageInstruction if isinstance(resource, fhir.MedicationRequest) else resource.dosage
         if routes.local(bytes(dosage), bytes(product.form) if product else b"", medications.texts(code)):
             return
-        names, _ = self._names(code, "Medication")
-        source = self._source(resource) if stands else _reference(resource)
-        for name in names or ("",):
-            if name and self._in_future(when) and not self._drafts:  # what is being signed is, whatever its day
+        facts = self._drugs(resource, code, self._source(resource) if stands else _reference(resource), when)
+        if stopped and not self._drafts:
+            if not self._in_future(until):
+                self._stops.on_record(prior, facts, until)
+                facts = [structs.replace(fact, status="stopped") for fact in facts]
+            if when is None:  # what was taken until then, the one it ends says
+                return
+        for fact in facts:
+            if fact.concept and self._in_future(when) and not self._drafts:  # what is signed is, whatever its day
                 continue
-            fact = Fact(
-                name,
-                source,
-                when,
-                status=resource.status,
-                title=_display(code),
-                texts=medications.texts(code),
-                codes=tuple((c.system or "", c.code) for c in code.coding if c.code),
-            )
             if stands:
                 self._ordered(fact, code)
             else:
                 self.record.ended.append(fact)
                 self.record.stops.extend([fact] if stopped else [])
 
-    def _ends(self, request: fhir.MedicationRequest, stands: bool, stopped: bool) -> tuple[bool, bool]:
+    def _drugs(self, resource: Any, code: fhir.CodeableConcept, source: str, when: Moment | None) -> list[Fact]:
+        codes = tuple((c.system or "", c.code) for c in code.coding if c.code)
+        texts, title = medications.texts(code), _display(code)
+        return [
+            Fact(name, source, when, status=resource.status, title=title, texts=texts, codes=codes)
+            for name in self._names(code, "Medication")[0] or ("",)
+        ]
+
+    def _ends(
+        self, request: fhir.MedicationRequest, prior: agreements.Prior, stands: bool, stopped: bool
+    ) -> tuple[bool, bool]:
         """Whether it is being ordered itself, and whether it stops whatever there is of its drug: an agreement to stop
         is a resource of its own. What it says that it replaces is all that it ends."""
         if request.status in _VOID or request.doNotPerform or not (stands or stopped):
             return False, False
-        prior = request.priorPrescription.reference if request.priorPrescription else None
-        if prior:
-            self.record.replaced.add(medications.relative(prior))
-        return stands and not stopped, stopped and not prior
+        known = self._stops.signed(prior)
+        return stands and not stopped, stopped and not known
 
     def _source(self, resource: Any) -> str:
         """Two orders in the making under one id, such as ``new``, are still two."""

@@ -236,7 +236,8 @@ def test_an_order_in_place_of_another_ends_that_one_alone(stop: bool) -> None:
     for status in ("cancelled", "entered-in-error"):
         void = read(agreement | prior | {"status": status}, product, drafts=True)
         assert not (void.replaced or void.stops)
-    assert not read(agreement | prior, product).replaced  # what the record holds ends nothing now
+    # of the record, an agreement to stop does too
+    assert read(agreement | prior, product).replaced == ({"MedicationRequest/old"} if stop else set())
 
 
 def test_two_drafts_under_one_id_are_two() -> None:

@@ -87,7 +87,8 @@ def made(source: Source, patient_id: str, resources: list[Any], malformed: int) 
     record.malformed += malformed
     waiting = [r for r in resources if isinstance(r, fhir.MedicationRequest) and r.status == "draft"]
     if waiting:
-        drafts = Reader(source.vocabulary, patient_id, source.now, zone, drafts=True)
+        numbers = reader.prescriptions
+        drafts = Reader(source.vocabulary, patient_id, source.now, zone, drafts=True, prescriptions=numbers)
         drafts.read([*waiting, *(r for r in resources if isinstance(r, fhir.Medication))])
         record.drafts = drafts.finish()
     return record

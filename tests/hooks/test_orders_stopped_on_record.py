@@ -1,0 +1,62 @@
+"""An agreement to stop that is on record already ended its order, whatever status the order was left with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from story_house import House
+from test_orders_as_sent import ATC, FOLFIRINOX, GEMCITABINE, STOP, ordered, sign
+
+NUMBER = {"system": "urn:oid:1.2.3", "value": "MA-7"}
+ORDER = GEMCITABINE | {"id": "standing", "status": "active", "authoredOn": "2026-11-21", "identifier": [NUMBER]}
+PERIOD = "http://nictiz.nl/fhir/StructureDefinition/ext-TimeInterval.Period"
+
+
+def stop(order: dict[str, Any], on: str = "2026-11-22", **more: Any) -> dict[str, Any]:
+    began = [{"url": PERIOD, "valuePeriod": {"start": "2026-11-21"}}]
+    agreement = {"id": "stop", "status": "active", "authoredOn": on, "modifierExtension": [STOP], "extension": began}
+    return {key: value for key, value in order.items() if key != "identifier"} | agreement | more
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        {},
+        {"priorPrescription": {"reference": "MedicationRequest/standing"}},
+        {"priorPrescription": {"identifier": NUMBER}},
+        {"priorPrescription": {"identifier": {"system": "urn:oid:1.2.3", "value": "MA-0"}}},  # not on record
+        {"extension": []},
+    ],
+)
+def test_an_order_stopped_on_record_is_no_part_of_what_is_signed(house: House, prior: dict[str, Any]) -> None:
+    assert sign(house, *FOLFIRINOX, beside=(ORDER,)) == []
+    (card,) = sign(house, *FOLFIRINOX, beside=(ORDER, stop(ORDER, **prior)))
+    assert "FOLFIRINOX ordered" in card["summary"]
+
+
+@pytest.mark.parametrize(
+    "agreement",
+    [
+        stop(ORDER, "2026-11-20"),  # before the order was written
+        stop(ORDER, "2026-11-21"),  # the same day: the order may be the one that came in its place
+        stop(ordered((ATC, "L01XA03"))),
+        stop(ORDER, priorPrescription={"reference": "MedicationRequest/another"}),
+        stop(ORDER, status="entered-in-error"),
+    ],
+)
+def test_another_agreement_does_not_end_it(house: House, agreement: dict[str, Any]) -> None:
+    assert sign(house, *FOLFIRINOX, beside=(ORDER, agreement)) == []
+
+
+@pytest.mark.parametrize("is_stop", [True, False])
+def test_what_is_signed_ends_an_order_that_it_names_by_a_number_alone(house: House, is_stop: bool) -> None:
+    prior = {"priorPrescription": {"identifier": NUMBER}}
+    first, *others = FOLFIRINOX
+    drafted = (*FOLFIRINOX, stop(GEMCITABINE) | prior) if is_stop else (first | prior, *others)
+    (card,) = sign(house, *drafted, beside=(ORDER,))
+    assert "FOLFIRINOX ordered" in card["summary"]
+    # a second order of the drug stands, since it is not the one that is named
+    if is_stop:
+        second = ORDER | {"id": "second", "identifier": []}
+        assert sign(house, *drafted, beside=(ORDER, second)) == []
