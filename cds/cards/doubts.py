@@ -25,11 +25,14 @@ def told(words: Phrasebook, features: Iterable[Feature]) -> list[str]:
 
 
 def once(words: Phrasebook, fact: Fact, disease: str) -> str:
-    """Of what was set aside: called off once, without a date, or a high value that a lower one followed. ``disease``:
-    the concept of what may be older."""
+    """Of what was set aside: called off once, without a date, a high value that a lower one followed, or one that can't
+    be read. ``disease``: the concept of what may be older."""
     name = words.concept(disease)
     if fact.when is None:
         return wording.capital(words("engine.reason.older.undated", disease=name))
+    if fact.value is None and fact.original:
+        label = wording.capital(words.concept(fact.concept))
+        return words("engine.reason.older.not_read", label=label, value=wording.fact_text(words, fact), disease=name)
     if fact.value is None:
         return wording.capital(words("engine.reason.older.called_off", disease=name, year=str(fact.when.middle.year)))
     label = wording.capital(words.concept(fact.concept))

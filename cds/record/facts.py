@@ -94,6 +94,12 @@ class Refused(msgspec.Struct, frozen=True):
     detail: str = ""
     when: Moment | None = None
     """When it was measured, where that could be read: an older value must not stand in for it."""
+    highest: float | None = None
+    """Of a measurement without a unit: the most it can be; None where nobody knows."""
+
+
+UNREADABLE = frozenset({"unit-missing", "unit-unknown", "unit-conflict", "implausible"})
+"""Reasons for which a measurement says nothing: it may be of any value."""
 
 
 @dataclass
@@ -195,10 +201,20 @@ class Record:
 
     def once_for(self, *concepts: str, longer_than: float, at_least: float | None) -> Fact | None:
         """The newest fact older than that many days, or else one without a date, suspicions aside; of measurements, the
-        newest of ``at_least``. What was called off counts, and so does what a lower value followed."""
+        newest of ``at_least``. What was called off counts, and so does what a lower value followed; where there is none
+        of those, a measurement that can't be read and may have been as high: without a value, and as sent."""
         undated = (f for f in self.of(*concepts) if f.when is None and not f.provisional)
         old = (*self._before(longer_than, *concepts), *undated)
-        return next((f for f in old if at_least is None or f.reaches(at_least)), None)
+        found = next((f for f in old if at_least is None or f.reaches(at_least)), None)
+        return found if found is not None or at_least is None else self._not_read(concepts, longer_than, at_least)
+
+    def _not_read(self, concepts: tuple[str, ...], longer_than: float, at_least: float) -> Fact | None:
+        for one in self.refused:
+            if one.concept not in concepts or one.reason not in UNREADABLE or one.when is None:
+                continue
+            if one.when.days_before(self.now) > longer_than and (one.highest is None or one.highest >= at_least):
+                return Fact(one.concept, one.source, one.when, original=one.detail)
+        return None
 
     def measured_for(
         self, *concepts: str, longer_than: float, at_least: float, beside: Mapping[str, float]

@@ -27,6 +27,8 @@ class Reading(msgspec.Struct, frozen=True):
     """In the concept's canonical unit; None when refused."""
     refused: str = ""
     """unit-missing, unit-unknown, unit-conflict, implausible, no-value"""
+    highest: float | None = None
+    """Without a unit: the most it can be, in the units its concept is measured in; None where nobody knows."""
 
 
 class Spelling(msgspec.Struct, frozen=True):
@@ -39,6 +41,8 @@ class Spelling(msgspec.Struct, frozen=True):
     """The unit fit to stand on a card behind a value; empty when there is none to show."""
     detail: str = ""
     """The other unit of a conflict."""
+    possible: tuple[Linear, ...] = ()
+    """Without a unit: those its concept is measured in."""
 
 
 def spelling(
@@ -52,7 +56,9 @@ def spelling(
     unit = text or code or usual
     shown = "" if unit is None or unit in _WITHOUT_UNIT else _plain(unit)
     if unit is None and concept.unit not in (None, "1"):
-        return Spelling(None, "unit-missing", shown)
+        molar = ("mmol/L",) if concept.molar_mass else ()
+        usually = map(conversion, (concept.unit or "1", *molar, *(c.unit for c in concept.conversions)))
+        return Spelling(None, "unit-missing", shown, possible=tuple(known for known in usually if known is not None))
     by_code, by_text = (conversion(spelt) if spelt else None for spelt in (code, text))
     if by_code is not None and by_text is not None and by_code != by_text:
         return Spelling(None, "unit-conflict", shown, _plain(code or ""))
@@ -66,11 +72,19 @@ def read(quantity: Quantity, spelt: Spelling, plausible: tuple[float, float] | N
         return Reading("", refused="no-value")
     original = _shown(value, quantity.comparator, spelt.shown)
     if spelt.convert is None:
-        return Reading(f"{original} ({spelt.detail})" if spelt.detail else original, refused=spelt.refused)
+        detail = f"{original} ({spelt.detail})" if spelt.detail else original
+        return Reading(detail, refused=spelt.refused, highest=_highest(quantity, spelt, plausible))
     value = spelt.convert(value)
     if plausible and not plausible[0] <= value <= plausible[1]:
         return Reading(original, refused="implausible")
     return Reading(original, value)
+
+
+def _highest(quantity: Quantity, spelt: Spelling, plausible: tuple[float, float] | None) -> float | None:
+    if quantity.value is None or plausible is None or quantity.comparator in (">", ">=", "ad"):
+        return None
+    values = (convert(quantity.value) for convert in spelt.possible)
+    return max((value for value in values if plausible[0] <= value <= plausible[1]), default=None)
 
 
 def _shown(value: float, comparator: str | None, unit: str) -> str:

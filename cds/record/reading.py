@@ -184,7 +184,8 @@ class Reader:
         spelt = self._vocabulary.spelling(name, quantity.unit, quantity.code, matched)
         found = quantities.read(quantity, spelt, concept.plausible)
         if found.value is None:
-            self._refuse(name, observation, found.refused, found.original, when)
+            refused = Refused(name, _reference(observation), found.refused, found.original, when, found.highest)
+            self.record.refused.append(refused)
             return
         sent = bytes(part.referenceRange)
         usual = self._vocabulary.reference_range(sent, name, quantity.unit, quantity.code, matched) if sent else None

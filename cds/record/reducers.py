@@ -8,7 +8,7 @@ from functools import partial
 
 from msgspec import structs
 
-from cds.record.facts import Fact, Record, Refused, taken_on
+from cds.record.facts import UNREADABLE, Fact, Record, Refused, taken_on
 from cds.record.feature import HALF_REPORTED, Feature
 from cds.record.inputs import Anchor, Input, Reduce, days, limits_of
 from cds.record.lines import lines
@@ -76,14 +76,11 @@ def _latest(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featu
     return _absent(spec, record)
 
 
-_UNREADABLE = frozenset({"unit-missing", "unit-unknown", "unit-conflict", "implausible"})
-
-
 def _unusable_since(concept: str, fact: Fact, record: Record) -> Refused | None:
     """A newer value that can't be read: the older one would tell of a patient as he no longer is."""
     if fact.when is None:
         return None
-    later = (r for r in record.refused if r.concept == concept and r.reason in _UNREADABLE and r.when is not None)
+    later = (r for r in record.refused if r.concept == concept and r.reason in UNREADABLE and r.when is not None)
     return next((r for r in later if r.when is not None and r.when.middle > fact.when.middle), None)
 
 
