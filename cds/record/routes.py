@@ -67,9 +67,10 @@ _ALIASES = {
     "http://hl7.org/fhir/v3/RouteOfAdministration": _V3,
     "urn:oid:2.16.840.1.113883.5.112": _V3,
 }
-# a route in words, English and Dutch; "subcutaan" and "transdermaal" are of the whole body
+# a route in words, English and Dutch; "subcutaan", "sub-cutaneous" and "transdermaal" are of the whole body
 _WORDS = re.compile(
-    r"\btopi(?:cal|sch|caal)|\bcutan|\bcutaan|\bdermaal|\bop de huid|\b(?:ophthalm|oftalm)|\bocul|\boogdr|\bin het oog|"
+    r"\btopi(?:cal|sch|caal)|(?<!sub[- ])(?<!per-)\bcuta(?:n|an)|(?<!trans[- ])\bdermaal|\bop de huid|"
+    r"\b(?:ophthalm|oftalm)|\bocul|\boogdr|\bin het oog|"
     r"\bintra-?(?:vitre|ocul|camer|vesi[ck])|\bconjunctiv|\bsubconjunctiv|\bin de blaas|\bvagina"
 )
 # what is put on the skin by its form, and brands of fluorouracil that are (Efudix, Tolak, Actikerall, Verrumal)

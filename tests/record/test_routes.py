@@ -50,6 +50,8 @@ def test_what_is_applied_locally_is_no_systemic_drug(route: dict[str, Any], kind
         (sent.coded((SNOMED, "47625008")),),
         ({"text": "Subcutaan"},),
         ({"text": "transdermaal"},),
+        ({"text": "Sub-cutaneous"},),
+        ({"text": "sub cutaan"},),
         ({"text": "intraveneus"},),
         (sent.coded((SNOMED, "6064005")), sent.coded((SNOMED, "47625008"))),  # a drip too
         ({"coding": [{"system": SNOMED, "code": "47625008"}], "text": "topical"},),  # a code tells more than a word
