@@ -58,6 +58,16 @@ which is a kernel (B30s)."""
 _SHORTEST_S, _LONGEST_S = 15, 600
 """Of what is said in seconds: shorter are increments and turns of the gantry (Abd 5s, 0.5 s), longer stands in
 minutes."""
+_HOLD = (
+    r"(?<![a-z])(?:breath[\s_-]?ho?ld\w*|bh(?![a-z])|atem[\s_-]?(?:stop\w*|anhalt\w*|pause|stillstand)|"
+    r"adem[\s_-]?(?:stop\w*|stilstand|inhoud\w*|pauze)|apn\w*)"
+)
+_HELD_S = r"(\d{1,2})[ _-]?s(?:e[ck]\w*)?\.?(?![a-z0-9])"
+_HELD = re.compile(rf"{_HOLD}[\s_\-:=(.]*{_HELD_S}")
+_FOR_A_HOLD = re.compile(rf"(?<![a-z0-9.,]){_HELD_S}[\s_-]*{_HOLD}")
+_LONGEST_HOLD_S, _EARLIEST_S = 30, 20
+"""A breath is held for no longer; no phase of the abdomen begins earlier: "20 s breath hold" is how long it is held,
+"35 s breath hold" may be when."""
 _DELAY = r"(?:delay(?:ed|s)?|verzogerung|verzogert\w*|vertraging|vertraagd\w*)"
 _TIMED_DELAY = re.compile(rf"(?:(?<![a-z]){_DELAY}[\s_\-:=(]*)?\x00(?:[\s_\-)]*{_DELAY}(?![a-z]))?")
 """A delay beside its time is that time, not the delayed phase: 70 sec delay."""
@@ -113,11 +123,20 @@ def said(texts: Iterable[str]) -> Phases:
 
 
 def _said(text: str) -> Phases:
-    plain = folded(text)
+    plain = _without_holds(folded(text))
     late = (seconds for found in _TIME.finditer(plain) for seconds in _seconds(found))
     named = frozenset().union(*map(_by_delay, late))
     spoken = _spoken(_TIMED_DELAY.sub(" ", _TIME.sub(lambda found: "\x00" if any(_seconds(found)) else " ", plain)))
     return named | {phase for phase, words in _SAYS.items() if words.search(spoken)}
+
+
+def _without_holds(plain: str) -> str:
+    """How long a breath is held is no delay."""
+
+    def without(plain: str, held: re.Pattern[str], longest: int) -> str:
+        return held.sub(lambda found: " " if int(found[1]) <= longest else found[0], plain)
+
+    return without(without(plain, _HELD, _LONGEST_HOLD_S), _FOR_A_HOLD, _EARLIEST_S)
 
 
 def folded(text: str) -> str:
