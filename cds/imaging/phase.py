@@ -7,14 +7,15 @@ that is enhanced tells native from enhanced, not portal venous from delayed.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cds.imaging.descriptions import folded
 from cds.imaging.frames import seconds
+from cds.imaging.region import shows_abdomen
 from cds.imaging.resample import resample
 from cds.imaging.volume import Volume
 
@@ -29,11 +30,21 @@ class Phase(StrEnum):
 Phases = frozenset[Phase]
 NOT_SAID: Phases = frozenset()
 _SEPARATORS = re.compile(r"[\s_\-./\\^+&(),;:=]+")
-_UMLAUT = re.compile(r"(?<=[aou])e(?=[a-z])")
 # as folded: vroeg is vrog
-_ATTRIBUTE = re.compile(r"\b(?:late|laat|spat|early|vrog|fruh)\s?(?=arteri)")
+_ATTRIBUTE = re.compile(r"\b(?:late|laat|spat|early|vrog|fruh|tardo)\s?(?=arteri)")
 _VENOUS = r"ven(?:ous|eus|euze|os)\w*|v[ei]+neu(?:x|ses?)"
-_LATE = r"spat(?:e[rsn]?|phase|aufnahme)?|delay(?:ed|s)?|verzogert\w*|vertraagd\w*"
+_LATE = r"spat(?:e[rsn]?|phase|aufnahme)?|delay(?:ed|s)?|verzogert\w*|vertraagd\w*|retard\w*|ritard\w*"
+# what names of regions and thicknesses are glued to: AbdPV, 3mmPV, PVphase
+_GLUED = (
+    r"(?:[a-z]*abd[a-z]{0,10}?|[a-z]*(?:pel|pelvis|becken|bekken|liver|leber|lever|foie|fegato|higado|bauch|buik|pan[ck]|"
+    r"pan[ck]reas|thorax|thx|body)|[tc]ap|\d+mm)?"
+)
+_PHASE = r"(?:ph|phas\w*|fas[ei]\w*)"
+_VEIN = r"(?:ven[ae]|veine|v)"
+_PORTAL_VEIN = rf"(?:pfortader|poortader|{_VEIN} port(?:a|ae|e))"
+_CLOT = r"(?:th?romb\w*|embol\w*|cavernom\w*|kavernom\w*)"
+_HYPERTENSION = r"(?:h?iperten\w*|hyperten\w*|hypertonie|hochdruck)"
+_OF = r"(?:(?:de|des|du|der|della|del|di|van)(?: (?:la|de|het|der))? )?"
 _LINK = r"malform\w*|fist[ue]l\w*|shunt\w*"
 _IV = re.compile(rf"\b\w*intra ?(?:{_VENOUS})\b|\bi v\b")
 # the way in or a disease, not a phase: a "native" or arterial series with intravenous contrast is not venous
@@ -43,11 +54,13 @@ _NO_PHASE = re.compile(
     # of a region scanned along with the abdomen it is the abdomen's phase, too
     rf"\b(?:(?<!abdomen )(?<!abd )pulm\w*|cerebral|central|deep|sinus) (?:{_VENOUS})|"
     rf"\b(?:{_VENOUS}) (?:sinus|access|line|catheter|malformation|insuff\w*|thromb\w*)|"
-    r"\bport(?:al|ale) (?:hypertens\w*(?! protocol)\b|(?:vein )?thromb\w*|vein emboli\w*)|"
+    rf"\bport(?:al|ale) (?:hypertens\w*(?! protocol)\b|(?:vein )?{_CLOT}|vein emboli\w*)|"
+    rf"\b{_PORTAL_VEIN} ?(?:{_CLOT}|{_HYPERTENSION}|verschl\w*|stent\w*)|"
+    rf"\b(?:{_CLOT}|{_HYPERTENSION}) {_OF}(?:{_VEIN} )?(?:port(?:al|aal|ale|ae?|e)\b|pfortader|poortader)|"
     r"\b(?:non|not|no|niet|nicht|geen|kein\w*) ?"
-    rf"(?:\w*arteri\w*|(?:port\w* ?)?(?:{_VENOUS})|portal\w*|(?:{_LATE}|late|laat)\b)|"
-    r"\b(?:with|w|met|mit|avec)(?: (?:and|en|und|et))? (?:without|w ?o|zonder|ohne|sans)\b|"
-    r"\b(?:without|w ?o|zonder|ohne|sans) (?:and|en|und|et) (?:with|w|met|mit|avec)\b"
+    rf"(?:\w*arteri\w*|(?:port\w* ?)?(?:{_VENOUS})|portal\w*|{_PORTAL_VEIN}|(?:{_LATE}|late|laat|pv|ven|art)\b)|"
+    r"\b(?:with|w|met|mit|avec|con)(?: (?:and|en|und|et|e|y))? (?:without|w ?o|zonder|ohne|sans|senza|sin)\b|"
+    r"\b(?:without|w ?o|zonder|ohne|sans|senza|sin) (?:and|en|und|et|e|y) (?:with|w|met|mit|avec|con)\b"
 )
 _TIME = re.compile(
     r"(?<![a-z0-9.,])((?:\d{1,3} ?[-/+&] ?)*\d{1,3}|\d{1,2}[.,]\d)[ _-]?"
@@ -68,27 +81,45 @@ _FOR_A_HOLD = re.compile(rf"(?<![a-z0-9.,]){_HELD_S}[\s_-]*{_HOLD}")
 _LONGEST_HOLD_S, _EARLIEST_S = 30, 20
 """A breath is held for no longer; no phase of the abdomen begins earlier: "20 s breath hold" is how long it is held,
 "35 s breath hold" may be when."""
-_DELAY = r"(?:delay(?:ed|s)?|verzogerung|verzogert\w*|vertraging|vertraagd\w*)"
+_GLUED_TIME = re.compile(
+    rf"(?<![a-z0-9])({_GLUED}(?:pvp?|ven[a-z]*|port[a-z]*|art[a-z]*))(?=\d{{2,3}}[ _-]?s|\d[ _-]?min)"
+)
+"""A time glued to its phase is one all the same: PV70s."""
+_DELAY = r"(?:delay(?:ed|s)?|verzogerung|verzogert\w*|vertraging|vertraagd\w*|retard\w*|ritard\w*)"
 _TIMED_DELAY = re.compile(rf"(?:(?<![a-z]){_DELAY}[\s_\-:=(]*)?\x00(?:[\s_\-)]*{_DELAY}(?![a-z]))?")
 """A delay beside its time is that time, not the delayed phase: 70 sec delay."""
-# words of English, Dutch, German and French series descriptions, without accents
+_PV = re.compile(rf"\b{_GLUED}(?:pvp?|pvf){_PHASE}?\b|(?<!\b[a-z] )\bp v\b")
+"""Portal venous, unless it is the pulmonary veins that are looked at."""
+_PULMONARY_VEINS = re.compile(
+    r"\batri(?:a|al|um|en|ale)?\b|\bvorhof|\bboezem|\boreillette|\bauricul|fibril|\bablat|\bisolati|\bmapping\b|"
+    r"\bl ?a (?=pv\b)|(?<=\bpv) l ?a\b"
+)
+# words of English, Dutch, German, French, Italian and Spanish series descriptions, without accents
 _SAYS = {
     Phase.NATIVE: re.compile(
-        r"\b(?:native|nativ|natief|blanco|blank|unenhanced|non ?enhanced|plain|ncct|nect|"
-        r"(?:non|pre|no|geen)(?: iv)? ?contrast|"
+        rf"\b(?:{_GLUED}(?:nativ[aeo]?|nat|natief){_PHASE}?|blanco|blank|unenhanced|non ?enhanced|plain|ncct|nect|"
+        r"(?:non|pre|no|geen)(?: iv)? ?contrast|(?:pre|pra|vor) ?km|(?<!\b[mpu] )o ?km|non ?inject\w*|sans inj|"
+        r"(?:fase|tps|temps) (?:basale?|simple)|diretta|"
         # without it, or just "without": what is said to be missing is not always contrast by the vein
         r"(?:without|zonder|ohne|sans)(?: (?:iv|iv contrast\w*|contrast\w*|kontrast\w*|km|injection)| ?$)|"
+        r"(?:senza|sin) (?:iv|c ?iv|(?:iv )?contrast\w*|m ?d ?c)|"
         r"wo(?: iv)? contrast|w o(?! (?:oral|oraal|orale|rectal|rectaal)\b))\b"
     ),
-    Phase.ARTERIAL: re.compile(r"\w*arteri\w*|\bart\b|\bangio\w*|\bcta\b|\bparenchym\w*"),
+    Phase.ARTERIAL: re.compile(
+        rf"\w*arteri\w*|\b{_GLUED}art{_PHASE}?\b|\bangio\w*|\bcta\b|\bhap\b|\bparenchym\w*|"
+        # named after the gland that it is for: before the portal venous one
+        rf"\bpan[ck]reas(?:{_PHASE}| (?:phase|fase)$)|\b(?:phase|fase|temps|tps) pan[ck]reat\w*|"
+        rf"\bpan[ck]reati\w* {_PHASE}\b"
+    ),
     Phase.PORTAL: re.compile(
-        r"\bport(?:al|aal|ale|o|ov|oven)\b|"
+        rf"\b{_GLUED}port(?:al|aal|ale|o|ov|oven|ven|v){_PHASE}?\b|"
         # makers and technicians glue it to what stands before: AbdVenous, spätportalvenös
         rf"\b\w*(?:{_VENOUS})\b|"
-        r"\b(?:ven|pv|pvp|pvf)\b"
+        rf"\b{_GLUED}p?ven{_PHASE}?\b|\b{_PORTAL_VEIN}{_PHASE}?\b|\b(?:{_PHASE}|temps|tps) port(?:a|e)\b"
     ),
     Phase.DELAYED: re.compile(
-        rf"\b(?:{_LATE}|late|laat|late fase|tardi\w*|excret\w*|uitscheiding\w*|ausscheidung\w*|"
+        rf"\b(?:{_LATE}|late|laat|late fase|tard[aeio]\w*|e[xs]cret\w*|uitscheiding\w*|ausscheidung\w*|"
+        r"(?:phase|fase|temps|tps) (?:d'|de |di )?elimina\w*|"
         rf"(?:nephro|nefro)(?:gra\w*)?|equilib\w*|urogra\w*|\w*(?:laat|late|spat)\w{{0,12}}?(?:{_VENOUS}))\b"
     ),
 }
@@ -123,11 +154,19 @@ def said(texts: Iterable[str]) -> Phases:
 
 
 def _said(text: str) -> Phases:
-    plain = _without_holds(folded(text))
+    plain = _GLUED_TIME.sub(r"\1 ", _without_holds(folded(text)))
     late = (seconds for found in _TIME.finditer(plain) for seconds in _seconds(found))
     named = frozenset().union(*map(_by_delay, late))
     spoken = _spoken(_TIMED_DELAY.sub(" ", _TIME.sub(lambda found: "\x00" if any(_seconds(found)) else " ", plain)))
+    if _PV.search(spoken) and not _of_pulmonary_veins(text, spoken):
+        named |= {Phase.PORTAL}
     return named | {phase for phase, words in _SAYS.items() if words.search(spoken)}
+
+
+def _of_pulmonary_veins(text: str, spoken: str) -> bool:
+    """Whether PV may be those: of the heart or chest, with no word of the abdomen."""
+    abdomen = shows_abdomen(text, "")
+    return abdomen is False or (abdomen is None and _PULMONARY_VEINS.search(spoken) is not None)
 
 
 def _without_holds(plain: str) -> str:
@@ -137,12 +176,6 @@ def _without_holds(plain: str) -> str:
         return held.sub(lambda found: " " if int(found[1]) <= longest else found[0], plain)
 
     return without(without(plain, _HELD, _LONGEST_HOLD_S), _FOR_A_HOLD, _EARLIEST_S)
-
-
-def folded(text: str) -> str:
-    """Without accents and case; ä, ae and a are one, and so are ö and oe, ü and ue."""
-    letters = unicodedata.normalize("NFKD", text.lower())
-    return _UMLAUT.sub("", "".join(letter for letter in letters if not unicodedata.combining(letter)))
 
 
 def _seconds(found: re.Match[str]) -> list[float]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 
-from cds.imaging.phase import folded
+from cds.imaging.descriptions import folded
 
-# words of English, Dutch, German and French descriptions, and BodyPartExamined (DICOM PS3.16 Annex L: CHESTABDPELVIS)
+# words of English, Dutch, German, French, Italian and Spanish descriptions, and BodyPartExamined (DICOM PS3.16 Annex L:
+# CHESTABDPELVIS); as folded: coeur is cour
 _ABDOMEN = re.compile(
-    r"abd|oberbauch|bauch|buik|pan[ck]rea|\bpan[ck]\b|liver|leber|\blever\b|hepat|\bfoie\b|\b[tc]ap\b|"
+    r"abd|addom|oberbauch|bauch|buik|pan[ck]rea|\bpan[ck]\b|liver|leber|\blever|hepat|epati[ct]|\bfoie\b|fegato|"
+    r"higado|\b[tc]ap(?:\b|pv|ven)|"
     r"(?:chest|thorax)\W?(?:to\W?)?pelvis"
 )
 _ELSEWHERE = re.compile(
-    r"thora[xck]|chest|\blungs?\b|\blunge\b|\blongen\b|poumon|heart|cardiac|coronar|"
+    r"thora[xck]|torax|torac|chest|\blungs?\b|\blunge\b|\blongen\b|poumon|polmon|pulmon|"
+    r"heart|\bhart(?!mann)|\bherz|\bcour\b|cuore|corazon|\b[ck]ardi(?!as?\b)|coronar|"
     r"\bhead|brain|skull|schadel|kopf|schedel|hersen|\bcran(?!io\W?caud)|\bneck\b|\bhals\b"
 )
 

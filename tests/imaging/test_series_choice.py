@@ -128,6 +128,58 @@ def number_of(choice: Choice) -> int:
         ("frueharteriell", {Phase.ARTERIAL}),
         ("Ven. Phase, kein spaet", {Phase.PORTAL}),
         ("Portaal veneus, geen vroeg arterieel", {Phase.PORTAL}),
+        # short, glued or of another maker's language
+        *(
+            (name, {Phase.PORTAL})
+            for name in ("p.v.", "Abd p.v. 3.0", "AbdPV", "AbdPV 3.0 Br40", "ThoraxAbdPV", "3mmPV")
+        ),
+        *(
+            (name, {Phase.PORTAL})
+            for name in ("PVphase", "PV Phase", "pvfase", "Abd PV70s", "AbdPV70s", "LiverPV", "PVen")
+        ),
+        *((name, {Phase.PORTAL}) for name in ("PORTVEN", "AbdPortVen", "ABD PORTV", "AbdVen 3.0", "VenPhase")),
+        *((name, {Phase.PORTAL}) for name in ("Oberbauch Pfortader", "Pfortaderphase", "poortaderfase", "V. portae")),
+        *((name, {Phase.PORTAL}) for name in ("fase vena porta", "temps porte", "fase portale", "fase venosa portal")),
+        ("AbdPV180s", {Phase.PORTAL, Phase.DELAYED}),
+        ("PV5min", {Phase.PORTAL, Phase.DELAYED}),
+        *(
+            (name, {Phase.ARTERIAL})
+            for name in ("AbdArt 1.5", "ArtPhase", "artfase", "Abd ART35s", "HAP", "tardo-arteriosa")
+        ),
+        *(
+            (name, {Phase.ARTERIAL})
+            for name in ("Pankreasphase", "pancreasfase", "pancreatic phase", "fase pancreática")
+        ),
+        *((name, {Phase.ARTERIAL}) for name in ("temps pancréatique", "Pancreas fase")),
+        ("Pancreas fase portoveneus", {Phase.PORTAL}),
+        *(
+            (name, {Phase.DELAYED})
+            for name in ("fase tardiva", "fase tarda", "fase escretoria", "temps retardé", "ritardata")
+        ),
+        *((name, {Phase.DELAYED}) for name in ("fase de eliminación", "phase d'élimination")),
+        ("retard 70s", {Phase.PORTAL}),
+        *((name, {Phase.NATIVE}) for name in ("AbdNativ", "NativPhase", "Leber nat 3.0", "senza mdc", "senza m.d.c.")),
+        *((name, {Phase.NATIVE}) for name in ("sin contraste", "sin CIV", "non injecté", "sans inj", "o.KM", "vor KM")),
+        *((name, {Phase.NATIVE}) for name in ("fase basale", "fase simple", "TC addome diretta")),
+        *((name, set()) for name in ("con e senza mdc", "con y sin contraste", "m.u.o. KM", "p.o. KM", "rene sin")),
+        # of the pulmonary veins, or of heart and chest, where they may be
+        *((name, set()) for name in ("PV ablation", "PV Ablatie", "CT hart PV", "Herz PV", "cardiac PV", "coeur PV")),
+        *(
+            (name, set())
+            for name in ("LA/PV", "Left atrium PV", "PV isolation", "PV mapping", "pulmonary veins PV", "Thorax PV")
+        ),
+        *((name, set()) for name in ("HPV", "RSPV", "PVI", "Vorhofflimmern PV")),
+        *((name, {Phase.PORTAL}) for name in ("Thorax PV 70s", "Liver ablation PV", "Hartmann PV", "TAP PV", "PV lat")),
+        # diseases of the portal vein, and what is denied
+        *(
+            (name, set())
+            for name in ("Pfortaderthrombose", "poortader trombose", "hypertension portale", "trombosi portale")
+        ),
+        *(
+            (name, set())
+            for name in ("thrombose de la veine porte", "Pfortaderhochdruck", "no PV", "geen art", "kein ven")
+        ),
+        ("Lungenembolie, Abdomen portalvenös", {Phase.PORTAL}),
         # times after the injection, by the bounds of ``timed``
         ("Abdomen venös 180s", {Phase.PORTAL, Phase.DELAYED}),
         ("Portal 120 sec", {Phase.PORTAL, Phase.DELAYED}),
@@ -170,7 +222,7 @@ def number_of(choice: Choice) -> int:
         ("", set()),
     ],
 )
-def test_descriptions_in_four_languages_name_their_phase(description: str, phases: set[Phase]) -> None:
+def test_descriptions_in_six_languages_name_their_phase(description: str, phases: set[Phase]) -> None:
     assert said([description]) == phases
 
 
@@ -350,6 +402,11 @@ def test_a_description_that_timing_or_content_contradicts_is_not_believed(phase:
     assert choice.reason is Reason.PHASE_CONFLICT
 
 
+def test_pulmonary_veins_are_no_portal_venous_phase() -> None:
+    assert chosen(made(1, "portal", "CT hart PV")).reason is Reason.PHASE_UNKNOWN
+    assert chosen(made(1, "portal", "AbdPV")).volume is not None
+
+
 @pytest.mark.parametrize("description", ["CT abdomen with intravenous contrast", "met intraveneus contrast"])
 @pytest.mark.parametrize("phase", ["arterial", "portal", "delayed"])
 def test_contrast_by_the_vein_is_no_venous_phase(phase: str, description: str) -> None:
@@ -479,6 +536,10 @@ def test_the_kernel_weighs_more_than_thin_slices(kernel: str) -> None:
         ("Portal venous 3.0", "CHESTABDPELVIS", True),
         ("Chest to pelvis PV", "", True),
         ("PV coronal", "", None),
+        ("CT hart PV", "", False),
+        ("TC addome", "CHEST", True),
+        ("TAC torácica", "", False),
+        ("Hartmann", "", None),
         ("Ven 3.0", "", None),
     ],
 )
