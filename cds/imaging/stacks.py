@@ -47,6 +47,8 @@ _MOSTLY = 0.9
 """Of those steps that are so: the table may be off once."""
 _MOST_LACKING = 0.2
 """Of a pass, in slices that may be filled in: two blocks in turns would lack half."""
+_FEW_LACKING = 0.04
+"""Of one pass whose images were made in any order, in slices: a fifth of one of four passes is more."""
 MOST_MISSING = 2
 """Slices in a row that may be filled in."""
 FEWEST = 3
@@ -150,7 +152,7 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
             return _passes(kept, [*remarks, Remark(Note.STRAYS, str(len(ordered) - len(kept)))])
     # what only may tell passes apart is believed where each is whole but for long holes: the images of one pass, in
     # whatever order they were made, do not fall into such parts
-    may_be = (_parts(ordered, tell) for tell in _MAY_TELL)
+    may_be = [_parts(ordered, tell) for tell in _MAY_TELL]
     holed = [parts for parts in may_be if all(_whole(part, math.inf) for part in parts) and _nested(parts)]
     for parts in told_apart + holed:
         if not _overlap(parts) or _interspaced(parts):
@@ -161,8 +163,9 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
         remarks = [*remarks, Remark(Note.NOT_WHOLE, str(len(parts) - len(whole)))]
         dropped = [Stack(tuple(part), tuple(remarks), Reason.MISSING_SLICES) for part in parts if not _whole(part)]
         return [stack for part in whole for stack in _passes(part, remarks)] + dropped
-    crowded = _crowded([one.frame for one in ordered])
-    return [_ambiguous(ordered, remarks) if crowded else Stack(tuple(ordered), tuple(remarks))]
+    if _crowded([one.frame for one in ordered]) or any(_in_doubt(ordered, parts) for parts in may_be):
+        return [_ambiguous(ordered, remarks)]
+    return [Stack(tuple(ordered), tuple(remarks))]
 
 
 def _ambiguous(ordered: list[Slice], remarks: list[Remark]) -> Stack:
@@ -311,6 +314,18 @@ def _whole(part: list[Slice], longest: float = MOST_MISSING) -> bool:
         return False
     missing = np.round(steps / np.median(steps)) - 1
     return bool(missing.max() <= longest and missing.sum() <= _MOST_LACKING * len(part))
+
+
+def _in_doubt(ordered: list[Slice], parts: list[list[Slice]]) -> bool:
+    """Whether what may tell passes apart lies in turns, and together is no row of slices such as one pass makes: these
+    may be two passes, one of them with holes."""
+    parts = [part for part in parts if not _stray(part)]
+    if not _overlap(parts) or _interspaced(parts):
+        return False
+    steps = np.diff(places([one.frame for one in ordered]))
+    step = float(np.median(steps))
+    lacking = (np.round(steps / step) - 1).clip(0).sum()
+    return bool(steps.min() < _SAME_STEP * step or lacking > _FEW_LACKING * len(ordered))
 
 
 def _interspaced(parts: list[list[Slice]]) -> bool:

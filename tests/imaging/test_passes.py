@@ -314,6 +314,22 @@ def test_what_a_long_scan_costs_grows_with_its_slices_and_not_with_their_square(
 
 @pytest.mark.parametrize("told_by", ["made", "turn"])
 def test_a_pass_with_a_long_hole_is_not_mixed_into_the_one_it_goes_before(told_by: str) -> None:
+    whole, dropped = stacks(series_of(two_passes(told_by, [8, 9, 10])).slices)
+    assert np.array_equal(build(whole).hu, phantom(20, 48, "portal"))
+    assert (dropped.refused, len(dropped.slices)) == (Reason.MISSING_SLICES, 17)
+
+
+@pytest.mark.parametrize("shift_mm", [0.7, 1.0, 1.5, 2.2])
+@pytest.mark.parametrize("lost", [range(8, 13), (2, 5, 7, 8, 11, 14, 15), range(2, 18)])
+@pytest.mark.parametrize("told_by", ["made", "turn"])
+def test_a_pass_that_lacks_more_than_a_fifth_is_not_mixed_into_another(
+    told_by: str, lost: Sequence[int], shift_mm: float
+) -> None:
+    """What may tell them apart tells no whole passes, and together they are no row of slices of one."""
+    assert reason_for(two_passes(told_by, list(lost), shift_mm)) is Reason.AMBIGUOUS
+
+
+def two_passes(told_by: str, lost: list[int], shift_mm: float = 1.5) -> list[Dataset]:
     """Only when the images were made tells them apart, or the table's way back."""
     first, second = (
         slices_of(
@@ -323,14 +339,20 @@ def test_a_pass_with_a_long_hole_is_not_mixed_into_the_one_it_goes_before(told_b
             positions=at([3.0 * k + shift for k in range(20)]),
             AcquisitionTime="100000",
         )
-        for phase, shift in (("arterial", 1.5), ("portal", 0.0))
+        for phase, shift in (("arterial", shift_mm), ("portal", 0.0))
     )
     step, keyword = (0.0, "ContentTime") if told_by == "made" else (0.1, "AcquisitionTime")
     running(first, 30.0, step, keyword)
     running(second, 33.0, step, keyword)
-    whole, dropped = stacks(series_of([*without([8, 9, 10], first), *second]).slices)
-    assert np.array_equal(build(whole).hu, phantom(20, 48, "portal"))
-    assert (dropped.refused, len(dropped.slices)) == (Reason.MISSING_SLICES, 17)
+    return [*without(lost, first), *second]
+
+
+@pytest.mark.parametrize("lost", [[], [5], [12, 13]])
+def test_images_of_one_pass_made_in_any_order_are_one_pass_though_it_lost_a_slice(lost: list[int]) -> None:
+    made = slices_of(phantom(60, 48), study_uid="1.2.3", series_uid="1.2.3.4", AcquisitionTime="100000")
+    for k, ds in enumerate(made):
+        ds.ContentTime = f"1001{10 + (k * 7 % 5):02d}"
+    assert volume_of(without(lost, made)).filled == tuple(lost)
 
 
 @pytest.mark.parametrize("lost", [[], [5]])
