@@ -19,10 +19,11 @@ from pydicom.errors import InvalidDicomError
 
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.frames import Frame
+from cds.imaging.geometry import directions
 from cds.imaging.instance import read
 from cds.imaging.pixels import hounsfield
 from cds.imaging.reasons import Reason, Unusable
-from cds.imaging.stacks import Slice, directions
+from cds.imaging.stacks import Slice
 
 Mask = NDArray[np.bool_]
 Pixels = TypeVar("Pixels", bound=np.generic)

@@ -9,8 +9,7 @@ apart and is not whole is dropped or refused as ambiguous: a volume in which pha
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -18,16 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.imaging.frames import Frame, seconds
+from cds.imaging.geometry import SAME_DIRECTION, SAME_PLACE_MM, crowded, places
 from cds.imaging.pixels import Slab
 from cds.imaging.reasons import Note, Reason, Remark
+from cds.imaging.telling import MAY_TELL, TELL_PASSES, Telling
 
-_SAME_DIRECTION = 2e-3
-"""Per component of the direction cosines."""
 _SAME_SPACING = 2e-3
 """Relative."""
-_SAME_PLACE_MM = 0.05
-_PAUSE_S = 3.0
-"""Between images of one pass at most: within it a rotation and a step of the table, between passes a move back."""
 _SAME_PART = 0.8
 """Of the shorter of two passes that must lie within the longer one: blocks of one pass share a border at most."""
 _SAME_STEP = 0.75
@@ -35,8 +31,6 @@ _SAME_STEP = 0.75
 _OTHER_SCAN_S = 20.0
 """Between the middles of two scans, at least: a late arterial phase comes 35-45 s after the injection, the portal
 venous one from 65 s on, and images made twice of one scan have its times."""
-_FEW_STEPS = 5
-"""Backwards, that the table's way may seem to go within a pass: slices of one turn of the gantry come in any order."""
 _SPANNED = 1.5
 """Of a slice's thickness: beyond it lies a hole."""
 _SIDE_BY_SIDE = 0.1
@@ -69,26 +63,6 @@ class Stack:
     slices: tuple[Slice, ...]
     remarks: tuple[Remark, ...] = ()
     refused: Reason | None = None
-
-
-def directions(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Unit vectors (3,): along which columns count, along which rows count, normal towards the head."""
-    along_columns, along_rows = np.array(frame.orientation[:3]), np.array(frame.orientation[3:])
-    along_columns, along_rows = along_columns / np.linalg.norm(along_columns), along_rows / np.linalg.norm(along_rows)
-    normal = np.cross(along_columns, along_rows)
-    normal /= np.linalg.norm(normal)
-    return along_columns, along_rows, normal if normal[2] >= 0 else -normal
-
-
-def same_directions(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether slices of these orientations may lie in one stack: each was compared with a third."""
-    return len(a) == len(b) == 6 and all(abs(x - y) <= 2 * _SAME_DIRECTION for x, y in zip(a, b, strict=True))
-
-
-def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
-    """[slices] mm along the first one's normal."""
-    found: NDArray[np.float64] = np.array([frame.position for frame in frames]) @ directions(frames[0])[2]
-    return found
 
 
 def stacks(slices: Sequence[Slice]) -> list[Stack]:
@@ -129,7 +103,7 @@ def _same_geometry(a: Frame, b: Frame) -> bool:
     return (
         a.size == b.size
         and a.kernel == b.kernel
-        and all(abs(x - y) <= _SAME_DIRECTION for x, y in zip(a.orientation, b.orientation, strict=True))
+        and all(abs(x - y) <= SAME_DIRECTION for x, y in zip(a.orientation, b.orientation, strict=True))
         and all(abs(x - y) <= _SAME_SPACING * x for x, y in zip(a.spacing, b.spacing, strict=True))
     )
 
@@ -145,14 +119,14 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
     if parts:
         remarks = [*remarks, Remark(Note.SPLIT, str(len(parts)))]
         return [stack for part in parts for stack in _passes(part, remarks)]
-    told_apart = [_parts(ordered, tell) for tell in _TELL_PASSES]
+    told_apart = [_parts(ordered, tell) for tell in TELL_PASSES]
     for parts in told_apart:
         kept = _without_strays(ordered, parts)
         if len(kept) < len(ordered):
             return _passes(kept, [*remarks, Remark(Note.STRAYS, str(len(ordered) - len(kept)))])
     # what only may tell passes apart is believed where each is whole but for long holes: the images of one pass, in
     # whatever order they were made, do not fall into such parts
-    may_be = [_parts(ordered, tell) for tell in _MAY_TELL]
+    may_be = [_parts(ordered, tell) for tell in MAY_TELL]
     holed = [parts for parts in may_be if all(_whole(part, math.inf) for part in parts) and _nested(parts)]
     for parts in told_apart + holed:
         if not _overlap(parts) or _interspaced(parts):
@@ -163,7 +137,7 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
         remarks = [*remarks, Remark(Note.NOT_WHOLE, str(len(parts) - len(whole)))]
         dropped = [Stack(tuple(part), tuple(remarks), Reason.MISSING_SLICES) for part in parts if not _whole(part)]
         return [stack for part in whole for stack in _passes(part, remarks)] + dropped
-    if _crowded([one.frame for one in ordered]) or any(_in_doubt(ordered, parts) for parts in may_be):
+    if crowded([one.frame for one in ordered]) or any(_in_doubt(ordered, parts) for parts in may_be):
         return [_ambiguous(ordered, remarks)]
     return [Stack(tuple(ordered), tuple(remarks))]
 
@@ -177,79 +151,19 @@ def _without_copies(ordered: list[Slice], where: NDArray[np.float64]) -> tuple[l
     kept: list[Slice] = []
     first_here = 0
     for index, one in enumerate(ordered):
-        if index and where[index] - where[index - 1] >= _SAME_PLACE_MM:
+        if index and where[index] - where[index - 1] >= SAME_PLACE_MM:
             first_here = len(kept)
         if not any(np.array_equal(one.hu, other.hu) for other in kept[first_here:]):
             kept.append(one)
     return kept, len(ordered) - len(kept)
 
 
-def _crowded(frames: Sequence[Frame]) -> bool:
-    return bool((np.diff(places(frames)) < _SAME_PLACE_MM).any())
-
-
 def _one_place(ordered: list[Slice]) -> bool:
     where = places([one.frame for one in ordered])
-    return bool(where[-1] - where[0] < _SAME_PLACE_MM)
+    return bool(where[-1] - where[0] < SAME_PLACE_MM)
 
 
-def _bursts(stamps: Sequence[str]) -> list[str]:
-    """Names of the runs without a pause, one a time: where each slice has a time of its own."""
-    times = [seconds(stamp) for stamp in stamps]
-    known = sorted({time for time in times if time is not None})
-    starts = [after for before, after in pairwise(known) if after - before > _PAUSE_S]
-    return ["" if time is None else str(bisect_right(starts, time)) for time in times]
-
-
-def _turns(frames: Sequence[Frame]) -> list[str]:
-    """Names of the runs of the table in one direction, one a frame: a shuttle goes back without a pause."""
-    times = [seconds(frame.time) for frame in frames]
-    if None in times:
-        return [""] * len(frames)
-    order = np.lexsort((places(frames), np.array(times, float)))
-    where = places(frames)[order]
-    back = _FEW_STEPS * float(np.median(np.abs(np.diff(where)))) if len(where) > 1 else 0.0
-    starts, farthest, direction = [0], 0, 0.0
-    for index in range(1, len(where)):
-        if not direction and abs(where[index] - where[starts[-1]]) > back:
-            direction = float(np.sign(where[index] - where[starts[-1]]))
-        on = float(where[index] - where[farthest]) * direction
-        if on > 0:
-            # a shuttle may begin its way back where it ended
-            farthest = index
-        elif on < -back:
-            # the way back began behind the farthest point, a few slices ago
-            starts.append(farthest + 1)
-            farthest, direction = index, float(np.sign(where[index] - where[starts[-1]]))
-    names = np.empty(len(where), int)
-    names[order] = np.searchsorted(starts, np.arange(len(where)), side="right")
-    return [str(name) for name in names]
-
-
-def _made(frames: Sequence[Frame]) -> list[str]:
-    """When the images were made: a computer that makes them side by side stamps one pass in turns. Believed where the
-    acquisition has no time, or the same for all as a copy of the series' has, or several images lie at one place."""
-    believed = len({frame.time for frame in frames}) < 2 or _crowded(frames)
-    return [frame.made if believed else "" for frame in frames]
-
-
-_Telling = Callable[[Sequence[Frame]], list[str]]
-"""What each frame says, "" for nothing."""
-_TELL_PASSES: tuple[_Telling, ...] = (
-    lambda frames: [frame.temporal for frame in frames],
-    lambda frames: [frame.acquisition for frame in frames],
-    lambda frames: _bursts([frame.time for frame in frames]),
-)
-_MAY_TELL: tuple[_Telling, ...] = (
-    lambda frames: [frame.time for frame in frames],
-    _made,
-    lambda frames: _bursts(_made(frames)),
-    _turns,
-)
-"""Believed when what they tell apart is whole: images of one pass are often made out of order."""
-
-
-def _parts(ordered: list[Slice], tell: _Telling) -> list[list[Slice]]:
+def _parts(ordered: list[Slice], tell: Telling) -> list[list[Slice]]:
     frames = [one.frame for one in ordered]
     said = tell(frames)
     parts = _gathered(ordered, said)
@@ -274,7 +188,7 @@ def _with_neighbours(where: NDArray[np.float64], said: list[str]) -> list[str]:
     telling, silent = np.flatnonzero(tells), np.flatnonzero(~tells)
     step = float(np.median(np.diff(where[telling]))) if len(telling) > 1 else 0.0
     apart = np.abs(where[silent][:, None] - where[telling])
-    if apart.min() < max(_SAME_STEP * step, _SAME_PLACE_MM):
+    if apart.min() < max(_SAME_STEP * step, SAME_PLACE_MM):
         return said
     filled = list(said)
     for index, nearest in zip(silent.tolist(), telling[apart.argmin(axis=1)].tolist(), strict=True):
@@ -284,7 +198,7 @@ def _with_neighbours(where: NDArray[np.float64], said: list[str]) -> list[str]:
 
 def _split(ordered: list[Slice]) -> list[list[Slice]]:
     """One list a pass, [] when there is but one or nothing tells whole ones apart."""
-    for tell in (*_TELL_PASSES, *_MAY_TELL):
+    for tell in (*TELL_PASSES, *MAY_TELL):
         parts = _parts(ordered, tell)
         if len(parts) > 1 and all(_whole(part) for part in parts) and _nested(parts) and not _interspaced(parts):
             return parts
@@ -310,7 +224,7 @@ def _whole(part: list[Slice], longest: float = MOST_MISSING) -> bool:
     if len(part) < FEWEST:
         return False
     steps = np.diff(places([one.frame for one in part]))
-    if steps.min() < _SAME_PLACE_MM:
+    if steps.min() < SAME_PLACE_MM:
         return False
     missing = np.round(steps / np.median(steps)) - 1
     return bool(missing.max() <= longest and missing.sum() <= _MOST_LACKING * len(part))
@@ -343,7 +257,7 @@ def _interspaced(parts: list[list[Slice]]) -> bool:
     apart = min(float(np.median(np.diff(places([one.frame for one in part])))) for part in parts)
     steps = np.diff(np.sort(places(frames)))
     together = float(np.median(steps))
-    if together < _SAME_PLACE_MM or abs(together - thick) > _SIDE_BY_SIDE * thick or apart < _SPANNED * thick:
+    if together < SAME_PLACE_MM or abs(together - thick) > _SIDE_BY_SIDE * thick or apart < _SPANNED * thick:
         return False
     multiples = np.maximum(np.round(steps / together), 1)
     return bool((np.abs(steps / together - multiples) <= _EVEN).mean() >= _MOSTLY)
@@ -357,7 +271,7 @@ def _overlap(parts: list[list[Slice]]) -> bool:
     """Passes cover the same part of the body at least in part; consecutive blocks of one pass do not."""
     ranges = [places([part[0].frame, part[-1].frame]) for part in parts]
     ranges.sort(key=lambda ends: float(ends[0]))
-    return any(float(before[1] - after[0]) > -_SAME_PLACE_MM for before, after in pairwise(ranges))
+    return any(float(before[1] - after[0]) > -SAME_PLACE_MM for before, after in pairwise(ranges))
 
 
 def _nested(parts: list[list[Slice]]) -> bool:

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.imaging.frames import Frame
+from cds.imaging.geometry import directions, places
 from cds.imaging.pixels import AIR, Slab
 from cds.imaging.reasons import Note, Reason, Remark, Unusable
-from cds.imaging.stacks import FEWEST, MOST_MISSING, Stack, directions, places
+from cds.imaging.stacks import FEWEST, MOST_MISSING, Stack
 
 _AXIAL = 0.85
 """Least cosine between the normal and the body's axis; a gantry tilts by 30 degrees (0.87) at most."""

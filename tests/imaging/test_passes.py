@@ -14,8 +14,9 @@ from series_reading import notes, reason_for, same, series_of, volume_of, volume
 from test_pitfalls import at, good
 
 from cds.imaging.frames import Frame
+from cds.imaging.geometry import places
 from cds.imaging.reasons import Note, Reason, Remark
-from cds.imaging.stacks import places, stacks
+from cds.imaging.stacks import stacks
 from cds.imaging.volume import Volume, build
 
 
@@ -305,7 +306,8 @@ def test_what_a_long_scan_costs_grows_with_its_slices_and_not_with_their_square(
         located.append(len(frames))
         return places(frames)
 
-    monkeypatch.setattr("cds.imaging.stacks.places", counted)
+    for module in ("geometry", "stacks", "telling"):
+        monkeypatch.setattr(f"cds.imaging.{module}.places", counted)
     frames = [replace(first.frame, position=(x, y, 0.5 * k), time=f"1000{30 + 0.01 * k:05.2f}") for k in range(500)]
     [stack] = stacks([replace(first, frame=frame) for frame in frames])
     assert len(stack.slices) == 500

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cds.imaging.frames import Frame
+from cds.imaging.geometry import directions
 from cds.imaging.results.author import Author
 from cds.imaging.results.findings import Contact, Findings, Lesion, Point
 from cds.imaging.results.geometry import grid_affine
 from cds.imaging.results.uids import Uids
-from cds.imaging.stacks import directions
 from cds.imaging.volume import Matrix, Volume
 from cds.inference.volumes.analyse import Assessed
 from cds.inference.volumes.bundle import Bundle

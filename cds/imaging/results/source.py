@@ -18,9 +18,9 @@ from pydicom.valuerep import DA, TM, DSfloat
 from cds.imaging.dicomweb import DicomWeb
 from cds.imaging.elements import numbers, text
 from cds.imaging.frames import CT, Frame
+from cds.imaging.geometry import places, same_directions
 from cds.imaging.reasons import Reason, Unusable
 from cds.imaging.results.uids import uid_of
-from cds.imaging.stacks import places, same_directions
 
 _MUST_BE_THERE = (
     "PatientID",
