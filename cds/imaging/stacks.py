@@ -22,6 +22,8 @@ from cds.imaging.pixels import Slab
 from cds.imaging.reasons import Note, Reason, Remark
 from cds.imaging.telling import MAY_TELL, TELL_PASSES, Telling
 
+_SAME_THICKNESS = 0.1
+"""Relative: one scan says 0.6 and 0.625 mm of its slices; 1 and 1.25 are two reconstructions."""
 _SAME_SPACING = 2e-3
 """Relative."""
 _SAME_PART = 0.8
@@ -67,24 +69,31 @@ class Stack:
 
 def stacks(slices: Sequence[Slice]) -> list[Stack]:
     """All stacks in a series' slices, the largest first; those that can't be used last."""
-    groups = _by_geometry(slices)
+    groups = [part for group in _by_geometry(slices) for part in _by_thickness(group)]
     remarks = [Remark(Note.GROUPS, str(len(groups)))] if len(groups) > 1 else []
     found = [stack for group in groups for stack in _passes(group, remarks)]
     return sorted(found, key=lambda stack: (stack.refused is not None, -len(stack.slices)))
 
 
 def another_pass(a: Stack, b: Stack) -> bool:
-    """Whether two stacks of one series show one part of the body at two times, not one scan made into images twice."""
+    """Whether two stacks of one series may show one part of the body at two times, instead of one scan made into images
+    twice."""
     one, other = ([each.frame for each in stack.slices] for stack in (a, b))
-    if _same_geometry(one[0], other[0]):
-        return True  # what told them apart was no kernel and no field of view
+    alike = _same_geometry(one[0], other[0])
+    if alike and _as_thick(_thickness(one), _thickness(other)):
+        return True  # what told them apart was no kernel, no field of view and no thickness
     if not _nested([list(a.slices), list(b.slices)]):
         return False
+    times = [_times(a.slices), _times(b.slices)]
+    if all(len(set(each)) >= FEWEST for each in times):
+        return max(map(min, times)) >= min(map(max, times))  # slices have times of their own; no two scans run at once
     numbers = [{frame.acquisition for frame in frames} for frames in (one, other)]
     if "" not in numbers[0] | numbers[1] and not numbers[0] & numbers[1]:
         return True
-    middles = [_times(a.slices), _times(b.slices)]
-    return all(middles) and bool(abs(np.median(middles[0]) - np.median(middles[1])) >= _OTHER_SCAN_S)
+    if all(times) and abs(np.median(times[0]) - np.median(times[1])) >= _OTHER_SCAN_S:
+        return True
+    # two phases have one kernel and one field of view as a rule, and of their thickness nothing is known
+    return alike and not (all(times) and (numbers[0] & numbers[1]) - {""})
 
 
 def _by_geometry(slices: Sequence[Slice]) -> list[list[Slice]]:
@@ -106,6 +115,40 @@ def _same_geometry(a: Frame, b: Frame) -> bool:
         and all(abs(x - y) <= SAME_DIRECTION for x, y in zip(a.orientation, b.orientation, strict=True))
         and all(abs(x - y) <= _SAME_SPACING * x for x, y in zip(a.spacing, b.spacing, strict=True))
     )
+
+
+def _by_thickness(group: list[Slice]) -> list[list[Slice]]:
+    """Two reconstructions of one scan, over the same part of the body, each by itself; [group] for one, of which some
+    slices may say another thickness."""
+    where = places([one.frame for one in group])
+    ordered = [group[i] for i in np.argsort(where, kind="stable")]
+    kinds: list[list[Slice]] = []
+    for one in ordered:
+        alike = (kind for kind in kinds if _as_thick(kind[0].frame.thickness, one.frame.thickness))
+        if (kind := next(alike, None)) is None:
+            kinds.append([one])
+        else:
+            kind.append(one)
+    several = [kind for kind in kinds if not _stray(kind)]
+    if len(several) < 2 or not _nested(several) or any(map(_interrupted, several)):
+        return [group]
+    return kinds if all(map(_row, several)) or not _row(ordered) else [group]
+
+
+def _interrupted(kind: list[Slice]) -> bool:
+    """By a hole as long as where other slices take over: thinner ones of the organ that is looked at, say."""
+    steps = np.diff(places([one.frame for one in kind]))
+    steps = steps[steps >= SAME_PLACE_MM]
+    return bool(steps.max() > (MOST_MISSING + 1 + _SAME_STEP) * np.quantile(steps, 0.9))
+
+
+def _as_thick(a: float | None, b: float | None) -> bool:
+    return a == b or (a is not None and b is not None and abs(a - b) <= _SAME_THICKNESS * max(a, b))
+
+
+def _thickness(frames: Sequence[Frame]) -> float | None:
+    known = [frame.thickness for frame in frames if frame.thickness is not None]
+    return float(np.median(known)) if known else None
 
 
 def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
@@ -234,12 +277,16 @@ def _in_doubt(ordered: list[Slice], parts: list[list[Slice]]) -> bool:
     """Whether what may tell passes apart lies in turns, and together is no row of slices such as one pass makes: these
     may be two passes, one of them with holes."""
     parts = [part for part in parts if not _stray(part)]
-    if not _overlap(parts) or _interspaced(parts):
-        return False
+    return _overlap(parts) and not _interspaced(parts) and not _row(ordered)
+
+
+def _row(ordered: list[Slice]) -> bool:
+    """One after the other, evenly, with hardly one lacking."""
     steps = np.diff(places([one.frame for one in ordered]))
     step = float(np.median(steps))
-    lacking = (np.round(steps / step) - 1).clip(0).sum()
-    return bool(steps.min() < _SAME_STEP * step or lacking > _FEW_LACKING * len(ordered))
+    if steps.min() < max(_SAME_STEP * step, SAME_PLACE_MM):
+        return False
+    return bool((np.round(steps / step) - 1).clip(0).sum() <= _FEW_LACKING * len(ordered))
 
 
 def _interspaced(parts: list[list[Slice]]) -> bool:

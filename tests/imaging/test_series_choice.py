@@ -10,7 +10,7 @@ import pytest
 from ct_series import phantom, slices_of, stored
 from orthanc import Orthanc
 from pydicom.dataset import Dataset
-from series_reading import series_of, volume_of
+from series_reading import notes, series_of, volume_of
 
 from cds.imaging.dicomweb import DicomWeb, SeriesRow
 from cds.imaging.pacs import Pacs
@@ -380,6 +380,100 @@ def test_two_passes_with_fields_of_view_of_their_own_are_two_passes_all_the_same
     assert chosen([*made(1, "portal", ONE_SERIES, **PORTAL), *later]).reason is Reason.PHASE_UNKNOWN
     again = made(1, "portal", ONE_SERIES, spacing=(4.0, 5.5, 5.5), **PORTAL)
     assert chosen([*made(1, "portal", ONE_SERIES, **PORTAL), *again]).volume is not None
+
+
+def timed_slices(datasets: list[Dataset], start_s: float, step_s: float) -> list[Dataset]:
+    """Each with its own acquisition time, in seconds after ten."""
+    for k, ds in enumerate(datasets):
+        ds.AcquisitionTime = f"10{int(start_s // 60):02d}{start_s % 60 + step_s * k:06.3f}"
+    return datasets
+
+
+THIN, THICK = {"spacing": (2.0, 5.0, 5.0)}, {"spacing": (4.0, 5.0, 5.0)}
+
+
+@pytest.mark.parametrize("shift_mm", [0.0, 1.0, 1.3])
+@pytest.mark.parametrize("told_by", ["number", "time"])
+def test_of_two_thicknesses_in_one_series_the_fitting_one_is_chosen(told_by: str, shift_mm: float) -> None:
+    numbers: list[dict[str, Any]] = [{}, {}] if told_by == "number" else [{"AcquisitionNumber": 2}, {}]
+    thin = made(1, "portal", ONE_SERIES, origin=(-160.0, -170.0, -100.0 + shift_mm), **THIN, **numbers[0])
+    thick = made(1, "portal", ONE_SERIES, **THICK, **numbers[1])
+    if told_by == "time":
+        timed_slices(thin, 70.0, 0.1), timed_slices(thick, 70.05, 0.2)
+    choice = chosen([*thin, *thick], wanted=Wanted(shortest_mm=40.0))
+    assert choice.volume is not None
+    assert np.array_equal(choice.volume.hu, VOLUMES["portal"])
+    assert choice.volume.spacing == pytest.approx((2.0, 5.0, 5.0))
+    assert Note.GROUPS in {remark.note for remark in choice.volume.remarks}
+    longer = chosen([*thin, *thick], wanted=Wanted(shortest_mm=60.0))
+    assert longer.volume is not None
+    assert longer.volume.spacing == pytest.approx((4.0, 5.0, 5.0))
+    assert [verdict.refused for verdict in longer.considered] == [None, Reason.TOO_SHORT]
+
+
+@pytest.mark.parametrize("shift_mm", [0.0, 1.3])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"AcquisitionNumber": 1}, {"AcquisitionNumber": 2}),
+        ({"AcquisitionNumber": None}, {"AcquisitionNumber": None}),
+        ({"AcquisitionNumber": None, "AcquisitionTime": ""}, {"AcquisitionNumber": None, "AcquisitionTime": ""}),
+        ({"AcquisitionTime": ""}, {"AcquisitionTime": ""}),
+        ({"AcquisitionTime": "100110"}, {"AcquisitionTime": "100500"}),
+    ],
+)
+def test_two_thicknesses_may_be_two_phases(first: dict[str, Any], second: dict[str, Any], shift_mm: float) -> None:
+    """A time that all have may be a copy of the series' own."""
+    thin = made(1, "portal", ONE_SERIES, origin=(-160.0, -170.0, -100.0 + shift_mm), **THIN, **first)
+    choice = chosen([*thin, *made(1, "delayed", ONE_SERIES, **THICK, **second)], wanted=Wanted(shortest_mm=40.0))
+    assert (choice.volume, choice.reason) == (None, Reason.PHASE_UNKNOWN)
+    assert all(verdict.refused is Reason.PHASE_UNKNOWN for verdict in choice.considered)
+
+
+def test_two_phases_of_two_thicknesses_are_four_volumes() -> None:
+    both = [
+        ds
+        for phase, number, start in (("arterial", 1, 35.0), ("portal", 2, 70.0))
+        for spacing, step in ((THIN, 0.1), (THICK, 0.2))
+        for ds in timed_slices(made(1, phase, "Abd art + ven", AcquisitionNumber=number, **spacing), start, step)
+    ]
+    for ds in both:
+        ds.ContrastBolusStartTime = "100000"
+    choice = chosen(both, wanted=Wanted(shortest_mm=60.0))
+    assert len(choice.considered) == 4
+    assert choice.volume is not None
+    assert np.array_equal(choice.volume.hu, VOLUMES["portal"])
+    assert choice.volume.spacing == pytest.approx((4.0, 5.0, 5.0))
+
+
+def test_reconstructions_with_numbers_of_their_own_and_the_times_of_one_scan_are_one_scan() -> None:
+    soft, sharp = made(1, "portal", ONE_SERIES), made(1, "portal", ONE_SERIES, ConvolutionKernel="B70f")
+    for ds in sharp:
+        ds.AcquisitionNumber = 2
+    assert chosen([*soft, *sharp]).reason is Reason.PHASE_UNKNOWN
+    timed_slices(soft, 70.0, 0.2), timed_slices(sharp, 70.0, 0.2)
+    choice = chosen([*soft, *sharp])
+    assert choice.volume is not None
+    assert choice.volume.frames[0].kernel == "B30f"
+    for later in (80.0, 300.0):
+        timed_slices(sharp, later, 0.2)
+        assert chosen([*soft, *sharp]).reason is Reason.PHASE_UNKNOWN
+
+
+def test_slices_of_one_scan_that_say_two_thicknesses_stay_together() -> None:
+    """Thicker ones of the chest before, or said wrongly here and there."""
+    blocks, some = made(1, "portal", ONE_SERIES), made(1, "portal", ONE_SERIES)
+    for k, ds in enumerate(blocks):
+        ds.SliceThickness = 4.0 if k < 20 else 5.0
+    for k in (3, 9, 10, 21):
+        some[k].SliceThickness = 3.0
+    for datasets in (blocks, some):
+        assert len(volume_of(datasets).hu) == 26
+    heights = [*range(0, 40, 5), *np.arange(40, 60, 2.5), *range(60, 110, 5)]
+    thinner_inside = made(1, "portal", ONE_SERIES, positions=[[-160.0, -170.0, float(z)] for z in heights])
+    for ds, z in zip(thinner_inside, heights, strict=True):
+        ds.SliceThickness = 2.5 if 40 <= z < 60 else 5.0
+    assert notes(volume_of(thinner_inside)) == {Note.SPACING}
 
 
 def test_enhancement_alone_does_not_prove_the_portal_venous_phase() -> None:
