@@ -16,6 +16,7 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from cds.imaging.coverage import upper_abdomen
 from cds.imaging.frames import Frame, seconds
 from cds.imaging.geometry import SAME_DIRECTION, SAME_PLACE_MM, crowded, places
 from cds.imaging.pixels import Slab
@@ -80,11 +81,13 @@ def another_pass(a: Stack, b: Stack) -> bool:
     twice."""
     one, other = ([each.frame for each in stack.slices] for stack in (a, b))
     alike = _same_geometry(one[0], other[0])
-    if alike and _as_thick(_thickness(one), _thickness(other)):
-        return True  # what told them apart was no kernel, no field of view and no thickness
-    if not _nested([list(a.slices), list(b.slices)]):
-        return False
+    nested = _nested([list(a.slices), list(b.slices)])
     times = [_times(a.slices), _times(b.slices)]
+    if alike and _as_thick(_thickness(one), _thickness(other)):
+        # what told them apart was no kernel, no field of view and no thickness: passes, or blocks of one
+        return nested or not _in_one_go(times)
+    if not nested:
+        return False
     if all(len(set(each)) >= FEWEST for each in times):
         return max(map(min, times)) >= min(map(max, times))  # slices have times of their own; no two scans run at once
     numbers = [{frame.acquisition for frame in frames} for frames in (one, other)]
@@ -94,6 +97,12 @@ def another_pass(a: Stack, b: Stack) -> bool:
         return True
     # two phases have one kernel and one field of view as a rule, and of their thickness nothing is known
     return alike and not (all(times) and (numbers[0] & numbers[1]) - {""})
+
+
+def _in_one_go(times: list[list[float]]) -> bool:
+    """Whether two blocks were scanned with no time for another phase between. One time for both may be a copy."""
+    known = all(times) and not set(times[0]) & set(times[1])
+    return known and max(map(min, times)) - min(map(max, times)) < _OTHER_SCAN_S
 
 
 def _by_geometry(slices: Sequence[Slice]) -> list[list[Slice]]:
@@ -176,13 +185,33 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
             continue
         whole = [part for part in parts if _whole(part)]
         if not whole or not _nested([part for part in parts if not _stray(part)]):
-            return [_ambiguous(ordered, remarks)]
+            return _blocks(ordered, parts, remarks)
         remarks = [*remarks, Remark(Note.NOT_WHOLE, str(len(parts) - len(whole)))]
         dropped = [Stack(tuple(part), tuple(remarks), Reason.MISSING_SLICES) for part in parts if not _whole(part)]
         return [stack for part in whole for stack in _passes(part, remarks)] + dropped
-    if crowded([one.frame for one in ordered]) or any(_in_doubt(ordered, parts) for parts in may_be):
-        return [_ambiguous(ordered, remarks)]
+    doubted = [parts for parts in may_be if _in_doubt(ordered, parts)]
+    if doubted or crowded([one.frame for one in ordered]):
+        told = (parts for parts in doubted if all(map(_whole, parts)))
+        return _blocks(ordered, next(told, []), remarks)
     return [Stack(tuple(ordered), tuple(remarks))]
+
+
+def _blocks(ordered: list[Slice], parts: list[list[Slice]], remarks: list[Remark]) -> list[Stack]:
+    """Of blocks that overlap in part, as chest and abdomen do, those that show all of the abdomen's organs: what is not
+    whole in one of them is never put together from two."""
+    shows = [_shows_all(part) for part in parts] if all(map(_whole, parts)) else []
+    if not any(shows):
+        return [_ambiguous(ordered, remarks)]
+    remarks = [*remarks, Remark(Note.SPLIT, str(len(parts)))]
+    return [
+        stack
+        for part, shown in zip(parts, shows, strict=True)
+        for stack in (_passes(part, remarks) if shown else [_ambiguous(part, remarks)])
+    ]
+
+
+def _shows_all(block: list[Slice]) -> bool:
+    return upper_abdomen([one.hu for one in block], places([one.frame for one in block]))
 
 
 def _ambiguous(ordered: list[Slice], remarks: list[Remark]) -> Stack:
