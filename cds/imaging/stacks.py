@@ -25,6 +25,8 @@ from cds.imaging.telling import MAY_TELL, TELL_PASSES, Telling
 
 _SAME_THICKNESS = 0.1
 """Relative: one scan says 0.6 and 0.625 mm of its slices; 1 and 1.25 are two reconstructions."""
+_FEW_TURNS = 4
+"""From one thickness to another along one scan: thinner slices of an organ or two in the midst."""
 _SAME_SPACING = 2e-3
 """Relative."""
 _SAME_PART = 0.8
@@ -83,11 +85,10 @@ def another_pass(a: Stack, b: Stack) -> bool:
     alike = _same_geometry(one[0], other[0])
     nested = _nested([list(a.slices), list(b.slices)])
     times = [_times(a.slices), _times(b.slices)]
-    if alike and _as_thick(_thickness(one), _thickness(other)):
-        # what told them apart was no kernel, no field of view and no thickness: passes, or blocks of one
-        return nested or not _in_one_go(times)
     if not nested:
-        return False
+        return alike and not _in_one_go(times)  # blocks
+    if alike and _as_thick(_thickness(one), _thickness(other)):
+        return True  # what told them apart was no kernel, no field of view and no thickness
     if all(len(set(each)) >= FEWEST for each in times):
         return max(map(min, times)) >= min(map(max, times))  # slices have times of their own; no two scans run at once
     numbers = [{frame.acquisition for frame in frames} for frames in (one, other)]
@@ -131,6 +132,14 @@ def _by_thickness(group: list[Slice]) -> list[list[Slice]]:
     slices may say another thickness."""
     where = places([one.frame for one in group])
     ordered = [group[i] for i in np.argsort(where, kind="stable")]
+    kinds = _thicknesses(ordered)
+    several = [kind for kind in kinds if not _stray(kind)]
+    if len(several) < 2 or not _nested(several) or any(map(_interrupted, several)):
+        return [group]
+    return kinds if all(map(_regular, several)) or not _row(ordered) else [group]
+
+
+def _thicknesses(ordered: list[Slice]) -> list[list[Slice]]:
     kinds: list[list[Slice]] = []
     for one in ordered:
         alike = (kind for kind in kinds if _as_thick(kind[0].frame.thickness, one.frame.thickness))
@@ -138,10 +147,14 @@ def _by_thickness(group: list[Slice]) -> list[list[Slice]]:
             kinds.append([one])
         else:
             kind.append(one)
-    several = [kind for kind in kinds if not _stray(kind)]
-    if len(several) < 2 or not _nested(several) or any(map(_interrupted, several)):
-        return [group]
-    return kinds if all(map(_row, several)) or not _row(ordered) else [group]
+    return kinds
+
+
+def _in_turns(ordered: list[Slice], kinds: list[list[Slice]]) -> bool:
+    """Along the body, not one kind after the other."""
+    kind_of = {id(one): number for number, kind in enumerate(kinds) if not _stray(kind) for one in kind}
+    row = [kind_of[id(one)] for one in ordered if id(one) in kind_of]
+    return sum(a != b for a, b in pairwise(row)) > _FEW_TURNS
 
 
 def _interrupted(kind: list[Slice]) -> bool:
@@ -189,6 +202,8 @@ def _passes(group: list[Slice], remarks: list[Remark]) -> list[Stack]:
         remarks = [*remarks, Remark(Note.NOT_WHOLE, str(len(parts) - len(whole)))]
         dropped = [Stack(tuple(part), tuple(remarks), Reason.MISSING_SLICES) for part in parts if not _whole(part)]
         return [stack for part in whole for stack in _passes(part, remarks)] + dropped
+    if _in_turns(ordered, kinds := _thicknesses(ordered)):
+        may_be.append(kinds)
     doubted = [parts for parts in may_be if _in_doubt(ordered, parts)]
     if doubted or crowded([one.frame for one in ordered]):
         told = (parts for parts in doubted if all(map(_whole, parts)))
@@ -307,6 +322,12 @@ def _in_doubt(ordered: list[Slice], parts: list[list[Slice]]) -> bool:
     may be two passes, one of them with holes."""
     parts = [part for part in parts if not _stray(part)]
     return _overlap(parts) and not _interspaced(parts) and not _row(ordered)
+
+
+def _regular(part: list[Slice]) -> bool:
+    """Whole, and none nearer to the next than the others are."""
+    steps = np.diff(places([one.frame for one in part]))
+    return _whole(part) and bool(steps.min() >= _SAME_STEP * np.median(steps))
 
 
 def _row(ordered: list[Slice]) -> bool:

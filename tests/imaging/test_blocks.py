@@ -76,6 +76,23 @@ def test_of_overlapping_blocks_the_one_that_shows_the_abdomen_whole_is_chosen(to
     assert [verdict.refused for verdict in choice.considered] == [None, Reason.AMBIGUOUS]
 
 
+@pytest.mark.parametrize("shift_mm", [0.0, 1.7, 2.5])
+def test_blocks_of_two_thicknesses_are_told_apart_by_them(shift_mm: float) -> None:
+    start: dict[str, Any] = {"ContrastBolusStartTime": "100000"}
+    chest = block(CHEST, 1, "100110", shift_mm, SliceThickness=3.0, **start)
+    abdomen = block(ABDOMEN, 1, "100110", **start)
+    for ds in abdomen:
+        ds.RescaleIntercept += 1
+    assert is_the_abdomen(chosen(chest, abdomen))
+
+
+@pytest.mark.parametrize("shift_mm", [1.7, 2.5])
+def test_blocks_of_two_thicknesses_of_which_one_has_a_hole_are_not_mixed(shift_mm: float) -> None:
+    chest = block(CHEST, 1, "100100", shift_mm, SliceThickness=3.0)
+    abdomen = block(ABDOMEN, 1, "100100")
+    assert chosen([*chest[:8], *chest[14:]], abdomen).reason is Reason.AMBIGUOUS
+
+
 def test_blocks_that_nothing_tells_apart_are_refused() -> None:
     untold = [block(CHEST, None, ""), block(ABDOMEN, None, "")]
     for ds in untold[1]:
