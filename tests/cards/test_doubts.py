@@ -43,3 +43,23 @@ def test_what_was_not_read_is_told_once_and_without_a_diagnosis_after_what_is_re
         "Older acute pancreatitis could not be ruled out: part of the record was not read whole.",
     ]
     assert doubts.told(WORDS, [first_time()]) == []
+
+
+def test_dutch_sentences_fit_words_of_either_gender() -> None:
+    """A "het" word after "de" or "oudere" would be wrong: they name the disease without an article or an adjective."""
+    words = Catalogues((), {"gout": {"nl": "vitaminetekort"}, "lipase": {"nl": "lipase"}}).book("nl")
+    spec = [{"concepts": ["gout"]}, {"concepts": ["lipase"], "at_least": 180}]
+    undated, over = Fact("gout", "Condition/1", None), Fact("gout", "Condition/2", parse("2012"), status="inactive")
+    high = Fact("lipase", "Observation/1", parse("2020-05-01"), value=200.0, original="200 U/L")
+    lost = frozenset({"Condition", "Observation", "Procedure"})
+    assert doubts.told(words, [first_time(undated, over, high, unless=spec, unsure=lost)]) == [
+        "Vitaminetekort staat zonder datum vastgelegd en bestaat mogelijk al langer.",
+        "Vitaminetekort van 2012 staat vastgelegd als niet meer actueel: mogelijk is dit dezelfde aandoening.",
+        "Lipase 200 U/L (1 mei 2020), daarna lager: mogelijk al langer vitaminetekort.",
+        "Dat er al langer vitaminetekort is, kon niet worden uitgesloten: "
+        "de probleemlijst is niet in zijn geheel gelezen.",
+        "Dat er al langer vitaminetekort is, kon niet worden uitgesloten: "
+        "niet alle laboratoriumuitslagen zijn gelezen.",
+        "Dat er al langer vitaminetekort is, kon niet worden uitgesloten: "
+        "een deel van het dossier is niet in zijn geheel gelezen.",
+    ]

@@ -31,25 +31,25 @@ DOUBTS = [
         (undated(TYPE_2),),
         "",
         "Diabetes is on record without a date: it may be older.",
-        "Diabetes staat zonder datum vastgelegd: de diabetes kan ouder zijn.",
+        "Diabetes staat zonder datum vastgelegd en bestaat mogelijk al langer.",
     ),
     (
         ONCE,
         "",
         "HbA1c 6.6 % (1 May 2020), lower since: diabetes may be older.",
-        "HbA1c 6,6 % (1 mei 2020), daarna lager: de diabetes kan ouder zijn.",
+        "HbA1c 6,6 % (1 mei 2020), daarna lager: mogelijk al langer diabetes.",
     ),
     (
         (problem(DIABETES, "2012-03-01", "resolved"),),
         "",
         "Diabetes of 2012 is on record as resolved: this may be the same.",
-        "Diabetes van 2012 staat vastgelegd als niet meer actueel: dit kan dezelfde zijn.",
+        "Diabetes van 2012 staat vastgelegd als niet meer actueel: mogelijk is dit dezelfde aandoening.",
     ),
     (
         (),
         "conditions",
         "Older diabetes could not be ruled out: the problem list was not read whole.",
-        "Oudere diabetes kon niet worden uitgesloten: de probleemlijst is niet in zijn geheel gelezen.",
+        "Dat er al langer diabetes is, kon niet worden uitgesloten: de probleemlijst is niet in zijn geheel gelezen.",
     ),
 ]
 

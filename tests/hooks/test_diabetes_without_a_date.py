@@ -38,7 +38,7 @@ def test_beside_a_rise_it_makes_the_diabetes_possibly_new(
 def test_of_type_1_it_does_so_too_and_it_is_said_in_dutch(house: House) -> None:
     (card,) = house.cards_for("pancreas-risk", PATIENT, LOST_WEIGHT, *BARELY, undated(TYPE_1), language="nl")
     assert card["summary"].startswith("Gewichtsverlies en mogelijk nieuwe diabetes")
-    assert "- Diabetes staat zonder datum vastgelegd: de diabetes kan ouder zijn.\n" in card["detail"]
+    assert "- Diabetes staat zonder datum vastgelegd en bestaat mogelijk al langer.\n" in card["detail"]
 
 
 def test_where_it_alone_makes_a_new_entry_no_first_the_reason_is_kept(house: House) -> None:
