@@ -239,6 +239,9 @@ def _likely(case: Case, trigger: Trigger) -> list[str]:
         value = score.number("score")
         band = "high" if value >= 3 else "intermediate" if value >= 1 else "low"
         lines.append(words(f"risk.likely.endpac_{band}", score=words.number(value, 0)))
+        told = _maybe_older(case, trigger)
+        if doubted := [one for one in risk_known.doubts(case, score) if one not in told]:
+            lines[-1] += " " + words("risk.likely.endpac_maybe_new", doubts=" ".join(doubted))
     return lines
 
 
