@@ -174,6 +174,8 @@ def _snapshot(feature: Feature) -> dict[str, Any]:
         found["unit"] = feature.input.unit
     if feature.detail:
         found["sent"] = feature.detail
+    if feature.older:
+        found["older"] = list(feature.older)
     if feature.facts:
         found["from"] = [f.source for f in feature.facts]
         if feature.input.unit != "1" and feature.facts[0].original:

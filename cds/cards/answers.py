@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cds.cards import wording
+from cds.cards import doubts, wording
+from cds.cards.phrasebook import Phrasebook
 from cds.inference.explain import headline, spreads
 from cds.inference.manifest import Condition, Output, Rule, Status
 from cds.inference.prediction import Prediction
@@ -16,8 +17,15 @@ _MIDDLE_HALF = (0.75, 0.25)
 
 
 def rules_said(case: Case, prediction: Prediction) -> list[str]:
-    rules = {r.id: r for r in prediction.manifest.runtime.rules}
-    return [case.words.pick(rules[id].says) for id in prediction.rules if rules[id].says]
+    rules, older = {r.id: r for r in prediction.manifest.runtime.rules}, doubts.of_rules(prediction)
+    said = ((id, case.words.pick(rules[id].says)) for id in prediction.rules if rules[id].says)
+    return [doubts.marked(case.words, "said", text, older.get(id, ())) for id, text in said]
+
+
+def rules_named(words: Phrasebook, prediction: Prediction) -> list[str]:
+    """The short name of each rule that holds, marked where it does so only by what may be no first time."""
+    labels, older = {r.id: r.label for r in prediction.manifest.runtime.rules}, doubts.of_rules(prediction)
+    return [doubts.marked(words, "named", words.pick(labels[id]), older.get(id, ())) for id in prediction.rules]
 
 
 def said(case: Case, prediction: Prediction) -> list[str]:
@@ -51,9 +59,8 @@ def _told(output: Output) -> bool:
 def concluded(case: Case, prediction: Prediction) -> str:
     """Another model's conclusion in one line: its category or first number told, the rules behind it, its status."""
     words, manifest = case.words, prediction.manifest
-    labels = {r.id: words.pick(r.label) for r in manifest.runtime.rules}
     output = min((o for o in manifest.outputs if _told(o)), key=lambda o: o.kind != "category", default=None)
-    behind = [labels[id] for id in prediction.rules]
+    behind = rules_named(words, prediction)
     if manifest.status is not Status.established:
         behind.append(words(f"engine.status.short.{manifest.status.value}"))
     value = _with_interval(case, prediction, output) if output else ""

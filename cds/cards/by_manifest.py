@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 from cds.cards import answers, by_study, doubts, measured, wording
+from cds.cards.compose import SUMMARY_LIMIT
 from cds.cards.speech import chosen, limits, quieted_by
 from cds.cards.unable import failed
 from cds.inference.contribution import Contribution, Speech
@@ -131,7 +132,7 @@ def _card(
         quieted_by=quieted_by(card, speech),
         rank=card.rank,
         indicator=speech.indicator,
-        summary=by_study.labelled(words, manifest, words.pick(speech.summary).format_map(fields)),
+        summary=_headline(case, prediction, words.pick(speech.summary).format_map(fields)),
         detail=detail,
         source_label=words.pick(manifest.words.title),
         source_url=source.url if source else None,
@@ -144,6 +145,14 @@ def _card(
         models=(manifest.id, *(other.manifest.id for other in beside)),
         flags=_flags(case, card, (prediction, *beside)),
     )
+
+
+def _headline(case: Case, prediction: Prediction, summary: str) -> str:
+    """With what may be older, where the answer rests on nothing else; where there is no room for that, the reasons
+    alone tell it."""
+    marked = doubts.marked(case.words, "headline", summary, doubts.of_answer(prediction))
+    plain, longer = (by_study.labelled(case.words, prediction.manifest, text) for text in (summary, marked))
+    return longer if len(longer) <= SUMMARY_LIMIT else plain
 
 
 def _says(case: Case, prediction: Prediction) -> list[str]:
@@ -259,8 +268,7 @@ class _Fields(dict[str, Any]):
     def __missing__(self, name: str) -> str:
         case, prediction = self._case, self._prediction
         if name == "rules":
-            labels = {r.id: r.label for r in prediction.manifest.runtime.rules}
-            return case.words.join(case.words.pick(labels[id]) for id in prediction.rules)
+            return case.words.join(answers.rules_named(case.words, prediction))
         if name == "found":
             return case.words.join(case.words.pick(f.input.label) for f in telling(prediction))
         output = next((o for o in prediction.manifest.outputs if o.name == name), None)

@@ -1,14 +1,17 @@
-"""What a record says, or may hold where nobody could read it, against a first time: a sentence each."""
+"""What a record says, or may hold where nobody could read it, against a first time: a sentence each, and a mark on
+whatever rests on that first time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
+from cds.inference import rules
+from cds.inference.manifest import Rule
+from cds.inference.prediction import Prediction
 from cds.record.facts import Fact
 from cds.record.features import Feature
-from cds.record.inputs import Input
 
 _SOURCES = {"Condition": "conditions", "Observation": "observations"}
 
@@ -19,8 +22,8 @@ def told(words: Phrasebook, features: Iterable[Feature]) -> list[str]:
     unread: dict[str, None] = {}
     for feature in features:
         for fact in feature.aside:
-            aside.setdefault(fact.source, once(words, fact, _disease(feature.input, fact.concept)))
-        unread |= dict.fromkeys(unsure(words, feature.unsure, _disease(feature.input)))
+            aside.setdefault(fact.source, once(words, fact, feature.input.diagnosis(fact.concept)))
+        unread |= dict.fromkeys(unsure(words, feature.unsure, feature.input.diagnosis()))
     return [*aside.values(), *unread]
 
 
@@ -47,7 +50,31 @@ def unsure(words: Phrasebook, lost: Collection[str], disease: str) -> list[str]:
     return [words(f"engine.reason.older.{key}", disease=words.concept(disease)) for key in found]
 
 
-def _disease(spec: Input, concept: str = "") -> str:
-    """What the first time is one of: a manifest lists the general diagnosis first; without one, what is read itself."""
-    diagnoses = [known.concepts for known in spec.unless if known.at_least is None] or [spec.concepts]
-    return next((names[0] for names in diagnoses if concept in names), diagnoses[0][0])
+def of_rules(prediction: Prediction) -> dict[str, tuple[str, ...]]:
+    """By the id of each rule that holds only by what may be no first time: the concepts of what may be older."""
+    features = {f.input.name: f for f in prediction.features}
+    older = {name: f.older for name, f in features.items() if f.older}
+    found = (rule for rule in prediction.manifest.runtime.rules if rule.id in prediction.rules)
+    return {rule.id: of_rule(rule, older) for rule in found if rules.hangs_on(rule, features, older)}
+
+
+def of_rule(rule: Rule, older: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The concepts of what may be older among the inputs of a rule. ``older``: by input."""
+    read = (name for test in (*rule.all, *rule.any) for name in rules.reads(test))
+    return tuple(dict.fromkeys(concept for name in read for concept in older.get(name, ())))
+
+
+def of_answer(prediction: Prediction) -> tuple[str, ...]:
+    """The concepts of what may be older, where every rule that gives the answer holds only by that."""
+    held = [rule for rule in prediction.manifest.runtime.rules if rule.id in prediction.rules]
+    doubted = of_rules(prediction)
+    deciding = [doubted.get(rule.id, ()) for rule in held if rule.gives == held[0].gives]
+    return tuple(dict.fromkeys(concept for older in deciding for concept in older)) if all(deciding) else ()
+
+
+def marked(words: Phrasebook, how: str, text: str, older: Collection[str]) -> str:
+    """A text that takes something for a first time, with what may be older; as it is where nothing may. ``how``:
+    ``headline``, ``named`` (a name), ``said`` (a sentence) or ``found`` (what is on record)."""
+    if not older:
+        return text
+    return words(f"engine.older.{how}", text=text, disease=words.join(words.concept(one) for one in older))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cds.inference.manifest import Condition, Rule
 from cds.record.features import Feature
@@ -102,6 +102,19 @@ def fires(rule: Rule, features: Mapping[str, Feature]) -> bool:
     if any(holds(c, features) is not True for c in rule.all):
         return False
     return not rule.any or sum(holds(c, features) is True for c in rule.any) >= rule.needs
+
+
+def hangs_on(rule: Rule, features: Mapping[str, Feature], names: Collection[str]) -> bool:
+    """Whether the rule holds, and would not, were what these inputs take for a first time none."""
+    older = {name: _older(features[name]) for name in names}
+    return bool(older) and fires(rule, features) and not fires(rule, {**features, **older})
+
+
+def _older(feature: Feature) -> Feature:
+    """As it is read where the disease has been known for longer."""
+    if feature.input.is_flag:
+        return Feature(feature.input, 0.0, "found")
+    return Feature(feature.input, None, "known-before")
 
 
 def almost(rule: Rule, features: Mapping[str, Feature]) -> tuple[str, ...]:

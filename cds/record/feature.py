@@ -49,6 +49,12 @@ class Feature(msgspec.Struct, frozen=True):
         return self.state == "found"
 
     @property
+    def older(self) -> tuple[str, ...]:
+        """Concepts of what may be no first time; empty where nothing says so."""
+        found = [self.input.diagnosis(fact.concept) for fact in self.aside]
+        return tuple(dict.fromkeys([*found, *([self.input.diagnosis()] if self.unsure else [])]))
+
+    @property
     def wanting(self) -> bool:
         """Absent, and worth naming: what is worked out from others is not, and what only decides for whom the model
         speaks is where it stands in the record and could not be read or used."""

@@ -262,6 +262,12 @@ class Input(Strict):
         """Concepts it looks for: what it is read from, and what voids it."""
         return (*self.concepts, *(c for known in self.unless for c in known.concepts))
 
+    def diagnosis(self, concept: str = "") -> str:
+        """What the first time is one of: a manifest lists the general diagnosis first; without one, what is read
+        itself. ``concept``: of what says that it may be older."""
+        diagnoses = [known.concepts for known in self.unless if known.at_least is None] or [self.concepts]
+        return next((names[0] for names in diagnoses if concept in names), diagnoses[0][0])
+
     @property
     def is_flag(self) -> bool:
         """Absence of a coded fact is an answer (0), not a gap."""

@@ -78,10 +78,47 @@ def test_where_it_may_be_older_the_card_says_so(
     house: House, guideline: str, beside: tuple[dict[str, Any], ...], cut: str, english: str, dutch: str
 ) -> None:
     (card,) = house.cards_for("pancreas-care", *CHART, *beside, cut=cut)
-    assert card["summary"] == HEADLINES[guideline]
+    assert card["summary"] == f"{HEADLINES[guideline]}: diabetes may be older"
     assert lines(card, "Why") == [FOUND, english]
     (card,) = house.cards_for("pancreas-care", *CHART, *beside, cut=cut, language="nl")
+    assert card["summary"].endswith(f"{guideline[-4:]}): mogelijk al langer diabetes")
     assert lines(card, "Waarom")[1:] == [dutch]
+
+
+NAMED = {"ipmn-european-2018": "New-onset diabetes", "ipmn-kyoto-2024": "New-onset diabetes within a year"}
+SAID = {
+    "ipmn-european-2018": "Relative: new-onset diabetes.",
+    "ipmn-kyoto-2024": "Worrisome: new-onset diabetes within a year.",
+}
+
+
+def test_so_do_the_criterion_and_its_sentence(house: House, guideline: str) -> None:
+    (sure,) = house.cards_for("pancreas-care", *CHART)
+    assert f"Found: {NAMED[guideline]}.\n" in sure["detail"]
+    assert f"- {SAID[guideline]}\n" in sure["detail"]
+    (card,) = house.cards_for("pancreas-care", *CHART, undated(TYPE_2))
+    assert f"Found: {NAMED[guideline]} (diabetes may be older).\n" in card["detail"]
+    assert f"- {SAID[guideline]} But diabetes may be older.\n" in card["detail"]
+    (dutch,) = house.cards_for("pancreas-care", *CHART, undated(TYPE_2), language="nl")
+    assert "(mogelijk al langer diabetes).\n" in dutch["detail"]
+    assert ". Mogelijk al langer diabetes.\n" in dutch["detail"]
+
+
+def test_beside_a_finding_that_is_sure_the_headline_is_too(house: House, guideline: str) -> None:
+    """Both guidelines make a rise of CA 19-9 as heavy as new diabetes."""
+    marker = SIZE | {
+        "id": "marker",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "24108-3"}]},
+        "valueQuantity": {"value": 90, "unit": "U/mL", "system": "http://unitsofmeasure.org", "code": "U/mL"},
+    }
+    (card,) = house.cards_for("pancreas-care", *CHART, marker, undated(TYPE_2))
+    assert card["summary"] == HEADLINES[guideline]
+    assert f"{NAMED[guideline]} (diabetes may be older)" in card["detail"]
+
+
+def test_the_model_beside_is_marked_too(house: House) -> None:
+    (card,) = house.cards_for("pancreas-care", *CHART, undated(TYPE_2))
+    assert "New-onset diabetes within a year (diabetes may be older)" in lines(card, "What other models say of it")[0]
 
 
 def test_what_the_doubt_tells_is_not_missing_as_well(house: House, guideline: str) -> None:

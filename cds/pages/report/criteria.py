@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from cds.cards import wording
+from cds.cards import doubts, wording
 from cds.cards.phrasebook import Phrasebook
 from cds.inference import rules
 from cds.inference.manifest import Condition, Rule
@@ -58,7 +58,40 @@ def _criterion(
         key = "report.criteria.needs_and" if rule.all else "report.criteria.needs"
         counts = {"n": rule.needs, "of": len(rule.any)}
         needs = words.counted(key, len(rule.all), **counts) if rule.all else words(key, **counts)
-    return Criterion(wording.capital(words.pick(rule.label)), words.pick(rule.says), held, tests, needs)
+    older = _older(rule, features, _possibly(told)) if held else ()
+    return Criterion(
+        doubts.marked(words, "named", wording.capital(words.pick(rule.label)), older),
+        doubts.marked(words, "said", words.pick(rule.says), older),
+        held,
+        tests,
+        needs,
+    )
+
+
+def named(
+    words: Phrasebook,
+    told: Told,
+    held: Collection[str],
+    features: Mapping[str, Feature],
+    supposed: Collection[str] = (),
+) -> list[str]:
+    """Names of the criteria ``held``, in the guideline's order. ``supposed``: inputs given another value than was read,
+    which no doubt about the record concerns."""
+    older = {name: concepts for name, concepts in _possibly(told).items() if name not in supposed}
+    found = (rule for rule in told.manifest.runtime.rules if rule.id in held)
+    return [doubts.marked(words, "named", words.pick(rule.label), _older(rule, features, older)) for rule in found]
+
+
+def _possibly(told: Told) -> dict[str, tuple[str, ...]]:
+    """By input: what may be older."""
+    return {i.spec.name: i.older for i in told.inputs if i.older}
+
+
+def _older(rule: Rule, features: Mapping[str, Feature], older: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What may be older, where the criterion holds by that alone; of a model that has been replaced, where it reads
+    it."""
+    hangs = rules.hangs_on(rule, features, older) if features else True
+    return doubts.of_rule(rule, older) if hangs else ()
 
 
 def _test(
@@ -87,4 +120,6 @@ def _fact(words: Phrasebook, one: StoredInput) -> str:
     if one.spec.is_flag and not one.value and not one.sources and one.spec.source == "record":
         return words("report.value.not_on_record")  # nobody wrote "no"
     value = say.value(words, one.spec, one.value)
-    return words("report.value.dated", value=value, day=say.day(words, one.date)) if one.date else value
+    if one.date:
+        value = words("report.value.dated", value=value, day=say.day(words, one.date))
+    return doubts.marked(words, "found", value, one.older)

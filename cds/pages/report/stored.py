@@ -36,6 +36,8 @@ class StoredInput:
     reference: Mapping[str, Any] = field(default_factory=dict)
     """The laboratory's reference range in that unit: ``low``, ``high``, or its ``text``, and the ``side`` (``above``,
     ``below``) on which the value lies outside; empty where it sent none that is plainly the patient's."""
+    older: tuple[str, ...] = ()
+    """Concepts of what may be older, where this takes it for a first time; empty in rows of earlier versions."""
 
     @property
     def found(self) -> bool:
@@ -176,4 +178,5 @@ def _input(spec: Input, row: Mapping[str, Any]) -> StoredInput:
         sent=str(row.get("sent", "")),
         written=str(row.get("written", "")),
         reference=row.get("reference", {}),
+        older=tuple(row.get("older", ())),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cds.cards import wording
 from cds.cards.phrasebook import MINUS, Phrasebook
 from cds.inference.prediction import Failed, NotAssessed, Prediction
+from cds.pages.report import criteria
 from cds.pages.report import words as say
 from cds.pages.report.stored import StoredInput, Told
 from cds.record.inputs import Input, Reduce
@@ -110,7 +111,7 @@ def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
         changes.append((label, say.value(words, spec, number)))
     if not values and not faults:
         faults.append(words("report.what_if.nothing"))
-    before = _headline(words, told, told.entry.outputs, told.rules) if told.entry.outcome == "predicted" else ""
+    before = _before(words, told) if told.entry.outcome == "predicted" else ""
     if faults:
         return Supposed((), before, "", tuple(faults))
     found = told.changed(values)
@@ -118,9 +119,16 @@ def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
         if (both := _chances(told, found)) is not None:
             before, after = (say.beside(words, chance, say.per(*both)) for chance in both)
         else:
-            after = _headline(words, told, found.outputs, found.rules)
+            by_name = {f.input.name: f for f in found.features}
+            held = criteria.named(words, told, found.rules, by_name, values)
+            after = _headline(words, told, found.outputs, held)
         return Supposed(tuple(changes), before, after, ())
     return Supposed(tuple(changes), before, "", (), _why_not(words, found))
+
+
+def _before(words: Phrasebook, told: Told) -> str:
+    features = {i.spec.name: i.feature for i in told.inputs} if told.askable else {}
+    return _headline(words, told, told.entry.outputs, criteria.named(words, told, told.rules, features))
 
 
 def _chances(told: Told, found: Prediction) -> tuple[float, float] | None:
@@ -150,10 +158,10 @@ def _number(typed: str) -> float | None:
     return number if math.isfinite(number) and abs(number) < 1e9 else None
 
 
-def _headline(words: Phrasebook, told: Told, outputs: Mapping[str, object], held: tuple[str, ...]) -> str:
+def _headline(words: Phrasebook, told: Told, outputs: Mapping[str, object], held: list[str]) -> str:
+    """``held``: names of the criteria that hold."""
     if told.manifest.runtime.rules:
-        names = [words.pick(r.label) for r in told.manifest.runtime.rules if r.id in held]
-        return wording.capital(words.join(names)) if names else words("report.criteria.none")
+        return wording.capital(words.join(held)) if held else words("report.criteria.none")
     curve = next((o for o in told.manifest.outputs if o.kind == "survival" and o.name in outputs), None)
     if curve is None:
         output = next((o for o in told.manifest.outputs if o.shown and o.kind in _ANSWERS and o.name in outputs), None)

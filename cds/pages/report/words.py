@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from cds.cards import wording
+from cds.cards import doubts, wording
 from cds.cards.phrasebook import Phrasebook
 from cds.inference.explain import spreads
 from cds.inference.manifest import Output
@@ -47,10 +47,11 @@ def value(words: Phrasebook, spec: Input, number: float | None) -> str:
 
 
 def read(words: Phrasebook, given: StoredInput) -> str:
-    """The value of an input that was read, in the hospital's own unit where it is one measurement."""
+    """The value of an input that was read, in the hospital's own unit where it is one measurement; of a first time that
+    may be none it says so."""
     if given.written and given.spec.reduce in _ONE_MEASUREMENT:
         return _spelt(wording.as_written(words, given.written))
-    return value(words, given.spec, given.value)
+    return doubts.marked(words, "found", value(words, given.spec, given.value), given.older)
 
 
 def reference(words: Phrasebook, given: StoredInput) -> str:
