@@ -27,7 +27,7 @@ def lines(case: Case) -> list[str]:
             spread = wording.between(words, low, high)
             found.append(words("risk.missing.spread", item=wording.absence(words, feature), spread=spread))
     if sexes := by_sex(case):
-        female, male = (wording.chance(words, one) for one in sexes)
+        female, male = wording.chances(words, *sexes)
         found.append(words("risk.missing.sex", female=female, male=male))
     score = case.assessments.get(SCORE)
     told: tuple[str, ...] = ()

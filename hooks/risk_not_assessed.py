@@ -61,8 +61,8 @@ def _summary(case: Case, sexless: str) -> str:
 def _either_sex(case: Case, sexless: str) -> str:
     """What the risk would be with either sex."""
     words, limit = case.words, case.parameters.risk_at_least
-    female, male = (wording.chance(words, one) for one in risk_missing.by_sex(case))
-    return words(f"risk.not_assessed.{sexless}", female=female, male=male, limit=wording.chance(words, limit))
+    female, male, least = wording.chances(words, *risk_missing.by_sex(case), limit)
+    return words(f"risk.not_assessed.{sexless}", female=female, male=male, limit=least)
 
 
 def _findings(case: Case) -> list[str]:

@@ -225,13 +225,8 @@ def _likely(case: Case, trigger: Trigger) -> list[str]:
         lines.append(words("risk.likely.guideline", chance=wording.chance(words, threshold)))
     risk = case.prediction(RISK)
     if risk is not None:
-        lines.append(
-            words(
-                "risk.likely.qcancer",
-                chance=wording.chance(words, risk.number("risk")),
-                reference=wording.chance(words, risk.number("reference_risk")),
-            )
-        )
+        own, reference = wording.chances(words, risk.number("risk"), risk.number("reference_risk"))
+        lines.append(words("risk.likely.qcancer", chance=own, reference=reference))
         if trigger.kind != "risk" and risk.number("risk") < case.parameters.risk_at_least:
             lines[-1] += " " + words("risk.likely.qcancer_lower")
     score = case.prediction("endpac")

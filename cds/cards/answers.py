@@ -78,8 +78,11 @@ def _with_interval(case: Case, prediction: Prediction, output: Output) -> str:
     value = text_of(case, prediction, output)
     if not (output.lower and output.upper):
         return value
-    bounds = {o.name: o for o in prediction.manifest.outputs}
-    low, high = (_number(case, output, prediction.number(bounds[name].name)) for name in (output.lower, output.upper))
+    bounds = [prediction.number(name) for name in (output.lower, output.upper)]
+    if output.kind == "probability":
+        value, low, high = wording.chances(case.words, prediction.number(output.name), *bounds)
+    else:
+        low, high = _numbers(case, output, *bounds)
     return case.words("engine.said.interval", value=value, low=low, high=high)
 
 
@@ -94,6 +97,13 @@ def text_of(case: Case, prediction: Prediction, output: Output) -> str:
     if output.until is not None:
         return wording.lifetime(case.words, value, open_ended=prediction.open_ended(output.name))
     return _number(case, output, value)
+
+
+def _numbers(case: Case, output: Output, *values: float) -> tuple[str, ...]:
+    """Values of one output that stand beside each other: chances each of as many people."""
+    if output.kind in ("probability", "comparator"):
+        return wording.chances(case.words, *values)
+    return tuple(_number(case, output, value) for value in values)
 
 
 def _number(case: Case, output: Output, value: float) -> str:
@@ -114,14 +124,15 @@ def missing(case: Case, prediction: Prediction) -> list[str]:
     for feature in sorted(absent, key=lambda f: order.get(f.input.name, len(order))):
         absence = wording.absence(words, feature)
         if main is not None and feature.input.name in spread:
-            _, low, high = spread[feature.input.name]
+            _, *ends = spread[feature.input.name]
+            low, high = _numbers(case, main, *ends)
             lines.append(
                 words(
                     "engine.missing.spread",
                     item=absence,
                     label=wording.output_label(words, main),
-                    low=_number(case, main, low),
-                    high=_number(case, main, high),
+                    low=low,
+                    high=high,
                 )
             )
         elif not feature.input.is_flag or feature.state != "missing":
@@ -193,11 +204,11 @@ def _silent(case: Case, prediction: Prediction, modality: Modality) -> str:
     if main is None or not mine:
         return words("engine.unspoken.plain", modality=name, why=words("engine.absent.missing"))
     found = spreads(mine, main.name, prediction.number(main.name)).values()
-    low, high = min(low for _, low, _ in found), max(high for _, _, high in found)
+    low, high = _numbers(case, main, min(low for _, low, _ in found), max(high for _, _, high in found))
     return words(
         "engine.unspoken.spread",
         modality=name,
         label=wording.output_label(words, main),
-        low=_number(case, main, low),
-        high=_number(case, main, high),
+        low=low,
+        high=high,
     )

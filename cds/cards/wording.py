@@ -35,12 +35,32 @@ def chance(words: Phrasebook, probability: float) -> str:
 
 
 def _count(words: Phrasebook, count: float) -> str:
-    return words.number(count, 0) if count >= 9.5 else words.significant(count, 1 if count >= 3 else 2)
+    return words.significant(round(count) if count >= 9.5 else count, 1 if 3 <= count < 9.5 else 2)
+
+
+def per(*chances: float) -> int:
+    """Of how many people chances that stand beside each other are told, so that the smallest can still be counted: read
+    quickly, "4 in 1,000" and "4 in 10,000" are the same."""
+    return next((total for total in (100, 1_000, 10_000) if min(chances) * total >= ONE), 100_000)
+
+
+def beside(words: Phrasebook, probability: float, total: int) -> str:
+    """A chance, of as many people as the one beside it: two significant digits at most."""
+    if probability * 100_000 < ONE:
+        return words("engine.chance.rare")
+    return words("engine.chance.about", count=_count(words, probability * total), total=words.number(total, 0))
+
+
+def chances(words: Phrasebook, *several: float) -> tuple[str, ...]:
+    """Chances that stand beside each other, each of as many people."""
+    total = per(*several)
+    return tuple(beside(words, one, total) for one in several)
 
 
 def between(words: Phrasebook, low: float, high: float) -> str:
     """``between about 2 in 100 and about 5 in 100``"""
-    return words("engine.chance.between", low=chance(words, low), high=chance(words, high))
+    least, most = chances(words, low, high)
+    return words("engine.chance.between", low=least, high=most)
 
 
 def lifetime(words: Phrasebook, months: float, *, open_ended: bool = False) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cds.cards.phrasebook import Catalogues
-from cds.cards.wording import chance
+from cds.cards.wording import between, chance, chances
 from cds.errors import ServiceError
 from cds.record.moments import parse
 
@@ -57,6 +57,24 @@ def test_a_chance_is_a_count_of_at_most_two_digits(
 ) -> None:
     assert chance(catalogues.book("en"), probability) == english
     assert chance(catalogues.book("nl"), probability) == dutch
+
+
+@pytest.mark.parametrize(
+    ("several", "told"),
+    [
+        ((0.0042, 0.0004), ("about 42 in 10,000", "about 4 in 10,000")),
+        ((0.0364, 0.0005), ("about 360 in 10,000", "about 5 in 10,000")),
+        ((0.24, 0.38), ("about 24 in 100", "about 38 in 100")),
+        ((0.0021, 0.00000001), ("about 210 in 100,000", "fewer than 1 in 100,000")),
+    ],
+)
+def test_chances_beside_each_other_are_of_as_many_people(
+    catalogues: Catalogues, several: tuple[float, ...], told: tuple[str, ...]
+) -> None:
+    assert chances(catalogues.book("en"), *several) == told
+    low, high = sorted(several)
+    expected = f"between {told[several.index(low)]} and {told[several.index(high)]}"
+    assert between(catalogues.book("en"), low, high) == expected
 
 
 def test_dates_keep_their_precision_in_both_languages(catalogues: Catalogues) -> None:

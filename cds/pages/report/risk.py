@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
 from cds.charts import BarWords, RiskRow, Svg, available, comparison
 from cds.inference.explain import comparator, headline
@@ -73,7 +74,7 @@ def _text(
 ) -> str:
     """A chance that stands beside another is told of as many people as that one."""
     if base is not None and output.kind == "probability" and interval is None:
-        return say.beside(words, number, say.per(number, base))
+        return wording.beside(words, number, wording.per(number, base))
     return say.with_interval(words, output, number, interval)
 
 
@@ -81,7 +82,7 @@ def _beside(words: Phrasebook, output: Output, number: float, base: float) -> st
     """Against the same age and sex."""
     if output.kind != "probability":
         return words("report.ordinary", value=say.answer(words, output, base))
-    return words("report.ordinary_chance", value=say.beside(words, base, say.per(number, base)))
+    return words("report.ordinary_chance", value=wording.beside(words, base, wording.per(number, base)))
 
 
 def _band(words: Phrasebook, told: Told) -> tuple[str, str]:
@@ -162,11 +163,11 @@ def _charts(
 def _compared(
     words: Phrasebook, output: Output, number: float, base: float, interval: Interval | None, title: str
 ) -> tuple[Svg, Svg]:
-    per = say.per(number, base)
+    per = wording.per(number, base)
     low, high = (per * bound for bound in interval) if interval is not None else (None, None)
     rows = (
-        RiskRow(words("report.compared.patient"), per * number, low, high, say.beside(words, number, per)),
-        RiskRow(words("report.compared.ordinary"), per * base, None, None, say.beside(words, base, per)),
+        RiskRow(words("report.compared.patient"), per * number, low, high, wording.beside(words, number, per)),
+        RiskRow(words("report.compared.ordinary"), per * base, None, None, wording.beside(words, base, per)),
     )
     named = BarWords(axis=words("report.compared.axis", total=words.number(per, 0)), figure=words.figure)
     heading = words("report.compared.title", model=title)

@@ -117,7 +117,7 @@ def suppose(words: Phrasebook, told: Told, form: Mapping[str, str]) -> Supposed:
     found = told.changed(values)
     if isinstance(found, Prediction):
         if (both := _chances(told, found)) is not None:
-            before, after = (say.beside(words, chance, say.per(*both)) for chance in both)
+            before, after = (wording.beside(words, chance, wording.per(*both)) for chance in both)
         else:
             by_name = {f.input.name: f for f in found.features}
             held = criteria.named(words, told, found.rules, by_name, values)

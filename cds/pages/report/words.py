@@ -103,23 +103,18 @@ def answer(words: Phrasebook, output: Output, number: float) -> str:
     return f"{words.number(number, 1)} {unit(words, output.unit)}".strip()
 
 
-def per(*chances: float) -> int:
-    """Of how many people chances that stand beside each other are told, so that the smallest can still be counted: read
-    quickly, "4 in 1,000" and "4 in 10,000" are the same."""
-    return next((total for total in (100, 1_000, 10_000) if min(chances) * total >= wording.ONE), 100_000)
-
-
-def beside(words: Phrasebook, chance: float, total: int) -> str:
-    count = chance * total
-    figures = words.number(count, 0) if count >= 9.5 else words.significant(count, 1 if count >= 3 else 2)
-    return words("engine.chance.about", count=figures, total=words.number(total, 0))
+def answers(words: Phrasebook, output: Output, *several: float) -> tuple[str, ...]:
+    """Answers that stand beside each other: chances each of as many people."""
+    if output.kind == "probability":
+        return wording.chances(words, *several)
+    return tuple(answer(words, output, one) for one in several)
 
 
 def with_interval(words: Phrasebook, output: Output, number: float, interval: tuple[float, float] | None) -> str:
     if interval is None:
         return answer(words, output, number)
-    low, high = (answer(words, output, bound) for bound in interval)
-    return words("engine.said.interval", value=answer(words, output, number), low=low, high=high)
+    value, low, high = answers(words, output, number, *interval)
+    return words("engine.said.interval", value=value, low=low, high=high)
 
 
 def output_label(words: Phrasebook, output: Output) -> str:
@@ -129,8 +124,8 @@ def output_label(words: Phrasebook, output: Output) -> str:
 def spread(words: Phrasebook, told: Told, output: Output, base: float) -> list[tuple[str, str, str]]:
     """(input, lowest, highest answer) over the values a missing input might have had, the widest first."""
     prediction: Prediction | None = told.again
-    found = spreads(prediction.what_if if prediction is not None else (), output.name, base)
-    return [
-        (label(words, feature.input), answer(words, output, low), answer(words, output, high))
-        for feature, low, high in found.values()
-    ]
+    rows = []
+    for feature, *ends in spreads(prediction.what_if if prediction is not None else (), output.name, base).values():
+        low, high = answers(words, output, *ends)
+        rows.append((label(words, feature.input), low, high))
+    return rows
