@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ BILIRUBIN = result(HBA1C, 205, "2026-11-10") | {
     "code": {"coding": [{"system": "http://loinc.org", "code": "14631-6"}]},
     "valueQuantity": {"value": 205, "unit": "umol/L", "system": "http://unitsofmeasure.org", "code": "umol/L"},
 }
-BAND = "3.6 in 100 with this band had pancreatic cancer within 3 years where it was made."
+BAND = (
+    "of those with this band 3.6 in 100 had pancreatic cancer within 3 years in Minnesota, where the score was made, "
+    "and 2.0 and 2.6 in 100 in two other populations."
+)
 WITHOUT_DATE = "Diabetes is on record without a date: it may be older."
 
 
@@ -62,3 +66,13 @@ def test_what_the_reasons_tell_already_is_not_told_again(house: House) -> None:
         assert "ossibly new diabetes" in card["summary"]
         assert card["detail"].count(WITHOUT_DATE) == 1
         assert score_line(card) == f"- END-PAC 10, high: {BAND}"
+
+
+def test_the_bands_figures_are_those_of_the_report_and_say_of_whom(house: House) -> None:
+    """Where a score was made it does best: that figure alone would promise too much elsewhere."""
+    manifest = house.engine.models["endpac"].manifest
+    band = next(o for o in manifest.outputs if o.name == "band")
+    assert re.findall(r"\b(\d+) (?:in 1,000|and)", band.category_says["high"]["en"]) == ["36", "20", "26"]
+    (card,) = house.cards_for("pancreas-risk", PATIENT, *SCORED)
+    assert re.findall(r"\b(\d\.\d)\b", score_line(card)) == ["3.6", "2.0", "2.6"]
+    assert "in Minnesota" in score_line(card)
