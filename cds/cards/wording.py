@@ -96,12 +96,16 @@ def reason(words: Phrasebook, feature: Feature) -> str:
     facts = [f for f in feature.facts if f.when is not None or f.original]
     if feature.input.reduce in _COUNTED and feature.value is not None:
         return words("engine.reason.value", label=label, value=counted(words, feature))
-    if not facts:
+    if not facts or feature.input.source == "drafts":  # an order in the making has begun nowhere yet
         return label
     if facts[0].answers:
         answer = next((a for a in facts[0].answers if a in feature.input.values), facts[0].answers[0])
         return words("engine.reason.value", label=label, value=f"{words.concept(answer)} ({words.day(facts[0].when)})")
     if len(facts) >= 2 and facts[0].original and facts[1].original and not feature.input.is_flag:
+        if feature.input.reduce is Reduce.ratio and feature.value is not None:
+            share = _share(words, feature.value, feature.input.unit)
+            newest, base = (fact_text(words, fact) for fact in facts[:2])
+            return words("engine.reason.share", label=label, share=share, newest=newest, base=base)
         return words(
             "engine.reason.change",
             label=label,
@@ -111,6 +115,10 @@ def reason(words: Phrasebook, feature: Feature) -> str:
     if facts[0].original:
         return words("engine.reason.value", label=label, value=fact_text(words, facts[0]))
     return words("engine.reason.since", label=label, day=words.day(facts[0].when))
+
+
+def _share(words: Phrasebook, value: float, unit: str) -> str:
+    return f"{words.significant(value, 2)}%" if unit == "%" else words.significant(value, 2)
 
 
 _COUNTED = (Reduce.count, Reduce.course, Reduce.days_since, Reduce.line)

@@ -1,0 +1,44 @@
+"""A finding in one line, as it stands among a card's reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds.cards import wording
+from cds.cards.phrasebook import Catalogues
+from cds.record.facts import Fact
+from cds.record.feature import Feature
+from cds.record.inputs import Input
+from cds.record.moments import parse
+
+BOOKS = Catalogues(sorted((Path(__file__).parents[2] / "cds").glob("**/catalogue")))
+NOW = Fact("marker", "Observation/2", parse("2026-11-19"), value=410.0, original="410 U/mL")
+START = Fact("marker", "Observation/1", parse("2026-09-24"), value=2140.0, original="2140 U/mL")
+
+
+def spec(**more: Any) -> Input:
+    given = {"name": "x", "label": {"en": "marker now as a share", "nl": "marker nu als deel"}, "concepts": ["marker"]}
+    return Input.model_validate(given | more)
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "Marker now as a share: 19%, from 410 U/mL (19 Nov 2026) and 2,140 U/mL (24 Sep 2026)"),
+        ("nl", "Marker nu als deel: 19%, uit 410 U/mL (19 nov 2026) en 2.140 U/mL (24 sep 2026)"),
+    ],
+)
+def test_a_share_is_told_as_the_share_it_is(language: str, line: str) -> None:
+    share = spec(reduce="ratio", anchor={"input": "start"}, unit="%")
+    assert wording.reason(BOOKS.book(language), Feature(share, 19.16, "found", (NOW, START))) == line
+
+
+def test_an_order_in_the_making_has_not_begun() -> None:
+    drafted = spec(label={"en": "drug being ordered"}, source="drafts", reduce="presence")
+    fact = Fact("drug", "draft/1", parse("2026-11-23"), status="active")
+    assert wording.reason(BOOKS.book("en"), Feature(drafted, 1.0, "found", (fact,))) == "Drug being ordered"
+    on_record = spec(label={"en": "drug on record"}, reduce="presence")
+    assert wording.reason(BOOKS.book("en"), Feature(on_record, 1.0, "found", (fact,))).endswith(", since 23 Nov 2026")
