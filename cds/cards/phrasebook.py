@@ -87,10 +87,12 @@ class Phrasebook:
         return _decimal(float(f"{value:.{figures}g}"), self.language)
 
     def day(self, value: Moment | datetime | date | None) -> str:
-        """A date as people write it; ``2021-03`` and ``2019`` keep their precision."""
+        """A date as people write it; ``Mar 2021`` and ``2019`` keep their precision."""
         if value is None:
             return self("engine.undated")
         if isinstance(value, Moment):
+            if len(value.text) == len("2021-03"):
+                return _month(date.fromisoformat(f"{value.text}-01"), self.language)
             if len(value.text) < 10:
                 return value.text
             value = date.fromisoformat(value.text)
@@ -122,6 +124,11 @@ def _locale(language: str) -> Locale:
 def _decimal(value: float, language: str) -> str:
     text = format_decimal(value or 0.0, locale=_locale(language), decimal_quantization=False)  # -0.0 is 0
     return str(text).replace("-", MINUS)
+
+
+@functools.lru_cache(maxsize=1024)
+def _month(value: date, language: str) -> str:
+    return str(format_date(value, "MMM y", locale=_locale(language)))
 
 
 @functools.lru_cache(maxsize=1024)

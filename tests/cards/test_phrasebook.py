@@ -81,7 +81,9 @@ def test_dates_keep_their_precision_in_both_languages(catalogues: Catalogues) ->
     english, dutch = catalogues.book("en"), catalogues.book("nl")
     assert english.day(date(2026, 3, 1)) == "1 Mar 2026"
     assert dutch.day(date(2026, 3, 1)) == "1 mrt 2026"
-    assert english.day(parse("2021-03")) == "2021-03"
+    assert english.day(parse("2021-03")) == "Mar 2021"
+    assert dutch.day(parse("2021-03")) == "mrt 2021"
+    assert dutch.day(parse("2021")) == "2021"
     assert english.day(None) == "no date"
 
 
