@@ -119,7 +119,4 @@ def _fact(words: Phrasebook, one: StoredInput) -> str:
         return say.absence(words, one)
     if one.spec.is_flag and not one.value and not one.sources and one.spec.source == "record":
         return words("report.value.not_on_record")  # nobody wrote "no"
-    value = say.value(words, one.spec, one.value)
-    if one.date:
-        value = words("report.value.dated", value=value, day=say.day(words, one.date))
-    return doubts.marked(words, "found", value, one.older)
+    return say.tested(words, one)

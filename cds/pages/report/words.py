@@ -51,7 +51,23 @@ def read(words: Phrasebook, given: StoredInput) -> str:
     may be none it says so."""
     if given.written and given.spec.reduce in _ONE_MEASUREMENT:
         return _spelt(wording.as_written(words, given.written))
-    return doubts.marked(words, "found", value(words, given.spec, given.value), given.older)
+    return doubts.marked(words, "found", _reached(words, given) or value(words, given.spec, given.value), given.older)
+
+
+def _reached(words: Phrasebook, given: StoredInput) -> str:
+    """Of a first value at a threshold, which value it was; empty for any other input, and where it is not known."""
+    if given.spec.reduce is not Reduce.first_at_least or not given.written or given.value is None:
+        return ""
+    written = _spelt(wording.as_written(words, given.written))
+    return words("report.value.reached", value=written, age=words.number(math.floor(given.value), 0))
+
+
+def tested(words: Phrasebook, given: StoredInput) -> str:
+    """What a criterion was held against, in the unit of its limit, and its day."""
+    found = _reached(words, given) or value(words, given.spec, given.value)
+    if given.date:
+        found = words("report.value.dated", value=found, day=day(words, given.date))
+    return doubts.marked(words, "found", found, given.older)
 
 
 def reference(words: Phrasebook, given: StoredInput) -> str:

@@ -563,3 +563,11 @@ def test_every_sheet_of_paper_names_its_report_and_nobody_else_may_read_it(
     assert answer.headers["Content-Type"] == "text/css; charset=utf-8" and answer.headers["Cache-Control"] == "no-store"
     assert f"{said} {call.id}" in text(risk, language=language)
     assert replace(risk, secret="A" * 43).get("paper.css").status_code == 401
+
+
+def test_a_first_value_at_a_threshold_is_told_as_the_card_tells_it(reports: Reports, risk: Opened) -> None:
+    """The age it was reached at is what the model counts; the value is what the reader looks for."""
+    held = "HbA1c first at 6.5% (48 mmol/mol) or more: 7.4 %, at age 67, 24 Oct 2026"
+    assert held in plain(section(risk.get().text, "nice-ng12"))
+    told = plain(section(reports.open("new-diabetes", language="nl").get(language="nl").text, "endpac"))
+    assert "7,0 mmol/L of meer 141 mg/dL, op 67-jarige leeftijd" in told
