@@ -111,12 +111,23 @@ def _test(
         plain = f"{words.number(number, 2)} {say.unit(words, spec.unit)}".strip()
         limit = plain if test.minus is not None else say.value(words, spec, number)
         text = words(f"report.criteria.{key}", label=name, limit=limit)
-    return Test(text, _fact(words, one), rules.holds(test, features))
+    fact = _fact(words, one)
+    if test.minus is not None:  # of a difference neither value alone can be held against the limit
+        other = given[test.minus]
+        fact = words("report.criteria.and", one=fact, label=words.pick(other.spec.label), other=_fact(words, other))
+    return Test(text, fact, rules.holds(test, features))
 
 
 def _fact(words: Phrasebook, one: StoredInput) -> str:
     if not one.found:
-        return say.absence(words, one)
+        return _taken(words, one) or say.absence(words, one)
     if one.spec.is_flag and not one.value and not one.sources and one.spec.source == "record":
         return words("report.value.not_on_record")  # nobody wrote "no"
     return say.tested(words, one)
+
+
+def _taken(words: Phrasebook, one: StoredInput) -> str:
+    """What was put in the place of a value that nobody recorded, in the manifest's words: "does not hold: not recorded"
+    would read as if somebody had looked."""
+    absent = one.spec.absent
+    return words.pick(absent.why) if one.state == "missing" and absent.does == "assume" else ""
