@@ -1,0 +1,42 @@
+"""Where nobody recorded the performance status, the estimate is the cohort's average over it, and the table says so."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from story_house import TODAY, House
+
+from hooks import stories
+
+STORY = stories.story("msi-high")
+
+
+def row(house: House, *beside: dict[str, Any]) -> tuple[str, list[str]]:
+    """(name, shares alive) of the estimate's row."""
+    cards = [card for found in house.ask(STORY, "order-sign", beside=beside).values() for card in found]
+    (detail,) = [card["detail"] for card in cards if "**Alive after**" in card["detail"]]
+    line = next(one for one in detail.splitlines() if one.startswith("| This estimate") and "alive" in one)
+    name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+    return name, [re.sub(r" of 100.*", "", cell) for cell in cells]
+
+
+def ecog(grade: int) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "id": f"ecog-{grade}",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "89247-1"}]},
+        "subject": {"reference": f"Patient/{STORY.id}"},
+        "effectiveDateTime": TODAY.isoformat(),
+        "valueInteger": grade,
+    }
+
+
+def test_the_average_is_not_called_that_of_ecog_1(house: House) -> None:
+    name, average = row(house)
+    assert "ECOG averaged over its cohort" in name
+    known, of_one = row(house, ecog(1))
+    assert "ECOG" not in known
+    assert average == ["69", "36", "15"]
+    assert of_one == ["69", "35", "13"]
