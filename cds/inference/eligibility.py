@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
 
+from msgspec import structs
+
 from cds.inference import rules
 from cds.inference.manifest import Eligibility, Need
 from cds.record.facts import Fact, Record
-from cds.record.features import Feature
+from cds.record.features import Feature, Kinds
 from cds.record.inputs import Reduce, days, limits_of
 from cds.record.reducers import risen
 
@@ -46,6 +48,23 @@ def set_aside(tests: Sequence[Eligibility], record: Record) -> list[Fact]:
         for need, limit in zip(needs, limits, strict=True)
     )
     return [fact for fact in found if fact is not None]
+
+
+def possibly_older(
+    tests: Sequence[Eligibility], features: Sequence[Feature], record: Record, kinds: Kinds
+) -> tuple[Feature, ...]:
+    """The features, those that take something for a first time marked where such tests hold only as far as is known.
+    The disease is the first that they name: a manifest lists the general diagnosis first."""
+    needs = [need for test in tests if of_age(test) for need in test.needs]
+    disease = next((need.concepts[0] for need in needs if need.at_least is None and need.concepts), None)
+    lost = record.unread.intersection(kinds.get(concept, "") for need in needs for concept in need.concepts)
+    if disease is None or not (lost or set_aside(tests, record)):
+        return tuple(features)
+    first = (Reduce.new, Reduce.first_at_least)
+    return tuple(
+        structs.replace(f, possibly=(disease,)) if f.input.reduce in first and f.value and f.facts else f
+        for f in features
+    )
 
 
 def _one_holds(

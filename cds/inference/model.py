@@ -82,8 +82,9 @@ class Model:
                 return NotAssessed(
                     self.manifest, reason, test.says, features, otherwise=self._otherwise(features, by_name, record)
                 )
+        features = eligibility.possibly_older(tests, features, record, self.kinds)
         if self.graph is None:
-            return self._by_rules(features, by_name)
+            return self._by_rules(features, {f.input.name: f for f in features})
         if lacking := _lacking(features):
             return NotAssessed(self.manifest, "input-absent", {}, features, lacking, self._by_sex(features, lacking))
         return _question(features)

@@ -41,6 +41,8 @@ class Feature(msgspec.Struct, frozen=True):
     value of long ago that a lower one followed."""
     unsure: frozenset[str] = frozenset()
     """Resource types that could not be had whole, where what is older than this first time may be among them."""
+    possibly: tuple[str, ...] = ()
+    """Concepts of what may be older by what the model's own tests of the patient set aside, or could not read."""
     otherwise: Feature | None = None
     """What it would be without ``known``."""
 
@@ -52,7 +54,7 @@ class Feature(msgspec.Struct, frozen=True):
     def older(self) -> tuple[str, ...]:
         """Concepts of what may be no first time; empty where nothing says so."""
         found = [self.input.diagnosis(fact.concept) for fact in self.aside]
-        return tuple(dict.fromkeys([*found, *([self.input.diagnosis()] if self.unsure else [])]))
+        return tuple(dict.fromkeys([*found, *([self.input.diagnosis()] if self.unsure else []), *self.possibly]))
 
     @property
     def wanting(self) -> bool:

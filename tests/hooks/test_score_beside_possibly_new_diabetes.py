@@ -76,3 +76,25 @@ def test_the_bands_figures_are_those_of_the_report_and_say_of_whom(house: House)
     (card,) = house.cards_for("pancreas-risk", PATIENT, *SCORED)
     assert re.findall(r"\b(\d\.\d)\b", score_line(card)) == ["3.6", "2.0", "2.6"]
     assert "in Minnesota" in score_line(card)
+
+
+@pytest.mark.parametrize(
+    ("beside", "cut", "older"),
+    [
+        ((), "", []),
+        ((undated(TYPE_2),), "", ["diabetes"]),
+        ((OVER,), "", ["diabetes"]),
+        ((), "conditions", ["diabetes"]),
+    ],
+)
+def test_the_ledgers_row_keeps_the_doubt_for_the_report(
+    house: House, beside: tuple[dict[str, Any], ...], cut: str, older: list[str]
+) -> None:
+    """The score's own tests of the patient decide it, which a report can't ask again: the record is not at hand."""
+    (card,) = house.cards_for("pancreas-risk", PATIENT, JAUNDICE, *SCORED, *beside, cut=cut)
+    stored = house.engine.ledger.card(card["uuid"])
+    assert stored is not None
+    call = house.engine.ledger.call(stored.call_id)
+    assert call is not None
+    (row,) = [p.inputs["age_at_onset"] for p in call.predictions if p.model == "endpac"]
+    assert row.get("older", []) == older

@@ -10,8 +10,9 @@ import pytest
 from cds.audit import prediction
 from cds.cards.phrasebook import Catalogues, Phrasebook
 from cds.inference import registry
-from cds.inference.prediction import Prediction
+from cds.inference.prediction import NotAssessed, Prediction
 from cds.pages.report import criteria, provenance, what_if
+from cds.pages.report import words as say
 from cds.pages.report.section import Section, glance, section
 from cds.pages.report.stored import Told
 from cds.record.facts import Fact
@@ -99,3 +100,14 @@ def test_of_a_model_that_was_replaced_whatever_reads_it_is_marked() -> None:
     stored = told(UNDATED)
     older = Told(KYOTO, replace(stored.entry, model_version="0.9.0"))
     assert first(section(BOOKS.book("en"), older)).name.endswith("(diabetes may be older)")
+
+
+def test_what_a_score_counts_from_says_so_as_well() -> None:
+    """Of a score the tests for whom it is hold the doubt, and no criterion."""
+    score = MODELS["endpac"]
+    (spec,) = [one for one in score.manifest.inputs if one.name == "age_at_onset"]
+    fact = Fact("glucose-fasting", "Observation/1", parse("2026-10-24"), value=141.0, original="141 mg/dL")
+    onset = Feature(spec, 67.6, "found", (fact,), possibly=("diabetes",))
+    entry = prediction(NotAssessed(score.manifest, "input-absent", {}, (onset,)))
+    (given,) = Told(score, entry).inputs
+    assert say.read(BOOKS.book("en"), given) == "141 mg/dL, at age 67; diabetes may be older"
