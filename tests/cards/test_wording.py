@@ -169,3 +169,12 @@ def test_a_score_holds_for_no_time() -> None:
 
 def test_a_refused_negative_value_is_told_with_a_minus() -> None:
     assert "−117 mm/a" in wording.why_absent(Catalogues(ROOMS).book("en"), "implausible", "-117 mm/a")
+
+
+def test_the_dutch_of_manifests_writes_hazardratio_as_one_word() -> None:
+    """As the catalogue does; a card holds sentences of both."""
+    dutch = [
+        line for path in sorted(ROOT.glob("models/*/model.yaml")) for line in re.findall(r"nl: (.*)", path.read_text())
+    ]
+    assert [line for line in dutch if "hazard ratio" in line] == []
+    assert any("hazardratio" in line for line in dutch)
