@@ -72,7 +72,7 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
     if known := risk_known.in_the_way(case, parameters):
         yield Suppressed(TOPIC, risk_known.KNOWN_BEFORE, models=MODELS, source=known.source)
     if parameters.say_when_not_assessed and risk_decision.unsaid(weighed, parameters):
-        yield risk_not_assessed.card(case, risk_decision.flags(weighed, parameters))
+        yield risk_not_assessed.card(case, weighed)
 
 
 def _trigger(case: Case, kind: Kind, parameters: RiskParameters) -> Trigger:

@@ -6,14 +6,13 @@ from __future__ import annotations
 from cds.cards import wording
 from cds.inference.prediction import Failed
 from cds.services import CardDraft, Case
-from hooks import risk_decision, risk_missing, risk_words
-from hooks.risk_decision import NOT_ASSESSED
+from hooks import risk_decision, risk_jaundice, risk_missing, risk_words
+from hooks.risk_decision import MODEL_OF, NOT_ASSESSED, RiskWeighed
 from hooks.risk_missing import RISK
 from hooks.risk_words import Trigger
 
 
-def card(case: Case, flags: tuple[str, ...]) -> CardDraft:
-    """``flags``: of the findings, for which a scan that is due is asked for again."""
+def card(case: Case, weighed: RiskWeighed) -> CardDraft:
     words = case.words
     failed = [words.pick(a.manifest.words.title) for a in case.assessments.values() if isinstance(a, Failed)]
     lines = wording.gaps(words, case.evidence, case.record)
@@ -24,35 +23,58 @@ def card(case: Case, flags: tuple[str, ...]) -> CardDraft:
     sexless = risk_decision.by_sex_at_least(risk_missing.by_sex(case), case.parameters)
     if sexless:
         lines += risk_words.performance(case, RISK)
-    if case.record.age is None:
-        told = "ageless"
-    else:
-        told = "reached" if risk_missing.reached(case) else "detail"
+    raised = _raised(case, weighed)
     due = sexless == "both"
+    beside = [fact] if raised and (fact := risk_jaundice.newest(case.record)) is not None else []
+    if raised:
+        lines.append(risk_words.limit_of_bilirubin(case))
     return CardDraft(
         topic=NOT_ASSESSED,
         kind="risk" if due else "",  # one that only tells of the sex does not stand for it
         rank="action" if due else "information",
         indicator=case.parameters.model_indicator if due else "info",
-        summary=_summary(case, sexless),
+        summary=_summary(case, sexless, raised),
         detail=wording.paragraphs(
+            f"**{words('risk.recommend.bilirubin')}**" if raised else "",
             f"**{words('risk.recommend.risk')}**" if due else "",
-            _either_sex(case, sexless) if sexless else words(f"risk.not_assessed.{told}"),
+            _told(case, raised, sexless),
+            _either_sex(case, sexless) if sexless else "",
             risk_words.section(case, "why", _findings(case)) if sexless else "",
             risk_words.section(case, "sure", lines) if sexless else wording.bullets(lines),
-            wording.rests_on(words, list(case.assessments.values()), case.policy, case.record),
+            wording.rests_on(words, list(case.assessments.values()), case.policy, case.record, beside=beside),
         ),
         source_label=words("engine.source"),
         proposals=risk_words.proposals(case, _lower(case)) if due else (),
         models=tuple(case.assessments),
         band=risk_decision.band("risk", min(risk_missing.by_sex(case)), case.parameters) if due else 0,
-        flags=flags if due else (),
+        # of the findings: when there is another, a scan that is due is asked for again
+        flags=risk_decision.flags(weighed, case.parameters) if due else (),
         repeat="once" if due else "each-time",  # as the card of a known sex
     )
 
 
-def _summary(case: Case, sexless: str) -> str:
+def _raised(case: Case, weighed: RiskWeighed) -> bool:
+    """Bilirubin from where jaundice usually shows, and the guideline, whose finding jaundice is, could not be asked."""
+    unasked = MODEL_OF["bilirubin"] in case.assessments and case.prediction(MODEL_OF["bilirubin"]) is None
+    return unasked and risk_decision.jaundice_since(weighed, case.parameters) is not None
+
+
+def _told(case: Case, raised: bool, sexless: str) -> str:
     words = case.words
+    if raised:
+        value, day = risk_words.bilirubin_told(case)
+        return words("risk.not_assessed.raised", value=value, day=day)
+    if sexless:
+        return ""
+    if case.record.age is None:
+        return words("risk.not_assessed.ageless")
+    return words("risk.not_assessed.reached" if risk_missing.reached(case) else "risk.not_assessed.detail")
+
+
+def _summary(case: Case, sexless: str, raised: bool) -> str:
+    words = case.words
+    if raised:
+        return words("risk.not_assessed.bilirubin", value=risk_words.bilirubin_told(case)[0])
     if sexless == "both":
         return words("risk.not_assessed.at_least", chance=wording.chance(words, min(risk_missing.by_sex(case))))
     return words("risk.not_assessed.sexless" if sexless else "risk.not_assessed.summary")

@@ -120,7 +120,7 @@ def _recommendation(case: Case, trigger: Trigger) -> str:
 def _summary(case: Case, trigger: Trigger, age: int | str) -> str:
     words = case.words
     if trigger.kind == "bilirubin":
-        return words("risk.summary.bilirubin", age=age, value=_bilirubin(case)[0])
+        return words("risk.summary.bilirubin", age=age, value=bilirubin_told(case)[0])
     if trigger.kind == "endpac":
         key = "endpac_maybe_new" if _maybe_older(case, trigger) else "endpac"
         return words(f"risk.summary.{key}", score=words.number(trigger.prediction.number("score"), 0))
@@ -169,7 +169,7 @@ def _why(case: Case, trigger: Trigger) -> list[str]:
     """The patient's own facts, three to six, the ones that count most first, none twice."""
     lines: list[str] = []
     if trigger.kind == "bilirubin":
-        value, day = _bilirubin(case)
+        value, day = bilirubin_told(case)
         lines.append(case.words("risk.why.bilirubin", value=value, day=day))
     told = [*lines, *reasons(case, _telling(case, trigger))][:5]
     return [*told, *_maybe_older(case, trigger)]
@@ -243,9 +243,7 @@ def _likely(case: Case, trigger: Trigger) -> list[str]:
 def _sure(case: Case, trigger: Trigger) -> list[str]:
     words, lines = case.words, list[str]()
     if trigger.kind == "bilirubin":
-        limit = case.parameters.bilirubin_as_jaundice
-        molar = words.number(limit * risk_jaundice.UMOL_PER_MG_DL, 0)
-        lines.append(words("risk.sure.bilirubin", limit=words.number(limit, 1), molar=molar))
+        lines.append(limit_of_bilirubin(case))
     if trigger.refers:
         lines.append(words("risk.sure.no_jaundice"))
     lines += performance(case, RISK, SCORE)
@@ -255,6 +253,12 @@ def _sure(case: Case, trigger: Trigger) -> list[str]:
         if isinstance(a, Failed)
     ]
     return lines
+
+
+def limit_of_bilirubin(case: Case) -> str:
+    limit = case.parameters.bilirubin_as_jaundice
+    molar = case.words.number(limit * risk_jaundice.UMOL_PER_MG_DL, 0)
+    return case.words("risk.sure.bilirubin", limit=case.words.number(limit, 1), molar=molar)
 
 
 def performance(case: Case, *models: str) -> list[str]:
@@ -283,7 +287,7 @@ def _markers(case: Case) -> list[Fact]:
     return [marker, bilirubin] if bilirubin is not None and explained else [marker]
 
 
-def _bilirubin(case: Case) -> tuple[str, str]:
+def bilirubin_told(case: Case) -> tuple[str, str]:
     """The newest value as the hospital wrote it, and its day."""
     fact = risk_jaundice.newest(case.record)
     assert fact is not None

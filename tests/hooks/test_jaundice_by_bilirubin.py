@@ -167,3 +167,54 @@ def test_a_bound_counts_for_what_it_is_at_least() -> None:
         record = Record(now=NOW, patient_id="p")
         record.add(Fact("bilirubin-total", "O/1", when, value=30.0, comparator=comparator))
         assert len(risk_jaundice.readings(record)) == many
+
+
+PATIENT = {"resourceType": "Patient", "id": QUIET.id, "gender": "female", "birthDate": "1958-03-01"}
+
+
+@pytest.mark.parametrize(
+    ("language", "summary", "told"),
+    [
+        (
+            "en",
+            "Bilirubin 205 umol/L: look for jaundice; other criteria for pancreatic cancer could not be assessed",
+            (
+                "**Look for jaundice. If it is there, refer",
+                "on record could not be read",
+                "(51 µmol/L), the limit here",
+            ),
+        ),
+        (
+            "nl",
+            "Bilirubine 205 umol/L: kijk of er geelzucht is; andere criteria voor alvleesklierkanker waren niet te "
+            "beoordelen",
+            ("**Kijk of er geelzucht is.", "is vastgelegd, kon niet worden gelezen", "51 µmol/L (3 mg/dL)"),
+        ),
+    ],
+)
+def test_a_problem_list_that_was_not_read_whole_hides_no_high_bilirubin(
+    house: House, language: str, summary: str, told: tuple[str, ...]
+) -> None:
+    """The guideline can't be asked then; that the risk could not be assessed is not what is to be said first."""
+    (card,) = house.cards_for("pancreas-risk", PATIENT, bilirubin(205), language=language, cut="conditions")
+    assert (card["summary"], card["indicator"]) == (summary, "info")
+    assert len(card["summary"]) < 140
+    assert [text for text in told if text not in card["detail"]] == []
+    assert "is recorded:" not in card["detail"]  # nobody could read whether it is
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        pytest.param((bilirubin(50),), id="below the limit"),
+        pytest.param((bilirubin(205, 200),), id="older than bilirubin is mentioned"),
+        pytest.param((bilirubin(60), problem("E80.4")), id="explained by what was read"),
+    ],
+)
+def test_no_other_bilirubin_is_told_where_the_problem_list_was_not_read_whole(
+    house: House, beside: tuple[dict[str, Any], ...]
+) -> None:
+    (card,) = house.cards_for("pancreas-risk", PATIENT, *beside, cut="conditions")
+    assert card["summary"].startswith("Pancreatic cancer risk could not be fully assessed")
+    assert "Bilirubin" not in card["detail"]
+    assert "meets no criterion for a card here, but that is not a low risk" in card["detail"]

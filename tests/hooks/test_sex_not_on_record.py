@@ -68,7 +68,7 @@ def test_a_risk_that_is_high_with_either_sex_is_no_silence(house: House, gender:
             )
     assert "with either, a CT of the pancreas is proposed here (from about 2 in 100)" in card["detail"]
     assert "QCancer gives no interval for one patient" in card["detail"]
-    assert "Nothing alarming" not in card["detail"]
+    assert "meets no criterion" not in card["detail"]
 
 
 def test_a_risk_that_is_high_with_one_sex_only_is_said_to_be(house: House) -> None:
