@@ -22,7 +22,8 @@ from hooks.used_elsewhere import used_elsewhere
 
 _CYCLE_DAYS = 3.0
 _STANDING = frozenset({"active", "draft"})
-_GIVEN = frozenset({"completed", "in-progress"})
+_DONE = "completed"
+_GIVEN = frozenset({_DONE, "in-progress"})
 _ADMINISTRATION = "MedicationAdministration/"
 
 DRUGS = (
@@ -132,7 +133,7 @@ def _standing_untold(record: Record, drafts: Record) -> list[Fact]:
     found = [*record.untold, *record.unrecognised, *(f for f in record.supposed if named(f))]
     found = [f for f in found if _of_this_cycle(f, record) and f.source not in elsewhere]
     # every infusion and every tablet is given once more: of those only what is named for a cancer drug
-    return [f for f in found if not _administered(f) or named(f)]
+    return [f for f in found if not (_administered(f) or f.status == _DONE) or named(f)]
 
 
 def _names_more(untold: Fact, drugs: frozenset[str]) -> bool:
@@ -209,8 +210,9 @@ def _recent(record: Record, *concepts: str) -> list[Fact]:
 
 
 def _of_this_cycle(fact: Fact, record: Record) -> bool:
-    """Ordered for it, and standing, or given in it."""
-    if fact.when is None or fact.status not in (_GIVEN if _administered(fact) else _STANDING):
+    """Ordered for it, and standing, or given in it: an order is completed when all of it has been given (FHIR R4,
+    medicationrequest-status), and not every server keeps the doses."""
+    if fact.when is None or fact.status not in (_GIVEN if _administered(fact) else _STANDING | {_DONE}):
         return False
     return abs(fact.when.days_before(record.now)) <= _CYCLE_DAYS
 

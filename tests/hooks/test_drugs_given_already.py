@@ -42,6 +42,24 @@ def test_what_was_given_before_this_cycle_is_an_earlier_line_as_ever(house: Hous
     assert "has cisplatine of 12 Nov 2026, which is taken for earlier treatment" in card["detail"]
 
 
+def test_an_order_of_this_cycle_that_was_given_and_so_completed_is_of_it(house: House) -> None:
+    """Where the server keeps no doses its status is all there is."""
+
+    def done(order: dict[str, Any], id: str = "done") -> dict[str, Any]:
+        return order | {"id": id, "status": "completed", "authoredOn": "2026-11-22"}
+
+    assert sign(house, GEMCITABINE, beside=(done(CISPLATIN),)) == []
+    (card,) = sign(house, GEMCITABINE, beside=(done(NAB),))
+    assert "gemcitabine + nab-paclitaxel ordered" in card["summary"]
+    others = tuple(done(order, f"done-{number}") for number, order in enumerate(FOLFIRINOX[1:]))
+    (card,) = sign(house, FOLFIRINOX[0], beside=others)
+    assert "FOLFIRINOX ordered" in card["summary"]
+    (card,) = sign(house, GEMCITABINE, beside=(done(ordered(text="cisplatine 25 mg/m2")),))
+    assert card["summary"] == UNREAD
+    (card,) = sign(house, *FOLFIRINOX, beside=(done(ordered(text="paracetamol 500 mg")),))
+    assert "could not be read" not in card["detail"]
+
+
 def test_what_is_given_already_and_what_is_signed_make_one_regimen(house: House) -> None:
     (card,) = sign(house, GEMCITABINE, beside=(given(NAB),))
     assert "gemcitabine + nab-paclitaxel ordered" in card["summary"]
