@@ -65,7 +65,7 @@ class Recognised:
 
 def recognise(record: Record, drafts: Record) -> Recognised | None:
     """The regimen that the drafted drugs, with those ordered in the same cycle, make up. None if none of ours."""
-    drugs = {plain(f): f for f in _ordered(record, drafts)}
+    drugs = _told_apart(_ordered(record, drafts))
     regimen = _by_drugs(frozenset(drugs))
     return Recognised(regimen, tuple(drugs.values())) if regimen else None
 
@@ -73,7 +73,8 @@ def recognise(record: Record, drafts: Record) -> Recognised | None:
 def unread(record: Record, drafts: Record) -> int:
     """Orders that could not be read and that may make another regimen of what could."""
     lost = drafts.foreign + drafts.malformed
-    drugs = frozenset(plain(f) for f in _ordered(record, drafts))
+    ordered = _ordered(record, drafts)
+    drugs = frozenset(_told_apart(ordered))
     regimen = _by_drugs(drugs)
     if regimen is None and not any(_begins(drugs, whole) for whole in _MADE_OF):
         # a text says nothing where no drug is ours, nor where no further drug would make it so
@@ -88,7 +89,8 @@ def unread(record: Record, drafts: Record) -> int:
         # premedication as a text is no third drug; one that its text names is
         beside = (*drafts.untold, *drafts.unrecognised, *drafts.supposed, *standing)
         return lost + sum(_names_more(f, drugs) for f in beside)
-    lost += sum(plain(f) == _OF_EITHER_KIND for f in _ordered(record, drafts))
+    if _OF_EITHER_KIND in drugs:
+        lost += sum(plain(f) == _OF_EITHER_KIND for f in ordered) or 1
     lost += len(drafts.untold) + len(drafts.unrecognised)
     return lost + sum(_names_more(f, drugs) for f in drafts.supposed) + sum(_may_be_more(f, drugs) for f in standing)
 
@@ -116,8 +118,8 @@ def written(drafts: Record) -> tuple[str, ...]:
 
 
 def of_either_kind(record: Record, drafts: Record) -> bool:
-    """An order of irinotecan whose texts contradict one another on its formulation."""
-    return any(plain(f) == _OF_EITHER_KIND for f in _ordered(record, drafts))
+    """An order of irinotecan whose texts contradict one another, or what was given of it, on its formulation."""
+    return _OF_EITHER_KIND in _told_apart(_ordered(record, drafts))
 
 
 def untold(record: Record, drafts: Record) -> int:
@@ -231,6 +233,23 @@ def plain(fact: Fact) -> str:
     return fact.concept
 
 
+def _told_apart(ordered: list[Fact]) -> dict[str, Fact]:
+    """By ``plain``, each drug once. A dose of irinotecan that says nothing of its form is of the order that does; where
+    the dose says it and the order does not, nobody knows which of the two is ordered."""
+    drugs = {plain(f): f for f in ordered}
+    if not drugs.keys() >= _IRINOTECAN:
+        return drugs
+    by_order = {plain(f) for f in ordered if not _administered(f)} & _IRINOTECAN
+    if len(by_order) != 1:
+        return drugs
+    texts = [text for f in ordered if f.concept.startswith("irinotecan") for text in _called(f)]
+    given = drugs.pop("irinotecan")
+    if "irinotecan" in by_order or drug_names.liposomal(texts) is None:
+        del drugs["irinotecan-liposomal"]
+        drugs[_OF_EITHER_KIND] = given
+    return drugs
+
+
 def _called(fact: Fact) -> tuple[str, ...]:
     return fact.texts or tuple(filter(None, [fact.title]))
 
@@ -243,6 +262,7 @@ _MADE_OF = {
 }
 _RESCUE = frozenset({"leucovorin"})
 _OF_EITHER_KIND = "irinotecan-of-either-kind"
+_IRINOTECAN = frozenset({"irinotecan", "irinotecan-liposomal"})
 
 
 def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
@@ -252,7 +272,7 @@ def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
 
 def _begins(drugs: frozenset[str], whole: frozenset[str]) -> bool:
     """A further drug could make it this one."""
-    either = {"irinotecan", "irinotecan-liposomal"} if _OF_EITHER_KIND in drugs else whole
+    either = _IRINOTECAN if _OF_EITHER_KIND in drugs else whole
     return bool(drugs) and drugs - _RESCUE - {_OF_EITHER_KIND} <= whole and not whole.isdisjoint(either)
 
 
@@ -268,8 +288,7 @@ def previous(record: Record) -> list[Fact]:
 
 def is_one_of(fact: Fact, drugs: set[str]) -> bool:
     """One of these drugs as regimens tell them apart, or one that may be."""
-    kinds = {"irinotecan", "irinotecan-liposomal"}
-    return not drugs.isdisjoint(kinds if plain(fact) == _OF_EITHER_KIND else {plain(fact)})
+    return not drugs.isdisjoint(_IRINOTECAN if plain(fact) == _OF_EITHER_KIND else {plain(fact)})
 
 
 def before_this_cycle(fact: Fact, record: Record) -> bool:

@@ -67,6 +67,25 @@ def test_what_is_given_already_and_what_is_signed_make_one_regimen(house: House)
     assert "FOLFIRINOX ordered" in card["summary"]
 
 
+IRINOTECAN, ONIVYDE = (ordered((ATC, "L01CE02"), text=text) for text in ("IRINOTECAN", "Onivyde 4,3 mg/ml"))
+
+
+def test_a_dose_without_a_word_on_its_form_is_of_the_order_that_has_one(house: House) -> None:
+    """A list of doses often has the ingredient alone."""
+    pump, _, _, oxaliplatin = FOLFIRINOX
+    standing = ONIVYDE | {"id": "standing", "status": "active", "authoredOn": "2026-11-22"}
+    (card,) = sign(house, pump, beside=(standing, *map(given, (IRINOTECAN, oxaliplatin))))
+    assert "NALIRIFOX ordered" in card["summary"]
+    for text in ("conventioneel irinotecan", "irinotecan, niet liposomaal"):
+        dose = given(ordered((ATC, "L01CE02"), text=text))
+        (card,) = sign(house, pump, beside=(standing, dose, given(oxaliplatin)))
+        assert card["summary"] == UNREAD and "can be read as the liposomal form and as the other" in card["detail"]
+    standing = IRINOTECAN | {"id": "standing", "status": "active", "authoredOn": "2026-11-22"}
+    (card,) = sign(house, pump, beside=(standing, *map(given, (ONIVYDE, oxaliplatin))))
+    assert card["summary"] == UNREAD and "1 of the orders could not be read" in card["detail"]
+    assert "can be read as the liposomal form and as the other" in card["detail"]
+
+
 def test_a_drip_that_no_code_tells_is_no_order_that_could_not_be_read(house: House) -> None:
     (card,) = sign(house, *FOLFIRINOX, beside=(given(ordered(text="NaCl 0,9%")),))
     assert "could not be read" not in card["detail"]
