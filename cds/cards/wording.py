@@ -17,6 +17,8 @@ from cds.record.facts import Fact, Record, Refused
 from cds.record.features import Feature
 from cds.record.inputs import Reduce
 
+_MOST_WRITTEN = 1e15
+"""No result is as large: what is, was sent wrongly, and a language has no way to write it out."""
 _NUMBER = re.compile(r"^[<>]?=?-?\d+(?:\.\d+)?(?= |$)")
 ONE = 0.995
 """What reads as 1 with two digits: "0.96 in 100" is 10 in 1,000."""
@@ -85,6 +87,8 @@ def as_written(words: Phrasebook, original: str) -> str:
     try:
         value = float(plain)
     except ValueError:
+        return original
+    if not abs(value) < _MOST_WRITTEN:
         return original
     sign = number.removesuffix(plain)
     return f"{sign}{words.number(value, 2)} {unit}".strip()

@@ -25,6 +25,7 @@ OLD = "2019-05-01"
         (unitless(7.1, OLD), "7.1 (1 May 2019)"),
         (unitless(20, OLD, comparator=">"), ">20 (1 May 2019)"),
         (unitless(7.1, OLD, "g/L"), "7.1 g/L (1 May 2019)"),
+        (unitless(1e300, OLD, "%"), "1e+300 % (1 May 2019)"),  # no language writes it out
     ],
 )
 def test_an_old_value_that_may_have_been_high_makes_the_diabetes_possibly_new(
