@@ -2,8 +2,7 @@
 
 Reading is tolerant: unknown elements are skipped without cost. A Bundle is decoded in one pass; when anything in it
 can't be, each resource is decoded by itself, so that one malformed entry is counted and left out instead of spoiling
-its Bundle. (Measured against full validation: see
-benchmarks/RESULTS.md.) What this service *sends* is built and validated with fhir.resources instead.
+its Bundle (measured: benchmarks/RESULTS.md). What this service *sends* is built and validated with fhir.resources.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ class Quantity(msgspec.Struct, gc=False):
 
 class Reference(msgspec.Struct, gc=False):
     reference: str | None = None
+    display: str | None = None
 
 
 class Period(msgspec.Struct, gc=False):

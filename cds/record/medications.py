@@ -9,8 +9,15 @@ from cds.fhir import resources as fhir
 
 
 def drug(resource: Any, product: fhir.Medication | None) -> fhir.CodeableConcept:
-    """Empty where there is neither a code of its own nor a Medication that has one."""
-    return resource.medicationCodeableConcept or (product.code if product else None) or fhir.CodeableConcept()
+    """Where there is neither a code of its own nor a Medication that has one, what its reference calls the drug."""
+    reference = resource.medicationReference
+    called = fhir.CodeableConcept(text=reference.display if reference else None)
+    return resource.medicationCodeableConcept or (product.code if product else None) or called
+
+
+def at_hand(resource: Any, product: fhir.Medication | None) -> bool:
+    """Whether what a code could tell of its drug is here to be read."""
+    return resource.medicationCodeableConcept is not None or (product is not None and product.code is not None)
 
 
 def product(resource: Any, shared: Mapping[str, fhir.Medication]) -> fhir.Medication | None:

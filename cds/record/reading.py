@@ -263,7 +263,7 @@ class Reader:
             if fact.concept and self._in_future(when) and not self._drafts:  # what is signed is, whatever its day
                 continue
             if stands:
-                self._ordered(fact, code)
+                self._ordered(fact, code, medications.at_hand(resource, product))
             else:
                 self.record.ended.append(fact)
                 self.record.stops.extend([fact] if stopped else [])
@@ -294,10 +294,10 @@ class Reader:
         self._seen[reference] += 1
         return reference if self._seen[reference] == 1 else f"{reference}#{self._seen[reference]}"
 
-    def _ordered(self, fact: Fact, code: fhir.CodeableConcept) -> None:
+    def _ordered(self, fact: Fact, code: fhir.CodeableConcept, at_hand: bool) -> None:
         if fact.concept:
             self.record.add(fact)
-        elif not (fact.codes or fact.texts) or not self._vocabulary.tells_drug(code.coding):
+        elif not at_hand or not (fact.codes or fact.texts) or not self._vocabulary.tells_drug(code.coding):
             self.record.unrecognised.append(fact)
         elif self._vocabulary.tells_it_is_another(code.coding):
             pass
