@@ -67,11 +67,19 @@ _ALIASES = {
     "http://hl7.org/fhir/v3/RouteOfAdministration": _V3,
     "urn:oid:2.16.840.1.113883.5.112": _V3,
 }
-# a route in words, English and Dutch; "subcutaan", "sub-cutaneous" and "transdermaal" are of the whole body
+# a route in words, English and Dutch
 _WORDS = re.compile(
-    r"\btopi(?:cal|sch|caal)|(?<!sub[- ])(?<!per-)\bcuta(?:n|an)|(?<!trans[- ])\bdermaal|\bop de huid|"
+    r"\btopi(?:cal|sch|caal)|\bcuta(?:n|an)|\bdermaal|\bop de huid|"
     r"\b(?:ophthalm|oftalm)|\bocul|\boogdr|\bin het oog|"
     r"\bintra-?(?:vitre|ocul|camer|vesi[ck])|\bconjunctiv|\bsubconjunctiv|\bin de blaas|\bvagina"
+)
+# of the whole body, whatever is said beside it: "sub-cutaan" and "trans dermaal" too, "IV of topicaal"
+_SYSTEMIC = re.compile(
+    r"\bintra-?(?:ven|musc)|\b(?:i\.?v|s\.?c|i\.?m)\b|\b(?:sub|per|trans)[\W_]*(?:cuta|derm)|\bor(?:al|aal)|\bper os\b|"
+    r"\bparenter"
+)
+_SYSTEMIC_FORM = re.compile(
+    r"\b(?:tab(?:l|let\w*)?|caps(?:ule\w*)?|inf(?:us\w*|vlst|pomp)?|inj(?:ect\w*|vlst)?|vials?|i\.?v)\b"
 )
 # what is put on the skin by its form, and brands of fluorouracil that are (Efudix, Tolak, Actikerall, Verrumal)
 _APPLIED = re.compile(
@@ -94,13 +102,17 @@ def local(dosage: bytes, form: bytes, texts: Iterable[str]) -> bool:
     routes = [route for route in _routes(dosage) if route.coding or route.text]
     if routes:
         return all(map(_is_local, routes))
-    made = _read_form(form)
-    return any(_APPLIED.search(text.lower()) for text in (*_said(made), *texts))
+    said = [text.lower() for text in (*_said(_read_form(form)), *texts)]
+    # "capecitabine tablet, handen insmeren met crème"
+    return any(map(_APPLIED.search, said)) and not any(map(_SYSTEMIC_FORM.search, said))
 
 
 def _is_local(route: CodeableConcept) -> bool:
     known = [c.code in _CODES[system] for c in route.coding if (system := _system(c.system)) in _CODES and c.code]
-    return any(known) if known else any(_WORDS.search(text.lower()) for text in _said(route))
+    if known:
+        return any(known)
+    said = [text.lower() for text in _said(route)]
+    return any(map(_WORDS.search, said)) and not any(map(_SYSTEMIC.search, said))
 
 
 def _system(sent: str | None) -> str:

@@ -33,6 +33,7 @@ def dosed(*routes: dict[str, Any], text: str = "fluorouracil", kind: str = "Medi
         sent.coded(("http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration", "SKIN")),
         {"text": "Cutaan"},
         {"text": "topical"},
+        {"text": "Intra-cutaan"},
         {"coding": [{"system": "urn:oid:2.16.840.1.113883.2.4.4.9", "code": "1", "display": "INTRAVITREAAL"}]},
     ],
 )
@@ -52,6 +53,11 @@ def test_what_is_applied_locally_is_no_systemic_drug(route: dict[str, Any], kind
         ({"text": "transdermaal"},),
         ({"text": "Sub-cutaneous"},),
         ({"text": "sub cutaan"},),
+        ({"text": "sub\u2011cutaan"},),  # as word processors write a hyphen
+        ({"text": "sub  cutaan"},),
+        ({"text": "trans dermaal"},),
+        ({"text": "intraveneus, niet topical"},),
+        ({"text": "i.v. of cutaan"},),
         ({"text": "intraveneus"},),
         (sent.coded((SNOMED, "6064005")), sent.coded((SNOMED, "47625008"))),  # a drip too
         ({"coding": [{"system": SNOMED, "code": "47625008"}], "text": "topical"},),  # a code tells more than a word
@@ -68,6 +74,9 @@ def test_any_other_route_and_none_is_systemic(routes: tuple[dict[str, Any], ...]
         ("EFUDIX", False),
         ("fluorouracil 50 mg/ml", True),
         ("fluorouracil 5% CREAM", False),
+        ("fluorouracil crème bij infectie", False),
+        ("capecitabine 500 mg tabletten, ureum crème voor de handen", True),
+        ("fluorouracil 50 mg/ml inf, EMLA cream to the port", True),
     ],
 )
 def test_without_a_route_the_name_tells_a_cream(text: str, found: bool) -> None:
