@@ -68,16 +68,21 @@ def named(text: str) -> tuple[str, ...]:
 
 # "stop gemcitabine", "geen irinotecan": said of what is not to be given; a word or two may stand between
 _NOT_GIVEN = re.compile(
-    r"\b(?:no|not|without|stop(?:s|ped|ping)?|discontinued?|hold|cancel(?:led)?|instead of|allerg\w+(?: to)?|"
-    r"geen|niet|zonder|stopzetten|gestopt|staak|staken|gestaakt|plaats van|ipv|i\.p\.v\.|allergi\w+(?: voor)?|"
-    # and of what another drug is given with: an antiemetic "before FOLFIRINOX", "24 uur na gemcitabine"
-    r"before|after|during|prior to|premed\w*|voor|v\u00f3\u00f3r|na|bij|tijdens|rond(?:om)?)"
-    r"(?:\s+(?!lipos|pegyl)[^\W\d_]+){0,2}[\s(\"'-]*$"
+    r"(?:\b(?:no|not|without|stop(?:s|ped|ping)?|discontinued?|hold|cancel(?:led)?|instead of|allerg\w+(?: to)?|"
+    r"geen|niet|zonder|stopzetten|gestopt|staak|staken|gestaakt|plaats van|ipv|i\.p\.v\.|allergi\w+(?: voor)?)"
+    r"(?:\s+(?!lipos|pegyl)[^\W\d_]+){0,2}|"
+    # and of what another drug is given with: an antiemetic "before FOLFIRINOX", "24 uur na de gemcitabine"; not what is
+    # given for a disease: "chemotherapie bij pancreascarcinoom gemcitabine"
+    r"\b(?:before|after|during|prior to|premed\w*|voor|v\u00f3\u00f3r|na|bij|tijdens|rond(?:om)?)"
+    r"(?:\s+(?:the|a|each|every|first|next|start(?:ing)?|of|with|cycles?|chemo\w*|infusions?|administration|doses?|"
+    r"de|het|een|elke|iedere|eerste|volgende|begin|van|met|kuur|kuren|cyclus|infuus|infusie|toediening|gift|dosis)\b){0,4})"
+    r"[\s(\"'-]*$"
 )
 _ENDED = re.compile(
     r"^\w*[\s)(,:-]*(?:(?:is|was|wordt|has been)\s+)?"
     r"(?:stop(?:zetten|pen)?(?=[\s).]*$)|stopped|discontinued|cancelled|on hold|gestopt|gestaakt|staken|"
-    r"niet (?:geven|toedienen)|allerg\w+|not to be given)\b"
+    r"niet (?:geven|toedienen)|allerg\w+\b(?!\W*(?:no|none|not known|unknown|geen|niet bekend|onbekend)\b)|"
+    r"not to be given)\b"
 )
 
 
