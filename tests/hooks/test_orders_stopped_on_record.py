@@ -27,6 +27,13 @@ def stop(order: dict[str, Any], on: str = "2026-11-22", **more: Any) -> dict[str
         {"priorPrescription": {"identifier": NUMBER}},
         {"priorPrescription": {"identifier": {"system": "urn:oid:1.2.3", "value": "MA-0"}}},  # not on record
         {"extension": []},
+        {"priorPrescription": {"display": "gemcitabine"}},
+        # as it stood in the Bundle in which it came, or within the agreement itself
+        {"priorPrescription": {"reference": "urn:uuid:9d1f4a52-3c5e-4a53-9a43-1f6b7a1f1c11"}},
+        {"priorPrescription": {"reference": "#prior"}},
+        # the other system's own id, and the number that both know
+        {"priorPrescription": {"reference": "https://other.example/fhir/MedicationRequest/77", "identifier": NUMBER}},
+        {"priorPrescription": {"reference": "MedicationRequest/standing", "identifier": {"value": "another"}}},
     ],
 )
 def test_an_order_stopped_on_record_is_no_part_of_what_is_signed(house: House, prior: dict[str, Any]) -> None:
@@ -56,6 +63,10 @@ def test_what_is_signed_ends_an_order_that_it_names_by_a_number_alone(house: Hou
     drafted = (*FOLFIRINOX, stop(GEMCITABINE) | prior) if is_stop else (first | prior, *others)
     (card,) = sign(house, *drafted, beside=(ORDER,))
     assert "FOLFIRINOX ordered" in card["summary"]
+    if is_stop:
+        both = {"priorPrescription": prior["priorPrescription"] | {"reference": "urn:uuid:1"}}
+        (card,) = sign(house, *FOLFIRINOX, stop(GEMCITABINE) | both, beside=(ORDER,))
+        assert "FOLFIRINOX ordered" in card["summary"]
     # a second order of the drug stands, since it is not the one that is named
     if is_stop:
         second = ORDER | {"id": "second", "identifier": []}
