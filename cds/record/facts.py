@@ -95,7 +95,7 @@ class Refused(msgspec.Struct, frozen=True):
     when: Moment | None = None
     """When it was measured, where that could be read: an older value must not stand in for it."""
     highest: float | None = None
-    """Of a measurement without a unit: the most it can be; None where nobody knows."""
+    """Of a measurement without a known unit: the most it can be; None where nobody knows."""
 
 
 UNREADABLE = frozenset({"unit-missing", "unit-unknown", "unit-conflict", "implausible"})

@@ -28,7 +28,7 @@ class Reading(msgspec.Struct, frozen=True):
     refused: str = ""
     """unit-missing, unit-unknown, unit-conflict, implausible, no-value"""
     highest: float | None = None
-    """Without a unit: the most it can be, in the units its concept is measured in; None where nobody knows."""
+    """Without a known unit: the most it can be, in the units its concept is measured in; None where nobody knows."""
 
 
 class Spelling(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ class Spelling(msgspec.Struct, frozen=True):
     detail: str = ""
     """The other unit of a conflict."""
     possible: tuple[Linear, ...] = ()
-    """Without a unit: those its concept is measured in."""
+    """Without a known unit: those its concept is measured in."""
 
 
 def spelling(
@@ -55,15 +55,18 @@ def spelling(
     """
     unit = text or code or usual
     shown = "" if unit is None or unit in _WITHOUT_UNIT else _plain(unit)
+    molar = ("mmol/L",) if concept.molar_mass else ()
+    usually = map(conversion, (concept.unit or "1", *molar, *(c.unit for c in concept.conversions)))
+    possible = tuple(known for known in usually if known is not None)
     if unit is None and concept.unit not in (None, "1"):
-        molar = ("mmol/L",) if concept.molar_mass else ()
-        usually = map(conversion, (concept.unit or "1", *molar, *(c.unit for c in concept.conversions)))
-        return Spelling(None, "unit-missing", shown, possible=tuple(known for known in usually if known is not None))
+        return Spelling(None, "unit-missing", shown, possible=possible)
     by_code, by_text = (conversion(spelt) if spelt else None for spelt in (code, text))
     if by_code is not None and by_text is not None and by_code != by_text:
         return Spelling(None, "unit-conflict", shown, _plain(code or ""))
     convert = by_code or by_text or conversion(unit or "1")
-    return Spelling(convert, "" if convert is not None else "unit-unknown", shown)
+    # an unknown one is as good as none, unless it is known for another quantity: then it may be of any value
+    strange = convert is None and not any(units.known(spelt) for spelt in (text, code) if spelt)
+    return Spelling(convert, "" if convert is not None else "unit-unknown", shown, possible=possible if strange else ())
 
 
 def read(quantity: Quantity, spelt: Spelling, plausible: tuple[float, float] | None) -> Reading:

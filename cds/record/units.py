@@ -48,7 +48,8 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     # base: 1
     "fraction": (
         (1.0, ("1", "{ratio}", "{score}", "{#}", "ratio", "score", "L/L")),
-        (0.01, ("%", "%{Hb}", "% Hb", "%Hb", "{%}")),
+        # "% of total Hgb": HbA1c as on Quest's reports, taken for % in public queries of US records
+        (0.01, ("%", "%{Hb}", "% Hb", "%Hb", "{%}", "% Hgb", "% of total Hgb", "% of total hgb", "% OF TOTAL HGB")),
     ),
     # base: kg
     "mass": (

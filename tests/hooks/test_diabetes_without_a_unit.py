@@ -42,6 +42,9 @@ def test_an_old_value_that_may_have_been_high_makes_the_diabetes_possibly_new(
     [
         (unitless(38, OLD),),  # 5.6 %, or no percentage that anybody has
         (unitless(5.4, OLD),),
+        (unitless(5.4, OLD, "% of total Hgb"),),
+        (unitless(5.4, OLD, "% NGSP"),),  # a unit nobody here knows is as good as none
+        (unitless(38, OLD, "mmol/mol IFCC"),),
         (unitless(52, "2025-01-01"),),  # of the window in which the diabetes is new
     ],
 )
@@ -56,6 +59,12 @@ def test_a_high_value_that_could_be_read_tells_more(house: House) -> None:
     beside = (result(HBA1C, 6.6, "2018-05-01"), result(HBA1C, 5.6, "2021-05-01"), unitless(52, OLD))
     (card,) = house.cards_for("pancreas-risk", PATIENT, *NEW, *beside)
     assert "HbA1c 6.6 % (1 May 2018), lower since" in card["detail"] and "could not be read for" not in card["detail"]
+
+
+def test_percent_of_total_haemoglobin_is_percent(house: House) -> None:
+    before = unitless(6.6, "2018-05-01", "% of total Hgb"), result(HBA1C, 5.6, "2021-05-01")
+    (card,) = house.cards_for("pancreas-risk", PATIENT, *NEW, *before)
+    assert "HbA1c 6.6 % of total Hgb (1 May 2018), lower since" in card["detail"]
 
 
 def test_it_is_said_in_dutch(house: House) -> None:
