@@ -24,6 +24,7 @@ _CODES = frozenset(
         "L01FG01",  # bevacizumab: into the eye, for macular degeneration
         "L01XC07",
         "L01XX05",  # hydroxycarbamide: sickle-cell disease, thrombocythaemia
+        "L01XX35",  # anagrelide: thrombocythaemia, and that alone
     }
 )
 _BEVACIZUMAB = re.compile("bevacizumab")

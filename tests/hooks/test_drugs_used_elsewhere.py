@@ -31,7 +31,7 @@ def test_a_cream_is_neither_a_partner_nor_an_earlier_line(house: House) -> None:
     assert "has fluorouracil of 10 Oct 2026, which is taken for earlier treatment" in card["detail"]
 
 
-@pytest.mark.parametrize("code", ["L01BA01", "L01AA01", "L01FG01"])
+@pytest.mark.parametrize("code", ["L01BA01", "L01AA01", "L01FG01", "L01XX35"])
 def test_a_drug_for_another_disease_in_the_same_days_is_told_of(house: House, code: str) -> None:
     drug = ordered((ATC, code), text="een middel")
     for drafted, beside in (((GEMCITABINE, drug), ()), ((GEMCITABINE,), (standing(drug),))):
