@@ -80,7 +80,7 @@ def unread(record: Record, drafts: Record) -> int:
         # a text says nothing where no drug is ours, nor where no further drug would make it so
         if drafts.of(*DRUGS) or not all(map(used_elsewhere, drafts.of(PARTNER))):
             return lost + not_albumin_bound(record, drafts)
-        lost += sum(_may_be_more(f, drugs) for f in drafts.unrecognised)
+        lost += sum(not _called(f) for f in drafts.unrecognised)
         return lost + sum(_names_more(f, drugs) for f in drafts.supposed) + _by_text_alone(drafts)
     if regimen in (Regimen.folfirinox, Regimen.nalirifox):
         return lost
@@ -106,7 +106,7 @@ def not_albumin_bound(record: Record, drafts: Record) -> int:
 def _by_text_alone(drafts: Record) -> int:
     """Orders whose texts name drugs that are a regimen here, or that a further drug would make one: that a hospital
     orders in its own words must not be silence. With another drug among them it is none, as with their codes."""
-    named = {f.source: written_for(f) for f in drafts.untold}
+    named = {f.source: written_for(f) for f in (*drafts.untold, *drafts.unrecognised)}
     drugs = frozenset(plain(f) for facts in named.values() for f in facts)
     return sum(map(bool, named.values())) if any(_begins(drugs, whole) for whole in _MADE_OF) else 0
 

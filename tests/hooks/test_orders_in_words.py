@@ -10,6 +10,8 @@ from test_orders_as_sent import ATC, GEMCITABINE, NAB_TEXT, RXNORM, UNREAD, orde
 
 from hooks import stories
 
+GPK = "urn:oid:2.16.840.1.113883.2.4.4.1"
+
 
 @pytest.mark.parametrize(
     ("text", "bound"),
@@ -36,6 +38,7 @@ def test_paclitaxel_under_a_brand_without_albumin_is_not_taken_for_the_form_with
             3,
             "oxaliplatin, irinotecan, and fluorouracil",
         ),
+        ([ordered((GPK, "1"), text="mFOLFIRINOX kuur 1")], 1, "fluorouracil, irinotecan, and oxaliplatin"),
         ([ordered(text="mFOLFIRINOX kuur 1")], 1, "fluorouracil, irinotecan, and oxaliplatin"),
         ([ordered(text="Gemzar 1000 mg/m2"), ordered(text="ondansetron 8 mg")], 1, "gemcitabine"),
         (
@@ -67,7 +70,10 @@ def test_a_regimen_ordered_in_words_alone_gets_no_estimate_and_is_not_passed_ove
         ("Xeloda 500 mg",),
     ],
 )
-def test_words_that_order_no_regimen_of_ours_bring_no_card(house: House, texts: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("codings", [(), ((GPK, "1"),)])  # a code that nobody here knows tells no more
+def test_words_that_order_no_regimen_of_ours_bring_no_card(
+    house: House, texts: tuple[str, ...], codings: tuple[tuple[str, str], ...]
+) -> None:
     untold(house)
-    assert sign(house, *(ordered(text=text) for text in texts)) == []
+    assert sign(house, *(ordered(*codings, text=text) for text in texts)) == []
     assert ("pancreas-survival", "drugs-not-told") in untold(house)
