@@ -25,7 +25,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     r"\bgem[-/ ]?cap\b": ("gemcitabine", "capecitabine"),
     r"\bgem[-/ ]?cis\b": ("gemcitabine", PARTNER),
     r"\bsox\b": ("oxaliplatin", PARTNER),
-    r"\bgem[-/+ ]+nab\b": ("gemcitabine", "paclitaxel"),
+    r"\bgem[-/+ ]+nab\b|\bnab[-/+ ]+gem\b": ("gemcitabine", "paclitaxel"),
     r"fluoro?-?urac|\b5[- ]?fu\b|fluracedyl|fluroblastin": ("fluorouracil",),
     r"irinotecan|onivyde|\bnal-?iri\b|\bcampto(?:sar)?\b": ("irinotecan",),
     r"oxaliplatin|eloxatin": ("oxaliplatin",),
@@ -70,7 +70,8 @@ def named(text: str) -> tuple[str, ...]:
 _NOT_GIVEN = re.compile(
     r"(?:\b(?:no|not|without|stop(?:s|ped|ping)?|discontinued?|hold|cancel(?:led)?|instead of|allerg\w+(?: to)?|"
     r"geen|niet|zonder|stopzetten|gestopt|staak|staken|gestaakt|plaats van|ipv|i\.p\.v\.|allergi\w+(?: voor)?)"
-    r"(?:\s+(?!lipos|pegyl)[^\W\d_]+){0,2}|"
+    # "stop FOLFIRINOX, start gem-nab" denies the first alone, with or without the comma
+    r"(?:\s+(?!lipos|pegyl|start|begin|give\b|geef|then\b|dan\b)[^\W\d_]+){0,2}|"
     # and of what another drug is given with: an antiemetic "before FOLFIRINOX", "24 uur na de gemcitabine"; not what is
     # given for a disease: "chemotherapie bij pancreascarcinoom gemcitabine"
     r"\b(?:before|after|during|prior to|premed\w*|voor|v\u00f3\u00f3r|na|bij|tijdens|rond(?:om)?)"
@@ -81,8 +82,9 @@ _NOT_GIVEN = re.compile(
 _ENDED = re.compile(
     r"^\w*[\s)(,:-]*(?:(?:is|was|wordt|has been)\s+)?"
     r"(?:stop(?:zetten|pen)?(?=[\s).]*$)|stopped|discontinued|cancelled|on hold|gestopt|gestaakt|staken|"
-    r"niet (?:geven|toedienen)|allerg\w+\b(?!\W*(?:no|none|not known|unknown|geen|niet bekend|onbekend)\b)|"
-    r"not to be given)\b"
+    r"niet (?:geven|toedienen)(?!\s+(?:bij|als|indien|voor|na)\b)|"
+    r"allerg\w+\b(?!\W*(?:no|none|not known|unknown|geen|niet bekend|onbekend)\b)|"
+    r"not to be given(?!\s+(?:if|when|in|at|with|before|after)\b))\b"
 )
 
 
