@@ -195,7 +195,8 @@ class Engine:
             asking: Aside = turn.aside if self.ledger.file is None else nullcontext
             with timings.stage("record"):
                 queries, vocabulary = self.queries(service), self.models.vocabulary
-                record, drafts = read_chart(call, evidence, queries, vocabulary, at, self._zone)
+                names = self.services.drug_names
+                record, drafts = read_chart(call, evidence, queries, vocabulary, at, self._zone, names)
                 record.drafts = drafts
             with timings.stage("models"):
                 assessments = self._assess(service, policy, record)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from cds.services import names_drugs
+
 PARTNER = "antineoplastic"
 """Any other anticancer drug: with one of these a combination is none of ours."""
 
@@ -88,6 +90,7 @@ _ENDED = re.compile(
 )
 
 
+@names_drugs
 def ordered(text: str) -> tuple[str, ...]:
     """Concepts of the cancer drugs that a text names as to be given, each once: neither what it denies or stops, nor
     what another drug is given beside."""

@@ -109,13 +109,14 @@ def _card(
     fields = _Fields(case, prediction)
     told = telling(prediction)
     doubted = doubts.told(words, told)
+    written = wording.by_text(words, prediction.features)
     also = [line for line in doubts.told(words, chain.from_iterable(map(telling, beside))) if line not in doubted]
     detail = wording.paragraphs(
         f"**{words.pick(speech.recommendation).format_map(fields)}**",
         words.pick(speech.more).format_map(fields) if speech.more else "",
         by_study.warning(words, manifest),
         _section(case, "scan", by_study.lines(case, manifest.id)),
-        _section(case, "why", [*(wording.reason(words, f) for f in told[:_MOST_REASONS]), *doubted]),
+        _section(case, "why", [*(wording.reason(words, f) for f in told[:_MOST_REASONS]), *written, *doubted]),
         _section(case, "says", _says(case, prediction)),
         _section(case, "measured", measured.lines(words, manifest, case.studies.get(manifest.id))),
         _section(case, "beside", [*(answers.concluded(case, other) for other in beside), *also]),

@@ -125,6 +125,12 @@ def _share(words: Phrasebook, value: float, unit: str) -> str:
     return f"{words.significant(value, 2)}%" if unit == "%" else words.significant(value, 2)
 
 
+def by_text(words: Phrasebook, features: Iterable[Feature]) -> list[str]:
+    """That a drug was read from the text of an order, as one sentence; none where codes tell it."""
+    named = dict.fromkeys(words.concept(f.concept) for feature in features for f in feature.facts if f.in_words)
+    return [words("engine.reason.by_text", drugs=words.join(named))] if named else []
+
+
 _COUNTED = (Reduce.count, Reduce.course, Reduce.days_since, Reduce.line)
 
 

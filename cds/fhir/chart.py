@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,15 +11,24 @@ from cds.fhir import resources as fhir
 from cds.fhir.evidence import Evidence
 from cds.fhir.queries import Query
 from cds.protocol.request import NULL, HookCall
+from cds.record import written
 from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.record.vocabulary import Vocabulary
+from cds.record.written import DrugNames
 
 
 def read_chart(
-    call: HookCall, evidence: Evidence, queries: tuple[Query, ...], vocabulary: Vocabulary, at: datetime, zone: ZoneInfo
+    call: HookCall,
+    evidence: Evidence,
+    queries: tuple[Query, ...],
+    vocabulary: Vocabulary,
+    at: datetime,
+    zone: ZoneInfo,
+    drug_names: Iterable[DrugNames] = (),
 ) -> tuple[Record, Record]:
-    """(record, drafts). Raises MalformedRequest for draft orders that are no Bundle."""
+    """(record, drafts). ``drug_names``: by which the drugs are told that only a draft's text names. Raises
+    MalformedRequest for draft orders that are no Bundle."""
     reader = Reader(vocabulary, call.patient_id, at, zone)
     reader.read(evidence.resources)
     record = reader.finish()
@@ -27,6 +37,7 @@ def read_chart(
     record.unsupported = evidence.unsupported(queries)
     making = Reader(vocabulary, call.patient_id, at, zone, drafts=True, prescriptions=reader.prescriptions)
     record.drafts = _drafts(call, making)
+    written.read(record.drafts, drug_names, vocabulary.concepts)
     return record, record.drafts
 
 

@@ -65,7 +65,8 @@ def reading(spec: Input) -> str:
         " or ".join(k.concepts) + (f" at {k.at_least:g} or more" if k.at_least is not None else "") for k in spec.unless
     ]
     unless = f"; void when longer on record: {', '.join(known)}" if known else ""
-    return f"{drafts}{how} of {' or '.join(spec.concepts)}{within}{anchored}{unless}"
+    text = ", also where only an order's text names it" if spec.named_in_text else ""
+    return f"{drafts}{how} of {' or '.join(spec.concepts)}{within}{anchored}{unless}{text}"
 
 
 def needed(spec: Input) -> bool:

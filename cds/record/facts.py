@@ -62,6 +62,8 @@ class Fact(msgspec.Struct, frozen=True):
     """Drugs: all that it is called, the text and every code's display, each once; of a formulation only these tell."""
     codes: tuple[tuple[str, str], ...] = ()
     """ServiceRequests and drugs: (system, code) as ordered, so that a site's own order codes can be recognised."""
+    in_words: bool = False
+    """Drugs: read from the texts of an order, which no code tells."""
     reference_range: ReferenceRange | None = None
     """Measurements: the laboratory's own; None when it sent none that is plainly this result's."""
 
@@ -133,6 +135,9 @@ class Record:
     supposed: list[Fact] = field(default_factory=list)
     """Drugs of no concept that are taken for others than ours: the site maps what matters of their code system, and not
     them. Their texts are read still, in case it missed one."""
+    written: list[Fact] = field(default_factory=list)
+    """Among drafts: the drugs that the texts of ``unrecognised``, ``untold`` and ``supposed`` name as to be given, a
+    fact each. Read only for inputs that ask for it (``named_in_text``)."""
     ended: list[Fact] = field(default_factory=list)
     """Among drafts: drugs, of no concept too, whose order is signed to end it, or does not stand; none of them is being
     ordered."""

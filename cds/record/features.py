@@ -108,8 +108,13 @@ def _drafted(spec: Input, drafts: Record | None) -> Feature:
     if drafts is None:
         return Feature(spec, 0.0, "found")
     found = REDUCERS[spec.reduce or Reduce.presence](spec, drafts, {})
+    lost = drafts.lost
+    if spec.named_in_text and not found.value:
+        written = tuple(fact for fact in drafts.written if fact.concept in spec.concepts)
+        found = Feature(spec, 1.0, "found", written) if written else found
+        lost -= len({fact.source for fact in drafts.unrecognised} & {fact.source for fact in drafts.written})
     # an order that could not be understood may be the one asked for
-    return Feature(spec, None, "unread") if drafts.lost and not found.value else found
+    return Feature(spec, None, "unread") if lost and not found.value else found
 
 
 def _state(value: object) -> str:

@@ -182,6 +182,9 @@ class Input(Strict):
     """Names from the vocabulary; several are alternatives, in order of preference."""
     reduce: Reduce | None = None
     """How facts become one number."""
+    named_in_text: bool = False
+    """``drafts``: a drug counts, too, that only an order's text names, and the card says so. For what must not be
+    missed; never where a number rests on which drug it is."""
     within: Duration | None = None
     """Only facts of this long ago at most: ``90d``, ``12m``, ``5y``."""
     threshold: float | None = None
@@ -218,6 +221,8 @@ class Input(Strict):
     def _hangs_together(self) -> Input:
         if self.source == "drafts" and self.reduce not in (Reduce.presence, Reduce.count):
             raise ValueError(f"input '{self.name}' reads orders in the making: reduce by presence or count")
+        if self.named_in_text and (self.source != "drafts" or self.reduce is not Reduce.presence):
+            raise ValueError(f"input '{self.name}' has 'named_in_text': that needs 'drafts', reduced by presence")
         if self.source in ("record", "drafts") and (not self.concepts or self.reduce is None):
             raise ValueError(f"input '{self.name}' reads the record, so it needs 'concepts' and 'reduce'")
         if self.source not in ("record", "drafts") and (self.concepts or self.reduce):

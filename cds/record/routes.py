@@ -83,7 +83,7 @@ _SYSTEMIC_FORM = re.compile(
 )
 # what is put on the skin by its form, and brands of fluorouracil that are (Efudix, Tolak, Actikerall, Verrumal)
 _APPLIED = re.compile(
-    r"\bcr[e\u00e8]mes?\b|\bcreams?\b|\bzalf\b|\bointments?\b|\befud(?:ix|ex)\b|\btolak\b|\bactikerall\b|\bverrumal\b"
+    r"\bcr[e\u00e8]mes?\b|\bcremor(?:is)?\b|\bcreams?\b|\bzalf\b|\bointments?\b|\befud(?:ix|ex)\b|\btolak\b|\bactikerall\b|\bverrumal\b"
 )
 
 

@@ -8,7 +8,7 @@ A file in ``hooks/`` writes::
 """
 
 from cds.services.case import CardDraft, Case, Finding, Proposal, Suppressed, Weighed
-from cds.services.declaration import NoParameters, Service, ServiceRegistry, load, service
+from cds.services.declaration import NoParameters, Service, ServiceRegistry, load, names_drugs, service
 from cds.services.past import Again, Dial, Past, PastAnswer, Would
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "Weighed",
     "Would",
     "load",
+    "names_drugs",
     "service",
 ]

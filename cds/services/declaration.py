@@ -16,6 +16,7 @@ from types import ModuleType
 from pydantic import BaseModel, ConfigDict
 
 from cds.errors import MalformedRequest, ServiceError, UnknownService
+from cds.record.written import DrugNames
 from cds.services.case import Case, Finding
 from cds.services.comparison import Comparisons
 from cds.services.past import Again
@@ -91,10 +92,18 @@ def service(
     return declare
 
 
+def names_drugs(function: DrugNames) -> DrugNames:
+    """Declare the function below as one that tells the drugs which an order's text names, where no code does."""
+    function.__dict__["cds_names_drugs"] = True
+    return function
+
+
 @dataclass(frozen=True)
 class ServiceRegistry:
     services: Mapping[tuple[str, str], Service]
     """By (id, hook): one id may answer several hooks, and then later cards replace earlier ones."""
+    drug_names: tuple[DrugNames, ...] = ()
+    """What the packages of services know of drugs' names in texts."""
 
     def find(self, service_id: str, hook: str) -> Service:
         """Raises UnknownService (404) for the id, MalformedRequest (400) for a hook the id doesn't answer."""
@@ -132,7 +141,9 @@ def load(folders: Iterable[Path] = ()) -> ServiceRegistry:
     Raises ServiceError for two services with one (id, hook), or a file that can't be imported.
     """
     found: dict[tuple[str, str], Service] = {}
+    names: dict[DrugNames, None] = {}
     for module in [*_installed_modules(), *(m for folder in folders for m in _folder_modules(folder))]:
+        names |= dict.fromkeys(_namers_in(module))
         for declared in _declared_in(module):
             key = (declared.id, declared.hook)
             if found.setdefault(key, declared) is not declared:
@@ -140,13 +151,20 @@ def load(folders: Iterable[Path] = ()) -> ServiceRegistry:
             other = next((s for s in found.values() if s.id == declared.id), declared)
             if other.parameters is not declared.parameters:
                 raise ServiceError(f"service '{declared.id}' has different parameters for different hooks")
-    return ServiceRegistry(found)
+    return ServiceRegistry(found, tuple(names))
 
 
 def _declared_in(module: ModuleType) -> Iterable[Service]:
     for value in list(vars(module).values()):
         if getattr(value, "__module__", None) == module.__name__:
             yield from getattr(value, "__dict__", {}).get("cds_services", ())
+
+
+def _namers_in(module: ModuleType) -> Iterable[DrugNames]:
+    for value in list(vars(module).values()):
+        own = getattr(value, "__module__", None) == module.__name__
+        if own and getattr(value, "__dict__", {}).get("cds_names_drugs"):
+            yield value
 
 
 def _installed_modules() -> Iterable[ModuleType]:

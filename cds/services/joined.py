@@ -29,7 +29,7 @@ def join(services: ServiceRegistry, models: Registry) -> ServiceRegistry:
             _log.error("service.undescribed service=%s hook=%s models=%s", *key, ",".join(ids))
             continue
         found[key] = replace(service, contributors=tuple(ids))
-    return ServiceRegistry(found)
+    return replace(services, services=found)
 
 
 def _described(models: Registry, ids: list[str]) -> Service | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cds.record import written
 from cds.record.facts import Fact, Record, Refused
 from cds.record.features import Feature, extract
 from cds.record.inputs import Input
@@ -35,6 +36,25 @@ def spec(**fields: Any) -> Input:
 
 def one(spec: Input, made: Record) -> Feature:
     return extract([spec], made, {"a": "Observation", "b": "Condition"})[0]
+
+
+def test_a_drug_that_a_text_names_is_being_ordered_only_for_who_asks_for_texts() -> None:
+    made, drafts = record(), record()
+    order = fact("", 0, texts=("a 5 mg",))
+    for reading in (drafts.untold, drafts.unrecognised, drafts.supposed):
+        drafts.written.clear()
+        reading[:] = [order]
+        written.read(drafts, [lambda text: ("a", "elsewhere") if "a 5" in text else ()], {"a", "b"})
+        made.drafts = drafts
+        asked = spec(source="drafts", reduce="presence", named_in_text=True)
+        found = one(asked, made)
+        assert (found.value, [(f.concept, f.in_words) for f in found.facts]) == (1.0, [("a", True)])
+        plain = one(spec(source="drafts", reduce="presence"), made)
+        other = one(asked.model_copy(update={"concepts": ("b",)}), made)
+        assert (plain.value, other.value) == ((None if drafts.unrecognised else 0.0), 0.0)
+        reading.clear()
+    with pytest.raises(ValueError, match="named_in_text"):
+        spec(reduce="presence", named_in_text=True)
 
 
 def test_latest_takes_the_newest_inside_the_window() -> None:

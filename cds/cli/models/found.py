@@ -14,6 +14,7 @@ from cds.inference.model import Model
 from cds.inference.registry import Registry
 from cds.policy.schema import Policy
 from cds.record.vocabulary import read_concept_map
+from cds.record.written import DrugNames
 from cds.services.joined import join
 from cds.settings import Settings, load
 from cds.site.in_force import policy_here
@@ -34,6 +35,11 @@ def registry_of(settings: Settings) -> Registry:
     if settings.concept_map is not None:
         found.vocabulary.add_site_codes(read_concept_map(settings.concept_map))
     return found
+
+
+def names_of(settings: Settings) -> tuple[DrugNames, ...]:
+    """By which the drugs of orders in words are told. Raises a ConfigurationError."""
+    return service_room.load(settings.hook_dirs).drug_names
 
 
 def policy_of(settings: Settings, found: Registry) -> Policy:

@@ -18,9 +18,11 @@ from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
 from cds.fhir.evidence import deadline_in
 from cds.fhir.queries import Query, plan
+from cds.record import written
 from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.record.vocabulary import Vocabulary
+from cds.record.written import DrugNames
 from cds.settings import Settings
 from cds.trust import AllowList
 
@@ -35,6 +37,8 @@ class Source:
     settings: Settings
     vocabulary: Vocabulary
     now: datetime
+    drug_names: tuple[DrugNames, ...] = ()
+    """By which the drugs are told that only the texts of orders in the making name."""
 
 
 def moment(day: datetime | None) -> datetime:
@@ -91,6 +95,7 @@ def made(source: Source, patient_id: str, resources: list[Any], malformed: int) 
         drafts = Reader(source.vocabulary, patient_id, source.now, zone, drafts=True, prescriptions=numbers)
         drafts.read([*waiting, *(r for r in resources if isinstance(r, fhir.Medication))])
         record.drafts = drafts.finish()
+        written.read(record.drafts, source.drug_names, source.vocabulary.concepts)
     return record
 
 

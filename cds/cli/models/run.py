@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from cds.cli.models.account import account_of
-from cds.cli.models.found import model_of, registry_of, settings_of
+from cds.cli.models.found import model_of, names_of, registry_of, settings_of
 from cds.cli.models.patients import Source, moment, one
 from cds.cli.models.told import tell
 from cds.inference.registry import concepts_of
@@ -44,7 +44,7 @@ def run(
     settings = settings_of(ctx)
     found = registry_of(settings)
     model = model_of(found, model_id)
-    source = Source(settings, found.vocabulary, moment(now))
+    source = Source(settings, found.vocabulary, moment(now), names_of(settings))
     record = one(source, place, concepts_of(model.manifest, fetched=True), wanted)
     account = account_of(model, record, language)
     if as_json:

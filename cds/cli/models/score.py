@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cds.cli.models.cohort import Cohort, Raw, cohort, record
-from cds.cli.models.found import model_of, registry_of, settings_of
+from cds.cli.models.found import model_of, names_of, registry_of, settings_of
 from cds.cli.models.patients import Source, moment
 from cds.inference.crew import crew
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
@@ -69,7 +69,7 @@ def score(
     settings = settings_of(ctx)
     found = registry_of(settings)
     models = [model_of(found, id) for id in dict.fromkeys(model_ids)]
-    source = Source(settings, found.vocabulary, moment(now))
+    source = Source(settings, found.vocabulary, moment(now), names_of(settings))
     patients = cohort(places)
     counts: Counter[tuple[str, str]] = Counter()
     number, started = 0, time.perf_counter()
