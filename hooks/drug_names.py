@@ -16,19 +16,26 @@ PARTNER = "antineoplastic"
 
 # names of drugs as the WHO has them (INN) and as they end in Dutch, with the brands under which they are sold in the EU
 # (EMA: the generics of Abraxane are Pazenir, Apexelsin and Naveruclif, one of Xeloda is Ecansya; Fluracedyl and
-# Fluroblastin(e) are older names of fluorouracil). Taxol and Apealea are paclitaxel that is not bound to albumin
+# Fluroblastin(e) are older names of fluorouracil, Adrucil one in the US). Taxol and Apealea are paclitaxel that is not
+# bound to albumin. Of the regimens FFX is FOLFIRINOX and LV5FU2 de Gramont's fluorouracil; FLOT and GTX have docetaxel,
+# CAPTEM temozolomide, PAXG and PEXG cisplatin
 _NAMES: dict[str, tuple[str, ...]] = {
-    r"folfirinox": ("fluorouracil", "irinotecan", "oxaliplatin"),
+    r"folfirinox|\bm?ffx\b|folfoxiri": ("fluorouracil", "irinotecan", "oxaliplatin"),
     r"nalirifox": ("fluorouracil", "irinotecan-liposomal", "oxaliplatin"),
     r"folfiri(?!nox)": ("fluorouracil", "irinotecan"),
     r"folfox": ("fluorouracil", "oxaliplatin"),
-    r"xelox|\bcapox": ("capecitabine", "oxaliplatin"),
+    r"\bflot\b": ("fluorouracil", "oxaliplatin", PARTNER),
+    r"xelox|\bcape?ox": ("capecitabine", "oxaliplatin"),
+    r"xeliri|\bcapiri|\bcapoxiri": ("capecitabine", "irinotecan"),
+    r"\bcap[-/ ]?tem\b": ("capecitabine", PARTNER),
+    r"\bp[ae]xg\b|\bgtx\b": ("gemcitabine", "capecitabine", PARTNER),
     r"\bgemox": ("gemcitabine", "oxaliplatin"),
     r"\bgem[-/ ]?cap\b": ("gemcitabine", "capecitabine"),
     r"\bgem[-/ ]?cis\b": ("gemcitabine", PARTNER),
     r"\bsox\b": ("oxaliplatin", PARTNER),
     r"\bgem[-/+ ]+nab\b|\bnab[-/+ ]+gem\b": ("gemcitabine", "paclitaxel"),
-    r"fluoro?-?urac|\b5[- ]?fu\b|fluracedyl|fluroblastin": ("fluorouracil",),
+    r"fluoro?-?urac|\b5[- ]?fu\b|\blv-?5fu2?\b|\bfu[-/+ ]+lv\b|de gramont": ("fluorouracil",),
+    r"fluracedyl|fluroblastin|adrucil": ("fluorouracil",),
     r"irinotecan|onivyde|\bnal-?iri\b|\bcampto(?:sar)?\b": ("irinotecan",),
     r"oxaliplatin|eloxatin": ("oxaliplatin",),
     r"gemcitabin|gemzar": ("gemcitabine",),
@@ -84,7 +91,7 @@ _NOT_GIVEN = re.compile(
 _ENDED = re.compile(
     r"^\w*[\s)(,:-]*(?:(?:is|was|wordt|has been)\s+)?"
     r"(?:stop(?:zetten|pen)?(?=[\s).]*$)|stopped|discontinued|cancelled|on hold|gestopt|gestaakt|staken|"
-    r"niet (?:geven|toedienen)(?!\s+(?:bij|als|indien|voor|na)\b)|"
+    r"niet (?:geven|toedienen|starten|innemen)(?!\s+(?:bij|als|indien|voor|na)\b)|"
     r"allerg\w+\b(?!\W*(?:no|none|not known|unknown|geen|niet bekend|onbekend)\b)|"
     r"not to be given(?!\s+(?:if|when|in|at|with|before|after)\b))\b"
 )

@@ -57,11 +57,38 @@ def test_a_warning_against_the_other_form_does_not_name_it(text: str, liposomal:
         ("FOLFIRINOX zonder irinotecan", {"fluorouracil", "irinotecan", "oxaliplatin"}),
         ("niet liposomaal irinotecan", {"irinotecan"}),
         ("gemcitabine, stop bij koorts", {"gemcitabine"}),
+        ("na overleg Xeloda 1500 mg", {"capecitabine"}),
+        ("bij voorkeur gemcitabine", {"gemcitabine"}),
+        ("chemokuur voor pancreascarcinoom gemcitabine", {"gemcitabine"}),
+        ("kuur 2 na herstel gemcitabine", {"gemcitabine"}),
+        ("Xeloda: niet starten", set()),
+        ("dexamethason dag 2 na gemcitabine", set()),
+        ("premedicatie gemcitabine", set()),
         ("no later than 24 Nov: gemcitabine", {"gemcitabine"}),
     ],
 )
 def test_what_a_text_denies_or_gives_another_drug_beside_is_not_ordered(text: str, given: set[str]) -> None:
     assert set(drug_names.ordered(text)) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("mFFX kuur 3", {"fluorouracil", "irinotecan", "oxaliplatin"}),
+        ("FOLFOXIRI", {"fluorouracil", "irinotecan", "oxaliplatin"}),
+        ("LV5FU2", {"fluorouracil"}),
+        ("FU/LV 2400 mg/m2", {"fluorouracil"}),
+        ("simplified de Gramont", {"fluorouracil"}),
+        ("FLOT", {"fluorouracil", "oxaliplatin", drug_names.PARTNER}),
+        ("CAPEOX", {"capecitabine", "oxaliplatin"}),
+        ("CAPOXIRI", {"capecitabine", "oxaliplatin", "irinotecan"}),
+        ("XELIRI", {"capecitabine", "irinotecan"}),
+        ("CAP/TEM", {"capecitabine", drug_names.PARTNER}),
+        ("PAXG cycle 1", {"gemcitabine", "capecitabine", drug_names.PARTNER}),
+    ],
+)
+def test_a_regimen_with_a_fluoropyrimidine_names_its_drugs(text: str, given: set[str]) -> None:
+    assert set(drug_names.ordered(text)) == given == set(drug_names.named(text))
 
 
 @pytest.mark.parametrize(
