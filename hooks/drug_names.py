@@ -75,12 +75,14 @@ def named(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for words, concepts in _COMPILED if words.search(text) for name in concepts))
 
 
-# "stop gemcitabine", "geen irinotecan": said of what is not to be given; a word or two may stand between
+# "stop gemcitabine", "geen irinotecan": said of what is not to be given. A word or two may stand between, but none that
+# it is said of itself ("geen DPYD-variant FOLFIRINOX", "stop gemcitabine start Xeloda") or that turns ("maar Xeloda")
 _NOT_GIVEN = re.compile(
     r"(?:\b(?:no|not|without|stop(?:s|ped|ping)?|discontinued?|hold|cancel(?:led)?|instead of|allerg\w+(?: to)?|"
-    r"geen|niet|zonder|stopzetten|gestopt|staak|staken|gestaakt|plaats van|ipv|i\.p\.v\.|allergi\w+(?: voor)?)"
+    r"geen|niet|zonder|stopzetten|gestopt|staak|staken|gestaakt|plaats van|ipv|i\.p\.v\.|allergi\w+(?: voor)?|was)"
     # "stop FOLFIRINOX, start gem-nab" denies the first alone, with or without the comma
-    r"(?:\s+(?!lipos|pegyl|start|begin|give\b|geef|then\b|dan\b)[^\W\d_]+){0,2}|"
+    r"(?:\s+(?!lipos|pegyl|start(?!en)|begin(?!nen)|give\b|geef|then\b|dan\b|maar\b|but\b|dpd|dpyd|ugt|varia|mutat|gemcit|gemz|"
+    r"oxalip|eloxat|irinot|fluor|capec|xelod|paclit|abrax|folf|nalir)[^\W\d_]+){0,2}|"
     # and of what another drug is given with: an antiemetic "before FOLFIRINOX", "24 uur na de gemcitabine"; not what is
     # given for a disease: "chemotherapie bij pancreascarcinoom gemcitabine"
     r"\b(?:before|after|during|prior to|premed\w*|voor|v\u00f3\u00f3r|na|bij|tijdens|rond(?:om)?)"
