@@ -9,6 +9,7 @@ taken for granted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from enum import Enum
 
@@ -162,7 +163,13 @@ def _ended(record: Record, drafts: Record) -> set[str]:
 
 
 def _in_the_chart(record: Record) -> list[Fact]:
-    return [*record.of(*DRUGS, PARTNER), *record.untold, *record.unrecognised, *record.supposed]
+    return [*_of(record, *DRUGS, PARTNER), *record.untold, *record.unrecognised, *record.supposed]
+
+
+def _of(record: Record, *concepts: str) -> list[Fact]:
+    """Whatever its day: an infusion of tomorrow is ordered today."""
+    ahead = (f for f in record.ahead if f.concept in concepts and f.status in _STANDING and not _administered(f))
+    return [*ahead, *record.of(*concepts)]
 
 
 def _stopped_by(stop: Fact, order: Fact) -> bool:
@@ -208,7 +215,7 @@ def beside(record: Record, drafts: Record) -> tuple[Fact, ...]:
 
 
 def _recent(record: Record, *concepts: str) -> list[Fact]:
-    return [f for f in record.of(*concepts) if _of_this_cycle(f, record)]
+    return [f for f in _of(record, *concepts) if _of_this_cycle(f, record)]
 
 
 def _of_this_cycle(fact: Fact, record: Record) -> bool:
@@ -278,15 +285,37 @@ def _begins(drugs: frozenset[str], whole: frozenset[str]) -> bool:
 
 def previous(record: Record) -> list[Fact]:
     """Every earlier order or administration of a cancer drug, newest first; those of this very cycle left out."""
-    drugs = record.of(*DRUGS)
+    told = (f for f in _told(record) if before_this_cycle(f, record))
+    return sorted(told, key=lambda f: -f.when.stamp if f.when else 0.0)
+
+
+def unplaced(record: Record, drafts: Record, found: Recognised) -> tuple[Fact, ...]:
+    """Cancer drugs beside the regimen that stand ordered without a day, or for one after this cycle, each once: nobody
+    knows whether they are part of it."""
+    elsewhere = {f.source for f in (*drafts.untold, *drafts.unrecognised, *drafts.supposed)} | _ended(record, drafts)
+    standing = (f for f in _told(record) if f.status in _STANDING and not _administered(f))
+    open_ = (f for f in standing if f.when is None or f.when.days_before(record.now) < -_CYCLE_DAYS)
+    return _others((f for f in open_ if f.source not in elsewhere), found)
+
+
+def _told(record: Record) -> list[Fact]:
+    """Every cancer drug of the chart, by its code or by its text."""
+    drugs = _of(record, *DRUGS)
     ours = {f.source for f in drugs}  # the class code matches them too
-    partners = [f for f in record.of(PARTNER) if f.source not in ours]
+    partners = [f for f in _of(record, PARTNER) if f.source not in ours]
     texts = (*record.untold, *record.unrecognised, *record.supposed)
-    told = (*drugs, *partners, *(fact for untold in texts for fact in named(untold)))
-    return sorted((f for f in told if before_this_cycle(f, record)), key=lambda f: -f.when.stamp if f.when else 0.0)
+    return [*drugs, *partners, *(fact for untold in texts for fact in named(untold))]
 
 
-def is_one_of(fact: Fact, drugs: set[str]) -> bool:
+def _others(drugs: Iterable[Fact], found: Recognised) -> tuple[Fact, ...]:
+    """Those that are none of the regimen's, each once."""
+    own = _RESCUE.union(map(plain, found.drugs))
+    own |= frozenset() if own.isdisjoint(_IRINOTECAN) else _IRINOTECAN
+    others = (f for f in drugs if not is_one_of(f, own))
+    return tuple({(f.title.lower(), f.codes): f for f in others}.values())
+
+
+def is_one_of(fact: Fact, drugs: Set[str]) -> bool:
     """One of these drugs as regimens tell them apart, or one that may be."""
     return not drugs.isdisjoint(_IRINOTECAN if plain(fact) == _OF_EITHER_KIND else {plain(fact)})
 

@@ -51,7 +51,7 @@ def estimate(
         _section(case, "why", wording.bullets(_why(case, full))),
         _section(case, "missing", wording.bullets(_missing(case, full))),
         _section(case, "sure", wording.bullets(_sure(case, full, comparator, reached))),
-        _section(case, "gaps", wording.bullets(_gaps(case, reached))),
+        _section(case, "gaps", wording.bullets(_gaps(case, found, reached))),
         wording.rests_on(words, [a for a in (full, comparator) if a is not None], case.policy, case.record),
     )
     return _draft(case, topic, words("survival.summary", regimen=found.regimen.title), detail, found)
@@ -99,7 +99,7 @@ def score_only(
                 [words("survival.sure.performance", model=title, text=wording.performance(words, score.manifest))]
             ),
         ),
-        _section(case, "gaps", wording.bullets(_gaps(case, reached))),
+        _section(case, "gaps", wording.bullets(_gaps(case, found, reached))),
         wording.rests_on(words, [score], case.policy, case.record),
     )
     draft = _draft(case, topic, words("survival.fallback.summary", regimen=found.regimen.title), detail, found)
@@ -277,7 +277,7 @@ def _trial_line(case: Case, arm: Arm) -> str:
     )
 
 
-def _gaps(case: Case, reached: Line) -> list[str]:
+def _gaps(case: Case, found: Recognised, reached: Line) -> list[str]:
     """Drugs that could not be told too, since the regimen and the line hang on what is ordered and was given."""
     lines = wording.gaps(case.words, case.evidence, case.record)
     if untold := regimens.untold(case.record, case.drafts):
@@ -286,6 +286,8 @@ def _gaps(case: Case, reached: Line) -> list[str]:
         lines.append(case.words.counted("survival.gaps.given", len(reached.untold), drugs=_first(case, reached.untold)))
     if beside := regimens.beside(case.record, case.drafts):
         lines.append(case.words.counted("survival.gaps.beside", len(beside), drugs=_first(case, beside)))
+    if unplaced := regimens.unplaced(case.record, case.drafts, found):
+        lines.append(case.words.counted("survival.gaps.unplaced", len(unplaced), drugs=_first(case, unplaced)))
     if other := reached.elsewhere:
         lines.append(case.words.counted("survival.gaps.elsewhere", len(other), drugs=_first(case, other)))
     return lines

@@ -138,6 +138,8 @@ class Record:
     written: list[Fact] = field(default_factory=list)
     """Among drafts: the drugs that the texts of ``unrecognised``, ``untold`` and ``supposed`` name as to be given, a
     fact each. Read only for inputs that ask for it (``named_in_text``)."""
+    ahead: list[Fact] = field(default_factory=list)
+    """Drugs of a concept that are dated later than now: of no concern to a model, and an order of one stands."""
     ended: list[Fact] = field(default_factory=list)
     """Among drafts: drugs, of no concept too, whose order is signed to end it, or does not stand; none of them is being
     ordered."""

@@ -261,6 +261,7 @@ class Reader:
                 return
         for fact in facts:
             if fact.concept and self._in_future(when) and not self._drafts:  # what is signed is, whatever its day
+                self.record.ahead.append(fact)
                 continue
             if stands:
                 self._ordered(fact, code, medications.at_hand(resource, product))
