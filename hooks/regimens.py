@@ -298,6 +298,13 @@ def unplaced(record: Record, drafts: Record, found: Recognised) -> tuple[Fact, .
     return _others((f for f in open_ if f.source not in elsewhere), found)
 
 
+def stopped_since(record: Record, drafts: Record, found: Recognised) -> tuple[Fact, ...]:
+    """Cancer drugs beside the regimen that were given in this cycle of an order that was ended then, each once."""
+    ended = _ended(record, drafts)
+    given = (f for f in _told(record) if f.source in ended and (_administered(f) or f.status == _DONE))
+    return _others((f for f in given if _of_this_cycle(f, record)), found)
+
+
 def _told(record: Record) -> list[Fact]:
     """Every cancer drug of the chart, by its code or by its text."""
     drugs = _of(record, *DRUGS)

@@ -288,6 +288,8 @@ def _gaps(case: Case, found: Recognised, reached: Line) -> list[str]:
         lines.append(case.words.counted("survival.gaps.beside", len(beside), drugs=_first(case, beside)))
     if unplaced := regimens.unplaced(case.record, case.drafts, found):
         lines.append(case.words.counted("survival.gaps.unplaced", len(unplaced), drugs=_first(case, unplaced)))
+    if stopped := regimens.stopped_since(case.record, case.drafts, found):
+        lines.append(case.words.counted("survival.gaps.stopped", len(stopped), drugs=_first(case, stopped)))
     if other := reached.elsewhere:
         lines.append(case.words.counted("survival.gaps.elsewhere", len(other), drugs=_first(case, other)))
     return lines

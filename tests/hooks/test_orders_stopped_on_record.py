@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from story_house import House
+from test_drugs_given_already import given
 from test_orders_as_sent import ATC, FOLFIRINOX, GEMCITABINE, STOP, ordered, sign
 
 NUMBER = {"system": "urn:oid:1.2.3", "value": "MA-7"}
@@ -71,3 +72,27 @@ def test_what_is_signed_ends_an_order_that_it_names_by_a_number_alone(house: Hou
     if is_stop:
         second = ORDER | {"id": "second", "identifier": []}
         assert sign(house, *drafted, beside=(ORDER, second)) == []
+
+
+CISPLATIN = ordered((ATC, "L01XA01"), text="cisplatine") | {"id": "cis", "status": "active", "authoredOn": "2026-11-21"}
+SINCE = (
+    "One cancer drug was given in this cycle and stopped since: cisplatine. If it is part of this regimen, this "
+    "estimate does not hold."
+)
+
+
+@pytest.mark.parametrize("order", [CISPLATIN, CISPLATIN | {"medicationCodeableConcept": {"text": "cisplatine"}}])
+def test_what_was_given_before_its_order_was_stopped_is_named(house: House, order: dict[str, Any]) -> None:
+    stopped = stop(order, "2026-11-23")
+    for beside in ((order, given(order), stopped), (given(order), given(order, "2026-11-21"), stopped)):
+        (card,) = sign(house, GEMCITABINE, beside=beside)
+        assert "gemcitabine ordered" in card["summary"] and SINCE in card["detail"]
+    (card,) = sign(house, GEMCITABINE, beside=(order, given(order), stopped), language="nl")
+    assert "in deze kuur toegediend en daarna gestopt: cisplatine. Hoort het bij dit schema" in card["detail"]
+    two = (given(FOLFIRINOX[3]), stop(FOLFIRINOX[3], "2026-11-23", id="stop-too"))
+    (card,) = sign(house, GEMCITABINE, beside=(order, given(order), stopped, *two))
+    assert "2 cancer drugs were given in this cycle and stopped since" in card["detail"]
+    # none was given, or it is the one that is signed once more
+    own = (ORDER, given(ORDER), stop(ORDER, "2026-11-23"))
+    for beside in ((order, stopped), own):
+        assert "stopped since" not in sign(house, GEMCITABINE, beside=beside)[0]["detail"]
