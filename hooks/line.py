@@ -37,6 +37,8 @@ class Line:
 
 
 def line(record: Record, found: Recognised, extent: Extent) -> Line:
+    if found.after is not None:
+        return Line("not-first", found.after)
     ordered = {regimens.plain(fact) for fact in found.drugs} | {"leucovorin"}  # a rescue, ordered or not
     counted = [f for f in regimens.previous(record) if _counts(f, record, extent)]
     elsewhere = _each(f for f in counted if used_elsewhere(f))

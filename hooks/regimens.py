@@ -62,13 +62,33 @@ class Regimen(Enum):
 class Recognised:
     regimen: Regimen
     drugs: tuple[Fact, ...]
+    after: Fact | None = None
+    """Given in this same cycle, of another regimen that is whole without these drugs: the newest of it."""
 
 
 def recognise(record: Record, drafts: Record) -> Recognised | None:
     """The regimen that the drafted drugs, with those ordered in the same cycle, make up. None if none of ours."""
+    if (next_one := _after_another(record, drafts)) is not None:
+        return next_one
     drugs = _told_apart(_ordered(record, drafts))
     regimen = _by_drugs(frozenset(drugs))
     return Recognised(regimen, tuple(drugs.values())) if regimen else None
+
+
+def _after_another(record: Record, drafts: Record) -> Recognised | None:
+    """A whole regimen that is drafted within days of another that has no drug in common with it. A combination alone
+    is one that was given: of a single drug it may be the partner."""
+    drugs = _told_apart(drafted := drafts.of(*DRUGS))
+    regimen = _by_drugs(frozenset(drugs))
+    given = [f for f in _recent(record, *DRUGS) if _administered(f) or f.status == _DONE]
+    before = frozenset(_told_apart(given)) - _RESCUE
+    if regimen is None or len(before) < 2 or _by_drugs(before) is None or not before.isdisjoint(drugs):
+        return None
+    ours = {f.source for f in drafted}
+    if any(f.source not in ours and not used_elsewhere(f) for f in drafts.of(PARTNER)):
+        return None
+    last = max(given, key=lambda f: (plain(f) not in _RESCUE, f.when.stamp if f.when else 0.0))
+    return Recognised(regimen, tuple(drugs.values()), last)
 
 
 def unread(record: Record, drafts: Record) -> int:

@@ -104,3 +104,35 @@ def test_what_was_given_of_an_order_that_is_signed_off_is_no_part_of_the_next(ho
     }[how]
     (card,) = sign(house, *drafted, beside=beside)
     assert "FOLFIRINOX ordered" in card["summary"]
+
+
+@pytest.mark.parametrize("how", ["dose", "order", "dose and order", "stopped"])
+def test_a_regimen_signed_days_after_another_was_given_is_not_the_first_line(house: House, how: str) -> None:
+    def beside(order: dict[str, Any], number: int) -> list[dict[str, Any]]:
+        status = "active" if "dose" in how else "completed"
+        written = order | {"id": f"order-{number}", "status": status, "authoredOn": "2026-11-21"}
+        stopped = {"id": f"stop-{number}", "modifierExtension": [STOP], "authoredOn": "2026-11-23"}
+        dose = given(order, "2026-11-21")
+        return {
+            "dose": [dose],
+            "order": [written],
+            "dose and order": [dose, written],
+            "stopped": [dose, written | {"status": "active"}, order | {"status": "active"} | stopped],
+        }[how]
+
+    chart = [one for number, order in enumerate(FOLFIRINOX) for one in beside(order, number)]
+    (card,) = sign(house, GEMCITABINE, NAB, beside=tuple(chart))
+    assert card["summary"] == (
+        "No survival estimate: this is not the start of first-line treatment (gemcitabine + nab-paclitaxel ordered)"
+    )
+    assert "of 21 Nov 2026, which is taken for earlier treatment" in card["detail"]
+    assert "has leucovorin" not in card["detail"]
+
+
+def test_a_partner_or_the_same_regimen_once_more_is_no_other_line(house: House) -> None:
+    chart = tuple(map(given, FOLFIRINOX))
+    assert sign(house, GEMCITABINE, NAB, CISPLATIN, beside=chart) == []  # a regimen of nobody here
+    assert sign(house, GEMCITABINE, NAB, beside=chart[:2]) == []  # nothing whole was given
+    (card,) = sign(house, *FOLFIRINOX, beside=chart)
+    assert "FOLFIRINOX ordered" in card["summary"]
+    assert sign(house, *FOLFIRINOX, beside=(given(GEMCITABINE),)) == []
