@@ -110,6 +110,7 @@ class Condition(Resource):
 class Medication(Resource):
     code: CodeableConcept | None = None
     form: msgspec.Raw = msgspec.Raw(b"")
+    ingredient: msgspec.Raw = msgspec.Raw(b"")
 
 
 class MedicationRequest(Resource):

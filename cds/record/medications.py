@@ -5,19 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from cds.fhir import resources as fhir
+
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+class _Ingredient(msgspec.Struct, gc=False):
+    itemCodeableConcept: fhir.CodeableConcept | None = None
+    isActive: bool | None = None
+
+
+_ingredients = msgspec.json.Decoder(list[_Ingredient] | None)
 
 
 def drug(resource: Any, product: fhir.Medication | None) -> fhir.CodeableConcept:
-    """Where there is neither a code of its own nor a Medication that has one, what its reference calls the drug."""
+    """Where there is neither a code of its own nor a Medication that has one, what that is made of, and what its
+    reference calls the drug: of a formulation the name of what was compounded may tell, and its ingredient not."""
+    if (own := resource.medicationCodeableConcept or (product.code if product else None)) is not None:
+        return own
     reference = resource.medicationReference
-    called = fhir.CodeableConcept(text=reference.display if reference else None)
-    return resource.medicationCodeableConcept or (product.code if product else None) or called
+    called = reference.display if reference else None
+    made_of = _ingredient(product) or fhir.CodeableConcept()
+    text = ": ".join(dict.fromkeys(filter(None, (called, made_of.text)))) or None
+    return fhir.CodeableConcept(text=text, coding=made_of.coding)
 
 
 def at_hand(resource: Any, product: fhir.Medication | None) -> bool:
     """Whether what a code could tell of its drug is here to be read."""
-    return resource.medicationCodeableConcept is not None or (product is not None and product.code is not None)
+    if resource.medicationCodeableConcept is not None:
+        return True
+    return product is not None and (product.code is not None or _ingredient(product) is not None)
+
+
+def _ingredient(product: fhir.Medication | None) -> fhir.CodeableConcept | None:
+    """The one that is active of a Medication without a code, as of what a pharmacy compounds (FHIR R4,
+    Medication.ingredient); None where there are several, or where it has no code or text of its own."""
+    try:
+        listed = (_ingredients.decode(product.ingredient) if product and product.ingredient else None) or []
+    except _UNREADABLE:
+        return None
+    active = [one.itemCodeableConcept for one in listed if one.isActive is not False]
+    return active[0] if len(active) == 1 else None
 
 
 def product(resource: Any, shared: Mapping[str, fhir.Medication]) -> fhir.Medication | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from story_house import House
-from test_orders_as_sent import GEMCITABINE, NAB, UNREAD, ordered, sign
+from test_orders_as_sent import ATC, FOLFIRINOX, GEMCITABINE, NAB, UNREAD, ordered, sign
 
 
 def referred(display: str | None, **more: Any) -> dict[str, Any]:
@@ -39,3 +39,53 @@ def test_an_earlier_line_is_known_by_it(house: House, kind: str) -> None:
     assert "has oxaliplatin 5 mg/mL of 10 Oct 2026" in card["detail"]
     # and it stays a gap of the record: a code there may tell of another drug
     assert "One drug on record could not be recognised" in card["detail"]
+
+
+def compounded(*ingredients: dict[str, Any], display: str | None = None) -> dict[str, Any]:
+    """An order of what a pharmacy makes: its Medication says of what, and has no code."""
+    inner = {"resourceType": "Medication", "id": "made", "ingredient": list(ingredients)}
+    called = {"display": display} if display else {}
+    return referred(None) | {"contained": [inner], "medicationReference": {"reference": "#made"} | called}
+
+
+def ingredient(code: str, text: str | None = None, **more: Any) -> dict[str, Any]:
+    concept = {"coding": [{"system": ATC, "code": code}]} | ({"text": text} if text else {})
+    return {"itemCodeableConcept": concept} | more
+
+
+SALINE = {"itemCodeableConcept": {"text": "NaCl 0,9%"}, "isActive": False}
+
+
+def test_what_is_compounded_is_known_by_its_one_active_ingredient(house: House) -> None:
+    gemcitabine, cisplatin = compounded(ingredient("L01BC05"), SALINE), compounded(ingredient("L01XA01"))
+    (card,) = sign(house, gemcitabine)
+    assert "gemcitabine ordered" in card["summary"] and "could not be read" not in card["detail"]
+    assert sign(house, gemcitabine, cisplatin) == []  # as by their codes
+    before = cisplatin | {"id": "before", "status": "completed", "authoredOn": "2026-10-10"}
+    (card,) = sign(house, GEMCITABINE, beside=(before,))
+    assert "this is not the start of first-line treatment" in card["summary"]
+    assert "could not be recognised" not in card["detail"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        compounded(ingredient("L01BC05"), ingredient("L01XA01")),
+        compounded(ingredient("L01BC05"), {"itemCodeableConcept": {"text": "NaCl 0,9%"}}),  # which is active?
+        compounded({"itemReference": {"reference": "Medication/substance"}}),
+        compounded(ingredient("L01BC05", isActive=False)),
+        compounded({"itemCodeableConcept": "gemcitabine"}),
+        compounded(),
+    ],
+)
+def test_what_is_made_of_several_or_of_nobody_knows_what_stays_a_gap(house: House, made: dict[str, Any]) -> None:
+    assert sign(house, made)[0]["summary"] == UNREAD
+
+
+@pytest.mark.parametrize("display, text", [("Onivyde 60 mg in 500 ml", None), ("bag 3", "liposomal irinotecan")])
+def test_the_form_of_what_is_compounded_is_in_whatever_it_is_called(
+    house: House, display: str, text: str | None
+) -> None:
+    irinotecan = compounded(ingredient("L01CE02", text), display=display)
+    others = (order for order in FOLFIRINOX if "L01CE02" not in str(order))
+    assert "NALIRIFOX ordered" in sign(house, *others, irinotecan)[0]["summary"]
