@@ -96,7 +96,8 @@ def _shown(value: float, comparator: str | None, unit: str) -> str:
 
 
 def _plain(unit: str) -> str:
-    """A known unit as written (a star is emphasis in Markdown: a caret instead); an unknown one with its teeth out."""
+    """A known unit as written (a star is emphasis in Markdown: a caret instead), less what it is annotated with; an
+    unknown one with its teeth out."""
     if units.known(unit):
-        return unit.replace("*", "^")
+        return units.unannotated(unit).replace("*", "^")
     return _ODD.sub("", unit)[:_LONGEST_ODD].strip()

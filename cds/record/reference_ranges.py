@@ -89,8 +89,13 @@ def _limit(
     return canonical, limit.value if convert == value_in else value_in.back(canonical)
 
 
+def _of_a_unit(text: str) -> bool:
+    """And of nothing beside it: an annotation is free text too."""
+    return units.known(text) and units.unannotated(text) == text
+
+
 def _in_words(text: str) -> ReferenceRange | None:
     found = _TEXT.fullmatch(text)
-    if found is None or (found[1] is not None and not units.known(found[1].strip())):
+    if found is None or (found[1] is not None and not _of_a_unit(found[1].strip())):
         return None
     return ReferenceRange(text=text)

@@ -9,6 +9,7 @@ unit we can't place is no value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -129,11 +130,25 @@ def _index() -> dict[str, _Unit]:
 _UNITS = _index()
 
 
+_ANNOTATION = re.compile(r"\{[^{}]*\}")
+
+
 def known(unit: str) -> bool:
     return _find(unit) is not None
 
 
+def unannotated(unit: str) -> str:
+    """Without what stands in braces, which says of what it is and changes nothing (UCUM 12): ``%{total}``. A unit with
+    nothing beside them stays as it is, and so does one that is known with them."""
+    bare = _ANNOTATION.sub("", unit).strip()
+    return unit if not bare or _listed(unit) is not None else bare
+
+
 def _find(unit: str) -> _Unit | None:
+    return _listed(unannotated(unit))
+
+
+def _listed(unit: str) -> _Unit | None:
     exact = _UNITS.get(unit)
     return exact if exact is not None else _UNITS.get(_fold(unit))
 
@@ -163,8 +178,9 @@ def conversion(
 
     ``molar_mass`` is in g/mol. ``declared`` are the concept's own (unit, factor, offset) rows, which win.
     """
+    folded = _fold(unannotated(unit))
     for name, factor, offset in declared:
-        if unit == name or _fold(unit) == _fold(name):
+        if unit == name or folded == _fold(name):
             return Linear(factor, offset)
     source, target = _find(unit), _find(canonical)
     if source is None or target is None:

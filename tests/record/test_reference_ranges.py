@@ -174,7 +174,8 @@ def test_a_range_in_words_is_kept_in_its_words(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["negative", "37 for Mr Jansen", "0-37 Jansen", "see 1 Jan 1960 letter", "<b>37</b>", "9" * 40]
+    "text",
+    ["negative", "37 for Mr Jansen", "0-37 Jansen", "see 1 Jan 1960 letter", "<b>37</b>", "9" * 40, "37 %{Jan}"],
 )
 def test_words_that_are_no_range_are_not_kept(text: str) -> None:
     assert fact([{"text": text}]).reference_range is None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cds.record.units import conversion
+from cds.record.concepts import Concept
+from cds.record.quantities import spelling
+from cds.record.units import conversion, known
 
 GLUCOSE, BILIRUBIN = 180.156, 584.66
 HBA1C = (("mmol/mol", 0.09148, 2.152),)
@@ -32,6 +34,10 @@ HBA1C = (("mmol/mol", 0.09148, 2.152),)
         (4.2, "K/uL", "10*9/L", None, 4.2),
         (4200, "/uL", "10*9/L", None, 4.2),
         (4.2, "G/L", "10*9/L", None, 4.2),
+        *[(4.2, unit, "10*9/L", None, 4.2) for unit in ("10*9/L{cells}", "10*9{cells}/L", "10*3/uL {WBC}")],
+        *[(6.5, unit, "%", None, 6.5) for unit in ("%{total}", "% {HbA1c}", "{HbA1c}%", "%{[x](http://y)}")],
+        (7.0, "mmol{glucose}/l", "mg/dL", GLUCOSE, 126.1),
+        (80, "{pulse}/min", "/min", None, 80),
         (180, "[lb_av]", "kg", None, 81.6466266),
         (1.75, "m", "cm", None, 175),
     ],
@@ -49,6 +55,14 @@ def test_hba1c_follows_the_master_equation(ifcc: float, ngsp: float) -> None:
     convert = conversion("mmol/mol", "%", None, HBA1C)
     assert convert is not None
     assert convert(ifcc) == pytest.approx(ngsp, abs=0.01)
+    assert conversion("mmol/mol{HbA}", "%", None, HBA1C) == convert
+
+
+def test_an_annotation_alone_is_no_unit_and_none_is_shown() -> None:
+    assert not known("{total}") and known("{TPM}") and conversion("%{total}", "10*9/L") is None
+    concept = Concept.model_construct(unit="%", molar_mass=None, conversions=[])
+    for sent, shown in (("%{[x](http://y)}", "%"), ("10*9/L{cells}", "10^9/L"), ("{beats}/min", "{beats}/min")):
+        assert spelling(sent, None, None, concept, lambda unit: conversion(unit, "%")).shown == shown
 
 
 def test_hba1c_in_mmol_per_mol_is_never_taken_for_a_plain_fraction() -> None:
