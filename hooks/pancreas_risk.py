@@ -60,14 +60,15 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
     kind = risk_decision.kind(case.prediction, weighed, parameters)
     trigger = _trigger(case, kind, parameters) if kind is not None else None
     refers = trigger is not None and trigger.refers
+    raised = risk_decision.unasked_jaundice(weighed, parameters) is not None
     held = risk_decision.held_back(weighed, kind, parameters, refers=refers)
     if held is not None:
-        sexless = parameters.say_when_not_assessed and risk_decision.hangs_on_sex(weighed, parameters)
-        if trigger is not None or sexless or held.reason in ("known-cancer", "deceased", "hospice-or-palliative"):
+        told = parameters.say_when_not_assessed and (raised or risk_decision.hangs_on_sex(weighed, parameters))
+        if trigger is not None or told or held.reason in ("known-cancer", "deceased", "hospice-or-palliative"):
             yield Suppressed(TOPIC, held.reason, held.until, MODELS, held.source)
         return
     if trigger is not None:
-        yield risk_words.card(case, trigger, TOPIC, risk_decision.flags(weighed, parameters))
+        yield risk_words.card(case, trigger, TOPIC, risk_decision.flags(weighed, parameters), raised=raised)
         return
     if known := risk_known.in_the_way(case, parameters):
         yield Suppressed(TOPIC, risk_known.KNOWN_BEFORE, models=MODELS, source=known.source)
@@ -84,6 +85,7 @@ def _trigger(case: Case, kind: Kind, parameters: RiskParameters) -> Trigger:
 def _weighed(case: Case) -> RiskWeighed:
     """Whichever of the three would speak under another policy: what then has to be known of the record."""
     newest: dict[str, float] = {}
+    guideline = risk_decision.MODEL_OF["guideline"]
     for kind, model in risk_decision.MODEL_OF.items():
         prediction = case.prediction(model) or next(iter(risk_missing.either(case, model)), None)
         if kind == "bilirubin" or prediction is None or (kind == "guideline" and not prediction.rules):
@@ -98,6 +100,7 @@ def _weighed(case: Case) -> RiskWeighed:
         risk_jaundice.readings(case.record),
         unassessed=_unassessed(case) or bool(risk_missing.unusable(case)),
         by_sex=risk_missing.by_sex(case),
+        unasked=guideline in case.assessments and case.prediction(guideline) is None,
     )
 
 

@@ -114,6 +114,8 @@ class RiskWeighed(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something stood in the way of an answer."""
     by_sex: tuple[float, ...] = ()
     """The two-year risk of a woman, and of a man, with the same findings, where the patient's sex is not known."""
+    unasked: bool = False
+    """The guideline was to be asked and could not be: whether jaundice, which it refers, is on record is not known."""
 
 
 class Answer(Protocol):
@@ -170,6 +172,11 @@ def jaundice_since(weighed: RiskWeighed, parameters: RiskParameters) -> float | 
     )
 
 
+def unasked_jaundice(weighed: RiskWeighed, parameters: RiskParameters) -> float | None:
+    """As ``jaundice_since``, where the guideline, whose finding jaundice is, could not be asked."""
+    return jaundice_since(weighed, parameters) if weighed.unasked else None
+
+
 def flags(weighed: RiskWeighed, parameters: RiskParameters) -> tuple[str, ...]:
     """Red flags. Jaundice is one flag, whether the laboratory or the problem list says so: coded after the card, it is
     nothing new."""
@@ -186,7 +193,7 @@ def held_back(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameter
         active_order=parameters.active_order,
         modalities=parameters.imaging_modalities,
         since_days=_since(weighed, kind, parameters),
-        red_flag=refers,
+        red_flag=refers or unasked_jaundice(weighed, parameters) is not None,
     )
 
 
@@ -195,7 +202,8 @@ def _since(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameters) 
         return jaundice_since(weighed, parameters)
     if kind is None and hangs_on_sex(weighed, parameters):
         kind = "risk"  # the findings are the same, and as new
-    return weighed.newest.get(kind) if kind is not None else None
+    found = (weighed.newest.get(kind) if kind is not None else None, unasked_jaundice(weighed, parameters))
+    return min((one for one in found if one is not None), default=None)
 
 
 def indicator(kind: Kind, parameters: RiskParameters) -> Literal["info", "warning"]:

@@ -7,7 +7,7 @@ from cds.cards import wording
 from cds.inference.prediction import Failed
 from cds.services import CardDraft, Case
 from hooks import risk_decision, risk_jaundice, risk_missing, risk_words
-from hooks.risk_decision import MODEL_OF, NOT_ASSESSED, RiskWeighed
+from hooks.risk_decision import NOT_ASSESSED, RiskWeighed
 from hooks.risk_missing import RISK
 from hooks.risk_words import Trigger
 
@@ -23,7 +23,7 @@ def card(case: Case, weighed: RiskWeighed) -> CardDraft:
     sexless = risk_decision.by_sex_at_least(risk_missing.by_sex(case), case.parameters)
     if sexless:
         lines += risk_words.performance(case, RISK)
-    raised = _raised(case, weighed)
+    raised = risk_decision.unasked_jaundice(weighed, case.parameters) is not None
     due = sexless == "both"
     beside = [fact] if raised and (fact := risk_jaundice.newest(case.record)) is not None else []
     if raised:
@@ -53,17 +53,10 @@ def card(case: Case, weighed: RiskWeighed) -> CardDraft:
     )
 
 
-def _raised(case: Case, weighed: RiskWeighed) -> bool:
-    """Bilirubin from where jaundice usually shows, and the guideline, whose finding jaundice is, could not be asked."""
-    unasked = MODEL_OF["bilirubin"] in case.assessments and case.prediction(MODEL_OF["bilirubin"]) is None
-    return unasked and risk_decision.jaundice_since(weighed, case.parameters) is not None
-
-
 def _told(case: Case, raised: bool, sexless: str) -> str:
     words = case.words
     if raised:
-        value, day = risk_words.bilirubin_told(case)
-        return words("risk.not_assessed.raised", value=value, day=day)
+        return risk_words.raised_told(case)
     if sexless:
         return ""
     if case.record.age is None:

@@ -61,19 +61,21 @@ class Trigger:
 _DIABETES = ("new_diabetes", "diabetes_by_hba1c", "diabetes_by_glucose")
 
 
-def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...]) -> CardDraft:
+def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, raised: bool = False) -> CardDraft:
+    """``raised``: bilirubin from where jaundice usually shows, and the guideline could not be asked."""
     words = case.words
     if trigger.refers:
         # the equation has no term for jaundice: beside "refer", its low figure would read as a contradiction
         case = replace(case, assessments={k: a for k, a in case.assessments.items() if k != RISK})
     age = case.record.age if case.record.age is not None else words("engine.undated")
     detail = wording.paragraphs(
+        f"**{words('risk.recommend.bilirubin')}**" if raised else "",
         f"**{_recommendation(case, trigger)}**",
-        section(case, "why", _why(case, trigger)),
+        section(case, "why", [*([raised_told(case)] if raised else []), *_why(case, trigger)]),
         section(case, "likely", _likely(case, trigger)),
-        section(case, "sure", [*_sure(case, trigger), *risk_missing.lines(case), *_confounders(case)]),
+        section(case, "sure", [*_sure(case, trigger, raised), *risk_missing.lines(case), *_confounders(case)]),
         section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
-        wording.rests_on(words, _used(case), case.policy, case.record, beside=_beside(case, trigger)),
+        wording.rests_on(words, _used(case), case.policy, case.record, beside=_beside(case, trigger, raised)),
     )
     return CardDraft(
         topic=topic,
@@ -240,9 +242,9 @@ def _likely(case: Case, trigger: Trigger) -> list[str]:
     return lines
 
 
-def _sure(case: Case, trigger: Trigger) -> list[str]:
+def _sure(case: Case, trigger: Trigger, raised: bool) -> list[str]:
     words, lines = case.words, list[str]()
-    if trigger.kind == "bilirubin":
+    if raised or trigger.kind == "bilirubin":
         lines.append(limit_of_bilirubin(case))
     if trigger.refers:
         lines.append(words("risk.sure.no_jaundice"))
@@ -294,9 +296,16 @@ def bilirubin_told(case: Case) -> tuple[str, str]:
     return wording.as_written(case.words, fact.original), case.words.day(fact.when)
 
 
-def _beside(case: Case, trigger: Trigger) -> list[Fact]:
+def raised_told(case: Case) -> str:
+    """Of bilirubin where the guideline could not be asked: what is not known for that, by what stood in the way."""
+    value, day = bilirubin_told(case)
+    key = "raised" if "Condition" in case.record.unread else "raised_unasked"
+    return case.words(f"risk.not_assessed.{key}", value=value, day=day)
+
+
+def _beside(case: Case, trigger: Trigger, raised: bool) -> list[Fact]:
     """What no model counted and the card rests on all the same."""
-    fact = risk_jaundice.newest(case.record) if trigger.kind == "bilirubin" else None
+    fact = risk_jaundice.newest(case.record) if raised or trigger.kind == "bilirubin" else None
     found = _markers(case)
     return found if fact is None or fact in found else [fact, *found]
 

@@ -177,7 +177,7 @@ PATIENT = {"resourceType": "Patient", "id": QUIET.id, "gender": "female", "birth
     [
         (
             "en",
-            "Bilirubin 205 umol/L: look for jaundice; other criteria for pancreatic cancer could not be assessed",
+            "Bilirubin 205 umol/L: look for jaundice; not all criteria for pancreatic cancer could be assessed",
             (
                 "**Look for jaundice. If it is there, refer",
                 "on record could not be read",
@@ -186,7 +186,7 @@ PATIENT = {"resourceType": "Patient", "id": QUIET.id, "gender": "female", "birth
         ),
         (
             "nl",
-            "Bilirubine 205 umol/L: kijk of er geelzucht is; andere criteria voor alvleesklierkanker waren niet te "
+            "Bilirubine 205 umol/L: kijk of er geelzucht is; niet alle criteria voor alvleesklierkanker waren te "
             "beoordelen",
             ("**Kijk of er geelzucht is.", "is vastgelegd, kon niet worden gelezen", "51 µmol/L (3 mg/dL)"),
         ),

@@ -1,0 +1,108 @@
+"""Where the guideline can't be asked, a high bilirubin is still no silence: neither an older scan nor a score that
+leads the card keeps it from being told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from story_house import TODAY, House, untold
+from test_diabetes_known_before import SCORED
+from test_jaundice_by_bilirubin import PATIENT, QUIET, bilirubin, problem
+
+from cds.inference.model import Model
+from cds.inference.prediction import Assessment, Failed
+from hooks.risk_decision import TOPIC
+
+
+def scan(days_ago: int) -> dict[str, Any]:
+    modality = {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}
+    return {
+        "resourceType": "ImagingStudy",
+        "id": "ct",
+        "status": "available",
+        "subject": {"reference": f"Patient/{QUIET.id}"},
+        "started": (TODAY - timedelta(days=days_ago)).isoformat(),
+        "modality": [modality],
+        "procedureCode": [{"coding": [{"system": "http://loinc.org", "code": "79103-8"}]}],
+    }
+
+
+def scored() -> list[dict[str, Any]]:
+    return [one | {"subject": {"reference": f"Patient/{QUIET.id}"}} for one in SCORED]
+
+
+def test_imaging_from_before_the_rise_does_not_silence_it(house: House) -> None:
+    (card,) = house.cards_for("pancreas-risk", PATIENT, bilirubin(205), scan(60), cut="conditions")
+    assert card["summary"].startswith("Bilirubin 205 umol/L: look for jaundice")
+
+
+def test_imaging_made_since_holds_it_back_and_the_ledger_says_so(house: House) -> None:
+    untold(house)
+    assert house.cards_for("pancreas-risk", PATIENT, bilirubin(205), scan(2), cut="conditions") == []
+    assert untold(house) == {(TOPIC, "recent-imaging (ImagingStudy/ct)")}
+
+
+def test_imaging_silences_what_tells_of_no_bilirubin_as_ever(house: House) -> None:
+    assert house.cards_for("pancreas-risk", PATIENT, bilirubin(50), scan(60), cut="conditions") == []
+
+
+@pytest.mark.parametrize(
+    ("language", "headline", "look", "told", "limit"),
+    [
+        (
+            "en",
+            "Possibly new diabetes with END-PAC",
+            "**Look for jaundice. If it is there, refer",
+            "- Bilirubin 205 umol/L (18 Nov 2026). Whether jaundice, or a cause of it, is on record could not be read.",
+            "(51 µmol/L), the limit here",
+        ),
+        (
+            "nl",
+            "Mogelijk nieuwe diabetes met END-PAC",
+            "**Kijk of er geelzucht is. Zo ja, verwijs",
+            "- Bilirubine 205 umol/L (18 nov 2026). Of geelzucht of een oorzaak ervan is vastgelegd, kon niet worden",
+            "51 µmol/L (3 mg/dL), de grens hier",
+        ),
+    ],
+)
+def test_a_card_that_the_score_leads_tells_of_it_first(
+    house: House, language: str, headline: str, look: str, told: str, limit: str
+) -> None:
+    chart = (PATIENT, bilirubin(205), *scored())
+    (card,) = house.cards_for("pancreas-risk", *chart, cut="conditions", language=language)
+    assert card["summary"].startswith(headline)
+    assert card["detail"].startswith(look)
+    assert [text for text in (told, limit) if text not in card["detail"]] == []
+    (read,) = house.cards_for("pancreas-risk", PATIENT, bilirubin(50), *scored(), cut="conditions", language=language)
+    assert "Bilirubin" not in read["detail"]
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            "The criteria of NICE NG12 could not be applied: jaundice, which it refers from the age of 40, may be on",
+        ),
+        (
+            "nl",
+            "De criteria van NICE NG12 waren niet toe te passen: geelzucht, waarvoor die vanaf 40 jaar verwijst, kan",
+        ),
+    ],
+)
+def test_a_guideline_that_failed_is_no_problem_list_that_was_not_read(
+    house: House, monkeypatch: pytest.MonkeyPatch, language: str, told: str
+) -> None:
+    assess = Model.assess
+
+    def fails(model: Model, *asked: Any) -> Assessment:
+        return Failed(model.manifest, "broken") if model.manifest.id == "nice-ng12" else assess(model, *asked)
+
+    monkeypatch.setattr(Model, "assess", fails)
+    chart = (PATIENT, bilirubin(205), problem("R17", days_ago=6))
+    (card,) = house.cards_for("pancreas-risk", *chart, language=language)
+    assert told in card["detail"]
+    assert "could not be read" not in card["detail"]
+    assert "niet worden gelezen" not in card["detail"]
