@@ -71,6 +71,7 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, ra
     detail = wording.paragraphs(
         f"**{words('risk.recommend.bilirubin')}**" if raised else "",
         f"**{_recommendation(case, trigger)}**",
+        f"**{words('risk.recommend.bilirubin_or_ct')}**" if _beside_jaundice(trigger) else "",
         section(case, "why", [*([raised_told(case)] if raised else []), *_why(case, trigger)]),
         section(case, "likely", _likely(case, trigger)),
         section(case, "sure", [*_sure(case, trigger, raised), *risk_missing.lines(case), *_confounders(case)]),
@@ -122,7 +123,8 @@ def _recommendation(case: Case, trigger: Trigger) -> str:
 def _summary(case: Case, trigger: Trigger, age: int | str) -> str:
     words = case.words
     if trigger.kind == "bilirubin":
-        return words("risk.summary.bilirubin", age=age, value=bilirubin_told(case)[0])
+        key = "bilirubin_unread" if _jaundice_unread(trigger) else "bilirubin"
+        return words(f"risk.summary.{key}", age=age, value=bilirubin_told(case)[0])
     if trigger.kind == "endpac":
         key = "endpac_maybe_new" if _maybe_older(case, trigger) else "endpac"
         return words(f"risk.summary.{key}", score=words.number(trigger.prediction.number("score"), 0))
@@ -149,6 +151,16 @@ def _rule(trigger: Trigger) -> Rule:
     return rules[first]
 
 
+def _beside_jaundice(trigger: Trigger) -> Rule | None:
+    """The rule that asks for a scan whether or not there is jaundice, where bilirubin leads the card."""
+    held = trigger.prediction.rules if trigger.kind == "bilirubin" else ()
+    return next((rule for rule in trigger.prediction.manifest.runtime.rules if rule.id in held), None)
+
+
+def _jaundice_unread(trigger: Trigger) -> bool:
+    return trigger.kind == "bilirubin" and trigger.prediction.feature("jaundice").unread
+
+
 def _holding(case: Case, trigger: Trigger) -> list[str]:
     """The findings that made the rule true, age aside, in words; two of the alternatives are enough for a summary.
 
@@ -172,20 +184,22 @@ def _why(case: Case, trigger: Trigger) -> list[str]:
     lines: list[str] = []
     if trigger.kind == "bilirubin":
         value, day = bilirubin_told(case)
-        lines.append(case.words("risk.why.bilirubin", value=value, day=day))
+        key = "bilirubin_unread" if _jaundice_unread(trigger) else "bilirubin"
+        lines.append(case.words(f"risk.why.{key}", value=value, day=day))
     told = [*lines, *reasons(case, _telling(case, trigger))][:5]
     return [*told, *_maybe_older(case, trigger)]
 
 
 def _maybe_older(case: Case, trigger: Trigger) -> list[str]:
     """Why diabetes that the card rests on as new may be older."""
-    new = trigger.kind == "endpac" or (trigger.kind == "guideline" and _on_diabetes(trigger))
+    new = trigger.kind == "endpac" or _on_diabetes(trigger)
     return risk_known.doubts(case, trigger.prediction) if new else []
 
 
 def _on_diabetes(trigger: Trigger) -> bool:
+    rule = _rule(trigger) if trigger.kind == "guideline" else _beside_jaundice(trigger)
     features = {f.input.name: f for f in trigger.prediction.features}
-    return any(c.input in _DIABETES and holds(c, features) is True for c in _rule(trigger).any)
+    return rule is not None and any(c.input in _DIABETES and holds(c, features) is True for c in rule.any)
 
 
 def reasons(case: Case, telling: Sequence[tuple[Prediction, Sequence[str]]]) -> list[str]:
@@ -204,8 +218,8 @@ def reasons(case: Case, telling: Sequence[tuple[Prediction, Sequence[str]]]) -> 
 
 def _telling(case: Case, trigger: Trigger) -> list[tuple[Prediction, list[str]]]:
     found: list[tuple[Prediction, list[str]]] = []
-    if trigger.kind == "guideline":
-        rule = _rule(trigger)
+    rule = _rule(trigger) if trigger.kind == "guideline" else _beside_jaundice(trigger)
+    if rule is not None:
         found.append((trigger.prediction, [c.input for c in (*rule.all, *rule.any)]))
     if (score := case.prediction("endpac")) is not None and trigger.kind != "risk":
         found.append((score, [f.input.name for f in score.features]))
