@@ -40,8 +40,8 @@ def survival(content: Json) -> None:
         ]  # fmt: skip
     shares = {
         "from": (0.75, "from", "vanaf"), "to": (0.25, "to", "tot"),
-        "best": (0.1, "best case: 1 in 10 lives longer than", "in het beste geval: 1 op de 10 leeft langer dan"),
-        "worst": (0.9, "worst case: 1 in 10 lives shorter than", "in het slechtste geval: 1 op de 10 leeft korter dan"),
+        "best": (0.1, "best case (1 in 10 lives longer)", "in het beste geval (1 op de 10 leeft langer)"),
+        "worst": (0.9, "worst case (1 in 10 lives shorter)", "in het slechtste geval (1 op de 10 leeft korter)"),
     }  # fmt: skip
     ranges = [
         {"name": n, "kind": "score", "label": {"en": en, "nl": nl}, "unit": "mo", "curve": "alive", "until": share}
@@ -76,8 +76,8 @@ def test_a_card_gives_milestones_with_interval_then_the_typical_best_and_worst_c
         "- Alive at 6 months: about 74 in 100, between about 66 in 100 and about 81 in 100.",
         "- Alive at 12 months: about 55 in 100, between about 43 in 100 and about 65 in 100.",
         "- Typical: half of such patients live between 6 months and 28 months.",
-        "- Best case: 1 in 10 lives longer than: 46 months.",
-        "- Worst case: 1 in 10 lives shorter than: 2.1 months.",
+        "- Best case (1 in 10 lives longer): 46 months.",
+        "- Worst case (1 in 10 lives shorter): 2.1 months.",
         "- Same age and sex, otherwise as its cohort was, alive at 12 months: about 62 in 100.",
     ]
 
@@ -88,12 +88,12 @@ def test_a_card_gives_milestones_with_interval_then_the_typical_best_and_worst_c
         (
             "en",
             "half of such patients live between 29 months and 60 months or more.",
-            "longer than: 60 months or more.",
+            "1 in 10 lives longer): 60 months or more.",
         ),
         (
             "nl",
             "de helft van zulke patiënten leeft tussen 29 maanden en 60 maanden of meer.",
-            "leeft langer dan: 60 maanden of meer.",
+            "1 op de 10 leeft langer): 60 maanden of meer.",
         ),
     ],
 )
@@ -118,7 +118,7 @@ def test_with_an_input_missing_the_range_is_read_off_the_averaged_curve(say: Say
     start = np.interp(-0.75, -alive, MONTHS)
     lines = section(say(tiny_models.patient(None)).detail, "What it says")
     assert f"- Typical: half of such patients live between {start:.0f} months and 60 months or more." in lines
-    assert "- Best case: 1 in 10 lives longer than: 60 months or more." in lines
+    assert "- Best case (1 in 10 lives longer): 60 months or more." in lines
 
 
 @pytest.mark.parametrize(("language", "heading"), [("en", "What is missing"), ("nl", "Wat ontbreekt")])
