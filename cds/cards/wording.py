@@ -272,7 +272,7 @@ def performance(words: Phrasebook, manifest: Manifest) -> str:
         value=words.number(item.value or 0.0, 2),
         interval=interval,
         stage=words(f"engine.stage.{item.stage}"),
-        cohort=words.pick(item.cohort),
+        cohort=capital(words.pick(item.cohort)),
         size=words("engine.performance.size", n=words.number(item.n, 0)) + " " if item.n else "",
     )
 

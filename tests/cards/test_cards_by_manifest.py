@@ -273,7 +273,7 @@ def test_evidence_and_the_kinds_of_input_that_spoke_are_on_the_card(say: SayWith
         "value": 0.71, "interval": [0.68, 0.74], "source": "own",
     }  # fmt: skip
     detail = say(lambda c: c.update(evidence=[evidence]))(tiny_models.patient(90)).detail
-    assert "C-index 0.71 (0.68 to 0.74) in a cohort (n = 1,234, validated elsewhere)" in detail
+    assert "A cohort (n = 1,234, validated elsewhere): C-index 0.71 (0.68 to 0.74)." in detail
     assert "Evidence that spoke: clinical findings and laboratory" in detail
 
 

@@ -105,7 +105,8 @@ def test_the_card_says_why_how_sure_and_on_what_it_rests(client: FlaskClient) ->
     for part in (
         "- AI exam score of the mammogram: 10 (23 Nov 2026)",
         "- A score of 10 is read by two radiologists.",
-        "ratio 0.88 (0.65 to 1.18) in the randomised MASAI trial, Sweden (n = 105,915",
+        "- The randomised MASAI trial, Sweden (n = 105,915",
+        "ratio 0.88 (0.65 to 1.18).",
         "Tested with one AI system only (Transpara 1.7.0)",
         "Mammography reading by AI exam score (MASAI)",
     ):
