@@ -100,7 +100,7 @@ def _test(
     one = given[test.input]
     spec, name = one.spec, say.label(words, one.spec)
     if test.minus is not None:
-        name = words("report.criteria.minus", one=name, other=say.label(words, given[test.minus].spec))
+        name = words("report.criteria.minus", one=name, other=words.pick(given[test.minus].spec.label))
     if test.present is not None:
         text = name if test.present else words("report.criteria.without", label=name)
     elif spec.reduce is Reduce.first_at_least and not test.at_least:
@@ -122,7 +122,8 @@ def _fact(words: Phrasebook, one: StoredInput) -> str:
     if not one.found:
         return _taken(words, one) or say.absence(words, one)
     if one.spec.is_flag and not one.value and not one.sources and one.spec.source == "record":
-        return words("report.value.not_on_record")  # nobody wrote "no"
+        # nobody wrote "no"; what has no date, or has been known for longer, may be on record all the same
+        return words("report.value.not_as_new" if one.spec.reduce is Reduce.new else "report.value.not_on_record")
     return say.tested(words, one)
 
 
