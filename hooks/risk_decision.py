@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
+from msgspec import structs
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cds.policy.schema import Policy
@@ -243,8 +244,9 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
     named = weight(found, answer.rules) if found is not None and answer is not None else ""
     if held_back(weighed, found, parameters, refers=named == "referral") is not None:
         return
-    # they are the guideline's findings: where it does not run, nobody has them
-    seen = flags(weighed, parameters) if MODEL_OF["guideline"] in past.answers else ()
+    # the findings are the guideline's: where it does not answer, nobody has them; bilirubin is read all the same
+    asked = MODEL_OF["guideline"] in past.answers
+    seen = flags(weighed if asked else structs.replace(weighed, flags=()), parameters)
     if found is not None and answer is not None:
         yield Would(
             TOPIC,

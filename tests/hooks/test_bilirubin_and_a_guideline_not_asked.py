@@ -6,14 +6,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from story_house import TODAY, House, untold
 from test_diabetes_known_before import SCORED
-from test_jaundice_by_bilirubin import PATIENT, QUIET, bilirubin, problem
+from test_jaundice_by_bilirubin import PATIENT, QUIET, Answered, bilirubin, problem, weighed
 
 from cds.inference.model import Model
 from cds.inference.prediction import Assessment, Failed
-from hooks.risk_decision import TOPIC
+from cds.services import Past
+from hooks import risk_decision
+from hooks.risk_decision import NOT_ASSESSED, TOPIC, RiskParameters
+from hooks.risk_jaundice import Reading
 
 
 def scan(days_ago: int) -> dict[str, Any]:
@@ -106,3 +110,26 @@ def test_a_guideline_that_failed_is_no_problem_list_that_was_not_read(
     assert told in card["detail"]
     assert "could not be read" not in card["detail"]
     assert "niet worden gelezen" not in card["detail"]
+
+
+class Scored(Answered):
+    def number(self, name: str) -> float:
+        return 10.0
+
+
+def again(answers: dict[str, Any], **more: Any) -> list[tuple[str, tuple[str, ...]]]:
+    """(topic, flags) of a past call, decided again."""
+    found = weighed(Reading(5, 12), imaged=60, unassessed=True, newest={"endpac": 56.0}, **more)
+    past = Past(answers, {TOPIC: msgspec.to_builtins(found)})
+    policy: Any = None
+    return [(one.topic, one.flags) for one in risk_decision.decide(past, RiskParameters(), policy)]
+
+
+def test_a_past_call_is_decided_as_it_was() -> None:
+    assert again({}, unasked=True) == [(NOT_ASSESSED, ())]
+    assert again({"endpac": Scored()}, unasked=True) == [(TOPIC, ("jaundice",))]
+    assert again({}) == []  # a row of a version that did not keep it
+
+
+def test_the_flags_of_a_guideline_that_does_not_answer_are_no_one_s() -> None:
+    assert again({"endpac": Scored()}, unasked=True, flags=("weight_loss",)) == [(TOPIC, ("jaundice",))]
