@@ -26,6 +26,8 @@ def card(case: Case, weighed: RiskWeighed) -> CardDraft:
     raised = risk_decision.unasked_jaundice(weighed, case.parameters) is not None
     due = sexless == "both"
     beside = [fact] if raised and (fact := risk_jaundice.newest(case.record)) is not None else []
+    # in one paragraph: an EHR may show the first alone
+    asked = [words(f"risk.recommend.{one}") for one, told in (("bilirubin", raised), ("risk", due)) if told]
     if raised:
         lines.append(risk_words.limit_of_bilirubin(case))
     return CardDraft(
@@ -35,8 +37,7 @@ def card(case: Case, weighed: RiskWeighed) -> CardDraft:
         indicator=case.parameters.model_indicator if due else "info",
         summary=_summary(case, sexless, raised),
         detail=wording.paragraphs(
-            f"**{words('risk.recommend.bilirubin')}**" if raised else "",
-            f"**{words('risk.recommend.risk')}**" if due else "",
+            f"**{' '.join(asked)}**" if asked else "",
             _told(case, raised, sexless),
             _either_sex(case, sexless) if sexless else "",
             risk_words.section(case, "why", _findings(case)) if sexless else "",

@@ -69,9 +69,7 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, ra
         case = replace(case, assessments={k: a for k, a in case.assessments.items() if k != RISK})
     age = case.record.age if case.record.age is not None else words("engine.undated")
     detail = wording.paragraphs(
-        f"**{words('risk.recommend.bilirubin')}**" if raised else "",
-        f"**{_recommendation(case, trigger)}**",
-        f"**{words('risk.recommend.bilirubin_or_ct')}**" if _beside_jaundice(trigger) else "",
+        f"**{_recommendation(case, trigger, raised)}**",
         section(case, "why", [*([raised_told(case)] if raised else []), *_why(case, trigger)]),
         section(case, "likely", _likely(case, trigger)),
         section(case, "sure", [*_sure(case, trigger, raised), *risk_missing.lines(case), *_confounders(case)]),
@@ -114,10 +112,15 @@ def section(case: Case, name: str, lines: Sequence[str]) -> str:
     return f"**{case.words(f'risk.heading.{name}')}**\n{wording.bullets(lines)}" if lines else ""
 
 
-def _recommendation(case: Case, trigger: Trigger) -> str:
+def _recommendation(case: Case, trigger: Trigger, raised: bool) -> str:
+    """In one paragraph, whatever it asks for: an EHR may show the first alone, and the rest on demand."""
     if trigger.kind == "guideline":
         return case.words("risk.recommend.referral" if trigger.refers else "risk.recommend.ct_urgent")
-    return case.words(f"risk.recommend.{trigger.kind}")
+    asked = ["risk.recommend.bilirubin"] if raised else []
+    asked.append(f"risk.recommend.{trigger.kind}")
+    if _beside_jaundice(trigger):
+        asked.append("risk.recommend.bilirubin_or_ct")
+    return " ".join(map(case.words, asked))
 
 
 def _summary(case: Case, trigger: Trigger, age: int | str) -> str:

@@ -53,12 +53,13 @@ def test_imaging_silences_what_tells_of_no_bilirubin_as_ever(house: House) -> No
 
 
 @pytest.mark.parametrize(
-    ("language", "headline", "look", "told", "limit"),
+    ("language", "headline", "look", "scan", "told", "limit"),
     [
         (
             "en",
             "Possibly new diabetes with END-PAC",
             "**Look for jaundice. If it is there, refer",
+            " Consider a CT of the pancreas, or ask a specialist",
             "- Bilirubin 205 umol/L (18 Nov 2026). Whether jaundice, or a cause of it, is on record could not be read.",
             "(51 µmol/L), the limit here",
         ),
@@ -66,21 +67,46 @@ def test_imaging_silences_what_tells_of_no_bilirubin_as_ever(house: House) -> No
             "nl",
             "Mogelijk nieuwe diabetes met END-PAC",
             "**Kijk of er geelzucht is. Zo ja, verwijs",
+            " Overweeg een CT van de alvleesklier, of overleg",
             "- Bilirubine 205 umol/L (18 nov 2026). Of geelzucht of een oorzaak ervan is vastgelegd, kon niet worden",
             "51 µmol/L (3 mg/dL), de grens hier",
         ),
     ],
 )
 def test_a_card_that_the_score_leads_tells_of_it_first(
-    house: House, language: str, headline: str, look: str, told: str, limit: str
+    house: House, language: str, headline: str, look: str, scan: str, told: str, limit: str
 ) -> None:
     chart = (PATIENT, bilirubin(205), *scored())
     (card,) = house.cards_for("pancreas-risk", *chart, cut="conditions", language=language)
     assert card["summary"].startswith(headline)
     assert card["detail"].startswith(look)
+    assert scan in card["detail"].partition("\n\n")[0]  # an EHR may show the first paragraph alone
     assert [text for text in (told, limit) if text not in card["detail"]] == []
     (read,) = house.cards_for("pancreas-risk", PATIENT, bilirubin(50), *scored(), cut="conditions", language=language)
     assert "Bilirubin" not in read["detail"]
+
+
+def fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guideline, and nothing else."""
+    assess = Model.assess
+
+    def fails(model: Model, *asked: Any) -> Assessment:
+        return Failed(model.manifest, "broken") if model.manifest.id == "nice-ng12" else assess(model, *asked)
+
+    monkeypatch.setattr(Model, "assess", fails)
+
+
+def test_beside_a_scan_that_is_due_whatever_the_sex_both_are_asked_for_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(monkeypatch)
+    sexless = {key: value for key, value in PATIENT.items() if key != "gender"}
+    pain, thin, no_appetite = (problem(code, days_ago=6) for code in ("21522001", "89362005", "64379006"))
+    (card,) = house.cards_for("pancreas-risk", sexless, bilirubin(205), pain, thin, no_appetite)
+    asked = card["detail"].partition("\n\n")[0]
+    assert asked.startswith("**Look for jaundice. If it is there, refer")
+    assert asked.endswith(" Consider a CT of the pancreas.**")
+    assert "with either, a CT of the pancreas is proposed here" in card["detail"]
 
 
 @pytest.mark.parametrize(
@@ -99,12 +125,7 @@ def test_a_card_that_the_score_leads_tells_of_it_first(
 def test_a_guideline_that_failed_is_no_problem_list_that_was_not_read(
     house: House, monkeypatch: pytest.MonkeyPatch, language: str, told: str
 ) -> None:
-    assess = Model.assess
-
-    def fails(model: Model, *asked: Any) -> Assessment:
-        return Failed(model.manifest, "broken") if model.manifest.id == "nice-ng12" else assess(model, *asked)
-
-    monkeypatch.setattr(Model, "assess", fails)
+    fail(monkeypatch)
     chart = (PATIENT, bilirubin(205), problem("R17", days_ago=6))
     (card,) = house.cards_for("pancreas-risk", *chart, language=language)
     assert told in card["detail"]

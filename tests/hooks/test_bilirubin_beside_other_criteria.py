@@ -20,12 +20,12 @@ SUBJECT = {"subject": {"reference": f"Patient/{QUIET.id}"}}
     [
         (
             "en",
-            "**If not, consider a CT of the pancreas within 2 weeks (urgent ultrasound if CT can't be had).**",
+            "If not, consider a CT of the pancreas within 2 weeks (urgent ultrasound if CT can't be had).**",
             ("- Weight loss, since 17 Nov 2026", "- Abdominal pain, since 17 Nov 2026"),
         ),
         (
             "nl",
-            "**Zo nee, overweeg binnen 2 weken een CT van de alvleesklier (spoedecho als CT niet kan).**",
+            "Zo nee, overweeg binnen 2 weken een CT van de alvleesklier (spoedecho als CT niet kan).**",
             ("- Gewichtsverlies, sinds 17 nov 2026", "- Buikpijn, sinds 17 nov 2026"),
         ),
     ],
@@ -35,7 +35,7 @@ def test_the_scan_that_is_due_without_jaundice_is_asked_for(
 ) -> None:
     (card,) = house.cards_for("pancreas-risk", PATIENT, bilirubin(205), THIN, PAIN, language=language)
     assert card["summary"].startswith("Bilirubin")
-    assert card["detail"].split("\n\n")[1] == asked
+    assert card["detail"].partition("\n\n")[0].endswith(f" {asked}")  # what an EHR shows of it at once
     assert [line for line in findings if line not in card["detail"].splitlines()] == []
     (alone,) = house.cards_for("pancreas-risk", PATIENT, bilirubin(205), THIN, language=language)
     assert asked not in alone["detail"]
