@@ -100,7 +100,7 @@ def _weighed(case: Case) -> RiskWeighed:
         risk_jaundice.readings(case.record),
         unassessed=_unassessed(case) or bool(risk_missing.unusable(case)),
         by_sex=risk_missing.by_sex(case),
-        unasked=guideline in case.assessments and case.prediction(guideline) is None,
+        unasked=guideline in case.assessments and (case.prediction(guideline) is None or case.record.age is None),
     )
 
 

@@ -116,7 +116,8 @@ class RiskWeighed(msgspec.Struct, frozen=True, omit_defaults=True):
     by_sex: tuple[float, ...] = ()
     """The two-year risk of a woman, and of a man, with the same findings, where the patient's sex is not known."""
     unasked: bool = False
-    """The guideline was to be asked and could not be: whether jaundice, which it refers, is on record is not known."""
+    """The guideline was to be asked and could not be, or not of what it refers from an age on: whether jaundice is on
+    record, or is one that it refers, is not known."""
 
 
 class Answer(Protocol):
@@ -166,16 +167,23 @@ def jaundice_since(weighed: RiskWeighed, parameters: RiskParameters) -> float | 
     """For how many days bilirubin has been so high that jaundice usually shows; None when it is not, or is no reason to
     refer at this age."""
     age = weighed.standing.age
-    if parameters.bilirubin_as_jaundice is None or age is None or age < _REFERRED_FROM:
+    return _raised_since(weighed, parameters) if age is not None and age >= _REFERRED_FROM else None
+
+
+def unasked_jaundice(weighed: RiskWeighed, parameters: RiskParameters) -> float | None:
+    """As ``jaundice_since``, where the guideline, whose finding jaundice is, could not be asked; at an age that nobody
+    knows, too, for that is why."""
+    age = weighed.standing.age
+    of_age = age is None or age >= _REFERRED_FROM
+    return _raised_since(weighed, parameters) if weighed.unasked and of_age else None
+
+
+def _raised_since(weighed: RiskWeighed, parameters: RiskParameters) -> float | None:
+    if parameters.bilirubin_as_jaundice is None:
         return None
     return risk_jaundice.raised_since(
         weighed.bilirubin, parameters.bilirubin_as_jaundice, days(parameters.marker_within)
     )
-
-
-def unasked_jaundice(weighed: RiskWeighed, parameters: RiskParameters) -> float | None:
-    """As ``jaundice_since``, where the guideline, whose finding jaundice is, could not be asked."""
-    return jaundice_since(weighed, parameters) if weighed.unasked else None
 
 
 def flags(weighed: RiskWeighed, parameters: RiskParameters) -> tuple[str, ...]:

@@ -57,7 +57,8 @@ def card(case: Case, weighed: RiskWeighed) -> CardDraft:
 def _told(case: Case, raised: bool, sexless: str) -> str:
     words = case.words
     if raised:
-        return risk_words.raised_told(case)
+        ageless = words("risk.not_assessed.ageless") if case.record.age is None else ""
+        return wording.paragraphs(risk_words.raised_told(case), ageless)
     if sexless:
         return ""
     if case.record.age is None:

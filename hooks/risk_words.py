@@ -316,7 +316,10 @@ def bilirubin_told(case: Case) -> tuple[str, str]:
 def raised_told(case: Case) -> str:
     """Of bilirubin where the guideline could not be asked: what is not known for that, by what stood in the way."""
     value, day = bilirubin_told(case)
-    key = "raised" if "Condition" in case.record.unread else "raised_unasked"
+    if case.record.age is None:
+        key = "raised_ageless"
+    else:
+        key = "raised" if "Condition" in case.record.unread else "raised_unasked"
     return case.words(f"risk.not_assessed.{key}", value=value, day=day)
 
 

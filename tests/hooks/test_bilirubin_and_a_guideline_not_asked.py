@@ -133,6 +133,41 @@ def test_a_guideline_that_failed_is_no_problem_list_that_was_not_read(
     assert "niet worden gelezen" not in card["detail"]
 
 
+@pytest.mark.parametrize("cut", ["", "conditions"])
+@pytest.mark.parametrize(
+    ("language", "headline", "told", "ageless"),
+    [
+        (
+            "en",
+            "Bilirubin 205 umol/L: look for jaundice; not all criteria for pancreatic cancer could be assessed",
+            "from the age of 40, and the age is not known.",
+            "No criterion could be applied. This says nothing of the risk, and what is on record may be alarming.",
+        ),
+        (
+            "nl",
+            "Bilirubine 205 umol/L: kijk of er geelzucht is; niet alle criteria voor alvleesklierkanker waren te "
+            "beoordelen",
+            "vanaf 40 jaar, en de leeftijd is niet bekend.",
+            "Geen enkel criterium kon worden toegepast.",
+        ),
+    ],
+)
+def test_an_age_that_nobody_knows_hides_it_no_more(
+    house: House, language: str, headline: str, told: str, ageless: str, cut: str
+) -> None:
+    nobody_knows = {key: value for key, value in PATIENT.items() if key != "birthDate"}
+    (card,) = house.cards_for("pancreas-risk", nobody_knows, bilirubin(205), language=language, cut=cut)
+    assert (card["summary"], card["indicator"]) == (headline, "info")
+    assert [text for text in (told, ageless) if text not in card["detail"]] == []
+    (low,) = house.cards_for("pancreas-risk", nobody_knows, bilirubin(50), language=language, cut=cut)
+    assert "ilirubin" not in low["summary"] + low["detail"]
+
+
+def test_below_the_age_of_referral_it_stays_untold(house: House) -> None:
+    young = PATIENT | {"birthDate": "1988-03-01"}
+    assert house.cards_for("pancreas-risk", young, bilirubin(205), cut="conditions") == []
+
+
 class Scored(Answered):
     def number(self, name: str) -> float:
         return 10.0
