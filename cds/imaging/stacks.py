@@ -161,7 +161,8 @@ def _interrupted(kind: list[Slice]) -> bool:
     """By a hole as long as where other slices take over: thinner ones of the organ that is looked at, say."""
     steps = np.diff(places([one.frame for one in kind]))
     steps = steps[steps >= SAME_PLACE_MM]
-    return bool(steps.max() > (MOST_MISSING + 1 + _SAME_STEP) * np.quantile(steps, 0.9))
+    # slices that creep on by less than the least step are no stack that stands by itself, either
+    return not len(steps) or bool(steps.max() > (MOST_MISSING + 1 + _SAME_STEP) * np.quantile(steps, 0.9))
 
 
 def _as_thick(a: float | None, b: float | None) -> bool:

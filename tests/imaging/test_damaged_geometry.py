@@ -89,6 +89,19 @@ def test_slices_farther_away_or_apart_than_a_table_moves_are_refused(along: list
         assert reason_for(images) is reason
 
 
+def test_images_of_another_thickness_that_creep_on_by_less_than_any_step_have_their_reason() -> None:
+    """As those that time the contrast, on a table that is not quite still."""
+    timing = slices_of(
+        HU[:8] // 2,
+        study_uid=STUDY,
+        series_uid=f"{STUDY}.1",
+        spacing=(0.03, 10.0, 10.0),
+        origin=(-160.0, -170.0, -50.0),
+        SliceThickness=10.0,
+    )
+    assert reason_for([*timing, *made()]) is Reason.AMBIGUOUS
+
+
 @pytest.mark.parametrize("damaged", [{"ImageOrientationPatient": PARALLEL}, {"PixelSpacing": [700.0, 700.0]}])
 def test_beside_a_series_that_lies_nowhere_the_good_one_is_read(
     damaged: dict[str, Any], web: DicomWeb, fhir: FhirServer
