@@ -34,8 +34,8 @@ _SAME_PART = 0.8
 _SAME_STEP = 0.75
 """Of the step from slice to slice: what lies nearer than that is between two, of another pass."""
 _OTHER_SCAN_S = 20.0
-"""Between the middles of two scans, at least: a late arterial phase comes 35-45 s after the injection, the portal
-venous one from 65 s on, and images made twice of one scan have its times."""
+"""Between the beginnings or the middles of two scans, at least: a late arterial phase comes 35-45 s after the
+injection, the portal venous one from 65 s on, and images made twice of one scan have its times."""
 _SPANNED = 1.5
 """Of a slice's thickness: beyond it lies a hole."""
 _SIDE_BY_SIDE = 0.1
@@ -101,9 +101,9 @@ def another_pass(a: Stack, b: Stack) -> bool:
 
 
 def _in_one_go(times: list[list[float]]) -> bool:
-    """Whether two blocks were scanned with no time for another phase between. One time for both may be a copy."""
+    """Whether two blocks began too near to each other to be of two phases. One time for both may be a copy."""
     known = all(times) and not set(times[0]) & set(times[1])
-    return known and max(map(min, times)) - min(map(max, times)) < _OTHER_SCAN_S
+    return known and abs(min(times[0]) - min(times[1])) < _OTHER_SCAN_S
 
 
 def _by_geometry(slices: Sequence[Slice]) -> list[list[Slice]]:

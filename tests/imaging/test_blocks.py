@@ -121,6 +121,13 @@ def test_blocks_with_time_for_another_phase_between_are_not_of_one_phase_by_thei
     assert chosen(*copied).reason is Reason.PHASE_UNKNOWN
 
 
+def test_an_abdomen_scanned_a_phase_before_the_chest_is_not_portal_venous_by_the_name_of_both() -> None:
+    """A pancreatic phase from 45 s on, then the chest in the portal venous one, from 66 s on."""
+    abdomen, chest = block(ABDOMEN, 1, ""), block(CHEST, 2, "")
+    running(abdomen[::-1], 45.0), running(chest[::-1], 66.0)
+    assert chosen(abdomen, chest).reason is Reason.PHASE_UNKNOWN
+
+
 def test_the_abdomen_is_known_by_the_lungs_above_it() -> None:
     places = np.arange(100) * STEP_MM
     whole = slice(0, 80)
