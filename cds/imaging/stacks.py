@@ -27,6 +27,8 @@ _SAME_THICKNESS = 0.1
 """Relative: one scan says 0.6 and 0.625 mm of its slices; 1 and 1.25 are two reconstructions."""
 _FEW_TURNS = 4
 """From one thickness to another along one scan: thinner slices of an organ or two in the midst."""
+_APART = 2.0
+"""Of their thickness, by which slices of one thickness lie apart at most: as 3 mm every 5 mm."""
 _SAME_SPACING = 2e-3
 """Relative."""
 _SAME_PART = 0.8
@@ -133,10 +135,11 @@ def _by_thickness(group: list[Slice]) -> list[list[Slice]]:
     where = places([one.frame for one in group])
     ordered = [group[i] for i in np.argsort(where, kind="stable")]
     kinds = _thicknesses(ordered)
-    several = [kind for kind in kinds if not _stray(kind)]
+    several = [kind for kind in kinds if not _stray(kind) and kind[0].frame.thickness is not None]
     if len(several) < 2 or not _nested(several) or any(map(_interrupted, several)):
         return [group]
-    return kinds if all(map(_regular, several)) or not _row(ordered) else [group]
+    apart = all(map(_regular, several)) or (all(map(_dense, several)) and not _row(ordered))
+    return kinds if apart else [group]
 
 
 def _thicknesses(ordered: list[Slice]) -> list[list[Slice]]:
@@ -152,7 +155,8 @@ def _thicknesses(ordered: list[Slice]) -> list[list[Slice]]:
 
 def _in_turns(ordered: list[Slice], kinds: list[list[Slice]]) -> bool:
     """Along the body, not one kind after the other."""
-    kind_of = {id(one): number for number, kind in enumerate(kinds) if not _stray(kind) for one in kind}
+    told = [kind for kind in kinds if not _stray(kind) and (_dense(kind) or _regular(kind))]
+    kind_of = {id(one): number for number, kind in enumerate(told) for one in kind}
     row = [kind_of[id(one)] for one in ordered if id(one) in kind_of]
     return sum(a != b for a, b in pairwise(row)) > _FEW_TURNS
 
@@ -163,6 +167,13 @@ def _interrupted(kind: list[Slice]) -> bool:
     steps = steps[steps >= SAME_PLACE_MM]
     # slices that creep on by less than the least step are no stack that stands by itself, either
     return not len(steps) or bool(steps.max() > (MOST_MISSING + 1 + _SAME_STEP) * np.quantile(steps, 0.9))
+
+
+def _dense(kind: list[Slice]) -> bool:
+    """Whether its slices lie about as near as they are thick: a few may but say a thickness that is not theirs."""
+    steps = np.diff(places([one.frame for one in kind]))
+    steps = steps[steps >= SAME_PLACE_MM]
+    return bool(len(steps)) and bool(np.median(steps) <= _APART * (kind[0].frame.thickness or 0.0))
 
 
 def _as_thick(a: float | None, b: float | None) -> bool:

@@ -401,3 +401,22 @@ def test_two_phases_whose_slices_leave_holes_are_no_slices_taken_in_turns(
     found = stacks(series_of([ds for one in both for ds in one]).slices)
     assert [len(stack.slices) for stack in found] == [12, 12]
     assert all(len({one.frame.acquisition for one in stack.slices}) == 1 for stack in found)
+
+
+@pytest.mark.parametrize("said", [4.0, None])
+def test_a_few_slices_of_each_pass_that_say_another_thickness_or_none_are_no_reconstruction(said: float | None) -> None:
+    phases = ("arterial", "portal")
+    passes = [a_pass(name, AcquisitionNumber=number) for number, name in enumerate(phases, start=1)]
+    for ds in (one[k] for one in passes for k in (1, 4, 8)):
+        ds.SliceThickness = said
+    volumes = volumes_of([ds for one in passes for ds in one])
+    assert len(volumes) == 2
+    for name in phases:
+        assert any(np.array_equal(volume.hu, phantom(12, 48, name)) for volume in volumes)
+
+
+def test_slices_in_turns_with_and_without_a_thickness_are_one_pass(plain: Volume) -> None:
+    some = good()
+    for ds in some[::2]:
+        ds.SliceThickness = None
+    assert same(volume_of(some), plain)
