@@ -92,7 +92,9 @@ def another_pass(a: Stack, b: Stack) -> bool:
     if alike and _as_thick(_thickness(one), _thickness(other)):
         return True  # what told them apart was no kernel, no field of view and no thickness
     if all(len(set(each)) >= FEWEST for each in times):
-        return max(map(min, times)) >= min(map(max, times))  # slices have times of their own; no two scans run at once
+        # slices have times of their own: no two scans run at once, and what lasts longer may be of two
+        starts, ends = (list(map(which, times)) for which in (min, max))
+        return bool(max(starts) >= min(ends) or max(np.ptp(starts), np.ptp(ends)) >= _OTHER_SCAN_S)
     numbers = [{frame.acquisition for frame in frames} for frames in (one, other)]
     if "" not in numbers[0] | numbers[1] and not numbers[0] & numbers[1]:
         return True

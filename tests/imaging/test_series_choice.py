@@ -460,6 +460,18 @@ def test_reconstructions_with_numbers_of_their_own_and_the_times_of_one_scan_are
         assert chosen([*soft, *sharp]).reason is Reason.PHASE_UNKNOWN
 
 
+def test_what_the_thick_slices_show_of_a_later_phase_does_not_name_the_thin_ones_of_an_earlier_one() -> None:
+    """Of the pancreatic phase the thick ones are but half there, and can't be told from the portal venous ones."""
+    thin = timed_slices(made(1, "portal", ONE_SERIES, **THIN), 45.0, 0.2)
+    early = timed_slices(made(1, "portal", ONE_SERIES, **THICK), 45.0, 0.2)[:9]
+    late = timed_slices(made(1, "portal", ONE_SERIES, **THICK), 75.0, 0.2)[5:]
+    for ds in late:
+        ds.RescaleIntercept += 1  # no copies
+    choice = chosen([*thin, *early, *late], wanted=Wanted(shortest_mm=40.0))
+    assert (choice.volume, choice.reason) == (None, Reason.PHASE_UNKNOWN)
+    assert [verdict.refused for verdict in choice.considered] == [Reason.PHASE_UNKNOWN, Reason.AMBIGUOUS]
+
+
 def test_slices_of_one_scan_that_say_two_thicknesses_stay_together() -> None:
     """Thicker ones of the chest before, or said wrongly here and there."""
     blocks, some = made(1, "portal", ONE_SERIES), made(1, "portal", ONE_SERIES)
