@@ -45,6 +45,7 @@ _PORTAL_VEIN = rf"(?:pfortader|poortader|{_VEIN} port(?:a|ae|e))"
 _CLOT = r"(?:th?romb\w*|embol\w*|cavernom\w*|kavernom\w*)"
 _HYPERTENSION = r"(?:h?iperten\w*|hyperten\w*|hypertonie|hochdruck)"
 _OF = r"(?:(?:de|des|du|der|della|del|di|van)(?: (?:la|de|het|der))? )?"
+_NOT_BY_MOUTH = r"\b(?! (?:oral|oraal|per os|re[ct]tal|rectaal))"
 _LINK = r"malform\w*|fist[ue]l\w*|shunt\w*"
 _IV = re.compile(rf"\b\w*intra ?(?:{_VENOUS})\b|\bi v\b")
 # the way in or a disease, not a phase: a "native" or arterial series with intravenous contrast is not venous
@@ -101,8 +102,9 @@ _SAYS = {
         r"(?:non|pre|no|geen)(?: iv)? ?contrast|(?:pre|pra|vor) ?km|(?<!\b[mpu] )o ?km|non ?inject\w*|sans inj|"
         r"(?:fase|tps|temps) (?:basale?|simple)|diretta|"
         # without it, or just "without": what is said to be missing is not always contrast by the vein
-        r"(?:without|zonder|ohne|sans)(?: (?:iv|iv contrast\w*|contrast\w*|kontrast\w*|km|injection)| ?$)|"
-        r"(?:senza|sin) (?:iv|c ?iv|(?:iv )?contrast\w*|m ?d ?c)|"
+        r"(?:without|zonder|ohne|sans)(?: (?:iv|iv contrast\w*|injection)| ?$)|"
+        rf"(?:without|zonder|ohne|sans) (?:[ck]ontrast\w*|km){_NOT_BY_MOUTH}|"
+        rf"(?:senza|sin) (?:iv|c ?iv|iv contrast\w*|(?:contrast\w*|m ?d ?c){_NOT_BY_MOUTH})|"
         r"wo(?: iv)? contrast|w o(?! (?:oral|oraal|orale|rectal|rectaal)\b))\b"
     ),
     Phase.ARTERIAL: re.compile(

@@ -112,6 +112,9 @@ def number_of(choice: Choice) -> int:
         ("Abdomen zonder", {Phase.NATIVE}),
         ("without oral contrast, venous", {Phase.PORTAL}),
         ("Abdomen w/o oral contrast", set()),
+        *((name, set()) for name in ("TC addome senza mdc orale", "sin contraste oral", "sans contraste oral")),
+        ("sin contraste oral ni rectal, fase portal", {Phase.PORTAL}),
+        ("senza mdc per os, fase venosa", {Phase.PORTAL}),
         ("with and without contrast", set()),
         # written without umlauts, with loose ones, and what is later still
         ("Abd ven spaet 3.0 B30f", {Phase.PORTAL, Phase.DELAYED}),
