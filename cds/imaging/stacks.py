@@ -309,8 +309,13 @@ def _split(ordered: list[Slice]) -> list[list[Slice]]:
 def _without_strays(ordered: list[Slice], parts: list[list[Slice]]) -> list[Slice]:
     """All but the parts that are no stack and lie within one that may be: images that time the contrast, at one place
     again and again."""
-    stacked = [part for part in parts if not _stray(part)]
-    strays = (part for part in parts if _stray(part) and any(_overlap([part, other]) for other in stacked))
+    spans = [(places([part[0].frame, part[-1].frame]), part) for part in parts]
+    starts, ends = np.array([span for span, part in spans if not _stray(part)]).reshape(-1, 2).T
+    strays = (
+        part
+        for (start, end), part in spans
+        if _stray(part) and ((starts - end < SAME_PLACE_MM) & (start - ends < SAME_PLACE_MM)).any()
+    )
     dropped = {id(one) for part in strays for one in part}
     return [one for one in ordered if id(one) not in dropped]
 

@@ -309,9 +309,13 @@ def test_what_a_long_scan_costs_grows_with_its_slices_and_not_with_their_square(
     for module in ("geometry", "stacks", "telling"):
         monkeypatch.setattr(f"cds.imaging.{module}.places", counted)
     frames = [replace(first.frame, position=(x, y, 0.5 * k), time=f"1000{30 + 0.01 * k:05.2f}") for k in range(500)]
-    [stack] = stacks([replace(first, frame=frame) for frame in frames])
-    assert len(stack.slices) == 500
-    assert sum(located) < 100 * 500
+    # turns of the gantry with a number each, of which every other gave a single slice
+    turns = [replace(frame, acquisition=f"{k // 4}{'ab'[k % 4 > 0]}") for k, frame in enumerate(frames)]
+    for several in (frames, turns):
+        located.clear()
+        [stack] = stacks([replace(first, frame=frame) for frame in several])
+        assert len(stack.slices) == 500
+        assert sum(located) < 100 * 500
 
 
 @pytest.mark.parametrize("told_by", ["made", "turn"])
