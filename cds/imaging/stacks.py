@@ -250,18 +250,19 @@ def _ambiguous(ordered: list[Slice], remarks: list[Remark]) -> Stack:
 def _without_copies(ordered: list[Slice], where: NDArray[np.float64]) -> tuple[list[Slice], int]:
     """Slices with the very pixels of another one at the same place are dropped; how many were."""
     kept: list[Slice] = []
-    first_here = 0
+    here: dict[bytes, list[Slice]] = {}  # by a few of their pixels: CT fluoroscopy leaves hundreds at one place
     for index, one in enumerate(ordered):
         if index and where[index] - where[index - 1] >= SAME_PLACE_MM:
-            first_here = len(kept)
-        if not any(np.array_equal(one.hu, other.hu) for other in kept[first_here:]):
+            here = {}
+        alike = here.setdefault(one.hu[::16, ::16].tobytes(), [])
+        if not any(np.array_equal(one.hu, other.hu) for other in alike):
+            alike.append(one)
             kept.append(one)
     return kept, len(ordered) - len(kept)
 
 
 def _one_place(ordered: list[Slice]) -> bool:
-    where = places([one.frame for one in ordered])
-    return bool(where[-1] - where[0] < SAME_PLACE_MM)
+    return bool(np.ptp(places([one.frame for one in ordered])) < SAME_PLACE_MM)
 
 
 def _parts(ordered: list[Slice], tell: Telling) -> list[list[Slice]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ct_series import phantom, slices_of
+from ct_series import phantom, put_hu, slices_of
 from pydicom.dataset import Dataset
 from series_reading import notes, reason_for, same, series_of, volume_of, volumes_of
 from test_pitfalls import at, good
@@ -316,6 +316,22 @@ def test_what_a_long_scan_costs_grows_with_its_slices_and_not_with_their_square(
         [stack] = stacks([replace(first, frame=frame) for frame in several])
         assert len(stack.slices) == 500
         assert sum(located) < 100 * 500
+
+
+def test_images_at_one_place_are_compared_whole_only_where_they_may_be_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CT fluoroscopy leaves them, by the hundred."""
+    still = slices_of(phantom(1, 48).repeat(60, axis=0), positions=at([0.0] * 60))
+    for ds in still:
+        put_hu(ds, np.random.default_rng().integers(-1000, 1000, (48, 48)).astype(np.int16))
+    put_hu(still[9], hu := phantom(1, 48)[0])
+    put_hu(still[50], hu)
+    compared: list[object] = []
+    whole = np.array_equal
+    slices = series_of(still).slices
+    monkeypatch.setattr(np, "array_equal", lambda a, b: compared.append(a) or whole(a, b))
+    [stack] = stacks(slices)
+    assert (len(stack.slices), stack.remarks) == (59, (Remark(Note.DUPLICATES, "1"),))
+    assert len(compared) == 1
 
 
 @pytest.mark.parametrize("told_by", ["made", "turn"])
