@@ -386,11 +386,9 @@ def _type_of(raw: bytes) -> str | None:
 
 def subject_of(resource: Any) -> str | None:
     """The id of the patient a resource is about; None when it doesn't say."""
-    subject = getattr(resource, "subject", None)
-    if subject is None:
-        if isinstance(resource, Patient):
-            return resource.id
-        subject = resource.patient if isinstance(resource, FamilyMemberHistory) else None
+    if isinstance(resource, Patient):
+        return resource.id
+    subject = resource.patient if isinstance(resource, FamilyMemberHistory) else getattr(resource, "subject", None)
     return None if subject is None or subject.reference is None else patient_in(subject.reference)
 
 

@@ -31,7 +31,7 @@ def refusal(guidelines: dict[str, Manifest], shipped: Registry) -> Refusal:
     def refused(spoil: Callable[[Json, Json], object]) -> str:
         resource = copy.deepcopy(made)
         plan, library = (entry["resource"] for entry in resource["entry"])
-        plan["version"] = "1.1.0"
+        plan["version"] = "99.0.0"
         spoil(plan, library)
         with pytest.raises(GuidelineError) as caught:
             read(json.dumps(resource), guidelines, shipped.vocabulary)
@@ -179,7 +179,7 @@ def test_a_spoiled_resource_is_refused_in_words_or_taken_as_it_reads(
 ) -> None:
     """Any element gone or replaced by anything: never another error, and what is taken is a whole edition."""
     made = bundle(guidelines["ugt1a1-dosing"], shipped.vocabulary)
-    made["entry"][0]["resource"]["version"] = "1.1.0"
+    made["entry"][0]["resource"]["version"] = "99.0.0"
     draw, taken = random.Random(11), 0
     places = list(_places(made))
     for _ in range(150):
@@ -211,7 +211,7 @@ def _places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def test_a_text_may_carry_more_languages(guidelines: dict[str, Manifest], shipped: Registry) -> None:
     resource = bundle(guidelines["nice-ng12"], shipped.vocabulary)
-    plan = resource["entry"][0]["resource"] | {"version": "1.1.0"}
+    plan = resource["entry"][0]["resource"] | {"version": "99.0.0"}
     french = [{"url": "lang", "valueCode": "fr"}, {"url": "content", "valueString": "Ictère à 40 ans ou plus"}]
     plan["action"][0]["_title"]["extension"].append({"url": TRANSLATION, "extension": french})
     update = read(json.dumps(plan), guidelines, shipped.vocabulary)
