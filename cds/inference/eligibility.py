@@ -55,12 +55,14 @@ def possibly_older(
 ) -> tuple[Feature, ...]:
     """The features, those that take something for a first time marked where such tests hold only as far as is known.
     The disease is the first that they name: a manifest lists the general diagnosis first."""
+    first = (Reduce.new, Reduce.first_at_least)
+    if not any(f.input.reduce in first and f.value and f.facts for f in features):
+        return tuple(features)
     needs = [need for test in tests if of_age(test) for need in test.needs]
     disease = next((need.concepts[0] for need in needs if need.at_least is None and need.concepts), None)
     lost = record.unread.intersection(kinds.get(concept, "") for need in needs for concept in need.concepts)
     if disease is None or not (lost or set_aside(tests, record)):
         return tuple(features)
-    first = (Reduce.new, Reduce.first_at_least)
     return tuple(
         structs.replace(f, possibly=(disease,)) if f.input.reduce in first and f.value and f.facts else f
         for f in features
@@ -98,6 +100,8 @@ def _for_longer(
     limit = days(test.older_than or "0d")
     if test.at_least is None:
         return record.known_for(*test.concepts, longer_than=limit, risen=_risen(features, record))
+    if not any(f.reaches(test.at_least) for f in record.of(*test.concepts)):
+        return None
     needs = [need for other in tests for need in other.needs]
     before = takewhile(lambda need: need is not test, needs)
     first = limits_of(need for need in before if need.older_than == test.older_than)

@@ -139,9 +139,11 @@ class Model:
         self, features: tuple[Feature, ...], by_name: Mapping[str, Feature], record: Record
     ) -> Prediction | None:
         """Of a risk alone: there "not for this patient" may be taken for safety."""
+        if self.manifest.task != "risk":
+            return None
         tests = self.manifest.population.eligibility
-        failed = [t for t in tests if not eligibility.holds(t, by_name, record, tests)]
-        if self.manifest.task != "risk" or any(not eligibility.of_age(test) for test in failed):
+        failed = (t for t in tests if not eligibility.holds(t, by_name, record, tests))
+        if any(not eligibility.of_age(test) for test in failed):
             return None
         found = self.again(features)
         return found if isinstance(found, Prediction) else None

@@ -229,11 +229,12 @@ class Record:
         """The newest measurement of ``at_least`` that is older than that many days. A single high value with a lower
         one of that age after it is no diagnosis, and does not count. ``beside``: limits of other concepts, by which it
         is confirmed or contradicted as well."""
+        found = next((f for f in self._before(longer_than, *concepts) if f.reaches(at_least)), None)
+        if found is None or found.when is None:
+            return found
         limits = {**beside, **dict.fromkeys(concepts, at_least)}
         old = self._before(longer_than, *limits)
-        high = [f for f in old if f.reaches(limits[f.concept])]
-        found = next((f for f in high if f.concept in concepts), None)
-        if found is None or found.when is None or taken_on(high) > 1:
+        if taken_on(f for f in old if f.reaches(limits[f.concept])) > 1:
             return found
         since = (f for f in old if f.when is not None and f.when.middle > found.when.middle)
         return None if any(f.reaches(limits[f.concept]) is False for f in since) else found
