@@ -210,8 +210,9 @@ class Record:
         """The newest fact older than that many days, or else one without a date, suspicions aside; of measurements, the
         newest of ``at_least``. What was called off counts, and so does what a lower value followed; where there is none
         of those, a measurement that can't be read and may have been as high: without a value, and as sent."""
-        undated = (f for f in self.of(*concepts) if f.when is None and not f.provisional)
-        old = (*self._before(longer_than, *concepts), *undated)
+        told = self.of(*concepts)
+        undated = (f for f in told if f.when is None and not f.provisional)
+        old = (*self._before(longer_than, *concepts), *undated) if told else ()
         found = next((f for f in old if at_least is None or f.reaches(at_least)), None)
         return found if found is not None or at_least is None else self._not_read(concepts, longer_than, at_least)
 
@@ -240,8 +241,8 @@ class Record:
         return None if any(f.reaches(limits[f.concept]) is False for f in since) else found
 
     def _before(self, longer_than: float, *concepts: str) -> list[Fact]:
-        told = (f for f in self.of(*concepts) if f.when is not None and not f.provisional)
-        return [f for f in told if f.when is not None and f.when.days_before(self.now) > longer_than]
+        told = (f for f in self.of(*concepts) if f.when is not None and f.when.days_before(self.now) > longer_than)
+        return [f for f in told if not f.provisional]
 
     def add(self, fact: Fact) -> None:
         self.facts.setdefault(fact.concept, []).append(fact)
