@@ -1,6 +1,7 @@
 """Whether a block of slices shows the upper abdomen's organs whole: from the lungs to well below them.
 
-Only pixels say so: where two blocks of one scan overlap, each may hold but half of an organ.
+Only pixels say so: where two blocks of one scan overlap, each may hold but half of an organ. The limits below are this
+service's own, chosen on generated trunks and one real one, and on the side of refusing.
 """
 
 from __future__ import annotations

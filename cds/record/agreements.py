@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cds.fhir.resources import MedicationRequest, Period
+from cds.fhir.resources import Identifier, MedicationRequest, Period
 
 _STOP = "http://nictiz.nl/fhir/StructureDefinition/ext-StopType"
 _PERIOD_OF_USE = "http://nictiz.nl/fhir/StructureDefinition/ext-TimeInterval.Period"
@@ -24,14 +24,9 @@ class _Extension(msgspec.Struct, gc=False):
     valuePeriod: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _Identifier(msgspec.Struct, gc=False):
-    system: str | None = None
-    value: str | None = None
-
-
 class _Prior(msgspec.Struct, gc=False):
     reference: str | None = None
-    identifier: _Identifier | None = None
+    identifier: Identifier | None = None
 
 
 Number = tuple[str, str]
@@ -52,7 +47,7 @@ _listed = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _extension = msgspec.json.Decoder(_Extension)
 _period = msgspec.json.Decoder(Period)
 _prior = msgspec.json.Decoder(_Prior | None)
-_identifiers = msgspec.json.Decoder(list[_Identifier] | None)
+_identifiers = msgspec.json.Decoder(list[Identifier] | None)
 
 
 def stops(request: MedicationRequest) -> bool:
@@ -98,7 +93,7 @@ def numbered(number: Number, prescriptions: Iterable[tuple[str, bytes]]) -> str 
     return None
 
 
-def _number(identifier: _Identifier | None) -> Number | None:
+def _number(identifier: Identifier | None) -> Number | None:
     return (identifier.system or "", identifier.value) if identifier is not None and identifier.value else None
 
 
