@@ -34,10 +34,12 @@ def holds(condition: Condition, features: Mapping[str, Feature]) -> bool | None:
 def ruled_out(feature: Feature, at_least: float | None, at_most: float | None) -> bool:
     """Known as a bound, and whatever it is, outside: ``>2`` is not at most 2."""
     bound = _bound(feature)
+    if bound is None:
+        return False
     name = feature.input.name
     tests = [Condition(input=name, at_least=at_least)] if at_least is not None else []
     tests += [Condition(input=name, at_most=at_most)] if at_most is not None else []
-    return bound is not None and any(_within(test, *bound) is False for test in tests)
+    return any(_within(test, *bound) is False for test in tests)
 
 
 def _within(condition: Condition, comparator: str, limit: float) -> bool | None:
