@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,14 @@ def rendered(helm: Helm) -> Callable[[str], list[Manifest]]:
 @pytest.fixture(params=list(VALUE_SETS))
 def manifests(request: pytest.FixtureRequest, rendered: Callable[[str], list[Manifest]]) -> list[Manifest]:
     return rendered(request.param)
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    found = shutil.which("promtool")
+    if found is None:
+        pytest.fail("Prometheus is not installed: run scripts/test-system-packages", pytrace=False)
+    return found
 
 
 @dataclass
