@@ -27,3 +27,13 @@
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
+
+{{/* Of what needs the database alone. Where it has no rules of its own it is among all that is named. */}}
+{{- define "cds.databaseEgress" -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- $database := default $policy.egress $policy.databaseEgress -}}
+{{- if .Values.devDatabase.enabled -}}
+{{- $database = $policy.databaseEgress -}}
+{{- end -}}
+{{- include "cds.egress" (dict "root" . "more" $database) -}}
+{{- end -}}

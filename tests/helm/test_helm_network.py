@@ -87,6 +87,28 @@ def test_migrations_reach_the_database_before_the_release_is_there(rendered: Ren
     assert DATABASE_EGRESS in rules["egress"]
 
 
+@pytest.mark.parametrize("component", ["migrations", "retention"])
+def test_migrations_and_retention_reach_the_database_and_nothing_else(helm: Helm, component: str) -> None:
+    ehr = {"to": [{"ipBlock": {"cidr": "10.20.0.16/32"}}], "ports": [{"port": 443, "protocol": "TCP"}]}
+
+    def reached(of: str, **named: list[object]) -> list[object]:
+        (policy,) = of_component(helm.template({"retention": {"enabled": True}, "networkPolicy": named}), of)
+        dns, *further = policy["egress"]
+        assert {port["port"] for port in dns["ports"]} == {53}
+        return further
+
+    assert reached(component, egress=[ehr], databaseEgress=[DATABASE_EGRESS]) == [DATABASE_EGRESS]
+    assert reached("web", egress=[ehr], databaseEgress=[DATABASE_EGRESS]) == [DATABASE_EGRESS, ehr]
+    # the database is among them, nobody says which
+    assert reached(component, egress=[ehr, DATABASE_EGRESS]) == [ehr, DATABASE_EGRESS]
+
+
+@pytest.mark.parametrize("name", ["gpu-node", "three-zones", "laptop"])
+def test_the_shipped_values_let_migrations_reach_nothing_but_the_database(rendered: Rendered, name: str) -> None:
+    (policy,) = of_component(rendered(name), "migrations")
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 5432}
+
+
 def test_the_development_database_is_reached_by_the_release_alone(rendered: Rendered) -> None:
     (policy,) = of_component(rendered("laptop"), "database")
     (rule,) = policy["ingress"]
