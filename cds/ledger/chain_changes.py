@@ -14,6 +14,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from cds.ids import new_id
+from cds.ledger.book import Book
 from cds.ledger.chain import Chain, Checked
 from cds.ledger.chain_links import ERASE, PURGE, REKEY, linked, links_of, ranges
 from cds.ledger.chained import KINDS, digests
@@ -39,6 +40,14 @@ class Chained:
         if seqs:
             kind = PURGE if why == "purge" else ERASE
             self.chain.tell(connection, kind, new_id(), "", self.now, {"links": ranges(seqs)})
+
+    def take_up(self, book: Book) -> bool:
+        """After an erasure under another key, whose link is the newest since: one of the key in use, so that the ledger
+        is taken for this key's again now and not when its next row is linked. False: no need, or it never was."""
+        if self.chain.ours() is not False or not self.chain.begun_by_us():
+            return False
+        book.write(lambda c: self.chain.tell(c, ERASE, new_id(), "", self.now, {"links": []}))
+        return True
 
     def renew(self, connection: sa.Connection, checked: Checked, renamed: Mapping[str, str]) -> int:
         """After hashes were moved under a new key: link every row again, in a segment under that key. How many.

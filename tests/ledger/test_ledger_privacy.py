@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from cds.cli import main
+from cds.errors import SettingsError
 from cds.jobs import Jobs
 from cds.ledger import Ledger, ProblemEntry, erased, migrate, privacy, rekeying, retention
 from cds.ledger.book import Book
@@ -27,7 +28,7 @@ from cds.ledger.drain import Drain
 from cds.ledger.patient_hash import moved, person
 from cds.ledger.spool import Spool
 from cds.ledger_key import chain, whole, with_one_more
-from cds.sealing import chain_keys
+from cds.sealing import chain_keys, require_own_key
 from cds.settings import load
 from cds.trust.smart.secrets import derived
 
@@ -102,6 +103,12 @@ def counts(url: str) -> dict[str, int]:
             }
     finally:
         engine.dispose()
+
+
+def verified(url: str, key: str) -> list[tuple[int, str]]:
+    """Faults of the audit."""
+    with Book(url) as book:
+        return [(fault.seq, fault.what) for fault in Chain(book, *chain_keys(key.encode())).verify().faults]
 
 
 def run(settings: Path, *arguments: str, input: str | None = None) -> Result:
@@ -402,6 +409,30 @@ def test_despite_other_keys_a_person_is_found_under_one_key_at_a_time(
             assert one.exit_code == 1 and "This may not be all: rows that were kept under another key" in one.stderr
         before -= calls
         assert counts(url)["calls"] == before
+
+
+def test_an_erasure_with_the_service_s_own_key_last_leaves_the_ledger_this_key_s(
+    between: Ledger, settings: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing is found under it: at night nobody calls, so nothing is linked, and the purge would refuse it."""
+    of = ("--client", NORTH, "--patient", "p1", "--despite-key")
+    for key in (KEY, ANOTHER):
+        monkeypatch.setenv("CDS_LEDGER_KEY", key)
+        assert "Removed: " in run(settings, "erase", *of, "--yes").output
+    monkeypatch.setenv("CDS_LEDGER_KEY", KEY)
+    assert run(settings, "erase", *of, "--dry-run").exit_code == 1
+    with pytest.raises(SettingsError, match="newest link"):
+        require_own_key(url, KEY.encode())
+    faults = verified(url, KEY)
+    assert "nothing of this patient" in run(settings, "erase", *of, "--yes").output
+    assert require_own_key(url, KEY.encode())
+    assert verified(url, KEY) == faults and faults
+    # the next has no need of another link, and a key that no link was made with makes none
+    before = counts(url)["audit_links"]
+    for key in (KEY, "a key of nobody's, mistyped, 0123456789abcdef"):
+        monkeypatch.setenv("CDS_LEDGER_KEY", key)
+        assert run(settings, "erase", *of, "--yes").exit_code == 1
+    assert counts(url)["audit_links"] == before
 
 
 def test_with_the_ledgers_own_key_the_option_changes_nothing(kept: Ledger, settings: Path, url: str) -> None:

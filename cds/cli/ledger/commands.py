@@ -114,6 +114,8 @@ def erase(ctx: click.Context, client: str | None, patient: str, dry_run: bool, y
     keys, whole_ledger = _hashes(settings, client, patient, despite_key)
     _erase(settings, keys, dry_run, yes)
     if not whole_ledger:
+        if not dry_run:
+            _take_up(settings)
         _own_up()
 
 
@@ -256,6 +258,12 @@ def _audit(settings: Settings) -> Iterator[Chained]:
     """The chain, which is told of what goes."""
     with Book(settings.ledger_url) as book:
         yield Chained(Chain(book, *chain_keys(settings.load_ledger_key())), datetime.now(UTC))
+
+
+def _take_up(settings: Settings) -> None:
+    """Until the newest link is of the service's own key, purge and check refuse it."""
+    with Book(settings.ledger_url) as book:
+        Chained(Chain(book, *chain_keys(settings.load_ledger_key())), datetime.now(UTC)).take_up(book)
 
 
 def _hashes(settings: Settings, client: str | None, patient: str, despite_key: bool) -> tuple[frozenset[str], bool]:
