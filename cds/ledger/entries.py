@@ -177,6 +177,8 @@ class SealedSession:
     created_at: datetime
     expires: datetime
     sealed: bytes
+    patient_key: str | None = None
+    """By which an erasure ends it; None: opened by a version before."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0013"
+HEAD = "0014"
 """The revision this code needs. A constant, since asking Alembic would cost each worker its import."""
 
 metadata = sa.MetaData(
@@ -222,6 +222,8 @@ report_sessions = sa.Table(
     sa.Column("expires", UtcDateTime, nullable=False, index=True),
     # who the patient is and the access token: readable only with the browser's cookie and the ledger's key together
     sa.Column("sealed", sa.LargeBinary, nullable=False),
+    # of who is looked at, for their erasure; null in rows of a version before
+    sa.Column("patient_key", sa.Text),
 )
 
 problems = sa.Table(

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from cds.cli import main
 from cds.errors import SettingsError
 from cds.jobs import Jobs
-from cds.ledger import Ledger, ProblemEntry, erased, migrate, privacy, rekeying, retention
+from cds.ledger import Ledger, ProblemEntry, SealedSession, erased, migrate, privacy, rekeying, retention
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain
 from cds.ledger.chain_changes import Chained
@@ -132,6 +132,22 @@ def test_a_patient_is_gone_with_all_that_hangs_on_them_and_nobody_else_is(
     assert again.newest_card(NORTH, again.patient_key(NORTH, "p1")) is None
     for client, patient in ((NORTH, "p2"), (OTHER, "p1")):
         assert again.newest_card(client, again.patient_key(client, patient)) is not None
+
+
+def test_an_open_report_is_told_without_what_is_sealed_and_ends(
+    kept: Ledger, settings: Path, url: str, tmp_path: Path
+) -> None:
+    """Of somebody of whom there is nothing else, too."""
+    ends = ledger_entries.NOW + timedelta(hours=1)
+    for patient in ("p1", "p9"):
+        key = kept.patient_key(NORTH, patient)
+        kept.put_session(SealedSession(f"of {patient}", NORTH, ledger_entries.NOW, ends, b"\x00sealed", key))
+    content, _ = exported(settings, tmp_path / "mine.json")
+    [told] = content["rows"]["report_sessions"]
+    assert told["id"] == "of p1" and told["sealed"] == "(7 bytes that the reader's browser opens)"
+    for patient, left in (("p9", 1), ("p1", 0)):
+        result = run(settings, "erase", "--client", NORTH, "--patient", patient, "--yes")
+        assert "1 report_sessions" in result.output and counts(url)["report_sessions"] == left
 
 
 def test_what_the_committee_noted_of_them_goes_as_well(kept: Ledger, settings: Path, url: str) -> None:

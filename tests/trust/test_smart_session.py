@@ -14,7 +14,7 @@ import pytest
 from ready_ledger import ready
 
 from cds.errors import NoReportSession
-from cds.ledger import Ledger
+from cds.ledger import Ledger, privacy
 from cds.settings import Settings, load
 from cds.trust.smart import ReportSession, ReportSessions
 
@@ -151,6 +151,20 @@ def test_a_row_moved_to_another_address_or_client_does_not_open(house: House) ->
     house.ledger._process().database.transaction(swap)
     with pytest.raises(NoReportSession):
         sessions.find(second.rid, secret)
+
+
+def test_an_erasure_ends_what_is_open_on_the_person_and_nothing_else(house: House) -> None:
+    sessions = house.sessions()
+    session, secret = begin(sessions)
+    other, others = sessions.open("north", "somebody else", card_id=None, fhir_server="https://e", access_token=TOKEN)
+    mine = frozenset({house.ledger.patient_key("north", PATIENT)})
+    gone = privacy.in_one_transaction(house.url, lambda c: privacy.erase(c, privacy.whose(c, mine)))
+    assert gone == {"report_sessions": 1}
+    # a page that was on its way keeps what it renewed, and brings nothing back
+    sessions.keep(session, secret)
+    with pytest.raises(NoReportSession):
+        sessions.find(session.rid, secret)
+    assert sessions.find(other.rid, others) == other
 
 
 def test_a_session_does_not_show_its_patient_when_printed(house: House) -> None:

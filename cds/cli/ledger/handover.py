@@ -13,13 +13,15 @@ from cds.trust.smart.secrets import from_text
 
 Open = Callable[[str, bytes], Any]
 """A call's id and its snapshot -> what was sealed; None where it can't be opened."""
-SNAPSHOTS = "call_snapshots"
+SNAPSHOTS, SESSIONS = "call_snapshots", "report_sessions"
 
 
 def row(table: str, found: Mapping[str, Any], opened: Open) -> dict[str, Any]:
     """Of the database."""
     if table == SNAPSHOTS:
         return {"call_id": found["call_id"], "made_from": _snapshot(found["call_id"], found["sealed"], opened)}
+    if table == SESSIONS:
+        found = {**found, "sealed": f"({len(found['sealed'])} bytes that the reader's browser opens)"}
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in found.items()}
 
 

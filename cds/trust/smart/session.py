@@ -97,7 +97,9 @@ class ReportSessions:
             access=access,
         )
         secret = secrets.token_bytes(32)
-        self._ledger.put_session(SealedSession(session.rid, client, at, session.expires, self._sealed(session, secret)))
+        whose = self._ledger.patient_key(client, patient_id)
+        sealed = self._sealed(session, secret)
+        self._ledger.put_session(SealedSession(session.rid, client, at, session.expires, sealed, whose))
         return session, to_text(secret)
 
     def find(self, rid: str, secret: str | None) -> ReportSession:
