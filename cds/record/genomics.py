@@ -13,7 +13,8 @@ What counts, once and for all:
 - "tested, not found" needs a result that says absent: of the whole gene, of this very change, or another exchange of
   the same amino acid. Anything else that was not found is unknown;
 - copies of an allele need its allelic state, or a diplotype whose two alleles are both known to the vocabulary; a
-  result of the tumour counts none.
+  result of the tumour counts none;
+- a result of a named gene that can't be read is on record all the same, and nothing more is known from it.
 
 References inside a Bundle by ``urn:uuid`` are not followed: an implication then stays without its variant.
 """
@@ -39,6 +40,7 @@ T = TypeVar("T")
 
 TOLERATED_AHEAD = timedelta(days=1)
 """A clock that is a little ahead is common; a result from next week is a mistake."""
+_WORD = re.compile(r"[A-Z][A-Z0-9-]+")
 _SYMBOL = re.compile(r"^[A-Z][A-Z0-9-]{1,14}$")
 
 
@@ -117,9 +119,11 @@ class Genomics:
         present = _looked_up(value, codes.PRESENT)
         if present is None and not _answered(value):
             present = told.present
-        if present is None:
-            return
         named, parts = _components(observation.component)
+        if present is None:
+            if _says(value, observation.valueString) or parts.names:
+                self._unread(observation, when, named | about)
+            return
         said = hgvs.Line(
             names=parts.names | told.names,
             present=present,
@@ -139,14 +143,22 @@ class Genomics:
         displays = [c.display for c in value.coding if c.display] if value else []
         texts = [*_texts(value, observation.valueString), *_codes(value), *displays]
         found = {pair for text in texts if (pair := hgvs.pair(text))}
-        if len({pair.alleles for pair in found}) != 1:
-            return
         # several genes under one genotype: only its name tells which one it is of
-        genes = {pair.gene for pair in found if pair.gene} or _components(observation.component)[0]
-        if len(genes) == 1:
+        named = _components(observation.component)[0]
+        genes = {pair.gene for pair in found if pair.gene} or named
+        if len(genes) == 1 and len({pair.alleles for pair in found}) == 1:
             alleles = next(iter(found)).alleles
             source = _reference(observation)
             self._statements.append(Statement(source, when, frozenset(genes), hgvs.Line(), alleles))
+        elif _says(value, observation.valueString):
+            self._unread(observation, when, named)
+
+    def _unread(self, observation: fhir.Observation, when: Moment | None, genes: Iterable[str]) -> None:
+        """Whose gene it is may stand in words alone: enough to say that a result is there, too little to read it."""
+        words = {word for text in _written(observation) for word in _WORD.findall(text)}
+        told = frozenset(genes) | {v.gene for v in self._variants.values() if v.gene in words}
+        if told:
+            self._statements.append(Statement(_reference(observation), when, told, hgvs.Line()))
 
 
 def _components(components: Iterable[fhir.Component]) -> tuple[frozenset[str], hgvs.Line]:
@@ -276,6 +288,18 @@ def _codes(concept: fhir.CodeableConcept | None) -> Iterator[str]:
 
 def _texts(concept: fhir.CodeableConcept | None, text: str | None) -> Iterator[str]:
     return (t for t in (concept.text if concept else None, text) if t)
+
+
+def _says(concept: fhir.CodeableConcept | None, text: str | None) -> bool:
+    return any(_texts(concept, text)) or any(c.code or c.display for c in (concept.coding if concept else ()))
+
+
+def _written(observation: fhir.Observation) -> Iterator[str]:
+    """All words of a result and of what it is called."""
+    yield from _texts(None, observation.valueString)
+    for concept in (observation.code, observation.valueCodeableConcept):
+        yield from _texts(concept, None)
+        yield from (c.display for c in (concept.coding if concept else ()) if c.display)
 
 
 def _looked_up(concept: fhir.CodeableConcept | None, table: Mapping[str, T]) -> T | None:

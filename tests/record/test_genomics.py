@@ -224,13 +224,39 @@ def test_an_allele_nobody_knows_makes_the_whole_diplotype_unusable_but_tested(vo
 
 
 @pytest.mark.parametrize("text", ["DPYD *1/*2A?", "poor metabolizer", "*1", "*1/*2A/*13", "DPYD *1/see report"])
-def test_what_is_no_diplotype_is_not_read(vocabulary: Vocabulary, text: str) -> None:
-    assert not read(vocabulary, genotype(text)).facts
+def test_what_is_no_diplotype_is_not_read_and_is_on_record(vocabulary: Vocabulary, text: str) -> None:
+    assert set(read(vocabulary, genotype(text)).facts) == {"tested"}
 
 
 def test_two_diplotypes_in_one_result_are_none(vocabulary: Vocabulary) -> None:
     resource = genotype("DPYD *1/*2A", valueString="DPYD *1/*1")
-    assert not read(vocabulary, resource).facts
+    assert set(read(vocabulary, resource).facts) == {"tested"}
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        variant(value={"text": "DPYD *1/*2A (intermediate metabolizer)"}, code=coded(LOINC, "84413-4")),
+        variant(value={"text": "*1/*2A"}, code=coded(LOINC, "84413-4") | {"text": "DPYD genotype"}),
+        variant(DPYD, ("48004-6", HGVS, "NM_000110.4:c.1905+1G>A"), value=None),
+        variant(DPYD, value={"text": "see report"}),
+        variant(DPYD, value="LA18198-4"),
+    ],
+)
+def test_a_result_that_can_t_be_read_is_on_record_all_the_same(
+    vocabulary: Vocabulary, resource: dict[str, Any]
+) -> None:
+    record = read(vocabulary, resource)
+    assert (set(record.facts), record.negative) == ({"tested"}, {})
+
+
+@pytest.mark.parametrize("code", ["84413-4", "69548-6"])
+def test_a_result_that_is_still_to_come_is_none(vocabulary: Vocabulary, code: str) -> None:
+    assert not read(vocabulary, variant(DPYD, value=None, code=coded(LOINC, code))).facts
+
+
+def test_a_result_of_no_gene_known_here_is_on_record_for_none(vocabulary: Vocabulary) -> None:
+    assert not read(vocabulary, variant(value={"text": "poor"}, code=coded(LOINC, "84413-4"))).facts
 
 
 def test_a_variant_gives_copies_by_its_allelic_state_only(vocabulary: Vocabulary) -> None:
