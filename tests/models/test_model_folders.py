@@ -257,6 +257,19 @@ def test_another_cancer_is_neither_the_pancreas_nor_skin_nor_a_metastasis(regist
             assert "other-primary-cancer" not in registry.vocabulary.names(system, code), code
 
 
+def test_another_cancer_is_known_in_the_codes_of_records_without_icd(registry) -> None:
+    snomed = "http://snomed.info/sct"
+    for code in ("363406005", "93761005", "363351006", "372014001", "254837009", "254637007", "399068003"):
+        assert "other-primary-cancer" in registry.vocabulary.names(snomed, code), code
+    for code in ("363418001", "372003004", "94381002", "128462008", "94047004"):
+        assert "other-primary-cancer" not in registry.vocabulary.names(snomed, code), code
+
+
+def test_a_blood_count_without_a_method_gives_all_its_cells(registry) -> None:
+    for code, name in (("26499-4", "neutrophils"), ("26474-7", "lymphocytes"), ("26484-6", "monocytes")):
+        assert registry.vocabulary.names("http://loinc.org", code) == (name,)
+
+
 def test_another_or_an_earlier_cancer_of_the_pancreas_is_not_taken_for_the_usual_one(registry) -> None:
     for code in ("783771003", "866052009"):
         names = registry.vocabulary.names("http://snomed.info/sct", code)
