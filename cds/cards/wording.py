@@ -207,10 +207,9 @@ def rests_on(
 ) -> str:
     """Models with versions, policy version, how old the data is, and that nobody has yet validated it here. ``beside``:
     facts that the card tells of and no model read."""
-    models = words.join(_model(words, a.manifest) for a in assessments)
     told = words(
-        "engine.rests_on",
-        models=models,
+        "engine.rests_on" if assessments else "engine.rests_on_nothing",
+        models=words.join(_model(words, a.manifest) for a in assessments),
         policy=policy.version,
         day=words.day(record.today),
         newest=newest or _newest(words, assessments, record, beside),
@@ -247,7 +246,7 @@ def _newest(words: Phrasebook, assessments: Sequence[Assessment], record: Record
         if moments:
             return words.day(max(moments, key=lambda m: m.middle))
     moments = [facts[0].when for facts in record.facts.values() if facts and facts[0].when]
-    return words.day(max(moments, key=lambda m: m.middle)) if moments else words("engine.undated")
+    return words.day(max(moments, key=lambda m: m.middle)) if moments else words("engine.newest_undated")
 
 
 def performance(words: Phrasebook, manifest: Manifest) -> str:

@@ -51,6 +51,16 @@ def test_two_orders_without_an_id_are_two(house: House) -> None:
     assert sign(house, ordered((ATC, "L01BC05")), ordered((ATC, "L01XA01"))) == []  # with cisplatin
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "No model's answer is used here;"), ("nl", "geen antwoord van een model")]
+)
+def test_a_card_that_no_model_stands_behind_names_none(house: House, language: str, said: str) -> None:
+    """Its models all have an answer, which is not given: an order could not be read."""
+    story = stories.story("folfirinox-falling")
+    (card,) = sign(house, ordered(text="FOLFIRINOX kuur 1"), story=story, language=language)
+    assert said in card["detail"] and "Rests on ;" not in card["detail"] and "Gebaseerd op ;" not in card["detail"]
+
+
 CAPECITABINE = ordered((ATC, "L01BC06"))
 GEMCITABINE, NAB_TEXT = ordered((ATC, "L01BC05")), ordered(text="nab-paclitaxel (Abraxane) 125 mg/m2 iv")
 PRODUCT = ordered((RXNORM, "583218"), text="paclitaxel protein-bound 100 MG [Abraxane]")
