@@ -3,6 +3,7 @@ record, so that a past call is decided again by the very same lines under anothe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -32,6 +33,8 @@ Modality = Literal[
     "OPV", "OSS", "PA", "PX", "RTIMAGE", "SM", "SRF", "TG", "VA", "XC",
 ]  # fmt: skip
 """Those DICOM has for taking images (PS3.16, CID 29), and OT for what is none of them; of the abdomen first."""
+_MOST_BILIRUBIN = 20.0
+"""In mg/dL, as a limit: 342 µmol/L. Whoever writes more thinks in µmol/L, and would have silenced what it limits."""
 Kind = Literal["guideline", "bilirubin", "endpac", "risk"]
 MODEL_OF: dict[Kind, str] = {
     "guideline": "nice-ng12",
@@ -93,6 +96,14 @@ class RiskParameters(BaseModel):
     def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
         if value[0] > value[1]:
             raise ValueError(f"nobody is from {value[0]} to {value[1]} years old: the youngest age comes first")
+        return value
+
+    @field_validator("bilirubin_confounds_above", "bilirubin_as_jaundice")
+    @classmethod
+    def _in_mg_dl(cls, value: float | None) -> float | None:
+        if value is not None and _MOST_BILIRUBIN < value < math.inf:
+            meant = value / risk_jaundice.UMOL_PER_MG_DL
+            raise ValueError(f"is in mg/dL, and no limit is {value:g}: {value:g} µmol/L is {meant:.2g}; .inf: never")
         return value
 
     @field_validator("risk_bands")

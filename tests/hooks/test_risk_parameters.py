@@ -22,6 +22,8 @@ def setting(what: str) -> Policy:
         ("risk_at_least: .nan", "such as 0.02, not nan"),
         ("marker_above: .nan", "must be more than 0, not nan"),
         ("bilirubin_confounds_above: -.inf", "must be more than 0, not -inf"),
+        ("bilirubin_confounds_above: 34", "is in mg/dL, and no limit is 34: 34 µmol/L is 2; .inf: never"),
+        ("bilirubin_as_jaundice: 51", "is in mg/dL, and no limit is 51: 51 µmol/L is 3; .inf: never"),
         ("endpac_at_least: .inf", "such as 0.02, not inf"),
         ("imaging_modalities: [CT, MRI]", "did you mean 'MR'?"),
         ("imaging_modalities: [ct]", "not 'ct'; did you mean 'CT'?"),
