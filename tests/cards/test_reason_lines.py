@@ -42,3 +42,20 @@ def test_an_order_in_the_making_has_not_begun() -> None:
     assert wording.reason(BOOKS.book("en"), Feature(drafted, 1.0, "found", (fact,))) == "Drug being ordered"
     on_record = spec(label={"en": "drug on record"}, reduce="presence")
     assert wording.reason(BOOKS.book("en"), Feature(on_record, 1.0, "found", (fact,))).endswith(", since 23 Nov 2026")
+
+
+@pytest.mark.parametrize(
+    ("language", "bound", "line"),
+    [
+        ("en", None, "Age of the youngest: 55 years"),
+        ("en", "<=", "Age of the youngest: 55 years or less"),
+        ("nl", None, "Leeftijd van de jongste: 55 jaar"),
+        ("nl", "<=", "Leeftijd van de jongste: 55 jaar of jonger"),
+    ],
+)
+def test_the_age_of_a_relative_is_told_in_years_and_has_no_date(language: str, bound: Any, line: str) -> None:
+    fact = Fact(
+        "x", "FamilyMemberHistory/1", None, value=55.0, unit="a", original=f"{bound or ''}55 a", comparator=bound
+    )
+    youngest = spec(label={"en": "age of the youngest", "nl": "leeftijd van de jongste"}, reduce="lowest", unit="a")
+    assert wording.reason(BOOKS.book(language), Feature(youngest, 55.0, "found", (fact,))) == line
