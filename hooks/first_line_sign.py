@@ -85,7 +85,9 @@ def _unreadable(case: Case) -> Iterable[Finding]:
 
 def _speak(case: Case, found: Recognised) -> Iterable[Finding]:
     extent = stage.extent(case.record)
-    if extent.known == "absent":
+    if extent.known == "absent" and "Condition" in case.record.unread:
+        yield from _none(case, found, "problems_unread", extent)
+    elif extent.known == "absent":
         # these drugs treat other cancers too: without this diagnosis the order is none of our business
         yield Suppressed(TOPIC, "no-confirmed-cancer", models=MODELS)
     elif extent.known != "metastatic":

@@ -53,9 +53,12 @@ class House:
         hook: str,
         language: str = "en",
         beside: tuple[dict[str, Any], ...] = (),
+        *,
+        lost: str = "",
         **changes: Any,
     ) -> dict[str, list[dict[str, Any]]]:
-        """Cards by service id. ``beside``: resources that the chart holds, too; ``changes``: of the context."""
+        """Cards by service id. ``beside``: resources that the chart holds, too; ``lost``: the key of a prefetch that
+        the EHR could not read; ``changes``: of the context."""
         context = hook_context(hook, story.id, stories.draft_orders(story, TODAY)) | changes
         cards = {}
         for found in (s for s in self.services if s["hook"] == hook):
@@ -68,6 +71,11 @@ class House:
                 more = [{"resource": r} for r in beside if r["resourceType"] == asked]
                 if more:
                     bundle["entry"] = [*bundle.get("entry", ()), *more]
+            if lost in prefetch:
+                prefetch[lost] = {
+                    "resourceType": "OperationOutcome",
+                    "issue": [{"severity": "error", "code": "timeout"}],
+                }
             cards[found["id"]] = self._answer(found, context, prefetch, language)
         return cards
 

@@ -52,6 +52,21 @@ def test_two_orders_without_an_id_are_two(house: House) -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "summary", "said"),
+    [
+        ("en", "No survival estimate: the problem list could not be read (FOLFIRINOX ordered)", "is not known"),
+        ("nl", "Geen overlevingsschatting: de probleemlijst was niet te lezen", "is niet bekend"),
+    ],
+)
+def test_a_regimen_beside_a_problem_list_nobody_could_read_brings_a_card(
+    house: House, language: str, summary: str, said: str
+) -> None:
+    story = stories.story("folfirinox-falling")
+    (card,) = house.ask(story, "order-sign", language, lost="conditions")["pancreas-first-line"]
+    assert card["summary"].startswith(summary) and said in card["detail"] and "CDS-603" in card["detail"]
+
+
+@pytest.mark.parametrize(
     ("language", "said"), [("en", "No model's answer is used here;"), ("nl", "geen antwoord van een model")]
 )
 def test_a_card_that_no_model_stands_behind_names_none(house: House, language: str, said: str) -> None:
