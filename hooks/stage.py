@@ -28,8 +28,8 @@ _BEFORE_DIAGNOSIS = timedelta(days=90)
 @dataclass(frozen=True)
 class Extent:
     """``known``: ``metastatic``, ``not-metastatic``, ``unknown`` (stage not found), ``conflict`` (the record
-    contradicts itself, or another cancer is on it), ``unverified`` (the diagnosis is not marked confirmed), ``absent``
-    (there is none)."""
+    contradicts itself), ``another-cancer`` (the metastases may be those of another one on record), ``unverified`` (the
+    diagnosis is not marked confirmed), ``absent`` (there is none)."""
 
     known: str
     facts: tuple[Fact, ...] = ()
@@ -50,7 +50,7 @@ def extent(record: Record) -> Extent:
         says = [f for f in staged if _SPREAD & set(f.answers)]
         return Extent("metastatic", (cancer, says[0]), says[-1])
     if spread and any(_stands(f) for f in record.of("other-primary-cancer")):
-        return Extent("conflict", (cancer, spread[0]))
+        return Extent("another-cancer", (cancer, spread[0]))
     if spread and (not staged or _later(spread[0], staged[0])):
         return Extent("metastatic", (cancer, *spread[:2]), spread[-1])
     if spread:

@@ -62,7 +62,7 @@ OTHER = fact("other-primary-cancer", 400, status="active")
         # the stage of another disease, years before
         ((cancer(), fact("stage-group", 4000, **STAGE_IV)), "unknown"),
         # whose metastases are they?
-        ((cancer(), OTHER, liver(50)), "conflict"),
+        ((cancer(), OTHER, liver(50)), "another-cancer"),
         ((cancer(), OTHER, fact("stage-group", 50, **STAGE_IV), liver(50)), "metastatic"),
     ],
 )

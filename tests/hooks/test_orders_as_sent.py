@@ -13,6 +13,7 @@ from hooks import stories, survival_words
 
 ATC = "http://www.whocc.no/atc"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+SNOMED = "http://snomed.info/sct"
 NDC = "http://hl7.org/fhir/sid/ndc"
 STOP = {"url": "http://nictiz.nl/fhir/StructureDefinition/ext-StopType"}
 FIRST_LINE = stories.story("two-labs")
@@ -74,6 +75,42 @@ def test_a_card_that_no_model_stands_behind_names_none(house: House, language: s
     story = stories.story("folfirinox-falling")
     (card,) = sign(house, ordered(text="FOLFIRINOX kuur 1"), story=story, language=language)
     assert said in card["detail"] and "Rests on ;" not in card["detail"] and "Gebaseerd op ;" not in card["detail"]
+
+
+@pytest.mark.parametrize(
+    ("language", "summary", "detail"),
+    [
+        (
+            "en",
+            "No survival estimate: the metastases may be those of another cancer (FOLFIRINOX",
+            "Another cancer is on record",
+        ),
+        (
+            "nl",
+            "Geen overlevingsschatting: de uitzaaiingen kunnen van een andere kanker zijn (FOLFIRINOX",
+            "nog een kanker",
+        ),
+    ],
+)
+def test_metastases_that_may_be_another_cancer_s_are_no_contradiction(
+    house: House, language: str, summary: str, detail: str
+) -> None:
+    """The colon's, in the code of a record without ICD; no stage is recorded, so the card must not tell of one."""
+    story = stories.story("folfirinox-falling")
+    told = {
+        "resourceType": "Condition",
+        "subject": {"reference": f"Patient/{story.id}"},
+        "clinicalStatus": {"coding": [{"code": "active"}]},
+        "verificationStatus": {"coding": [{"code": "confirmed"}]},
+        "onsetDateTime": "2026-10-01",
+    }
+    beside = tuple(
+        told | {"id": code, "code": {"coding": [{"system": SNOMED, "code": code}]}}
+        for code in ("363406005", "94381002")
+    )
+    (card,) = house.ask(story, "order-sign", language, beside, lost="observations")["pancreas-first-line"]
+    assert card["summary"].startswith(summary)
+    assert detail in card["detail"] and "taging" not in card["detail"] and "tadiëring" not in card["detail"]
 
 
 CAPECITABINE = ordered((ATC, "L01BC06"))
