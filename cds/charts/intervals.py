@@ -10,6 +10,9 @@ from typing import Literal
 from cds.charts.axis import plain
 from cds.charts.svg import Svg, require
 
+_AROUND = 0.1
+"""To each side of a value that stands alone, in its own unit: what is drawn here are shares and their differences."""
+
 
 @dataclass(frozen=True)
 class IntervalRow:
@@ -67,7 +70,9 @@ def intervals(
         return sheet.finish(title, description)
     inside = [*given, *([even] if even is not None else [])] or [0.0, 1.0]
     low, high = min(inside), max(inside)
-    ticks = list(MaxNLocator(4 if narrow else 6).tick_values(low, high if high > low else low + 1.0))
+    if low == high:  # a line alone, or one figure: its surroundings, not as far as an AUC of 1.6
+        low, high = low - _AROUND, high + _AROUND
+    ticks = list(MaxNLocator(4 if narrow else 6).tick_values(low, high))
     begin, end, top = column + 14.0, width - 14.0 - side, 20.0
     bottom = top + row_height * len(rows)
     axes = sheet.axes(begin, top, end - begin, bottom - top)

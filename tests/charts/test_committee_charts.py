@@ -65,6 +65,15 @@ def test_one_evaluation_alone_and_equal_values_are_drawn() -> None:
         intervals((IntervalRow("a", float("inf"), 0.0, 0.0, "0"),), 0.0, IntervalWords("x"), "t", "d")
 
 
+def test_where_nothing_is_measured_the_axis_of_an_auc_stays_below_one() -> None:
+    for narrow in (False, True):
+        drawn = intervals(
+            (IntervalRow("a", None, None, None, "-"),), 0.6, IntervalWords("AUC"), "t", "d", narrow=narrow
+        )
+        marks = [float(text) for text in texts(drawn) if text.replace(".", "").isdigit()]
+        assert marks and max(marks) < 1
+
+
 def test_rare_events_get_axes_that_show_them() -> None:
     words = CalibrationWords("Predicted", "Happened", "as predicted")
     found = texts(calibration((Observed(0.004, 0.006, 0.001, 0.3),), None, words, "t", "d"))
