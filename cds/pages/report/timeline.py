@@ -318,7 +318,8 @@ def _genomics(reading: _Reading, part: Genomics) -> tuple[EventLane, Table]:
                 absent[fact.when.text] = (at, count + 1)
         rows += [(r.when, _refusal(r, words)) for r in record.refused if r.concept == concept]
     ticks += [(at, words("report.timeline.tested", count=count)) for at, count in absent.values()]
-    return EventLane(label, (), tuple(sorted(ticks)), reading.nothing("Observation")), Table(label, _newest(rows))
+    unique = list(dict.fromkeys(rows))  # a diplotype tells of every allele that is asked for, and is one result
+    return EventLane(label, (), tuple(sorted(ticks)), reading.nothing("Observation")), Table(label, _newest(unique))
 
 
 def _found(reading: _Reading, fact: Fact) -> str:

@@ -97,6 +97,7 @@ def test_a_model_the_policy_does_not_enable_marks_nothing(make_house: MakeHouse,
 def test_genomic_results_stand_as_reported_and_what_was_not_found_in_the_table(house: House) -> None:
     rows = [row.value for row in table(drawn(house, "dpyd-variant"), "Genomics").rows]
     assert any("∗1/∗2A" in row or "*1/*2A" in row for row in rows)
+    assert len(rows) == len(set(rows))  # of four alleles that are asked for, one result
     found = drawn(house, "gbrca-olaparib")
     assert any("BRCA2" in row.value for row in table(found, "Genomics").rows)
 
