@@ -29,7 +29,8 @@ _BEFORE_DIAGNOSIS = timedelta(days=90)
 class Extent:
     """``known``: ``metastatic``, ``not-metastatic``, ``unknown`` (stage not found), ``conflict`` (the record
     contradicts itself), ``another-cancer`` (the metastases may be those of another one on record), ``unverified`` (the
-    diagnosis is not marked confirmed), ``absent`` (there is none)."""
+    diagnosis is not marked confirmed), ``over`` (it is no longer active, and metastases came after it), ``absent``
+    (there is none)."""
 
     known: str
     facts: tuple[Fact, ...] = ()
@@ -42,7 +43,7 @@ def extent(record: Record) -> Extent:
     diagnoses = [f for f in record.of("pancreatic-cancer") if not f.provisional and f.status != "inactive"]
     confirmed = [f for f in diagnoses if f.verification == "confirmed"]
     if not confirmed:
-        return Extent("unverified", tuple(diagnoses[:1])) if diagnoses else Extent("absent")
+        return Extent("unverified", tuple(diagnoses[:1])) if diagnoses else _over(record)
     cancer = confirmed[-1]
     staged = [f for f in record.of(*_STAGING) if f.answers and _after(f, cancer)]
     spread = [f for f in record.of(*METASTASES) if _stands(f) and _after(f, cancer)]
@@ -56,6 +57,13 @@ def extent(record: Record) -> Extent:
     if spread:
         return Extent("conflict", (cancer, staged[0]))
     return Extent("not-metastatic", (cancer, staged[0])) if staged else Extent("unknown", (cancer,))
+
+
+def _over(record: Record) -> Extent:
+    """Metastases after a cancer that is recorded as over: it may have come back, or they are another one's."""
+    past = [f for f in record.of("pancreatic-cancer") if f.status == "inactive" and f.verification == "confirmed"]
+    spread = [f for f in record.of(*METASTASES) if _stands(f) and past and _later(f, past[-1])]
+    return Extent("over", (past[-1], spread[0])) if spread else Extent("absent")
 
 
 def _stands(fact: Fact) -> bool:

@@ -50,6 +50,11 @@ OTHER = fact("other-primary-cancer", 400, status="active")
         ((cancer(verification="provisional", status="inactive"), fact("stage-group", 5, **STAGE_IV)), "absent"),
         ((cancer(verification=None), fact("stage-group", 5, **STAGE_IV)), "unverified"),
         ((cancer(),), "unknown"),
+        # over, and something has spread since
+        ((cancer(400, status="inactive"), liver(50)), "over"),
+        ((cancer(400, status="inactive"), liver(500)), "absent"),
+        ((cancer(400, status="inactive"),), "absent"),
+        ((cancer(400, status="inactive", verification=None), liver(50)), "absent"),
         ((cancer(), fact("stage-group", 50, **STAGE_IV)), "metastatic"),
         ((cancer(), fact("stage-group", 50, **STAGE_II)), "not-metastatic"),
         ((cancer(), liver(50)), "metastatic"),

@@ -119,6 +119,36 @@ PRODUCT = ordered((RXNORM, "583218"), text="paclitaxel protein-bound 100 MG [Abr
 FOLFIRINOX = tuple(ordered((ATC, code)) for code in ("L01BC02", "V03AF03", "L01CE02", "L01XA03"))
 
 
+@pytest.mark.parametrize("status", ["remission", "resolved", "inactive"])
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "the pancreatic cancer is recorded as over (F"),
+        ("nl", "de alvleesklierkanker staat als voorbij vastgelegd"),
+    ],
+)
+def test_metastases_after_a_cancer_that_is_recorded_as_over_bring_a_card(
+    house: House, status: str, language: str, said: str
+) -> None:
+    """It may have come back, or another one has spread: which of the two nobody recorded."""
+    story = stories.story("new-diabetes")
+    conditions = tuple(
+        {
+            "resourceType": "Condition",
+            "id": code,
+            "subject": {"reference": f"Patient/{story.id}"},
+            "code": {"coding": [{"system": SNOMED, "code": code}]},
+            "clinicalStatus": {"coding": [{"code": clinical}]},
+            "verificationStatus": {"coding": [{"code": "confirmed"}]},
+            "onsetDateTime": day,
+        }
+        for code, clinical, day in (("363418001", status, "2024-05-01"), ("94381002", "active", "2026-11-01"))
+    )
+    (card,) = sign(house, *FOLFIRINOX, language=language, beside=conditions, story=story)
+    assert said in card["summary"]
+    assert sign(house, *FOLFIRINOX, language=language, beside=conditions[:1], story=story) == []
+
+
 @pytest.mark.parametrize("partner", [NAB_TEXT, PRODUCT, ordered(text="cisplatin"), ordered(text="study drug XYZ")])
 def test_a_partner_that_no_code_tells_may_make_it_another_regimen(house: House, partner: dict[str, Any]) -> None:
     (card,) = sign(house, GEMCITABINE, partner)
