@@ -48,7 +48,8 @@ class FirstLineParameters(BaseModel):
 def first_line_sign(case: Case) -> Iterable[Finding]:
     found = regimens.recognise(case.record, case.drafts)
     unread = regimens.unread(case.record, case.drafts)
-    if found is None and not unread:
+    waits = found is None and bool(regimens.awaited(case.record, case.drafts))
+    if found is None and not unread and not waits:
         if reason := passed_over(case):
             yield Suppressed(TOPIC, reason, models=MODELS)
     elif case.patient_facing:
@@ -57,7 +58,7 @@ def first_line_sign(case: Case) -> Iterable[Finding]:
         yield Suppressed(TOPIC, "deceased", models=MODELS)
     elif unread or found is None:
         # with an order missing, what is left may look like another regimen
-        yield from _unreadable(case)
+        yield from _unsure(case, "unreadable" if unread else "unplaced")
     else:
         yield from _speak(case, found)
 
@@ -73,14 +74,15 @@ def passed_over(case: Case) -> str | None:
     return None
 
 
-def _unreadable(case: Case) -> Iterable[Finding]:
+def _unsure(case: Case, why: str) -> Iterable[Finding]:
+    """``why``: ``unreadable`` or ``unplaced``, of orders."""
     extent = stage.extent(case.record)
     if extent.known == "absent":
-        yield Suppressed(TOPIC, "orders-unreadable", models=MODELS)
+        yield Suppressed(TOPIC, f"orders-{why}", models=MODELS)
     elif case.parameters.say_when_not_possible:
-        yield survival_words.none(case, None, "unreadable", extent, None)
+        yield survival_words.none(case, None, why, extent, None)
     else:
-        yield Suppressed(TOPIC, "no-estimate:unreadable", models=MODELS)
+        yield Suppressed(TOPIC, f"no-estimate:{why}", models=MODELS)
 
 
 def _speak(case: Case, found: Recognised) -> Iterable[Finding]:

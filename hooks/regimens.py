@@ -312,17 +312,34 @@ def previous(record: Record) -> list[Fact]:
 def unplaced(record: Record, drafts: Record, found: Recognised) -> tuple[Fact, ...]:
     """Cancer drugs beside the regimen that stand ordered without a day, or for one after this cycle, each once: nobody
     knows whether they are part of it."""
+    return _each(_open(record, drafts, found.drugs))
+
+
+def awaited(record: Record, drafts: Record) -> tuple[Fact, ...]:
+    """The same beside drugs that are no regimen yet, where with these they would be one here. A rescue alone begins
+    none."""
+    ordered = _ordered(record, drafts)
+    drugs = frozenset(_told_apart(ordered))
+    if _by_drugs(drugs) is not None or drugs <= _RESCUE:
+        return ()
+    others = _open(record, drafts, ordered)
+    together = drugs.union(map(plain, others))
+    together |= _IRINOTECAN if _OF_EITHER_KIND in together else frozenset()
+    return _each(others) if any(_begins(drugs, whole) and whole <= together for whole in _MADE_OF) else ()
+
+
+def _open(record: Record, drafts: Record, drugs: Iterable[Fact]) -> list[Fact]:
     elsewhere = {f.source for f in (*drafts.untold, *drafts.unrecognised, *drafts.supposed)} | _ended(record, drafts)
     standing = (f for f in _told(record) if f.status in _STANDING and not _administered(f))
     open_ = (f for f in standing if f.when is None or f.when.days_before(record.now) < -_CYCLE_DAYS)
-    return _others((f for f in open_ if f.source not in elsewhere), found)
+    return _others((f for f in open_ if f.source not in elsewhere), drugs)
 
 
 def stopped_since(record: Record, drafts: Record, found: Recognised) -> tuple[Fact, ...]:
     """Cancer drugs beside the regimen that were given in this cycle of an order that was ended then, each once."""
     ended = _ended(record, drafts)
     given = (f for f in _told(record) if f.source in ended and (_administered(f) or f.status == _DONE))
-    return _others((f for f in given if _of_this_cycle(f, record)), found)
+    return _each(_others((f for f in given if _of_this_cycle(f, record)), found.drugs))
 
 
 def _told(record: Record) -> list[Fact]:
@@ -334,12 +351,15 @@ def _told(record: Record) -> list[Fact]:
     return [*drugs, *partners, *(fact for untold in texts for fact in named(untold))]
 
 
-def _others(drugs: Iterable[Fact], found: Recognised) -> tuple[Fact, ...]:
-    """Those that are none of the regimen's, each once."""
-    own = _RESCUE.union(map(plain, found.drugs))
+def _others(drugs: Iterable[Fact], ordered: Iterable[Fact]) -> list[Fact]:
+    """Those that are none of the drugs ordered."""
+    own = _RESCUE.union(map(plain, ordered))
     own |= frozenset() if own.isdisjoint(_IRINOTECAN) else _IRINOTECAN
-    others = (f for f in drugs if not is_one_of(f, own))
-    return tuple({(f.title.lower(), f.codes): f for f in others}.values())
+    return [f for f in drugs if not is_one_of(f, own)]
+
+
+def _each(drugs: Iterable[Fact]) -> tuple[Fact, ...]:
+    return tuple({(f.title.lower(), f.codes): f for f in drugs}.values())
 
 
 def is_one_of(fact: Fact, drugs: Set[str]) -> bool:

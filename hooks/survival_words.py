@@ -138,6 +138,9 @@ def none(
         reason = f"{reason} {words('survival.none.either_kind')}"
     if why == "unreadable" and regimens.not_albumin_bound(case.record, case.drafts):
         reason = f"{reason} {words('survival.none.other_paclitaxel')}"
+    if found is None and (awaited := regimens.awaited(case.record, case.drafts)):
+        told = words.counted("survival.none.awaited", len(awaited), drugs=_first(case, awaited))
+        reason = f"{reason} {told}"
     resting = standing_in.silent(case)
     return CardDraft(
         topic="pancreas-survival-none",
