@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 from cds.services import names_drugs
+from hooks import not_given
 
 PARTNER = "antineoplastic"
 """Any other anticancer drug: with one of these a combination is none of ours."""
@@ -59,9 +60,6 @@ _TYPOGRAPHY = str.maketrans(
     {**dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"), "\u00ad": "", "\u00a0": " ", "\u202f": " "}
 )
 
-_FAR = 40
-"""Characters beside a word in which its denial is looked for: a text may be long, and have the word many times."""
-
 
 def _written(text: str) -> str:
     return text.lower().translate(_TYPOGRAPHY)
@@ -75,34 +73,10 @@ def named(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for words, concepts in _COMPILED if words.search(text) for name in concepts))
 
 
-# "stop gemcitabine", "geen irinotecan": said of what is not to be given. A word or two may stand between, but none that
-# it is said of itself ("geen DPYD-variant FOLFIRINOX", "stop gemcitabine start Xeloda") or that turns ("maar Xeloda")
-_NOT_GIVEN = re.compile(
-    r"(?:\b(?:no|not|without|stop(?:s|ped|ping)?|discontinued?|hold|cancel(?:led)?|instead of|allerg\w+(?: to)?|"
-    r"geen|niet|zonder|stopzetten|gestopt|staak|staken|gestaakt|plaats van|ipv|i\.p\.v\.|allergi\w+(?: voor)?|was)"
-    # "stop FOLFIRINOX, start gem-nab" denies the first alone, with or without the comma
-    r"(?:\s+(?!lipos|pegyl|start(?!en)|begin(?!nen)|give\b|geef|then\b|dan\b|maar\b|but\b|dpd|dpyd|ugt|varia|mutat|gemcit|gemz|"
-    r"oxalip|eloxat|irinot|fluor|capec|xelod|paclit|abrax|folf|nalir)[^\W\d_]+){0,2}|"
-    # and of what another drug is given with: an antiemetic "before FOLFIRINOX", "24 uur na de gemcitabine"; not what is
-    # given for a disease: "chemotherapie bij pancreascarcinoom gemcitabine"
-    r"\b(?:before|after|during|prior to|premed\w*|voor|v\u00f3\u00f3r|na|bij|tijdens|rond(?:om)?)"
-    r"(?:\s+(?:the|a|each|every|first|next|start(?:ing)?|of|with|cycles?|chemo\w*|infusions?|administration|doses?|"
-    r"de|het|een|elke|iedere|eerste|volgende|begin|van|met|kuur|kuren|cyclus|infuus|infusie|toediening|gift|dosis)\b){0,4})"
-    r"[\s(\"'-]*$"
-)
-_ENDED = re.compile(
-    r"^\w*[\s)(,:-]*(?:(?:is|was|wordt|has been)\s+)?"
-    r"(?:stop(?:zetten|pen)?(?=[\s).]*$)|stopped|discontinued|cancelled|on hold|gestopt|gestaakt|staken|"
-    r"niet (?:geven|toedienen|starten|innemen)(?!\s+(?:bij|als|indien|voor|na)\b)|"
-    r"allerg\w+\b(?!\W*(?:no|none|not known|unknown|geen|niet bekend|onbekend)\b)|"
-    r"not to be given(?!\s+(?:if|when|in|at|with|before|after)\b))\b"
-)
-
-
 @names_drugs
 def ordered(text: str) -> tuple[str, ...]:
-    """Concepts of the cancer drugs that a text names as to be given, each once: neither what it denies or stops, nor
-    what another drug is given beside."""
+    """Concepts of the cancer drugs that a text names as to be given, each once: neither what it denies, stops, pauses
+    or replaces, nor what another drug is given beside."""
     text = _written(text)
     if not _ANY.search(text):
         return ()
@@ -110,8 +84,7 @@ def ordered(text: str) -> tuple[str, ...]:
         names
         for words, names in _COMPILED
         for match in words.finditer(text)
-        if not _NOT_GIVEN.search(text, max(0, match.start() - _FAR), match.start())
-        and not _ENDED.search(text[match.end() : match.end() + _FAR])
+        if not not_given.said(text, *match.span(), _ANY)
     )
     return tuple(dict.fromkeys(name for names in given for name in names))
 
@@ -130,7 +103,7 @@ def liposomal(texts: Iterable[str]) -> bool | None:
     said = set()
     for text in map(_written, texts):
         for match in _LIPOSOMAL.finditer(text):
-            before = max(0, match.start() - _FAR), match.start()
+            before = max(0, match.start() - not_given.FAR), match.start()
             denied = _DENIED.search(text, *before) is not None
             said.add(not denied)
             if not denied and _APART.search(text, *before):
