@@ -33,9 +33,9 @@ _NOT_GIVEN = re.compile(
 _ENDED = re.compile(
     r"^\w*[\s)(,:-]*(?:(?:is|was|wordt|has been)\s+)?"
     r"(?:(?:stop(?:zetten|pen)?|pauzeer|pause|suspend|interrupt|onderbreken|opschorten)(?=[\s).!]*$)|"
-    r"(?:staken|pauzeren|gepauzeerd|paused|suspended|interrupted|onderbroken|opgeschort)(?=[\s).!]*$|\W+(?:per direct|vandaag|"
-    r"today|until further|tot nader|wegens|vanwege|ivm|i\.v\.m|due to|because)\b)|"
-    r"stopped|discontinued|cancelled|on hold|gestopt|gestaakt|"
+    r"(?:staken|pauzeren|gepauzeerd|paused|suspended|interrupted|onderbroken|opgeschort)"
+    r"(?=[\s).!]*$|\W+(?:per direct|vandaag|today|until further|tot nader|wegens|vanwege|ivm|i\.v\.m|due to|because)\b)|"
+    r"stopped|discontinued|cancelled|on hold(?!\s+(?:if|when|in case)\b)|gestopt|gestaakt|"
     r"niet (?:geven|toedienen|starten|innemen)(?!\s+(?:bij|als|indien|voor|na)\b)|"
     r"allerg\w+\b(?!\W*(?:no|none|not known|unknown|geen|niet bekend|onbekend)\b)|"
     r"not to be given(?!\s+(?:if|when|in|at|with|before|after)\b))\b"

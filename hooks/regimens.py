@@ -17,7 +17,7 @@ import msgspec
 
 from cds.record.facts import Fact, Record
 from cds.record.vocabulary import canonical_system
-from hooks import drug_names
+from hooks import drug_names, nameless, supportive
 from hooks.drug_names import PARTNER
 from hooks.used_elsewhere import used_elsewhere
 
@@ -99,9 +99,10 @@ def unread(record: Record, drafts: Record) -> int:
     regimen = _by_drugs(drugs)
     if regimen is None and not any(_begins(drugs, whole) for whole in _MADE_OF):
         # a text says nothing where no drug is ours, nor where no further drug would make it so
-        if drafts.of(*DRUGS) or not all(map(used_elsewhere, drafts.of(PARTNER))):
+        ours = any(f.concept not in _RESCUE for f in drafts.of(*DRUGS))
+        if ours or not all(map(used_elsewhere, drafts.of(PARTNER))):
             return lost + not_albumin_bound(record, drafts)
-        lost += sum(not _called(f) for f in drafts.unrecognised)
+        lost += len(nameless.drafted(drafts))
         return lost + sum(_names_more(f, drugs) for f in drafts.supposed) + _by_text_alone(drafts)
     if regimen in (Regimen.folfirinox, Regimen.nalirifox):
         return lost
@@ -112,7 +113,7 @@ def unread(record: Record, drafts: Record) -> int:
         return lost + sum(_names_more(f, drugs) for f in beside)
     if _OF_EITHER_KIND in drugs:
         lost += sum(plain(f) == _OF_EITHER_KIND for f in ordered) or 1
-    lost += len(drafts.untold) + len(drafts.unrecognised)
+    lost += sum(not supportive.alone(_called(f)) for f in (*drafts.untold, *drafts.unrecognised))
     return lost + sum(_names_more(f, drugs) for f in drafts.supposed) + sum(_may_be_more(f, drugs) for f in standing)
 
 
@@ -160,7 +161,7 @@ def _standing_untold(record: Record, drafts: Record) -> list[Fact]:
 
 
 def _names_more(untold: Fact, drugs: frozenset[str]) -> bool:
-    return any(plain(f) not in drugs | _RESCUE for f in named(untold))
+    return any(plain(f) not in drugs | _RESCUE for f in named(untold)) and not supportive.alone(_called(untold))
 
 
 def _may_be_more(untold: Fact, drugs: frozenset[str]) -> bool:
@@ -298,9 +299,9 @@ def _by_drugs(drugs: frozenset[str]) -> Regimen | None:
 
 
 def _begins(drugs: frozenset[str], whole: frozenset[str]) -> bool:
-    """A further drug could make it this one."""
+    """A further drug could make it this one. A rescue alone begins none."""
     either = _IRINOTECAN if _OF_EITHER_KIND in drugs else whole
-    return bool(drugs) and drugs - _RESCUE - {_OF_EITHER_KIND} <= whole and not whole.isdisjoint(either)
+    return bool(drugs - _RESCUE) and drugs - _RESCUE - {_OF_EITHER_KIND} <= whole and not whole.isdisjoint(either)
 
 
 def previous(record: Record) -> list[Fact]:
@@ -316,8 +317,7 @@ def unplaced(record: Record, drafts: Record, found: Recognised) -> tuple[Fact, .
 
 
 def awaited(record: Record, drafts: Record) -> tuple[Fact, ...]:
-    """The same beside drugs that are no regimen yet, where with these they would be one here. A rescue alone begins
-    none."""
+    """The same beside drugs that are no regimen yet, where with these they would be one here."""
     ordered = _ordered(record, drafts)
     drugs = frozenset(_told_apart(ordered))
     if _by_drugs(drugs) is not None or drugs <= _RESCUE:

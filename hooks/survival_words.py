@@ -13,7 +13,7 @@ from cds.record.facts import Fact
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Proposal
 from cds.survival import Curve
-from hooks import regimens, standing_in, trials
+from hooks import nameless, regimens, standing_in, trials
 from hooks.line import Line
 from hooks.regimens import Recognised, Regimen
 from hooks.stage import Extent
@@ -134,6 +134,8 @@ def none(
     if why == "unreadable" and (named := regimens.written(case.drafts)):
         texts = words.join(dict.fromkeys(words.concept(concept) for concept in named))
         reason = f"{reason} {words('survival.none.by_text', drugs=texts)}"
+    if why == "unreadable" and (codes := nameless.codes(case.drafts)):
+        reason = f"{reason} {words('survival.none.by_code', codes=words.join(codes[:_NAMED]))}"
     if why == "unreadable" and regimens.of_either_kind(case.record, case.drafts):
         reason = f"{reason} {words('survival.none.either_kind')}"
     if why == "unreadable" and regimens.not_albumin_bound(case.record, case.drafts):

@@ -62,6 +62,7 @@ def test_a_drug_that_goes_is_not_ordered(text: str, given: set[str]) -> None:
         ("stop capecitabine on day 14", CAPECITABINE),
         ("pauzeer Xeloda bij koorts", CAPECITABINE),
         ("Xeloda pauzeren bij diarree", CAPECITABINE),
+        ("capecitabine on hold if platelets < 75", CAPECITABINE),
         ("Xeloda staken bij diarree", CAPECITABINE),
         ("Xeloda, pauze na 14 dagen", CAPECITABINE),
         ("Xeloda 1500 mg 14 dagen, 7 dagen pauze", CAPECITABINE),
