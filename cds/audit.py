@@ -221,7 +221,13 @@ def _card(card: Card, draft: CardDraft, case: Case) -> CardEntry:
         about=dict(draft.about),
         band=draft.band,
         flags=draft.flags,
+        beside=tuple(_told_of(fact) for fact in draft.beside),
     )
+
+
+def _told_of(fact: Fact) -> dict[str, str]:
+    date = fact.when.text if fact.when is not None else ""
+    return {"concept": fact.concept, "written": fact.original, "date": date, "from": fact.source}
 
 
 def without_secrets(body: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def card(case: Case, weighed: RiskWeighed) -> CardDraft:
         # of the findings: when there is another, a scan that is due is asked for again
         flags=risk_decision.flags(weighed, case.parameters) if due else (),
         repeat="once" if due else "each-time",  # as the card of a known sex
+        beside=tuple(beside),
     )
 
 

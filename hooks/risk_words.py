@@ -68,13 +68,14 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, ra
         # the equation has no term for jaundice: beside "refer", its low figure would read as a contradiction
         case = replace(case, assessments={k: a for k, a in case.assessments.items() if k != RISK})
     age = case.record.age if case.record.age is not None else words("engine.undated")
+    beside = _beside(case, trigger, raised)
     detail = wording.paragraphs(
         f"**{_recommendation(case, trigger, raised)}**",
         section(case, "why", [*([raised_told(case)] if raised else []), *_why(case, trigger)]),
         section(case, "likely", _likely(case, trigger)),
         section(case, "sure", [*_sure(case, trigger, raised), *risk_missing.lines(case), *_confounders(case)]),
         section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
-        wording.rests_on(words, _used(case), case.policy, case.record, beside=_beside(case, trigger, raised)),
+        wording.rests_on(words, _used(case), case.policy, case.record, beside=beside),
     )
     return CardDraft(
         topic=topic,
@@ -91,6 +92,7 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, ra
         models=tuple(case.assessments),
         band=_band(case, trigger),
         flags=flags,
+        beside=tuple(beside),
     )
 
 

@@ -43,6 +43,9 @@ class CardEntry:
     """How heavy it was within its kind."""
     flags: tuple[str, ...] = ()
     """Codes of the findings it rests on."""
+    beside: tuple[dict[str, str], ...] = ()
+    """Measurements that it tells of and no model read: ``concept``, ``written`` (number and unit as the hospital wrote
+    them), ``date`` as recorded, empty where there is none, and ``from``, the ``Type/id`` of the resource."""
 
 
 @dataclass(frozen=True)

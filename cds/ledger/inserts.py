@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.ledger import committee_tables, tables
-from cds.ledger.entries import CallEntry, FeedbackEntry, PolicyEntry, ProblemEntry
+from cds.ledger.entries import CallEntry, CardEntry, FeedbackEntry, PolicyEntry, ProblemEntry
 
 Row = tuple[Any, ...]
 Execute = Callable[[str, Row | list[Row]], int]
@@ -256,13 +256,17 @@ def _cards(entry: CallEntry, at: object) -> list[Row]:
             card.topic,
             card.indicator,
             to_json(card.body),
-            to_json(card.about) if card.about else None,
+            to_json(_about(card)) if card.about or card.beside else None,
             entry.user_key,
             card.band,
             to_json(card.flags) if card.flags else None,
         )
         for position, card in enumerate(entry.cards)
     ]
+
+
+def _about(card: CardEntry) -> dict[str, Any]:
+    return {**card.about, **({"beside": card.beside} if card.beside else {})}
 
 
 def to_json(value: Any) -> str:

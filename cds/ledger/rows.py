@@ -21,15 +21,18 @@ def read_prediction(row: RowMapping) -> PredictionEntry:
 
 
 def read_card(row: RowMapping, prediction_ids: tuple[str, ...]) -> CardEntry:
+    about = dict(row["about"] or {})
+    beside = tuple(about.pop("beside", ()))
     return CardEntry(
         row["id"],
         row["topic"],
         row["indicator"],
         row["body"],
         prediction_ids,
-        row["about"] or {},
+        about,
         row["band"] or 0,
         tuple(row["flags"] or ()),
+        beside,
     )
 
 

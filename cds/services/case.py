@@ -14,7 +14,7 @@ from cds.inference.volumes.reading import StudyReading
 from cds.policy.schema import Policy
 from cds.protocol.request import HookCall
 from cds.protocol.response import Card
-from cds.record.facts import Record
+from cds.record.facts import Fact, Record
 
 Repeat = Literal["once", "each-time", "always"]
 """``once``: not shown again to who was shown it, until its band rises or a new flag appears. ``each-time``: it says
@@ -88,6 +88,8 @@ class CardDraft:
     repeat: Repeat = field(default="once", kw_only=True)
     about: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     """What the report behind the card has to know and the card does not say; codes, nothing of the patient's."""
+    beside: tuple[Fact, ...] = field(default=(), kw_only=True)
+    """Measurements that it tells of and no model read: the report lists them with the data used."""
 
     @property
     def memory(self) -> str:

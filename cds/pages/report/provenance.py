@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from cds.cards import wording
 from cds.cards.phrasebook import Phrasebook
 from cds.inference.manifest import Manifest
 from cds.ledger import CallEntry
@@ -140,8 +141,9 @@ def _figure(words: Phrasebook, value: float | None, interval: tuple[float, float
     return f"{told} {between}"
 
 
-def data(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[DataRow, ...]:
-    """Every value that a model read, once, the newest first; several models may have read the same."""
+def data(words: Phrasebook, answers: tuple[Told, ...], beside: Iterable[Mapping[str, str]] = ()) -> tuple[DataRow, ...]:
+    """Every value that a model read, once, the newest first; several models may have read the same. ``beside``: what
+    the card tells of and no model read, as the ledger keeps it."""
     found: dict[tuple[str, str, str], tuple[str, DataRow]] = {}
     for told in answers:
         if (seen := reading(words, told)) is not None:
@@ -159,6 +161,14 @@ def data(words: Phrasebook, answers: tuple[Told, ...]) -> tuple[DataRow, ...]:
                 reference=say.reference(words, given),
             )
             found.setdefault((row.label, row.value, given.date), (given.date, row))
+    for one in beside:
+        row = DataRow(
+            label=wording.capital(words.concept(one["concept"])),
+            value=say.spelt(words, one["written"]),
+            date=say.day(words, one["date"]),
+            sources=(one["from"],),
+        )
+        found.setdefault((row.label, row.value, one["date"]), (one["date"], row))
     return tuple(row for _, row in sorted(found.values(), key=lambda pair: pair[0], reverse=True))
 
 

@@ -138,7 +138,7 @@ def compose(engine: Engine, session: ReportSession, words: Phrasebook, chosen: s
         gone=() if session.patient_facing else tuple((p.model, p.model_version, p.outcome) for p in gone),
         models=provenance.models(words, found, _overdue(engine, session, call, words)),
         here=here.here(engine, session.client, words, found),
-        data=provenance.data(words, found),
+        data=provenance.data(words, found, card.beside),
         gaps=provenance.gaps(words, call),
         held=held.held(engine, session, words),
     )

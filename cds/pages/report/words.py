@@ -50,8 +50,13 @@ def read(words: Phrasebook, given: StoredInput) -> str:
     """The value of an input that was read, in the hospital's own unit where it is one measurement; of a first time that
     may be none it says so."""
     if given.written and given.spec.reduce in _ONE_MEASUREMENT:
-        return _spelt(wording.as_written(words, given.written))
+        return spelt(words, given.written)
     return doubts.marked(words, "found", _reached(words, given) or value(words, given.spec, given.value), given.older)
+
+
+def spelt(words: Phrasebook, written: str) -> str:
+    """Number and unit as the hospital wrote them."""
+    return _spelt(wording.as_written(words, written))
 
 
 def _reached(words: Phrasebook, given: StoredInput) -> str:
