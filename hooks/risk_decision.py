@@ -24,8 +24,11 @@ TOPICS = (TOPIC, NOT_ASSESSED)
 REFERRAL_RULE = "NG12-1.2.4"
 _REFERRED_FROM = 40
 """Years, for jaundice: the same recommendation."""
-KINDS = ("referral", "ct", "endpac", "risk")
-"""The heaviest first: a snooze of one silences it and those after it."""
+RAISED = "raised-bilirubin"
+"""Of a card that a score leads and that tells of a high bilirubin first, since the guideline could not be asked."""
+KINDS = ("referral", RAISED, "ct", "endpac", "risk")
+"""The heaviest first: a snooze of one silences it and those after it. What tells of bilirubin beside a score says
+nothing of the guideline's scan, and does not silence it."""
 
 Modality = Literal[
     "CT", "MR", "PT", "US", "ES", "NM", "XA", "RF", "CR", "DX", "RG", "OT", "AR", "BDUS", "BI", "BMD", "CFM", "DG",
@@ -230,17 +233,18 @@ def indicator(kind: Kind, parameters: RiskParameters) -> Literal["info", "warnin
     return parameters.guideline_indicator if kind in ("guideline", "bilirubin") else parameters.model_indicator
 
 
-def weight(kind: Kind, rules: tuple[str, ...]) -> str:
-    """The kind that snoozing remembers."""
+def weight(kind: Kind, rules: tuple[str, ...], *, raised: bool) -> str:
+    """The kind that snoozing remembers. ``raised``: a bilirubin is told of that the guideline could not be asked about:
+    a snooze of the score alone was given without it."""
     if kind == "bilirubin":
         return "referral"
     if kind != "guideline":
-        return kind
+        return RAISED if raised else kind
     return "referral" if REFERRAL_RULE in rules else "ct"
 
 
 def quieted_by(weight: str) -> tuple[str, ...]:
-    return KINDS[: KINDS.index(weight)]
+    return tuple(kind for kind in KINDS[: KINDS.index(weight)] if (kind, weight) != (RAISED, "ct"))
 
 
 def band(kind: Kind, risk: float, parameters: RiskParameters) -> int:
@@ -260,7 +264,8 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
     weighed = msgspec.convert(past.weighed[TOPIC], RiskWeighed)
     found = kind(past.answers.get, weighed, parameters)
     answer = past.answers[MODEL_OF[found]] if found is not None else None
-    named = weight(found, answer.rules) if found is not None and answer is not None else ""
+    raised = unasked_jaundice(weighed, parameters) is not None
+    named = weight(found, answer.rules, raised=raised) if found is not None and answer is not None else ""
     if held_back(weighed, found, parameters, refers=named == "referral") is not None:
         return
     # the findings are the guideline's: where it does not answer, nobody has them; bilirubin is read all the same

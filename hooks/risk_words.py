@@ -32,11 +32,6 @@ class Trigger:
     indicator: Literal["info", "warning"]
 
     @property
-    def weight(self) -> str:
-        """The kind that snoozing remembers."""
-        return risk_decision.weight(self.kind, self.prediction.rules)
-
-    @property
     def newest(self) -> datetime | None:
         """When the newest finding it rests on arose: imaging from before that has not answered it."""
         moments = [fact.when.earliest for fact in self._facts() if fact.when is not None]
@@ -69,6 +64,7 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, ra
         case = replace(case, assessments={k: a for k, a in case.assessments.items() if k != RISK})
     age = case.record.age if case.record.age is not None else words("engine.undated")
     beside = _beside(case, trigger, raised)
+    weight = risk_decision.weight(trigger.kind, trigger.prediction.rules, raised=raised)
     detail = wording.paragraphs(
         f"**{_recommendation(case, trigger, raised)}**",
         section(case, "why", [*([raised_told(case)] if raised else []), *_why(case, trigger)]),
@@ -79,8 +75,8 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, ra
     )
     return CardDraft(
         topic=topic,
-        kind=trigger.weight,
-        quieted_by=risk_decision.quieted_by(trigger.weight),
+        kind=weight,
+        quieted_by=risk_decision.quieted_by(weight),
         rank="action",
         indicator=trigger.indicator,
         summary=_summary(case, trigger, age),

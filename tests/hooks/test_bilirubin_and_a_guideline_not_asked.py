@@ -86,6 +86,16 @@ def test_a_card_that_the_score_leads_tells_of_it_first(
     assert "Bilirubin" not in read["detail"]
 
 
+def test_the_ledger_remembers_it_as_more_than_the_score(house: House) -> None:
+    def remembered(value: float) -> str:
+        (card,) = house.cards_for("pancreas-risk", PATIENT, bilirubin(value), *scored(), cut="conditions")
+        found = house.engine.ledger.card(card["uuid"])
+        assert found is not None
+        return found.entry.topic
+
+    assert remembered(205) == f"{TOPIC}/{risk_decision.RAISED}" and remembered(50) == f"{TOPIC}/endpac"
+
+
 def fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """The guideline, and nothing else."""
     assess = Model.assess
@@ -171,6 +181,17 @@ def test_below_the_age_of_referral_it_stays_untold(house: House) -> None:
 class Scored(Answered):
     def number(self, name: str) -> float:
         return 10.0
+
+
+def test_a_past_cards_kind_is_that_of_a_live_one() -> None:
+    found = weighed(Reading(5, 12), imaged=60, unassessed=True, newest={"endpac": 56.0}, unasked=True)
+    read = weighed(Reading(5, 12), imaged=60, unassessed=True, newest={"endpac": 56.0})
+    policy: Any = None
+    for one, kind in ((found, risk_decision.RAISED), (read, "endpac")):
+        past = Past({"endpac": Scored()}, {TOPIC: msgspec.to_builtins(one)})
+        assert [would.kind for would in risk_decision.decide(past, RiskParameters(imaging_modalities=()), policy)] == [
+            kind
+        ]
 
 
 def again(answers: dict[str, Any], **more: Any) -> list[tuple[str, tuple[str, ...]]]:

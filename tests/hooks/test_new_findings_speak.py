@@ -14,7 +14,7 @@ from cds.policy.schema import Policy
 from cds.record.facts import Fact, Record
 from cds.record.moments import parse
 from cds.services import CardDraft
-from hooks import gates
+from hooks import gates, risk_decision
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 POLICY = Policy.model_validate(
@@ -48,6 +48,23 @@ def test_a_snoozed_score_does_not_silence_new_jaundice() -> None:
 def test_a_snoozed_referral_silences_the_weaker_score_too() -> None:
     assert not speaks(draft("score", "referral", "ct"), "risk/referral")
     assert not speaks(draft("referral"), "risk/referral")
+
+
+def test_a_snoozed_score_does_not_silence_a_bilirubin_told_on_its_card() -> None:
+    def card(kind: risk_decision.Kind, rules: tuple[str, ...] = (), *, raised: bool = False) -> CardDraft:
+        weight = risk_decision.weight(kind, rules, raised=raised)
+        return draft(weight, *risk_decision.quieted_by(weight))
+
+    for score in ("endpac", "risk"):
+        assert speaks(card("endpac", raised=True), f"risk/{score}")
+        assert not speaks(card(score), f"risk/{score}")  # type: ignore[arg-type]  # as before
+    told = f"risk/{risk_decision.RAISED}"
+    assert speaks(card("endpac", raised=True), "risk/ct")
+    assert not speaks(card("endpac", raised=True), told) and not speaks(card("endpac"), told)
+    # whose reason says nothing of what the guideline asks for once it can be asked
+    assert speaks(card("guideline", (risk_decision.REFERRAL_RULE,)), told)
+    assert speaks(card("guideline", ("another",)), told) and speaks(card("bilirubin"), told)
+    assert not speaks(card("endpac", raised=True), "risk/referral")
 
 
 def test_another_topic_is_not_silenced() -> None:
