@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cds.cards import wording
 from cds.inference.explain import spreads
@@ -18,16 +18,16 @@ _OPEN_FOR = "36m"
 """How long diabetes counts as new to the score: a value from before that would have answered nothing."""
 
 
-def lines(case: Case) -> list[str]:
-    """What is not known, and how far it could move the answer."""
+def lines(case: Case, chance: Callable[[float], str], between: Callable[[float, float], str]) -> list[str]:
+    """What is not known, and how far it could move the answer. ``chance``, ``between``: as the card tells chances."""
     words, found = case.words, list[str]()
     risk = case.prediction(RISK)
     if risk is not None:
         for feature, low, high in spreads(risk.what_if, "risk", risk.number("risk")).values():
-            spread = wording.between(words, low, high)
+            spread = between(low, high)
             found.append(words("risk.missing.spread", item=wording.absence(words, feature), spread=spread))
     if sexes := by_sex(case):
-        female, male = wording.chances(words, *sexes)
+        female, male = map(chance, sexes)
         found.append(words("risk.missing.sex", female=female, male=male))
     score = case.assessments.get(SCORE)
     told: tuple[str, ...] = ()

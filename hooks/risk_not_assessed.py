@@ -72,15 +72,20 @@ def _summary(case: Case, sexless: str, raised: bool) -> str:
     if raised:
         return words("risk.not_assessed.bilirubin", value=risk_words.bilirubin_told(case)[0])
     if sexless == "both":
-        return words("risk.not_assessed.at_least", chance=wording.chance(words, min(risk_missing.by_sex(case))))
+        return words("risk.not_assessed.at_least", chance=_either_chances(case)[-1])
     return words("risk.not_assessed.sexless" if sexless else "risk.not_assessed.summary")
 
 
 def _either_sex(case: Case, sexless: str) -> str:
     """What the risk would be with either sex."""
-    words, limit = case.words, case.parameters.risk_at_least
-    female, male, least = wording.chances(words, *risk_missing.by_sex(case), limit)
-    return words(f"risk.not_assessed.{sexless}", female=female, male=male, limit=least)
+    female, male, limit, _ = _either_chances(case)
+    return case.words(f"risk.not_assessed.{sexless}", female=female, male=male, limit=limit)
+
+
+def _either_chances(case: Case) -> tuple[str, ...]:
+    """Of a woman, of a man, the limit, and the lower of the two, of as many people each: the headline has the last."""
+    sexes = risk_missing.by_sex(case)
+    return wording.chances(case.words, *sexes, case.parameters.risk_at_least, min(sexes))
 
 
 def _findings(case: Case) -> list[str]:

@@ -14,7 +14,8 @@ from cds.inference.rules import holds
 from cds.record.facts import Fact
 from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
-from hooks import risk_decision, risk_jaundice, risk_known, risk_missing
+from hooks import risk_chances, risk_decision, risk_jaundice, risk_known, risk_missing
+from hooks.risk_chances import Chances
 from hooks.risk_decision import REFERRAL_RULE, Kind
 from hooks.risk_missing import RISK, SCORE
 
@@ -65,11 +66,13 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, ra
     age = case.record.age if case.record.age is not None else words("engine.undated")
     beside = _beside(case, trigger, raised)
     weight = risk_decision.weight(trigger.kind, trigger.prediction.rules, raised=raised)
+    chance = _chances(case, trigger)
+    missing = risk_missing.lines(case, chance, chance.between)
     detail = wording.paragraphs(
         f"**{_recommendation(case, trigger, raised)}**",
         section(case, "why", [*([raised_told(case)] if raised else []), *_why(case, trigger)]),
-        section(case, "likely", _likely(case, trigger)),
-        section(case, "sure", [*_sure(case, trigger, raised), *risk_missing.lines(case), *_confounders(case)]),
+        section(case, "likely", _likely(case, trigger, chance)),
+        section(case, "sure", [*_sure(case, trigger, raised), *missing, *_confounders(case)]),
         section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
         wording.rests_on(words, _used(case), case.policy, case.record, beside=beside),
     )
@@ -79,7 +82,7 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, ra
         quieted_by=risk_decision.quieted_by(weight),
         rank="action",
         indicator=trigger.indicator,
-        summary=_summary(case, trigger, age),
+        summary=_summary(case, trigger, age, chance),
         detail=detail,
         source_label=words(f"risk.source.{trigger.kind}"),
         source_url=_source_url(trigger),
@@ -121,7 +124,15 @@ def _recommendation(case: Case, trigger: Trigger, raised: bool) -> str:
     return " ".join(map(case.words, asked))
 
 
-def _summary(case: Case, trigger: Trigger, age: int | str) -> str:
+def _chances(case: Case, trigger: Trigger) -> Chances:
+    return Chances(case, _threshold(trigger) if trigger.kind == "guideline" else None)
+
+
+def _threshold(trigger: Trigger) -> float:
+    return float(trigger.prediction.manifest.parameters["threshold"]["ppv"])
+
+
+def _summary(case: Case, trigger: Trigger, age: int | str, chance: Chances) -> str:
     words = case.words
     if trigger.kind == "bilirubin":
         key = "bilirubin_unread" if _jaundice_unread(trigger) else "bilirubin"
@@ -131,16 +142,12 @@ def _summary(case: Case, trigger: Trigger, age: int | str) -> str:
         return words(f"risk.summary.{key}", score=words.number(trigger.prediction.number("score"), 0))
     risk = case.prediction(RISK)
     if trigger.kind == "risk":
-        return words("risk.summary.risk", chance=wording.chance(words, trigger.prediction.number("risk")))
+        return words("risk.summary.risk", chance=chance(trigger.prediction.number("risk")))
     key = "referral" if trigger.refers else "ct_urgent"
     findings = words.join(_holding(case, trigger))
     if risk is not None and risk.number("risk") >= case.parameters.risk_at_least:
-        longer = words(
-            f"risk.summary.{key}_with_risk",
-            age=age,
-            findings=findings,
-            chance=wording.chance(words, risk.number("risk")),
-        )
+        told = chance(risk.number("risk"))
+        longer = words(f"risk.summary.{key}_with_risk", age=age, findings=findings, chance=told)
         if len(longer) <= 139:
             return longer
     return words(f"risk.summary.{key}", age=age, findings=findings)
@@ -235,22 +242,23 @@ def raising(risk: Prediction) -> list[str]:
     return [n for n in sorted(weights, key=lambda n: -weights[n]) if weights[n] > _TELLING and n != "age"]
 
 
-def _likely(case: Case, trigger: Trigger) -> list[str]:
+def _likely(case: Case, trigger: Trigger, chance: Chances) -> list[str]:
     words, lines = case.words, list[str]()
     if trigger.kind == "guideline":
-        threshold = float(trigger.prediction.manifest.parameters["threshold"]["ppv"])
-        lines.append(words("risk.likely.guideline", chance=wording.chance(words, threshold)))
+        lines.append(words("risk.likely.guideline", chance=chance(_threshold(trigger))))
     risk = case.prediction(RISK)
     if risk is not None:
-        own, reference = wording.chances(words, risk.number("risk"), risk.number("reference_risk"))
+        own, reference = chance(risk.number("risk")), chance(risk.number("reference_risk"))
         lines.append(words("risk.likely.qcancer", chance=own, reference=reference))
         if trigger.kind != "risk" and risk.number("risk") < case.parameters.risk_at_least:
             lines[-1] += " " + words("risk.likely.qcancer_lower")
     score = case.prediction("endpac")
     if score is not None:
         value = score.number("score")
-        band = "high" if value >= 3 else "intermediate" if value >= 1 else "low"
-        lines.append(words(f"risk.likely.endpac_{band}", score=words.number(value, 0)))
+        band = "high" if risk_chances.high(score) else "intermediate" if value >= 1 else "low"
+        made, second, third = map(chance.published, risk_chances.HIGH_BAND)
+        figures = {"made": made, "second": second, "third": third} if band == "high" else {}
+        lines.append(words(f"risk.likely.endpac_{band}", score=words.number(value, 0), **figures))
         told = _maybe_older(case, trigger)
         if doubted := [one for one in risk_known.doubts(case, score) if one not in told]:
             lines[-1] += " " + words("risk.likely.endpac_maybe_new", doubts=" ".join(doubted))

@@ -10,15 +10,20 @@ from story_house import House
 from test_diabetes_known_before import HBA1C, OVER, PATIENT, SCORED, THIN, TYPE_2, problem, result
 from test_diabetes_without_a_date import undated
 
+from hooks import risk_chances
+
 JAUNDICE = problem("18165001", "2026-11-10")
 BILIRUBIN = result(HBA1C, 205, "2026-11-10") | {
     "code": {"coding": [{"system": "http://loinc.org", "code": "14631-6"}]},
     "valueQuantity": {"value": 205, "unit": "umol/L", "system": "http://unitsofmeasure.org", "code": "umol/L"},
 }
 BAND = (
-    "of those with this band 3.6 in 100 had pancreatic cancer within 3 years in Minnesota, where the score was made, "
-    "and 2.0 and 2.6 in 100 in two other populations."
+    "of those with this band about {} had pancreatic cancer within 3 years in Minnesota, where the score was made, "
+    "and about {} and about {} in two other populations."
 )
+# beside the guideline's threshold alone, and beside the risk of the same age and sex
+OF_100 = BAND.format("3.6 in 100", "2 in 100", "2.6 in 100")
+OF_10_000 = BAND.format("360 in 10,000", "200 in 10,000", "260 in 10,000")
 WITHOUT_DATE = "Diabetes is on record without a date: it may be older."
 
 
@@ -43,13 +48,13 @@ def test_on_a_card_of_jaundice_the_doubt_stands_with_the_score(
     (card,) = house.cards_for("pancreas-risk", PATIENT, JAUNDICE, *SCORED, *beside, cut=cut)
     assert card["summary"].startswith("Jaundice at 68")
     told = f" It holds only for new diabetes. {doubt}" if doubt else ""
-    assert score_line(card) == f"- END-PAC 10, high: {BAND}{told}"
+    assert score_line(card) == f"- END-PAC 10, high: {OF_100}{told}"
 
 
 def test_so_it_does_on_a_card_of_bilirubin(house: House) -> None:
     (card,) = house.cards_for("pancreas-risk", PATIENT, BILIRUBIN, *SCORED, undated(TYPE_2))
     assert card["summary"].startswith("Bilirubin 205 umol/L at 68")
-    assert score_line(card) == f"- END-PAC 10, high: {BAND} It holds only for new diabetes. {WITHOUT_DATE}"
+    assert score_line(card) == f"- END-PAC 10, high: {OF_100} It holds only for new diabetes. {WITHOUT_DATE}"
 
 
 def test_it_is_said_in_dutch(house: House) -> None:
@@ -65,7 +70,7 @@ def test_what_the_reasons_tell_already_is_not_told_again(house: House) -> None:
         (card,) = house.cards_for("pancreas-risk", PATIENT, *leading, *SCORED, undated(TYPE_2))
         assert "ossibly new diabetes" in card["summary"]
         assert card["detail"].count(WITHOUT_DATE) == 1
-        assert score_line(card) == f"- END-PAC 10, high: {BAND}"
+        assert score_line(card) == f"- END-PAC 10, high: {OF_10_000}"
 
 
 def test_the_bands_figures_are_those_of_the_report_and_say_of_whom(house: House) -> None:
@@ -74,7 +79,8 @@ def test_the_bands_figures_are_those_of_the_report_and_say_of_whom(house: House)
     band = next(o for o in manifest.outputs if o.name == "band")
     assert re.findall(r"\b(\d+) (?:in 1,000|and)", band.category_says["high"]["en"]) == ["36", "20", "26"]
     (card,) = house.cards_for("pancreas-risk", PATIENT, *SCORED)
-    assert re.findall(r"\b(\d\.\d)\b", score_line(card)) == ["3.6", "2.0", "2.6"]
+    assert re.findall(r"about (\d+) in 10,000", score_line(card)) == ["360", "200", "260"]
+    assert [round(1000 * share) for share in risk_chances.HIGH_BAND] == [36, 20, 26]
     assert "in Minnesota" in score_line(card)
 
 
