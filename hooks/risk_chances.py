@@ -1,5 +1,6 @@
-"""Of how many people the chances on a risk card are told: its headline and every line below of as many, since "4 in
-100" above "360 in 10,000" reads as another risk.
+"""Of how many people the chances on a risk card are told: every line of its detail of as many. The headline, which is
+read alone, tells its one chance of as few as will do, and the detail has it beside its own: "4 in 100" above "360 in
+10,000" reads as another risk.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ class Chances:
 
     def __call__(self, probability: float) -> str:
         return wording.beside(self._words, probability, self._total)
+
+    def headline(self, probability: float) -> str:
+        return wording.chance(self._words, probability)
+
+    def tied(self, probability: float) -> str:
+        """As in the detail, and as the headline told it."""
+        own, above = self(probability), self.headline(probability)
+        return own if own == above else f"{own} ({above})"
 
     def published(self, probability: float) -> str:
         """A figure that somebody published with two digits, both of them."""

@@ -142,11 +142,11 @@ def _summary(case: Case, trigger: Trigger, age: int | str, chance: Chances) -> s
         return words(f"risk.summary.{key}", score=words.number(trigger.prediction.number("score"), 0))
     risk = case.prediction(RISK)
     if trigger.kind == "risk":
-        return words("risk.summary.risk", chance=chance(trigger.prediction.number("risk")))
+        return words("risk.summary.risk", chance=chance.headline(trigger.prediction.number("risk")))
     key = "referral" if trigger.refers else "ct_urgent"
     findings = words.join(_holding(case, trigger))
     if risk is not None and risk.number("risk") >= case.parameters.risk_at_least:
-        told = chance(risk.number("risk"))
+        told = chance.headline(risk.number("risk"))
         longer = words(f"risk.summary.{key}_with_risk", age=age, findings=findings, chance=told)
         if len(longer) <= 139:
             return longer
@@ -248,9 +248,11 @@ def _likely(case: Case, trigger: Trigger, chance: Chances) -> list[str]:
         lines.append(words("risk.likely.guideline", chance=chance(_threshold(trigger))))
     risk = case.prediction(RISK)
     if risk is not None:
-        own, reference = chance(risk.number("risk")), chance(risk.number("reference_risk"))
+        in_headline = risk.number("risk") >= case.parameters.risk_at_least
+        own = (chance.tied if in_headline else chance)(risk.number("risk"))
+        reference = chance(risk.number("reference_risk"))
         lines.append(words("risk.likely.qcancer", chance=own, reference=reference))
-        if trigger.kind != "risk" and risk.number("risk") < case.parameters.risk_at_least:
+        if trigger.kind != "risk" and not in_headline:
             lines[-1] += " " + words("risk.likely.qcancer_lower")
     score = case.prediction("endpac")
     if score is not None:

@@ -59,14 +59,14 @@ def cards(fire: StoryCalls, *story: str, **changed: Any) -> list[dict[str, Any]]
 
 def test_its_card_says_withheld_and_its_answer_is_kept_for_the_committee_alone(app: Flask, fire: StoryCalls) -> None:
     [before] = cards(fire, *RISK)
-    assert "360 in 10,000" in before["summary"]
+    assert "4 in 100" in before["summary"]
     decided(app, "qcancer-2013-pancreas")
     [card] = cards(fire, *RISK)
     assert card["summary"] == "Pancreatic cancer risk: withheld by the committee"
     assert card["indicator"] == "info"
     assert card["source"]["topic"]["code"] == before["source"]["topic"]["code"]
     assert "since 20 Nov 2026" in card["detail"] and "neither good nor bad" in card["detail"]
-    assert "in 10,000" not in json.dumps(card) and "suggestions" not in card
+    assert "in 100" not in json.dumps(card) and "suggestions" not in card
     call = last_call(app)["id"]
     kept = {r["model"]: r for r in rows(app, tables.predictions) if r["call_id"] == call}
     shadow = kept["qcancer-2013-pancreas"]
@@ -171,11 +171,11 @@ def test_patients_themselves_get_no_more_than_before(make_app: MakeApp) -> None:
 
 def test_a_stop_at_another_site_is_none_here_and_resuming_brings_the_card_back(app: Flask, fire: StoryCalls) -> None:
     decided(app, "qcancer-2013-pancreas", site="south")
-    assert "360 in 10,000" in cards(fire, *RISK)[0]["summary"]
+    assert "4 in 100" in cards(fire, *RISK)[0]["summary"]
     decided(app, "qcancer-2013-pancreas", site="demo")
     assert "withheld" in cards(fire, *RISK)[0]["summary"]
     decided(app, "qcancer-2013-pancreas", "resume", site="demo")
-    assert "360 in 10,000" in cards(fire, *RISK)[0]["summary"]
+    assert "4 in 100" in cards(fire, *RISK)[0]["summary"]
 
 
 # what a process remembers

@@ -59,11 +59,11 @@ def test_a_stop_and_a_resumption_reach_both_workers(tmp_path: Path, ehr: Ehr) ->
     body = story_calls.patient_view(stories.story("chronic-pancreatitis"))
     with running(tmp_path, ehr, **{"audit.seal_s": 1.0}) as service:
         assert len(service.workers()) == 2
-        until(service, body, "in 10,000")
+        until(service, body, "in 100")
         committee(service, "suspend", MODEL)
         stopped = until(service, body, "withheld by the committee")
         committee(service, "resume", MODEL)
-        resumed = until(service, body, "in 10,000")
+        resumed = until(service, body, "in 100")
         assert max(stopped, resumed) < PROMISED_S / 2
         assert "standings.withheld" in service.log
         assert "audit.sealed links=" in service.log

@@ -167,7 +167,7 @@ def test_hosts_that_share_a_database_are_one_service(hosts: Hosts, ehr: Ehr) -> 
     # a model that is stopped at one is withheld by all
     risky = stories.story("chronic-pancreatitis")
     assert all(
-        "in 10,000" in summary for host in range(3) for summary in hosts.cards(host, story_calls.patient_view(risky))
+        "in 100" in summary for host in range(3) for summary in hosts.cards(host, story_calls.patient_view(risky))
     )
     done("committee", "suspend", RISK_MODEL, *SIGNED, settings=a.folder / "cds.toml")
     hosts.everywhere(lambda n: "withheld by the committee" in " ".join(hosts.cards(n, story_calls.patient_view(risky))))
