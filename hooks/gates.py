@@ -164,6 +164,20 @@ def _imaged(known: Standing, window: str, modalities: tuple[str, ...], since_day
     return None
 
 
+def may_have_answered(record: Record, window: str, modalities: tuple[str, ...], since_days: float | None) -> list[Fact]:
+    """Imaging that would hold a card back, were it known to be of the abdomen: no code here tells of what it is."""
+    kinds = set(modalities)
+    found = []
+    for fact in record.unplaced:
+        if fact.when is None or fact.when.days_before(record.now) > days(window):
+            continue
+        if since_days is not None and days_between(fact.when.latest, record.now) > since_days:
+            continue
+        if not fact.modalities or kinds & set(fact.modalities):
+            found.append(fact)
+    return found
+
+
 def _ordered(known: Standing, window: str, since_days: float | None, red_flag: bool) -> Held | None:
     for order in known.orders:
         recent = order.days is None or order.days <= days(window)

@@ -13,12 +13,21 @@ import msgspec
 from cds.inference.prediction import Failed, NotAssessed, Prediction
 from cds.record.features import Feature
 from cds.services import Again, Case, Dial, Finding, Suppressed, Weighed, service
-from hooks import gates, risk_decision, risk_jaundice, risk_known, risk_missing, risk_not_assessed, risk_words
+from hooks import (
+    gates,
+    risk_before_scan,
+    risk_decision,
+    risk_jaundice,
+    risk_known,
+    risk_missing,
+    risk_not_assessed,
+    risk_words,
+)
 from hooks.risk_decision import TOPIC, Kind, RiskParameters, RiskWeighed
 from hooks.risk_words import Trigger
 
 MODELS = ("nice-ng12", "endpac", "qcancer-2013-pancreas")
-READS = (*gates.READS, *risk_jaundice.READS, "hba1c", "glucose", "diabetes", "ca19-9")
+READS = (*gates.READS, *risk_jaundice.READS, *risk_before_scan.READS, "hba1c", "glucose", "diabetes", "ca19-9")
 
 
 DIALS = (
@@ -68,7 +77,9 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
             yield Suppressed(TOPIC, held.reason, held.until, MODELS, held.source)
         return
     if trigger is not None:
-        yield risk_words.card(case, trigger, TOPIC, risk_decision.flags(weighed, parameters), raised=raised)
+        before = risk_before_scan.sentences(case, weighed, kind)
+        flags = risk_decision.flags(weighed, parameters)
+        yield risk_words.card(case, trigger, TOPIC, flags, raised=raised, before=before)
         return
     if known := risk_known.in_the_way(case, parameters):
         yield Suppressed(TOPIC, risk_known.KNOWN_BEFORE, models=MODELS, source=known.source)

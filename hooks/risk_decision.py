@@ -215,12 +215,13 @@ def held_back(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameter
         recent_imaging=parameters.recent_imaging,
         active_order=parameters.active_order,
         modalities=parameters.imaging_modalities,
-        since_days=_since(weighed, kind, parameters),
+        since_days=since(weighed, kind, parameters),
         red_flag=refers or unasked_jaundice(weighed, parameters) is not None,
     )
 
 
-def _since(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameters) -> float | None:
+def since(weighed: RiskWeighed, kind: Kind | None, parameters: RiskParameters) -> float | None:
+    """How many days ago the newest finding behind a card arose."""
     if kind == "bilirubin":
         return jaundice_since(weighed, parameters)
     if kind is None and hangs_on_sex(weighed, parameters):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from cds.cards import wording
 from cds.inference.prediction import Failed
 from cds.services import CardDraft, Case
-from hooks import risk_decision, risk_jaundice, risk_missing, risk_words
+from hooks import risk_before_scan, risk_decision, risk_jaundice, risk_missing, risk_words
 from hooks.risk_decision import NOT_ASSESSED, RiskWeighed
 from hooks.risk_missing import RISK
 from hooks.risk_words import Trigger
@@ -28,6 +28,7 @@ def card(case: Case, weighed: RiskWeighed) -> CardDraft:
     beside = [fact] if raised and (fact := risk_jaundice.newest(case.record)) is not None else []
     # in one paragraph: an EHR may show the first alone
     asked = [words(f"risk.recommend.{one}") for one, told in (("bilirubin", raised), ("risk", due)) if told]
+    before = risk_before_scan.sentences(case, weighed, None) if due else []
     if raised:
         lines.append(risk_words.limit_of_bilirubin(case))
     return CardDraft(
@@ -37,7 +38,7 @@ def card(case: Case, weighed: RiskWeighed) -> CardDraft:
         indicator=case.parameters.model_indicator if due else "info",
         summary=_summary(case, sexless, raised),
         detail=wording.paragraphs(
-            f"**{' '.join(asked)}**" if asked else "",
+            " ".join((f"**{' '.join(asked)}**", *before)) if asked else "",
             _told(case, raised, sexless),
             _either_sex(case, sexless) if sexless else "",
             risk_words.section(case, "why", _findings(case)) if sexless else "",

@@ -14,7 +14,7 @@ from cds.inference.rules import holds
 from cds.record.facts import Fact
 from cds.record.inputs import days
 from cds.services import CardDraft, Case, Proposal
-from hooks import risk_chances, risk_decision, risk_jaundice, risk_known, risk_missing
+from hooks import risk_before_scan, risk_chances, risk_decision, risk_jaundice, risk_known, risk_missing
 from hooks.risk_chances import Chances
 from hooks.risk_decision import REFERRAL_RULE, Kind
 from hooks.risk_missing import RISK, SCORE
@@ -57,8 +57,17 @@ class Trigger:
 _DIABETES = ("new_diabetes", "diabetes_by_hba1c", "diabetes_by_glucose")
 
 
-def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, raised: bool = False) -> CardDraft:
-    """``raised``: bilirubin from where jaundice usually shows, and the guideline could not be asked."""
+def card(
+    case: Case,
+    trigger: Trigger,
+    topic: str,
+    flags: tuple[str, ...],
+    *,
+    raised: bool = False,
+    before: Sequence[str] = (),
+) -> CardDraft:
+    """``raised``: bilirubin from where jaundice usually shows, and the guideline could not be asked. ``before``:
+    what to know before the scan, a sentence each."""
     words = case.words
     if trigger.refers:
         # the equation has no term for jaundice: beside "refer", its low figure would read as a contradiction
@@ -69,7 +78,7 @@ def card(case: Case, trigger: Trigger, topic: str, flags: tuple[str, ...], *, ra
     chance = _chances(case, trigger)
     missing = risk_missing.lines(case, chance, chance.between)
     detail = wording.paragraphs(
-        f"**{_recommendation(case, trigger, raised)}**",
+        " ".join((f"**{_recommendation(case, trigger, raised)}**", *before)),
         section(case, "why", [*([raised_told(case)] if raised else []), *_why(case, trigger)]),
         section(case, "likely", _likely(case, trigger, chance)),
         section(case, "sure", [*_sure(case, trigger, raised), *missing, *_confounders(case)]),
@@ -349,7 +358,8 @@ def _confounders(case: Case) -> list[str]:
 def proposals(case: Case, trigger: Trigger) -> tuple[Proposal, ...]:
     words = case.words
     reason = words("risk.order_reason")
-    ct = Proposal("ct-pancreas", words("risk.order.ct"), "urgent", reason, recommended=not trigger.refers)
+    scan = not trigger.refers and risk_before_scan.pregnancy(case.record) is None
+    ct = Proposal("ct-pancreas", words("risk.order.ct"), "urgent", reason, recommended=scan)
     referral = Proposal(
         "referral-hpb",
         words("risk.order.referral"),

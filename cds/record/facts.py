@@ -57,7 +57,8 @@ class Fact(msgspec.Struct, frozen=True):
     modalities: tuple[str, ...] = ()
     """ImagingStudy: DICOM modality codes."""
     title: str = ""
-    """The code's text as sent, for showing; never for matching a concept."""
+    """The code's text as sent (ImagingStudy ``unplaced``: its description), for showing; never for matching a
+    concept."""
     texts: tuple[str, ...] = ()
     """Drugs: all that it is called, the text and every code's display, each once; of a formulation only these tell."""
     codes: tuple[tuple[str, str], ...] = ()
@@ -124,6 +125,9 @@ class Record:
     """Those of ``unread`` that this hospital's server keeps for nobody."""
     orders: list[Fact] = field(default_factory=list)
     """Every ServiceRequest that stands, whatever its code."""
+    unplaced: list[Fact] = field(default_factory=list)
+    """Imaging studies with those of their modalities of which no code tells here what was imaged, newest first; with
+    none where the modality is not told."""
     drafts: Record | None = None
     """Orders in the making, read like a record of their own; None where the hook has none."""
     unrecognised: list[Fact] = field(default_factory=list)
@@ -248,7 +252,7 @@ class Record:
         self.facts.setdefault(fact.concept, []).append(fact)
 
     def arrange(self) -> None:
-        for facts in (*self.facts.values(), *self.negative.values()):
+        for facts in (*self.facts.values(), *self.negative.values(), self.unplaced):
             if len(facts) > 1:
                 facts.sort(key=_newest_first)
         if len(self.refused) > 1:

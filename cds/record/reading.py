@@ -347,17 +347,16 @@ class Reader:
             alone = studied if len(studied) == 1 else set()
             for name in self._names(fhir.CodeableConcept(coding=[series.bodySite]), "ImagingStudy")[0]:
                 taken.setdefault(name, set()).update(own or alone)
+        reference, title = _reference(study), _display(study.procedureCode[0]) if study.procedureCode else ""
         for name, modalities in taken.items():
-            self.record.add(
-                Fact(
-                    name,
-                    _reference(study),
-                    when,
-                    status=study.status,
-                    modalities=tuple(sorted(modalities)),
-                    title=_display(study.procedureCode[0]) if study.procedureCode else "",
-                )
-            )
+            shown = tuple(sorted(modalities))
+            self.record.add(Fact(name, reference, when, status=study.status, modalities=shown, title=title))
+        left = of_all.difference(*taken.values())
+        if left or not of_all:
+            told = (s.description or (s.bodySite.display if s.bodySite else "") for s in study.series)
+            title = study.description or title or next(filter(None, told), "")
+            left_out = Fact("", reference, when, status=study.status, modalities=tuple(sorted(left)), title=title)
+            self.record.unplaced.append(left_out)
 
     def _relative(self, history: fhir.FamilyMemberHistory) -> None:
         self._family.take(history, self._moment(history.date))

@@ -217,7 +217,16 @@ def test_each_concept_has_words_a_source_and_known_code_systems(concepts) -> Non
 
 
 def test_measured_concepts_have_a_unit_and_plausible_limits(concepts) -> None:
-    coded = {"smoking-status", "stage-group", "tnm-t", "tnm-n", "tnm-m", "histologic-grade", "tumour-subtype"}
+    coded = {
+        "smoking-status",
+        "pregnancy-status",
+        "stage-group",
+        "tnm-t",
+        "tnm-n",
+        "tnm-m",
+        "histologic-grade",
+        "tumour-subtype",
+    }
     coded |= {"cyst-solid-mass", "cyst-wall-thickened", "duct-calibre-change", "peripancreatic-nodes", "cyst-cytology"}
     coded |= {"msi", "mlh1-protein", "msh2-protein", "msh6-protein", "pms2-protein"}
     for name, concept in concepts.items():
