@@ -42,8 +42,10 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     "number-concentration": (
         (1.0, ("10*9/L", "10^9/L", "10E9/L", "x10E9/L", "x10^9/L", "x10*9/L", "10*3/uL", "10^3/uL", "10*3/mm3",
                "x10E3/uL", "x10^3/uL", "10E3/uL", "K/uL", "k/uL", "G/L", "Gpt/L", "thou/uL", "/nL", "10*6/mL",
-               "10⁹/L", "x10⁹/L", "10e9/L", "10(9)/L", "x10(9)/L", "10^3/mm3",
-               "K/mm3", "k/mm3")),
+               "10⁹/L", "x10⁹/L", "10e9/L", "x10e9/L", "10(9)/L", "x10(9)/L", "10e3/uL", "x10e3/uL", "10^3/mm3",
+               "x10^3/mm3", "10e3/mm3", "x10e3/mm3", "K/mm3", "k/mm3", "giga/L", "Giga/L", "thousand/uL",
+               "Thousand/uL", "THOUSAND/uL", "thousand/mm3", "Thousand/mm3", "thou/mm3", "Thou/mm3", "Thou/uL",
+               "THOU/uL", "THOU/mm3")),
         (1e-3, ("/uL", "/mm3", "{cells}/uL", "cells/uL", "cells/mm3", "10*6/L", "10^6/L")),
     ),
     # base: 1
@@ -130,6 +132,10 @@ def _index() -> dict[str, _Unit]:
 _UNITS = _index()
 
 
+# of a count; elsewhere it may be grams, written in capitals
+_GIGA, _COUNTS = re.compile(r"\s*G\s*/\s*[Ll]\s*"), "number-concentration"
+
+
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
 
 
@@ -185,6 +191,8 @@ def conversion(
     source, target = _find(unit), _find(canonical)
     if source is None or target is None:
         return None
+    if target.dimension == _COUNTS and _GIGA.fullmatch(unannotated(unit)):
+        source = _UNITS["G/L"]
     if source.dimension == target.dimension:
         return Linear(source.factor / target.factor)
     if molar_mass:

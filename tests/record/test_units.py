@@ -34,6 +34,9 @@ HBA1C = (("mmol/mol", 0.09148, 2.152),)
         (4.2, "K/uL", "10*9/L", None, 4.2),
         (4200, "/uL", "10*9/L", None, 4.2),
         (4.2, "G/L", "10*9/L", None, 4.2),
+        *[(4.2, unit, "10*9/L", None, 4.2) for unit in ("G/l", "G / L", "G/l{WBC}", "giga/L", "Giga/l")],
+        *[(4.2, unit, "10*9/L", None, 4.2) for unit in ("x 10e9/L", "10e9/L", "x 10e9/l", "x10e3/uL", "10e3/mcL")],
+        *[(4.2, unit, "10*9/L", None, 4.2) for unit in ("Thousand/uL", "thousand/µL", "THOUSAND/UL", "thou/mm3")],
         *[(4.2, unit, "10*9/L", None, 4.2) for unit in ("10*9/L{cells}", "10*9{cells}/L", "10*3/uL {WBC}")],
         *[(6.5, unit, "%", None, 6.5) for unit in ("%{total}", "% {HbA1c}", "{HbA1c}%", "%{[x](http://y)}")],
         (7.0, "mmol{glucose}/l", "mg/dL", GLUCOSE, 126.1),
@@ -48,6 +51,14 @@ def test_a_known_unit_is_converted(
     convert = conversion(unit, canonical, molar_mass)
     assert convert is not None
     assert convert(value) == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("unit", "canonical"),
+    [("g/L", "10*9/L"), ("g/l", "10*9/L"), ("10*9/L", "g/L"), ("G/L", "mmol/L"), ("G/dL", "10*9/L")],
+)
+def test_only_a_capital_g_per_litre_is_giga(unit: str, canonical: str) -> None:
+    assert conversion(unit, canonical) is None
 
 
 @pytest.mark.parametrize(("ifcc", "ngsp"), [(20, 3.98), (42, 5.99), (48, 6.54), (86, 10.02)])
