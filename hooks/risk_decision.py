@@ -38,6 +38,9 @@ Modality = Literal[
 """Those DICOM has for taking images (PS3.16, CID 29), and OT for what is none of them; of the abdomen first."""
 _MOST_BILIRUBIN = 20.0
 """In mg/dL, as a limit: 342 µmol/L. Whoever writes more thinks in µmol/L, and would have silenced what it limits."""
+LEAST_SCORE, MOST_SCORE = -6, 11
+"""Of END-PAC, by its table (models/endpac): -1 to 1 for age, 1 to 4 categories that glucose rose by to 126 mg/dL or
+more, -6 to 6 for weight. From lower a card would come of every score, from higher of none."""
 Kind = Literal["guideline", "bilirubin", "endpac", "risk"]
 MODEL_OF: dict[Kind, str] = {
     "guideline": "nice-ng12",
@@ -58,7 +61,9 @@ class RiskParameters(BaseModel):
         (0.03, 0.05, 0.1),
         description="Two-year risks that begin a higher band: a card shown before comes again when one is reached.",
     )
-    endpac_at_least: float = Field(3, ge=-10, le=20, description="END-PAC score from which a card is given.")
+    endpac_at_least: float = Field(
+        3, ge=LEAST_SCORE, le=MOST_SCORE, description="END-PAC score from which a card is given; it goes from -6 to 11."
+    )
     guideline_indicator: Literal["info", "warning"] = Field(
         "warning", description="Urgency of a card whose reason is the guideline's referral criteria."
     )

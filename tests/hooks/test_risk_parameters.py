@@ -25,6 +25,8 @@ def setting(what: str) -> Policy:
         ("bilirubin_confounds_above: 34", "is in mg/dL, and no limit is 34: 34 µmol/L is 2; .inf: never"),
         ("bilirubin_as_jaundice: 51", "is in mg/dL, and no limit is 51: 51 µmol/L is 3; .inf: never"),
         ("endpac_at_least: .inf", "such as 0.02, not inf"),
+        ("endpac_at_least: -9", "must be -6 or more, not -9"),
+        ("endpac_at_least: 12", "must be 11 or less, not 12"),
         ("imaging_modalities: [CT, MRI]", "did you mean 'MR'?"),
         ("imaging_modalities: [ct]", "not 'ct'; did you mean 'CT'?"),
         ("imaging_modalities: [SEG]", "'VA' or 'XC', not 'SEG'"),
@@ -41,6 +43,8 @@ def test_what_would_hold_every_card_back_or_none_is_refused_with_its_line(what: 
     "what",
     [
         "ages: [50, 50]",
+        "endpac_at_least: -6",
+        "endpac_at_least: 11",
         "imaging_modalities: [US, ES]",
         "imaging_modalities: []",
         "imaging_modalities: [CT, NM, OT, XA]",

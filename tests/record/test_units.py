@@ -28,7 +28,7 @@ HBA1C = (("mmol/mol", 0.09148, 2.152),)
         *[(37, unit, "U/mL", None, 37) for unit in ("[iU]/mL", "k[iU]/L", "k[arb'U]/L", "KU/L", "units/mL", "IE/ml")],
         *[(4.2, unit, "10*9/L", None, 4.2) for unit in ("10⁹/L", "×10^9/l", "x10(9)/L", "/nl", "K/mm3", "x10^3/mcL")],
         (3.8, "g/dL", "g/L", None, 38),
-        (38, "g/l", "g/L", None, 38),
+        *[(38, unit, "g/L", None, 38) for unit in ("g/l", "G/l")],
         (4.2, "10*9/L", "10*9/L", None, 4.2),
         (4.2, "10^9/L", "10*9/L", None, 4.2),
         (4.2, "K/uL", "10*9/L", None, 4.2),
