@@ -237,18 +237,18 @@ def _mistaken(outside: Feature) -> bool:
 def _unable(case: Case, unable: Sequence[NotAssessed]) -> CardDraft:
     """One modest card, however many models could not be asked."""
     words = case.words
-    titles = [words.pick(a.manifest.words.title) for a in unable]
     lacking = {f.input.name: f for a in unable for f in a.lacking}
     card = unable[0].manifest.card
-    alone = len(unable) == 1 and card is not None
+    alone, title = len(unable) == 1 and card is not None, words.pick(unable[0].manifest.words.title)
     return CardDraft(
         topic=f"{card.topic}-not-assessed" if card is not None and alone else "not-assessed",
         topic_label=words.pick(card.topic_label) if card is not None and alone else words("topic.not-assessed"),
         rank="information",
         indicator="info",
-        summary=words("engine.unable.summary", model=titles[0]) if alone else words("engine.unable.several"),
+        summary=words("engine.unable.summary", model=title) if alone else words("engine.unable.several"),
         detail=wording.paragraphs(
-            words("engine.unable.lacking", model=words.join(titles)),
+            _by_titles(case, "eligibility", [a for a in unable if not a.lacking]),
+            _by_titles(case, "lacking", [a for a in unable if a.lacking]),
             wording.bullets(wording.absence(words, f) for f in lacking.values()),
             _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
             wording.rests_on(words, list(unable), case.policy, case.record),
@@ -257,6 +257,13 @@ def _unable(case: Case, unable: Sequence[NotAssessed]) -> CardDraft:
         models=tuple(a.manifest.id for a in unable),
         repeat="each-time",
     )
+
+
+def _by_titles(case: Case, said: str, unable: Sequence[NotAssessed]) -> str:
+    """What is said of these models, each title in quotes of its own; nothing where there is none."""
+    words = case.words
+    titles = [words("engine.unable.title", model=words.pick(a.manifest.words.title)) for a in unable]
+    return words.counted(f"engine.unable.{said}", len(titles), models=words.join(titles)) if titles else ""
 
 
 class _Fields(dict[str, Any]):

@@ -19,7 +19,7 @@ from tiny_models import Change, Json
 from cds.cards import by_manifest
 from cds.errors import PolicyError
 from cds.fhir.evidence import Evidence, KeyState
-from cds.inference.prediction import Failed
+from cds.inference.prediction import Failed, NotAssessed
 from cds.inference.registry import load
 from cds.ledger import tables
 from cds.services import CardDraft, Suppressed
@@ -236,6 +236,45 @@ def test_a_source_that_could_not_be_read_is_said_whatever_the_manifest_wants(say
     card = say()(record, evidence=evidence)
     assert card.summary == "Could not be assessed: Model probe"
     assert "CDS-601" in card.detail
+
+
+@pytest.mark.parametrize(
+    ("language", "told", "unread"),
+    [
+        (
+            "en",
+            "“Model probe” and “Model probe” need what could not be had:",
+            "Whether “Model probe” is meant for this patient could not be read.",
+        ),
+        (
+            "nl",
+            "“Model probe” en “Model probe” hebben nodig wat er niet was:",
+            "Of “Model probe” voor deze patiënt bedoeld is, was niet te lezen.",
+        ),
+    ],
+)
+def test_each_model_that_could_not_be_asked_is_named_in_quotes_of_its_own_above_what_it_lacks(
+    say: SayWith, language: str, told: str, unread: str
+) -> None:
+    made = say(lambda c: c["card"].update(when_unable="say"))
+    record = tiny_models.patient(None)
+    lacking = made.model.assess(record)
+    assert isinstance(lacking, NotAssessed)
+    of_whom = dataclasses.replace(lacking, reason="eligibility-unread", lacking=())
+    both = {"probe": lacking, "again": lacking, "third": of_whom}
+    case = made.case(record, assessments=both, language=language)
+    (card,) = (f for f in by_manifest.findings(case, list(both)) if isinstance(f, CardDraft))
+    assert f"{unread}\n\n{told}\n\n- " in card.detail
+
+
+def test_a_model_of_which_only_its_population_could_not_be_read_has_no_empty_list(say: SayWith) -> None:
+    made = say()
+    lacking = made.model.assess(tiny_models.patient(None))
+    assert isinstance(lacking, NotAssessed)
+    unread = dataclasses.replace(lacking, reason="eligibility-unread", lacking=())
+    card = made(tiny_models.patient(None), assessments={"probe": unread})
+    assert card.detail.startswith("Whether “Model probe” is meant for this patient could not be read.\n\n")
+    assert "could not be had" not in card.detail
 
 
 def test_a_population_it_was_not_made_for_is_silence_with_a_reason(say: SayWith) -> None:
