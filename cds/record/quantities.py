@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from cds.fhir.resources import Quantity
+from cds.fhir.resources import Component, Observation, Quantity
 from cds.record import units
 from cds.record.concepts import Concept
 from cds.record.units import Linear
@@ -18,6 +18,15 @@ _WITHOUT_UNIT = frozenset({"1", "{score}", "{#}"})
 # the chart can't become a link, an image or a tag in the EHR.
 _ODD = re.compile(r"[^\w/%^{}' -]|_")
 _LONGEST_ODD = 20
+
+
+# A laboratory's text that is a number and nothing else: "> 12 000 U/mL", "<0,5". Whatever more it says is no number.
+_GROUPED = r"\d{1,3}(?: \d{3})+"
+_TEXT = re.compile(
+    rf"(<=?|>=?|≤|≥)? *({_GROUPED}|\d{{1,15}})(?:[.,](\d{{1,9}}))?( *[^\s\d].{{0,30}}| \S.{{0,30}})?", re.ASCII
+)
+_SIGNS = {"≤": "<=", "≥": ">="}
+_THOUSANDS = 3
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -43,6 +52,29 @@ class Spelling(msgspec.Struct, frozen=True):
     """The other unit of a conflict."""
     possible: tuple[Linear, ...] = ()
     """Without a known unit: those its concept is measured in."""
+
+
+def sent(part: Observation | Component, concept: Concept) -> Quantity | None:
+    """The value of a result, also where it was sent as a text; None where that is no number, or no measurement."""
+    if part.valueQuantity is not None:
+        return part.valueQuantity
+    if part.valueInteger is not None:
+        return Quantity(value=part.valueInteger, unit=concept.unit)
+    return _of_text(part.valueString) if part.valueString and concept.unit is not None else None
+
+
+def _of_text(text: str) -> Quantity | None:
+    """None, too, for ``12,000``: twelve in one country, and twelve thousand in another."""
+    found = _TEXT.fullmatch(" ".join(text.split()))
+    if found is None:
+        return None
+    sign, whole, decimals, behind = found.groups()
+    digits, unit = whole.replace(" ", ""), (behind or "").strip() or None
+    if decimals is not None and len(decimals) == _THOUSANDS >= len(digits) and int(digits):
+        return None
+    if unit is not None and (unit in _WITHOUT_UNIT or not units.known(unit)):
+        return None
+    return Quantity(value=float(f"{digits}.{decimals or 0}"), comparator=_SIGNS.get(sign, sign), unit=unit)
 
 
 def spelling(

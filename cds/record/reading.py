@@ -165,8 +165,7 @@ class Reader:
                     self.record.add(Fact(name, _reference(observation), when, answers=answers))
                 else:
                     self._refuse(name, observation, "no-value")
-            elif part.valueQuantity is not None or part.valueInteger is not None:
-                quantity = part.valueQuantity or fhir.Quantity(value=part.valueInteger, unit=concept.unit)
+            elif (quantity := quantities.sent(part, concept)) is not None:
                 self._quantity(observation, part, name, concept, quantity, when, matched)
             elif part is not observation or not observation.component:
                 self._refuse(name, observation, "no-value")

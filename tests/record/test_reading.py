@@ -118,6 +118,62 @@ def test_a_doubtful_lab_is_refused_with_its_reason(
     assert [r.reason for r in record.refused] == [reason]
 
 
+def told(text: str, code: str = "2345-7") -> dict[str, Any]:
+    return observation(code, valueQuantity=None, valueString=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "comparator", "value", "original"),
+    [
+        ("> 1 200 mg/dL", ">", 1200, ">1200 mg/dL"),
+        (">1200mg/dL", ">", 1200, ">1200 mg/dL"),
+        ("> 1\u00a0200 mg/dL", ">", 1200, ">1200 mg/dL"),
+        ("≥ 120 mg/dL", ">=", 120, ">=120 mg/dL"),
+        ("<12.5 mg/dl", "<", 12.5, "<12.5 mg/dl"),
+        ("12,5 mg/dL", None, 12.5, "12.5 mg/dL"),
+        ("1234,125 mg/dL", None, 1234.125, "1234.12 mg/dL"),
+        ("120 mg/dL", None, 120, "120 mg/dL"),
+    ],
+)
+def test_a_number_sent_as_a_text_is_a_result(
+    vocabulary: Vocabulary, text: str, comparator: str | None, value: float, original: str
+) -> None:
+    (fact,) = read(vocabulary, told(text)).of("glucose")
+    assert (fact.comparator, fact.value, fact.original) == (comparator, value, original)
+
+
+@pytest.mark.parametrize("text", ["3", "<3", " 3 "])
+def test_a_text_without_a_unit_is_a_count_where_the_concept_is_one(vocabulary: Vocabulary, text: str) -> None:
+    assert [f.value for f in read(vocabulary, told(text, "21893-3")).of("nodes")] == [3]
+
+
+def test_a_text_without_a_unit_is_refused_as_a_quantity_without_one(vocabulary: Vocabulary) -> None:
+    (refused,) = read(vocabulary, told("> 1200")).refused
+    assert (refused.reason, refused.detail) == ("unit-missing", ">1200")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,200 mg/dL",
+        "1.200 mg/dL",
+        "120 mg/dL (high)",
+        "120 see note",
+        "100-120",
+        "-120",
+        "1e2",
+        "12 1",
+        "neg",
+        "٣",
+        ">",
+    ],
+)
+def test_a_text_that_says_more_or_may_be_two_numbers_is_none(vocabulary: Vocabulary, text: str) -> None:
+    record = read(vocabulary, told(text))
+    assert not record.of("glucose")
+    assert [r.reason for r in record.refused] == ["no-value"]
+
+
 @pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "registered", "unknown"])
 def test_an_observation_that_does_not_stand_never_counts(vocabulary: Vocabulary, status: str) -> None:
     record = read(vocabulary, observation(status=status))
@@ -291,3 +347,10 @@ def test_a_study_of_one_modality_says_it_for_a_series_that_does_not(vocabulary: 
         "series": [series(None, ABDOMEN)],
     }
     assert [f.modalities for f in read(vocabulary, study).of("scan")] == [("CT",)]
+
+
+def test_a_number_in_words_is_no_coded_answer() -> None:
+    coded = Vocabulary({"smoking": _concept("Observation", (LOINC, "72166-2"))})
+    record = read(coded, told("20", "72166-2"))
+    assert not record.of("smoking")
+    assert [r.reason for r in record.refused] == ["no-value"]
