@@ -286,6 +286,8 @@ class _Fields(dict[str, Any]):
 
 
 def _input_text(case: Case, feature: Feature) -> str:
+    if feature.value is None and feature.state == "censored" and feature.facts:
+        return wording.fact_text(case.words, feature.facts[0])
     if feature.value is None:
         return wording.why_absent(case.words, feature.state, feature.detail)
     if feature.input.reduce in (Reduce.count, Reduce.course, Reduce.days_since, Reduce.line):

@@ -8,6 +8,7 @@ from functools import partial
 
 from msgspec import structs
 
+from cds.record import shares
 from cds.record.facts import UNREADABLE, Fact, Record, Refused, taken_on
 from cds.record.feature import HALF_REPORTED, Feature
 from cds.record.inputs import Anchor, Input, Reduce, days, limits_of
@@ -311,21 +312,22 @@ def _ratio(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featur
         return _absent(spec, record)
     for concept in spec.concepts:
         dated = [f for f in record.of(concept) if f.when]
-        if dated and dated[0].comparator is not None:
-            return Feature(spec, None, "censored", detail=dated[0].original)  # an older number is not the newest
         facts = [f for f in dated if _number(spec, f) is not None]
         first = _near(facts, moment, spec.anchor)
+        if dated and dated[0].comparator is not None:  # an older number is not the newest
+            told = shares.of_bound(dated[0], first, spec.unit) if _recent(dated[0], spec, record) else ()
+            return Feature(spec, None, "censored", told, detail=dated[0].original)
         newest = next((f for f in facts if _recent(f, spec, record)), None)
-        if first is None or newest is None or not first.when or not newest.when:
+        if first is None or newest is None or newest.when is None:
             continue
         if newer := _unusable_since(concept, newest, record):
             return Feature(spec, None, newer.reason, detail=newer.detail)
         divisor, value = _number(spec, first), _number(spec, newest)
         # a value set against itself is no change, unless it is the very one the anchor names
         alone = newest is first and newest.when.middle != moment
-        if alone or not divisor or value is None or newest.when.middle < first.when.middle:
+        if alone or not divisor or value is None or not shares.follows(newest, first):
             continue
-        share = value / divisor * (100.0 if spec.unit == "%" else 1.0)
+        share = shares.share(value, divisor, spec.unit)
         return Feature(spec, share, "found", (newest, first), newest.when.middle)
     return _absent(spec, record)
 

@@ -66,6 +66,25 @@ def test_the_course_follows_the_value_at_the_start_and_the_lowest(registry, seri
     assert course(registry, patient(series)) == expected
 
 
+@pytest.mark.parametrize(
+    ("start", "bound", "expected"),
+    [
+        (500.0, {"days_ago": 4, "value": 12000.0, "comparator": ">"}, "rising"),
+        (10000.0, {"days_ago": 4, "value": 12000.0, "comparator": ">="}, "rising"),
+        (11000.0, {"days_ago": 4, "value": 12000.0, "comparator": ">"}, None),
+        (20000.0, {"days_ago": 4, "value": 12000.0, "comparator": ">"}, None),
+        (500.0, {"days_ago": 61, "value": 12000.0, "comparator": ">"}, None),
+    ],
+    ids=["surely", "just", "may be stable", "may be falling", "too long ago"],
+)
+def test_a_newest_value_known_as_a_bound_rises_where_whatever_it_is_would(registry, start, bound, expected) -> None:
+    newest = fact("ca19-9", **bound, original=">12000 U/mL")
+    normal = fact("bilirubin-total", bound["days_ago"], 0.6)
+    cycles = (90, 76, 62) if bound["days_ago"] > 60 else (60, 46, 32, 18)
+    record = patient({max(cycles) + 5: start}, newest, normal, cycles=cycles)
+    assert course(registry, record) == expected
+
+
 ATC = "http://www.whocc.no/atc"
 
 

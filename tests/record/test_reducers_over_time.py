@@ -140,6 +140,16 @@ def test_an_older_number_does_not_stand_in_for_a_newer_bound() -> None:
     assert (ratio.value, ratio.state, ratio.detail) == (None, "censored", "<2 U/mL")
 
 
+@pytest.mark.parametrize(("days_ago", "shares"), [(1, [100 * 12000 / 2140]), (61, [])], ids=["recent", "too long ago"])
+def test_a_recent_bound_is_the_bound_of_a_share(days_ago: int, shares: list[float]) -> None:
+    beyond = fact("marker", days_ago, 12000.0, comparator=">", original=">12000 U/mL")
+    made = record(*CYCLES, fact("drug", 60), fact("drug", 74), fact("marker", 80, 2140.0), beyond)
+    asked = spec("r", reduce="ratio", unit="%", within="60d", **SINCE_START)
+    (_, ratio) = under_treatment(made, asked)
+    assert (ratio.value, ratio.state, ratio.detail) == (None, "censored", ">12000 U/mL")
+    assert [f.value for f in ratio.facts] == [pytest.approx(s) for s in shares]
+
+
 def test_days_are_counted_from_the_newest_fact() -> None:
     made = record(fact("scan", 395), fact("scan", 30))
     (since,) = extract([spec("since", concepts=["scan"], reduce="days_since", unit="d")], made, {})
