@@ -124,6 +124,17 @@ def test_one_from_after_them_is_and_the_reason_is_kept(house: House, gender: str
     assert untold(house) == set()
 
 
+@pytest.mark.parametrize("gender", ["other", "female"])
+def test_one_whose_region_no_code_tells_is_named_beside_the_advice(house: House, gender: str) -> None:
+    unplaced = {k: v for k, v in scan("2026-11-10").items() if k not in ("procedureCode", "series")}
+    study = unplaced | {"modality": [{"code": "CT"}], "description": "CT abdomen"}
+    (card,) = cards(house, gender, PAIN, THIN, NO_APPETITE, beside=(study,))
+    assert (
+        "region this service can't read: CT of 10 Nov 2026 (“CT abdomen”). See it first."
+        in (card["detail"].partition("\n")[0])
+    )
+
+
 def test_it_says_so_in_dutch(house: House) -> None:
     (card,) = cards(house, None, PAIN, THIN, NO_APPETITE, language="nl")
     said = card["summary"].partition(" ten minste ")
