@@ -22,6 +22,8 @@ READS = (PREGNANCY, STATUS)
 
 PREGNANT_FOR_DAYS = 304.0
 """Ten months: an entry older than that is of a pregnancy that has ended, whatever its status."""
+UNDATED_UNTIL = 55
+"""Years of age: an entry without a date that still stands later in life is one that nobody took off the list."""
 _NAMED = 5
 _LONGEST = 60
 # Cards are Markdown: without brackets, dots and colons a text from the archive can't become a link, an image or a tag
@@ -46,7 +48,7 @@ def sentences(case: Case, weighed: RiskWeighed, kind: Kind | None) -> list[str]:
 
 def pregnancy(record: Record) -> Fact | None:
     """What says that the patient is pregnant now: an active problem or a status of the last ten months, or a problem
-    without a date; none where a later status says that she is not."""
+    without a date in who may be; none where a later status says that she is not."""
     status = record.has(STATUS, within_days=PREGNANT_FOR_DAYS)
     if status is not None and PREGNANT in status.answers:
         return status
@@ -57,7 +59,7 @@ def pregnancy(record: Record) -> Fact | None:
 
 def _current(problem: Fact, record: Record, denied: Moment | None) -> bool:
     if problem.when is None:
-        return denied is None
+        return denied is None and (record.age is None or record.age <= UNDATED_UNTIL)
     recent = problem.when.days_before(record.now) <= PREGNANT_FOR_DAYS
     return recent and (denied is None or problem.when.middle > denied.middle)
 

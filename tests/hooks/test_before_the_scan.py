@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from story_house import TODAY, House
 
-from hooks import stories
+from cds.record.facts import Fact, Record
+from cds.record.moments import parse
+from hooks import risk_before_scan, stories
 
 NEW = stories.story("new-diabetes")
 PREGNANCY = "A pregnancy is on record"
@@ -125,7 +127,6 @@ def test_a_scan_beside_an_ultrasound_of_the_abdomen_is_named_too(house: House) -
         pytest.param((pregnant(),), id="SNOMED CT"),
         pytest.param((pregnant(code="O24.4"),), id="ICD-10"),
         pytest.param((pregnant(code="Z34"),), id="supervision"),
-        pytest.param((pregnant(None),), id="without a date"),
         pytest.param((pregnancy_status("LA15173-0"),), id="status"),
         pytest.param((pregnancy_status("LA26683-5", 90), pregnant(60)), id="denied before"),
     ],
@@ -148,6 +149,7 @@ def test_a_pregnancy_is_told_in_dutch(house: House) -> None:
     "beside",
     [
         pytest.param((pregnant(330),), id="longer ago than ten months"),
+        pytest.param((pregnant(None),), id="without a date, at 67"),
         pytest.param((pregnant(status="resolved"),), id="over"),
         pytest.param((pregnant(60), pregnancy_status("LA26683-5")), id="denied since"),
         pytest.param((pregnancy_status("LA15173-0", 330),), id="a status of long ago"),
@@ -158,3 +160,10 @@ def test_a_pregnancy_that_is_over_is_not(house: House, beside: tuple[dict[str, A
     found = card(house, *beside)
     assert PREGNANCY not in found["detail"]
     assert "Order CT of the pancreas (pancreas protocol), urgent" in recommended(found)
+
+
+@pytest.mark.parametrize(("age", "told"), [(44, True), (55, True), (56, False)])
+def test_without_a_date_it_counts_in_who_may_be_pregnant(age: int, told: bool) -> None:
+    record = Record(now=TODAY, patient_id="p", birth=parse(f"{TODAY.year - age}-01-01"))
+    record.add(Fact(risk_before_scan.PREGNANCY, "Condition/pregnant", None, status="active"))
+    assert (risk_before_scan.pregnancy(record) is not None) is told

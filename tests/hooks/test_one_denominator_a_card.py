@@ -1,5 +1,5 @@
-"""The detail of a risk card tells chances of as many people, and the headline's as the headline told it: "4 in 100" above
-"360 in 10,000" are two risks to who reads quickly."""
+"""The detail of a risk card tells chances of as many people, and the headline's as the headline told it: "4 in 100"
+above "360 in 10,000" are two risks to who reads quickly."""
 
 from __future__ import annotations
 
