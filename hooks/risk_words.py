@@ -75,12 +75,12 @@ def card(
     age = case.record.age if case.record.age is not None else words("engine.undated")
     beside = _beside(case, trigger, raised)
     weight = risk_decision.weight(trigger.kind, trigger.prediction.rules, raised=raised)
-    chance = _chances(case, trigger)
+    chance, older = _chances(case, trigger), _maybe_older(case, trigger)
     missing = risk_missing.lines(case, chance, chance.between)
     detail = wording.paragraphs(
         " ".join((f"**{_recommendation(case, trigger, raised)}**", *before)),
-        section(case, "why", [*([raised_told(case)] if raised else []), *_why(case, trigger)]),
-        section(case, "likely", _likely(case, trigger, chance)),
+        section(case, "why", [*([raised_told(case)] if raised else []), *_why(case, trigger, older)]),
+        section(case, "likely", _likely(case, trigger, chance, older)),
         section(case, "sure", [*_sure(case, trigger, raised), *missing, *_confounders(case)]),
         section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
         wording.rests_on(words, _used(case), case.policy, case.record, beside=beside),
@@ -91,7 +91,7 @@ def card(
         quieted_by=risk_decision.quieted_by(weight),
         rank="action",
         indicator=trigger.indicator,
-        summary=_summary(case, trigger, age, chance),
+        summary=_summary(case, trigger, age, chance, older),
         detail=detail,
         source_label=words(f"risk.source.{trigger.kind}"),
         source_url=_source_url(trigger),
@@ -141,19 +141,19 @@ def _threshold(trigger: Trigger) -> float:
     return float(trigger.prediction.manifest.parameters["threshold"]["ppv"])
 
 
-def _summary(case: Case, trigger: Trigger, age: int | str, chance: Chances) -> str:
+def _summary(case: Case, trigger: Trigger, age: int | str, chance: Chances, older: Sequence[str]) -> str:
     words = case.words
     if trigger.kind == "bilirubin":
         key = "bilirubin_unread" if _jaundice_unread(trigger) else "bilirubin"
         return words(f"risk.summary.{key}", age=age, value=bilirubin_told(case)[0])
     if trigger.kind == "endpac":
-        key = "endpac_maybe_new" if _maybe_older(case, trigger) else "endpac"
+        key = "endpac_maybe_new" if older else "endpac"
         return words(f"risk.summary.{key}", score=words.number(trigger.prediction.number("score"), 0))
     risk = case.prediction(RISK)
     if trigger.kind == "risk":
         return words("risk.summary.risk", chance=chance.headline(trigger.prediction.number("risk")))
     key = "referral" if trigger.refers else "ct_urgent"
-    findings = words.join(_holding(case, trigger))
+    findings = words.join(_holding(case, trigger, older))
     if risk is not None and risk.number("risk") >= case.parameters.risk_at_least:
         told = chance.headline(risk.number("risk"))
         longer = words(f"risk.summary.{key}_with_risk", age=age, findings=findings, chance=told)
@@ -178,13 +178,13 @@ def _jaundice_unread(trigger: Trigger) -> bool:
     return trigger.kind == "bilirubin" and trigger.prediction.feature("jaundice").unread
 
 
-def _holding(case: Case, trigger: Trigger) -> list[str]:
+def _holding(case: Case, trigger: Trigger, older: Sequence[str]) -> list[str]:
     """The findings that made the rule true, age aside, in words; two of the alternatives are enough for a summary.
 
     New diabetes is one finding, whether the problem list, HbA1c or glucose says so.
     """
     words, prediction, rule = case.words, trigger.prediction, _rule(trigger)
-    new = "maybe_new" if _maybe_older(case, trigger) else "new"
+    new = "maybe_new" if older else "new"
 
     def label(name: str) -> str:
         return words(f"risk.{new}_diabetes") if name in _DIABETES else words.pick(prediction.feature(name).input.label)
@@ -196,7 +196,7 @@ def _holding(case: Case, trigger: Trigger) -> list[str]:
     return [wording.capital(text) if i == 0 else text for i, text in enumerate(labels)]
 
 
-def _why(case: Case, trigger: Trigger) -> list[str]:
+def _why(case: Case, trigger: Trigger, older: Sequence[str]) -> list[str]:
     """The patient's own facts, three to six, the ones that count most first, none twice."""
     lines: list[str] = []
     if trigger.kind == "bilirubin":
@@ -204,7 +204,7 @@ def _why(case: Case, trigger: Trigger) -> list[str]:
         key = "bilirubin_unread" if _jaundice_unread(trigger) else "bilirubin"
         lines.append(case.words(f"risk.why.{key}", value=value, day=day))
     told = [*lines, *reasons(case, _telling(case, trigger))][:5]
-    return [*told, *_maybe_older(case, trigger)]
+    return [*told, *older]
 
 
 def _maybe_older(case: Case, trigger: Trigger) -> list[str]:
@@ -251,7 +251,7 @@ def raising(risk: Prediction) -> list[str]:
     return [n for n in sorted(weights, key=lambda n: -weights[n]) if weights[n] > _TELLING and n != "age"]
 
 
-def _likely(case: Case, trigger: Trigger, chance: Chances) -> list[str]:
+def _likely(case: Case, trigger: Trigger, chance: Chances, older: Sequence[str]) -> list[str]:
     words, lines = case.words, list[str]()
     if trigger.kind == "guideline":
         lines.append(words("risk.likely.guideline", chance=chance(_threshold(trigger))))
@@ -270,8 +270,7 @@ def _likely(case: Case, trigger: Trigger, chance: Chances) -> list[str]:
         made, second, third = map(chance.published, risk_chances.HIGH_BAND)
         figures = {"made": made, "second": second, "third": third} if band == "high" else {}
         lines.append(words(f"risk.likely.endpac_{band}", score=words.number(value, 0), **figures))
-        told = _maybe_older(case, trigger)
-        if doubted := [one for one in risk_known.doubts(case, score) if one not in told]:
+        if doubted := [one for one in risk_known.doubts(case, score) if one not in older]:
             lines[-1] += " " + words("risk.likely.endpac_maybe_new", doubts=" ".join(doubted))
     return lines
 
