@@ -33,7 +33,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     r"\bgemox": ("gemcitabine", "oxaliplatin"),
     r"\bgem[-/ ]?cap\b": ("gemcitabine", "capecitabine"),
     r"\bgem[-/ ]?cis\b": ("gemcitabine", PARTNER),
-    r"\bsox\b": ("oxaliplatin", PARTNER),
+    r"\bsox\b": ("oxaliplatin", "tegafur"),
     r"\bgem[-/+ ]+nab\b|\bnab[-/+ ]+gem\b": ("gemcitabine", "paclitaxel"),
     r"fluoro?-?urac|\b5[- ]?fu\b|\blv-?5fu2?\b|\bfu[-/+ ]+lv\b|de gramont": ("fluorouracil",),
     r"fluracedyl|fluroblastin|adrucil": ("fluorouracil",),
@@ -43,7 +43,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     r"paclitaxel|abraxane|pazenir|apexelsin|naveruclif|\btaxol\b|apealea": ("paclitaxel",),
     r"capecitabin|xeloda|ecansya": ("capecitabine",),
     # not the unit mL.s-1
-    r"tegafur|teysuno|(?<![.\u00b7*])\bt?s-1\b": (PARTNER,),
+    r"tegafur|teysuno|\buft\b|(?<![.\u00b7*])\bt?s-1\b": ("tegafur",),
     r"cisplatin|carboplatin|docetaxel|taxotere|(?:doxo|epi)rubicin|mitomycin|streptozo[ct]|trifluridin|lonsurf": (
         PARTNER,
     ),

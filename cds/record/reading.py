@@ -143,9 +143,10 @@ class Reader:
             period.start if period else None,
             observation.issued,
         )
-        if self._genomics.take(observation, when):
-            return
+        genomic = self._genomics.take(observation, when)
         self._measured(observation, observation, when)
+        if genomic:
+            return
         for component in observation.component:
             self._measured(observation, component, when)
 
@@ -155,6 +156,8 @@ class Reader:
         names, matched = self._names(part.code, "Observation")
         for name in names:
             concept = self._vocabulary.concepts[name]
+            if concept.variant is not None:
+                continue  # read with the genomic results; a phenotype has a plain concept beside it
             if self._in_future(when):
                 self._refuse(name, observation, "in-the-future", when.text if when else "")
             elif when is None:

@@ -91,3 +91,29 @@ def test_what_is_denied_or_put_on_the_skin_brings_none(house: House, text: str) 
 
 def test_a_cream_that_only_a_reference_names_brings_none(house: House) -> None:
     assert advice(house, referring("5-FU cream 5%"), story=VARIANT) == []
+
+
+@pytest.mark.parametrize(
+    ("order", "written"),
+    [
+        (ordered((ATC, "L01BC03")), False),
+        (ordered((ATC, "L01BC53")), False),
+        (ordered((RXNORM, "4582")), False),
+        (ordered(text="S-1 40 mg/m2 2dd"), True),
+        (ordered(text="Teysuno 15 mg"), True),
+        (ordered(text="UFT 300 mg/m2"), True),
+        (ordered(text="SOX kuur 1"), True),
+        (ordered((GSTANDARD, "123"), text="tegafur/gimeracil/oteracil"), True),
+    ],
+)
+def test_tegafur_brings_the_variant_on_record_and_no_dose(house: House, order: dict[str, Any], written: bool) -> None:
+    (card,) = advice(house, order, story=VARIANT)
+    assert card["summary"].startswith("DPYD variant on record (activity score 1): tegafur") and (
+        card["indicator"] == "warning"
+    )
+    assert "EMA (2020)" in card["detail"] and "50%" not in card["detail"] and "specialist" in card["detail"]
+    assert (f"{READ}tegafur. Check the order." in card["detail"]) is written
+    (card,) = advice(house, order, story=VARIANT, language="nl")
+    assert card["summary"] == "DPYD-variant vastgelegd (activiteitsscore 1): dit enzym breekt tegafur af"
+    (card,) = advice(house, order)
+    assert card["summary"] == "No DPYD result on record before tegafur"

@@ -124,7 +124,8 @@ def test_another_drug_in_the_draft_is_not_its_business(registry: Registry, model
         ([variant(UGT1A1, component("81252-9", "rs8175347", "http://www.ncbi.nlm.nih.gov/projects/SNP"),
                   component("53034-5", "LA6705-3"))], "poor"),
         ([], "no-action"),
-        ([observation("84413-4", {"valueCodeableConcept": {"text": "UGT1A1 poor metabolizer"}}, UGT1A1)], "no-action"),
+        ([observation("84413-4", {"valueCodeableConcept": {"text": "UGT1A1 poor metabolizer"}}, UGT1A1)],
+         "not-readable"),
     ],
 )  # fmt: skip
 def test_a_ugt1a1_genotype_gives_the_guideline_s_group(

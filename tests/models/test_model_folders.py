@@ -51,6 +51,7 @@ INTENDED = {
             "olaparib",
             "oxaliplatin",
             "paclitaxel",
+            "tegafur",
         )
     ),
     frozenset({"diabetes", "type-1-diabetes"}),
@@ -228,7 +229,7 @@ def test_measured_concepts_have_a_unit_and_plausible_limits(concepts) -> None:
         "tumour-subtype",
     }
     coded |= {"cyst-solid-mass", "cyst-wall-thickened", "duct-calibre-change", "peripancreatic-nodes", "cyst-cytology"}
-    coded |= {"msi", "mlh1-protein", "msh2-protein", "msh6-protein", "pms2-protein"}
+    coded |= {"msi", "mlh1-protein", "msh2-protein", "msh6-protein", "pms2-protein", "dpyd-phenotype"}
     for name, concept in concepts.items():
         if concept.resource == "Observation" and concept.variant is None and name not in coded:
             assert concept.unit, name

@@ -1,0 +1,109 @@
+"""A DPYD phenotype counts where no genotype was read, and tegafur is told of the enzyme it shares, without a dose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from genomic_chart import coded, genotype, observation, order, read
+
+from cds.cards.speech import chosen
+from cds.inference.contribution import Speech
+from cds.inference.prediction import Prediction
+from cds.inference.registry import Registry
+from cds.record.facts import Fact
+
+CAPECITABINE, TEGAFUR, OXALIPLATIN = "194000", "4582", "32592"
+POOR, INTERMEDIATE, NORMAL, ULTRARAPID = "LA9657-3", "LA10317-8", "LA25391-6", "LA10315-2"
+
+
+def phenotype(answer: str, day: str = "2026-11-01") -> dict[str, Any]:
+    return observation("79719-1", coded(answer)) | {"effectiveDateTime": day}
+
+
+WORDS = observation("79719-1", {"valueCodeableConcept": {"text": "Poor metaboliser"}})
+PLAIN = observation("79719-1", {"valueString": "trage metaboliseerder"})
+
+
+def speech(registry: Registry, *resources: dict[str, Any], drugs: tuple[str, ...] = (CAPECITABINE,)) -> Speech | None:
+    model = registry["dpyd-dosing"]
+    assessed = model.assess(read(registry, *resources, drafts=tuple(map(order, drugs))))
+    assert isinstance(assessed, Prediction)
+    card = model.manifest.card
+    assert card is not None
+    return chosen(card, assessed, {})
+
+
+def said(registry: Registry, *resources: dict[str, Any], drugs: tuple[str, ...] = (CAPECITABINE,)) -> str:
+    found = speech(registry, *resources, drugs=drugs)
+    return found.summary["en"] if found else ""
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([phenotype(POOR)], "DPYD poor metaboliser on record: avoid fluorouracil and capecitabine"),
+        ([phenotype(INTERMEDIATE)], "DPYD intermediate metaboliser on record: start fluoropyrimidine at half dose"),
+        ([phenotype(NORMAL)], ""),
+        # no answer that is known here is no normal one, and no missing one
+        ([phenotype(ULTRARAPID)], "A DPYD result is on record that this service can't read"),
+        ([WORDS], "A DPYD result is on record that this service can't read"),
+        ([PLAIN], "A DPYD result is on record that this service can't read"),
+        # of several the lowest activity counts, whichever is newer
+        ([phenotype(POOR, "2020-01-01"), phenotype(NORMAL)], "DPYD poor metaboliser"),
+        ([phenotype(INTERMEDIATE, "2020-01-01"), phenotype(NORMAL)], "DPYD intermediate metaboliser"),
+        # a genotype is read first, unless the phenotype asks for less
+        ([phenotype(INTERMEDIATE), genotype("DPYD *1/*2A")], "DPYD activity score {advice}: start"),
+        ([phenotype(POOR), genotype("DPYD *1/*2A")], "DPYD poor metaboliser"),
+        ([phenotype(INTERMEDIATE), genotype("DPYD *1/*1")], "DPYD intermediate metaboliser"),
+        ([phenotype(NORMAL), genotype("DPYD *1/*2A")], "DPYD activity score {advice}: start"),
+        ([], "No DPYD result on record before the first fluoropyrimidine"),
+    ],
+)
+def test_a_phenotype_asks_for_the_dose_of_its_group(
+    registry: Registry, results: list[dict[str, Any]], expected: str
+) -> None:
+    told = said(registry, *results)
+    assert told.startswith(expected) and bool(told) is bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("results", "expected", "kind"),
+    [
+        ([genotype("DPYD *1/*2A")], "DPYD variant on record (activity score {advice}): tegafur", "reduce"),
+        ([genotype("DPYD *2A/*13")], "DPYD activity score 0: avoid tegafur", "avoid"),
+        ([phenotype(POOR)], "DPYD poor metaboliser on record: tegafur is broken down", "avoid"),
+        ([phenotype(INTERMEDIATE)], "DPYD intermediate metaboliser on record: tegafur", "reduce"),
+        ([phenotype(POOR), genotype("DPYD *1/*2A")], "DPYD poor metaboliser on record: tegafur is", "avoid"),
+        ([genotype("DPYD *1/*1")], "", ""),
+        ([WORDS], "A DPYD result is on record that this service can't read", "unknown"),
+        ([], "No DPYD result on record before tegafur", "not-tested"),
+        ([order(OXALIPLATIN, status="completed")], "No DPYD result on record before tegafur", "not-tested"),
+        ([order(TEGAFUR, status="completed")], "", ""),
+    ],
+)
+def test_tegafur_is_told_of_the_enzyme_and_given_no_dose(
+    registry: Registry, results: list[dict[str, Any]], expected: str, kind: str
+) -> None:
+    found = speech(registry, *results, drugs=(TEGAFUR,))
+    assert (found.kind if found else "") == kind
+    if found is not None:
+        assert found.summary["en"].startswith(expected)
+        texts = [*found.summary.values(), *found.recommendation.values(), *found.more.values()]
+        assert not any("%" in text or "half" in text or "CPIC" in text for text in texts)
+
+
+def test_beside_capecitabine_the_dose_is_capecitabine_s(registry: Registry) -> None:
+    told = said(registry, genotype("DPYD *1/*2A"), drugs=(CAPECITABINE, TEGAFUR))
+    assert told == "DPYD activity score {advice}: start fluoropyrimidine at half dose"
+
+
+def test_beside_an_order_that_was_lost_tegafur_is_told_all_the_same(registry: Registry) -> None:
+    record = read(registry, genotype("DPYD *1/*2A"), drafts=(order(TEGAFUR),))
+    assert record.drafts is not None
+    record.drafts.unrecognised.append(Fact("", "MedicationRequest/lost", None))
+    model = registry["dpyd-dosing"]
+    assessed = model.assess(record)
+    assert isinstance(assessed, Prediction) and model.manifest.card is not None
+    found = chosen(model.manifest.card, assessed, {})
+    assert found is not None and "tegafur" in found.summary["en"]
