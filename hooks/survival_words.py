@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from cds.cards import answers, wording
+from cds.cards import answers, nameless, wording
 from cds.cards.phrasebook import Phrasebook
 from cds.inference.explain import spreads
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction, Value
@@ -13,7 +13,7 @@ from cds.record.facts import Fact
 from cds.record.features import Feature
 from cds.services import CardDraft, Case, Proposal
 from cds.survival import Curve
-from hooks import nameless, regimens, standing_in, trials
+from hooks import regimens, standing_in, trials
 from hooks.line import Line
 from hooks.regimens import Recognised, Regimen
 from hooks.stage import Extent
@@ -119,23 +119,24 @@ def none(
     """Quietly: what stands in the way of an estimate. ``whose``: the model whose reason it is, where it is one's;
     ``begun``: the drug that tells of an earlier line."""
     words = case.words
-    regimen = found.regimen.title if found is not None else words("survival.none.some_regimen")
     lacking = whose.lacking if isinstance(whose, NotAssessed) else ()
+    drugs = words.join(dict.fromkeys(words.concept(f.concept) for f in case.drafts.of(*regimens.DRUGS)))
     reason = words(
         f"survival.none.detail_{why}",
         items=words.join(wording.absence(words, f) for f in lacking),
         stage=wording.fact_text(words, extent.facts[-1]) if extent.facts else "",
         says=words.pick(whose.says) if isinstance(whose, NotAssessed) else "",
         count=regimens.unread(case.record, case.drafts),
-        drugs=words.join(dict.fromkeys(words.concept(f.concept) for f in case.drafts.of(*regimens.DRUGS))) or "–",
+        drugs=drugs,
+        read=words("survival.none.read", drugs=drugs) if drugs else words("survival.none.read_nothing"),
         begun=called(words, begun) if begun is not None else "–",
         day=words.day(begun.when if begun is not None else None),
     )
     if why == "unreadable" and (named := regimens.written(case.drafts)):
         texts = words.join(dict.fromkeys(words.concept(concept) for concept in named))
         reason = f"{reason} {words('survival.none.by_text', drugs=texts)}"
-    if why == "unreadable" and (codes := nameless.codes(case.drafts)):
-        reason = f"{reason} {words('survival.none.by_code', codes=words.join(codes[:_NAMED]))}"
+    if why == "unreadable" and (codes := nameless.codes(nameless.drafted(case.drafts))):
+        reason = f"{reason} {words('survival.none.by_code', codes=words.join(codes))}"
     if why == "unreadable" and regimens.of_either_kind(case.record, case.drafts):
         reason = f"{reason} {words('survival.none.either_kind')}"
     if why == "unreadable" and regimens.not_albumin_bound(case.record, case.drafts):
@@ -148,7 +149,11 @@ def none(
         topic="pancreas-survival-none",
         rank="information",
         indicator="info",
-        summary=words("survival.none.summary", why=words(f"survival.none.{why}"), regimen=regimen),
+        summary=words(
+            "survival.none.summary_regimen" if found is not None else "survival.none.summary",
+            why=words(f"survival.none.{why}"),
+            regimen=found.regimen.title if found is not None else "",
+        ),
         detail=wording.paragraphs(
             f"{words('survival.none.lead')} {reason}",
             wording.bullets(wording.gaps(words, case.evidence, case.record)),

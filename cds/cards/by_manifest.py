@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from cds.cards import answers, by_study, doubts, measured, wording
+from cds.cards import answers, by_study, doubts, measured, nameless, wording
 from cds.cards.compose import SUMMARY_LIMIT
 from cds.cards.speech import chosen, limits, quieted_by
 from cds.cards.unable import failed
@@ -249,7 +249,8 @@ def _unable(case: Case, unable: Sequence[NotAssessed]) -> CardDraft:
         detail=wording.paragraphs(
             _by_titles(case, "eligibility", [a for a in unable if not a.lacking]),
             _by_titles(case, "lacking", [a for a in unable if a.lacking]),
-            wording.bullets(wording.absence(words, f) for f in lacking.values()),
+            wording.bullets(wording.capital(wording.absence(words, f)) for f in lacking.values()),
+            _unknown_orders(case) if any(f.input.source == "drafts" for f in lacking.values()) else "",
             _section(case, "gaps", wording.gaps(words, case.evidence, case.record)),
             wording.rests_on(words, list(unable), case.policy, case.record),
         ),
@@ -264,6 +265,13 @@ def _by_titles(case: Case, said: str, unable: Sequence[NotAssessed]) -> str:
     words = case.words
     titles = [words("engine.unable.title", model=words.pick(a.manifest.words.title)) for a in unable]
     return words.counted(f"engine.unable.{said}", len(titles), models=words.join(titles)) if titles else ""
+
+
+def _unknown_orders(case: Case) -> str:
+    """Of the orders in the making, those of which no code here tells the drug, by their codes."""
+    orders = case.drafts.unrecognised
+    codes = case.words.join(nameless.codes(orders))
+    return case.words.counted("engine.unable.orders", len(orders), codes=codes) if codes else ""
 
 
 class _Fields(dict[str, Any]):

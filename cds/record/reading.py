@@ -145,19 +145,15 @@ class Reader:
         )
         genomic = self._genomics.take(observation, when)
         self._measured(observation, observation, when)
-        if genomic:
-            return
-        for component in observation.component:
+        for component in () if genomic else observation.component:
             self._measured(observation, component, when)
 
     def _measured(
         self, observation: fhir.Observation, part: fhir.Observation | fhir.Component, when: Moment | None
     ) -> None:
         names, matched = self._names(part.code, "Observation")
-        for name in names:
+        for name in (n for n in names if n not in self._vocabulary.variants):
             concept = self._vocabulary.concepts[name]
-            if concept.variant is not None:
-                continue  # read with the genomic results; a phenotype has a plain concept beside it
             if self._in_future(when):
                 self._refuse(name, observation, "in-the-future", when.text if when else "")
             elif when is None:

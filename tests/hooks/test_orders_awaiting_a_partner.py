@@ -12,7 +12,7 @@ from test_orders_dated_ahead import standing
 from hooks import stories
 
 FLUOROURACIL, LEUCOVORIN, IRINOTECAN, OXALIPLATIN = FOLFIRINOX
-UNPLACED = "No survival estimate: which orders belong to this cycle is not clear (treatment ordered)"
+UNPLACED = "No survival estimate: which orders belong to this cycle is not clear"
 
 
 def chart(*orders: dict[str, Any], on: str | None = None) -> tuple[dict[str, Any], ...]:

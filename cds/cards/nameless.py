@@ -1,8 +1,9 @@
-"""Orders in the making that have a code alone, by which nobody here knows the drug: the reader is told the code."""
+"""Orders in the making of which no code here tells the drug: the reader is told the code."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from cds.record.facts import Fact, Record
 from cds.record.vocabulary import ATC, RXNORM, SNOMED, canonical_system
@@ -10,6 +11,7 @@ from cds.record.vocabulary import ATC, RXNORM, SNOMED, canonical_system
 _CALLED = {RXNORM: "RxNorm", ATC: "ATC", SNOMED: "SNOMED CT", "http://hl7.org/fhir/sid/ndc": "NDC"}
 # a code is sent from outside, and cards are Markdown
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,29}")
+_TOLD = 3
 
 
 def drafted(drafts: Record) -> list[Fact]:
@@ -18,8 +20,8 @@ def drafted(drafts: Record) -> list[Fact]:
     return [fact for fact in (*drafts.untold, *drafts.unrecognised) if not (fact.texts or fact.title)]
 
 
-def codes(drafts: Record) -> tuple[str, ...]:
-    """What their codes are, each once, with the name of the code system where it is one that has a name."""
-    told = ((canonical_system(system), code) for fact in drafted(drafts) for system, code in fact.codes)
+def codes(orders: Iterable[Fact]) -> tuple[str, ...]:
+    """The first of their codes, each once, with the name of the code system where it is one that has a name."""
+    told = ((canonical_system(system), code) for fact in orders for system, code in fact.codes)
     plain = (f"{_CALLED.get(system, '')} {code}".strip() for system, code in told if _PLAIN.fullmatch(code))
-    return tuple(dict.fromkeys(plain))
+    return tuple(dict.fromkeys(plain))[:_TOLD]
