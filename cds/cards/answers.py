@@ -122,7 +122,7 @@ def missing(case: Case, prediction: Prediction) -> list[str]:
     order = {name: place for place, name in enumerate(spread)}
     absent = [f for f in prediction.absent if _could_matter(f, prediction)]
     for feature in sorted(absent, key=lambda f: order.get(f.input.name, len(order))):
-        absence = wording.absence(words, feature)
+        absence = wording.capital(wording.absence(words, feature))
         if main is not None and feature.input.name in spread:
             _, *ends = spread[feature.input.name]
             low, high = _numbers(case, main, *ends)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -30,12 +30,15 @@ class _Strict(BaseModel):
 
 
 class Limits(_Strict):
-    """Of what is usual, in the lane's unit."""
+    """Lines across a lane, in its unit."""
 
     low: float | None = None
     high: float | None = None
-    source: str = Field(min_length=3)
-    """Where they come from."""
+    kind: Literal["usual", "threshold"] = "usual"
+    """``usual``: between them lies what is usual; ``threshold``: something follows from there, and no laboratory calls
+    it the end of what is usual."""
+    source: Annotated[str, Field(min_length=3)] | Text
+    """Where they come from; by language, or in one for all."""
 
 
 class Confounder(_Strict):

@@ -109,4 +109,6 @@ def _why(words: Phrasebook, told: Told, reason: str) -> str:
 def _category(words: Phrasebook, told: Told) -> str:
     output = told.of_kind("category")
     number = told.output(output.name) if output is not None else None
-    return say.answer(words, output, number) if output is not None and isinstance(number, int | float) else ""
+    if output is None or not isinstance(number, int | float):
+        return ""
+    return wording.capital(say.answer(words, output, number))

@@ -27,6 +27,7 @@ from cds.pages.report.doubt import changes, periods, shown_in
 from cds.pages.report.studied import Studied, studied
 from cds.record.facts import Fact, Refused
 from cds.record.moments import Moment
+from cds.record.vocabulary import Vocabulary
 from cds.trust.smart import ReportSession
 
 __all__ = ["Gap", "Row", "Table", "Timeline", "timeline"]
@@ -196,7 +197,7 @@ def _measured(reading: _Reading, lane: Measured) -> tuple[Lane, Table]:
     table = Table(
         drawn.label,
         _newest(rows),
-        _limits(lane, words),
+        " ".join(filter(None, [_limits(lane, words), _reference(lane, facts, vocabulary, words)])),
         tuple(
             words("report.timeline.doubt", what=label, begin=words.day(begin), end=words.day(end))
             for begin, end, label in shaded
@@ -230,7 +231,28 @@ def _limits(lane: Measured, words: Phrasebook) -> str:
         for side, value in (("from", lane.limits.low), ("to", lane.limits.high))
         if value is not None
     ]
-    return words("report.timeline.limits", limits=" ".join(ends), source=lane.limits.source)
+    source = lane.limits.source
+    told = source if isinstance(source, str) else words.pick(source)
+    return words(f"report.timeline.limits.{lane.limits.kind}", limits=" ".join(ends), source=told)
+
+
+def _reference(lane: Measured, facts: list[Fact], vocabulary: Vocabulary, words: Phrasebook) -> str:
+    """What the laboratory calls usual, of the newest value with which it sent limits."""
+    fact = next((f for f in facts if f.reference_range and f.reference_range.written != (None, None)), None)
+    there = vocabulary.conversion(fact.concept, lane.unit) if fact is not None else None
+    if fact is None or fact.reference_range is None or there is None:
+        return ""
+    low, high = (
+        words.number((end - there.offset) / there.factor, lane.digits) if end is not None else None
+        for end in (fact.reference_range.low, fact.reference_range.high)
+    )
+    if low is not None and high is not None:
+        limits = words("report.reference.between", low=low, high=f"{high} {lane.unit}")
+    elif high is not None:
+        limits = words("report.reference.up_to", limit=f"{high} {lane.unit}")
+    else:
+        limits = words("report.reference.from", limit=f"{low} {lane.unit}")
+    return words("report.timeline.limits.laboratory", limits=limits, day=words.day(fact.when))
 
 
 def _marks(reading: _Reading, lane: Measured, facts: list[Fact]) -> tuple[tuple[datetime, str], ...]:

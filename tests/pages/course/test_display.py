@@ -65,6 +65,7 @@ def test_a_mounted_folder_adds_its_lanes(make_house: object, tmp_path: Path) -> 
 def test_every_limit_names_its_source(house: House) -> None:
     found = display(house.engine)
     assert found is not None
-    sources = [lane.limits.source for lane in found.timeline.lanes if lane.limits]
+    sources: list[str | dict[str, str]] = [lane.limits.source for lane in found.timeline.lanes if lane.limits]
     sources += [one.source for lane in found.timeline.lanes for one in lane.confounders]
-    assert all(len(source) > 20 for source in sources)
+    texts = [text for one in sources for text in ([one] if isinstance(one, str) else one.values())]
+    assert all(len(text) > 20 for text in texts)

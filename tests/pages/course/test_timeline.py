@@ -116,6 +116,42 @@ def test_units_are_converted_as_the_record_does_and_what_was_sent_stays_visible(
     assert (bilirubin.value, bilirubin.unit, bilirubin.original) == ("51", "µmol/L", "3 mg/dL")
 
 
+@pytest.mark.parametrize(
+    ("language", "threshold", "laboratory"),
+    [
+        (
+            "en",
+            "The line (up to 34 µmol/L) is a threshold, not the laboratory's limit. Source: This product's choice:",
+            "Reference of the laboratory, with the value of ",
+        ),
+        (
+            "nl",
+            "De lijn (tot 34 µmol/L) is een drempel, niet de grens van het laboratorium. Bron: Keuze van dit product:",
+            "Referentie van het laboratorium, bij de waarde van ",
+        ),
+    ],
+)
+def test_a_threshold_is_not_called_usual_and_the_laboratory_s_own_limits_are_told(
+    make_house: MakeHouse, language: str, threshold: str, laboratory: str
+) -> None:
+    patient = "no-labs-patient"
+    sent = {"referenceRange": [{"low": {"value": 0.2, "unit": "mg/dL"}, "high": {"value": 1, "unit": "mg/dL"}}]}
+    house = make_house(
+        observed(1, patient, "1975-2", -3, 1.2, "mg/dL", **sent),
+        observed(2, patient, "24108-3", -3, 30, "U/mL"),
+        {"resourceType": "Patient", "id": patient, "gender": "male", "birthDate": "1950-01-01"},
+    )
+    course = drawn(house, patient, language)
+    label = {"en": "Bilirubin", "nl": "Bilirubine"}[language]
+    said = table(course, label).limits
+    assert said.startswith(threshold) and laboratory in said
+    assert said.endswith({"en": ": 3 to 17 µmol/L.", "nl": ": 3 tot 17 µmol/L."}[language])
+    assert laboratory not in table(course, "CA 19-9").limits
+    if language == "nl":
+        sources = [one.limits.partition("Bron: ")[2] for one in course.tables]
+        assert not any(word in source for source in sources for word in ("table 3", "from which", "is not read"))
+
+
 def test_what_can_t_be_believed_stands_in_the_table_with_its_reason_and_is_not_drawn(make_house: MakeHouse) -> None:
     house = make_house(
         observed(1, "odd-units", "24108-3", -10, 80, "furlongs"),
