@@ -92,7 +92,7 @@ def test_an_absent_input_says_so_in_a_sentence(say: SayWith) -> None:
     card = say(change)(tiny_models.patient(None))
     assert card.summary == "Marker: not recorded"
     assert (
-        "marker (not recorded); known, risk, within 2 years: between about 12 in 100 and about 100 in 100."
+        "Marker (not recorded); known, risk, within 2 years: between about 12 in 100 and about 100 in 100."
         in card.detail
     )
 
@@ -227,7 +227,7 @@ def test_abstaining_for_want_of_an_input_is_silent_or_said_as_the_manifest_wants
     )
     card = said(record)
     assert card.summary == "Could not be assessed: Model probe"
-    assert "- marker (not recorded)" in card.detail
+    assert "- Marker (not recorded)" in card.detail
 
 
 def test_a_source_that_could_not_be_read_is_said_whatever_the_manifest_wants(say: SayWith) -> None:

@@ -127,9 +127,9 @@ def test_what_a_missing_input_would_change_is_said_of_a_year_with_its_time(
 ) -> None:
     (line,) = section(say(tiny_models.patient(None), language=language).detail, heading)
     told = {
-        "en": "- marker (not recorded); known, alive at 12 months: between about 30 in 100 and about 94 in 100.",
+        "en": "- Marker (not recorded); known, alive at 12 months: between about 30 in 100 and about 94 in 100.",
         "nl": (
-            "- merkstof (niet vastgelegd); als het bekend was, in leven na 12 maanden: tussen ongeveer 30 op de 100 en "
+            "- Merkstof (niet vastgelegd); als het bekend was, in leven na 12 maanden: tussen ongeveer 30 op de 100 en "
             "ongeveer 94 op de 100."
         ),
     }

@@ -334,3 +334,9 @@ def test_an_answer_says_once_within_what_time_it_holds(model: str, language: str
         spelt = r"\b(one|two|three|four|five|één|twee|drie|vier|vijf)\b"
         assert len(re.findall(r"\d+(?= (?:year|month|jaar|maand))", told)) == 1, told
         assert re.search(spelt, told) is None, told
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_topic_is_called_by_a_name_that_begins_with_a_capital(model: str) -> None:
+    card = manifest(model).card
+    assert card is None or all(label[:1].isupper() for label in card.topic_label.values())

@@ -72,9 +72,12 @@ def test_a_chart_is_opened_and_orders_are_signed_by_keyboard_alone(screen: Scree
     page.keyboard.press("Enter")
     card = page.get_by_role("article", name="Prognosis information available")
     expect(card.get_by_role("table")).to_be_hidden()
-    card.get_by_text("Show the details").focus()
+    expect(card.get_by_text("Hide the details")).to_be_hidden()
+    card.locator("summary", has_text="Show the details").focus()
     page.keyboard.press("Enter")
     expect(card.get_by_role("table")).to_be_visible()
+    expect(card.get_by_text("Hide the details")).to_be_visible()
+    expect(card.get_by_text("Show the details")).to_be_hidden()
     assert screen.complaints == []
 
 

@@ -46,3 +46,14 @@ def test_what_nobody_recorded_is_said_to_be_taken_as_absent(cyst: Opened, langua
 def test_a_first_time_that_does_not_hold_is_not_called_unrecorded(cyst: Opened, language: str, said: str) -> None:
     """Diabetes without a date, or of long ago, is on record, and not as new."""
     assert said in plain(section(cyst.get(language=language).text, "ipmn-european-2018"))
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Worrisome features, endoscopic ultrasound advised"),
+        ("nl", "Zorgwekkende kenmerken, endo-echografie geadviseerd"),
+    ],
+)
+def test_what_it_concludes_begins_with_a_capital(cyst: Opened, language: str, said: str) -> None:
+    assert said in plain(section(cyst.get(language=language).text, "ipmn-kyoto-2024"))
