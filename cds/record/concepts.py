@@ -114,6 +114,8 @@ class Concept(Strict):
     """Read from genomic results; ``codes`` are then only those of reports on this very finding."""
     relatives: Relatives | None = None
     """FamilyMemberHistory: whose; the fact's value is the relative's age at onset, in years."""
+    stocked: bool = True
+    """Medication: false where many hospitals have none, so that a site's own table may be whole without it."""
     source: str = ""
     """Where the codes and limits come from."""
 

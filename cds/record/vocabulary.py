@@ -190,8 +190,8 @@ class Vocabulary:
         return any(canonical_system(c.system or "") in self._whole_drug_systems for c in codings if c.code)
 
     def _whole(self, mapped: list[frozenset[str]]) -> bool:
-        """Every drug that is of a class here (ATC's L01, of cancer drugs) and one more of the class. One that was
-        mapped for something else, metformin say, tells nothing of a partner drug."""
+        """Every drug that is of a class here (ATC's L01, of cancer drugs) and in stock, and one more of the class. One
+        that was mapped for something else, metformin say, tells nothing of a partner drug."""
         atc = {prefix: names for (system, prefix), names in self._prefixes.items() if system == ATC}
         classes = {name for names in atc.values() for name in names}
         of_a_class = {
@@ -200,7 +200,7 @@ class Vocabulary:
             if system == ATC and code.startswith(tuple(atc))
             for name in names
         }
-        members = of_a_class - classes
+        members = {name for name in of_a_class - classes if self.concepts[name].stocked}
         further = frozenset().union(*(names for names in mapped if not names & members))
         return bool(classes) and members <= frozenset().union(*mapped) and classes <= further
 

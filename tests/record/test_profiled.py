@@ -195,6 +195,7 @@ CANCER_DRUGS["L01XK01"] = (ATC, "L01XK01")
         (PRK, {"1": (ATC, "L01BC05")}, False),
         (PRK, CANCER_DRUGS, False),  # and its other cancer drugs?
         (PRK, CANCER_DRUGS | {"2": (ATC, "L01XA01")}, True),
+        (PRK, CANCER_DRUGS | {"2": (ATC, "L01BC53")}, True),  # tegafur, which many hospitals do not stock
         (RXNORM, CANCER_DRUGS | {"2": (ATC, "L01XA01")}, False),  # products have codes without end
     ],
 )
