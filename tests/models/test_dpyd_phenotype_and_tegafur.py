@@ -44,8 +44,8 @@ def said(registry: Registry, *resources: dict[str, Any], drugs: tuple[str, ...] 
     [
         ([phenotype(POOR)], "DPYD poor metaboliser on record: avoid fluorouracil and capecitabine"),
         ([phenotype(INTERMEDIATE)], "DPYD intermediate metaboliser on record: start fluoropyrimidine at half dose"),
-        ([phenotype(NORMAL)], ""),
-        # no answer that is known here is no normal one, and no missing one
+        # not relied on alone, as no other answer that is not known here; and none of them is a missing one
+        ([phenotype(NORMAL)], "A DPYD result is on record that this service can't read"),
         ([phenotype(ULTRARAPID)], "A DPYD result is on record that this service can't read"),
         ([WORDS], "A DPYD result is on record that this service can't read"),
         ([PLAIN], "A DPYD result is on record that this service can't read"),
