@@ -48,8 +48,6 @@ def _holds(test: Test, answered: Answered, under: Mapping[str, float]) -> bool:
     if test.is_ is not None:
         return answered.category(test.output or "") == test.is_
     value = answered.number(test.output) if test.output else answered.value_of(test.input or "")
-    if test.present is not None:
-        return (value is not None) is test.present
     if value is None:
         return False
     comparison = next(name for name in COMPARISONS if getattr(test, name) is not None)

@@ -40,21 +40,18 @@ class Test(Strict):
     above: float | str | None = None
     """As at_least."""
     is_: str | None = Field(None, alias="is", description="Category the output must be.")
-    present: bool | None = Field(None, description="Whether the input was found; a flag always is.")
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Test:
         subjects = [s for s in (self.output, self.input, self.rule) if s is not None]
-        comparisons = [k for k in (*COMPARISONS, "is_", "present") if getattr(self, k) is not None]
+        comparisons = [k for k in (*COMPARISONS, "is_") if getattr(self, k) is not None]
         if len(subjects) != 1:
             raise ValueError("a test needs exactly one of output, input, rule")
         if len(comparisons) != (0 if self.rule is not None else 1):
             raise ValueError(
-                "a test on an output or input needs exactly one of at_least, at_most, below, above, is, present; "
+                "a test on an output or input needs exactly one of at_least, at_most, below, above, is; "
                 "a test on a rule needs none"
             )
-        if self.present is not None and self.input is None:
-            raise ValueError("'present' is asked of an input: an output is always there")
         return self
 
 

@@ -201,11 +201,6 @@ WRONG_RULES: dict[str, tuple[Change, str, str]] = {
         "input: wish",
         "rule 'R1' tests 'wish', which is not an input",
     ),
-    "a test whether an output is there": (
-        lambda c: c["card"]["speaks"][0].update(when=[{"output": "risk", "present": True}]),
-        "output: risk",
-        "'present' is asked of an input",
-    ),
     "a test without a comparison": (
         lambda c: c["runtime"]["rules"][0]["all"][0].pop("at_least"),
         "- input: marker",
