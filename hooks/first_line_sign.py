@@ -77,7 +77,7 @@ def passed_over(case: Case) -> str | None:
 def _unsure(case: Case, why: str) -> Iterable[Finding]:
     """``why``: ``unreadable`` or ``unplaced``, of orders."""
     extent = stage.extent(case.record)
-    if extent.known == "absent":
+    if extent.known == "absent" and "Condition" not in case.record.unread:
         yield Suppressed(TOPIC, f"orders-{why}", models=MODELS)
     elif case.parameters.say_when_not_possible:
         yield survival_words.none(case, None, why, extent, None)

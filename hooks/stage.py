@@ -62,8 +62,8 @@ def extent(record: Record) -> Extent:
 def _over(record: Record) -> Extent:
     """Metastases after a cancer that is recorded as over: it may have come back, or they are another one's."""
     past = [f for f in record.of("pancreatic-cancer") if f.status == "inactive" and f.verification == "confirmed"]
-    spread = [f for f in record.of(*METASTASES) if _stands(f) and past and _later(f, past[-1])]
-    return Extent("over", (past[-1], spread[0])) if spread else Extent("absent")
+    spread = [f for f in record.of(*METASTASES) if _stands(f) and any(_after(f, one) for one in past)]
+    return Extent("over", (past[0], spread[0])) if spread else Extent("absent")
 
 
 def _stands(fact: Fact) -> bool:

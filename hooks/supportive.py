@@ -25,7 +25,7 @@ _NAMES = (
 )
 # before the name: what it is for, how much is in it and how it is given
 _BEFORE = (
-    r"(?:premed\w*[\s:,-]*|(?:inj|inf|tab|caps?|drank|amp)\w*\.?\s+|(?:iv|po|i\.v\.|p\.o\.)\s+|"
+    r"(?:premed\w*+[\s:,.-]*|(?:inj|inf|tab|caps?|drank|amp)\w*\.?\s+|(?:iv|po|i\.v\.|p\.o\.)\s+|"
     r"\d+(?:[.,]\d+)?\s*(?:ml|mg|g|mcg)\s+)*"
 )
 _FIRST = re.compile(rf"^\s*{_BEFORE}(?:{_NAMES})\w*(?:\s*(?:[/+&,]|\ben\b|\band\b)\s*(?:{_NAMES})\w*)*")

@@ -177,16 +177,16 @@ class Chain:
     def ours(self) -> bool | None:
         """Whether the newest link was made with the key in use here, and with as many before it; None: there is no link
         to tell."""
-        return self._made_here(sa.select(audit_links).order_by(audit_links.c.seq.desc()).limit(1))
+        return self.made_here(sa.select(audit_links).order_by(audit_links.c.seq.desc()).limit(1))
 
     def begun_by_us(self) -> bool | None:
         """Of the newest segment's first link, the same: a service whose key was changed without more goes on with links
         of its own, and the newest tells nothing of it."""
         segment = sa.select(audit_links.c.segment).order_by(audit_links.c.seq.desc()).limit(1).scalar_subquery()
         begun = sa.select(audit_links).where(audit_links.c.segment == segment).order_by(audit_links.c.seq).limit(1)
-        return self._made_here(begun)
+        return self.made_here(begun)
 
-    def _made_here(self, question: sa.Select[Any]) -> bool | None:
+    def made_here(self, question: sa.Select[Any]) -> bool | None:
         row = self._book.read(lambda c: c.execute(question).mappings().first())
         if row is None:
             return None

@@ -17,7 +17,8 @@ from cds.ids import new_id
 from cds.ledger.book import Book
 from cds.ledger.chain import Chain, Checked
 from cds.ledger.chain_links import ERASE, PURGE, REKEY, linked, links_of, ranges
-from cds.ledger.chained import KINDS, digests
+from cds.ledger.chained import BY_NAME, KINDS, digests
+from cds.ledger.tables import audit_links
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,11 @@ class Chained:
 
     def take_up(self, book: Book) -> bool:
         """After an erasure under another key, whose link is the newest since: one of the key in use, so that the ledger
-        is taken for this key's again now and not when its next row is linked. False: no need, or it never was."""
-        if self.chain.ours() is not False or not self.chain.begun_by_us():
+        is taken for this key's again now and not when its next row is linked. False: no need, or this key is not the
+        service's: the newest link that names a row tells, since the service makes those and commands the others."""
+        of_rows = audit_links.c.kind.in_(list(BY_NAME))
+        newest = sa.select(audit_links).where(of_rows).order_by(audit_links.c.seq.desc()).limit(1)
+        if self.chain.ours() is not False or not self.chain.made_here(newest):
             return False
         book.write(lambda c: self.chain.tell(c, ERASE, new_id(), "", self.now, {"links": []}))
         return True

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 TOLERATED_AHEAD = timedelta(days=1)
 """A clock that is a little ahead is common; a result from next week is a mistake."""
-_WORD = re.compile(r"[A-Z][A-Z0-9-]+")
+_WORD = re.compile(r"\b[A-Z][A-Z0-9]+(?:-[A-Z0-9]+)*\b")
 _SYMBOL = re.compile(r"^[A-Z][A-Z0-9-]{1,14}$")
 
 

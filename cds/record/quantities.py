@@ -27,6 +27,8 @@ _TEXT = re.compile(
 )
 _SIGNS = {"≤": "<=", "≥": ">="}
 _THOUSANDS = 3
+_LONGEST = 100
+"""Characters of a text that may be a value alone."""
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -54,6 +56,17 @@ class Spelling(msgspec.Struct, frozen=True):
     """Without a known unit: those its concept is measured in."""
 
 
+# behind a value, how the laboratory judged it; no L, which is a litre after a blank
+_FLAG = re.compile(r"(?<!/)(?<!/ )\s+\(?(?:HH?|high|hoog|verhoogd|\*)\)?$", re.IGNORECASE)
+_BEGINS = re.compile(r"[<>≤≥=]{0,2} *\d[\d.,]*")
+
+
+def begins(text: str) -> str:
+    """Of a text that could not be read: the number it begins with, for showing; empty where it begins with none."""
+    found = _BEGINS.match(text[:40].strip())
+    return found[0] if found else ""
+
+
 def sent(part: Observation | Component, concept: Concept) -> Quantity | None:
     """The value of a result, also where it was sent as a text; None where that is no number, or no measurement."""
     if part.valueQuantity is not None:
@@ -65,7 +78,9 @@ def sent(part: Observation | Component, concept: Concept) -> Quantity | None:
 
 def _of_text(text: str) -> Quantity | None:
     """None, too, for ``12,000``: twelve in one country, and twelve thousand in another."""
-    found = _TEXT.fullmatch(" ".join(text.split()))
+    if len(text) > _LONGEST:
+        return None
+    found = _TEXT.fullmatch(_FLAG.sub("", " ".join(text.split())))
     if found is None:
         return None
     sign, whole, decimals, behind = found.groups()

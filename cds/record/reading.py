@@ -167,7 +167,8 @@ class Reader:
             elif (quantity := quantities.sent(part, concept)) is not None:
                 self._quantity(observation, part, name, concept, quantity, when, matched)
             elif part is not observation or not observation.component:
-                self._refuse(name, observation, "no-value")
+                told = quantities.begins(part.valueString or "") if concept.unit is not None else ""
+                self._refuse(name, observation, "no-value", told, when if told else None)
 
     def _quantity(
         self,

@@ -315,7 +315,10 @@ def _ratio(spec: Input, record: Record, before: Mapping[str, Feature]) -> Featur
         facts = [f for f in dated if _number(spec, f) is not None]
         first = _near(facts, moment, spec.anchor)
         if dated and dated[0].comparator is not None:  # an older number is not the newest
-            told = shares.of_bound(dated[0], first, spec.unit) if _recent(dated[0], spec, record) else ()
+            # where the value at the anchor is a bound as well, an older number is not what it was then
+            there = _near(dated[1:], moment, spec.anchor)
+            sure = there is not None and there is first and _recent(dated[0], spec, record)
+            told = shares.of_bound(dated[0], first, spec.unit) if sure else ()
             return Feature(spec, None, "censored", told, detail=dated[0].original)
         newest = next((f for f in facts if _recent(f, spec, record)), None)
         if first is None or newest is None or newest.when is None:

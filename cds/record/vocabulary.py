@@ -250,6 +250,18 @@ class Vocabulary:
         if missing:
             raise VocabularyError(f"{where} names concepts that no vocabulary defines: {', '.join(missing)}")
 
+    def _of_concept(self, name: str) -> tuple[str, ...]:
+        """And of a drug the class that its own codes put it in: a code that is mapped to the concept says no less."""
+        codes = self.concepts[name].codes if name in self.concepts else ()
+        medication = bool(codes) and self.concepts[name].resource == "Medication"
+        classes = (
+            wider
+            for (system, prefix), names in self._prefixes.items()
+            if medication and any(canonical_system(c.system) == system and c.code.startswith(prefix) for c in codes)
+            for wider in names
+        )
+        return tuple(dict.fromkeys((name, *classes)))
+
     def add_site_codes(self, mapping: SiteCodes) -> None:
         """Raises VocabularyError when a target is unknown: a local code that maps to nothing is a silent gap."""
         for written, target in mapping.targets.items():
@@ -258,7 +270,7 @@ class Vocabulary:
                 self._add_genomic(key, self.genomic[target])
                 self._local[GENOMIC].append(written)
                 continue
-            names = (target[1],) if target[0] == CONCEPT_SYSTEM else self._look_up(*target)
+            names = self._of_concept(target[1]) if target[0] == CONCEPT_SYSTEM else self._look_up(*target)
             names = tuple(n for n in names if n in self.concepts)
             if not names:
                 raise VocabularyError(

@@ -28,6 +28,15 @@
 {{- end }}
 {{- end -}}
 
+{{/* root, of: names of lists of networkPolicy, of which each may be left empty. Egress to all that they name. */}}
+{{- define "cds.egressOf" -}}
+{{- $named := list -}}
+{{- range .of -}}
+{{- $named = concat $named (default list (get $.root.Values.networkPolicy .)) -}}
+{{- end -}}
+{{- include "cds.egress" (dict "root" .root "more" $named) -}}
+{{- end -}}
+
 {{/* Of what needs the database alone. Where it has no rules of its own it is among all that is named. */}}
 {{- define "cds.databaseEgress" -}}
 {{- $policy := .Values.networkPolicy -}}

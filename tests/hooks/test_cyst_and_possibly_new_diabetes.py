@@ -124,7 +124,7 @@ def test_the_model_beside_is_marked_too(house: House) -> None:
 def test_what_the_doubt_tells_is_not_missing_as_well(house: House, guideline: str) -> None:
     (card,) = house.cards_for("pancreas-care", *CHART, cut="conditions")
     missing = lines(card, "What is missing")
-    assert "jaundice or cholestasis (could not be read)." in missing
+    assert "Jaundice or cholestasis (could not be read)." in missing
     assert not any("diabetes" in line for line in missing)
 
 

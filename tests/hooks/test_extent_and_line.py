@@ -7,6 +7,7 @@ from time import process_time
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cds.record.facts import Fact, Record
 from cds.record.moments import parse
@@ -52,7 +53,11 @@ OTHER = fact("other-primary-cancer", 400, status="active")
         ((cancer(),), "unknown"),
         # over, and something has spread since
         ((cancer(400, status="inactive"), liver(50)), "over"),
+        ((cancer(400, status="inactive"), liver(400)), "over"),
         ((cancer(400, status="inactive"), liver(500)), "absent"),
+        # without a day either may have come after the other
+        ((cancer(400, status="inactive"), structs.replace(liver(5), when=None)), "over"),
+        ((structs.replace(cancer(status="inactive"), when=None), liver(500)), "over"),
         ((cancer(400, status="inactive"),), "absent"),
         ((cancer(400, status="inactive", verification=None), liver(50)), "absent"),
         ((cancer(), fact("stage-group", 50, **STAGE_IV)), "metastatic"),

@@ -67,6 +67,15 @@ def test_a_regimen_beside_a_problem_list_nobody_could_read_brings_a_card(
     assert card["summary"].startswith(summary) and said in card["detail"] and "CDS-603" in card["detail"]
 
 
+def test_orders_nobody_could_read_beside_such_a_problem_list_bring_one_too(house: House) -> None:
+    story = stories.story("folfirinox-falling")
+    for orders in ([ordered(text="FOLFIRINOX")], [FOLFIRINOX[0], ordered(text="study drug XYZ")]):
+        entries = [{"resource": one | {"subject": {"reference": f"Patient/{story.id}"}}} for one in orders]
+        drafts = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+        (card,) = house.ask(story, "order-sign", lost="conditions", draftOrders=drafts)["pancreas-first-line"]
+        assert "could not be read" in card["summary"] and "CDS-603" in card["detail"]
+
+
 @pytest.mark.parametrize(
     ("language", "said"), [("en", "No model's answer is used here;"), ("nl", "geen antwoord van een model")]
 )

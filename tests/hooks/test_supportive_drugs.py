@@ -49,6 +49,9 @@ def test_leucovorin_with_a_code_hides_no_regimen_in_words(house: House) -> None:
     [
         ("ondansetron 8 mg", True),
         ("Premedicatie: dexamethason 8 mg", True),
+        ("premed. ondansetron", True),
+        # a pattern that tried each way to part these would not end
+        ("premed" * 2_000 + " zzz", False),
         ("2 ML ondansetron 2 MG/ML Injection [Zofran]", True),
         ("ondansetron/dexamethason", True),
         ("dexamethasone and ondansetron before chemo", True),

@@ -182,8 +182,8 @@ def test_a_marker_that_is_not_raised_is_not_explained_away(house: House) -> None
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", "largest diameter of the cyst (250 mm is outside the range that the model reads)"),
-        ("nl", "grootste diameter van de cyste (250 mm ligt buiten het bereik dat het model leest)"),
+        ("en", "Largest diameter of the cyst (250 mm is outside the range that the model reads)"),
+        ("nl", "Grootste diameter van de cyste (250 mm ligt buiten het bereik dat het model leest)"),
     ],
 )
 def test_a_size_no_cyst_has_is_named_where_the_rules_hang_on_it(house: House, language: str, said: str) -> None:

@@ -451,6 +451,27 @@ def test_an_erasure_with_the_service_s_own_key_last_leaves_the_ledger_this_key_s
     assert counts(url)["audit_links"] == before
 
 
+def test_an_erasure_under_a_key_of_before_takes_no_ledger_over(
+    settings: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service began with another key and goes on with its own, as after a line end that its Secret lost."""
+    for key, patient in ((ANOTHER, "p1"), (KEY, "p2")):
+        ledger = opened(url, key.encode())
+        fill(ledger, NORTH, patient)
+        ledger.close()
+        sealed(url, key.encode())
+    links = counts(url)["audit_links"]
+    monkeypatch.setenv("CDS_LEDGER_KEY", ANOTHER)
+    of = ("--client", NORTH, "--despite-key", "--yes")
+    assert "nothing of this patient" in run(settings, "erase", *of, "--patient", "nobody").output
+    assert counts(url)["audit_links"] == links
+    assert "Removed: " in run(settings, "erase", *of, "--patient", "p1").output
+    assert counts(url)["audit_links"] == links + 1
+    monkeypatch.setenv("CDS_LEDGER_KEY", KEY)
+    assert "nothing of this patient" in run(settings, "erase", *of, "--patient", "p1").output
+    assert require_own_key(url, KEY.encode(), for_persons=False)
+
+
 def test_with_the_ledgers_own_key_the_option_changes_nothing(kept: Ledger, settings: Path, url: str) -> None:
     sealed(url, KEY.encode())
     result = run(settings, "erase", "--client", NORTH, "--patient", "p1", "--yes", "--despite-key")

@@ -240,6 +240,8 @@ def test_two_diplotypes_in_one_result_are_none(vocabulary: Vocabulary) -> None:
         variant(value={"text": "*1/*2A"}, code=coded(LOINC, "84413-4") | {"text": "DPYD genotype"}),
         variant(DPYD, ("48004-6", HGVS, "NM_000110.4:c.1905+1G>A"), value=None),
         variant(DPYD, value={"text": "see report"}),
+        variant(value=None, code=coded(LOINC, "84413-4"), valueString="DPYD-genotype: niet conclusief"),
+        variant(value={"text": "*1/*2A"}, code=coded(LOINC, "84413-4") | {"text": "DPYD-variant"}),
         variant(DPYD, value="LA18198-4"),
     ],
 )

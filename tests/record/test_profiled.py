@@ -56,6 +56,12 @@ def mapped(folder: Path, source: str, targets: dict[str, tuple[str, str]], unit:
     return vocabulary
 
 
+@pytest.mark.parametrize("drug", ["tegafur", "olaparib", "gemcitabine"])
+def test_a_code_that_a_site_maps_to_a_drug_is_of_the_drug_s_class_as_well(tmp_path: Path, drug: str) -> None:
+    vocabulary = mapped(tmp_path, "urn:local", {"1": ("urn:cds:concept", drug)})
+    assert set(vocabulary.names("urn:local", "1")) == {drug, "antineoplastic"}
+
+
 EVERY = [
     *sent.zib_panel(),
     sent.zib_laboratory_test(sent.coded((NHG_45, "1")), sent.quantity(5, "kU/l", "k[IU]/L")),

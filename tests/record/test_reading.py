@@ -142,6 +142,22 @@ def test_a_number_sent_as_a_text_is_a_result(
     assert (fact.comparator, fact.value, fact.original) == (comparator, value, original)
 
 
+@pytest.mark.parametrize("flag", ["H", "HH", "(H)", "high", "hoog", "(Verhoogd)", "*"])
+def test_a_laboratory_s_mark_behind_a_value_is_none_of_it(vocabulary: Vocabulary, flag: str) -> None:
+    (fact,) = read(vocabulary, told(f"205 mg/dL {flag}")).of("glucose")
+    assert (fact.value, fact.comparator) == (205, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("1,205 mg/dL", "1,205"), ("> 205 see note", "> 205"), ("see note 205", ""), ("", "")]
+)
+def test_of_a_text_that_is_no_value_the_number_it_begins_with_is_shown(
+    vocabulary: Vocabulary, text: str, shown: str
+) -> None:
+    (refused,) = read(vocabulary, told(text)).refused
+    assert (refused.reason, refused.detail, refused.when is not None) == ("no-value", shown, bool(shown))
+
+
 @pytest.mark.parametrize("text", ["3", "<3", " 3 "])
 def test_a_text_without_a_unit_is_a_count_where_the_concept_is_one(vocabulary: Vocabulary, text: str) -> None:
     assert [f.value for f in read(vocabulary, told(text, "21893-3")).of("nodes")] == [3]
@@ -157,8 +173,9 @@ def test_a_text_without_a_unit_is_refused_as_a_quantity_without_one(vocabulary: 
     [
         "1,200 mg/dL",
         "1.200 mg/dL",
-        "120 mg/dL (high)",
+        "120 mg/dL (low)",
         "120 see note",
+        "120 " + "0" * 100,
         "100-120",
         "-120",
         "1e2",

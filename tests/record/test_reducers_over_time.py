@@ -150,6 +150,14 @@ def test_a_recent_bound_is_the_bound_of_a_share(days_ago: int, shares: list[floa
     assert [f.value for f in ratio.facts] == [pytest.approx(s) for s in shares]
 
 
+def test_beside_a_bound_at_the_start_an_older_number_is_no_start() -> None:
+    at_start = fact("marker", 75, 1000.0, comparator=">", original=">1000 U/mL")
+    beyond = fact("marker", 1, 1000.0, comparator=">", original=">1000 U/mL")
+    made = record(*CYCLES, fact("drug", 60), fact("drug", 74), fact("marker", 80, 640.0), at_start, beyond)
+    (_, ratio) = under_treatment(made, spec("r", reduce="ratio", unit="%", within="60d", **SINCE_START))
+    assert (ratio.state, ratio.facts) == ("censored", ())
+
+
 def test_days_are_counted_from_the_newest_fact() -> None:
     made = record(fact("scan", 395), fact("scan", 30))
     (since,) = extract([spec("since", concepts=["scan"], reduce="days_since", unit="d")], made, {})
