@@ -18,10 +18,11 @@ _NOT_GIVEN = re.compile(
     r"(?:\b(?:no|not|without|instead of|in place of|allerg\w+(?: to)?|"
     r"geen|niet|zonder|plaats van|ipv|i\.p\.v\.|allergi\w+(?: voor)?|was|"
     # said of it, unless on a condition
+    r"(?<!restart )(?<!resume )(?<!hervat )(?<!hervatten )"
     r"(?P<stop>stop(?:s|ped|ping)?|discontinued?|hold|cancel(?:led)?|stopzetten|gestopt|staak|staken|gestaakt|"
     r"paus(?:e|ed|ing)|suspend(?:ed)?|interrupt(?:ed)?|pauzeer|pauzeren|gepauzeerd|onderbreek|onderbreken|opschorten))"
     # "stop FOLFIRINOX, start gem-nab" denies the first alone, with or without the comma
-    r"(?:\s+(?!lipos|pegyl|start(?!en)|begin(?!nen)|give\b|geef|then\b|dan\b|maar\b|but\b|dpd|dpyd|ugt|varia|mutat|gemcit|gemz|"
+    r"(?:\s+(?!lipos|pegyl|sched|schem|start(?!en)|begin(?!nen)|give\b|geef|then\b|dan\b|maar\b|but\b|dpd|dpyd|ugt|varia|mutat|gemcit|gemz|"
     r"oxalip|eloxat|irinot|fluor|capec|xelod|paclit|abrax|folf|nalir)[^\W\d_]+){0,2}|"
     # and of what another drug is given with: an antiemetic "before FOLFIRINOX", "24 uur na de gemcitabine"; not what is
     # given for a disease: "chemotherapie bij pancreascarcinoom gemcitabine"
@@ -76,8 +77,8 @@ _EQUIPMENT = re.compile(
 def said(text: str, start: int, end: int, drug: re.Pattern[str]) -> bool:
     """Of the drug named at ``text[start:end]``, in lower case. ``drug``: what names any cancer drug."""
     near, after = max(0, start - FAR), text[end : end + FAR]
-    if _ENDED.search(after):
-        return True
+    if ended := _ENDED.search(after):
+        return "allerg" in ended[0] or not _conditional(text[near:start], after[ended.end() :])
     if (denied := _NOT_GIVEN.search(text, near, start)) is not None:
         return not denied["stop"] or not _conditional(text[near : denied.start()], after)
     return _replaced(text, near, start, after, drug)

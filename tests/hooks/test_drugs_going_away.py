@@ -53,6 +53,12 @@ def test_a_drug_that_goes_is_not_ordered(text: str, given: set[str]) -> None:
     ("text", "given"),
     [
         ("5-FU, stop bij diarree", FLUOROURACIL),
+        ("Bij diarree capecitabine staken", CAPECITABINE),
+        ("indien diarree 5-FU niet geven", FLUOROURACIL),
+        ("5-FU discontinued at 46 hours", FLUOROURACIL),
+        ("restart suspended capecitabine", CAPECITABINE),
+        ("resume paused Xeloda", CAPECITABINE),
+        ("interrupted schedule capecitabine", CAPECITABINE),
         ("5-FU 2400 mg/m2, stop if neutropenia", FLUOROURACIL),
         ("stop 5-FU bij diarree", FLUOROURACIL),
         ("stop 5-FU if neutropenia", FLUOROURACIL),
