@@ -18,7 +18,7 @@ from cds.ledger.book import Book
 from cds.ledger.chain import Chain, Checked
 from cds.ledger.chain_links import ERASE, PURGE, REKEY, linked, links_of, ranges
 from cds.ledger.chained import BY_NAME, KINDS, digests
-from cds.ledger.tables import audit_links
+from cds.ledger.committee_tables import audit_links
 
 
 @dataclass(frozen=True)

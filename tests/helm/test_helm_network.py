@@ -109,6 +109,16 @@ def test_the_shipped_values_let_migrations_reach_nothing_but_the_database(render
     assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 5432}
 
 
+@pytest.mark.parametrize("empty", ["databaseEgress", "egress", "workerEgress"])
+def test_a_list_that_is_left_empty_names_nothing(helm: Helm, empty: str) -> None:
+    """A key with nothing but a comment below it is null."""
+    named = {"networkPolicy": {**VALUE_SETS["gpu-node"]["networkPolicy"], empty: None}}
+    manifests = helm.template({**VALUE_SETS["gpu-node"], **named})
+    (worker,) = of_component(manifests, "worker")
+    lists = [named["networkPolicy"].get(name) or [] for name in ("databaseEgress", "egress", "workerEgress")]
+    assert worker["egress"][1:] == [rule for rules in lists for rule in rules]
+
+
 def test_the_development_database_is_reached_by_the_release_alone(rendered: Rendered) -> None:
     (policy,) = of_component(rendered("laptop"), "database")
     (rule,) = policy["ingress"]

@@ -92,14 +92,14 @@ def test_imaging_whose_region_no_code_tells_is_named_and_holds_no_card_back(
     house: House, study: dict[str, Any], told: str
 ) -> None:
     found = card(house, study)
-    sentence = f"Imaging is on record whose region this service can't read: {told}. See it first."
+    sentence = f"Imaging is on record whose region or kind this service can't read: {told}. See it first."
     assert first_paragraph(found).endswith(f"** {sentence}")
     assert "Order CT of the pancreas (pancreas protocol), urgent" in recommended(found)
 
 
 def test_it_is_named_in_dutch(house: House) -> None:
     text = first_paragraph(card(house, imaging(description="CT abdomen"), language="nl"))
-    assert "lichaamsdeel niet kan lezen: CT van 16 nov 2026 (‘CT abdomen’). Bekijk die eerst." in text
+    assert "lichaamsdeel of soort niet kan lezen: CT van 16 nov 2026 (‘CT abdomen’). Bekijk die eerst." in text
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_a_part_of_a_regimen_whose_partners_have_no_day_brings_a_card(
     (card,) = sign(house, *drafted, beside=beside)
     assert card["summary"] == UNPLACED and card["indicator"] == "info"
     assert "ordered without a day, or for a day after this cycle" in card["detail"]
-    assert "which is no first-line regimen here on its own" in card["detail"]
+    assert "That is no first-line regimen here on its own" in card["detail"]
     (card,) = sign(house, *drafted, beside=beside, language="nl")
     assert "welke voorschriften bij deze kuur horen, is niet duidelijk" in card["summary"]
     assert "zonder datum, of voor een dag na deze kuur" in card["detail"]
@@ -50,7 +50,7 @@ def test_a_part_of_a_regimen_whose_partners_have_no_day_brings_a_card(
 def test_the_partners_are_named(house: House) -> None:
     beside = chart(IRINOTECAN, OXALIPLATIN | {"medicationCodeableConcept": {"text": "oxaliplatine"}})
     (card,) = sign(house, FLUOROURACIL, beside=beside)
-    assert "Read: fluorouracil, which" in card["detail"]
+    assert "Read: fluorouracil. That" in card["detail"]
     assert "2 cancer drugs are ordered without a day, or for a day after this cycle: irinotecan and" in card["detail"]
     assert "oxaliplatine. If they are part of this treatment" in card["detail"]
 

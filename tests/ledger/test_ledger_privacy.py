@@ -452,13 +452,13 @@ def test_an_erasure_with_the_service_s_own_key_last_leaves_the_ledger_this_key_s
 
 
 def test_an_erasure_under_a_key_of_before_takes_no_ledger_over(
-    settings: Path, url: str, monkeypatch: pytest.MonkeyPatch
+    opened: Open, settings: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service began with another key and goes on with its own, as after a line end that its Secret lost."""
+    migrate.upgrade(url)
     for key, patient in ((ANOTHER, "p1"), (KEY, "p2")):
         ledger = opened(url, key.encode())
         fill(ledger, NORTH, patient)
-        ledger.close()
         sealed(url, key.encode())
     links = counts(url)["audit_links"]
     monkeypatch.setenv("CDS_LEDGER_KEY", ANOTHER)

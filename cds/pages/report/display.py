@@ -40,6 +40,14 @@ class Limits(_Strict):
     source: Annotated[str, Field(min_length=3)] | Text
     """Where they come from; by language, or in one for all."""
 
+    @model_validator(mode="after")
+    def _of_something(self) -> Limits:
+        if self.low is None and self.high is None:
+            raise ValueError("limits need 'low', 'high' or both")
+        if not self.source:
+            raise ValueError("limits need a source")
+        return self
+
 
 class Confounder(_Strict):
     """What makes a lane's values mean something else while it lasts, and for ``days`` around each time it was found."""

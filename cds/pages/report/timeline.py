@@ -226,8 +226,9 @@ def _newest(rows: list[tuple[Moment | None, Row]]) -> tuple[Row, ...]:
 def _limits(lane: Measured, words: Phrasebook) -> str:
     if lane.limits is None:
         return ""
+    alone = lane.limits.kind == "threshold"  # what lies on which side of it the source says
     ends = [
-        words(f"report.timeline.{side}", value=words.number(value, 2), unit=lane.unit)
+        words(f"report.timeline.{'at' if alone else side}", value=words.number(value, 2), unit=lane.unit)
         for side, value in (("from", lane.limits.low), ("to", lane.limits.high))
         if value is not None
     ]

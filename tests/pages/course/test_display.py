@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from charted_house import House
+from pydantic import ValidationError
 
 import hooks
 from cds.errors import CdsError, ServiceError
-from cds.pages.report.display import Display, _require, display, read_display
+from cds.pages.report.display import Display, Limits, _require, display, read_display
 
 PACKAGED = Path(hooks.__file__).parent / "report.yaml"
 
@@ -33,6 +34,15 @@ def test_a_key_nobody_knows_is_a_fault_with_its_line(tmp_path: Path) -> None:
     path = altered(tmp_path, "scale: log", "scaling: log")
     with pytest.raises(ServiceError, match=r"report\.yaml:\d+: timeline\.lanes\.0\.scaling: Extra inputs"):
         read_display(path)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [({"source": "a laboratory"}, "'low', 'high' or both"), ({"high": 34, "source": {}}, "limits need a source")],
+)
+def test_limits_are_of_something_and_from_somewhere(limits: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Limits.model_validate(limits)
 
 
 @pytest.mark.parametrize(

@@ -121,12 +121,12 @@ def test_units_are_converted_as_the_record_does_and_what_was_sent_stays_visible(
     [
         (
             "en",
-            "The line (up to 34 µmol/L) is a threshold, not the laboratory's limit. Source: This product's choice:",
+            "Threshold: 34 µmol/L, not the laboratory's limit. Source: This product's choice:",
             "Reference of the laboratory, with the value of ",
         ),
         (
             "nl",
-            "De lijn (tot 34 µmol/L) is een drempel, niet de grens van het laboratorium. Bron: Keuze van dit product:",
+            "Drempel: 34 µmol/L, niet de grens van het laboratorium. Bron: Keuze van dit product:",
             "Referentie van het laboratorium, bij de waarde van ",
         ),
     ],
