@@ -130,7 +130,7 @@ def test_one_whose_region_no_code_tells_is_named_beside_the_advice(house: House,
     study = unplaced | {"modality": [{"code": "CT"}], "description": "CT abdomen"}
     (card,) = cards(house, gender, PAIN, THIN, NO_APPETITE, beside=(study,))
     assert (
-        "region this service can't read: CT of 10 Nov 2026 (“CT abdomen”). See it first."
+        "region or kind this service can't read: CT of 10 Nov 2026 (“CT abdomen”). See it first."
         in (card["detail"].partition("\n")[0])
     )
 
