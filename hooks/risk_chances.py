@@ -24,8 +24,9 @@ class Chances:
         self._words = case.words
         told = [*by_sex(case), *([threshold] if threshold is not None else [])]
         if (risk := case.prediction(RISK)) is not None:
-            told += [risk.number("risk"), risk.number("reference_risk")]
-            told += [bound for _, *both in spreads(risk.what_if, "risk", told[-2]).values() for bound in both]
+            own = risk.number("risk")
+            told += [own, risk.number("reference_risk")]
+            told += [bound for _, *both in spreads(risk.what_if, "risk", own).values() for bound in both]
         if (score := case.prediction(SCORE)) is not None and high(score):
             told += HIGH_BAND
         self._total = wording.per(*told) if told else 100

@@ -20,6 +20,7 @@ from cds.engine import Engine
 from cds.errors import ChartsUnavailable, ForeignServer, SourceError
 from cds.inference.registry import concepts_of
 from cds.pages.report import courses
+from cds.pages.report import words as say
 from cds.pages.report.charted import Charted, Gap, charted
 from cds.pages.report.display import Display, Genomics, Measured, Procedures, Treatments, display
 from cds.pages.report.display import Timeline as Plan
@@ -243,16 +244,9 @@ def _reference(lane: Measured, facts: list[Fact], vocabulary: Vocabulary, words:
     there = vocabulary.conversion(fact.concept, lane.unit) if fact is not None else None
     if fact is None or fact.reference_range is None or there is None:
         return ""
-    low, high = (
-        words.number((end - there.offset) / there.factor, lane.digits) if end is not None else None
-        for end in (fact.reference_range.low, fact.reference_range.high)
-    )
-    if low is not None and high is not None:
-        limits = words("report.reference.between", low=low, high=f"{high} {lane.unit}")
-    elif high is not None:
-        limits = words("report.reference.up_to", limit=f"{high} {lane.unit}")
-    else:
-        limits = words("report.reference.from", limit=f"{low} {lane.unit}")
+    sent = (fact.reference_range.low, fact.reference_range.high)
+    low, high = ((end - there.offset) / there.factor if end is not None else None for end in sent)
+    limits = say.between(words, low, high, lane.unit, lane.digits)
     return words("report.timeline.limits.laboratory", limits=limits, day=words.day(fact.when))
 
 

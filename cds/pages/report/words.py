@@ -75,21 +75,25 @@ def tested(words: Phrasebook, given: StoredInput) -> str:
     return doubts.marked(words, "found", found, given.older)
 
 
+def between(words: Phrasebook, low: float | None, high: float | None, unit: str, digits: int) -> str:
+    """Limits of which at least one is there; the last figure brings the unit."""
+    least, most = (words.number(end, digits) if end is not None else "" for end in (low, high))
+    if low is not None and high is not None:
+        return words("report.reference.between", low=least, high=f"{most} {unit}".strip())
+    if high is not None:
+        return words("report.reference.up_to", limit=f"{most} {unit}".strip())
+    return words("report.reference.from", limit=f"{least} {unit}".strip())
+
+
 def reference(words: Phrasebook, given: StoredInput) -> str:
     """What the laboratory calls usual, beside one measurement; empty where it did not say."""
     sent = given.reference
     if not sent or given.spec.reduce not in _ONE_MEASUREMENT:
         return ""
     low, high, unit = sent.get("low"), sent.get("high"), given.written.partition(" ")[2]
-    if low is not None and high is not None:  # the last figure brings the unit
-        most = f"{words.number(high, 2)} {unit}".strip()
-        limits = words("report.reference.between", low=words.number(low, 2), high=most)
-    elif high is not None:
-        limits = words("report.reference.up_to", limit=f"{words.number(high, 2)} {unit}".strip())
-    elif low is not None:
-        limits = words("report.reference.from", limit=f"{words.number(low, 2)} {unit}".strip())
-    else:
+    if low is None and high is None:
         return words("report.reference.usual", limits=sent.get("text", ""))
+    limits = between(words, low, high, unit, 2)
     return words(f"report.reference.{sent.get('side', 'usual')}", limits=_spelt(limits))
 
 
