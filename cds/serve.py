@@ -14,7 +14,6 @@ import logging
 import os
 import random
 import resource
-import shutil
 import signal
 import socket
 import struct
@@ -26,17 +25,21 @@ from typing import Any
 from flask import Flask
 from gunicorn import arbiter
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.util import write_nonblock
 
 from cds.admission import threads_for
 from cds.arrival import SILENCE_S, Worker
 from cds.correlation import Lines
+from cds.counters import prepare_metrics, remove_metrics
 from cds.errors import LedgerError
-from cds.host_memory import make_ours, place_for
 from cds.leaving import leaving
 from cds.ledger.migrate import upgrade
+from cds.listening import require_address
 from cds.sealing import Sealer
 from cds.settings import Settings
 from cds.sharing import Held
+from cds.web.unread import answer_to
 
 
 def configure_logging(level: int = logging.INFO) -> None:
@@ -52,42 +55,6 @@ def configure_logging(level: int = logging.INFO) -> None:
     logging._srcfile = ""
 
 
-def prepare_metrics(data_dir: Path) -> Path:
-    """Counters shared by all workers; stale files of a former run would be counted again, so they go.
-
-    In memory where there is such a place: the counters' files are mapped, and a page of one that a full disk has no
-    room for kills the process that counts (SIGBUS).
-    """
-    folder = metrics_folder(data_dir)
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        make_ours(folder)
-    except OSError:
-        folder = data_dir / "metrics"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-    (folder / _OWNER).write_text(str(os.getpid()), encoding="ascii")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    return folder
-
-
-def remove_metrics(folder: Path) -> None:
-    """At the end of the process that prepared them. One that was started meanwhile, before this one had ended, has
-    taken the place over and keeps it."""
-    try:
-        ours = (folder / _OWNER).read_text(encoding="ascii") == str(os.getpid())
-    except OSError:
-        return
-    if ours:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def metrics_folder(data_dir: Path) -> Path:
-    return place_for(data_dir / "metrics") or data_dir / "metrics"
-
-
-_OWNER = "owner"
-"""A file with the process id of the service whose counters these are."""
 KEPT_S = 30
 """That a connection is kept which says nothing, between requests or within one; more than `longest_arrival_s` may be,
 or a request would be dropped before its time is over."""
@@ -111,6 +78,16 @@ _held = Held()
 """Before the fork, so that all workers see it."""
 
 
+class Log(Logger):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's own events as lines among ours. Its own form wants the number of the process, which nobody finds out
+    here: a worker that was killed would be told as an error of the log."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class SharingWorker(Worker):
     """New connections are shared with the other workers (cds/sharing.py)."""
 
@@ -120,6 +97,11 @@ class SharingWorker(Worker):
         _held.say(self.age, self.nr_conns)
         if leaving.begun:
             self.max_keepalived = 0  # answers say "Connection: close": callers move to another service in good order
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """gunicorn's, for what it could not read or answer."""
+        with contextlib.suppress(OSError):  # the other side is gone
+            write_nonblock(client, answer_to(exc))
 
     def accept(self, listener: Any) -> None:
         _held.give_way(self.age)
@@ -166,6 +148,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "limit_request_line": 8190,
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # nosec B108 # gunicorn names its own file
             "control_socket_disable": True,
+            "logger_class": Log,
             "loglevel": "warning",
             "when_ready": _when_ready,
             "post_worker_init": _after_start,
@@ -288,6 +271,7 @@ def serve(settings: Settings) -> None:
     configure_logging()
     share_arenas()
     settings.load_ledger_key()  # refuses before the database is touched
+    require_address(settings.host, settings.port)
     try:
         upgrade(settings.ledger_url)
     except LedgerError as error:
@@ -297,4 +281,4 @@ def serve(settings: Settings) -> None:
     try:
         Server(settings).run()
     finally:
-        remove_metrics(counters)  # workers end here, too, and own nothing
+        remove_metrics(counters)

@@ -24,8 +24,8 @@ STYLE = {"good": "green", "note": "yellow", "fault": "red"}
 @click.pass_context
 def check(ctx: click.Context, offline: bool) -> None:
     """Is everything in place? Settings, ONNX Runtime, models, services, policy, what keeps `cds serve` from starting,
-    files, ledger, each client's keys and FHIR server. Exit code 1 if anything is at fault. `cds site check` looks
-    deeper, at what the servers give.
+    files, data_dir, ledger, each client's keys and FHIR server. Exit code 1 if anything is at fault. `cds site check`
+    looks deeper, at what the servers give.
     """
     from cds.site import ground, installed  # models only where they are asked about
 
@@ -39,6 +39,7 @@ def check(ctx: click.Context, offline: bool) -> None:
     if settings is not None:
         _guidelines(settings, installed.look(settings, findings), findings, offline=offline)
         ground.files(settings, findings)
+        ground.data_dir(settings, findings)
         if not offline:
             _connections(settings, findings)
     console = Console()

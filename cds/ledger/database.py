@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -113,7 +114,10 @@ def make_engine(url: sa.URL, *, statement_s: float, connect_s: float, **options:
 def _as_sqlite(engine: sa.Engine, path: Path) -> None:
     @sa.event.listens_for(engine, "do_connect")
     def private(_dialect: Any, _record: Any, _args: Any, _kwargs: Any) -> None:
-        make_private(path)
+        try:
+            make_private(path)
+        except OSError as error:  # as the driver would tell it, so that it is a database that is down
+            raise sqlite3.OperationalError(f"the ledger's file can't be made: {error.strerror}") from error
 
     @sa.event.listens_for(engine, "connect")
     def settings(connection: Any, _record: Any) -> None:

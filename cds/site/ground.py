@@ -70,16 +70,30 @@ def _named(block: BaseModel, path: str = "") -> Iterator[tuple[str, Path]]:
             yield from ((key, one) for one in value if isinstance(one, Path))
 
 
+def data_dir(settings: Settings, findings: Findings) -> None:
+    with findings.of("data_dir") as say:
+        say(f"{_writable(settings.data_dir)} can be written")
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise SettingsError(f"data_dir {folder} is a file; name a folder") from error
+    except OSError as error:
+        raise SettingsError(f"data_dir {folder} can't be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SettingsError(f"data_dir {folder} can't be written by this user")
+    return folder
+
+
 def disk(settings: Settings, findings: Findings) -> None:
     with findings.of("disk") as say:
-        folder = settings.data_dir
+        folder = _writable(settings.data_dir)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(folder).free
         except OSError as error:
-            raise SettingsError(f"data_dir {folder} can't be made: {error.strerror}") from error
-        if not os.access(folder, os.W_OK):
-            raise SettingsError(f"data_dir {folder} can't be written by this user")
+            raise SettingsError(f"of data_dir {folder} it can't be told how full it is: {error.strerror}") from error
         if free < _LEAST_FREE:
             raise SettingsError(f"data_dir {folder} has {free / 1e9:.1f} GB left; rows would be lost in an outage")
         say(f"{free / 1e9:.0f} GB free in {folder}")

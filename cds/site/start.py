@@ -9,6 +9,7 @@ from cds import tracing
 from cds.committee.charter_file import charter_path, read_charter
 from cds.errors import CdsError
 from cds.inference.registry import Registry
+from cds.listening import require_address
 from cds.services.declaration import installed_packages
 from cds.settings import Settings
 from cds.site.findings import Findings
@@ -25,6 +26,7 @@ def look(settings: Settings, models: Registry | None, findings: Findings) -> Non
         return datetime.now(UTC)
 
     made: list[tuple[str, Callable[[], object]]] = [
+        ("address", lambda: require_address(settings.host, 0)),
         ("who calls", lambda: Authenticator(settings, KeyStore(settings), lambda *_: True, now)),
         ("own keys", OwnKeys(settings.signing_keys).jwks),
         ("news of studies", lambda: Doorman(settings)),

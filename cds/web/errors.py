@@ -34,22 +34,27 @@ def outcome(status: int, code: str, text: str, retry_after_s: int | None = None)
     """``retry_after_s``: after what time an overload is likely to be over."""
     if refusals.wanted():
         return refusals.page(status, code)
-    body: dict[str, Any] = {
-        "resourceType": "OperationOutcome",
-        "issue": [
-            {
-                "severity": "error",
-                "code": "throttled" if retry_after_s else _ISSUE.get(status, "processing"),
-                "details": {"coding": [{"system": "urn:cds:error", "code": code}], "text": text},
-            }
-        ],
-    }
-    answer = Response(orjson.dumps(body), status=status, content_type="application/fhir+json")
+    body = outcome_body(status, code, text, throttled=bool(retry_after_s))
+    answer = Response(body, status=status, content_type="application/fhir+json")
     if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if status == 503:
         answer.headers["Retry-After"] = str(retry_after_s) if retry_after_s else _RETRY_AFTER_S
     return answer
+
+
+def outcome_body(status: int, code: str, text: str, *, throttled: bool = False) -> bytes:
+    body: dict[str, Any] = {
+        "resourceType": "OperationOutcome",
+        "issue": [
+            {
+                "severity": "error",
+                "code": "throttled" if throttled else _ISSUE.get(status, "processing"),
+                "details": {"coding": [{"system": "urn:cds:error", "code": code}], "text": text},
+            }
+        ],
+    }
+    return orjson.dumps(body)
 
 
 def init_errors(app: Flask) -> None:
@@ -81,9 +86,15 @@ def _http(error: HTTPException) -> Response:
             RequestTooLarge(f"the body is larger than {limit} bytes; send less prefetch, or raise max_body_bytes")
         )
     status = error.code or 500
-    answer = outcome(status, f"CDS-{status}", error.description or error.name)
-    if status == 405 and (allowed := getattr(error, "valid_methods", None)):
-        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    allowed = sorted(getattr(error, "valid_methods", None) or ()) if status == 405 else []
+    text = error.description or error.name
+    if status == 404:
+        text = "nothing is at this address: GET /cds-services, POST /cds-services/{id}, without a slash at the end"
+    elif allowed:
+        text = f"this address takes {', '.join(m for m in allowed if m != 'OPTIONS')}, no other method"
+    answer = outcome(status, f"CDS-{status}", text)
+    if allowed:
+        answer.headers["Allow"] = ", ".join(allowed)
     return answer
 
 

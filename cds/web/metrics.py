@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily
@@ -18,6 +20,7 @@ from cds.inference.prediction import Failed, NotAssessed
 from cds.protocol.request import FeedbackItem
 from cds.web.committee_metrics import Verdicts
 
+_P = ParamSpec("_P")
 _Metric = TypeVar("_Metric", Counter, Histogram)
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
@@ -32,6 +35,26 @@ GAPS = Counter("cds_data_gaps_total", "Prefetch keys that could not be had.", ["
 SPOOLED = Counter("cds_ledger_spooled_total", "Rows written to the spool because the ledger was unreachable.")
 REPORTS = Counter("cds_reports_opened_total", "Report pages opened.", ["cds_service"])
 FEEDBACK = Counter("cds_feedback_total", "Feedback received.", ["outcome"])
+
+_log = logging.getLogger("cds.web")
+_TELL_AGAIN_S = 60.0
+_told = [-_TELL_AGAIN_S]
+"""When the log last said that something could not be counted, on the monotonic clock."""
+
+
+def _observing(count: Callable[_P, None]) -> Callable[_P, None]:
+    """Whatever has become of the files of the counters: a card is not kept back because it can't be counted."""
+
+    @wraps(count)
+    def safely(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            count(*args, **kwargs)
+        except Exception as error:  # of a library, over files that somebody removed: of any kind at all
+            if time.monotonic() - _told[0] >= _TELL_AGAIN_S:
+                _told[0] = time.monotonic()
+                _log.error("metrics.lost error=%s", type(error).__name__)
+
+    return safely
 
 
 @cache
@@ -54,6 +77,7 @@ def begin(engine: Engine) -> None:
         _of(REFUSED, kind.code)
 
 
+@_observing
 def answered(answer: Answer, seconds: float) -> None:
     service = answer.service.id
     _of(CALLS, service, answer.service.hook).inc()
@@ -77,13 +101,20 @@ def answered(answer: Answer, seconds: float) -> None:
         SPOOLED.inc()
 
 
+@_observing
 def refused(code: str) -> None:
     _of(REFUSED, code).inc()
 
 
+@_observing
 def feedback(items: Iterable[FeedbackItem]) -> None:
     for item in items:
         _of(FEEDBACK, item.outcome).inc()
+
+
+@_observing
+def report_opened(service: str) -> None:
+    _of(REPORTS, service).inc()
 
 
 def exposition(
@@ -106,7 +137,9 @@ def exposition(
     registry = CollectorRegistry()
     registry.register(_Now(states))
     told = generate_latest(registry)
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if (folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR")) is not None:
+        if not os.path.isdir(folder):
+            return told  # somebody removed what was counted; states are told all the same
         counted = CollectorRegistry()
         multiprocess.MultiProcessCollector(counted)
         return generate_latest(counted) + told

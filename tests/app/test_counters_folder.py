@@ -1,13 +1,15 @@
-"""Where the workers' counters lie: of one service at a time, also when it is started again before the old one ends."""
+"""Where the workers' counters lie: of each service that runs, whatever other is started or ends beside it."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cds.serve import metrics_folder, prepare_metrics, remove_metrics
+from cds.counters import metrics_folder, prepare_metrics, remove_metrics
 
 
 @pytest.fixture
@@ -16,8 +18,8 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def of_another_process(work: object, argument: Path) -> None:
-    other = multiprocessing.get_context("fork").Process(target=work, args=(argument,))  # type: ignore[arg-type]
+def of_another_process(work: Callable[[], object]) -> None:
+    other = multiprocessing.get_context("fork").Process(target=work)
     other.start()
     other.join(30)
     assert other.exitcode == 0
@@ -26,27 +28,57 @@ def of_another_process(work: object, argument: Path) -> None:
 def test_what_a_service_counts_goes_with_it(data_dir: Path) -> None:
     folder = prepare_metrics(data_dir)
     (folder / "counter_1.db").touch()
-    assert folder == metrics_folder(data_dir)
-    remove_metrics(folder)
-    assert not folder.exists()
-
-
-def test_counts_of_a_former_service_are_gone_at_the_start(data_dir: Path) -> None:
-    stale = prepare_metrics(data_dir) / "counter_1.db"
-    stale.touch()
-    folder = prepare_metrics(data_dir)
-    assert not stale.exists()
-    remove_metrics(folder)
-
-
-def test_the_end_of_the_old_service_takes_nothing_from_the_new_one(data_dir: Path) -> None:
-    folder = prepare_metrics(data_dir)
-    of_another_process(prepare_metrics, data_dir)
-    remove_metrics(folder)
-    assert folder.is_dir()
-    prepare_metrics(data_dir)
-    of_another_process(remove_metrics, folder)
-    assert folder.is_dir()
+    assert folder.parent == metrics_folder(data_dir)
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(folder)
     remove_metrics(folder)
     remove_metrics(folder)  # nothing is there any more
     assert not folder.exists()
+
+
+def test_counts_of_a_service_that_was_killed_are_gone_at_the_next_start(data_dir: Path) -> None:
+    def counts() -> None:
+        (prepare_metrics(data_dir) / "counter_1.db").touch()
+
+    of_another_process(counts)
+    [stale] = metrics_folder(data_dir).iterdir()
+    (metrics_folder(data_dir) / "counter_2.db").touch()  # as a version before left it
+    folder = prepare_metrics(data_dir)
+    assert list(metrics_folder(data_dir).iterdir()) == [folder] != [stale]
+    remove_metrics(folder)
+
+
+def test_a_service_started_beside_it_takes_nothing_from_one_that_runs(data_dir: Path) -> None:
+    folder = prepare_metrics(data_dir)
+    (folder / "counter_1.db").touch()
+    of_another_process(lambda: remove_metrics(prepare_metrics(data_dir)))
+    of_another_process(lambda: remove_metrics(folder))  # a worker's end is not the service's
+    assert (folder / "counter_1.db").exists()
+    remove_metrics(folder)
+
+
+def test_a_worker_that_outlives_its_service_keeps_the_counts(data_dir: Path) -> None:
+    folder = prepare_metrics(data_dir)
+    context = multiprocessing.get_context("fork")
+    stop = context.Event()
+    worker = context.Process(target=stop.wait, args=(30,))
+    worker.start()
+    try:
+        _let_go()
+        other = prepare_metrics(data_dir)
+        assert folder.exists()
+    finally:
+        stop.set()
+        worker.join(30)
+    remove_metrics(other)
+    third = prepare_metrics(data_dir)
+    assert not folder.exists()
+    remove_metrics(third)
+
+
+def _let_go() -> None:
+    """This process's end, as far as locks go."""
+    from cds import counters
+
+    for lock in counters._locks.values():
+        os.close(lock)
+    counters._locks.clear()

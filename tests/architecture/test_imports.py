@@ -35,10 +35,12 @@ ROOMS: dict[str, str] = {
     "arrival": "",
     "clock": "",
     "correlation": "ids",
+    "counters": "host_memory",
     "host_memory": "",
     "ids": "",
     "leaving": "",
     "ledger_key": "",
+    "listening": "errors",
     "sharing": "",
     "steady": "",
     "timings": "tracing",
@@ -59,7 +61,7 @@ ROOMS: dict[str, str] = {
     "ledger": "clock errors ids ledger_key steady",
     "jobs": "clock errors ledger tracing",
     # what a record says, what models make of it, what the clinical lead makes of that
-    "record": "errors fhir.resources yaml_lines",
+    "record": "errors fhir.resources plain_faults yaml_lines",
     "inference": "errors ids plain_faults record yaml_lines",
     "survival": "",
     "measures": "",
@@ -115,11 +117,11 @@ ROOMS: dict[str, str] = {
     ),
     "sealing": "errors ledger ledger_key settings trust.smart",
     "auditing": "ledger",
-    "serve": "admission app arrival correlation errors host_memory leaving ledger sealing settings sharing",
+    "serve": "admission app arrival correlation counters errors leaving ledger listening sealing settings sharing web",
     "site": (
         "addresses app cards cards.phrasebook committee engine errors fhir fhir.resources guidelines imaging "
-        "inference jobs ledger ledger_key pages.report policy record sealing services settings studies tracing trust "
-        "trust.smart yaml_lines"
+        "inference jobs ledger ledger_key listening pages.report policy record sealing services settings studies "
+        "tracing trust trust.smart yaml_lines"
     ),
     # what people hold in their hands
     "charts": "errors measures",

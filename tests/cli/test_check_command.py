@@ -46,7 +46,7 @@ def test_offline_says_what_is_installed_is_good(tmp_path: Path) -> None:
     found = verdicts(result.stdout)
     assert {what for what, (verdict, _) in found.items() if verdict == "good"} == {
         *("settings", "ONNX Runtime", "models", "services", "report", "policy", "ledger key", "start", "guidelines"),
-        "files",
+        *("files", "data_dir"),
     }
     folders = len(list((Path(__file__).parents[2] / "models").glob("*/model.yaml")))
     assert found["models"][1].startswith(f"{folders} loaded and run once")
@@ -100,6 +100,24 @@ def test_a_ledger_key_with_a_line_end_is_noted(tmp_path: Path) -> None:
     assert result.exit_code == 0
     verdict, why = verdicts(result.stdout)["ledger key"]
     assert verdict == "note" and why.startswith("begins or ends with blanks or a line end, which are part of it")
+
+
+def test_a_data_dir_that_can_not_be_one_is_a_fault_with_the_reason(tmp_path: Path) -> None:
+    """Asked of the ledger, too, which lies in it."""
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    (tmp_path / "cds.toml").write_text(f'{KEY}data_dir = "{tmp_path / "taken"}"\n', encoding="utf-8")
+    result = cds("check", settings=tmp_path / "cds.toml")
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    found = verdicts(result.stdout)
+    assert found["data_dir"][0] == found["ledger"][0] == "fault"
+    assert "is a file; name a folder" in " ".join(result.stdout.split())
+
+
+def test_a_host_that_is_no_address_of_this_machine_is_a_fault(tmp_path: Path) -> None:
+    result = cds("check", "--offline", settings=written(tmp_path, KEY + 'host = "192.0.2.1"\n'))
+    assert result.exit_code == 1
+    assert "address: `cds serve` does not start: CDS-101: 192.0.2.1:0" not in result.stdout
+    assert "192.0.2.1 can't be listened on: no address of this machine" in " ".join(result.stdout.split())
 
 
 @pytest.mark.parametrize("end", ["\\n", "\\r\\n", " \\n"])

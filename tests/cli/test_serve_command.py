@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,10 @@ KEY = 'ledger_key = "0123456789abcdef-of-the-serve-tests"\n'
 
 def written(folder: Path, text: str) -> Path:
     path = folder / "cds.toml"
-    path.write_text(f'data_dir = "{folder}"\nport = 1\n{text}', encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path.write_text(f'data_dir = "{folder}"\nport = {port}\n{text}', encoding="utf-8")
     return path
 
 
@@ -58,3 +62,21 @@ def test_what_is_wrong_beyond_the_settings_ends_the_process_with_a_sentence(
     assert "Traceback" not in done.stderr, done.stderr[-1500:]
     assert done.returncode == 2, done.stderr
     assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('host = "192.0.2.1"\n', "can't be listened on: no address of this machine; set 'host'"),
+        ('host = "no-such-host.invalid"\n', "can't be listened on: the name is not known here"),
+    ],
+)
+def test_an_address_that_is_not_to_be_had_ends_it_before_anything_is_made(tmp_path: Path, text: str, told: str) -> None:
+    command = [sys.executable, "-m", "cds", "--settings", str(written(tmp_path, KEY + text)), "serve"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr[-1500:]
+    assert done.returncode == 2 and told in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["cds.toml"]

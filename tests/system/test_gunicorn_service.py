@@ -21,8 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from running_service import Ehr, RunningService, running
 from servers import PREFETCH, FhirServer, fhir_server, gives, searchset
 
+from cds.counters import metrics_folder
 from cds.policy.packaged import packaged_policy
-from cds.serve import metrics_folder
 from cds.services.declaration import installed_packages
 from hooks import stories
 
@@ -79,7 +79,7 @@ def test_the_counts_of_all_workers_add_up(service: RunningService) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert {a.status_code for a in pool.map(lambda _: service.call(body), range(40))} == {200}
     assert counted(service, "cds_calls_total") == before + 40
-    files = {path.stem.rpartition("_")[2] for path in metrics_folder(service.folder).glob("counter_*.db")}
+    files = {path.stem.rpartition("_")[2] for path in metrics_folder(service.folder).glob("*/counter_*.db")}
     assert {str(pid) for pid in service.workers()} <= files  # both of them worked
 
 

@@ -72,7 +72,7 @@ class _Pages:
         asked = request.args
         found = view.compose(self.engine, session, words, asked.get("trial", ""))
         if not asked:
-            metrics.REPORTS.labels(found.call.service).inc()
+            metrics.report_opened(found.call.service)
             self._opened(found.card.id, session.client)
         return self._page(
             "report/page.html",
