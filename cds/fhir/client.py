@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +174,7 @@ class FhirClient:
     def _page(self, url: str, shared: _Round) -> Steps[fhir.Decoded]:
         listed = shared.target.allowed.base_of(url)
         body = yield from self._read(self._upstream(listed), url, shared.headers_for(listed), shared.deadline)
-        page = fhir.decode(body)
+        page = fhir.decode(body.removeprefix(BOM_UTF8))  # some frameworks begin every text with it
         if page.outcome is not None:
             raise SourceRefused("the FHIR server answered with an OperationOutcome instead of data")
         if not page.readable:

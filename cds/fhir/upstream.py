@@ -26,6 +26,10 @@ from cds.fhir.transfers import Answer
 from cds.trust.allowlist import server_of
 
 # a server that can't do a thing (501) or speaks another HTTP (505) will not do it a moment later
+_MEANS = {
+    401: ": it does not take the access token, or wants one",
+    403: ": what the access token allows does not cover this query",
+}
 _LASTING = frozenset({501, 505})
 _LOST = frozenset(
     {
@@ -93,7 +97,7 @@ def _check(answer: Answer) -> None:
     if status == 404:
         raise SourceUnsupported("the FHIR server answered 404: it has no such resource, or keeps none of this type")
     if status >= 400:
-        raise SourceRefused(f"the FHIR server answered {status}")
+        raise SourceRefused(f"the FHIR server answered {status}{_MEANS.get(status, '')}")
     if answer.too_large:
         raise SourceMalformed("the FHIR server's answer is larger than fhir.max_bytes allows")
     if answer.error == pycurl.E_OPERATION_TIMEDOUT:
@@ -104,5 +108,7 @@ def _check(answer: Answer) -> None:
         raise SourceUnreachable("the FHIR server's certificate is not one to trust")
     if answer.error in _LOST and status < 200:
         raise TryAgain(SourceUnreachable("no connection to the FHIR server"))
+    if answer.error == pycurl.E_PARTIAL_FILE:
+        raise SourceMalformed("the FHIR server's answer broke off before its end")
     if answer.error != pycurl.E_OK:
         raise SourceMalformed(f"the FHIR server's answer can't be read (libcurl error {answer.error})")

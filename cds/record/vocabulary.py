@@ -19,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cds.errors import VocabularyError
 from cds.fhir.resources import Coding, Quantity
+from cds.plain_faults import plainly
 from cds.record import genomic_codes, hgvs, reference_ranges, units
 from cds.record.concepts import Concept, Variant
 from cds.record.facts import ReferenceRange
@@ -354,12 +355,16 @@ def read_concept_map(path: Path) -> SiteCodes:
     """A FHIR R4 ConceptMap (JSON). An element's extension ``urn:cds:unit`` (valueString) states the unit a local
     code's bare numbers are in. Raises VocabularyError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         parsed = _ConceptMap.model_validate(content)
     except OSError as error:
         raise VocabularyError(f"the ConceptMap can't be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
+        raise VocabularyError(f"{path}: not a FHIR ConceptMap: {where}{plainly(first)}") from error
     except ValueError as error:
-        raise VocabularyError(f"{path}: not a FHIR ConceptMap: {error}") from error
+        raise VocabularyError(f"{path}: not JSON: {error}") from error
     targets: dict[Key, Key] = {}
     local_units: dict[Key, str] = {}
     for group in parsed.group:

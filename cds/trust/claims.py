@@ -47,7 +47,8 @@ def check_audience(claims: Mapping[str, Any], public_url: str, path: str) -> Non
     called = public_url.rstrip("/") + path.rstrip("/")
     accepted = {called, called.removesuffix("/feedback")}
     if not any(one.removesuffix("/") in accepted for one in audiences):
-        raise NotAuthenticated(f"aud is not {called}; compare it with public_url")
+        # the signature is good, so this is what a client of ours wrote
+        raise NotAuthenticated(f"aud is not {called} but {ascii(sent)[:200]}; compare it with public_url")
 
 
 def text_claim(claims: Mapping[str, Any], name: str) -> str:

@@ -118,6 +118,8 @@ def test_a_method_discovery_does_not_know_is_405_with_those_it_does(client: Flas
     answer = client.delete("/cds-services")
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
+    told = answer.get_json()["issue"][0]["details"]["text"]
+    assert told.startswith("this address takes GET")
 
 
 @requirement(9)
@@ -139,6 +141,7 @@ def test_an_address_that_was_not_discovered_is_404(client: FlaskClient, id: str)
     answer = client.post(f"/cds-services/{id}", json={})
     assert answer.status_code == 404
     assert answer.get_json()["resourceType"] == "OperationOutcome"
+    assert "/cds-services" in answer.get_json()["issue"][0]["details"]["text"]
 
 
 @requirement(43)

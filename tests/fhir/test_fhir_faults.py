@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +68,26 @@ def test_a_fault_has_its_code_and_nothing_is_raised(
     assert round_.code() == code
     assert round_["observations"].pages == []
     assert round_.seconds < 2.0  # a plain fault does not wait for the deadline
+
+
+def test_a_byte_order_mark_before_the_answer_is_no_part_of_it(fhir: FhirServer, fetch: Fetch) -> None:
+    fhir.on("Observation", sends(BOM_UTF8 + json.dumps(GOOD).encode()))
+    round_ = fetch()
+    assert round_.code() is None
+    assert len(round_["observations"].pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "told"),
+    [
+        pytest.param(status(401), "answered 401: it does not take the access token", id="401"),
+        pytest.param(status(403), "answered 403: what the access token allows does not cover this query", id="403"),
+        pytest.param(breaks_off(GOOD), "broke off before its end", id="fewer bytes than promised"),
+    ],
+)
+def test_what_went_wrong_is_told_in_words(fhir: FhirServer, fetch: Fetch, behaviour: Behaviour, told: str) -> None:
+    fhir.on("Observation", behaviour)
+    assert told in str(fetch()["observations"].fault)
 
 
 def test_a_closed_port_is_unreachable(fetch: Fetch, fhir: FhirServer) -> None:

@@ -66,6 +66,11 @@ def test_everything_is_written_where_it_was_asked_for(site: Path, tmp_path: Path
         assert "31337" not in text and "1960-01-01" not in text and "p1" not in text.replace(str(tmp_path), "")
 
 
+def test_a_block_of_the_settings_is_named_in_its_brackets(site: Path) -> None:
+    told = check(site, "--patient", "p1").stdout
+    assert "without a [pacs.NAME] there is none to read" in " ".join(told.split())
+
+
 def test_json_on_standard_output_is_nothing_but_json(site: Path) -> None:
     result = check(site, "--patient", "ehr:p1", "--json", "-")
     assert json.loads(result.stdout)["version"]

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from cds.cli.check import show
 from cds.settings import load
@@ -87,7 +88,8 @@ def _tables(console: Console, site: Site) -> None:
         table.add_column("model", no_wrap=True)
         table.add_column("of patients like these")
         for row in sorted(rows, key=lambda r: not r.speaks):
-            table.add_row(row.model if row.speaks else f"({row.model})", row.told)
+            # what is told names blocks of the settings, in the brackets they are written in
+            table.add_row(Text(row.model if row.speaks else f"({row.model})"), Text(row.told))
         console.print(table)
         if not all(row.speaks for row in rows):
             console.print("(in brackets: not enabled by the policy)", style="dim")
