@@ -64,26 +64,40 @@ def call(
     console = Console()
     if (key is None) != (issuer is None):
         raise click.ClickException("--key and --issuer belong together; one is missing")
-    services = discover(url, hook, service, token)
+    if key is not None and issuer is not None:
+        # a server that wants to know who calls may want it of discovery, too
+        services = discover(url, hook, service, _signed(key, issuer, f"{url.rstrip('/')}/cds-services"))
+    else:
+        services = discover(url, hook, service, token)
     if not services:
         raise click.ClickException(f"no service at {url} answers {hook}" + (f" as '{service}'" if service else ""))
     context = _context(hook, patient_id, user, encounter, draft_orders)
     worst = 0
     for found in services:
-        body = build(hook, context, fhir_base, None if no_prefetch else found.get("prefetch", {}))
+        templates = found.get("prefetch")
+        templates = templates if isinstance(templates, dict) else {}
+        body = build(hook, context, fhir_base, None if no_prefetch else templates)
         if key is not None and issuer is not None:
             token = _signed(key, issuer, f"{url.rstrip('/')}/cds-services/{found['id']}")
         answer = _post(url, found["id"], body, token, language)
         if as_json:
             click.echo(answer.text)
-        elif answer.ok and (told := _object(answer)) is not None:
+        elif (told := _answered(answer)) is not None:
             console.rule(f"{found['id']} · {hook} · {answer.elapsed.total_seconds() * 1000:.0f} ms")
             show.cards(console, told)
             show.held_back(console, held_back(url, body["hookInstance"], found["id"], token))
         else:
-            console.print(f"{found['id']}: {answer.status_code}: {fault(answer)}", style="red")
-        worst = max(worst, 0 if answer.ok else 1)
+            what = "no answer of CDS Hooks, which is an object with an array of cards: " if answer.ok else ""
+            line = f"{found['id']}: {answer.status_code}: {what}{fault(answer)}"
+            console.print(line, style="red", markup=False)
+        worst = max(worst, 0 if _answered(answer) is not None else 1)
     sys.exit(worst)
+
+
+def _answered(answer: requests.Response) -> dict[str, Any] | None:
+    """What a CDS service answers a call with; None for anything else, whatever its status."""
+    told = _object(answer) if answer.status_code == 200 else None
+    return told if told is not None and isinstance(told.get("cards"), list) else None
 
 
 def _signed(key: Path, issuer: str, service: str) -> str:
@@ -106,14 +120,19 @@ def discover(url: str, hook: str, service: str | None, token: str | None) -> lis
     if not answer.ok:
         raise click.ClickException(f"{address} can't be read: it answered {answer.status_code}")
     try:
-        listed: list[dict[str, Any]] = answer.json()["services"]
-        return [s for s in listed if s["hook"] == hook and service in (None, s["id"])]
+        listed = answer.json()["services"]
+        # one entry that is none spoils no other
+        named = [s for s in listed if isinstance(s, dict) and {str} == {type(s.get(key)) for key in ("id", "hook")}]
+        if len(named) < len(listed) and not named:
+            raise TypeError("none of them is a service")
     except (ValueError, KeyError, TypeError) as error:
         raise click.ClickException(f"{address} is no CDS Hooks discovery document") from error
+    return [s for s in named if s["hook"] == hook and service in (None, s["id"])]
 
 
 def build(hook: str, context: dict[str, Any], fhir_base: str, templates: dict[str, str] | None) -> dict[str, Any]:
-    """A request body, with the prefetch templates filled from the FHIR server; a failed query's key is left out."""
+    """A request body, with the prefetch templates filled from the FHIR server; the key of a query that failed, or that
+    asks for what this command can't fill in, is left out, as an EHR leaves it out."""
     body: dict[str, Any] = {
         "hook": hook,
         "hookInstance": str(uuid.uuid4()),
@@ -122,11 +141,14 @@ def build(hook: str, context: dict[str, Any], fhir_base: str, templates: dict[st
     }
     if templates is not None:
         body["prefetch"] = {}
-        for key, template in templates.items():
-            query = template
+        for key, query in templates.items():
+            if not isinstance(query, str):
+                continue
             for name, value in context.items():
                 if isinstance(value, str):
                     query = query.replace("{{context." + name + "}}", value)
+            if "{{" in query:
+                continue
             try:
                 answer = requests.get(
                     f"{fhir_base.rstrip('/')}/{query}", headers={"Accept": "application/fhir+json"}, timeout=30
@@ -161,7 +183,7 @@ def _context(hook: str, patient: str, user: str, encounter: str | None, drafts: 
         if drafts is None:
             raise click.UsageError(f"{hook} needs --draft-orders: a JSON file with the Bundle of orders")
         try:
-            bundle = json.loads(drafts.read_text(encoding="utf-8"))
+            bundle = json.loads(drafts.read_text(encoding="utf-8-sig"))
             orders = [f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in bundle["entry"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise click.UsageError(f"{drafts} is not a Bundle of orders with an id each, as JSON") from error

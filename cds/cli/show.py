@@ -13,19 +13,23 @@ _STYLE = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
 def card(console: Console, content: dict[str, Any]) -> None:
-    indicator = content.get("indicator", "info")
-    parts: list[RenderableType] = [Text(content.get("summary", ""), style="bold")]
-    if content.get("detail"):
-        parts += [Text(""), Markdown(content["detail"])]
-    for suggestion in content.get("suggestions", ()):
+    """Of any server, so nothing in it is taken for granted."""
+    indicator = _text(content.get("indicator")) or "info"
+    parts: list[RenderableType] = [Text(_text(content.get("summary")), style="bold")]
+    if detail := _text(content.get("detail")):
+        parts += [Text(""), Markdown(detail)]
+    for suggestion in _blocks(content.get("suggestions")):
         star = " (recommended)" if suggestion.get("isRecommended") else ""
-        parts.append(Text(f"[ {suggestion['label']} ]{star}", style="green"))
-    reasons = [reason.get("display", "") for reason in content.get("overrideReasons", ())]
+        parts.append(Text(f"[ {_text(suggestion.get('label'))} ]{star}", style="green"))
+    reasons = [
+        _text(reason.get("display")) or _text(reason.get("code")) for reason in _blocks(content.get("overrideReasons"))
+    ]
     if reasons:
         parts.append(Text("Override: " + " · ".join(reasons), style="dim"))
-    source = content.get("source", {})
-    topic = source.get("topic", {}).get("code", "")
-    parts.append(Text(" · ".join(x for x in (source.get("label", ""), source.get("url", ""), topic) if x), style="dim"))
+    (source,) = _blocks([content.get("source")]) or [{}]
+    (topic,) = _blocks([source.get("topic")]) or [{}]
+    told = (_text(source.get("label")), _text(source.get("url")), _text(topic.get("code")))
+    parts.append(Text(" · ".join(x for x in told if x), style="dim"))
     console.print(
         Panel(Group(*parts), title=indicator.upper(), title_align="left", border_style=_STYLE.get(indicator, "cyan"))
     )
@@ -55,5 +59,18 @@ def cards(console: Console, response: dict[str, Any]) -> None:
     found = response.get("cards", [])
     if not found:
         console.print("No cards: nothing to say.", style="dim")
-    for content in found:
+    for content in _blocks(found):
         card(console, content)
+    if odd := len(found) - len(_blocks(found)):
+        console.print(f"{odd} more that are no cards: a card is an object.", style="red")
+    for action in _blocks(response.get("systemActions")):
+        said = f"{_text(action.get('type'))}: {_text(action.get('description'))}"
+        console.print(f"Done without being asked (systemActions): {said}", style="red", markup=False)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else repr(value)
+
+
+def _blocks(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
