@@ -6,6 +6,7 @@ written twice is a fault (the second would win in silence), and so is a text tha
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 Loader: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MOST_BYTES = 1_000_000
+_TABBED = re.compile(r" *\t\s*\S")
 _MOST_NODES = 200_000
 """Ten times the largest file written by hand, counted with every alias followed."""
 
@@ -67,7 +69,10 @@ def parse(text: str) -> tuple[Any, yaml.Node | None]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise YamlFault(f"not valid YAML: {error.problem or error.context}", mark.line + 1 if mark else None) from error
+        why = error.problem or error.context
+        if mark is not None and any(_TABBED.match(line) for line in text.split("\n")[mark.line : mark.line + 1]):
+            why = "a tab stands before the first word, which YAML does not allow: indent with spaces"
+        raise YamlFault(f"not valid YAML: {why}", mark.line + 1 if mark else None) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise YamlFault(f"not valid YAML: {error.reason}", line) from error

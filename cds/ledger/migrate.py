@@ -136,6 +136,10 @@ def _with(url: str, work: Callable[[sa.Connection], T], *, write: bool = False) 
             return work(connection)
     except SQLAlchemyError as error:
         otherwise = "check database_url, that the server runs, and that the user may create tables"
+        if engine.dialect.name == "sqlite":
+            otherwise = (
+                f"check data_dir or database_url, and that this user may write {engine.url.database} and its folder"
+            )
         raise LedgerError(
             f"the ledger's database can't be reached or can't be changed ({fault(error)}): "
             f"{certificate_fault(error) or otherwise}"

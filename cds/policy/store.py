@@ -111,5 +111,7 @@ def text_of(path: Path) -> str:
     """Raises PolicyError for a file that is missing or no text."""
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{path}: the policy is not UTF-8 text: save it as UTF-8") from error
+    except OSError as error:
         raise PolicyError(f"{path}: the policy can't be read: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from cds.errors import CdsError, LedgerError, SettingsError, SourceMalformed
-from cds.ledger import Ledger, migrate
+from cds.ledger import migrate
 from cds.ledger.tables import HEAD
 from cds.sealing import require_own_key
 from cds.settings import ClientSettings, Settings
@@ -23,13 +23,9 @@ def ledger(settings: Settings, findings: Findings) -> None:
     except SettingsError:
         return  # said on the key's own line
     with findings.of("ledger") as say:
-        opened = Ledger(settings.ledger_url, key, settings.data_dir / "spool")
-        reachable = opened.ping()
-        opened.close()
-        if not reachable:
+        if migrate.current(settings.ledger_url) is None:  # raises for a database that can't be reached
             raise LedgerError(
-                "no database with a ledger answers: `cds ledger upgrade` makes one, and so does `cds serve`, which "
-                "spools rows until the database is back"
+                "there is no ledger in the database yet: `cds ledger upgrade` makes it, and so does `cds serve`"
             )
         migrate.check_writable(settings.ledger_url)
         say("answers, and can be written")

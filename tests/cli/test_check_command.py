@@ -221,7 +221,22 @@ def test_a_demonstration_in_order(tmp_path: Path, hospital: str) -> None:
 def test_a_ledger_that_is_not_there_yet_is_told(tmp_path: Path, hospital: str) -> None:
     result = cds("check", settings=demo(tmp_path, hospital))
     assert verdicts(result.stdout)["ledger"][0] == "fault"
+    assert "there is no ledger in the database yet: `cds ledger upgrade` makes it" in " ".join(result.stdout.split())
     assert result.exit_code == 1
+
+
+def test_a_database_that_is_down_is_told_as_that_and_not_as_an_empty_one(tmp_path: Path) -> None:
+    line = 'database_url = "postgresql+psycopg://cds:of-the-tests@127.0.0.1:9/cds"\n'
+    result = cds("check", settings=written(tmp_path, KEY + line))
+    told = " ".join(result.stdout.split())
+    assert "ledger: CDS-800: the ledger's database can't be reached" in told
+    assert "cds ledger upgrade" not in told and "of-the-tests" not in told
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_bytes(b"no database of any kind " * 100)
+    told = " ".join(cds("check", settings=written(tmp_path, KEY)).stdout.split())
+    assert "check data_dir or database_url" in told and f"{tmp_path}/ledger.db" in told
 
 
 def test_a_fhir_server_that_is_down_is_a_fault(tmp_path: Path) -> None:

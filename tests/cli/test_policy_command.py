@@ -119,6 +119,22 @@ def test_show_prints_the_file_in_force(tmp_path: Path) -> None:
     assert "Our own" in cds("policy", "show", settings=settings).stdout
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"name: Test\n\tauthor: us\n", ":2: not valid YAML: a tab stands before the first word"),
+        (b"cards:\n \tmost: 3\n", ":2: not valid YAML: a tab stands before the first word"),
+        ("name: Tëst\n".encode("latin-1"), "the policy is not UTF-8 text: save it as UTF-8"),
+        ("name: Test\n".encode("utf-16"), "the policy is not UTF-8 text: save it as UTF-8"),
+    ],
+)
+def test_what_an_editor_does_to_a_file_is_told_in_its_words(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_bytes(content)
+    result = cds("policy", "check", path)
+    assert result.exit_code == 2 and told in result.output
+
+
 def test_a_policy_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     settings = tmp_path / "cds.toml"
     settings.write_text('policy_file = "/nowhere/policy.yaml"\n', encoding="utf-8")
