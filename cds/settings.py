@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -24,6 +23,7 @@ from cds.ehr_settings import BackendSettings, DialectSettings, StudySource
 from cds.errors import SettingsError
 from cds.imaging_settings import ImagingSettings, InferenceSettings, PacsSettings
 from cds.ledger_key import whole
+from cds.settings_file import read, settings_file
 from cds.smart_settings import SmartSettings
 from cds.tracing_settings import TracingSettings
 
@@ -354,18 +354,8 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
     Raises SettingsError listing every fault, each with the key, what is wrong and, for a misspelt key, what was
     probably meant.
     """
-    if path is None and (named := os.environ.get("CDS_SETTINGS")):
-        path = Path(named)
-    if path is None and Path("cds.toml").exists():
-        path = Path("cds.toml")
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(f"settings file can't be read: {error}") from error
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{path}: not valid TOML: {error}") from error
+    path = settings_file(path)
+    values = read(path) if path is not None else {}
     try:
         return Settings(**{**values, **overrides})
     except ValidationError as error:

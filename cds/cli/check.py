@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from cds.inference.runtime import check_installation
 from cds.settings import Settings, load
+from cds.settings_file import settings_file
 from cds.site.findings import Finding, Findings
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ def check(ctx: click.Context, offline: bool) -> None:
     with findings.of("settings") as say:
         settings = load(ctx.find_root().obj)
         say(f"environment {settings.environment}, {len(settings.clients)} client(s)")
+    if settings_file(ctx.find_root().obj) is None:
+        findings.note(
+            "settings",
+            "no file of settings: none is named (--settings FILE or CDS_SETTINGS), and no cds.toml is in this folder. "
+            "`cds site init FOLDER` writes one",
+        )
     with findings.of("ONNX Runtime") as say:
         say(check_installation())
     if settings is not None:

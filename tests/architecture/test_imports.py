@@ -55,8 +55,10 @@ ROOMS: dict[str, str] = {
     "imaging_settings": "addresses",
     "ehr_settings": "",
     "committee_settings": "addresses smart_settings",
+    "settings_file": "errors",
     "settings": (
-        "addresses committee_settings ehr_settings errors imaging_settings ledger_key smart_settings tracing_settings"
+        "addresses committee_settings ehr_settings errors imaging_settings ledger_key settings_file smart_settings "
+        "tracing_settings"
     ),
     "ledger": "clock errors ids ledger_key steady",
     "jobs": "clock errors ledger tracing",
@@ -145,8 +147,8 @@ ROOMS: dict[str, str] = {
     "cli": (
         "app auditing cards cards.phrasebook cohort committee demo docs engine errors fhir fhir.resources guidelines "
         "inference jobs ledger ledger_key modelcards modelcheck networks pages.committee pages.preview policy preview "
-        "record replay sealing serve services settings simulation site snapshot studies survival trust trust.smart "
-        "validation yaml_lines"
+        "record replay sealing serve services settings settings_file simulation site snapshot studies survival "
+        "trust trust.smart validation yaml_lines"
     ),
     "__main__": "cli",
 }

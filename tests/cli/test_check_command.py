@@ -88,6 +88,28 @@ def test_wrong_settings_are_the_one_fault_told(tmp_path: Path) -> None:
     assert "models" not in found
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("timezone = 'Österreich'".encode("latin-1"), "not UTF-8 text; save it as UTF-8"),
+        ("timezone = 'UTC'".encode("utf-16"), "not UTF-8 text; save it as UTF-8"),
+        (b"\xef\xbb\xbfprot = 1", "'prot' is not a setting; did you mean 'port'?"),
+    ],
+)
+def test_what_an_editor_does_to_the_file_is_told_or_put_up_with(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "cds.toml").write_bytes(content)
+    result = cds("check", "--offline", settings=tmp_path / "cds.toml")
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert told in " ".join(result.stdout.split())
+
+
+def test_that_there_is_no_file_of_settings_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "no cds.toml is in this folder" in " ".join(cds("check", "--offline").stdout.split())
+    written(tmp_path, KEY)
+    assert "no cds.toml is in this folder" not in " ".join(cds("check", "--offline").stdout.split())
+
+
 def test_a_missing_ledger_key_is_a_fault_with_what_to_do(tmp_path: Path) -> None:
     result = cds("check", "--offline", settings=written(tmp_path, ""))
     assert result.exit_code == 1
