@@ -63,5 +63,9 @@ def _drafts(call: HookCall, reader: Reader) -> Record:
 
 
 def _selected(resource: object, selections: list[str]) -> bool:
-    reference = f"{type(resource).__name__}/{getattr(resource, 'id', None)}"
-    return any(s == reference or s.endswith("/" + reference) for s in selections)
+    """By "Type/id", as the specification has it, in an address or with a version; or by what stands for it elsewhere:
+    the id alone, or as a URN."""
+    id = getattr(resource, "id", None)
+    reference = f"{type(resource).__name__}/{id}"
+    plain = [s.partition("/_history/")[0] for s in selections]
+    return any(s in (reference, id, f"urn:uuid:{id}") or s.endswith("/" + reference) for s in plain)

@@ -1,8 +1,8 @@
 """Slim typed views of FHIR R4 resources: only the elements the record reads.
 
 Reading is tolerant: unknown elements are skipped without cost. A Bundle is decoded in one pass; when anything in it
-can't be, each resource is decoded by itself, so that one malformed entry is counted and left out instead of spoiling
-its Bundle (measured: benchmarks/RESULTS.md). What this service *sends* is built and validated with fhir.resources.
+can't be, each resource is decoded by itself, so that one malformed entry is counted and left out (measured:
+benchmarks/RESULTS.md). What this service *sends* is built and validated with fhir.resources.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+
+from cds.half_characters import mended
 
 
 class Coding(msgspec.Struct, gc=False):
@@ -235,7 +237,7 @@ class _Search(msgspec.Struct, gc=False):
 
 
 class Bundle(Resource):
-    entry: list[_Entry] = []
+    entry: list[_Entry | None] | None = []
     link: list[Link] = []
     total: Any = None
 
@@ -274,10 +276,8 @@ class _WholeBundle(Resource, tag="Bundle"):
     total: Any = None
 
 
-_whole = msgspec.json.Decoder(Clinical | _WholeBundle | OperationOutcome)
-_pieces = msgspec.json.Decoder(Bundle)
-_one = msgspec.json.Decoder(Clinical | OperationOutcome)
-_head = msgspec.json.Decoder(_Head)
+_whole, _pieces = msgspec.json.Decoder(Clinical | _WholeBundle | OperationOutcome), msgspec.json.Decoder(Bundle)
+_one, _head = msgspec.json.Decoder(Clinical | OperationOutcome), msgspec.json.Decoder(_Head)
 
 
 @dataclass
@@ -309,7 +309,7 @@ def decode(raw: bytes) -> Decoded:
     try:
         value = _whole.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _piecemeal(raw)
+        return _piecemeal(raw) if (whole := mended(raw)) is raw else decode(whole)
     found = Decoded()
     if isinstance(value, _WholeBundle):
         _read_search(value, found)
@@ -353,8 +353,9 @@ def _read_search(bundle: Bundle | _WholeBundle, found: Decoded) -> None:
 
 def _read_bundle(bundle: Bundle, found: Decoded) -> None:
     _read_search(bundle, found)
-    for entry in bundle.entry:
-        if not bytes(entry.resource):
+    for entry in bundle.entry or ():
+        if entry is None or not bytes(entry.resource):
+            found.malformed += entry is None  # of whatever was to stand here
             continue
         found.matches += not isinstance(entry.search, dict) or entry.search.get("mode") not in _NO_MATCH
         try:

@@ -7,13 +7,15 @@ ids may carry their type (``Patient/123``). What can't be answered raises Malfor
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from cds.errors import MalformedRequest
+from cds.half_characters import mended
 from cds.protocol.hooks import HOOKS
 
+_T = TypeVar("_T")
 NULL = b"null"
 MOST_FEEDBACK = 1000
 _STAFF = frozenset({"practitioner", "practitionerrole"})
@@ -97,10 +99,22 @@ def bare_id(value: str, kind: str) -> str:
     return value
 
 
+def _read_whole(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+    """A text that was cut off within a character costs that character."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if (whole := mended(body)) is body:
+            raise
+        return decoder.decode(whole)
+
+
 def parse_call(body: bytes) -> HookCall:
     """Raises MalformedRequest for bytes that are not a CDS Hooks call."""
     try:
-        call = _decoder.decode(body)
+        call = _read_whole(_decoder, body)
     except msgspec.ValidationError as error:
         raise MalformedRequest(f"the request is not a CDS Hooks call: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -199,7 +213,7 @@ def parse_feedback(body: bytes) -> FeedbackMessage:
     """Every form seen: the specification's array, a bare object, ``overrideReasons`` as object or list, reasons
     in an extension. Raises MalformedRequest when nothing of it can be read."""
     try:
-        message = _feedback.decode(body)
+        message = _feedback.decode(body := mended(body))
         raw = bytes(message["feedback"]) if "feedback" in message else body
         sent = _items.decode(raw if raw.lstrip().startswith(b"[") else b"[" + raw + b"]")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
