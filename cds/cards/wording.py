@@ -93,7 +93,8 @@ def as_written(words: Phrasebook, original: str) -> str:
     if not abs(value) < _MOST_WRITTEN:
         return original
     sign = number.removesuffix(plain)
-    return f"{sign}{words.number(value, 2)} {unit}".strip()
+    told = words.figure(value) if sign else words.number(value, 2)  # a bound that is rounded may no longer hold
+    return f"{sign}{told} {unit}".strip()
 
 
 def reason(words: Phrasebook, feature: Feature) -> str:

@@ -130,6 +130,8 @@ def told(text: str, code: str = "2345-7") -> dict[str, Any]:
         ("> 1\u00a0200 mg/dL", ">", 1200, ">1200 mg/dL"),
         ("≥ 120 mg/dL", ">=", 120, ">=120 mg/dL"),
         ("<12.5 mg/dl", "<", 12.5, "<12.5 mg/dl"),
+        # a bound that is rounded may no longer hold
+        (">120.1234567 mg/dL", ">", 120.1234567, ">120.1234567 mg/dL"),
         ("12,5 mg/dL", None, 12.5, "12.5 mg/dL"),
         ("1234,125 mg/dL", None, 1234.125, "1234.12 mg/dL"),
         ("120 mg/dL", None, 120, "120 mg/dL"),
