@@ -29,7 +29,8 @@ _BEFORE_DIAGNOSIS = timedelta(days=90)
 class Extent:
     """``known``: ``metastatic``, ``not-metastatic``, ``unknown`` (stage not found), ``conflict`` (the record
     contradicts itself), ``another-cancer`` (the metastases may be those of another one on record), ``unverified`` (the
-    diagnosis is not marked confirmed), ``over`` (it is no longer active, and metastases came after it), ``absent``
+    diagnosis is not marked confirmed), ``over`` (it is no longer active, and metastases or a stage
+    that says so came after it), ``absent``
     (there is none)."""
 
     known: str
@@ -60,9 +61,11 @@ def extent(record: Record) -> Extent:
 
 
 def _over(record: Record) -> Extent:
-    """Metastases after a cancer that is recorded as over: it may have come back, or they are another one's."""
+    """Spread after a cancer that is recorded as over: it may have come back, or the spread is another one's."""
     past = [f for f in record.of("pancreatic-cancer") if f.status == "inactive" and f.verification == "confirmed"]
-    spread = [f for f in record.of(*METASTASES) if _stands(f) and any(_after(f, one) for one in past)]
+    staged = [f for f in record.of(*_STAGING) if f.answers and any(_after(f, one) for one in past)][:1]
+    spread = [f for f in staged if _SPREAD & set(f.answers)]
+    spread += [f for f in record.of(*METASTASES) if _stands(f) and any(_after(f, one) for one in past)]
     return Extent("over", (past[0], spread[0])) if spread else Extent("absent")
 
 
