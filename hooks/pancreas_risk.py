@@ -77,7 +77,7 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
             yield Suppressed(TOPIC, held.reason, held.until, MODELS, held.source)
         return
     if trigger is not None:
-        before = risk_before_scan.sentences(case, weighed, kind)
+        before = risk_before_scan.sentences(case, weighed, kind, refers=refers)
         flags = risk_decision.flags(weighed, parameters)
         yield risk_words.card(case, trigger, TOPIC, flags, raised=raised, before=before)
         return

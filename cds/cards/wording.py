@@ -147,8 +147,12 @@ def counted(words: Phrasebook, feature: Feature) -> str:
     return f"{days} ({words.day(feature.facts[0].when)})" if feature.facts else days
 
 
+_OWN_SPELLING = re.compile(r"[a-z]{1,3}[A-Z]|[cgmnp]\.[\d(A-Z*-]|rs\d")
+"""eGFR, pT3, mFOLFIRINOX, c.1905+1G>A, rs3918290: another first letter means something else."""
+
+
 def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text if _OWN_SPELLING.match(text) else text[:1].upper() + text[1:]
 
 
 def output_label(words: Phrasebook, output: Output) -> str:

@@ -71,5 +71,6 @@ def relative(reference: str) -> str:
 
 
 def texts(concept: fhir.CodeableConcept) -> tuple[str, ...]:
-    """All that a drug is called, each once."""
-    return tuple(dict.fromkeys(text for text in (concept.text, *(c.display for c in concept.coding)) if text))
+    """All that a drug is called, each once. A blank or a dash calls it nothing."""
+    told = (concept.text, *(c.display for c in concept.coding))
+    return tuple(dict.fromkeys(text for text in told if text and any(map(str.isalnum, text))))
