@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import structs
 
 from cds.fhir import resources as fhir
-from cds.record import agreements, medications, moments, quantities, routes, statuses
+from cds.record import agreements, medications, moments, quantities, routes
 from cds.record.concepts import Concept
 from cds.record.derived import derive
 from cds.record.facts import Fact, Record, Refused
@@ -24,7 +24,7 @@ from cds.record.language import spoken
 from cds.record.moments import Moment, years_between
 from cds.record.onset import began
 from cds.record.stops import Stops
-from cds.record.vocabulary import Vocabulary
+from cds.record.vocabulary import SNOMED, Vocabulary, canonical_system
 
 _OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
 _INACTIVE = frozenset({"inactive", "resolved", "remission"})
@@ -36,6 +36,16 @@ _NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
 _NOT_IMAGED = frozenset({"entered-in-error", "cancelled"})
 _OLDEST = 130.0  # years
 _NOT_DONE = frozenset({"entered-in-error", "not-done", "preparation", "stopped"})
+# the status lists of the zib Problem 4.4, as Nictiz maps them to HL7's
+_DUTCH_STATUS = {
+    (SNOMED, "410605003"): "confirmed",
+    (SNOMED, "410516002"): "refuted",
+    (SNOMED, "415684004"): "provisional",
+    (SNOMED, "410590009"): "differential",
+    (SNOMED, "55561003"): "active",
+    (SNOMED, "73425007"): "inactive",
+    ("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "UNK"): "unconfirmed",
+}
 
 
 class Reader:
@@ -144,28 +154,22 @@ class Reader:
         names, matched = self._names(part.code, "Observation")
         for name in (n for n in names if n not in self._vocabulary.variants):
             concept = self._vocabulary.concepts[name]
-            if concept.inborn and part.valueCodeableConcept is not None:
-                self._answer(observation, part.valueCodeableConcept, name, None if self._in_future(when) else when)
-            elif self._in_future(when):
+            if self._in_future(when) and not concept.inborn:
                 self._refuse(name, observation, "in-the-future", when.text if when else "")
-            elif when is None:
+            elif when is None and not concept.inborn:
                 self._refuse(name, observation, "no-date")
             elif part.valueCodeableConcept is not None:
-                self._answer(observation, part.valueCodeableConcept, name, when)
-            elif (quantity := quantities.sent(part, concept)) is not None:
+                answers, _ = self._names(part.valueCodeableConcept, "answer")
+                if answers:
+                    day = None if self._in_future(when) else when
+                    self.record.add(Fact(name, _reference(observation), day, answers=answers))
+                else:
+                    self._refuse(name, observation, "no-value")
+            elif when is not None and (quantity := quantities.sent(part, concept)) is not None:
                 self._quantity(observation, part, name, concept, quantity, when, matched)
             elif part is not observation or not observation.component:
                 told = quantities.begins(part.valueString or "") if concept.unit is not None else ""
                 self._refuse(name, observation, "no-value", told, when if told else None)
-
-    def _answer(
-        self, observation: fhir.Observation, value: fhir.CodeableConcept, name: str, when: Moment | None
-    ) -> None:
-        answers, _ = self._names(value, "answer")
-        if answers:
-            self.record.add(Fact(name, _reference(observation), when, answers=answers))
-        else:
-            self._refuse(name, observation, "no-value")
 
     def _quantity(
         self,
@@ -199,8 +203,8 @@ class Reader:
         )
 
     def _condition(self, condition: fhir.Condition) -> None:
-        verification = statuses.code(condition.verificationStatus, "condition-ver-status")
-        clinical = statuses.code(condition.clinicalStatus, "condition-clinical")
+        verification = _code(condition.verificationStatus, "condition-ver-status")
+        clinical = _code(condition.clinicalStatus, "condition-clinical")
         if verification in _REFUTED:
             return
         when = began(condition, self.record.birth, self.record.now, self._zone)
@@ -374,6 +378,15 @@ _READERS: dict[type, Any] = {
 
 def _reference(resource: Any) -> str:
     return f"{type(resource).__name__}/{resource.id or ''}"
+
+
+def _code(concept: fhir.CodeableConcept | None, system: str) -> str | None:
+    """The code of HL7's own system (by its last segment); where that is not sent the one the Dutch list means, or else
+    of whatever system comes first."""
+    codings = concept.coding if concept else []
+    own = next((c.code for c in codings if (c.system or "").endswith("/" + system)), None)
+    dutch = (_DUTCH_STATUS.get((canonical_system(c.system or ""), c.code or "")) for c in codings if own is None)
+    return own or next((code for code in dutch if code), None) or next((c.code for c in codings if c.code), None)
 
 
 def _joined(concepts: Iterable[fhir.CodeableConcept]) -> fhir.CodeableConcept:
