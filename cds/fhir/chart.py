@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from cds.errors import MalformedRequest
@@ -11,7 +12,7 @@ from cds.fhir import resources as fhir
 from cds.fhir.evidence import Evidence
 from cds.fhir.queries import Query
 from cds.protocol.request import NULL, HookCall
-from cds.record import written
+from cds.record import medications, written
 from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.record.vocabulary import Vocabulary
@@ -49,19 +50,29 @@ def _drafts(call: HookCall, reader: Reader) -> Record:
         if not found.readable or not found.is_bundle:
             raise MalformedRequest("context.draftOrders is not a Bundle")
         malformed = found.malformed
-        chosen = call.context.selections
+        # order-sign has no such field in the specification: whatever comes there is signed whole
+        chosen = call.context.selections if call.hook == "order-select" else None
         for number, resource in enumerate(found.resources):
             # an order that is not stored yet may have none; two of them are still two
             resource.id = resource.id or f"#{number}"
-        reader.read(
-            [r for r in found.resources if chosen is None or isinstance(r, fhir.Medication) or _selected(r, chosen)],
-            attributed=True,
-        )
+        reader.read(_chosen(found.resources, chosen), attributed=True)
     drafts = reader.finish()
     drafts.malformed += malformed
     return drafts
 
 
-def _selected(resource: object, selections: list[str]) -> bool:
-    reference = f"{type(resource).__name__}/{getattr(resource, 'id', None)}"
-    return any(s == reference or s.endswith("/" + reference) for s in selections)
+def _chosen(orders: list[Any], selections: list[str] | None) -> list[Any]:
+    """The selected ones, with the Medications that they may refer to; all of them where the selection goes by the
+    Bundle's own addresses, which say nothing here: silence would be said of an order that nobody looked at."""
+    if selections is None:
+        return orders
+    named = {medications.relative(one) for one in selections}
+    chosen = [r for r in orders if not isinstance(r, fhir.Medication) and _names(r) & named]
+    if not chosen and any(one.startswith("urn:") for one in named):
+        return orders
+    return [*chosen, *(r for r in orders if isinstance(r, fhir.Medication))]
+
+
+def _names(order: Any) -> set[str]:
+    """With its type as the specification's example has it, and its id alone, as the text says."""
+    return {f"{type(order).__name__}/{order.id}", str(order.id)}
