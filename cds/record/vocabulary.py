@@ -52,7 +52,8 @@ SYSTEMS = {
     ),
 }
 # systems whose codes hold their parents' as a beginning
-HIERARCHICAL = frozenset({"http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", ATC})
+_ICD = frozenset({"http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm"})
+HIERARCHICAL = _ICD | {ATC}
 
 Key = tuple[str, str]
 _Spelt = tuple[str, str | None, str | None, Key | None]
@@ -66,6 +67,13 @@ _MOST_RANGES, _LONGEST_RANGE = 10_000, 1_000
 
 def canonical_system(system: str) -> str:
     return SYSTEMS.get(system, system)
+
+
+def _published(system: str, code: str) -> str:
+    """An ICD code as the classification prints it: many systems store C254 for C25.4, which then is no other C25."""
+    if system not in _ICD or len(code) < 4 or not code.isalnum():
+        return code
+    return f"{code[:3]}.{code[3:]}"
 
 
 class GenomicCode(NamedTuple):
@@ -160,6 +168,9 @@ class Vocabulary:
 
     def _look_up(self, system: str, code: str) -> tuple[str, ...]:
         names = list(self._exact.get((system, code), ()))
+        if (published := _published(system, code)) != code:
+            code = published
+            names += [name for name in self._exact.get((system, code), ()) if name not in names]
         if system in HIERARCHICAL:
             for length in range(len(code), 2, -1):
                 for name in self._prefixes.get((system, code[:length].rstrip(".")), ()):

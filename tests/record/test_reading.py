@@ -39,6 +39,7 @@ def vocabulary() -> Vocabulary:
             "tumour": _concept(
                 "Condition", (ICD, "C25*"), (SNOMED, "363418001"), exclude=[{"system": ICD, "code": "C25.4"}]
             ),
+            "other-tumour": _concept("Condition", (ICD, "C25.4"), (ICD, "C78.7*")),
             "drug": _concept("Medication", ("http://www.whocc.no/atc", "L01BC05")),
             "scan": _concept("ImagingStudy", (SNOMED, "818983003")),
         }
@@ -221,6 +222,14 @@ def test_icd_children_match_and_excluded_ones_do_not(vocabulary: Vocabulary) -> 
     assert read(vocabulary, condition(code="C25")).of("tumour")
     assert not read(vocabulary, condition(code="C25.4")).of("tumour")
     assert not read(vocabulary, condition(code="C26.0")).of("tumour")
+
+
+def test_an_icd_code_without_its_point_is_that_code(vocabulary: Vocabulary) -> None:
+    """Many systems store it so: C254 is the excluded one, not a further child."""
+    assert read(vocabulary, condition(code="C259")).of("tumour")
+    for code in ("C254", "C787", "C7871"):
+        found = read(vocabulary, condition(code=code))
+        assert found.of("other-tumour") and not found.of("tumour")
 
 
 def test_another_patients_data_is_never_used(vocabulary: Vocabulary) -> None:
