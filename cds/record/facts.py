@@ -96,7 +96,8 @@ class Refused(msgspec.Struct, frozen=True):
     also origin-unknown, significance-unknown, copies-unknown, allele-unknown"""
     detail: str = ""
     when: Moment | None = None
-    """When it was measured, where that could be read: an older value must not stand in for it."""
+    """When it was measured, where that could be read: an older value must not stand in for it. None, too, where no
+    value was sent at all."""
     highest: float | None = None
     """Of a measurement without a known unit: the most it can be; None where nobody knows."""
 
@@ -138,7 +139,8 @@ class Record:
     ingredients are known here (an RxNorm product)."""
     supposed: list[Fact] = field(default_factory=list)
     """Drugs of no concept that are taken for others than ours: the site maps what matters of their code system, and not
-    them. Their texts are read still, in case it missed one."""
+    them. Their texts are read still, in case it missed one. Among drafts, plans of a whole treatment, too
+    (``cds.record.plans``)."""
     written: list[Fact] = field(default_factory=list)
     """Among drafts: the drugs that the texts of ``unrecognised``, ``untold`` and ``supposed`` name as to be given, a
     fact each. Read only for inputs that ask for it (``named_in_text``)."""

@@ -29,7 +29,6 @@ from cds.record.vocabulary import SNOMED, Vocabulary, canonical_system
 _OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
 _INACTIVE = frozenset({"inactive", "resolved", "remission"})
 _REFUTED = frozenset({"refuted", "entered-in-error"})
-_NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken", "draft", "unknown"})
 _BEING_ORDERED = frozenset({"draft", "active", None})
 _VOID = frozenset({"entered-in-error", "cancelled"})
 _NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
@@ -70,13 +69,15 @@ class Reader:
         self.record = Record(now=now, patient_id=patient_id, day=moments.day_at(now, zone))
         self._latest = now + TOLERATED_AHEAD
         self.prescriptions = list(prescriptions)
+        self.products: dict[str, fhir.Medication] = {}
+        """By ``Type/id``, or by a Bundle's own address; orders refer to them."""
         self._stops = Stops(self.record, self.prescriptions)
         self._genomics = Genomics(vocabulary)
         self._family = Family(vocabulary)
 
     def read(self, resources: Iterable[Any], *, attributed: bool = False) -> None:
         """Add resources. ``attributed``: they came in the hook's context, so a missing subject is no doubt."""
-        medications = {f"Medication/{r.id}": r for r in resources if isinstance(r, fhir.Medication)}
+        self.products |= {f"Medication/{r.id}": r for r in resources if isinstance(r, fhir.Medication)}
         for resource in sorted(resources, key=lambda r: not isinstance(r, fhir.Patient)):  # ages count from birth
             reader = _READERS.get(type(resource))
             if reader is None:
@@ -85,10 +86,7 @@ class Reader:
             if subject != self.record.patient_id and not (attributed and subject is None):
                 self.record.foreign += 1
                 continue
-            if reader is Reader._medication:
-                self._medication(resource, medications)
-            else:
-                reader(self, resource)
+            reader(self, resource)
 
     def finish(self) -> Record:
         self._stops.finish()
@@ -160,16 +158,17 @@ class Reader:
                 self._refuse(name, observation, "no-date")
             elif part.valueCodeableConcept is not None:
                 answers, _ = self._names(part.valueCodeableConcept, "answer")
+                day = None if self._in_future(when) else when
                 if answers:
-                    day = None if self._in_future(when) else when
                     self.record.add(Fact(name, _reference(observation), day, answers=answers))
                 else:
-                    self._refuse(name, observation, "no-value")
+                    self._refuse(name, observation, "no-value", when=day)
             elif when is not None and (quantity := quantities.sent(part, concept)) is not None:
                 self._quantity(observation, part, name, concept, quantity, when, matched)
             elif part is not observation or not observation.component:
                 told = quantities.begins(part.valueString or "") if concept.unit is not None else ""
-                self._refuse(name, observation, "no-value", told, when if told else None)
+                said = told if concept.unit is not None else part.valueString
+                self._refuse(name, observation, "no-value", told, when if said else None)
 
     def _quantity(
         self,
@@ -224,8 +223,8 @@ class Reader:
                 )
             )
 
-    def _medication(self, resource: Any, shared: dict[str, fhir.Medication]) -> None:
-        stands = resource.status in _BEING_ORDERED if self._drafts else resource.status not in _NOT_TAKEN
+    def _medication(self, resource: Any) -> None:
+        stands = resource.status in _BEING_ORDERED if self._drafts else medications.on_record(resource)
         stands = stands and not getattr(resource, "doNotPerform", False)
         if not (stands or self._drafts):
             return
@@ -247,7 +246,7 @@ class Reader:
             else:
                 self.prescriptions.append((_reference(resource), bytes(resource.identifier)))
         when = self._moment(authored, getattr(resource, "effectiveDateTime", None), period.start if period else None)
-        product = medications.product(resource, shared)
+        product = medications.product(resource, self.products)
         code = medications.drug(resource, product)
         dosage = resource.dosageInstruction if isinstance(resource, fhir.MedicationRequest) else resource.dosage
         if routes.local(bytes(dosage), bytes(product.form) if product else b"", medications.texts(code)):
