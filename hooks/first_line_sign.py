@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict, Field
 
 from cds.inference.prediction import Assessment, Prediction
-from cds.record.facts import Fact
+from cds.record.facts import Fact, Record
 from cds.services import Case, Finding, Suppressed, service
 from hooks import regimens, stage, survival_words, trials
 from hooks.drug_names import PARTNER
@@ -20,7 +20,11 @@ from hooks.stage import Extent
 from hooks.standing_in import COMPARATOR, FALLBACK, FULL, MODELS, may_stand_in, why_not
 
 TOPIC = "pancreas-survival"
-READS = (*stage.READS, *regimens.DRUGS, PARTNER)
+RESECTION = "pancreatectomy"
+READS = (*stage.READS, *regimens.DRUGS, PARTNER, RESECTION)
+
+_AFTER_RESECTION = 366.0
+"""Days for which the outlook after resection has a card of its own."""
 
 
 class FirstLineParameters(BaseModel):
@@ -92,12 +96,20 @@ def _speak(case: Case, found: Recognised) -> Iterable[Finding]:
     elif extent.known == "absent":
         # these drugs treat other cancers too: without this diagnosis the order is none of our business
         yield Suppressed(TOPIC, "no-confirmed-cancer", models=MODELS)
+    elif extent.known in ("not-metastatic", "unknown", "unverified") and _resected(case.record):
+        # adjuvant treatment: that no estimate is given would stand beside the one that is
+        yield Suppressed(TOPIC, "after-resection", models=MODELS)
     elif extent.known != "metastatic":
         yield from _none(case, found, extent.known.replace("-", "_"), extent)
     elif (reached := line(case.record, found, extent)).kind == "not-first":
         yield from _none(case, found, "not_first", extent, begun=reached.begun)
     else:
         yield from _estimate(case, found, extent, reached)
+
+
+def _resected(record: Record) -> bool:
+    done = (f.when for f in record.of(RESECTION))
+    return any(when is None or when.days_before(record.now) <= _AFTER_RESECTION for when in done)
 
 
 def _estimate(case: Case, found: Recognised, extent: Extent, reached: Line) -> Iterable[Finding]:

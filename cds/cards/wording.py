@@ -74,10 +74,10 @@ def lifetime(words: Phrasebook, months: float, *, open_ended: bool = False) -> s
 
 
 def fact_text(words: Phrasebook, fact: Fact) -> str:
-    """Value and unit as the hospital wrote them, and the date."""
+    """Value and unit as the hospital wrote them, or the coded answer; and the date."""
     if fact.unit == "a" and fact.value is not None:  # of a relative: when it was written down says nothing of it
         return words("engine.age.at_most" if fact.comparator else "engine.age.exact", years=words.number(fact.value, 0))
-    value = as_written(words, fact.original)
+    value = as_written(words, fact.original) or (words.concept(fact.answers[0]) if fact.answers else "")
     day = words.day(fact.when)
     return f"{value} ({day})" if value else day
 
