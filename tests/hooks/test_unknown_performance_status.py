@@ -40,3 +40,16 @@ def test_the_average_is_not_called_that_of_ecog_1(house: House) -> None:
     assert "ECOG" not in known
     assert average == ["69", "36", "15"]
     assert of_one == ["69", "35", "13"]
+
+
+def test_a_grade_in_a_code_of_snomed_ct_is_that_grade(house: House) -> None:
+    """As the average patient, one who is in bed most of the day would have an estimate that was made without such."""
+    codes = {0: "425389002", 1: "422512005", 2: "422894000", 3: "423053003", 4: "423237006"}
+    for grade, code in codes.items():
+        sent = ecog(grade) | {"valueCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": code}]}}
+        del sent["valueInteger"]
+        if grade < 3:
+            assert row(house, sent) == row(house, ecog(grade))
+            continue
+        (card,) = house.ask(STORY, "order-sign", beside=(sent,))["pancreas-first-line"]
+        assert card["summary"].startswith("No survival estimate: the patient is outside the models' population")
