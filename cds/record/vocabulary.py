@@ -44,6 +44,8 @@ SYSTEMS = {
     "urn:oid:2.16.840.1.113883.6.73": ATC,
     "https://loinc.org": "http://loinc.org",
     "https://snomed.info/sct": SNOMED,
+    "https://www.nlm.nih.gov/research/umls/rxnorm": RXNORM,
+    "https://www.whocc.no/atc": ATC,
     "http://hl7.org/fhir/sid/icd-10-nl": "http://hl7.org/fhir/sid/icd-10",
     "urn:oid:2.16.840.1.113883.6.3.2": "http://hl7.org/fhir/sid/icd-10",
     "urn:oid:2.16.840.1.113883.2.4.4.31.1": "http://hl7.org/fhir/sid/icpc-1-nl",
@@ -66,7 +68,9 @@ _MOST_RANGES, _LONGEST_RANGE = 10_000, 1_000
 
 
 def canonical_system(system: str) -> str:
-    return SYSTEMS.get(system, system)
+    """A slash at the end, which no address here has, is taken for none."""
+    plain = system.rstrip("/")
+    return SYSTEMS.get(plain, plain)
 
 
 def _published(system: str, code: str) -> str:

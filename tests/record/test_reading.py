@@ -224,6 +224,16 @@ def test_icd_children_match_and_excluded_ones_do_not(vocabulary: Vocabulary) -> 
     assert not read(vocabulary, condition(code="C26.0")).of("tumour")
 
 
+@pytest.mark.parametrize("system", [f"{ICD}/", "http://hl7.org/fhir/sid/icd-10-nl/"])
+def test_a_slash_at_the_end_of_a_code_system_s_address_says_nothing(vocabulary: Vocabulary, system: str) -> None:
+    assert read(vocabulary, condition(system=system)).of("tumour")
+
+
+@pytest.mark.parametrize("address", ["https://www.whocc.no/atc", "http://www.whocc.no/atc/"])
+def test_a_drug_s_code_system_is_known_by_its_other_addresses(vocabulary: Vocabulary, address: str) -> None:
+    assert vocabulary.names(address, "L01BC05") == ("drug",)
+
+
 def test_an_icd_code_without_its_point_is_that_code(vocabulary: Vocabulary) -> None:
     """Many systems store it so: C254 is the excluded one, not a further child."""
     assert read(vocabulary, condition(code="C259")).of("tumour")
