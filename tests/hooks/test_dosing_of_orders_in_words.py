@@ -136,3 +136,9 @@ def test_tegafur_brings_the_variant_on_record_and_no_dose(house: House, order: d
     assert card["summary"] == "DPYD-variant vastgelegd (activiteitsscore 1): dit enzym breekt tegafur af"
     (card,) = advice(house, order)
     assert card["summary"] == "No DPYD result on record before tegafur"
+
+
+def test_a_dose_of_plain_irinotecan_is_told_to_be_that(house: House) -> None:
+    """Nobody ordering the liposomal form must read it as a dose of that."""
+    (card,) = advice(house, ordered((ATC, "L01CE02"), text="Onivyde 4,3 mg/ml"), story=VARIANT)
+    assert "All this is of plain irinotecan: no dose of the liposomal form was checked here." in card["detail"]
