@@ -80,3 +80,10 @@ def test_on_choosing_a_regimen_a_stage_that_can_be_read_is_asked_for(house: Hous
     )
     (found,) = asked["pancreas-first-line"]
     assert "a stage that can be read here" in found["summary"]
+
+
+def test_a_diagnosis_without_a_day_is_not_called_unrecorded(house: House) -> None:
+    undated = {key: value for key, value in CANCER.items() if key != "onsetDateTime"}
+    beside = (undated, staged("2026-10-05", **STAGE_IV))
+    (found,) = sign(house, *FOLFIRINOX, beside=beside, story=STORY)
+    assert "iagnosis of pancreatic cancer (recorded without a date)" in found["detail"]
