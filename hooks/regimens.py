@@ -17,7 +17,7 @@ import msgspec
 
 from cds.cards import nameless
 from cds.record.facts import Fact, Record
-from cds.record.vocabulary import canonical_system
+from cds.record.systems import canonical_system
 from hooks import drug_names, supportive
 from hooks.drug_names import PARTNER
 from hooks.used_elsewhere import used_elsewhere

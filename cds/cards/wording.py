@@ -201,6 +201,8 @@ def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
         lines.append(words.counted("engine.gaps.malformed", record.malformed))
     if record.unnamed:
         lines.append(words.counted("engine.gaps.unnamed", record.unnamed))
+    if record.uncoded:
+        lines.append(words.counted("engine.gaps.uncoded", record.uncoded))
     return lines
 
 

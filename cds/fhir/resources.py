@@ -18,6 +18,7 @@ class Coding(msgspec.Struct, gc=False):
     system: str | None = None
     code: str | None = None
     display: str | None = None
+    extension: msgspec.Raw = msgspec.Raw(b"")
 
 
 class CodeableConcept(msgspec.Struct, gc=False):
@@ -65,7 +66,7 @@ class Patient(Resource):
 
 
 _TRUTHS = {b"": False, b"null": False, b"false": False, b"true": True}
-"""FHIR's own words for it, which some send as a text."""
+"""FHIR's own words, which some send as a text."""
 
 
 class Component(msgspec.Struct, gc=False):
@@ -104,6 +105,7 @@ class Condition(Resource):
     onsetPeriod: Period | None = None
     # as sent: what is ill written there must not cost the condition
     onsetAge: msgspec.Raw = msgspec.Raw(b"")
+    abatementDateTime: str | None = None
     recordedDate: str | None = None
 
 
@@ -221,8 +223,7 @@ class Link(msgspec.Struct, gc=False):
     url: str | None = None
 
 
-_NOTHING = msgspec.Raw(b"")
-_NO_MATCH = ("include", "outcome")
+_NOTHING, _NO_MATCH = msgspec.Raw(b""), ("include", "outcome")
 
 
 class _Entry(msgspec.Struct, gc=False):

@@ -158,6 +158,10 @@ class Record:
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0
     """Resources that can't be read, or whose modifiers can't."""
+    problems: int = 0
+    """Conditions that stand, with a code of a system that is known here, of a concept or not."""
+    uncoded: int = 0
+    """Conditions that stand and have none: a text alone, or codes of systems that nobody mapped."""
     day: date | None = None
     """Of ``now``, in the hospital; None: in UTC."""
     language: str | None = None
@@ -171,6 +175,11 @@ class Record:
     def unnamed(self) -> int:
         """Drugs that could not be told."""
         return len(self.unrecognised)
+
+    @property
+    def all_uncoded(self) -> bool:
+        """There are problems, and nobody here could read one of them."""
+        return self.uncoded > 0 and self.problems == 0
 
     @property
     def lost(self) -> int:

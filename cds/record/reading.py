@@ -23,28 +23,17 @@ from cds.record.genomics import TOLERATED_AHEAD, Genomics
 from cds.record.language import spoken
 from cds.record.moments import Moment, years_between
 from cds.record.onset import began
+from cds.record.standing import INACTIVE, REFUTED, standing
 from cds.record.stops import Stops
-from cds.record.vocabulary import SNOMED, Vocabulary, canonical_system
+from cds.record.vocabulary import Vocabulary
 
 _OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
-_INACTIVE = frozenset({"inactive", "resolved", "remission"})
-_REFUTED = frozenset({"refuted", "entered-in-error"})
 _BEING_ORDERED = frozenset({"draft", "active", None})
 _VOID = frozenset({"entered-in-error", "cancelled"})
 _NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
 _NOT_IMAGED = frozenset({"entered-in-error", "cancelled"})
 _OLDEST = 130.0  # years
 _NOT_DONE = frozenset({"entered-in-error", "not-done", "preparation", "stopped"})
-# the status lists of the zib Problem 4.4, as Nictiz maps them to HL7's
-_DUTCH_STATUS = {
-    (SNOMED, "410605003"): "confirmed",
-    (SNOMED, "410516002"): "refuted",
-    (SNOMED, "415684004"): "provisional",
-    (SNOMED, "410590009"): "differential",
-    (SNOMED, "55561003"): "active",
-    (SNOMED, "73425007"): "inactive",
-    ("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "UNK"): "unconfirmed",
-}
 
 
 class Reader:
@@ -202,10 +191,13 @@ class Reader:
         )
 
     def _condition(self, condition: fhir.Condition) -> None:
-        verification = _code(condition.verificationStatus, "condition-ver-status")
-        clinical = _code(condition.clinicalStatus, "condition-clinical")
-        if verification in _REFUTED:
+        verification, clinical = standing(condition, self.record.now, self._zone)
+        if verification in REFUTED:
             return
+        if clinical not in INACTIVE:
+            told = self._vocabulary.tells_problem(condition.code.coding if condition.code else ())
+            self.record.problems += told
+            self.record.uncoded += not told
         when = began(condition, self.record.birth, self.record.now, self._zone)
         for name in self._names(condition.code, "Condition")[0]:
             if self._in_future(when):
@@ -216,7 +208,7 @@ class Reader:
                     name,
                     _reference(condition),
                     when,
-                    status="inactive" if clinical in _INACTIVE else "active",
+                    status="inactive" if clinical in INACTIVE else "active",
                     remission=clinical == "remission",
                     verification=verification,
                     title=_display(condition.code),
@@ -377,15 +369,6 @@ _READERS: dict[type, Any] = {
 
 def _reference(resource: Any) -> str:
     return f"{type(resource).__name__}/{resource.id or ''}"
-
-
-def _code(concept: fhir.CodeableConcept | None, system: str) -> str | None:
-    """The code of HL7's own system (by its last segment); where that is not sent the one the Dutch list means, or else
-    of whatever system comes first."""
-    codings = concept.coding if concept else []
-    own = next((c.code for c in codings if (c.system or "").endswith("/" + system)), None)
-    dutch = (_DUTCH_STATUS.get((canonical_system(c.system or ""), c.code or "")) for c in codings if own is None)
-    return own or next((code for code in dutch if code), None) or next((c.code for c in codings if c.code), None)
 
 
 def _joined(concepts: Iterable[fhir.CodeableConcept]) -> fhir.CodeableConcept:
