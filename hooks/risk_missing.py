@@ -68,13 +68,15 @@ def _recent(case: Case) -> dict[str, str]:
 
 
 def _unanswered(case: Case, concept: str, within: float) -> Refused | None:
-    """The newest value of a concept, when that is one that can't be used and nothing usable came after it."""
+    """The newest value of a concept, when that is one that can't be used and nothing usable came after it; one without
+    a date, where there is no other that counts still."""
+    usable = case.record.has(concept)
     refused = next((r for r in case.record.refused if r.concept == concept and r.detail), None)
     if refused is None:
-        return None
+        undated = (r for r in case.record.refused if r.concept == concept and r.reason == "no-date")
+        return None if case.record.has(concept, within_days=within) is not None else next(undated, None)
     if refused.when is None:
         return refused
-    usable = case.record.has(concept)
     answered = usable is not None and usable.when is not None and usable.when.middle >= refused.when.middle
     return None if answered or refused.when.days_before(case.record.now) > within else refused
 

@@ -127,7 +127,7 @@ class Reader:
         when = self._moment(
             observation.effectiveDateTime,
             observation.effectiveInstant,
-            period.start if period else None,
+            (period.start or period.end) if period else None,
             observation.issued,
         )
         genomic = self._genomics.take(observation, when)
