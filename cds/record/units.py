@@ -65,10 +65,11 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     ),
     # base: cm
     "length": (
-        (1.0, ("cm",)), (100.0, ("m",)), (0.1, ("mm",)), (2.54, ("[in_i]", "in", "inch")), (30.48, ("[ft_i]", "ft")),
+        (1.0, ("cm", "Cm", "CM", "centimeter", "centimeters")), (100.0, ("m", "meter", "meters")), (0.1, ("mm",)),
+        (2.54, ("[in_i]", "in_i", "in", "inch", "inches")), (30.48, ("[ft_i]", "ft_i", "ft", "feet")),
     ),
     # base: kg/m2
-    "body-mass-index": ((1.0, ("kg/m2", "kg/m^2", "kg/m²")),),
+    "body-mass-index": ((1.0, ("kg/m2", "kg/m^2", "kg/m²", "Kg/m2", "KG/M2", "kg/M2", "kg/sqm")),),
     # base: mm[Hg]
     "pressure": ((1.0, ("mm[Hg]", "mmHg")),),
     # base: 1/min

@@ -48,6 +48,8 @@ HBA1C = (("mmol/mol", 0.09148, 2.152),)
         *[(82, unit, "kg", None, 82) for unit in ("Kg", "KG", "kgs", "kilogram")],
         *[(13, unit, "kg", None, 82.554) for unit in ("[stone_av]", "stone")],
         (1.75, "m", "cm", None, 175),
+        *[(69, unit, "cm", None, 175.26) for unit in ("[in_i]", "inches")],
+        *[(27, unit, "kg/m2", None, 27) for unit in ("kg/m²", "Kg/m2", "KG/M2")],
     ],
 )
 def test_a_known_unit_is_converted(
