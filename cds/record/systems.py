@@ -49,8 +49,8 @@ _SKS = re.compile(r"D([A-Z]\d.*)", re.ASCII)
 
 
 def canonical_system(system: str) -> str:
-    """Also of an OID without what makes it an address, of SNOMED CT named with its edition, and with a slash at the end,
-    which no address here has."""
+    """Also of an OID without what makes it an address, of SNOMED CT named with its edition, and of one that ends in a
+    slash, as no address here does."""
     system = system.rstrip("/")
     found = SYSTEMS.get(system)
     if found is not None:
