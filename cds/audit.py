@@ -206,6 +206,8 @@ def _data_state(case: Case) -> dict[str, Any]:
         states["drafts_lost"] = case.drafts.lost
     if case.record.unnamed:
         states["unnamed"] = case.record.unnamed
+    if case.record.uncoded:
+        states["uncoded"] = case.record.uncoded
     if case.record.malformed:
         states["malformed"] = case.record.malformed
     return states

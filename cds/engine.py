@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from cds import audit, correlation, tracing
 from cds.cards import memory, withheld
 from cds.cards.attention import OVER_CALL, Held, Opening
-from cds.cards.compose import compose, in_order, limited
+from cds.cards.compose import compose, in_order, within_limits
 from cds.cards.findings import failure_card, findings
 from cds.cards.phrasebook import Catalogues
 from cds.committee.standing import Standings
@@ -289,7 +289,7 @@ class Engine:
         drafts = in_order(f for f in said if isinstance(f, CardDraft))
         with asking() if drafts else nullcontext():
             awake, held = memory.sorted_out(drafts, case.policy, self.ledger, self._opening(case, caller))
-        shown, left_out = limited(awake, case.policy)
+        shown, left_out = within_limits(awake, case.policy, case.words)
         held += [Held(draft, OVER_CALL, None) for draft in left_out]
         suppressed = [f for f in said if isinstance(f, Suppressed)]
         suppressed += [self._held(one, case) for one in held]

@@ -17,7 +17,7 @@ import orjson
 from cds.audit import prediction as told
 from cds.audit import without_secrets
 from cds.cards.attention import OVER_CALL
-from cds.cards.compose import compose, in_order, limited
+from cds.cards.compose import compose, in_order, within_limits
 from cds.cards.findings import findings
 from cds.case_again import NOBODY, case_again
 from cds.editions import Editions
@@ -173,7 +173,7 @@ class Replay:
         left_out = {s.topic for s in call.suppressions if s.reason == OVER_CALL}
         held = {s.topic for s in call.suppressions}
         awake = [d for d in drafts if d.memory in shown or d.memory in left_out]
-        chosen, _ = limited(in_order(awake), case.policy)
+        chosen, _ = within_limits(in_order(awake), case.policy, case.words)
         by_memory: dict[str, list[CardDraft]] = {}
         for draft in chosen:
             by_memory.setdefault(draft.memory, []).append(draft)

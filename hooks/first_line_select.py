@@ -40,7 +40,7 @@ def first_line_select(case: Case) -> Iterable[Finding]:
     if reason := _silent(case, found, extent):
         yield Suppressed(TOPIC, reason, models=MODELS)
         return
-    lacking = _lacking(case, stage_known=extent.known == "metastatic")
+    lacking = _lacking(case, extent)
     if lacking:
         yield _card(case, found.regimen.title, lacking)
 
@@ -50,14 +50,14 @@ def _silent(case: Case, found: Recognised, extent: Extent) -> str | None:
         return "patient-facing"
     if case.record.deceased:
         return "deceased"
-    if extent.known not in ("metastatic", "unknown"):
+    if extent.known not in ("metastatic", "unknown", "unread-stage"):
         return f"cancer-{extent.known}"
     if line(case.record, found, extent).kind != "first":
         return "not-before-first-line"
     return None
 
 
-def _lacking(case: Case, *, stage_known: bool) -> list[str]:
+def _lacking(case: Case, extent: Extent) -> list[str]:
     """What the estimate on signing would lack, as catalogue keys: just what its model could not read or assumed."""
     full = case.assessments.get(FULL)
     features = full.features if isinstance(full, Prediction | NotAssessed) else ()
@@ -67,7 +67,8 @@ def _lacking(case: Case, *, stage_known: bool) -> list[str]:
         lacking.append("differential")
     if "ecog" in absent:
         lacking.append("ecog")
-    return lacking if stage_known else [*lacking, "stage"]
+    stage = {"unknown": ("stage",), "unread-stage": ("readable_stage",)}.get(extent.known, ())
+    return [*lacking, *stage]
 
 
 def _card(case: Case, regimen: str, lacking: list[str]) -> CardDraft:

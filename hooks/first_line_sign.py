@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict, Field
 
 from cds.inference.prediction import Assessment, Prediction
-from cds.record.facts import Fact
+from cds.record.facts import Fact, Record
 from cds.services import Case, Finding, Suppressed, service
 from hooks import regimens, stage, survival_words, trials
 from hooks.drug_names import PARTNER
@@ -20,7 +20,18 @@ from hooks.stage import Extent
 from hooks.standing_in import COMPARATOR, FALLBACK, FULL, MODELS, may_stand_in, why_not
 
 TOPIC = "pancreas-survival"
-READS = (*stage.READS, *regimens.DRUGS, PARTNER)
+RESECTION = "pancreatectomy"
+KARNOFSKY = "karnofsky"
+READS = (*stage.READS, *regimens.DRUGS, PARTNER, RESECTION, KARNOFSKY)
+
+_AFTER_RESECTION = 366.0
+"""Days for which the outlook after resection has a card of its own."""
+
+# a Karnofsky status of 40 or less is ECOG 3 or worse by the usual table (30 and 40 are ECOG 3) and by that of 5844
+# pairs of both (10 to 40 are ECOG 4: Prasad and others, World J Clin Oncol 2018, PMC6230919); of 50 they differ
+_DISABLED = 40.0
+_PERFORMANCE_DAYS = 90.0
+"""As the models read an ECOG status."""
 
 
 class FirstLineParameters(BaseModel):
@@ -92,12 +103,32 @@ def _speak(case: Case, found: Recognised) -> Iterable[Finding]:
     elif extent.known == "absent":
         # these drugs treat other cancers too: without this diagnosis the order is none of our business
         yield Suppressed(TOPIC, "no-confirmed-cancer", models=MODELS)
+    elif extent.known in ("not-metastatic", "unknown", "unverified") and _resected(case.record):
+        # adjuvant treatment: that no estimate is given would stand beside the one that is
+        yield Suppressed(TOPIC, "after-resection", models=MODELS)
     elif extent.known != "metastatic":
         yield from _none(case, found, extent.known.replace("-", "_"), extent)
     elif (reached := line(case.record, found, extent)).kind == "not-first":
         yield from _none(case, found, "not_first", extent, begun=reached.begun)
+    elif (low := _disabled(case.record)) is not None:
+        yield from _none(case, found, "karnofsky", Extent(extent.known, (low,)))
     else:
         yield from _estimate(case, found, extent, reached)
+
+
+def _resected(record: Record) -> bool:
+    done = (f.when for f in record.of(RESECTION))
+    return any(when is None or when.days_before(record.now) <= _AFTER_RESECTION for when in done)
+
+
+def _disabled(record: Record) -> Fact | None:
+    """A Karnofsky status for which the models have no patients, where no ECOG status was recorded since: they read that
+    one alone."""
+    newest = record.has(KARNOFSKY, within_days=_PERFORMANCE_DAYS)
+    if newest is None or newest.value is None or newest.value > _DISABLED or newest.comparator in (">", ">="):
+        return None
+    since = (f.when for f in record.of("ecog") if f.when and newest.when)
+    return None if any(when.middle > newest.when.middle for when in since if newest.when) else newest
 
 
 def _estimate(case: Case, found: Recognised, extent: Extent, reached: Line) -> Iterable[Finding]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cds.record.facts import Fact, Record
 from hooks import regimens
+from hooks.drug_names import PARTNER
 from hooks.regimens import Recognised
 from hooks.stage import Extent
 from hooks.used_elsewhere import used_elsewhere
@@ -34,6 +35,8 @@ class Line:
     however often it was given."""
     elsewhere: tuple[Fact, ...] = ()
     """Drugs given then that may have been for another disease; each once."""
+    undated: tuple[Fact, ...] = ()
+    """Cancer drugs given on a day that nobody recorded; each once."""
 
 
 def line(record: Record, found: Recognised, extent: Extent) -> Line:
@@ -48,9 +51,16 @@ def line(record: Record, found: Recognised, extent: Extent) -> Line:
         return Line("not-first", others[0])
     begun = earlier[-1] if earlier else None
     if begun is None or begun.when is None or begun.when.days_before(record.now) <= _NEXT_CYCLE_DAYS:
-        return Line("first", None, _untold(record, extent), elsewhere)
+        return Line("first", None, _untold(record, extent), elsewhere, _undated(record))
     kind = "not-first" if begun.when.days_before(record.now) > _LATE_DAYS else "later-cycle"
-    return Line(kind, begun, _untold(record, extent), elsewhere)
+    return Line(kind, begun, _untold(record, extent), elsewhere, _undated(record))
+
+
+def _undated(record: Record) -> tuple[Fact, ...]:
+    """What stands ordered without a day may be of this cycle (``regimens.unplaced``): of that nobody says when."""
+    told = record.of(*regimens.DRUGS, PARTNER)
+    ours = (f for f in told if f.when is None and f.status not in ("active", "draft"))
+    return _each(f for f in ours if not used_elsewhere(f))
 
 
 def _untold(record: Record, extent: Extent) -> tuple[Fact, ...]:

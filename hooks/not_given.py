@@ -48,6 +48,13 @@ _ON = "(?:if|when|in case|upon|unless|at|after|days?|als|indien|wanneer|zodra|mo
 _CONDITION_AFTER = re.compile(rf"^(?:(?!\b(?:start|begin|geef|give)|;|[.,](?!\d)).)*[,(]?\s*\b{_ON}\b")
 _CONDITION_BEFORE = re.compile(rf"\b{_ON}\b(?:[^.;]|\.(?=\d))*$")
 
+# "suspend capecitabine in 200 ml water" is how it is taken: to suspend is to dissolve, too
+_TAKEN_UP_IN = re.compile(
+    r"^[^.,;]*?\bin\s+(?:(?:about|approx\w*|ca|a|an|half|one|some|the|een|half|warm|lukewarm|cold|sterile|purified|"
+    r"drinking|glass|cup|of|spoon\w*|table\w*)\.?\s+)*"
+    r"(?:\d+(?:[.,]\d+)?\s*(?:ml|cc|l|oz)\b|water|juice|apple|orange|yogh?urt|saline|nacl|glucose|sodium|syrup|glass)"
+)
+
 # "vervang 5-FU door gemcitabine", "switch from Xeloda to gemcitabine": only where a drug follows, since a pump, a bag
 # and a dose are replaced as well. English "substitute a for b" is told from neither end
 _THE = r"(?:\s+(?:the|current|de|het|huidige|from|van)){0,2}[\s(\"'-]*$"
@@ -80,6 +87,8 @@ def said(text: str, start: int, end: int, drug: re.Pattern[str]) -> bool:
     if ended := _ENDED.search(after):
         return "allerg" in ended[0] or not _conditional(text[near:start], after[ended.end() :])
     if (denied := _NOT_GIVEN.search(text, near, start)) is not None:
+        if (denied["stop"] or "").startswith("suspend") and _TAKEN_UP_IN.search(after):
+            return False
         return not denied["stop"] or not _conditional(text[near : denied.start()], after)
     return _replaced(text, near, start, after, drug)
 

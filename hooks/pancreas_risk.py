@@ -77,7 +77,7 @@ def pancreas_risk(case: Case) -> Iterable[Finding]:
             yield Suppressed(TOPIC, held.reason, held.until, MODELS, held.source)
         return
     if trigger is not None:
-        before = risk_before_scan.sentences(case, weighed, kind)
+        before = risk_before_scan.sentences(case, weighed, kind, refers=refers)
         flags = risk_decision.flags(weighed, parameters)
         yield risk_words.card(case, trigger, TOPIC, flags, raised=raised, before=before)
         return
@@ -121,8 +121,9 @@ def _stands_in_the_way(feature: Feature) -> bool:
 
 
 def _unassessed(case: Case) -> bool:
-    """A model failed, or what it needs could not be read: "no card" must not be taken for "no risk"."""
-    if case.record.foreign or case.record.malformed:
+    """A model failed, or what it needs could not be read: "no card" must not be taken for "no risk". Nor must silence
+    about a problem list of which no code could be read: the guideline's findings may be all that stands in it."""
+    if case.record.foreign or case.record.malformed or case.record.all_uncoded:
         return True
     for assessment in case.assessments.values():
         if isinstance(assessment, Failed):

@@ -17,7 +17,7 @@ import msgspec
 
 from cds.cards import nameless
 from cds.record.facts import Fact, Record
-from cds.record.vocabulary import canonical_system
+from cds.record.systems import canonical_system
 from hooks import drug_names, supportive
 from hooks.drug_names import PARTNER
 from hooks.used_elsewhere import used_elsewhere
@@ -150,7 +150,10 @@ def untold(record: Record, drafts: Record) -> int:
     systems that are not known here is told of with the record's gaps."""
     told = {f.source for f in record.unrecognised}
     standing = sum(f.source not in told for f in _standing_untold(record, drafts))
-    return len(drafts.untold) + len(drafts.unrecognised) + sum(map(bool, map(named, drafts.supposed))) + standing
+    drugs = frozenset(_told_apart(_ordered(record, drafts)))
+    # a plan that names what is ordered beside it in codes is no further order
+    supposed = sum(_names_more(f, drugs) for f in drafts.supposed)
+    return len(drafts.untold) + len(drafts.unrecognised) + supposed + standing
 
 
 def _standing_untold(record: Record, drafts: Record) -> list[Fact]:

@@ -30,7 +30,8 @@ _LONGEST = 60
 _ODD = re.compile(r"[^\w/%+,() '-]|_")
 
 
-def sentences(case: Case, weighed: RiskWeighed, kind: Kind | None) -> list[str]:
+def sentences(case: Case, weighed: RiskWeighed, kind: Kind | None, *, refers: bool = False) -> list[str]:
+    """``refers``: the card asks for a referral, which waits for no imaging of nobody knows what."""
     words, parameters, found = case.words, case.parameters, list[str]()
     imaging = gates.may_have_answered(
         case.record,
@@ -40,7 +41,8 @@ def sentences(case: Case, weighed: RiskWeighed, kind: Kind | None) -> list[str]:
     )
     if imaging:
         items = [_called(words, fact, parameters.imaging_modalities) for fact in imaging[:_NAMED]]
-        found.append(words("risk.before.imaging", items=words.join(items)))
+        told = "risk.before.imaging_and_referral" if refers else "risk.before.imaging"
+        found.append(words(told, items=words.join(items)))
     if (fact := pregnancy(case.record)) is not None:
         found.append(words("risk.before.pregnancy", day=words.day(fact.when)))
     return found

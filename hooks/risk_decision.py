@@ -26,6 +26,8 @@ _REFERRED_FROM = 40
 """Years, for jaundice: the same recommendation."""
 RAISED = "raised-bilirubin"
 """Of a card that a score leads and that tells of a high bilirubin first, since the guideline could not be asked."""
+RAISED_ALONE = f"{RAISED}-alone"
+"""Of a card in place of an answer that tells of it, and asks for no scan."""
 KINDS = ("referral", RAISED, "ct", "endpac", "risk")
 """The heaviest first: a snooze of one silences it and those after it. What tells of bilirubin beside a score says
 nothing of the guideline's scan, and does not silence it."""
@@ -253,6 +255,14 @@ def quieted_by(weight: str) -> tuple[str, ...]:
     return tuple(kind for kind in KINDS[: KINDS.index(weight)] if (kind, weight) != (RAISED, "ct"))
 
 
+def unassessed(*, due: bool, raised: bool) -> tuple[str, tuple[str, ...]]:
+    """Of the card in place of an answer: the kind that snoozing remembers, and those that outweigh it. A high bilirubin
+    is more than the scan that is ``due`` whatever the sex, and than that alone which stood in the way."""
+    if due:
+        return (RAISED, ()) if raised else ("risk", (RAISED,))
+    return (RAISED_ALONE, (RAISED,)) if raised else ("", (RAISED_ALONE,))
+
+
 def band(kind: Kind, risk: float, parameters: RiskParameters) -> int:
     """How many of the policy's bands the two-year risk has reached; the guideline and the score have one band each."""
     return sum(risk >= limit for limit in parameters.risk_bands) if kind == "risk" else 0
@@ -288,15 +298,17 @@ def decide(past: Past, parameters: RiskParameters, policy: Policy) -> Iterable[W
             flags=seen,
         )
     elif parameters.say_when_not_assessed and unsaid(weighed, parameters):
-        if by_sex_at_least(weighed.by_sex, parameters) == "both":  # a scan is due whatever the sex
+        due = by_sex_at_least(weighed.by_sex, parameters) == "both"  # a scan is due whatever the sex
+        named, heavier = unassessed(due=due, raised=raised)
+        if due:
             yield Would(
                 NOT_ASSESSED,
-                "risk",
-                ("risk",),
+                named,
+                heavier,
                 rank="action",
                 indicator=parameters.model_indicator,
                 band=band("risk", min(weighed.by_sex), parameters),
                 flags=seen,
             )
         else:
-            yield Would(NOT_ASSESSED, repeat="each-time")
+            yield Would(NOT_ASSESSED, named, heavier, repeat="each-time")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from cds.cards import wording
 from cds.inference.explain import spreads
 from cds.inference.prediction import NotAssessed, Prediction
-from cds.record.facts import Refused
+from cds.record.facts import UNREADABLE, Refused
 from cds.record.features import Feature
 from cds.record.inputs import days
 from cds.services import Case
@@ -31,7 +31,7 @@ def lines(case: Case, chance: Callable[[float], str], between: Callable[[float, 
         found.append(words("risk.missing.sex", female=female, male=male))
     score = case.assessments.get(SCORE)
     told: tuple[str, ...] = ()
-    if isinstance(score, NotAssessed) and score.reason == "input-absent" and _may_be_new_diabetes(case):
+    if isinstance(score, NotAssessed) and score.reason == "input-absent" and _may_be_new_diabetes(case, score):
         lacking = _by_itself(score.lacking)
         items = list(dict.fromkeys(_absence(case, feature) for feature in lacking))[:3]
         found.append(words("risk.missing.endpac", items=words.join(items)))
@@ -54,23 +54,29 @@ def unusable(case: Case, told: Iterable[str] = ()) -> list[str]:
     """Results that were sent and can't be used, whether a model asks for them or the clinician would: an HbA1c in g/L
     is no HbA1c that was not taken. So are findings of the guideline that are dated in the future, and results known as
     a bound only. ``told``: concepts the card has spoken of already."""
-    marker = case.parameters.marker_within
-    recent = {"hba1c": _OPEN_FOR, **dict.fromkeys(_GLUCOSE, _OPEN_FOR), "bilirubin-total": marker, "ca19-9": marker}
-    newest = (_unanswered(case, concept, days(within)) for concept, within in recent.items() if concept not in told)
+    newest = (_unanswered(case, concept, days(for_)) for concept, for_ in _recent(case).items() if concept not in told)
     bounds = (r for r in _bounds(case) if r.concept not in told)
-    refused = [*(r for r in newest if r is not None), *bounds, *_findings_ahead(case)]
+    refused = [*(r for r in newest if r is not None), *bounds, *_weights(case, told), *_findings_ahead(case)]
     items = [wording.refusal(case.words, one) for one in refused]
     return [case.words("risk.missing.unusable", items=case.words.join(items))] if items else []
 
 
+def _recent(case: Case) -> dict[str, str]:
+    """Results that are told of whichever model asks for them, and how long a value counts."""
+    marker = case.parameters.marker_within
+    return {"hba1c": _OPEN_FOR, **dict.fromkeys(_GLUCOSE, _OPEN_FOR), "bilirubin-total": marker, "ca19-9": marker}
+
+
 def _unanswered(case: Case, concept: str, within: float) -> Refused | None:
-    """The newest value of a concept, when that is one that can't be used and nothing usable came after it."""
+    """The newest value of a concept, when that is one that can't be used and nothing usable came after it; one without
+    a date, where there is no other that counts still."""
+    usable = case.record.has(concept)
     refused = next((r for r in case.record.refused if r.concept == concept and r.detail), None)
     if refused is None:
-        return None
+        undated = (r for r in case.record.refused if r.concept == concept and r.reason == "no-date")
+        return None if case.record.has(concept, within_days=within) is not None else next(undated, None)
     if refused.when is None:
         return refused
-    usable = case.record.has(concept)
     answered = usable is not None and usable.when is not None and usable.when.middle >= refused.when.middle
     return None if answered or refused.when.days_before(case.record.now) > within else refused
 
@@ -88,6 +94,21 @@ def _bounds(case: Case) -> list[Refused]:
                 concept = feature.input.concepts[0]
                 found.setdefault((concept, feature.detail), Refused(concept, "", feature.state, feature.detail))
     return list(found.values())
+
+
+def _weights(case: Case, told: Iterable[str]) -> list[Refused]:
+    """That can't be used, where fasting glucose has risen and the score lacks nothing else: the score would speak, and
+    its silence would be taken for a low one."""
+    score = case.assessments.get(SCORE)
+    if not isinstance(score, NotAssessed) or score.reason != "input-absent" or not _risen(score):
+        return []
+    lacking = [f for f in score.lacking if f.state in UNREADABLE and f.input.concepts[0] not in (*_recent(case), *told)]
+    return [Refused(f.input.concepts[0], "", f.state, f.detail) for f in lacking]
+
+
+def _risen(score: NotAssessed) -> bool:
+    """Whether the rise that the score counts from was found."""
+    return all(f.input.anchor is not None for f in score.lacking)
 
 
 def reached(case: Case) -> bool:
@@ -127,10 +148,11 @@ def _absence(case: Case, feature: Feature) -> str:
     return wording.absence(case.words, feature)
 
 
-def _may_be_new_diabetes(case: Case) -> bool:
-    """The score's question is open: diabetes recorded in its window, or a value that could not be used."""
+def _may_be_new_diabetes(case: Case, score: NotAssessed) -> bool:
+    """The score's question is open: a rise that only the weight beside it lacks, diabetes recorded in its window, or a
+    value that could not be used."""
     found = case.record.of("diabetes", "type-2-diabetes")
     is_new = (
         bool(found) and found[-1].when is not None and found[-1].when.days_before(case.record.now) <= days(_OPEN_FOR)
     )
-    return is_new or bool(_bounds(case)) or any(r.concept in _GLUCOSE for r in case.record.refused)
+    return _risen(score) or is_new or bool(_bounds(case)) or any(r.concept in _GLUCOSE for r in case.record.refused)

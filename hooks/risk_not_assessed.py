@@ -31,9 +31,11 @@ def card(case: Case, weighed: RiskWeighed) -> CardDraft:
     before = risk_before_scan.sentences(case, weighed, None) if due else []
     if raised:
         lines.append(risk_words.limit_of_bilirubin(case))
+    kind, heavier = risk_decision.unassessed(due=due, raised=raised)
     return CardDraft(
         topic=NOT_ASSESSED,
-        kind="risk" if due else "",  # one that only tells of the sex does not stand for it
+        kind=kind,
+        quieted_by=heavier,
         rank="action" if due else "information",
         indicator=case.parameters.model_indicator if due else "info",
         summary=_summary(case, sexless, raised),

@@ -27,10 +27,10 @@ _BEFORE_DIAGNOSIS = timedelta(days=90)
 
 @dataclass(frozen=True)
 class Extent:
-    """``known``: ``metastatic``, ``not-metastatic``, ``unknown`` (stage not found), ``conflict`` (the record
-    contradicts itself), ``another-cancer`` (the metastases may be those of another one on record), ``unverified`` (the
-    diagnosis is not marked confirmed), ``over`` (it is no longer active, and metastases came after it), ``absent``
-    (there is none)."""
+    """``known``: ``metastatic``, ``not-metastatic``, ``unknown`` (stage not found), ``unread-stage`` (the newest
+    staging is one that can't be read here), ``conflict`` (the record contradicts itself), ``another-cancer`` (the
+    metastases may be those of another one on record), ``unverified`` (the diagnosis is not marked confirmed), ``over``
+    (it is no longer active, and metastases or a stage that says so came after it), ``absent`` (there is none)."""
 
     known: str
     facts: tuple[Fact, ...] = ()
@@ -47,6 +47,8 @@ def extent(record: Record) -> Extent:
     cancer = confirmed[-1]
     staged = [f for f in record.of(*_STAGING) if f.answers and _after(f, cancer)]
     spread = [f for f in record.of(*METASTASES) if _stands(f) and _after(f, cancer)]
+    if _contradict([f for f in staged if _same_day(f, staged[0])]):
+        return Extent("conflict", (cancer, staged[0]))
     if staged and _SPREAD & set(staged[0].answers):
         says = [f for f in staged if _SPREAD & set(f.answers)]
         return Extent("metastatic", (cancer, says[0]), says[-1])
@@ -56,13 +58,31 @@ def extent(record: Record) -> Extent:
         return Extent("metastatic", (cancer, *spread[:2]), spread[-1])
     if spread:
         return Extent("conflict", (cancer, staged[0]))
+    if (unread := _unread(record, cancer)) and (not staged or _later(unread, staged[0])):
+        return Extent("unread-stage", (cancer, unread))
     return Extent("not-metastatic", (cancer, staged[0])) if staged else Extent("unknown", (cancer,))
 
 
+def _unread(record: Record, cancer: Fact) -> Fact | None:
+    """The newest staging that something is said in, and nothing that can be read: in words, or in a code of others."""
+    told = (r for r in record.refused if r.concept in _STAGING and r.reason == "no-value" and r.when is not None)
+    return next((f for f in (Fact(r.concept, r.source, r.when) for r in told) if _after(f, cancer)), None)
+
+
+def _same_day(fact: Fact, other: Fact) -> bool:
+    return fact.when is not None and other.when is not None and fact.when.text == other.when.text
+
+
+def _contradict(staged: list[Fact]) -> bool:
+    return len({bool(_SPREAD & set(f.answers)) for f in staged}) > 1
+
+
 def _over(record: Record) -> Extent:
-    """Metastases after a cancer that is recorded as over: it may have come back, or they are another one's."""
+    """Spread after a cancer that is recorded as over: it may have come back, or the spread is another one's."""
     past = [f for f in record.of("pancreatic-cancer") if f.status == "inactive" and f.verification == "confirmed"]
-    spread = [f for f in record.of(*METASTASES) if _stands(f) and any(_after(f, one) for one in past)]
+    staged = [f for f in record.of(*_STAGING) if f.answers and any(_after(f, one) for one in past)][:1]
+    spread = [f for f in staged if _SPREAD & set(f.answers)]
+    spread += [f for f in record.of(*METASTASES) if _stands(f) and any(_after(f, one) for one in past)]
     return Extent("over", (past[0], spread[0])) if spread else Extent("absent")
 
 

@@ -300,6 +300,8 @@ def _gaps(case: Case, found: Recognised, reached: Line) -> list[str]:
         lines.append(case.words.counted("survival.gaps.unplaced", len(unplaced), drugs=_first(case, unplaced)))
     if stopped := regimens.stopped_since(case.record, case.drafts, found):
         lines.append(case.words.counted("survival.gaps.stopped", len(stopped), drugs=_first(case, stopped)))
+    if undated := reached.undated:
+        lines.append(case.words.counted("survival.gaps.undated", len(undated), drugs=_first(case, undated)))
     if other := reached.elsewhere:
         lines.append(case.words.counted("survival.gaps.elsewhere", len(other), drugs=_first(case, other)))
     return lines

@@ -139,11 +139,12 @@ class Arm:
 
 
 def comparisons(about: Mapping[str, str]) -> tuple[Comparison, ...]:
-    """First-line trials for the report: those with the regimen that was ordered first, then the other arms people may
-    want to see, each with its own control and never across trials."""
+    """First-line trials for the report: that of the card first, then others with the regimen that was ordered, then the
+    other arms people may want to see, each with its own control and never across trials."""
     regimen = about.get("regimen")
     found = [c for t in of_setting("metastatic-first-line") if (c := _compared(t, regimen)) is not None]
-    return tuple(sorted(found, key=lambda c: not c.of_card))
+    on_card = {arm.trial for arm in arms() if arm.regimen.value == regimen}
+    return tuple(sorted(found, key=lambda c: (c.trial not in on_card, not c.of_card)))
 
 
 def _compared(trial: Trial, regimen: str | None) -> Comparison | None:

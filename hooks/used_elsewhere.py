@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from cds.record.facts import Fact
-from cds.record.vocabulary import ATC, canonical_system
+from cds.record.systems import ATC, canonical_system
 from hooks import drug_names
 from hooks.drug_names import PARTNER
 

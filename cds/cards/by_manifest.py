@@ -269,7 +269,7 @@ def _by_titles(case: Case, said: str, unable: Sequence[NotAssessed]) -> str:
 
 def _unknown_orders(case: Case) -> str:
     """Of the orders in the making, those of which no code here tells the drug, by their codes."""
-    orders = case.drafts.unrecognised
+    orders = [*case.drafts.unrecognised, *(f for f in case.drafts.untold if not (f.texts or f.title))]
     codes = case.words.join(nameless.codes(orders))
     return case.words.counted("engine.unable.orders", len(orders), codes=codes) if codes else ""
 

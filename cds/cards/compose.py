@@ -55,6 +55,21 @@ def limited(drafts: Sequence[D], policy: Policy) -> tuple[list[D], list[D]]:
     return shown, list(drafts[policy.cards.most :])
 
 
+def within_limits(
+    awake: Sequence[CardDraft], policy: Policy, words: Phrasebook
+) -> tuple[list[CardDraft], list[CardDraft]]:
+    """As ``limited``; what is a warning and is shown as info for the limit alone is named as one on the warning that is
+    left, in the paragraph that an EHR may show alone: two genes ask for two doses."""
+    shown, left_out = limited(awake, policy)
+    quieted = [fit(d.summary) for d, as_shown in zip(awake, shown, strict=False) if d.indicator != as_shown.indicator]
+    first = next((i for i, d in enumerate(shown) if d.indicator == "warning"), None)
+    if quieted and first is not None:
+        head, parted, rest = shown[first].detail.partition("\n\n")
+        named = words("engine.also_warned", items=words.join(quieted))
+        shown[first] = replace(shown[first], detail=f"{head} {named}{parted}{rest}")
+    return shown, left_out
+
+
 def compose(
     draft: CardDraft,
     policy: Policy,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from cds.record.facts import Fact, Record
-from cds.record.vocabulary import ATC, RXNORM, SNOMED, canonical_system
+from cds.record.systems import ATC, RXNORM, SNOMED, canonical_system
 
 _CALLED = {RXNORM: "RxNorm", ATC: "ATC", SNOMED: "SNOMED CT", "http://hl7.org/fhir/sid/ndc": "NDC"}
 # a code is sent from outside, and cards are Markdown

@@ -74,10 +74,10 @@ def lifetime(words: Phrasebook, months: float, *, open_ended: bool = False) -> s
 
 
 def fact_text(words: Phrasebook, fact: Fact) -> str:
-    """Value and unit as the hospital wrote them, and the date."""
+    """Value and unit as the hospital wrote them, or the coded answer; and the date."""
     if fact.unit == "a" and fact.value is not None:  # of a relative: when it was written down says nothing of it
         return words("engine.age.at_most" if fact.comparator else "engine.age.exact", years=words.number(fact.value, 0))
-    value = as_written(words, fact.original)
+    value = as_written(words, fact.original) or (words.concept(fact.answers[0]) if fact.answers else "")
     day = words.day(fact.when)
     return f"{value} ({day})" if value else day
 
@@ -93,7 +93,8 @@ def as_written(words: Phrasebook, original: str) -> str:
     if not abs(value) < _MOST_WRITTEN:
         return original
     sign = number.removesuffix(plain)
-    return f"{sign}{words.number(value, 2)} {unit}".strip()
+    told = words.figure(value) if sign else words.number(value, 2)  # a bound that is rounded may no longer hold
+    return f"{sign}{told} {unit}".strip()
 
 
 def reason(words: Phrasebook, feature: Feature) -> str:
@@ -146,8 +147,12 @@ def counted(words: Phrasebook, feature: Feature) -> str:
     return f"{days} ({words.day(feature.facts[0].when)})" if feature.facts else days
 
 
+_OWN_SPELLING = re.compile(r"[a-z]{1,3}[A-Z]|[cgmnp]\.[\d(A-Z*-]|rs\d")
+"""eGFR, pT3, mFOLFIRINOX, c.1905+1G>A, rs3918290: another first letter means something else."""
+
+
 def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text if _OWN_SPELLING.match(text) else text[:1].upper() + text[1:]
 
 
 def output_label(words: Phrasebook, output: Output) -> str:
@@ -196,6 +201,8 @@ def gaps(words: Phrasebook, evidence: Evidence, record: Record) -> list[str]:
         lines.append(words.counted("engine.gaps.malformed", record.malformed))
     if record.unnamed:
         lines.append(words.counted("engine.gaps.unnamed", record.unnamed))
+    if record.uncoded:
+        lines.append(words.counted("engine.gaps.uncoded", record.uncoded))
     return lines
 
 

@@ -22,12 +22,14 @@ class Lane:
     points: tuple[tuple[When, float, str], ...]
     log: bool = False
     reference: tuple[float | None, float | None] | None = None
-    """Limits of what is usual."""
+    """Limits of what is usual, or from where something follows."""
     shaded: tuple[tuple[When, When, str], ...] = ()
     """Periods in which the values mean something else, and why."""
     marks: tuple[tuple[When, str], ...] = ()
     nothing: str = ""
     """What stands there without points, where "nothing" would not be true: the source could not be read."""
+    called: str = ""
+    """What its limits are called, where the words of the axis have another name for it."""
 
 
 Said = tuple[float, int, str, Tone]
@@ -100,8 +102,8 @@ def draw_lane(plan: Plan, page: Axes, lane: Lane, number: int, top: float, tall:
             y = scale.y(limit)
             on.rule(page, [plan.left, plan.left + plan.plot], [y, y], "third", thick=1.5, dashes=(0, (6, 4)),
                     name=f"limit-{number}", order=2)  # fmt: skip
-            if plan.words.limit:
-                said = f"{plan.words.limit} {_figure(limit, plan.words)}"
+            if called := lane.called or plan.words.limit:
+                said = f"{called} {_figure(limit, plan.words)}"
                 near = [
                     p for p in inside[-1:] if plan.x(p[0]) > plan.left + plan.plot - 70 and -12 < y - scale.y(p[1]) < 31
                 ]

@@ -24,7 +24,8 @@ from cds.ledger.outcomes import Kind, OutcomeEvent
 from cds.record import moments
 from cds.record.facts import Fact
 from cds.record.reading import Reader
-from cds.record.vocabulary import CONCEPT_SYSTEM, HIERARCHICAL, Vocabulary
+from cds.record.systems import HIERARCHICAL
+from cds.record.vocabulary import CONCEPT_SYSTEM, Vocabulary
 
 _log = logging.getLogger("cds.committee")
 _CODES_A_QUERY = 40

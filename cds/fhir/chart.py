@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from cds.errors import MalformedRequest
 from cds.fhir import resources as fhir
 from cds.fhir.evidence import Evidence
 from cds.fhir.queries import Query
 from cds.protocol.request import NULL, HookCall
-from cds.record import written
+from cds.record import medications, plans, written
 from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.record.vocabulary import Vocabulary
@@ -29,6 +32,7 @@ def read_chart(
 ) -> tuple[Record, Record]:
     """(record, drafts). ``drug_names``: by which the drugs are told that only a draft's text names. Raises
     MalformedRequest for draft orders that are no Bundle."""
+    names = tuple(drug_names)
     reader = Reader(vocabulary, call.patient_id, at, zone)
     reader.read(evidence.resources)
     record = reader.finish()
@@ -36,12 +40,13 @@ def read_chart(
     record.unread = evidence.unread(queries)
     record.unsupported = evidence.unsupported(queries)
     making = Reader(vocabulary, call.patient_id, at, zone, drafts=True, prescriptions=reader.prescriptions)
-    record.drafts = _drafts(call, making)
-    written.read(record.drafts, drug_names, vocabulary.concepts)
+    making.products |= reader.products
+    record.drafts = _drafts(call, making, names)
+    written.read(record.drafts, names, vocabulary.concepts)
     return record, record.drafts
 
 
-def _drafts(call: HookCall, reader: Reader) -> Record:
+def _drafts(call: HookCall, reader: Reader, drug_names: tuple[DrugNames, ...]) -> Record:
     malformed = 0
     raw = bytes(call.context.draftOrders)
     if raw not in (b"", NULL):
@@ -49,23 +54,56 @@ def _drafts(call: HookCall, reader: Reader) -> Record:
         if not found.readable or not found.is_bundle:
             raise MalformedRequest("context.draftOrders is not a Bundle")
         malformed = found.malformed
-        chosen = call.context.selections
+        # order-sign has no such field in the specification: whatever comes there is signed whole
+        chosen = call.context.selections if call.hook == "order-select" else None
         for number, resource in enumerate(found.resources):
             # an order that is not stored yet may have none; two of them are still two
             resource.id = resource.id or f"#{number}"
-        reader.read(
-            [r for r in found.resources if chosen is None or isinstance(r, fhir.Medication) or _selected(r, chosen)],
-            attributed=True,
-        )
+        reader.products |= _by_address(raw)
+        reader.read(_chosen(found.resources, chosen), attributed=True)
+        plans.read(raw, reader.record, drug_names, None if chosen is None else map(medications.relative, chosen))
     drafts = reader.finish()
     drafts.malformed += malformed
     return drafts
 
 
-def _selected(resource: object, selections: list[str]) -> bool:
-    """By "Type/id", as the specification has it, in an address or with a version; or by what stands for it elsewhere:
-    the id alone, or as a URN."""
-    id = getattr(resource, "id", None)
-    reference = f"{type(resource).__name__}/{id}"
-    plain = [s.partition("/_history/")[0] for s in selections]
-    return any(s in (reference, id, f"urn:uuid:{id}") or s.endswith("/" + reference) for s in plain)
+class _Addressed(msgspec.Struct, gc=False):
+    fullUrl: str | None = None
+    resource: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _AddressedBundle(msgspec.Struct, gc=False):
+    entry: list[_Addressed] = []
+
+
+_addressed = msgspec.json.Decoder(_AddressedBundle)
+
+
+def _by_address(bundle: bytes) -> dict[str, fhir.Medication]:
+    """Medications by the Bundle's own addresses, where orders that are not stored yet refer to them by those (FHIR R4,
+    "Resolving references in Bundles"); a fault there is told of where the Bundle itself is read."""
+    if b'"urn:' not in bundle:
+        return {}
+    try:
+        entries = _addressed.decode(bundle).entry
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return {}
+    named = [(one.fullUrl, fhir.decode(bytes(one.resource)).resources) for one in entries if one.fullUrl]
+    return {url: found[0] for url, found in named if found and isinstance(found[0], fhir.Medication)}
+
+
+def _chosen(orders: list[Any], selections: list[str] | None) -> list[Any]:
+    """The selected ones, with the Medications that they may refer to; all of them where the selection goes by the
+    Bundle's own addresses, which say nothing here: silence would be said of an order that nobody looked at."""
+    if selections is None:
+        return orders
+    named = {medications.relative(one) for one in selections}
+    chosen = [r for r in orders if not isinstance(r, fhir.Medication) and _names(r) & named]
+    if not chosen and any(one.startswith("urn:") for one in named):
+        return orders
+    return [*chosen, *(r for r in orders if isinstance(r, fhir.Medication))]
+
+
+def _names(order: Any) -> set[str]:
+    """With its type as the specification's example has it, and its id alone, as the text says."""
+    return {f"{type(order).__name__}/{order.id}", str(order.id)}

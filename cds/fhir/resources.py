@@ -20,6 +20,7 @@ class Coding(msgspec.Struct, gc=False):
     system: str | None = None
     code: str | None = None
     display: str | None = None
+    extension: msgspec.Raw = msgspec.Raw(b"")
 
 
 class CodeableConcept(msgspec.Struct, gc=False):
@@ -67,7 +68,7 @@ class Patient(Resource):
 
 
 _TRUTHS = {b"": False, b"null": False, b"false": False, b"true": True}
-"""FHIR's own words for it, which some send as a text."""
+"""FHIR's own words, which some send as a text."""
 
 
 class Component(msgspec.Struct, gc=False):
@@ -106,6 +107,7 @@ class Condition(Resource):
     onsetPeriod: Period | None = None
     # as sent: what is ill written there must not cost the condition
     onsetAge: msgspec.Raw = msgspec.Raw(b"")
+    abatementDateTime: str | None = None
     recordedDate: str | None = None
 
 
@@ -223,8 +225,7 @@ class Link(msgspec.Struct, gc=False):
     url: str | None = None
 
 
-_NOTHING = msgspec.Raw(b"")
-_NO_MATCH = ("include", "outcome")
+_NOTHING, _NO_MATCH = msgspec.Raw(b""), ("include", "outcome")
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -325,8 +326,7 @@ def decode(raw: bytes) -> Decoded:
 
 
 def _piecemeal(raw: bytes) -> Decoded:
-    found = Decoded()
-    kind = _type_of(raw)
+    found, kind = Decoded(), _type_of(raw)
     if kind == "Bundle":
         try:
             _read_bundle(_pieces.decode(raw), found)

@@ -112,6 +112,9 @@ class Concept(Strict):
     """How to compute it where nobody recorded it."""
     variant: Variant | None = None
     """Read from genomic results; ``codes`` are then only those of reports on this very finding."""
+    inborn: bool = False
+    """Observation with a coded answer: what one is born with, which counts whatever the date of the result, and without
+    one. Of ``variant`` those that give ``copies`` or ``tested`` are so by themselves."""
     relatives: Relatives | None = None
     """FamilyMemberHistory: whose; the fact's value is the relative's age at onset, in years."""
     stocked: bool = True

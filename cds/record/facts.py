@@ -96,7 +96,8 @@ class Refused(msgspec.Struct, frozen=True):
     also origin-unknown, significance-unknown, copies-unknown, allele-unknown"""
     detail: str = ""
     when: Moment | None = None
-    """When it was measured, where that could be read: an older value must not stand in for it."""
+    """When it was measured, where that could be read: an older value must not stand in for it. None, too, where no
+    value was sent at all."""
     highest: float | None = None
     """Of a measurement without a known unit: the most it can be; None where nobody knows."""
 
@@ -138,7 +139,8 @@ class Record:
     ingredients are known here (an RxNorm product)."""
     supposed: list[Fact] = field(default_factory=list)
     """Drugs of no concept that are taken for others than ours: the site maps what matters of their code system, and not
-    them. Their texts are read still, in case it missed one."""
+    them. Their texts are read still, in case it missed one. Among drafts, plans of a whole treatment, too
+    (``cds.record.plans``)."""
     written: list[Fact] = field(default_factory=list)
     """Among drafts: the drugs that the texts of ``unrecognised``, ``untold`` and ``supposed`` name as to be given, a
     fact each. Read only for inputs that ask for it (``named_in_text``)."""
@@ -156,6 +158,10 @@ class Record:
     """Resources of another patient, or of nobody, that were not used."""
     malformed: int = 0
     """Resources that can't be read, or whose modifiers can't."""
+    problems: int = 0
+    """Conditions that stand, with a code of a system that is known here, of a concept or not."""
+    uncoded: int = 0
+    """Conditions that stand and have none: a text alone, or codes of systems that nobody mapped."""
     day: date | None = None
     """Of ``now``, in the hospital; None: in UTC."""
     language: str | None = None
@@ -169,6 +175,11 @@ class Record:
     def unnamed(self) -> int:
         """Drugs that could not be told."""
         return len(self.unrecognised)
+
+    @property
+    def all_uncoded(self) -> bool:
+        """There are problems, and nobody here could read one of them."""
+        return self.uncoded > 0 and self.problems == 0
 
     @property
     def lost(self) -> int:

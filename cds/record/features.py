@@ -113,6 +113,8 @@ def _drafted(spec: Input, drafts: Record | None) -> Feature:
         written = tuple(fact for fact in drafts.written if fact.concept in spec.concepts)
         found = Feature(spec, 1.0, "found", written) if written else found
         lost -= len({fact.source for fact in drafts.unrecognised} & {fact.source for fact in drafts.written})
+        # a code alone, of a system of which only the ingredients are known here, may be of any drug
+        lost += sum(not (fact.texts or fact.title) for fact in drafts.untold)
     # an order that could not be understood may be the one asked for
     return Feature(spec, None, "unread") if lost and not found.value else found
 

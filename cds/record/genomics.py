@@ -14,7 +14,9 @@ What counts, once and for all:
   the same amino acid. Anything else that was not found is unknown;
 - copies of an allele need its allelic state, or a diplotype whose two alleles are both known to the vocabulary; a
   result of the tumour counts none;
-- a result of a named gene that can't be read is on record all the same, and nothing more is known from it.
+- a result of a named gene that can't be read is on record all the same, and nothing more is known from it; one that
+  says that no test was made, or that its answer is still to come, is none (``cds.record.unmade``);
+- what one is born with (copies of an allele) needs no date, nor one that can be.
 
 References inside a Bundle by ``urn:uuid`` are not followed: an implication then stays without its variant.
 """
@@ -30,7 +32,7 @@ import msgspec
 
 from cds.fhir import resources as fhir
 from cds.record import genomic_codes as codes
-from cds.record import hgvs
+from cds.record import hgvs, unmade
 from cds.record.concepts import Variant
 from cds.record.facts import Fact, Record, Refused
 from cds.record.moments import Moment
@@ -155,6 +157,8 @@ class Genomics:
 
     def _unread(self, observation: fhir.Observation, when: Moment | None, genes: Iterable[str]) -> None:
         """Whose gene it is may stand in words alone: enough to say that a result is there, too little to read it."""
+        if unmade.says(observation):
+            return
         words = {word for text in _written(observation) for word in _WORD.findall(text)}
         told = frozenset(genes) | {v.gene for v in self._variants.values() if v.gene in words}
         if told:
@@ -202,13 +206,17 @@ def _reclassified(statement: Statement, other: Statement) -> bool:
 def _judge(name: str, variant: Variant, statement: Statement, known: frozenset[str], record: Record) -> None:
     """What one statement means for one concept: a fact, a negative, a refusal or nothing."""
     when = statement.when
-    if when is None or when.earliest > record.now + TOLERATED_AHEAD:
+    ahead = when is not None and when.earliest > record.now + TOLERATED_AHEAD
+    if variant.gives != "presence":  # what one is born with was so on any day, also on one that was written wrongly
+        statement = msgspec.structs.replace(statement, when=None if ahead else when)
+    elif when is None or ahead:
         reason = "no-date" if when is None else "in-the-future"
         record.refused.append(Refused(name, statement.source, reason, when.text if when else ""))
         return
     said = statement.said
     if variant.gives == "tested":
-        record.add(Fact(name, statement.source, when, value=1.0, status="active", original=_shown(variant, statement)))
+        shown = _shown(variant, statement)
+        record.add(Fact(name, statement.source, statement.when, value=1.0, status="active", original=shown))
     elif variant.gives == "copies":
         _count(name, variant, statement, known, record)
     elif said.present is False:
@@ -264,7 +272,8 @@ def _count(name: str, variant: Variant, statement: Statement, known: frozenset[s
             record.refused.append(Refused(name, statement.source, "copies-unknown", _shown(variant, statement)))
     if copies is not None:
         value, original = float(copies), _shown(variant, statement)
-        record.add(Fact(name, statement.source, statement.when, value=value, unit="1", original=original))
+        fact = Fact(name, statement.source, statement.when, value=value, unit="1", status="active", original=original)
+        record.add(fact)
 
 
 def _not_found(name: str, variant: Variant, statement: Statement, record: Record) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cds.record.concepts import ConceptCode, Strict, Text
-from cds.record.vocabulary import canonical_system
+from cds.record.systems import canonical_system
 
 _DURATION = re.compile(r"^([+-]?\d+)([dmy])$")
 DAYS = {"d": 1.0, "m": 365.25 / 12, "y": 365.25}

@@ -9,6 +9,7 @@ import msgspec
 
 from cds.fhir import resources as fhir
 
+_NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken", "intended", "draft", "unknown"})
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
@@ -18,6 +19,12 @@ class _Ingredient(msgspec.Struct, gc=False):
 
 
 _ingredients = msgspec.json.Decoder(list[_Ingredient] | None)
+
+
+def on_record(resource: Any) -> bool:
+    """Whether it was ordered or taken, of what is no draft: a proposal is somebody's suggestion, which nobody needs to
+    follow (FHIR R4, request-intent), and what is intended has not been taken (MedicationStatement.status)."""
+    return resource.status not in _NOT_TAKEN and getattr(resource, "intent", None) != "proposal"
 
 
 def drug(resource: Any, product: fhir.Medication | None) -> fhir.CodeableConcept:
@@ -71,5 +78,6 @@ def relative(reference: str) -> str:
 
 
 def texts(concept: fhir.CodeableConcept) -> tuple[str, ...]:
-    """All that a drug is called, each once."""
-    return tuple(dict.fromkeys(text for text in (concept.text, *(c.display for c in concept.coding)) if text))
+    """All that a drug is called, each once. A blank or a dash calls it nothing."""
+    told = (concept.text, *(c.display for c in concept.coding))
+    return tuple(dict.fromkeys(text for text in told if text and any(map(str.isalnum, text))))

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property, lru_cache
 
 _FORM = re.compile(
-    r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?)?)?$",
+    r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?$",
     re.ASCII,
 )
 YEAR_DAYS = 365.25
@@ -43,7 +43,8 @@ class Moment:
 
 @lru_cache(maxsize=8192)
 def parse(text: str, zone: tzinfo = UTC) -> Moment | None:
-    """None for anything that is not a FHIR date, dateTime or instant."""
+    """None for anything that is not a FHIR date, dateTime or instant; a blank before the hour, and a time zone without
+    its colon, can mean nothing else."""
     text = text.strip()
     match = _FORM.match(text)
     if match is None:

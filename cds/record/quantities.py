@@ -139,7 +139,8 @@ def _highest(quantity: Quantity, spelt: Spelling, plausible: tuple[float, float]
 
 def _shown(value: float, comparator: str | None, unit: str) -> str:
     sign = comparator if comparator in _COMPARATORS and comparator != "ad" else ""
-    return f"{sign}{value:g} {unit}" if unit else f"{sign}{value:g}"
+    number = f"{value:.15g}" if sign else f"{value:g}"  # a bound that is rounded may no longer hold
+    return f"{sign}{number} {unit}" if unit else f"{sign}{number}"
 
 
 def _plain(unit: str) -> str:

@@ -23,29 +23,17 @@ from cds.record.genomics import TOLERATED_AHEAD, Genomics
 from cds.record.language import spoken
 from cds.record.moments import Moment, years_between
 from cds.record.onset import began
+from cds.record.standing import INACTIVE, REFUTED, standing
 from cds.record.stops import Stops
-from cds.record.vocabulary import SNOMED, Vocabulary, canonical_system
+from cds.record.vocabulary import Vocabulary
 
 _OBSERVED = frozenset({"final", "amended", "corrected", "preliminary", None})
-_INACTIVE = frozenset({"inactive", "resolved", "remission"})
-_REFUTED = frozenset({"refuted", "entered-in-error"})
-_NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken", "draft", "unknown"})
 _BEING_ORDERED = frozenset({"draft", "active", None})
 _VOID = frozenset({"entered-in-error", "cancelled"})
 _NOT_ORDERED = frozenset({"entered-in-error", "revoked", "cancelled"})
 _NOT_IMAGED = frozenset({"entered-in-error", "cancelled"})
 _OLDEST = 130.0  # years
 _NOT_DONE = frozenset({"entered-in-error", "not-done", "preparation", "stopped"})
-# the status lists of the zib Problem 4.4, as Nictiz maps them to HL7's
-_DUTCH_STATUS = {
-    (SNOMED, "410605003"): "confirmed",
-    (SNOMED, "410516002"): "refuted",
-    (SNOMED, "415684004"): "provisional",
-    (SNOMED, "410590009"): "differential",
-    (SNOMED, "55561003"): "active",
-    (SNOMED, "73425007"): "inactive",
-    ("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "UNK"): "unconfirmed",
-}
 
 
 class Reader:
@@ -70,13 +58,15 @@ class Reader:
         self.record = Record(now=now, patient_id=patient_id, day=moments.day_at(now, zone))
         self._latest = now + TOLERATED_AHEAD
         self.prescriptions = list(prescriptions)
+        self.products: dict[str, fhir.Medication] = {}
+        """By ``Type/id``, or by a Bundle's own address; orders refer to them."""
         self._stops = Stops(self.record, self.prescriptions)
         self._genomics = Genomics(vocabulary)
         self._family = Family(vocabulary)
 
     def read(self, resources: Iterable[Any], *, attributed: bool = False) -> None:
         """Add resources. ``attributed``: they came in the hook's context, so a missing subject is no doubt."""
-        medications = {f"Medication/{r.id}": r for r in resources if isinstance(r, fhir.Medication)}
+        self.products |= {f"Medication/{r.id}": r for r in resources if isinstance(r, fhir.Medication)}
         for resource in sorted(resources, key=lambda r: not isinstance(r, fhir.Patient)):  # ages count from birth
             reader = _READERS.get(type(resource))
             if reader is None:
@@ -85,10 +75,7 @@ class Reader:
             if subject != self.record.patient_id and not (attributed and subject is None):
                 self.record.foreign += 1
                 continue
-            if reader is Reader._medication:
-                self._medication(resource, medications)
-            else:
-                reader(self, resource)
+            reader(self, resource)
 
     def finish(self) -> Record:
         self._stops.finish()
@@ -140,7 +127,7 @@ class Reader:
         when = self._moment(
             observation.effectiveDateTime,
             observation.effectiveInstant,
-            period.start if period else None,
+            (period.start or period.end) if period else None,
             observation.issued,
         )
         genomic = self._genomics.take(observation, when)
@@ -154,21 +141,23 @@ class Reader:
         names, matched = self._names(part.code, "Observation")
         for name in (n for n in names if n not in self._vocabulary.variants):
             concept = self._vocabulary.concepts[name]
-            if self._in_future(when):
+            if self._in_future(when) and not concept.inborn:
                 self._refuse(name, observation, "in-the-future", when.text if when else "")
-            elif when is None:
+            elif when is None and not concept.inborn:
                 self._refuse(name, observation, "no-date")
             elif part.valueCodeableConcept is not None:
                 answers, _ = self._names(part.valueCodeableConcept, "answer")
+                day = None if self._in_future(when) else when
                 if answers:
-                    self.record.add(Fact(name, _reference(observation), when, answers=answers))
+                    self.record.add(Fact(name, _reference(observation), day, answers=answers))
                 else:
-                    self._refuse(name, observation, "no-value")
-            elif (quantity := quantities.sent(part, concept)) is not None:
+                    self._refuse(name, observation, "no-value", when=day)
+            elif when is not None and (quantity := quantities.sent(part, concept)) is not None:
                 self._quantity(observation, part, name, concept, quantity, when, matched)
             elif part is not observation or not observation.component:
                 told = quantities.begins(part.valueString or "") if concept.unit is not None else ""
-                self._refuse(name, observation, "no-value", told, when if told else None)
+                said = told if concept.unit is not None else part.valueString
+                self._refuse(name, observation, "no-value", told, when if said else None)
 
     def _quantity(
         self,
@@ -202,10 +191,13 @@ class Reader:
         )
 
     def _condition(self, condition: fhir.Condition) -> None:
-        verification = _code(condition.verificationStatus, "condition-ver-status")
-        clinical = _code(condition.clinicalStatus, "condition-clinical")
-        if verification in _REFUTED:
+        verification, clinical = standing(condition, self.record.now, self._zone)
+        if verification in REFUTED:
             return
+        if clinical not in INACTIVE:
+            told = self._vocabulary.tells_problem(condition.code.coding if condition.code else ())
+            self.record.problems += told
+            self.record.uncoded += not told
         when = began(condition, self.record.birth, self.record.now, self._zone)
         for name in self._names(condition.code, "Condition")[0]:
             if self._in_future(when):
@@ -216,15 +208,15 @@ class Reader:
                     name,
                     _reference(condition),
                     when,
-                    status="inactive" if clinical in _INACTIVE else "active",
+                    status="inactive" if clinical in INACTIVE else "active",
                     remission=clinical == "remission",
                     verification=verification,
                     title=_display(condition.code),
                 )
             )
 
-    def _medication(self, resource: Any, shared: dict[str, fhir.Medication]) -> None:
-        stands = resource.status in _BEING_ORDERED if self._drafts else resource.status not in _NOT_TAKEN
+    def _medication(self, resource: Any) -> None:
+        stands = resource.status in _BEING_ORDERED if self._drafts else medications.on_record(resource)
         stands = stands and not getattr(resource, "doNotPerform", False)
         if not (stands or self._drafts):
             return
@@ -246,7 +238,7 @@ class Reader:
             else:
                 self.prescriptions.append((_reference(resource), bytes(resource.identifier)))
         when = self._moment(authored, getattr(resource, "effectiveDateTime", None), period.start if period else None)
-        product = medications.product(resource, shared)
+        product = medications.product(resource, self.products)
         code = medications.drug(resource, product)
         dosage = resource.dosageInstruction if isinstance(resource, fhir.MedicationRequest) else resource.dosage
         if routes.local(bytes(dosage), bytes(product.form) if product else b"", medications.texts(code)):
@@ -377,15 +369,6 @@ _READERS: dict[type, Any] = {
 
 def _reference(resource: Any) -> str:
     return f"{type(resource).__name__}/{resource.id or ''}"
-
-
-def _code(concept: fhir.CodeableConcept | None, system: str) -> str | None:
-    """The code of HL7's own system (by its last segment); where that is not sent the one the Dutch list means, or else
-    of whatever system comes first."""
-    codings = concept.coding if concept else []
-    own = next((c.code for c in codings if (c.system or "").endswith("/" + system)), None)
-    dutch = (_DUTCH_STATUS.get((canonical_system(c.system or ""), c.code or "")) for c in codings if own is None)
-    return own or next((code for code in dutch if code), None) or next((c.code for c in codings if c.code), None)
 
 
 def _joined(concepts: Iterable[fhir.CodeableConcept]) -> fhir.CodeableConcept:

@@ -56,7 +56,8 @@ def _absent(spec: Input, record: Record, among: Iterable[Fact] | None = None) ->
     refused = [r for r in record.refused if r.concept in spec.concepts]
     if refused:
         return Feature(spec, None, refused[0].reason, detail=refused[0].detail)
-    return Feature(spec, None, "missing")
+    undated = among is None and not spec.is_flag and any(f.when is None and _number(spec, f) is not None for f in facts)
+    return Feature(spec, None, "no-date" if undated else "missing")
 
 
 def _from_fact(spec: Input, fact: Fact, record: Record) -> Feature:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from cds.fhir.resources import CodeableConcept
-from cds.record.vocabulary import SNOMED, canonical_system
+from cds.record.systems import SNOMED, canonical_system
 
 _EDQM = "http://standardterms.edqm.eu"
 _V3 = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"

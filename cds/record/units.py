@@ -27,8 +27,8 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     # base: mol/L
     "substance-concentration": (
         (1.0, ("mol/L",)),
-        (1e-3, ("mmol/L",)),
-        (1e-6, ("umol/L", "mcmol/L", "nmol/mL")),
+        (1e-3, ("mmol/L", "mM")),
+        (1e-6, ("umol/L", "mcmol/L", "micromol/L", "micromole/L", "micromoles/L", "nmol/mL", "uM")),
         (1e-9, ("nmol/L",)),
     ),
     # base: U/mL (arbitrary and international units count alike here: an assay's unit, not an amount)
@@ -52,18 +52,24 @@ _TABLE: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     "fraction": (
         (1.0, ("1", "{ratio}", "{score}", "{#}", "ratio", "score", "L/L")),
         # "% of total Hgb": HbA1c as on Quest's reports, taken for % in public queries of US records
-        (0.01, ("%", "%{Hb}", "% Hb", "%Hb", "{%}", "% Hgb", "% of total Hgb", "% of total hgb", "% OF TOTAL HGB")),
+        (0.01, ("%", "%{Hb}", "% Hb", "%Hb", "{%}", "% Hgb", "% of total Hgb", "% of total hgb", "% OF TOTAL HGB",
+                "% NGSP", "% (NGSP)", "percent", "Percent", "PERCENT")),
     ),
     # base: kg
     "mass": (
-        (1.0, ("kg",)), (1e-3, ("g",)), (0.45359237, ("[lb_av]", "lb", "lbs")), (0.028349523125, ("[oz_av]", "oz")),
+        (1.0, ("kg", "Kg", "KG", "kgs", "kilogram", "kilograms", "Kilogram", "Kilograms")),
+        (1e-3, ("g", "gram", "grams", "Gram", "Grams")),
+        (0.45359237, ("[lb_av]", "lb_av", "lb", "lbs", "LB", "LBS", "pound", "pounds", "Pound", "Pounds")),
+        (0.028349523125, ("[oz_av]", "oz_av", "oz", "OZ", "ounce", "ounces", "Ounces")),
+        (6.35029318, ("[stone_av]", "stone", "stones")),
     ),
     # base: cm
     "length": (
-        (1.0, ("cm",)), (100.0, ("m",)), (0.1, ("mm",)), (2.54, ("[in_i]", "in", "inch")), (30.48, ("[ft_i]", "ft")),
+        (1.0, ("cm", "Cm", "CM", "centimeter", "centimeters")), (100.0, ("m", "meter", "meters")), (0.1, ("mm",)),
+        (2.54, ("[in_i]", "in_i", "in", "inch", "inches")), (30.48, ("[ft_i]", "ft_i", "ft", "feet")),
     ),
     # base: kg/m2
-    "body-mass-index": ((1.0, ("kg/m2", "kg/m^2", "kg/m²")),),
+    "body-mass-index": ((1.0, ("kg/m2", "kg/m^2", "kg/m²", "Kg/m2", "KG/M2", "kg/M2", "kg/sqm")),),
     # base: mm[Hg]
     "pressure": ((1.0, ("mm[Hg]", "mmHg")),),
     # base: 1/min

@@ -24,36 +24,12 @@ from cds.record import genomic_codes, hgvs, reference_ranges, units
 from cds.record.concepts import Concept, Variant
 from cds.record.facts import ReferenceRange
 from cds.record.quantities import Spelling, spelling
+from cds.record.systems import ATC, HIERARCHICAL, NO_PROBLEMS, RXNORM, SYSTEMS, canonical_code, canonical_system
 from cds.yaml_lines import YamlFault, parse, read_text
 
 CONCEPT_SYSTEM = "urn:cds:concept"
-SNOMED = "http://snomed.info/sct"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-ATC = "http://www.whocc.no/atc"
 GENOMIC = "urn:cds:genomic"
 """Stands for no concept of its own: a site's codes that mean a genomic result in general."""
-
-# Code systems under the OIDs and old addresses some servers still send (HL7 Terminology, "External code systems"; the
-# Dutch ones as in Nictiz' tables of code systems). What has no address of its own, such as the G-Standaard's tables
-# (urn:oid:2.16.840.1.113883.2.4.4.10 and its like) and DHD's thesaurus, keeps its OID.
-SYSTEMS = {
-    "urn:oid:2.16.840.1.113883.6.1": "http://loinc.org",
-    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
-    "urn:oid:2.16.840.1.113883.6.3": "http://hl7.org/fhir/sid/icd-10",
-    "urn:oid:2.16.840.1.113883.6.90": "http://hl7.org/fhir/sid/icd-10-cm",
-    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
-    "urn:oid:2.16.840.1.113883.6.73": ATC,
-    "https://loinc.org": "http://loinc.org",
-    "https://snomed.info/sct": SNOMED,
-    "http://hl7.org/fhir/sid/icd-10-nl": "http://hl7.org/fhir/sid/icd-10",
-    "urn:oid:2.16.840.1.113883.6.3.2": "http://hl7.org/fhir/sid/icd-10",
-    "urn:oid:2.16.840.1.113883.2.4.4.31.1": "http://hl7.org/fhir/sid/icpc-1-nl",
-    "urn:oid:2.16.840.1.113883.2.4.4.30.45": (
-        "https://referentiemodel.nhg.org/tabellen/nhg-tabel-45-diagnostische-bepalingen"
-    ),
-}
-# systems whose codes hold their parents' as a beginning
-HIERARCHICAL = frozenset({"http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", ATC})
 
 Key = tuple[str, str]
 _Spelt = tuple[str, str | None, str | None, Key | None]
@@ -63,10 +39,6 @@ _Spelt = tuple[str, str | None, str | None, Key | None]
 _MOST_KEPT = 50_000
 _LONGEST_KEPT = 100
 _MOST_RANGES, _LONGEST_RANGE = 10_000, 1_000
-
-
-def canonical_system(system: str) -> str:
-    return SYSTEMS.get(system, system)
 
 
 class GenomicCode(NamedTuple):
@@ -87,6 +59,8 @@ class Vocabulary:
     """Local code -> the unit it always means, where the site's ConceptMap says so."""
     drug_systems: set[str] = field(init=False)
     """Code systems by which drugs are told apart here; of a drug coded in none of them nobody knows which it is."""
+    problem_systems: set[str] = field(init=False)
+    """Those of problems, and that in which a record says that there are none."""
     derived: dict[str, Concept] = field(init=False)
     """Those computed from others where they were not recorded."""
     variants: dict[str, Variant] = field(init=False)
@@ -129,6 +103,8 @@ class Vocabulary:
                 raise VocabularyError(f"concept '{name}': unit '{concept.unit}' is not one this service knows")
         drugs = (concept for concept in self.concepts.values() if concept.resource == "Medication")
         self.drug_systems = {code.system for concept in drugs for code in concept.codes}
+        problems = (concept for concept in self.concepts.values() if concept.resource == "Condition")
+        self.problem_systems = {NO_PROBLEMS, *(code.system for concept in problems for code in concept.codes)}
         self._exact = {key: tuple(names) for key, names in exact.items()}
         self._prefixes = {key: tuple(names) for key, names in prefixes.items()}
 
@@ -143,7 +119,7 @@ class Vocabulary:
         key = (system, code)
         found = self._resolved.get(key)
         if found is None:
-            found = self._look_up(canonical_system(system), code)
+            found = self._look_up(canonical_system(system), canonical_code(system, code))
             if len(self._resolved) < _MOST_KEPT:
                 self._resolved[key] = found
         return found
@@ -173,6 +149,10 @@ class Vocabulary:
             system == excluded_system and (code == excluded or code.startswith(excluded + "."))
             for excluded_system, excluded in self._excluded[name]
         )
+
+    def tells_problem(self, codings: Iterable[Coding]) -> bool:
+        """Whether a code says what a problem is, were it none that anybody here asks for."""
+        return any(canonical_system(c.system or "") in self.problem_systems for c in codings if c.code)
 
     def tells_drug(self, codings: Iterable[Coding]) -> bool:
         """False: coded, and only in systems that no drug here has a code of, so that it may be any. A drug of which
@@ -266,7 +246,7 @@ class Vocabulary:
     def add_site_codes(self, mapping: SiteCodes) -> None:
         """Raises VocabularyError when a target is unknown: a local code that maps to nothing is a silent gap."""
         for written, target in mapping.targets.items():
-            key = (canonical_system(written[0]), written[1])
+            key = (canonical_system(written[0]), canonical_code(*written))
             if target in self.genomic:
                 self._add_genomic(key, self.genomic[target])
                 self._local[GENOMIC].append(written)
@@ -283,6 +263,8 @@ class Vocabulary:
             self._exact[key] = tuple(dict.fromkeys((*self._exact.get(key, ()), *names)))
             for name in names:
                 self._local[name].append(written)
+            if any(self.concepts[name].resource == "Condition" for name in names):
+                self.problem_systems.add(key[0])
             drugs = frozenset(name for name in names if self.concepts[name].resource == "Medication")
             if drugs:
                 self.drug_systems.add(key[0])
@@ -373,7 +355,7 @@ def read_concept_map(path: Path) -> SiteCodes:
             if not usable:
                 continue
             key = (group.source, element.code)
-            targets[key] = (canonical_system(group.target), usable[0])
+            targets[key] = (canonical_system(group.target), canonical_code(group.target, usable[0]))
             for extension in element.extension:
                 if extension.get("url") == UNIT_EXTENSION and isinstance(extension.get("valueString"), str):
                     local_units[key] = str(extension["valueString"])

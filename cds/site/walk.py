@@ -20,7 +20,7 @@ from cds.fhir.queries import Query
 from cds.inference.registry import Registry
 from cds.record.moments import day_at
 from cds.settings import FhirSettings, Settings
-from cds.site import callers, codes, devices, ground, installed, reach
+from cds.site import callers, codes, devices, ground, installed, problems, reach
 from cds.site.answers import Answers, answers, records
 from cds.site.archive import Archive
 from cds.site.asking import Asker
@@ -179,6 +179,7 @@ class Walk:
         self._coded(name, everything, models, language)
         if self._loaded.policy is not None:
             found = records(look.evidence, patients, self._queries, models, self.site.at, self._settings.timezone)
+            problems.look(findings, f"client {name}", found)
             rows = self.site.answers[name] = answers(found, models, self._loaded.policy, language, self._settings)
             spoken = [row for row in rows if row.speaks and not row.apart]
             told = (

@@ -36,6 +36,19 @@ def test_a_share_is_told_as_the_share_it_is(language: str, line: str) -> None:
     assert wording.reason(BOOKS.book(language), Feature(share, 19.16, "found", (NOW, START))) == line
 
 
+@pytest.mark.parametrize(
+    ("original", "told"),
+    [
+        ("<0.004 ug/L", "<0,004 ug/L"),  # and not <0
+        (">0.996 mg/L", ">0,996 mg/L"),  # and not >1
+        (">1234567 U/mL", ">1.234.567 U/mL"),
+        ("0.996 mg/L", "1 mg/L"),
+    ],
+)
+def test_a_bound_is_told_as_it_was_sent(original: str, told: str) -> None:
+    assert wording.as_written(BOOKS.book("nl"), original) == told
+
+
 def test_an_order_in_the_making_has_not_begun() -> None:
     drafted = spec(label={"en": "drug being ordered"}, source="drafts", reduce="presence")
     fact = Fact("drug", "draft/1", parse("2026-11-23"), status="active")

@@ -178,3 +178,39 @@ def test_the_dutch_of_manifests_writes_hazardratio_as_one_word() -> None:
     ]
     assert [line for line in dutch if "hazard ratio" in line] == []
     assert any("hazardratio" in line for line in dutch)
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("jaundice", "Jaundice"),
+        ("één bevinding", "Één bevinding"),
+        ("nab-paclitaxel", "Nab-paclitaxel"),
+        ("a rise of CA 19-9", "A rise of CA 19-9"),
+        ("5-FU", "5-FU"),
+        # another first letter means something else
+        ("eGFR", "eGFR"),
+        ("pT3 of higher", "pT3 of higher"),
+        ("ypN1", "ypN1"),
+        ("mFOLFIRINOX", "mFOLFIRINOX"),
+        ("dMMR", "dMMR"),
+        ("c.1905+1G>A, copies", "c.1905+1G>A, copies"),
+        ("p.Gly12Cys", "p.Gly12Cys"),
+        ("rs3918290", "rs3918290"),
+        ("", ""),
+    ],
+)
+def test_a_line_begins_with_a_capital_but_for_what_is_spelt_otherwise(text: str, begins: str) -> None:
+    assert wording.capital(text) == begins
+
+
+def test_the_cases_of_an_outlook_are_called_alike_on_card_and_report() -> None:
+    words = Catalogues(ROOMS).book("nl").texts
+    for case in ("best", "best_open", "worst"):
+        named = {words[f"{room}.{case}"].rpartition(" (")[2] for room in ("survival.outlook", "report.survival")}
+        assert len(named) == 1, named
+    for case in ("best", "worst"):
+        assert words[f"report.survival.mark.{case}"] in words[f"report.survival.{case}"]
+    manifests = [path.read_text() for path in sorted(ROOT.glob("models/*/model.yaml"))]
+    assert [text for text in manifests if "in het beste geval" in text or "in het slechtste geval" in text] == []
+    assert any("in het gunstigste geval" in text for text in manifests)

@@ -97,6 +97,20 @@ def test_imaging_whose_region_no_code_tells_is_named_and_holds_no_card_back(
     assert "Order CT of the pancreas (pancreas protocol), urgent" in recommended(found)
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "(“CT abdomen”). See it as well; the referral need not wait for it."),
+        ("nl", "(‘CT abdomen’). Bekijk die ook; de verwijzing hoeft er niet op te wachten."),
+    ],
+)
+def test_a_referral_waits_for_no_imaging_of_nobody_knows_what(house: House, language: str, said: str) -> None:
+    story = stories.story("jaundice-head")
+    study = imaging(days_ago=2, description="CT abdomen") | {"subject": {"reference": f"Patient/{story.id}"}}
+    (found,) = house.ask(story, "patient-view", language, (study,))["pancreas-risk"]
+    assert first_paragraph(found).endswith(said)
+
+
 def test_it_is_named_in_dutch(house: House) -> None:
     text = first_paragraph(card(house, imaging(description="CT abdomen"), language="nl"))
     assert "lichaamsdeel of soort niet kan lezen: CT van 16 nov 2026 (‘CT abdomen’). Bekijk die eerst." in text

@@ -178,6 +178,50 @@ def test_below_the_age_of_referral_it_stays_untold(house: House) -> None:
     assert house.cards_for("pancreas-risk", young, bilirubin(205), cut="conditions") == []
 
 
+SEXLESS = {key: value for key, value in PATIENT.items() if key != "gender"}
+DUE = tuple(problem(code, days_ago=6) for code in ("21522001", "89362005", "64379006"))
+
+
+def overridden(house: House, card: dict[str, Any]) -> None:
+    reason = {"code": "declined", "system": "urn:cds:override-reason"}
+    feedback = {"card": card["uuid"], "outcome": "overridden", "overrideReason": {"reason": reason}}
+    stamped = feedback | {"outcomeTimestamp": "2026-11-23T12:00:00Z"}
+    answer = house.http.post("/cds-services/pancreas-risk/feedback", json={"feedback": [stamped]})
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("due", [True, False], ids=["beside a scan that is due", "alone"])
+def test_a_snooze_of_a_card_that_did_not_tell_of_it_does_not_silence_it(
+    house: House, monkeypatch: pytest.MonkeyPatch, due: bool
+) -> None:
+    fail(monkeypatch)
+    patient = SEXLESS | {"id": f"snoozed-{due}"}
+    chart = [one | {"subject": {"reference": f"Patient/{patient['id']}"}} for one in (DUE if due else ())]
+    (high, low) = (bilirubin(v) | {"subject": {"reference": f"Patient/{patient['id']}"}} for v in (205, 50))
+    (card,) = house.cards_for("pancreas-risk", patient, low, *chart)
+    assert "ilirubin 205" not in card["summary"] + card["detail"]
+    overridden(house, card)
+    assert house.cards_for("pancreas-risk", patient, low, *chart) == []
+    (told,) = house.cards_for("pancreas-risk", patient, high, *chart)
+    assert told["summary"].startswith("Bilirubin 205 umol/L: look for jaundice")
+    overridden(house, told)  # which silences what weighs less, too
+    assert house.cards_for("pancreas-risk", patient, high, *chart) == []
+    assert house.cards_for("pancreas-risk", patient, low, *chart) == []
+
+
+@pytest.mark.parametrize("by_sex", [(0.03, 0.04), (0.01, 0.03), ()], ids=["due", "of one sex", "not assessed"])
+def test_a_past_card_in_place_of_an_answer_weighs_as_a_live_one(by_sex: tuple[float, ...]) -> None:
+    kinds = []
+    for unasked in (True, False):
+        found = weighed(Reading(5, 12), imaged=60, unassessed=True, newest={}, unasked=unasked, by_sex=by_sex)
+        past = Past({}, {TOPIC: msgspec.to_builtins(found)})
+        policy: Any = None
+        (would,) = risk_decision.decide(past, RiskParameters(imaging_modalities=()), policy)
+        kinds.append((would.memory, would.silenced_by))
+    (high, heavier), (low, _) = kinds
+    assert high != low and low not in heavier
+
+
 class Scored(Answered):
     def number(self, name: str) -> float:
         return 10.0

@@ -75,6 +75,25 @@ def test_irinotecan_in_words_brings_the_dose_its_code_brings(house: House, order
     assert len(others) == both  # and no card that the other model could not be asked
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        ordered(text=" "),
+        ordered(text="\u00a0\n"),
+        ordered(text="-"),
+        ordered((GSTANDARD, " "), text=" "),
+        referring(" "),
+        contained(" "),
+    ],
+)
+def test_an_order_that_is_called_nothing_could_not_be_read(house: House, order: dict[str, Any]) -> None:
+    nothing = referring("")
+    del nothing["medicationReference"]["display"]
+    unread, told = (advice(house, one, story=VARIANT) for one in (nothing, order))
+    assert unread and [c["summary"] for c in told] == [c["summary"] for c in unread]
+    assert [c["detail"] for c in told] == [c["detail"] for c in unread]
+
+
 def test_a_fluoropyrimidine_in_words_without_a_result_says_so(house: House) -> None:
     (card,) = advice(house, ordered(text="5FU bolus"))
     assert card["summary"] == "No DPYD result on record before the first fluoropyrimidine"
@@ -117,3 +136,9 @@ def test_tegafur_brings_the_variant_on_record_and_no_dose(house: House, order: d
     assert card["summary"] == "DPYD-variant vastgelegd (activiteitsscore 1): dit enzym breekt tegafur af"
     (card,) = advice(house, order)
     assert card["summary"] == "No DPYD result on record before tegafur"
+
+
+def test_a_dose_of_plain_irinotecan_is_told_to_be_that(house: House) -> None:
+    """Nobody ordering the liposomal form must read it as a dose of that."""
+    (card,) = advice(house, ordered((ATC, "L01CE02"), text="Onivyde 4,3 mg/ml"), story=VARIANT)
+    assert "All this is of plain irinotecan: no dose of the liposomal form was checked here." in card["detail"]

@@ -136,3 +136,13 @@ def test_a_partner_or_the_same_regimen_once_more_is_no_other_line(house: House) 
     (card,) = sign(house, *FOLFIRINOX, beside=chart)
     assert "FOLFIRINOX ordered" in card["summary"]
     assert sign(house, *FOLFIRINOX, beside=(given(GEMCITABINE),)) == []
+
+
+def test_a_drug_given_on_a_day_that_nobody_recorded_may_have_been_an_earlier_line(house: House) -> None:
+    before = ordered((ATC, "L01XA03"), text="oxaliplatine", id="before", status="completed", authoredOn=None)
+    (card,) = sign(house, GEMCITABINE, NAB, beside=(before,))
+    assert "One cancer drug was given on a day that is not recorded: oxaliplatine." in card["detail"]
+    (card,) = sign(house, GEMCITABINE, NAB, beside=(before,), language="nl")
+    assert "Eén middel tegen kanker is gegeven op een dag die niet is vastgelegd: oxaliplatine." in card["detail"]
+    (card,) = sign(house, GEMCITABINE, NAB)
+    assert "not recorded: oxaliplatine" not in card["detail"]

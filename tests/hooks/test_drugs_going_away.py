@@ -43,6 +43,9 @@ FLUOROURACIL, CAPECITABINE, GEMCITABINE = {"fluorouracil"}, {"capecitabine"}, {"
         ("stop capecitabine", set()),
         ("stop capecitabine.", set()),
         ("interrupt 5-FU", set()),
+        ("suspend capecitabine", set()),
+        ("suspend capecitabine in week 3", set()),
+        ("suspend Xeloda, diarrhoea", set()),
     ],
 )
 def test_a_drug_that_goes_is_not_ordered(text: str, given: set[str]) -> None:
@@ -83,6 +86,10 @@ def test_a_drug_that_goes_is_not_ordered(text: str, given: set[str]) -> None:
         ("combinatie van 5-FU met gemcitabine", {"fluorouracil", "gemcitabine"}),
         ("toediening van 5-FU voor oxaliplatin", FLUOROURACIL),  # after "voor" stands what it is given beside
         ("change capecitabine to 1000 mg", CAPECITABINE),
+        # to suspend is to dissolve, too
+        ("suspend capecitabine in 200 ml water", CAPECITABINE),
+        ("suspend capecitabine tablets in a glass of lukewarm water", CAPECITABINE),
+        ("Suspend Xeloda 1500 mg in about 200 mL of water, 2x daily", CAPECITABINE),
         ("5-FU verhoogd van 2000 naar 2400 mg", FLUOROURACIL),
     ],
 )

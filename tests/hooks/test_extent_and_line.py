@@ -58,6 +58,13 @@ OTHER = fact("other-primary-cancer", 400, status="active")
         # without a day either may have come after the other
         ((cancer(400, status="inactive"), structs.replace(liver(5), when=None)), "over"),
         ((structs.replace(cancer(status="inactive"), when=None), liver(500)), "over"),
+        # a stage says it as metastases do, where it is the newest of this disease
+        ((cancer(400, status="inactive"), fact("stage-group", 50, **STAGE_IV)), "over"),
+        ((cancer(400, status="inactive"), fact("tnm-m", 50, **M1)), "over"),
+        ((cancer(400, status="inactive"), fact("stage-group", 500, **STAGE_IV)), "absent"),
+        ((cancer(400, status="inactive"), fact("stage-group", 300, **STAGE_IV), fact("tnm-m", 50, **M0)), "absent"),
+        ((cancer(400, status="inactive"), fact("stage-group", 50, **STAGE_II)), "absent"),
+        ((cancer(400, status="inactive", verification=None), fact("stage-group", 50, **STAGE_IV)), "absent"),
         ((cancer(400, status="inactive"),), "absent"),
         ((cancer(400, status="inactive", verification=None), liver(50)), "absent"),
         ((cancer(), fact("stage-group", 50, **STAGE_IV)), "metastatic"),

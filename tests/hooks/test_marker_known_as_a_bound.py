@@ -45,6 +45,12 @@ def test_the_card_tells_of_the_rise_and_of_the_bound(house: House, language: str
     assert share in card["detail"]
 
 
+def test_a_share_is_rounded_to_where_it_still_holds(house: House) -> None:
+    """More than 15,010 of 1,270 is more than 1,181.9%, and may be less than 1,182%."""
+    (card,) = house.ask(RISING, "patient-view", "en", (marker("> 15 010 U/mL"),))["pancreas-care"]
+    assert "- CA 19-9 now as a share of the value at the start: >1,181 % (23 Nov 2026)" in card["detail"]
+
+
 def test_what_may_be_no_rise_is_not_called_one(house: House) -> None:
     (card,) = house.ask(RISING, "patient-view", "en", (marker("> 1 300 U/mL"),))["pancreas-care"]
     assert "has risen" not in card["summary"]

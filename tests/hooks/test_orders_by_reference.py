@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from story_house import House
-from test_orders_as_sent import ATC, FOLFIRINOX, GEMCITABINE, NAB, UNREAD, ordered, sign
+from hook_context import hook_context
+from story_house import NOW, House
+from test_orders_as_sent import ATC, FIRST_LINE, FOLFIRINOX, GEMCITABINE, NAB, UNREAD, ordered, sign
+
+from cds.fhir.chart import read_chart
+from cds.fhir.evidence import Evidence
+from cds.fhir.resources import decode
+from cds.protocol.request import parse_call
+from hooks import stories
 
 
 def referred(display: str | None, **more: Any) -> dict[str, Any]:
@@ -89,3 +98,37 @@ def test_the_form_of_what_is_compounded_is_in_whatever_it_is_called(
     irinotecan = compounded(ingredient("L01CE02", text), display=display)
     others = (order for order in FOLFIRINOX if "L01CE02" not in str(order))
     assert "NALIRIFOX ordered" in sign(house, *others, irinotecan)[0]["summary"]
+
+
+def test_a_drug_is_known_by_the_bundle_s_own_address_of_it(house: House) -> None:
+    """As orders that are not stored yet refer to what is not stored either."""
+    entries = []
+    for number, order in enumerate(FOLFIRINOX):
+        product = {"resourceType": "Medication", "code": order["medicationCodeableConcept"]}
+        sent = referred(None) | {"medicationReference": {"reference": f"urn:uuid:{number}"}}
+        entries += [{"resource": sent | {"subject": {"reference": f"Patient/{FIRST_LINE.id}"}}}]
+        entries += [{"fullUrl": f"urn:uuid:{number}", "resource": product}]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    asked = house.ask(FIRST_LINE, "order-sign", draftOrders=bundle)
+    assert "FOLFIRINOX ordered" in asked["pancreas-first-line"][0]["summary"]
+    assert [card["summary"] for card in asked["pancreas-dosing"]] == [
+        "No DPYD result on record before the first fluoropyrimidine"
+    ]
+
+
+def test_a_drug_is_known_by_the_product_that_the_chart_holds(house: House) -> None:
+    """The list of medicines brings its products along (``_include``): a further order of one is no unknown drug."""
+    story = stories.story("dpyd-variant")
+    subject = {"subject": {"reference": f"Patient/{story.id}"}}
+    product = {"resourceType": "Medication", "id": "p-1", "code": {"coding": [{"system": ATC, "code": "L01BC06"}]}}
+    order = referred(None) | subject | {"id": "d-1", "medicationReference": {"reference": "Medication/p-1"}}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order}]}
+    context = hook_context("order-sign", story.id, bundle)
+    chart = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": product}]}
+    body = {"hook": "order-sign", "hookInstance": "x", "context": context, "prefetch": {"medications": chart}}
+    call = parse_call(json.dumps(body).encode())
+    evidence = Evidence()
+    evidence.add(decode(json.dumps(chart).encode()))
+    vocabulary = house.engine.models.vocabulary
+    _, drafts = read_chart(call, evidence, (), vocabulary, NOW, ZoneInfo("UTC"))
+    assert drafts.of("capecitabine") and not drafts.unrecognised

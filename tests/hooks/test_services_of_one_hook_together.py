@@ -44,3 +44,20 @@ def test_some_hook_is_answered_by_several_services_at_once(house: House) -> None
 def test_the_limit_meant_is_the_packaged_policys(house: House) -> None:
     limits = house.engine.policies.current().cards
     assert (limits.most, limits.most_warnings) == (MOST, MOST_WARNINGS)
+
+
+@pytest.mark.parametrize(
+    ("language", "named"),
+    [
+        ("en", " Also a warning, on a card of its own: UGT1A1 ∗28/∗28: start irinotecan at 70% of the usual dose."),
+        ("nl", " Ook een waarschuwing, op een eigen kaart: UGT1A1 ∗28/∗28: begin irinotecan met 70% van de"),
+    ],
+)
+def test_the_warning_that_the_limit_quiets_is_named_on_the_one_that_is_left(
+    house: House, language: str, named: str
+) -> None:
+    first, second = house.ask(stories.story("dpyd-variant"), "order-sign", language)["pancreas-dosing"]
+    assert (first["indicator"], second["indicator"]) == ("warning", "info")
+    head, _, rest = first["detail"].partition("\n\n")  # an EHR may show the first paragraph alone
+    assert head.startswith("**") and named in head and second["summary"] in head
+    assert "UGT1A1" not in rest and "DPYD" not in second["detail"]

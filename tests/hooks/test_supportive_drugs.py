@@ -65,6 +65,22 @@ def test_leucovorin_with_a_code_hides_no_regimen_in_words(house: House) -> None:
         ("chemo protocol 12 (ondansetron)", False),
         ("study drug XYZ", False),
         ("", False),
+        # behind a comma may stand another drug, or how this one is given
+        ("mesna, ifosfamide", False),
+        ("mesna 400 mg; ifosfamide 2 g/m2", False),
+        ("Mesna 400 mg,ifosfamide 2 g", False),
+        ("mesna. Ifosfamide 2 g/m2", False),
+        ("ondansetron: studiemiddel", False),
+        ("dexamethason 8 mg, daratumumab", False),
+        ("dexamethasone, 20 mg, lenalidomide 25 mg", False),
+        ("ondansetron 8 mg, 2x daags, bij misselijkheid", True),
+        ("ondansetron 8 mg; dexamethason 8 mg", True),
+        ("ondansetron 8 mg, dexamethason 8 mg iv, 30 min voor chemo", True),
+        ("Ondansetron, tablet 8 mg", True),
+        ("dexamethason 4 mg, 's ochtends bij het eten", True),
+        ("leucovorin 400 mg/m2, infusion over 2 hours, before 5-FU", True),
+        ("filgrastim 0,5 ml sc, vanaf dag 5", True),
+        ("paracetamol 1000 mg, max. 4 keer per dag, zo nodig bij koorts", True),
     ],
 )
 def test_a_text_that_names_another_drug_too_is_not_of_these(text: str, alone: bool) -> None:

@@ -193,3 +193,12 @@ def test_a_table_that_cannot_be_true_is_refused(tmp_path: Path, changed: dict[st
     path.write_text(yaml.safe_dump([GOOD | changed]), encoding="utf-8")
     with pytest.raises(ValidationError, match=says):
         trials.read(path)
+
+
+@pytest.mark.parametrize("regimen", list(Regimen))
+def test_the_report_begins_with_the_trial_of_the_card(regimen: Regimen) -> None:
+    """A trial in which the regimen was the control of another stands behind the one its figures on the card are of."""
+    told = trials.comparisons({"regimen": regimen.value})
+    on_card = [arm.trial for arm in trials.arms_of(regimen)]
+    assert on_card and [one.trial for one in told][: len(on_card)] == on_card
+    assert [one.of_card for one in told] == sorted((one.of_card for one in told), reverse=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from story_house import House
-from test_orders_as_sent import ATC, SNOMED, ordered, sign
+from test_orders_as_sent import ATC, RXNORM, SNOMED, ordered, sign
 
-CAPECITABINE, FLUOROURACIL = (ordered((SNOMED, code)) for code in ("386906001", "387172005"))
+CAPECITABINE, FLUOROURACIL = (ordered((SNOMED, code)) for code in ("7000001", "7000002"))
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,13 @@ CAPECITABINE, FLUOROURACIL = (ordered((SNOMED, code)) for code in ("386906001", 
     [
         (
             "en",
-            "One order could not be read, as no code here tells its drug: SNOMED CT 386906001. Check it.",
-            "2 orders could not be read, as no code here tells their drug: SNOMED CT 386906001 and SNOMED CT 387",
+            "One order could not be read, as no code here tells its drug: SNOMED CT 7000001. Check it.",
+            "2 orders could not be read, as no code here tells their drug: SNOMED CT 7000001 and SNOMED CT 7000002",
         ),
         (
             "nl",
-            "Eén voorschrift was niet te lezen, omdat geen code hier het middel vertelt: SNOMED CT 386906001.",
-            "2 voorschriften waren niet te lezen, omdat geen code hier het middel vertelt: SNOMED CT 386906001 en",
+            "Eén voorschrift was niet te lezen, omdat geen code hier het middel vertelt: SNOMED CT 7000001.",
+            "2 voorschriften waren niet te lezen, omdat geen code hier het middel vertelt: SNOMED CT 7000001 en",
         ),
     ],
 )
@@ -52,4 +52,12 @@ def test_what_is_told_is_a_plain_code_and_only_where_an_order_stands_in_the_way(
 def test_where_no_drug_was_read_no_sign_stands_for_one(house: House, language: str, summary: str, said: str) -> None:
     (card,) = sign(house, CAPECITABINE, language=language)
     assert card["summary"] == summary and said in card["detail"] and "–" not in card["detail"].partition(said)[0]
-    assert "SNOMED CT 386906001" in card["detail"]
+    assert "SNOMED CT 7000001" in card["detail"]
+
+
+def test_a_product_of_rxnorm_that_nothing_names_may_be_the_drug_that_is_asked_for(house: House) -> None:
+    """Of RxNorm the ingredients are known here: that the dose has no card must not be for want of a name."""
+    (card,) = sign(house, ordered((RXNORM, "1736781")), service="pancreas-dosing")
+    assert card["summary"] == "Could not be assessed: DPYD and fluoropyrimidine dose (CPIC)"
+    assert "One order could not be read, as no code here tells its drug: RxNorm 1736781." in card["detail"]
+    assert sign(house, ordered((RXNORM, "104894"), text="ondansetron 8 mg"), service="pancreas-dosing") == []

@@ -47,7 +47,7 @@ def test_the_folders_used_here_are_good_before_a_fault_is_put_in(folder: Path, n
     ("name", "old", "new", "message"),
     [
         ("endpac", "unit: mg/dL", "unit: mmol/L", "the record gives this concept in mg/dL, the input says mmol/L"),
-        ("endpac", "unit: kg/a", "unit: stone/a", "'stone/a' is not a unit this service knows"),
+        ("endpac", "unit: kg/a", "unit: yard/a", "'yard/a' is not a unit this service knows"),
         ("endpac", "    unit: a\n", "    unit: mo\n", "the unit of first_at_least is a"),
         ("endpac", "    horizon: 36m", "    horizon: 36q", "'36q' is not a duration"),
         ("qcancer-2013-pancreas", "    horizon: 2y\n", "", "'risk' is a risk without a horizon"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from genomic_chart import coded, genotype, observation, order, read
+from genomic_chart import coded, gene, genotype, observation, order, read
 
 from cds.cards.speech import chosen
 from cds.inference.contribution import Speech
@@ -93,9 +93,85 @@ def test_tegafur_is_told_of_the_enzyme_and_given_no_dose(
         assert not any("%" in text or "half" in text or "CPIC" in text for text in texts)
 
 
-def test_beside_capecitabine_the_dose_is_capecitabine_s(registry: Registry) -> None:
-    told = said(registry, genotype("DPYD *1/*2A"), drugs=(CAPECITABINE, TEGAFUR))
-    assert told == "DPYD activity score {advice}: start fluoropyrimidine at half dose"
+@pytest.mark.parametrize(
+    ("results", "expected", "of_tegafur"),
+    [
+        (
+            [genotype("DPYD *2A/*13")],
+            "DPYD activity score 0: avoid fluorouracil, capecitabine and tegafur",
+            "don't give tegafur",
+        ),
+        (
+            [genotype("DPYD *2A/c.2846A>T")],
+            "DPYD activity score {advice}: avoid fluorouracil and capecitabine, and don't start tegafur yet",
+            "Don't start tegafur before a specialist",
+        ),
+        ([phenotype(POOR)], "DPYD poor metaboliser on record: avoid fluorouracil and capecitabine, and", "Don't start"),
+        ([phenotype(POOR), genotype("DPYD *1/*2A")], "DPYD poor metaboliser on record: avoid", "Don't start tegafur"),
+        (
+            [genotype("DPYD *1/*2A")],
+            "DPYD activity score {advice}: fluorouracil or capecitabine at half dose, tegafur by a specialist",
+            "Have a specialist set the dose of tegafur",
+        ),
+        ([phenotype(INTERMEDIATE)], "DPYD intermediate metaboliser on record: fluorouracil or", "Have a specialist"),
+    ],
+)
+def test_beside_capecitabine_the_dose_is_capecitabine_s_and_tegafur_is_told_too(
+    registry: Registry, results: list[dict[str, Any]], expected: str, of_tegafur: str
+) -> None:
+    found = speech(registry, *results, drugs=(CAPECITABINE, TEGAFUR))
+    assert found is not None and found.indicator == "warning"
+    assert found.summary["en"].startswith(expected)
+    assert of_tegafur in found.recommendation["en"]
+    alone = speech(registry, *results, drugs=(CAPECITABINE,))
+    assert alone is not None and alone.kind == found.kind
+    assert not any("tegafur" in text for text in (*alone.summary.values(), *alone.recommendation.values()))
+
+
+UNDATED = [phenotype(POOR) | {"effectiveDateTime": None}, phenotype(POOR) | {"effectiveDateTime": "2062-11-01"}]
+
+
+@pytest.mark.parametrize("result", UNDATED, ids=["no date", "a date to come"])
+def test_what_one_is_born_with_needs_no_date(registry: Registry, result: dict[str, Any]) -> None:
+    assert said(registry, result) == "DPYD poor metaboliser on record: avoid fluorouracil and capecitabine"
+    both = genotype("DPYD *2A/*13") | {"effectiveDateTime": result["effectiveDateTime"]}
+    assert said(registry, both) == "DPYD activity score 0: avoid fluorouracil and capecitabine"
+    normal = genotype("DPYD *1/*1") | {"effectiveDateTime": result["effectiveDateTime"]}
+    assert said(registry, normal) == ""
+
+
+NO_RESULT = "No DPYD result on record before the first fluoropyrimidine"
+UNREAD = "A DPYD result is on record that this service can't read"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"valueString": "Not performed"}, NO_RESULT),
+        ({"valueString": "DPYD: not performed, insufficient material"}, NO_RESULT),
+        ({"valueString": "niet bepaald wegens hemolyse"}, NO_RESULT),
+        ({"valueString": "Uitslag volgt"}, NO_RESULT),
+        ({"valueString": "nog niet uitgevoerd"}, NO_RESULT),
+        ({"valueCodeableConcept": {"text": "Unknown"}}, NO_RESULT),
+        ({"valueCodeableConcept": {"text": "onbekend"}}, NO_RESULT),
+        ({"valueCodeableConcept": {"coding": [{"system": "urn:lab", "code": "77", "display": "Pending"}]}}, NO_RESULT),
+        (coded("not-performed", "http://terminology.hl7.org/CodeSystem/data-absent-reason"), NO_RESULT),
+        # something was found, or may have been
+        (coded("masked", "http://terminology.hl7.org/CodeSystem/data-absent-reason"), UNREAD),
+        ({"valueString": "not tested for HapB3, *2A heterozygous"}, UNREAD),
+        ({"valueString": "not tested, known carrier of a variant"}, UNREAD),
+        ({"valueString": "unknown metaboliser status, see report"}, UNREAD),
+        ({"valueString": "indeterminate"}, UNREAD),
+        ({"valueCodeableConcept": {"text": "poor metaboliser", "coding": [{"display": "Unknown"}]}}, UNREAD),
+        (coded("some-local-answer", "urn:lab"), UNREAD),
+    ],
+)
+@pytest.mark.parametrize("code", ["79719-1", "84413-4"], ids=["phenotype", "genotype"])
+def test_a_result_that_says_there_is_none_is_none(
+    registry: Registry, code: str, value: dict[str, Any], expected: str
+) -> None:
+    told = observation(code, value, *([gene("HGNC:3012")] if code == "84413-4" else []))
+    assert said(registry, told) == expected
 
 
 def test_beside_an_order_that_was_lost_tegafur_is_told_all_the_same(registry: Registry) -> None:

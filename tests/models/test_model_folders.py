@@ -281,11 +281,33 @@ def test_a_blood_count_without_a_method_gives_all_its_cells(registry) -> None:
 
 
 def test_another_or_an_earlier_cancer_of_the_pancreas_is_not_taken_for_the_usual_one(registry) -> None:
-    for code in ("783771003", "866052009"):
+    for code in ("783771003", "866052009", "785879009", "189814006"):
         names = registry.vocabulary.names("http://snomed.info/sct", code)
         assert set(names) == {"pancreatic-cancer-other", "pancreatic-cancer-of-another-type"}
     history = registry.vocabulary.names("http://hl7.org/fhir/sid/icd-10-cm", "Z85.07")
     assert history == ("pancreatic-cancer-other",)
+
+
+@pytest.mark.parametrize("code", ["93715005", "94082003", "363368005", "363369002"])
+def test_a_cancer_of_body_or_tail_is_never_taken_for_one_of_the_head(registry, code: str) -> None:
+    names = registry.vocabulary.names("http://snomed.info/sct", code)
+    assert {"pancreatic-cancer", "tumour-of-body-or-tail"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("code", "site"),
+    [("836274002", "peritoneum"), ("94626004", "peritoneum"), ("94524008", "lung"), ("1691000119104", "liver")],
+)
+def test_metastases_are_known_under_their_narrower_codes(registry, code: str, site: str) -> None:
+    names = registry.vocabulary.names("http://snomed.info/sct", code)
+    assert set(names) == {f"metastasis-{site}", "metastasis-any"}
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"), [("65568007", "current"), ("281018007", "ex"), ("266924008", "ex"), ("160606002", "heavy")]
+)
+def test_a_smoker_of_cigarettes_is_a_smoker(registry, code: str, answer: str) -> None:
+    assert registry.vocabulary.names("http://snomed.info/sct", code) == (f"smoking-{answer}",)
 
 
 def test_a_drug_against_cancer_is_known_by_its_group(registry) -> None:

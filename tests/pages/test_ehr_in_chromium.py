@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from demo_hospital import Hospital
@@ -11,6 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from stub_cds_service import DUTCH
 
 pytestmark = pytest.mark.system
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @dataclass
@@ -119,6 +122,30 @@ def test_the_language_switch_speaks_dutch_throughout(screen: Screen, hospital: H
     screen.page.get_by_role("link", name="Alle patiënten").click()
     expect(screen.page.get_by_role("heading", level=1, name="Patiënten")).to_be_visible()
     assert screen.complaints == []
+
+
+SURVIVAL = "\n".join(
+    line for line in (GOLDEN / "dpyd-variant.nl.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")
+)
+
+
+@pytest.mark.parametrize("width", [390, 360])
+def test_the_table_of_a_prognosis_fits_its_box_on_a_phone(browser: Browser, hospital: Hospital, width: int) -> None:
+    assert SURVIVAL.count("\n") == 6  # one table of seven lines
+    bare = {"summary": "Prognose", "indicator": "info", "source": {"label": "Rekenmodel"}}
+    hospital.stub.cards = [bare | {"detail": f"**In leven na**\n\n{SURVIVAL}"}]
+    context = browser.new_context(viewport={"width": width, "height": 844}, locale="nl-NL")
+    page = context.new_page()
+    page.goto(hospital.url)
+    page.get_by_role("button", name="Dossier van Nora Testpatient openen").click()
+    page.wait_for_load_state("load")
+    page.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
+    boxes = page.locator(".card .scroll")
+    expect(boxes).not_to_have_count(0)
+    wider = [box.evaluate("e => e.scrollWidth - e.clientWidth") for box in boxes.all()]
+    hospital.stub.cards = None
+    context.close()
+    assert set(wider) == {0}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

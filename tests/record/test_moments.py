@@ -35,12 +35,32 @@ def test_an_offset_is_honoured_and_a_missing_one_is_the_sites() -> None:
     assert without.earliest == datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "text", ["2026-03-01T10:00:00+0200", "2026-03-01 10:00:00+02:00", "2026-03-01 10:00:00.000+0200"]
+)
+def test_a_blank_before_the_hour_and_an_offset_without_colon_change_nothing(text: str) -> None:
+    assert (moment := parse(text)) is not None
+    assert moment.earliest == datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
 def test_a_leap_second_does_not_stop_the_reading() -> None:
     assert parse("2016-12-31T23:59:60Z") is not None
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-13-01", "2026-02-30", "12/03/2026", "99999", "2026-1-1", "٢٠٢٦-١١-٢٠"]
+    "text",
+    [
+        "",
+        "yesterday",
+        "2026-01-01T10",
+        "2026-01-01  10:00",
+        "2026-13-01",
+        "2026-02-30",
+        "12/03/2026",
+        "99999",
+        "2026-1-1",
+        "٢٠٢٦-١١-٢٠",
+    ],
 )
 def test_what_is_no_fhir_date_is_none(text: str) -> None:
     assert parse(text) is None

@@ -39,6 +39,7 @@ def vocabulary() -> Vocabulary:
             "tumour": _concept(
                 "Condition", (ICD, "C25*"), (SNOMED, "363418001"), exclude=[{"system": ICD, "code": "C25.4"}]
             ),
+            "other-tumour": _concept("Condition", (ICD, "C25.4"), (ICD, "C78.7*")),
             "drug": _concept("Medication", ("http://www.whocc.no/atc", "L01BC05")),
             "scan": _concept("ImagingStudy", (SNOMED, "818983003")),
         }
@@ -130,6 +131,8 @@ def told(text: str, code: str = "2345-7") -> dict[str, Any]:
         ("> 1\u00a0200 mg/dL", ">", 1200, ">1200 mg/dL"),
         ("≥ 120 mg/dL", ">=", 120, ">=120 mg/dL"),
         ("<12.5 mg/dl", "<", 12.5, "<12.5 mg/dl"),
+        # a bound that is rounded may no longer hold
+        (">120.1234567 mg/dL", ">", 120.1234567, ">120.1234567 mg/dL"),
         ("12,5 mg/dL", None, 12.5, "12.5 mg/dL"),
         ("1234,125 mg/dL", None, 1234.125, "1234.12 mg/dL"),
         ("120 mg/dL", None, 120, "120 mg/dL"),
@@ -219,6 +222,24 @@ def test_icd_children_match_and_excluded_ones_do_not(vocabulary: Vocabulary) -> 
     assert read(vocabulary, condition(code="C25")).of("tumour")
     assert not read(vocabulary, condition(code="C25.4")).of("tumour")
     assert not read(vocabulary, condition(code="C26.0")).of("tumour")
+
+
+@pytest.mark.parametrize("system", [f"{ICD}/", "http://hl7.org/fhir/sid/icd-10-nl/"])
+def test_a_slash_at_the_end_of_a_code_system_s_address_says_nothing(vocabulary: Vocabulary, system: str) -> None:
+    assert read(vocabulary, condition(system=system)).of("tumour")
+
+
+@pytest.mark.parametrize("address", ["https://www.whocc.no/atc", "http://www.whocc.no/atc/"])
+def test_a_drug_s_code_system_is_known_by_its_other_addresses(vocabulary: Vocabulary, address: str) -> None:
+    assert vocabulary.names(address, "L01BC05") == ("drug",)
+
+
+def test_an_icd_code_without_its_point_is_that_code(vocabulary: Vocabulary) -> None:
+    """Many systems store it so: C254 is the excluded one, not a further child."""
+    assert read(vocabulary, condition(code="C259")).of("tumour")
+    for code in ("C254", "C787", "C7871"):
+        found = read(vocabulary, condition(code=code))
+        assert found.of("other-tumour") and not found.of("tumour")
 
 
 def test_another_patients_data_is_never_used(vocabulary: Vocabulary) -> None:

@@ -150,6 +150,34 @@ def test_a_recent_bound_is_the_bound_of_a_share(days_ago: int, shares: list[floa
     assert [f.value for f in ratio.facts] == [pytest.approx(s) for s in shares]
 
 
+@pytest.mark.parametrize(
+    ("comparator", "value", "told"),
+    [
+        (">", 1187.3, ">55 %"),  # 55.48
+        (">", 1197.0, ">55 %"),  # 55.93
+        (">=", 1284.0, ">=60 %"),
+        ("<", 1187.3, "<56 %"),
+        ("<=", 1284.0, "<=60 %"),
+        ("<", 149.0, "<7 %"),  # 6.96
+        (">", 149.0, ">6.9 %"),
+        ("<", 0.0, "<0 %"),
+        (">", 1e9, ">46728971 %"),  # 46728971.96, and never 4.7e+07
+    ],
+)
+def test_a_bound_of_a_share_is_rounded_to_its_sure_side(comparator: str, value: float, told: str) -> None:
+    bound = fact("marker", 1, value, comparator=comparator, original=f"{comparator}{value:g} U/mL")
+    made = record(*CYCLES, fact("drug", 60), fact("drug", 74), fact("marker", 80, 2140.0), bound)
+    (_, ratio) = under_treatment(made, spec("r", reduce="ratio", unit="%", within="60d", **SINCE_START))
+    assert [f.original for f in ratio.facts] == [told]
+
+
+def test_a_comparator_that_tells_no_side_bounds_no_share() -> None:
+    enough = fact("marker", 1, 12000.0, comparator="ad", original="12000 U/mL")
+    made = record(*CYCLES, fact("drug", 60), fact("drug", 74), fact("marker", 80, 2140.0), enough)
+    (_, ratio) = under_treatment(made, spec("r", reduce="ratio", unit="%", within="60d", **SINCE_START))
+    assert (ratio.state, ratio.facts, ratio.detail) == ("censored", (), "12000 U/mL")
+
+
 def test_beside_a_bound_at_the_start_an_older_number_is_no_start() -> None:
     at_start = fact("marker", 75, 1000.0, comparator=">", original=">1000 U/mL")
     beyond = fact("marker", 1, 1000.0, comparator=">", original=">1000 U/mL")

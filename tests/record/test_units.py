@@ -41,8 +41,15 @@ HBA1C = (("mmol/mol", 0.09148, 2.152),)
         *[(6.5, unit, "%", None, 6.5) for unit in ("%{total}", "% {HbA1c}", "{HbA1c}%", "%{[x](http://y)}")],
         (7.0, "mmol{glucose}/l", "mg/dL", GLUCOSE, 126.1),
         (80, "{pulse}/min", "/min", None, 80),
+        *[(6.5, unit, "%", None, 6.5) for unit in ("% (NGSP)", "percent")],
+        *[(205, unit, "mg/dL", BILIRUBIN, 11.986) for unit in ("micromol/L", "µM")],
         (180, "[lb_av]", "kg", None, 81.6466266),
+        *[(180, unit, "kg", None, 81.6466266) for unit in ("lb_av", "LBS", "pounds")],
+        *[(82, unit, "kg", None, 82) for unit in ("Kg", "KG", "kgs", "kilogram")],
+        *[(13, unit, "kg", None, 82.554) for unit in ("[stone_av]", "stone")],
         (1.75, "m", "cm", None, 175),
+        *[(69, unit, "cm", None, 175.26) for unit in ("[in_i]", "inches")],
+        *[(27, unit, "kg/m2", None, 27) for unit in ("kg/m²", "Kg/m2", "KG/M2")],
     ],
 )
 def test_a_known_unit_is_converted(

@@ -50,6 +50,13 @@ def test_a_fhir_server_somebody_else_wrote_is_told_as_it_is(walked: Walked, what
     assert re.search(said, rows[0].why), rows[0]
 
 
+def test_it_is_told_of_each_client_whether_its_problem_lists_can_be_read(walked: Walked) -> None:
+    rows = [row for row in walked.site.findings.rows if row.what == "problem lists"]
+    assert [row.part for row in rows] == ["client us", "client nl"]
+    for row in rows:
+        assert re.fullmatch(r"[1-9]\d* problems, each with a code of a system that is known here", row.why), row
+
+
 def test_each_query_that_a_service_needs_is_tried_and_timed(walked: Walked) -> None:
     [look, _] = walked.site.servers
     observed = [row for row in look.asked if row.resource == "Observation"]

@@ -30,10 +30,10 @@ def test_no_call_is_refused_while_keys_change_or_their_address_fails(
     fhir.on("keys", gives(ehr.jwks()))
     with running(tmp_path, ehr, jku=f"{fhir.base}/keys") as service:
 
-        def under_traffic(what: str, change: Callable[[], None], case: str = "") -> None:
+        def under_traffic(what: str, change: Callable[[Traffic], None], case: str = "") -> None:
             with Traffic(service) as traffic:
                 traffic.until(8)
-                change()
+                change(traffic)
                 traffic.until(25)
             assert traffic.cut == 0
             assert {a.status_code for a in traffic.answers} == {200}
@@ -48,15 +48,16 @@ def test_no_call_is_refused_while_keys_change_or_their_address_fails(
                 case=case,
             )
 
-        def rotate() -> None:
+        def rotate(traffic: Traffic) -> None:
             ehr.new_key()
             fhir.on("keys", gives(ehr.jwks()))
             ehr.signs_with = 2
+            traffic.settled()  # a key is withdrawn when no call signed with it is on its way
             fhir.on("keys", gives(ehr.jwks(withdrawn=1)))
 
         under_traffic("the EHR's keys rotated under traffic", rotate)
-        under_traffic("the address of the EHR's keys fails", lambda: fhir.on("keys", status(500)), "500")
-        under_traffic("the address of the EHR's keys fails", lambda: fhir.on("keys", hangs()), "hangs")
+        under_traffic("the address of the EHR's keys fails", lambda _: fhir.on("keys", status(500)), "500")
+        under_traffic("the address of the EHR's keys fails", lambda _: fhir.on("keys", hangs()), "hangs")
 
 
 class WallClock:

@@ -48,6 +48,13 @@ class Traffic:
             assert time.monotonic() < deadline, "the service stopped answering"
             time.sleep(0.02)
 
+    def settled(self) -> None:
+        """Wait until what has been sent so far is answered."""
+        owed, deadline = set(self.sent), time.monotonic() + 30
+        while not owed <= set(self.answered):
+            assert time.monotonic() < deadline, "the service stopped answering"
+            time.sleep(0.02)
+
     def _open_charts(self) -> None:
         body = story_calls.patient_view(PATIENT)
         while not self._over.is_set():

@@ -194,6 +194,7 @@ def _measured(reading: _Reading, lane: Measured) -> tuple[Lane, Table]:
         shaded if facts else (),
         marks,
         reading.nothing("Observation"),
+        words("report.timeline.threshold") if limits is not None and limits.kind == "threshold" else "",
     )
     table = Table(
         drawn.label,

@@ -83,3 +83,22 @@ def test_axe_finds_nothing_in_the_open_menu(sign_in: SignIn, axe: str, width: in
     page.locator(".menu > summary").click()
     assert violations(page, axe) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+UNLABELLED = """[...document.querySelectorAll('.verdicts tbody td:not([data-label])')]
+    .filter(cell => cell.innerText.trim() && !cell.querySelector('.level, a')).map(cell => cell.innerText)"""
+
+
+def test_on_a_phone_every_value_of_a_list_is_said_with_its_column(sign_in: SignIn, console: Console) -> None:
+    """The head of a table is not seen there: "0.34" and "nothing" alone say nothing."""
+    page, seen = sign_in(viewport={"width": 390, "height": 844}), 0
+    for address in (*PAGES, f"/models/{MODEL}/{SITE}/calls"):
+        page.goto(f"{console.address}/committee{address}")
+        page.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
+        assert page.evaluate(UNLABELLED) == [], address
+        seen += page.locator(".verdicts tbody td[data-label]").count()
+        told = page.locator(".verdicts td[data-label]").evaluate_all(
+            "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
+        )
+        assert "none" not in told, address
+    assert seen > 0

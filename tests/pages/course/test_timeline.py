@@ -152,6 +152,23 @@ def test_a_threshold_is_not_called_usual_and_the_laboratory_s_own_limits_are_tol
         assert not any(word in source for source in sources for word in ("table 3", "from which", "is not read"))
 
 
+@pytest.mark.parametrize(("language", "threshold", "limit"), [("en", "threshold", "limit"), ("nl", "drempel", "grens")])
+def test_the_line_of_a_threshold_is_called_what_the_text_calls_it(
+    make_house: MakeHouse, language: str, threshold: str, limit: str
+) -> None:
+    patient = "no-labs-patient"
+    house = make_house(
+        *(observed(n, patient, "1975-2", -30 * n, value, "mg/dL") for n, value in enumerate((3.0, 0.5), start=1)),
+        *(observed(n, patient, "24108-3", -30 * n, value, "U/mL") for n, value in enumerate((300, 10), start=3)),
+        {"resourceType": "Patient", "id": patient, "gender": "male", "birthDate": "1950-01-01"},
+    )
+    course = drawn(house, patient, language)
+    for svg in (course.svg, course.narrow):
+        assert svg is not None
+        assert f">{threshold} 34<" in svg.markup and f">{limit} 37<" in svg.markup
+        assert f">{limit} 34<" not in svg.markup
+
+
 def test_what_can_t_be_believed_stands_in_the_table_with_its_reason_and_is_not_drawn(make_house: MakeHouse) -> None:
     house = make_house(
         observed(1, "odd-units", "24108-3", -10, 80, "furlongs"),
