@@ -14,7 +14,7 @@ from patient_view import WITH_CARD, prefetch
 from results import Section
 from rich.progress import Progress
 
-from cds.fhir.resources import decode
+from cds.fhir.decoding import decode
 from cds.inference import registry
 from cds.record.reading import Reader
 

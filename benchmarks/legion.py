@@ -17,7 +17,7 @@ import orjson
 from results import Section
 from rich.progress import Progress
 
-from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.inference import registry
 from cds.inference.crew import crew
 from cds.inference.prediction import Assessment, Prediction
@@ -123,7 +123,7 @@ def _records(legion: registry.Registry) -> dict[str, Record]:
         mine = [r for r in resources if r["id"] == story.id or str(r["id"]).startswith(f"{story.id}-")]
         bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": r} for r in mine]}
         reader = Reader(legion.vocabulary, story.id, now, UTC)
-        reader.read(fhir.decode(orjson.dumps(bundle)).resources)
+        reader.read(decode(orjson.dumps(bundle)).resources)
         found[story.id] = reader.finish()
     return found
 

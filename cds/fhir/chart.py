@@ -11,6 +11,7 @@ import msgspec
 
 from cds.errors import MalformedRequest
 from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.fhir.evidence import Evidence
 from cds.fhir.queries import Query
 from cds.protocol.request import NULL, HookCall
@@ -50,7 +51,7 @@ def _drafts(call: HookCall, reader: Reader, drug_names: tuple[DrugNames, ...]) -
     malformed = 0
     raw = bytes(call.context.draftOrders)
     if raw not in (b"", NULL):
-        found = fhir.decode(raw)
+        found = decode(raw)
         if not found.readable or not found.is_bundle:
             raise MalformedRequest("context.draftOrders is not a Bundle")
         malformed = found.malformed
@@ -88,7 +89,7 @@ def _by_address(bundle: bytes) -> dict[str, fhir.Medication]:
         entries = _addressed.decode(bundle).entry
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return {}
-    named = [(one.fullUrl, fhir.decode(bytes(one.resource)).resources) for one in entries if one.fullUrl]
+    named = [(one.fullUrl, decode(bytes(one.resource)).resources) for one in entries if one.fullUrl]
     return {url: found[0] for url, found in named if found and isinstance(found[0], fhir.Medication)}
 
 

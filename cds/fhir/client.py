@@ -25,8 +25,8 @@ from cds.errors import (
     SourceTimeout,
     SourceUnreachable,
 )
-from cds.fhir import resources as fhir
 from cds.fhir import rounds
+from cds.fhir.decoding import Decoded, decode
 from cds.fhir.dialect import PLAIN, Dialect
 from cds.fhir.queries import Query
 from cds.fhir.rounds import Steps
@@ -60,7 +60,7 @@ class Fetched:
     """The answer to one query: what came, and the fault if not all of it did."""
 
     query: Query
-    pages: list[fhir.Decoded]
+    pages: list[Decoded]
     fault: SourceError | None = None
     truncated: bool = False
     """More pages exist than were read."""
@@ -171,10 +171,10 @@ class FhirClient:
         except SourceError as error:
             found.fault = error
 
-    def _page(self, url: str, shared: _Round) -> Steps[fhir.Decoded]:
+    def _page(self, url: str, shared: _Round) -> Steps[Decoded]:
         listed = shared.target.allowed.base_of(url)
         body = yield from self._read(self._upstream(listed), url, shared.headers_for(listed), shared.deadline)
-        page = fhir.decode(body.removeprefix(BOM_UTF8))  # some frameworks begin every text with it
+        page = decode(body.removeprefix(BOM_UTF8))  # some frameworks begin every text with it
         if page.outcome is not None:
             raise SourceRefused("the FHIR server answered with an OperationOutcome instead of data")
         if not page.readable:

@@ -16,6 +16,7 @@ from typing import Any
 from cds.errors import MissingData, SourceUnsupported
 from cds.fhir import resources as fhir
 from cds.fhir.client import Fetched, FhirClient, Target
+from cds.fhir.decoding import Decoded, decode
 from cds.fhir.queries import Query
 from cds.fhir.searched import asks_all
 from cds.protocol.request import NULL, HookCall
@@ -70,7 +71,7 @@ class Evidence:
         kinds = {kind for kind, s in states if s.state == "missing" or s.error == SourceUnsupported.code}
         return frozenset(kinds & OPTIONAL)
 
-    def add(self, found: fhir.Decoded) -> None:
+    def add(self, found: Decoded) -> None:
         """The same resource under two keys, or on two pages, counts once."""
         self.malformed += found.malformed
         seen, kept = self._seen, self.resources
@@ -144,7 +145,7 @@ def _take_prefetch(call: HookCall, queries: tuple[Query, ...], evidence: Evidenc
     cut: dict[str, str] = {}
     known = {q.key for q in queries}
     for key, raw in call.prefetch.items():
-        found = None if raw == NULL else fhir.decode(raw)
+        found = None if raw == NULL else decode(raw)
         if found is not None:
             evidence.add(found)
         for query in _answers(key, found, queries, known, call.prefetch):
@@ -169,7 +170,7 @@ def _take_prefetch(call: HookCall, queries: tuple[Query, ...], evidence: Evidenc
     return continued
 
 
-def _cut_off(query: Query, found: fhir.Decoded, continued: Mapping[str, str]) -> str:
+def _cut_off(query: Query, found: Decoded, continued: Mapping[str, str]) -> str:
     """Why a Bundle is no whole answer and can't be read on from where it ends; "" when it is, or can."""
     if found.next_url:
         return "the EHR sent the first pages of several searches" if query.key in continued else ""
@@ -178,7 +179,7 @@ def _cut_off(query: Query, found: fhir.Decoded, continued: Mapping[str, str]) ->
 
 def _answers(
     key: str,
-    found: fhir.Decoded | None,
+    found: Decoded | None,
     queries: tuple[Query, ...],
     known: set[str],
     prefetch: Mapping[str, bytes],
@@ -194,7 +195,7 @@ def _answers(
     return [q for q in queries if q.resource in kinds and q.key not in prefetch]
 
 
-def _after_prefetch(query: Query, found: fhir.Decoded | None, patient_id: str) -> KeyState:
+def _after_prefetch(query: Query, found: Decoded | None, patient_id: str) -> KeyState:
     if found is None:
         return KeyState("null")
     if found.outcome is not None or (found.warnings and not found.resources):
@@ -212,11 +213,11 @@ def _after_prefetch(query: Query, found: fhir.Decoded | None, patient_id: str) -
     return KeyState("sent", len(found.resources))
 
 
-def _holds(found: fhir.Decoded, patient_id: str) -> bool:
+def _holds(found: Decoded, patient_id: str) -> bool:
     return any(isinstance(r, fhir.Patient) and r.id == patient_id for r in found.resources)
 
 
-def _instead(found: fhir.Decoded) -> str:
+def _instead(found: Decoded) -> str:
     """What came in place of the patient called about: an accusation of mixing patients up has to be true."""
     if any(isinstance(r, fhir.Patient) for r in found.resources):
         return "another patient"

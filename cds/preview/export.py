@@ -17,7 +17,7 @@ import orjson
 from cds import audit
 from cds.cards.phrasebook import Phrasebook
 from cds.errors import PolicyError
-from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.fhir.evidence import Evidence
 from cds.inference.batch import PATIENTS, assess
 from cds.inference.model import Model
@@ -143,7 +143,7 @@ def _record(lines: list[bytes], patient: str, vocabulary: Vocabulary, at: dateti
     reader = Reader(vocabulary, patient, at, zone)
     evidence = Evidence()
     for line in lines:
-        evidence.add(fhir.decode(line))
+        evidence.add(decode(line))
     reader.read(evidence.resources)
     record = reader.finish()
     record.malformed = evidence.malformed

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cds.committee.charter import Charter
 from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.fhir.evidence import Evidence
 from cds.ledger.outcomes import Kind, OutcomeEvent, Sweep
 from cds.ledger.past import Became
@@ -43,7 +44,7 @@ def _events(
 ) -> Iterator[OutcomeEvent]:
     evidence = Evidence()
     for line in lines:
-        evidence.add(fhir.decode(line))
+        evidence.add(decode(line))
     reader = Reader(vocabulary, patient, end, zone)
     reader.read(evidence.resources)
     record = reader.finish()

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 
 _NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken", "intended", "draft", "unknown"})
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
@@ -65,7 +66,7 @@ def product(resource: Any, shared: Mapping[str, fhir.Medication]) -> fhir.Medica
         return None
     if reference.startswith("#"):
         for raw in resource.contained:
-            inner = fhir.decode(bytes(raw)).resources
+            inner = decode(bytes(raw)).resources
             if inner and isinstance(inner[0], fhir.Medication) and inner[0].id == reference[1:]:
                 return inner[0]
         return None

@@ -11,6 +11,7 @@ import logging
 
 from cds.errors import MalformedRequest, NotAuthenticated, SettingsError
 from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.settings import Settings
 from cds.studies.about import About, from_resource
 from cds.studies.archives import secret_in
@@ -54,7 +55,7 @@ def studies_in(body: bytes) -> list[About]:
     """The studies a notification tells of; none for an empty body. Raises MalformedRequest."""
     if not body.strip():
         return []
-    found = fhir.decode(body)
+    found = decode(body)
     if not found.readable or found.malformed:
         raise MalformedRequest("the notification is no ImagingStudy and no Bundle of them")
     studies = [r for r in found.resources if isinstance(r, fhir.ImagingStudy)]

@@ -13,11 +13,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Some modules are rooms of their own. Three, because the rooms they lie in are built on top of those that need them:
-# the decoded FHIR types, the words that a case carries, and the names of codes in them. Others, because they need what
-# the room around them must not, or know nothing of what it knows.
+# Some modules are rooms of their own. Four, because the rooms they lie in are built on top of those that need them:
+# the decoded FHIR types, their decoding, the words that a case carries, and the names of codes in them. Others, because
+# they need what the room around them must not, or know nothing of what it knows.
 OWN_ROOMS = (
     "fhir.resources",
+    "fhir.decoding",
     "cards.phrasebook",
     "cards.coded",
     "trust.smart",
@@ -50,7 +51,8 @@ ROOMS: dict[str, str] = {
     "turns": "",
     "plain_faults": "",
     "yaml_lines": "",
-    "fhir.resources": "half_characters",
+    "fhir.resources": "",
+    "fhir.decoding": "fhir.resources half_characters",
     "protocol": "errors half_characters",
     "smart_settings": "",
     "imaging_settings": "addresses",
@@ -64,7 +66,7 @@ ROOMS: dict[str, str] = {
     "ledger": "clock errors ids ledger_key steady",
     "jobs": "clock errors ledger tracing",
     # what a record says, what models make of it, what the clinical lead makes of that
-    "record": "errors fhir.resources plain_faults yaml_lines",
+    "record": "errors fhir.decoding fhir.resources plain_faults yaml_lines",
     "inference": "errors ids plain_faults record yaml_lines",
     "survival": "",
     "measures": "",
@@ -77,11 +79,11 @@ ROOMS: dict[str, str] = {
     # who calls, and what is fetched
     "trust": "clock errors host_memory settings",
     "trust.smart": "addresses errors ledger settings smart_settings trust",
-    "fhir": "errors fhir.resources protocol record settings tracing trust",
+    "fhir": "errors fhir.decoding fhir.resources protocol record settings tracing trust",
     "imaging": "coding_schemes errors inference settings trust yaml_lines",
     "studies": (
-        "cards.coded cards.phrasebook clock errors fhir fhir.resources imaging inference jobs ledger policy record "
-        "settings tracing trust trust.smart yaml_lines"
+        "cards.coded cards.phrasebook clock errors fhir fhir.decoding fhir.resources imaging inference jobs ledger "
+        "policy record settings tracing trust trust.smart yaml_lines"
     ),
     "committee": (
         "errors fhir fhir.resources ids inference jobs ledger measures plain_faults policy record services settings "
@@ -115,8 +117,8 @@ ROOMS: dict[str, str] = {
         "ledger policy record services settings steady studies tracing trust trust.smart web"
     ),
     "preview": (
-        "audit cards cards.phrasebook case_again committee editions errors fhir fhir.resources guidelines inference "
-        "ledger measures policy protocol record services snapshot"
+        "audit cards cards.phrasebook case_again committee editions errors fhir fhir.decoding fhir.resources "
+        "guidelines inference ledger measures policy protocol record services snapshot"
     ),
     "sealing": "errors ledger ledger_key settings trust.smart",
     "auditing": "ledger",
@@ -146,10 +148,10 @@ ROOMS: dict[str, str] = {
     ),
     "demo": ("cards.phrasebook cli errors imaging inference pages policy record services settings studies yaml_lines"),
     "cli": (
-        "app auditing cards cards.phrasebook cohort committee demo docs engine errors fhir fhir.resources guidelines "
-        "inference jobs ledger ledger_key modelcards modelcheck networks pages.committee pages.preview policy preview "
-        "record replay sealing serve services settings settings_file simulation site snapshot studies survival "
-        "trust trust.smart validation yaml_lines"
+        "app auditing cards cards.phrasebook cohort committee demo docs engine errors fhir fhir.decoding "
+        "fhir.resources guidelines inference jobs ledger ledger_key modelcards modelcheck networks pages.committee "
+        "pages.preview policy preview record replay sealing serve services settings settings_file simulation site "
+        "snapshot studies survival trust trust.smart validation yaml_lines"
     ),
     "__main__": "cli",
 }

@@ -27,7 +27,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGLS
 from servers import prefetch_of
 
 from cds.errors import ManifestError, NotAuthenticated, PolicyError, RequestError, SourceForeign
-from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.imaging import instance
 from cds.imaging.multipart import Splitter, boundary_of
 from cds.imaging.pixels import hounsfield
@@ -129,7 +129,7 @@ def _fhir() -> Target:
     )
 
     def run(raw: bytes) -> None:
-        found = fhir.decode(raw)
+        found = decode(raw)
         reader = Reader(vocabulary, ALARMING.id, NOW, UTC)
         reader.read(found.resources, attributed=True)
         reader.finish()

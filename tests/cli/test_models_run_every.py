@@ -16,7 +16,7 @@ from cds.cli.models.account import Account, account_of
 from cds.cli.models.patients import Source, made
 from cds.demo.hospital import everybody
 from cds.demo.model_patients import ModelPatient
-from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.inference.registry import Registry, installed_folders, load
 from cds.record.facts import Record
 from cds.settings import Settings
@@ -54,7 +54,7 @@ def records(registry: Registry) -> list[Record]:
 
 
 def read(registry: Registry, patient: str, resources: list[dict[str, Any]]) -> Record:
-    decoded = [fhir.decode(orjson.dumps(r)) for r in resources]
+    decoded = [decode(orjson.dumps(r)) for r in resources]
     return made(Source(Settings(), registry.vocabulary, NOW), patient, [r for d in decoded for r in d.resources], 0)
 
 

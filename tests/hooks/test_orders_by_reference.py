@@ -12,8 +12,8 @@ from story_house import NOW, House
 from test_orders_as_sent import ATC, FIRST_LINE, FOLFIRINOX, GEMCITABINE, NAB, UNREAD, ordered, sign
 
 from cds.fhir.chart import read_chart
+from cds.fhir.decoding import decode
 from cds.fhir.evidence import Evidence
-from cds.fhir.resources import decode
 from cds.protocol.request import parse_call
 from hooks import stories
 

@@ -16,7 +16,7 @@ from service import NOW, TODAY
 from spox import Var
 from tiny_models import column
 
-from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.inference import batch
 from cds.inference.model import Model
 from cds.inference.prediction import Assessment, Failed, NotAssessed, Prediction
@@ -44,7 +44,7 @@ def _record(legion: Registry, story: str, resources: Sequence[dict[str, object]]
     mine = [r for r in resources if r["id"] == story or str(r["id"]).startswith(f"{story}-")]
     bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": r} for r in mine]}
     reader = Reader(legion.vocabulary, story, NOW, UTC)
-    reader.read(fhir.decode(orjson.dumps(bundle)).resources)
+    reader.read(decode(orjson.dumps(bundle)).resources)
     return reader.finish()
 
 

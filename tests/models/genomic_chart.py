@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from cds.fhir.resources import decode
+from cds.fhir.decoding import decode
 from cds.inference.registry import Registry
 from cds.record.facts import Record
 from cds.record.reading import Reader

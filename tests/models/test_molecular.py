@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from genomic_chart import CANCER, coded, component, gene, observation, order, read, variant
 
-from cds.fhir.resources import decode
+from cds.fhir.decoding import decode
 from cds.inference.prediction import NotAssessed, Prediction
 from cds.inference.registry import Registry
 from cds.record.reading import Reader

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.inference.prediction import NotAssessed, Prediction
 from cds.record.facts import Fact, Record, Refused
 from cds.record.moments import parse
@@ -238,7 +238,7 @@ def on_story(registry, story_id: str, model: str) -> str:
     story = stories.story(story_id)
     reader = Reader(registry.vocabulary, story.id, NOW, UTC)
     bundle = {"resourceType": "Bundle", "entry": [{"resource": r} for r in stories.build(story, NOW.date())]}
-    reader.read(fhir.decode(json.dumps(bundle).encode()).resources)
+    reader.read(decode(json.dumps(bundle).encode()).resources)
     found = registry[model].assess(reader.finish())
     if isinstance(found, NotAssessed):
         return found.reason

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from service import Json, PrefetchOf, StoryCalls, context_of, request
 
-from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.half_characters import mended
 from cds.protocol.request import parse_feedback
 
@@ -46,7 +46,7 @@ def test_a_text_cut_off_within_a_character_costs_no_card(
 
 def test_of_a_fhir_server_it_is_put_up_with_as_well() -> None:
     condition = {"resourceType": "Condition", "id": "c", "code": {"text": HALF}}
-    found = fhir.decode(json.dumps({"resourceType": "Bundle", "entry": [{"resource": condition}]}).encode())
+    found = decode(json.dumps({"resourceType": "Bundle", "entry": [{"resource": condition}]}).encode())
     assert found.readable and found.malformed == 0
     assert found.resources[0].code.text == "cut off here �"
 
@@ -86,9 +86,9 @@ def test_an_entry_that_is_null_costs_only_itself(fire: StoryCalls) -> None:
     answer = fire(story, FIRST_LINE, "order-sign", context=context)
     assert answer.status_code == 200
     assert summaries(answer.get_json()) == ["No survival estimate: an order could not be read"]
-    found = fhir.decode(b'{"resourceType":"Bundle","entry":[null,{"resource":{"resourceType":"Patient","id":"p"}}]}')
+    found = decode(b'{"resourceType":"Bundle","entry":[null,{"resource":{"resourceType":"Patient","id":"p"}}]}')
     assert found.readable and len(found.resources) == 1 and found.malformed == 1
-    assert fhir.decode(b'{"resourceType":"Bundle","entry":null}').readable
+    assert decode(b'{"resourceType":"Bundle","entry":null}').readable
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from cds.fhir.decoding import decode
 from cds.fhir.queries import plan
-from cds.fhir.resources import decode
 from cds.record.concepts import Concept
 from cds.record.facts import Record
 from cds.record.features import Feature, extract

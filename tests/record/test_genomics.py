@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds.errors import VocabularyError
+from cds.fhir.decoding import decode
 from cds.fhir.queries import plan
-from cds.fhir.resources import decode
 from cds.record import hgvs
 from cds.record.concepts import Concept
 from cds.record.facts import Record

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cds.fhir.resources import decode
+from cds.fhir.decoding import decode
 from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.record.vocabulary import Vocabulary

@@ -15,9 +15,9 @@ from profiled import ATC, DHD, GPK, HPK, ICD, ICD_NL, ICD_NL_OID, ICPC, ICPC_OID
 
 from cds.cards import wording
 from cds.cards.phrasebook import Catalogues
+from cds.fhir.decoding import decode
 from cds.fhir.evidence import Evidence
 from cds.fhir.queries import plan
-from cds.fhir.resources import decode
 from cds.record.facts import Fact, Record
 from cds.record.reading import Reader
 from cds.record.vocabulary import Vocabulary, read_concept_map, read_folder

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds.fhir.resources import decode
+from cds.fhir.decoding import decode
 from cds.record.concepts import Concept
 from cds.record.facts import Fact, ReferenceRange
 from cds.record.reading import Reader

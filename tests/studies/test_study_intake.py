@@ -8,7 +8,7 @@ import pytest
 from study_house import NOW, Build, House
 from study_scene import MODEL, STUDY, Archive
 
-from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.jobs import Jobs
 from cds.record.moments import parse
 from cds.studies.about import About, from_resource, from_row
@@ -170,7 +170,7 @@ STUDY_JSON = b"""{"resourceType": "ImagingStudy", "id": "s1", "status": "availab
 
 
 def test_an_imaging_study_is_read_as_fhir_writes_it() -> None:
-    [study] = fhir.decode(STUDY_JSON).resources
+    [study] = decode(STUDY_JSON).resources
     about = from_resource(study, 61)
     assert about == About(
         "1.2.840.1",
@@ -190,7 +190,7 @@ def test_an_imaging_study_is_read_as_fhir_writes_it() -> None:
 )
 @pytest.mark.threat("path-traversal")
 def test_a_study_without_a_uid_or_never_made_is_none(old: bytes, new: bytes) -> None:
-    [study] = fhir.decode(STUDY_JSON.replace(old, new, 1)).resources
+    [study] = decode(STUDY_JSON.replace(old, new, 1)).resources
     assert from_resource(study) is None
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from cds.cli.models.patients import Source, made
 from cds.fhir import resources as fhir
+from cds.fhir.decoding import decode
 from cds.record.facts import Record
 
 
@@ -121,7 +122,7 @@ def cohort(places: Sequence[Path]) -> Cohort:
 
 def record(source: Source, raw: Raw) -> Record:
     """The patient's record. What can't be decoded is counted in it."""
-    decoded = [fhir.decode(one) for one in raw.resources]
+    decoded = [decode(one) for one in raw.resources]
     return made(source, raw.id, [r for d in decoded for r in d.resources], sum(d.malformed for d in decoded))
 
 

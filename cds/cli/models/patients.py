@@ -16,6 +16,7 @@ import click
 from cds.errors import CdsError
 from cds.fhir import resources as fhir
 from cds.fhir.client import FhirClient, Target
+from cds.fhir.decoding import Decoded, decode
 from cds.fhir.evidence import deadline_in
 from cds.fhir.queries import Query, plan
 from cds.record import written
@@ -61,12 +62,12 @@ def _from_file(source: Source, path: Path, wanted: str | None) -> Record:
         raw = path.read_bytes()
     except OSError as error:
         raise click.ClickException(f"{path} can't be read: {error.strerror}") from error
-    found = fhir.decode(raw)
+    found = decode(raw)
     if not found.readable:  # NDJSON: a resource a line
-        parts = [fhir.decode(line) for line in raw.splitlines() if line.strip()]
+        parts = [decode(line) for line in raw.splitlines() if line.strip()]
         if not parts or not all(part.readable for part in parts):
             raise click.ClickException(f"{path} is neither a FHIR Bundle nor NDJSON, a resource a line")
-        found = fhir.Decoded(
+        found = Decoded(
             resources=[r for part in parts for r in part.resources], malformed=sum(p.malformed for p in parts)
         )
     ids = [r.id for r in found.resources if isinstance(r, fhir.Patient) and r.id]
