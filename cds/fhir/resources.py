@@ -102,6 +102,7 @@ class Condition(Resource):
     onsetPeriod: Period | None = None
     # as sent: what is ill written there must not cost the condition
     onsetAge: msgspec.Raw = msgspec.Raw(b"")
+    stage: msgspec.Raw = msgspec.Raw(b"")
     abatementDateTime: str | None = None
     recordedDate: str | None = None
 

@@ -79,6 +79,15 @@ class Relatives(Strict):
     """Counts only those who have a first-degree relative among the others; see ``cds.record.family``."""
 
 
+class Carried(Strict):
+    """A stage that a problem may carry itself, in ``Condition.stage``; see ``cds.record.carried``."""
+
+    by: str
+    """Concept of the problem."""
+    answers: tuple[str, ...]
+    """Answers that are to this question, and not to another one that the problem carries."""
+
+
 class Concept(Strict):
     """One clinical idea and every code it arrives under. Matched on system + code, never on display."""
 
@@ -115,6 +124,8 @@ class Concept(Strict):
     inborn: bool = False
     """Observation with a coded answer: what one is born with, which counts whatever the date of the result, and without
     one. Of ``variant`` those that give ``copies`` or ``tested`` are so by themselves."""
+    carried: Carried | None = None
+    """Observation with a coded answer: the problem that may carry it, where no observation tells it."""
     relatives: Relatives | None = None
     """FamilyMemberHistory: whose; the fact's value is the relative's age at onset, in years."""
     stocked: bool = True
@@ -126,6 +137,8 @@ class Concept(Strict):
     def _read_from_the_right_resource(self) -> Concept:
         if self.variant is not None and self.resource != "Observation":
             raise ValueError("'variant' is read from Observations: give 'resource: Observation'")
+        if self.carried is not None and self.resource != "Observation":
+            raise ValueError("'carried' says where else an Observation's answer stands: give 'resource: Observation'")
         if (self.relatives is not None) is not (self.resource == "FamilyMemberHistory"):
             raise ValueError("'resource: FamilyMemberHistory' and 'relatives' belong together")
         return self

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from cds.fhir import resources as fhir
 from cds.record import agreements, medications, moments, quantities, routes
+from cds.record.carried import Carried
 from cds.record.concepts import Concept
 from cds.record.derived import derive
 from cds.record.facts import Fact, Record, Refused
@@ -61,6 +62,7 @@ class Reader:
         self.products: dict[str, fhir.Medication] = {}
         """By ``Type/id``, or by a Bundle's own address; orders refer to them."""
         self._stops = Stops(self.record, self.prescriptions)
+        self._carried = Carried(vocabulary.carried, lambda told: self._names(told, "answer")[0])
         self._genomics = Genomics(vocabulary)
         self._family = Family(vocabulary)
 
@@ -79,6 +81,7 @@ class Reader:
 
     def finish(self) -> Record:
         self._stops.finish()
+        self._carried.into(self.record)
         self._genomics.into(self.record)
         self._family.into(self.record)
         self.record.arrange()
@@ -199,7 +202,10 @@ class Reader:
             self.record.problems += told
             self.record.uncoded += not told
         when = began(condition, self.record.birth, self.record.now, self._zone)
-        for name in self._names(condition.code, "Condition")[0]:
+        names, _ = self._names(condition.code, "Condition")
+        if clinical not in INACTIVE and not self._in_future(when):
+            self._carried.take(names, _reference(condition), bytes(condition.stage), when)
+        for name in names:
             if self._in_future(when):
                 self._refuse(name, condition, "in-the-future", when.text if when else "")
                 continue

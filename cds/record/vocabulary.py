@@ -21,7 +21,7 @@ from cds.errors import VocabularyError
 from cds.fhir.resources import Coding, Quantity
 from cds.plain_faults import plainly
 from cds.record import genomic_codes, hgvs, reference_ranges, units
-from cds.record.concepts import Concept, Variant
+from cds.record.concepts import Carried, Concept, Variant
 from cds.record.facts import ReferenceRange
 from cds.record.quantities import Spelling, spelling
 from cds.record.systems import ATC, HIERARCHICAL, NO_PROBLEMS, RXNORM, SYSTEMS, canonical_code, canonical_system
@@ -63,6 +63,8 @@ class Vocabulary:
     """Those of problems, and that in which a record says that there are none."""
     derived: dict[str, Concept] = field(init=False)
     """Those computed from others where they were not recorded."""
+    carried: dict[str, Carried] = field(init=False)
+    """Stages that problems carry themselves."""
     variants: dict[str, Variant] = field(init=False)
     genomic: dict[Key, GenomicCode] = field(init=False)
     _mapped_drugs: dict[str, list[frozenset[str]]] = field(default_factory=lambda: defaultdict(list))
@@ -79,6 +81,10 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         self.derived = {name: concept for name, concept in self.concepts.items() if concept.derive is not None}
+        self.carried = {name: c.carried for name, c in self.concepts.items() if c.carried is not None}
+        for name, carried in self.carried.items():
+            if missing := [n for n in (carried.by, *carried.answers) if n not in self.concepts]:
+                raise VocabularyError(f"concept '{name}': 'carried' names '{missing[0]}', which is no concept")
         self.variants = {name: c.variant for name, c in self.concepts.items() if c.variant is not None}
         for name, variant in self.variants.items():
             for change in variant.names:

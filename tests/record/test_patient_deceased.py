@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from cds.fhir.decoding import decode
-from cds.fhir.resources import Decoded
+from cds.fhir.decoding import Decoded, decode
 from cds.record.facts import Record
 from cds.record.reading import Reader
 from cds.record.vocabulary import Vocabulary
