@@ -386,10 +386,10 @@ def test_no_call_is_answered_when_replay_cannot_be_ruled_out(hospital: Hospital)
 # the log
 
 
-def test_the_reason_names_issuer_kid_and_jti_and_nothing_else_of_the_token(hospital: Hospital) -> None:
-    token = hospital.token(sub="Jane Roe", aud="https://secret.example", jti="one\n2026 fake line")
+def test_the_reason_names_issuer_kid_jti_and_a_wrong_aud_and_nothing_else_of_the_token(hospital: Hospital) -> None:
+    token = hospital.token(sub="Jane Roe", secret="secret", aud="https://o\nther.example", jti="one\n2026 fake line")
     reason = refused(hospital, token, "aud")
-    assert ISSUER in reason and "rsa+key/1==" in reason and "one\\n2026" in reason
+    assert ISSUER in reason and "rsa+key/1==" in reason and "one\\n2026" in reason and "https://o\\nther" in reason
     assert "\n" not in reason and "Jane" not in reason and "secret" not in reason
     assert not any(part in reason for part in token.split("."))
 
