@@ -35,7 +35,7 @@ from cds.counters import prepare_metrics, remove_metrics
 from cds.errors import LedgerError
 from cds.leaving import leaving
 from cds.ledger.migrate import upgrade
-from cds.listening import require_address
+from cds.listening import require_address, written
 from cds.sealing import Sealer
 from cds.settings import Settings
 from cds.sharing import Held
@@ -133,9 +133,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def load_config(self) -> None:
         settings = self.settings
         options: dict[str, Any] = {
-            "bind": f"[{settings.host}]:{settings.port}"
-            if ":" in settings.host
-            else f"{settings.host}:{settings.port}",
+            "bind": written(settings.host, settings.port),
             "workers": settings.workers,
             "threads": threads_for(settings.threads),
             "worker_class": SharingWorker,
