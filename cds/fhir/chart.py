@@ -74,7 +74,7 @@ class _Addressed(msgspec.Struct, gc=False):
 
 
 class _AddressedBundle(msgspec.Struct, gc=False):
-    entry: list[_Addressed] = []
+    entry: list[_Addressed | None] | None = []
 
 
 _addressed = msgspec.json.Decoder(_AddressedBundle)
@@ -86,10 +86,10 @@ def _by_address(bundle: bytes) -> dict[str, fhir.Medication]:
     if b'"urn:' not in bundle:
         return {}
     try:
-        entries = _addressed.decode(bundle).entry
+        entries = _addressed.decode(bundle).entry or ()
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return {}
-    named = [(one.fullUrl, decode(bytes(one.resource)).resources) for one in entries if one.fullUrl]
+    named = [(one.fullUrl, decode(bytes(one.resource)).resources) for one in entries if one and one.fullUrl]
     return {url: found[0] for url, found in named if found and isinstance(found[0], fhir.Medication)}
 
 

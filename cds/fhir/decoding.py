@@ -34,7 +34,7 @@ class _Search(msgspec.Struct, gc=False):
 
 class Bundle(msgspec.Struct, tag_field="resourceType", gc=False):
     entry: list[_Entry | None] | None = []
-    link: list[Link] = []
+    link: list[Link | None] | None = []
     total: Any = None
 
 
@@ -122,7 +122,9 @@ def _piecemeal(raw: bytes) -> Decoded:
 def _read_search(bundle: Bundle | _WholeBundle, found: Decoded) -> None:
     found.is_bundle = True
     found.total = bundle.total if type(bundle.total) is int else None
-    for link in bundle.link:
+    for link in bundle.link or ():
+        if link is None:
+            continue
         if link.relation == "next":
             found.next_url = link.url
         elif link.relation == "self":

@@ -25,11 +25,11 @@ from cds.fhir.rounds import Get, Steps
 from cds.fhir.transfers import Answer
 from cds.trust.allowlist import server_of
 
-# a server that can't do a thing (501) or speaks another HTTP (505) will not do it a moment later
 _MEANS = {
     401: ": it does not take the access token, or wants one",
     403: ": what the access token allows does not cover this query",
 }
+# a server that can't do a thing (501) or speaks another HTTP (505) will not do it a moment later
 _LASTING = frozenset({501, 505})
 _LOST = frozenset(
     {

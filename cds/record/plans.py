@@ -58,7 +58,7 @@ class _Entry(msgspec.Struct, gc=False):
 
 
 class _Bundle(msgspec.Struct, gc=False):
-    entry: list[_Entry] = []
+    entry: list[_Entry | None] | None = []
 
 
 _bundle = msgspec.json.Decoder(_Bundle)
@@ -89,9 +89,10 @@ def read(bundle: bytes, drafts: Record, tellers: Iterable[DrugNames], chosen: It
     by = tuple(tellers)
     if not any(kind.encode() in bundle for kind in _KINDS):
         return
-    for number, entry in enumerate(_bundle.decode(bundle).entry):
-        kind = _kind_of(bytes(entry.resource))
-        if kind not in _KINDS:
+    for number, entry in enumerate(_bundle.decode(bundle).entry or ()):
+        # one that is null is counted where the Bundle is read
+        kind = _kind_of(bytes(entry.resource)) if entry is not None else ""
+        if entry is None or kind not in _KINDS:
             continue
         try:
             plan = _plan.decode(entry.resource)

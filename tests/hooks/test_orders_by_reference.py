@@ -100,9 +100,10 @@ def test_the_form_of_what_is_compounded_is_in_whatever_it_is_called(
     assert "NALIRIFOX ordered" in sign(house, *others, irinotecan)[0]["summary"]
 
 
-def test_a_drug_is_known_by_the_bundle_s_own_address_of_it(house: House) -> None:
+@pytest.mark.parametrize("nothing", [0, 1], ids=["", "beside an entry that is null"])
+def test_a_drug_is_known_by_the_bundle_s_own_address_of_it(house: House, nothing: int) -> None:
     """As orders that are not stored yet refer to what is not stored either."""
-    entries = []
+    entries: list[dict[str, Any] | None] = [None] * nothing
     for number, order in enumerate(FOLFIRINOX):
         product = {"resourceType": "Medication", "code": order["medicationCodeableConcept"]}
         sent = referred(None) | {"medicationReference": {"reference": f"urn:uuid:{number}"}}
@@ -110,7 +111,8 @@ def test_a_drug_is_known_by_the_bundle_s_own_address_of_it(house: House) -> None
         entries += [{"fullUrl": f"urn:uuid:{number}", "resource": product}]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     asked = house.ask(FIRST_LINE, "order-sign", draftOrders=bundle)
-    assert "FOLFIRINOX ordered" in asked["pancreas-first-line"][0]["summary"]
+    said = asked["pancreas-first-line"][0]["summary"]
+    assert said == UNREAD if nothing else "FOLFIRINOX ordered" in said
     assert [card["summary"] for card in asked["pancreas-dosing"]] == [
         "No DPYD result on record before the first fluoropyrimidine"
     ]

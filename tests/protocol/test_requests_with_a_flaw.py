@@ -91,6 +91,25 @@ def test_an_entry_that_is_null_costs_only_itself(fire: StoryCalls) -> None:
     assert decode(b'{"resourceType":"Bundle","entry":null}').readable
 
 
+def test_beside_an_order_of_a_service_as_well(fire: StoryCalls) -> None:
+    """Which is read once more, for a treatment that it may name."""
+    story = "folfirinox-falling"
+    context = context_of(story, "order-sign")
+    visit = {"resourceType": "ServiceRequest", "id": "visit", "status": "draft", "intent": "order"}
+    visit |= {"subject": {"reference": f"Patient/{context['patientId']}"}, "code": {"text": "Visit"}}
+    context["draftOrders"]["entry"] += [None, {"resource": visit}]
+    answer = fire(story, FIRST_LINE, "order-sign", context=context)
+    assert answer.status_code == 200
+    assert summaries(answer.get_json()) == ["No survival estimate: an order could not be read"]
+
+
+@pytest.mark.parametrize(("links", "following"), [("null", None), ('[null,{"relation":"next","url":"u"}]', "u")])
+def test_a_link_that_is_null_costs_only_itself(links: str, following: str | None) -> None:
+    patient = '{"resource":{"resourceType":"Patient","id":"p"}}'
+    found = decode(f'{{"resourceType":"Bundle","link":{links},"entry":[{patient}]}}'.encode())
+    assert found.readable and len(found.resources) == 1 and found.next_url == following
+
+
 @pytest.mark.parametrize(
     "form",
     [
