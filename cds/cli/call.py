@@ -12,6 +12,7 @@ from typing import Any
 import click
 import requests
 from rich.console import Console
+from rich.text import Text
 
 from cds.cli import show
 
@@ -83,13 +84,14 @@ def call(
         if as_json:
             click.echo(answer.text)
         elif (told := _answered(answer)) is not None:
-            console.rule(f"{found['id']} · {hook} · {answer.elapsed.total_seconds() * 1000:.0f} ms")
+            took = answer.elapsed.total_seconds() * 1000
+            console.rule(Text(f"{show.harmless(found['id'])} · {hook} · {took:.0f} ms"))
             show.cards(console, told)
             show.held_back(console, held_back(url, body["hookInstance"], found["id"], token))
         else:
             what = "no answer of CDS Hooks, which is an object with an array of cards: " if answer.ok else ""
             line = f"{found['id']}: {answer.status_code}: {what}{fault(answer)}"
-            console.print(line, style="red", markup=False)
+            console.print(show.harmless(line), style="red", markup=False)
         worst = max(worst, 0 if _answered(answer) is not None else 1)
     sys.exit(worst)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -9,6 +10,7 @@ from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.text import Text
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STYLE = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
@@ -48,9 +50,10 @@ def held_back(console: Console, held: list[dict[str, Any]]) -> None:
     """What was ready and not shown. ``held``: rows of ``GET /calls/{hookInstance}`` with a label."""
     for one in held:
         kind, _, code = str(one.get("reason", "")).partition(":")
-        why = _WHY.get(kind, kind).format(code=code)
+        why = _WHY[kind].format(code=code) if kind in _WHY else kind
         until = f"; again from {one['until']}" if one.get("until") else ""
-        console.print(f"Held back: {one['label']} ({one.get('topic', '')}): {why}{until}.", style="dim", markup=False)
+        said = harmless(f"Held back: {one['label']} ({one.get('topic', '')}): {why}{until}.")
+        console.print(said, style="dim", markup=False)
     if held:
         console.print("What was held back can be read in the patient's report.", style="dim")
 
@@ -68,8 +71,13 @@ def cards(console: Console, response: dict[str, Any]) -> None:
         console.print(f"Done without being asked (systemActions): {said}", style="red", markup=False)
 
 
+def harmless(text: str) -> str:
+    """Without what a terminal would do instead of showing it: move the cursor, rewrite a line, rename the window."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else repr(value)
+    return harmless(value) if isinstance(value, str) else "" if value is None else repr(value)
 
 
 def _blocks(value: Any) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ class Other:
     services: Any = field(default_factory=lambda: [{"id": "s", "hook": "patient-view", "description": "d"}])
     answer: Any = field(default_factory=lambda: {"cards": []})
     status: int = 200
+    calls: Any = None
     came: dict[str, Any] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
 
@@ -44,8 +46,12 @@ def other() -> Iterator[Other]:
         heard()
         return Response(json.dumps({"services": told.services}), content_type="application/json")
 
-    @app.post("/cds-services/s")
-    def call() -> Response:
+    @app.get("/calls/<instance>")
+    def calls(instance: str) -> Response:
+        return Response(json.dumps(told.calls), content_type="application/json")
+
+    @app.post("/cds-services/<path:service>")
+    def call(service: str) -> Response:
         heard()
         told.came = request.get_json()
         body = told.answer if isinstance(told.answer, str) else json.dumps(told.answer)
@@ -94,6 +100,25 @@ def test_a_card_that_is_odd_is_shown_as_far_as_it_can_be(other: Other) -> None:
     for words in ("[red]See[/red] this", "[b]L", "HARD-STOP", "Override: why", "2 more that are no cards"):
         assert words in result.stdout
     assert "Done without being asked (systemActions): create: an order" in result.stdout
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_a_terminal_would_act_on_is_shown_as_text(other: Other, answers: bool) -> None:
+    """Colours and cursors of a server's own could hide what it says, and brackets are none of ours."""
+    other.services = [{"id": "s[/b]", "hook": "patient-view"}]
+    card = {"summary": "a\x1b[2Jb", "detail": "c\x1b]0;d\x07", "source": {"label": "\x9b31m"}}
+    other.answer = {"cards": [card]} if answers else "\x1b[2J<html>"
+    result = other.call()
+    assert isinstance(result.exception, SystemExit | None)
+    assert result.exit_code == (0 if answers else 1) and "s[/b]" in result.stdout
+    assert re.findall(r"[^\n\x20-\x7e\xa0-\U0010ffff]", result.stdout) == []
+
+
+def test_why_a_card_was_held_back_is_told_in_the_server_s_words(other: Other) -> None:
+    other.calls = {"calls": [{"service": "s", "heldBack": [{"label": "Risk", "reason": "over {the} limit"}]}]}
+    result = other.call()
+    assert result.exit_code == 0, result.output
+    assert "Held back: Risk (): over {the} limit." in result.stdout
 
 
 def test_a_service_that_is_none_spoils_no_other(other: Other) -> None:
