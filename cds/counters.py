@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from cds.errors import SettingsError
 from cds.host_memory import make_ours, place_for
 
 _OWNER = "owner"
@@ -32,21 +33,32 @@ def metrics_folder(data_dir: Path) -> Path:
 
 
 def prepare_metrics(data_dir: Path) -> Path:
-    """A folder for the counters of this service, which the environment names from now on."""
+    """A folder for the counters of this service, which the environment names from now on. Raises SettingsError."""
     place = metrics_folder(data_dir)
     try:
         make_ours(place)
-    except OSError:
+        folder = _ours_in(place)
+    except OSError:  # somebody else's, full, or not to be written
         place = data_dir / "metrics"
-        place.mkdir(parents=True, exist_ok=True)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            folder = _ours_in(place)
+        except OSError as error:
+            raise SettingsError(
+                f"data_dir: {place} can't be written, and counters lie there: {error.strerror}"
+            ) from error
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    return folder
+
+
+def _ours_in(place: Path) -> Path:
     with _alone_in(place):
         _tidy(place)
         folder = Path(tempfile.mkdtemp(dir=place))
         lock = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT, 0o600)
+        _locks[folder] = lock
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.write(lock, str(os.getpid()).encode("ascii"))
-    _locks[folder] = lock
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     return folder
 
 

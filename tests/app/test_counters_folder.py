@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cds.counters import metrics_folder, prepare_metrics, remove_metrics
+from cds.errors import SettingsError
 
 
 @pytest.fixture
@@ -73,6 +76,27 @@ def test_a_worker_that_outlives_its_service_keeps_the_counts(data_dir: Path) -> 
     third = prepare_metrics(data_dir)
     assert not folder.exists()
     remove_metrics(third)
+
+
+@pytest.mark.parametrize("full", ["memory", "all"])
+def test_where_memory_has_no_room_they_lie_on_disk_and_where_nothing_has_it_is_said(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
+    made, disk = tempfile.mkdtemp, data_dir / "metrics"
+
+    def without_room(*, dir: Path) -> str:
+        if full == "all" or dir != disk:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return made(dir=dir)
+
+    monkeypatch.setattr("cds.counters.tempfile.mkdtemp", without_room)
+    if full == "all":
+        with pytest.raises(SettingsError, match=r"metrics can't be written.*No space left"):
+            prepare_metrics(data_dir)
+        return
+    folder = prepare_metrics(data_dir)
+    assert folder.parent == disk
+    remove_metrics(folder)
 
 
 def _let_go() -> None:

@@ -36,7 +36,7 @@ ROOMS: dict[str, str] = {
     "arrival": "",
     "clock": "",
     "correlation": "ids",
-    "counters": "host_memory",
+    "counters": "errors host_memory",
     "half_characters": "",
     "host_memory": "",
     "ids": "",
