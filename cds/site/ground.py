@@ -72,19 +72,24 @@ def _named(block: BaseModel, path: str = "") -> Iterator[tuple[str, Path]]:
 
 def data_dir(settings: Settings, findings: Findings) -> None:
     with findings.of("data_dir") as say:
-        say(f"{_writable(settings.data_dir)} can be written")
+        there = _writable(settings.data_dir)
+        say(f"{settings.data_dir} can be {_done(there, settings.data_dir.absolute())}")
 
 
 def _writable(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise SettingsError(f"data_dir {folder} is a file; name a folder") from error
-    except OSError as error:
-        raise SettingsError(f"data_dir {folder} can't be made: {error.strerror}") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise SettingsError(f"data_dir {folder} can't be written by this user")
-    return folder
+    """The folder, or the one that it is to be made in. Makes nothing: what root makes, who serves could not write."""
+    at = folder.absolute()
+    there = next(one for one in (at, *at.parents) if os.path.exists(one))
+    if not there.is_dir():
+        why = "is a file" if there == at else f"can't be made: {there} is a file"
+        raise SettingsError(f"data_dir {folder} {why}; name a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise SettingsError(f"data_dir {folder} can't be {_done(there, at)} by this user")
+    return there
+
+
+def _done(there: Path, folder: Path) -> str:
+    return "written" if there == folder else f"made in {there}"
 
 
 def disk(settings: Settings, findings: Findings) -> None:
