@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -61,8 +61,9 @@ def _drafts(call: HookCall, reader: Reader, drug_names: tuple[DrugNames, ...]) -
             # an order that is not stored yet may have none; two of them are still two
             resource.id = resource.id or f"#{number}"
         reader.products |= _by_address(raw)
-        reader.read(_chosen(found.resources, chosen), attributed=True)
-        plans.read(raw, reader.record, drug_names, None if chosen is None else map(medications.relative, chosen))
+        named = None if chosen is None else _named(chosen, raw)
+        reader.read(_chosen(found.resources, named), attributed=True)
+        plans.read(raw, reader.record, drug_names, named)
     drafts = reader.finish()
     drafts.malformed += malformed
     return drafts
@@ -77,31 +78,59 @@ class _AddressedBundle(msgspec.Struct, gc=False):
     entry: list[_Addressed | None] | None = []
 
 
+class _Called(msgspec.Struct, gc=False):
+    resourceType: str = ""
+    id: str | None = None
+
+
 _addressed = msgspec.json.Decoder(_AddressedBundle)
+_called = msgspec.json.Decoder(_Called)
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+def _addresses(bundle: bytes) -> Iterator[tuple[str, bytes]]:
+    """What a Bundle's own addresses (FHIR R4, "Resolving references in Bundles") stand for; a fault there is told of
+    where the Bundle itself is read."""
+    try:
+        entries = _addressed.decode(bundle).entry if b'"urn:' in bundle else None
+    except _UNREADABLE:
+        return
+    for one in entries or ():
+        if one is not None and one.fullUrl:
+            yield one.fullUrl, bytes(one.resource)
 
 
 def _by_address(bundle: bytes) -> dict[str, fhir.Medication]:
-    """Medications by the Bundle's own addresses, where orders that are not stored yet refer to them by those (FHIR R4,
-    "Resolving references in Bundles"); a fault there is told of where the Bundle itself is read."""
-    if b'"urn:' not in bundle:
-        return {}
-    try:
-        entries = _addressed.decode(bundle).entry or ()
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return {}
-    named = [(one.fullUrl, decode(bytes(one.resource)).resources) for one in entries if one and one.fullUrl]
+    """Medications, to which orders that are not stored yet refer so."""
+    named = [(url, decode(resource).resources) for url, resource in _addresses(bundle)]
     return {url: found[0] for url, found in named if found and isinstance(found[0], fhir.Medication)}
 
 
-def _chosen(orders: list[Any], selections: list[str] | None) -> list[Any]:
-    """The selected ones, with the Medications that they may refer to; all of them where the selection goes by the
-    Bundle's own addresses, which say nothing here: silence would be said of an order that nobody looked at."""
-    if selections is None:
-        return orders
+def _named(selections: list[str], bundle: bytes) -> set[str] | None:
+    """Names of the selected orders, as ``_names`` has them; None: all of them, where the selection goes by an address
+    behind which there is no name, for silence would be said of an order that nobody looked at."""
     named = {medications.relative(one) for one in selections}
-    chosen = [r for r in orders if not isinstance(r, fhir.Medication) and _names(r) & named]
-    if not chosen and any(one.startswith("urn:") for one in named):
+    urns = {one for one in named if one.startswith("urn:")}
+    for url, resource in _addresses(bundle) if urns else ():
+        if url in urns and (name := _name_of(resource)):
+            urns.discard(url)
+            named.add(name)
+    return None if urns else named
+
+
+def _name_of(resource: bytes) -> str:
+    try:
+        called = _called.decode(resource)
+    except _UNREADABLE:
+        return ""
+    return f"{called.resourceType}/{called.id}" if called.id else ""
+
+
+def _chosen(orders: list[Any], named: set[str] | None) -> list[Any]:
+    """The selected ones, with the Medications that they may refer to."""
+    if named is None:
         return orders
+    chosen = [r for r in orders if not isinstance(r, fhir.Medication) and _names(r) & named]
     return [*chosen, *(r for r in orders if isinstance(r, fhir.Medication))]
 
 

@@ -90,9 +90,7 @@ def read(bundle: bytes, drafts: Record, tellers: Iterable[DrugNames], chosen: It
     if not any(kind.encode() in bundle for kind in _KINDS):
         return
     for number, entry in enumerate(_bundle.decode(bundle).entry or ()):
-        # one that is null is counted where the Bundle is read
-        kind = _kind_of(bytes(entry.resource)) if entry is not None else ""
-        if entry is None or kind not in _KINDS:
+        if entry is None or (kind := _kind_of(bytes(entry.resource))) not in _KINDS:  # the orders count it
             continue
         try:
             plan = _plan.decode(entry.resource)

@@ -90,3 +90,11 @@ def test_what_orders_no_drug_brings_nothing(house: House, order: dict[str, Any])
 def test_a_plan_that_cannot_be_read_is_told_of(house: House) -> None:
     (card,) = signed(house, plan("RequestGroup", code="FOLFIRINOX"))["pancreas-first-line"]
     assert "One record could not be understood" in card or card.startswith(UNREAD)
+
+
+def test_a_null_among_the_orders_costs_no_answer(house: House) -> None:
+    subject = {"subject": {"reference": f"Patient/{VARIANT.id}"}}
+    entries = [None, {"resource": WHOLE[0] | subject}]
+    asked = house.ask(VARIANT, "order-sign", draftOrders={"resourceType": "Bundle", "entry": entries})
+    assert "Read from the text of an order" in asked["pancreas-dosing"][0]["detail"]
+    assert asked["pancreas-first-line"][0]["summary"] == UNREAD

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from story_house import House
-from test_orders_as_sent import FOLFIRINOX
+from story_house import House, untold
+from test_orders_as_sent import FOLFIRINOX, GEMCITABINE
 
 from hooks import stories
 
@@ -52,3 +52,24 @@ def test_what_is_signed_is_signed_whole(house: House, names: tuple[str, ...]) ->
     signed = cards(house, "order-sign", *names)
     assert any("FOLFIRINOX ordered" in summary for summary in signed)
     assert "No DPYD result on record before the first fluoropyrimidine" in signed
+
+
+@pytest.mark.parametrize("own", [{"id": "plan"}, {}], ids=["with an id", "without"])
+def test_a_whole_treatment_is_selected_by_its_address_too(house: House, own: dict[str, str]) -> None:
+    subject = {"subject": {"reference": f"Patient/{STORY.id}"}}
+    plan = {"resourceType": "RequestGroup", "status": "draft", "intent": "order", "code": {"text": "FOLFIRINOX"}}
+    entries = [{"fullUrl": "urn:uuid:plan-1", "resource": plan | subject | own}]
+    drafts = {"resourceType": "Bundle", "entry": entries}
+    untold(house)
+    house.ask(STORY, "order-select", draftOrders=drafts, selections=["urn:uuid:plan-1"])
+    assert ("pancreas-first-line-data", "orders-unreadable") in untold(house)
+
+
+def test_names_of_two_kinds_are_both_looked_up(house: House) -> None:
+    subject = {"subject": {"reference": f"Patient/{STORY.id}"}}
+    orders = [order | subject | {"id": f"draft-{number}"} for number, order in enumerate((*FOLFIRINOX, GEMCITABINE))]
+    entries = [{"fullUrl": f"urn:uuid:{number}", "resource": order} for number, order in enumerate(orders)]
+    drafts = {"resourceType": "Bundle", "entry": entries}
+    selections = ["urn:uuid:0", "urn:uuid:1", "MedicationRequest/draft-2", "draft-3"]
+    (card,) = house.ask(STORY, "order-select", draftOrders=drafts, selections=selections)["pancreas-first-line"]
+    assert card["summary"].startswith("FOLFIRINOX: missing for the prognosis")  # not of gemcitabine, which was not
