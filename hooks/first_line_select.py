@@ -8,7 +8,7 @@ from cds.cards import wording
 from cds.inference.prediction import NotAssessed, Prediction
 from cds.services import CardDraft, Case, Finding, Proposal, Suppressed, service
 from hooks import regimens, stage
-from hooks.first_line_sign import READS, FirstLineParameters, passed_over
+from hooks.first_line_sign import READS, FirstLineParameters, passed_over, resected
 from hooks.line import line
 from hooks.regimens import Recognised
 from hooks.stage import Extent
@@ -52,6 +52,8 @@ def _silent(case: Case, found: Recognised, extent: Extent) -> str | None:
         return "deceased"
     if extent.known not in ("metastatic", "unknown", "unread-stage"):
         return f"cancer-{extent.known}"
+    if extent.known != "metastatic" and resected(case.record):
+        return "after-resection"  # adjuvant: on signing nobody misses the stage
     if line(case.record, found, extent).kind != "first":
         return "not-before-first-line"
     return None

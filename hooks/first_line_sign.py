@@ -103,7 +103,7 @@ def _speak(case: Case, found: Recognised) -> Iterable[Finding]:
     elif extent.known == "absent":
         # these drugs treat other cancers too: without this diagnosis the order is none of our business
         yield Suppressed(TOPIC, "no-confirmed-cancer", models=MODELS)
-    elif extent.known in ("not-metastatic", "unknown", "unverified") and _resected(case.record):
+    elif extent.known in ("not-metastatic", "unknown", "unread-stage", "unverified") and resected(case.record):
         # adjuvant treatment: that no estimate is given would stand beside the one that is
         yield Suppressed(TOPIC, "after-resection", models=MODELS)
     elif extent.known != "metastatic":
@@ -116,7 +116,8 @@ def _speak(case: Case, found: Recognised) -> Iterable[Finding]:
         yield from _estimate(case, found, extent, reached)
 
 
-def _resected(record: Record) -> bool:
+def resected(record: Record) -> bool:
+    """Lately, so that treatment now is adjuvant unless the cancer is known to have spread."""
     done = (f.when for f in record.of(RESECTION))
     return any(when is None or when.days_before(record.now) <= _AFTER_RESECTION for when in done)
 

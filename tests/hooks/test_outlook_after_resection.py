@@ -58,3 +58,24 @@ def test_that_no_estimate_is_given_is_not_said_beside_one(house: House, staging:
     assert found["pancreas-adjuvant"] == ["Outlook after resection of pancreatic cancer: an estimate is available"]
     assert found["pancreas-first-line"] == []
     assert ("pancreas-survival", "after-resection") in untold(house)
+
+
+UNREAD = group("2026-10-04") | {"valueCodeableConcept": {"text": "IIB"}}
+
+
+def test_nor_where_its_staging_could_not_be_read(house: House) -> None:
+    found = summaries(house, UNREAD)
+    assert len(found["pancreas-adjuvant"]) == 1 and found["pancreas-first-line"] == []
+
+
+@pytest.mark.parametrize("staging", [(), (UNREAD,)], ids=["none", "unread"])
+def test_no_stage_is_asked_for_on_choosing_what_follows_it(house: House, staging: tuple[dict[str, Any], ...]) -> None:
+    """On signing nobody would miss it."""
+    subject = {"subject": {"reference": f"Patient/{STORY.id}"}}
+    orders = [order | subject | {"id": f"o{number}"} for number, order in enumerate(FOLFIRINOX)]
+    drafts = {"resourceType": "Bundle", "entry": [{"resource": order} for order in orders]}
+    selections = [f"MedicationRequest/{order['id']}" for order in orders]
+    untold(house)
+    asked = house.ask(STORY, "order-select", beside=staging, draftOrders=drafts, selections=selections)
+    assert asked["pancreas-first-line"] == []
+    assert ("pancreas-first-line-data", "after-resection") in untold(house)
