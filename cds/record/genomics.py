@@ -36,6 +36,7 @@ from cds.record import hgvs, unmade
 from cds.record.concepts import Variant
 from cds.record.facts import Fact, Record, Refused
 from cds.record.moments import Moment
+from cds.record.systems import canonical_system
 from cds.record.vocabulary import Vocabulary
 
 T = TypeVar("T")
@@ -71,7 +72,7 @@ class Genomics:
     def take(self, observation: fhir.Observation, when: Moment | None) -> bool:
         """True if the Observation is a genomic result: kept, and nothing else to be read from it."""
         for coding in observation.code.coding if observation.code else ():
-            found = self._codes.get((coding.system or "", coding.code or ""))
+            found = self._codes.get((canonical_system(coding.system or ""), coding.code or ""))
             if found is None:
                 continue
             if found.kind == codes.GENOTYPE:
@@ -321,7 +322,8 @@ def _looked_up(concept: fhir.CodeableConcept | None, table: Mapping[str, T]) -> 
 
 def _answered(concept: fhir.CodeableConcept | None) -> bool:
     """Whether a public code answers: if that is none we know (no call, indeterminate), words beside it don't count."""
-    return any(c.system in (codes.LOINC, codes.SNOMED) and c.code for c in (concept.coding if concept else ()))
+    coded = (c for c in (concept.coding if concept else ()) if c.code)
+    return any(canonical_system(c.system or "") in (codes.LOINC, codes.SNOMED) for c in coded)
 
 
 def _genes(concept: fhir.CodeableConcept | None) -> set[str]:

@@ -154,7 +154,8 @@ class Reader:
                 if answers:
                     self.record.add(Fact(name, _reference(observation), day, answers=answers))
                 else:
-                    self._refuse(name, observation, "no-value", when=day)
+                    # of a measurement, a sample that was spoilt takes no earlier value its place
+                    self._refuse(name, observation, "no-value", when=day if concept.unit is None else None)
             elif when is not None and (quantity := quantities.sent(part, concept)) is not None:
                 self._quantity(observation, part, name, concept, quantity, when, matched)
             elif part is not observation or not observation.component:

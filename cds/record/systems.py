@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -48,6 +49,7 @@ _ICD = re.compile(r"([A-Z]\d[0-9A-Z])\.?([0-9A-Z]*)[.\s+*!#\u2020]*", re.ASCII)
 _SKS = re.compile(r"D([A-Z]\d.*)", re.ASCII)
 
 
+@lru_cache(maxsize=1024)  # asked for each code of a record, of few systems
 def canonical_system(system: str) -> str:
     """Also of an OID without what makes it an address, of SNOMED CT named with its edition, and of one that ends in a
     slash, as no address here does."""

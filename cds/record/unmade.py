@@ -51,8 +51,9 @@ def says(observation: fhir.Observation) -> bool:
     """False, too, where it says nothing at all."""
     value = observation.valueCodeableConcept
     codings = value.coding if value is not None else ()
-    if any(c.system in _REASONS and c.code and c.code not in _SAYS_SOMETHING for c in codings):
-        return True
+    reasons = [c for c in codings if c.system in _REASONS and c.code and c.code not in _SAYS_SOMETHING]
+    named = {c.display for c in reasons}
     texts = [observation.valueString, value.text if value else None, *(c.display for c in codings)]
-    told = [" ".join(text.casefold().split()) for text in texts if text]
-    return bool(told) and all(map(_WHOLE.fullmatch, told))
+    # "unknown" as a code beside "see the report" is a result that has no code
+    told = [" ".join(text.casefold().split()) for text in texts if text and text not in named]
+    return bool(told or reasons) and all(map(_WHOLE.fullmatch, told))

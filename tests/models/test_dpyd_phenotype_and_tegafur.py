@@ -140,6 +140,8 @@ def test_what_one_is_born_with_needs_no_date(registry: Registry, result: dict[st
     assert said(registry, normal) == ""
 
 
+NULL_FLAVOR = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
+NO_CODE = {"coding": [{"system": NULL_FLAVOR, "code": "NI", "display": "no information"}]}
 NO_RESULT = "No DPYD result on record before the first fluoropyrimidine"
 UNREAD = "A DPYD result is on record that this service can't read"
 
@@ -164,6 +166,9 @@ UNREAD = "A DPYD result is on record that this service can't read"
         ({"valueString": "indeterminate"}, UNREAD),
         ({"valueCodeableConcept": {"text": "poor metaboliser", "coding": [{"display": "Unknown"}]}}, UNREAD),
         (coded("some-local-answer", "urn:lab"), UNREAD),
+        ({"valueCodeableConcept": {**NO_CODE, "text": "zie verslag"}}, UNREAD),
+        ({"valueCodeableConcept": {**NO_CODE, "text": "Onbekend"}}, NO_RESULT),
+        ({"valueCodeableConcept": {**NO_CODE, "text": "no information"}}, NO_RESULT),  # as the code is called
     ],
 )
 @pytest.mark.parametrize("code", ["79719-1", "84413-4"], ids=["phenotype", "genotype"])
@@ -172,6 +177,13 @@ def test_a_result_that_says_there_is_none_is_none(
 ) -> None:
     told = observation(code, value, *([gene("HGNC:3012")] if code == "84413-4" else []))
     assert said(registry, told) == expected
+
+
+@pytest.mark.parametrize("system", ["http://loinc.org/", "2.16.840.1.113883.6.1", "https://loinc.org/"])
+def test_a_genotype_is_known_under_every_address_of_its_system(registry: Registry, system: str) -> None:
+    sent = genotype("DPYD *2A/*13")
+    sent["code"]["coding"][0]["system"] = system
+    assert said(registry, sent) == "DPYD activity score 0: avoid fluorouracil and capecitabine"
 
 
 def test_beside_an_order_that_was_lost_tegafur_is_told_all_the_same(registry: Registry) -> None:

@@ -119,6 +119,13 @@ def test_a_doubtful_lab_is_refused_with_its_reason(
     assert [r.reason for r in record.refused] == [reason]
 
 
+def test_a_spoilt_sample_is_not_told_in_place_of_a_value_that_cannot_be_used(vocabulary: Vocabulary) -> None:
+    spoilt = {"id": "o2", "valueQuantity": None, "valueCodeableConcept": {"text": "haemolysed"}}
+    later = observation(effectiveDateTime="2026-11-20") | spoilt
+    record = read(vocabulary, observation(unit="g/L%", effectiveDateTime="2026-11-01"), later)
+    assert [r.reason for r in record.refused] == ["unit-unknown", "no-value"]
+
+
 def told(text: str, code: str = "2345-7") -> dict[str, Any]:
     return observation(code, valueQuantity=None, valueString=text)
 
