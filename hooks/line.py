@@ -21,6 +21,8 @@ from hooks.used_elsewhere import used_elsewhere
 _ADJUVANT_DAYS = 183.0
 _LATE_DAYS = 91.0
 _NEXT_CYCLE_DAYS = 7.0
+_RESCUE = "leucovorin"
+"""Given beside a cancer drug, and none itself."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Line:
 def line(record: Record, found: Recognised, extent: Extent) -> Line:
     if found.after is not None:
         return Line("not-first", found.after)
-    ordered = {regimens.plain(fact) for fact in found.drugs} | {"leucovorin"}  # a rescue, ordered or not
+    ordered = {regimens.plain(fact) for fact in found.drugs} | {_RESCUE}  # ordered or not
     counted = [f for f in regimens.previous(record) if _counts(f, record, extent)]
     elsewhere = _each(f for f in counted if used_elsewhere(f))
     earlier = [f for f in counted if not used_elsewhere(f)]
@@ -59,7 +61,7 @@ def line(record: Record, found: Recognised, extent: Extent) -> Line:
 def _undated(record: Record) -> tuple[Fact, ...]:
     """What stands ordered without a day may be of this cycle (``regimens.unplaced``): of that nobody says when."""
     told = record.of(*regimens.DRUGS, PARTNER)
-    ours = (f for f in told if f.when is None and f.status not in ("active", "draft"))
+    ours = (f for f in told if f.when is None and f.status not in ("active", "draft") and f.concept != _RESCUE)
     return _each(f for f in ours if not used_elsewhere(f))
 
 

@@ -50,7 +50,7 @@ _CONDITION_BEFORE = re.compile(rf"\b{_ON}\b(?:[^.;]|\.(?=\d))*$")
 
 # "suspend capecitabine in 200 ml water" is how it is taken: to suspend is to dissolve, too
 _TAKEN_UP_IN = re.compile(
-    r"^[^.,;]*?\bin\s+(?:(?:about|approx\w*|ca|a|an|half|one|some|the|een|half|warm|lukewarm|cold|sterile|purified|"
+    r"^[^.,;]*?\bin\s+(?:(?:about|approx\w*|ca|a|an|half|one|some|the|een|warm|lukewarm|cold|sterile|purified|"
     r"drinking|glass|cup|of|spoon\w*|table\w*)\.?\s+)*"
     r"(?:\d+(?:[.,]\d+)?\s*(?:ml|cc|l|oz)\b|water|juice|apple|orange|yogh?urt|saline|nacl|glucose|sodium|syrup|glass)"
 )

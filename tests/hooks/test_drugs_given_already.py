@@ -146,3 +146,9 @@ def test_a_drug_given_on_a_day_that_nobody_recorded_may_have_been_an_earlier_lin
     assert "Eén middel tegen kanker is gegeven op een dag die niet is vastgelegd: oxaliplatine." in card["detail"]
     (card,) = sign(house, GEMCITABINE, NAB)
     assert "not recorded: oxaliplatine" not in card["detail"]
+
+
+def test_folinic_acid_is_no_cancer_drug(house: House) -> None:
+    before = ordered((ATC, "V03AF03"), text="folinezuur", id="before", status="completed", authoredOn=None)
+    (card,) = sign(house, GEMCITABINE, NAB, beside=(before,))
+    assert "on a day that is not recorded" not in card["detail"]

@@ -53,6 +53,10 @@ def test_so_is_what_counts_beside_it(house: House, code: str, told_as: str) -> N
     assert told_as in summary(house, THIN, code).partition(":")[0]
 
 
+def test_a_pain_in_the_back_of_the_head_is_none_in_the_back(house: House) -> None:
+    assert told(house, entry(THIN), entry("M54.81")) == ([], set())
+
+
 @pytest.mark.parametrize("code", ["162740002", "267030001", "66789005", "197452009"])
 def test_so_is_jaundice(house: House, code: str) -> None:
     assert summary(house, code).startswith("Jaundice at 68: refer")
