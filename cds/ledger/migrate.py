@@ -51,7 +51,11 @@ def downgrade(url: str, revision: str) -> str:
 
 
 def current(url: str) -> str | None:
-    """The revision the database is at; None when it holds no ledger yet. Raises LedgerError."""
+    """The revision the database is at; None when it holds no ledger yet, and a file that is not there is not made by
+    asking. Raises LedgerError."""
+    asked = parse_url(url)
+    if asked.get_backend_name() == "sqlite" and not Path(asked.database or "").exists():
+        return None
     return _with(url, _revision)
 
 

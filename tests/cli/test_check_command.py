@@ -135,10 +135,11 @@ def test_a_data_dir_that_can_not_be_one_is_a_fault_with_the_reason(tmp_path: Pat
     assert "is a file; name a folder" in " ".join(result.stdout.split())
 
 
-def test_a_data_dir_that_is_not_there_yet_is_not_made_by_asking(tmp_path: Path) -> None:
+@pytest.mark.parametrize("offline", ["--offline", ""])
+def test_a_data_dir_that_is_not_there_yet_is_not_made_by_asking(tmp_path: Path, offline: str) -> None:
     """By root, say, and the service's own user could not write there."""
     (tmp_path / "cds.toml").write_text(f'{KEY}data_dir = "{tmp_path / "var" / "cds"}"\n', encoding="utf-8")
-    result = cds("check", "--offline", settings=tmp_path / "cds.toml")
+    result = cds("check", *filter(None, [offline]), settings=tmp_path / "cds.toml")
     verdict, why = verdicts(result.stdout)["data_dir"]
     assert verdict == "good" and "can be made in" in why
     assert [path.name for path in tmp_path.iterdir()] == ["cds.toml"]
