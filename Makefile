@@ -12,11 +12,12 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/.installed
 	$(BIN)/cds demo $(ARGS)
 
+# While types are checked one process compiles the tests, or each of pytest's three would do so by itself.
 test: $(VENV)/.installed-dev
 	scripts/test-system-packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(if $(ARGS),,$(BIN)/pytest --collect-only -qq >/dev/null 2>&1 & )$(BIN)/mypy && wait
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Published checkpoints against the frameworks they come from; torch is heavy, so it has an environment of its own.
