@@ -92,7 +92,7 @@ class Flower:
             [str(BIN / "flwr"), "run", str(APP), "round", "--stream", "--run-config",
              f"{config} houses={len(self._houses)} wait-s=60"],
             env={**os.environ, "FLWR_HOME": str(self._home), "FLWR_TELEMETRY_ENABLED": "0", "COLUMNS": "200"},
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         return done.stdout + done.stderr
 
