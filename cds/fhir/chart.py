@@ -85,7 +85,6 @@ class _Called(msgspec.Struct, gc=False):
 
 _addressed = msgspec.json.Decoder(_AddressedBundle)
 _called = msgspec.json.Decoder(_Called)
-_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def _addresses(bundle: bytes) -> Iterator[tuple[str, bytes]]:
@@ -93,7 +92,7 @@ def _addresses(bundle: bytes) -> Iterator[tuple[str, bytes]]:
     where the Bundle itself is read."""
     try:
         entries = _addressed.decode(bundle).entry if b'"urn:' in bundle else None
-    except _UNREADABLE:
+    except fhir.UNREADABLE:
         return
     for one in entries or ():
         if one is not None and one.fullUrl:
@@ -121,7 +120,7 @@ def _named(selections: list[str], bundle: bytes) -> set[str] | None:
 def _name_of(resource: bytes) -> str:
     try:
         called = _called.decode(resource)
-    except _UNREADABLE:
+    except fhir.UNREADABLE:
         return ""
     return f"{called.resourceType}/{called.id}" if called.id else ""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cds.fhir.resources import KNOWN_TYPES, Clinical, OperationOutcome, Patient
+from cds.fhir.resources import KNOWN_TYPES, UNREADABLE, Clinical, OperationOutcome, Patient
 from cds.half_characters import mended
 
 
@@ -87,7 +87,7 @@ def decode(raw: bytes) -> Decoded:
     """Never raises: what can't be read is counted in the result."""
     try:
         value = _whole.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return _piecemeal(raw) if (whole := mended(raw)) is raw else decode(whole)
     found = Decoded()
     if isinstance(value, _WholeBundle):
@@ -108,7 +108,7 @@ def _piecemeal(raw: bytes) -> Decoded:
     if kind == "Bundle":
         try:
             _read_bundle(_pieces.decode(raw), found)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except UNREADABLE:
             found.readable = False
     elif kind is None or kind == "OperationOutcome":
         found.readable = False
@@ -140,7 +140,7 @@ def _read_bundle(bundle: Bundle, found: Decoded) -> None:
         found.matches += not isinstance(entry.search, dict) or entry.search.get("mode") not in _NO_MATCH
         try:
             value = _one.decode(entry.resource)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except UNREADABLE:
             if _type_of(bytes(entry.resource)) in KNOWN_TYPES:
                 found.malformed += 1
             else:
@@ -161,5 +161,5 @@ def _keep(resource: Any, found: Decoded) -> None:
 def _type_of(raw: bytes) -> str | None:
     try:
         return _head.decode(raw).resourceType
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return None

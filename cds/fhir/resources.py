@@ -10,6 +10,9 @@ from typing import Any
 
 import msgspec
 
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+"""What decoding raises for JSON that is none, or not of the form that was asked for."""
+
 
 class Coding(msgspec.Struct, gc=False):
     system: str | None = None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cds.fhir.resources import Identifier, MedicationRequest, Period
+from cds.fhir.resources import UNREADABLE, Identifier, MedicationRequest, Period
 
 _STOP = "http://nictiz.nl/fhir/StructureDefinition/ext-StopType"
 _PERIOD_OF_USE = "http://nictiz.nl/fhir/StructureDefinition/ext-TimeInterval.Period"
@@ -42,7 +42,6 @@ class Prior(NamedTuple):
 
 NO_PRIOR = Prior()
 
-_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _listed = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _extension = msgspec.json.Decoder(_Extension)
 _period = msgspec.json.Decoder(Period)
@@ -63,7 +62,7 @@ def use(request: MedicationRequest) -> tuple[str | None, str | None]:
         if extension.url == _PERIOD_OF_USE and extension.valuePeriod:
             try:
                 period = _period.decode(extension.valuePeriod)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 raise ValueError("a period of use that can't be read") from error
             last = period.end or last
             if period.start:
@@ -76,7 +75,7 @@ def prior(request: MedicationRequest) -> Prior:
     sent = bytes(request.priorPrescription)
     try:
         found = _prior.decode(sent) if sent else None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ValueError("a prior prescription that can't be read") from error
     return Prior(found.reference, _number(found.identifier)) if found is not None else NO_PRIOR
 
@@ -86,7 +85,7 @@ def numbered(number: Number, prescriptions: Iterable[tuple[str, bytes]]) -> str 
     for source, sent in prescriptions:
         try:
             identifiers = (_identifiers.decode(sent) if sent else None) or ()
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
         if any(_number(identifier) == number for identifier in identifiers):
             return source
@@ -102,12 +101,12 @@ def _read(sent: bytes) -> Iterator[_Extension]:
     unreadable: Exception | None = None
     try:
         listed = (_listed.decode(sent) if sent else None) or ()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ValueError("extensions that can't be read") from error
     for one in listed:
         try:
             extension = _extension.decode(one)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             unreadable = error
         else:
             yield extension

@@ -11,7 +11,6 @@ from cds.fhir import resources as fhir
 from cds.fhir.decoding import decode
 
 _NOT_TAKEN = frozenset({"entered-in-error", "cancelled", "not-done", "not-taken", "intended", "draft", "unknown"})
-_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 class _Ingredient(msgspec.Struct, gc=False):
@@ -52,7 +51,7 @@ def _ingredient(product: fhir.Medication | None) -> fhir.CodeableConcept | None:
     Medication.ingredient); None where there are several, or where it has no code or text of its own."""
     try:
         listed = (_ingredients.decode(product.ingredient) if product and product.ingredient else None) or []
-    except _UNREADABLE:
+    except fhir.UNREADABLE:
         return None
     active = [one.itemCodeableConcept for one in listed if one.isActive is not False]
     return active[0] if len(active) == 1 else None

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from cds.fhir.resources import CodeableConcept, Reference, patient_in
+from cds.fhir.resources import UNREADABLE, CodeableConcept, Reference, patient_in
 from cds.record.facts import Fact, Record
 from cds.record.written import DrugNames
 
@@ -65,7 +65,6 @@ _bundle = msgspec.json.Decoder(_Bundle)
 _kind = msgspec.json.Decoder(_Kind)
 _plan = msgspec.json.Decoder(_Plan)
 _action = msgspec.json.Decoder(_Action)
-_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _WHOLE = frozenset({"RequestGroup", "CarePlan"})
 _KINDS = _WHOLE | {"ServiceRequest"}
 
@@ -94,7 +93,7 @@ def read(bundle: bytes, drafts: Record, tellers: Iterable[DrugNames], chosen: It
             continue
         try:
             plan = _plan.decode(entry.resource)
-        except _UNREADABLE:
+        except UNREADABLE:
             drafts.malformed += kind in _WHOLE  # the other is counted where it is read as an order
             continue
         source = f"{kind}/{plan.id or f'#{number}'}"
@@ -139,7 +138,7 @@ def _of_action(action: _Action, deep: int) -> Iterator[str]:
     for raw in action.action if deep else ():
         try:
             inner = _action.decode(raw)
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
         yield from _of_action(inner, deep - 1)
 
@@ -152,5 +151,5 @@ def _called(concept: CodeableConcept | None) -> Iterator[str]:
 def _kind_of(raw: bytes) -> str:
     try:
         return _kind.decode(raw).resourceType if raw else ""
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""

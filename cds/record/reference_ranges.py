@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from cds.fhir.resources import CodeableConcept, Quantity
+from cds.fhir.resources import UNREADABLE, CodeableConcept, Quantity
 from cds.record import units
 from cds.record.facts import ReferenceRange
 from cds.record.quantities import Spelling
@@ -67,7 +67,7 @@ def read(raw: bytes, spelt: Spelling, spell: Callable[[Quantity], Spelling]) -> 
 def _for_everybody(raw: bytes) -> _Sent | None:
     try:
         found = _decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return None  # also where one of several can't be read: it may be the one
     sent = found if isinstance(found, list) else [found]
     usual = [s for s in sent if not s.appliesTo and not s.age and s.meaning == "normal"]

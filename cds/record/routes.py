@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from cds.fhir.resources import CodeableConcept
+from cds.fhir.resources import UNREADABLE, CodeableConcept
 from cds.record.systems import SNOMED, canonical_system
 
 _EDQM = "http://standardterms.edqm.eu"
@@ -93,7 +93,6 @@ class _Dosage(msgspec.Struct, gc=False):
 
 _dosages = msgspec.json.Decoder(list[_Dosage] | _Dosage | None)
 _form = msgspec.json.Decoder(CodeableConcept | None)
-_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def local(dosage: bytes, form: bytes, texts: Iterable[str]) -> bool:
@@ -126,7 +125,7 @@ def _said(concept: CodeableConcept) -> tuple[str, ...]:
 def _routes(sent: bytes) -> list[CodeableConcept]:
     try:
         read = _dosages.decode(sent) if sent else None
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
     dosages = read if isinstance(read, list) else [read] if read is not None else []
     return [dosage.route for dosage in dosages if dosage.route is not None]
@@ -135,5 +134,5 @@ def _routes(sent: bytes) -> list[CodeableConcept]:
 def _read_form(sent: bytes) -> CodeableConcept:
     try:
         return (_form.decode(sent) if sent else None) or CodeableConcept()
-    except _UNREADABLE:
+    except UNREADABLE:
         return CodeableConcept()

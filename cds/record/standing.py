@@ -70,7 +70,7 @@ def _mark(concept: fhir.CodeableConcept | None) -> str:
             continue
         try:
             extensions = _extensions.decode(sent)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except fhir.UNREADABLE:
             continue
         for one in extensions:
             if one.url.endswith(_CERTAINTY):

@@ -26,6 +26,8 @@ _ISSUE = {
     413: "too-long",
 }
 
+UNFORESEEN = "The service met an unforeseen error; the operator's log has the place"
+
 _RETRY_AFTER_S = "30"
 """What answers 503 is a database or a queue, which seldom are away for longer."""
 
@@ -106,4 +108,4 @@ def _unforeseen(error: Exception) -> Response:
     # no message: it may hold a patient's values
     _log.error("call.failed code=CDS-500 error=%s at=%s", type(error).__name__, where)
     g.error_code = "CDS-500"
-    return outcome(500, "CDS-500", "The service met an unforeseen error; the operator's log has the place")
+    return outcome(500, "CDS-500", UNFORESEEN)

@@ -7,7 +7,7 @@ import logging
 
 from gunicorn.http import errors as unread
 
-from cds.web.errors import outcome_body
+from cds.web.errors import UNFORESEEN, outcome_body
 
 _log = logging.getLogger("cds.web")
 
@@ -58,9 +58,9 @@ def answer_to(error: Exception) -> bytes:
 
 def _said(error: Exception) -> tuple[int, str]:
     if isinstance(error, unread.InvalidResponseHeader | unread.InvalidResponseHeaderName):
-        return 500, "The service met an unforeseen error; the operator's log has the place"
+        return 500, UNFORESEEN
     for kind, status, text in _SAYING:
         if isinstance(error, kind):
             name = getattr(error, "hdr", None)
             return status, f"{text}: {name.title()}" if name in _FRAMES else text
-    return 500, "The service met an unforeseen error; the operator's log has the place"
+    return 500, UNFORESEEN

@@ -132,7 +132,7 @@ _decoder = msgspec.json.Decoder(_Peek)
 def _peeked(raw: bytes) -> _Peek | None:
     try:
         return _decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except fhir.UNREADABLE:
         return None
 
 
